@@ -1,0 +1,275 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll;
+
+/// <summary>What a body can do. The planner emits only steps its body is capable of.</summary>
+[Flags]
+public enum Capabilities
+{
+    None = 0,
+    ChooseNode = 1 << 0,
+    ChooseDevice = 1 << 1,
+    ChooseVictim = 1 << 2,
+    CreateVariants = 1 << 3,
+    HoldRequests = 1 << 4,
+    PrefetchWeights = 1 << 5,
+    EvictWeights = 1 << 6,
+    Sleep = 1 << 7,
+    AddNodes = 1 << 8,
+    RemoveNodes = 1 << 9,
+    Train = 1 << 10,
+}
+
+/// <summary>
+/// Everything a body saw at one moment, and what happened since the snapshot before. All arrays are ordered by id,
+/// so that equal fleets give equal bytes.
+/// </summary>
+public sealed record FleetSnapshot
+{
+    public required DateTimeOffset At { get; init; }
+
+    public required Capabilities Can { get; init; }
+
+    public required ImmutableArray<NodeState> Nodes { get; init; }
+
+    /// <summary>Inference we manage.</summary>
+    public ImmutableArray<InferenceReplica> Replicas { get; init; } = [];
+
+    /// <summary>Training we manage.</summary>
+    public ImmutableArray<TrainingGang> Training { get; init; } = [];
+
+    /// <summary>What others use; never counted free.</summary>
+    public ImmutableArray<ForeignUse> Foreign { get; init; } = [];
+
+    /// <summary>Work that was started and has not ended; sunk cost to the planner.</summary>
+    public ImmutableArray<WorkInFlight> InFlight { get; init; } = [];
+
+    /// <summary>Artefacts on the nodes' disks.</summary>
+    public ImmutableArray<CachedArtifact> Cache { get; init; } = [];
+
+    /// <summary>Per model, what arrived since the snapshot before. A model without a row was not observed.</summary>
+    public ImmutableArray<ModelTraffic> Traffic { get; init; } = [];
+
+    /// <summary>What ended since the snapshot before, in the order it ended.</summary>
+    public ImmutableArray<Outcome> Outcomes { get; init; } = [];
+}
+
+public enum NodeCondition { Ready, Booting, Draining, Unreachable }
+
+public sealed record NodeState
+{
+    public required NodeId Id { get; init; }
+
+    public string Pool { get; init; } = "default";
+
+    public NodeCondition Condition { get; init; } = NodeCondition.Ready;
+
+    /// <summary>Memory of the machine or container, all of it; foreign use comes out of it.</summary>
+    public required Bytes HostMemory { get; init; }
+
+    /// <summary>What Plimsoll may use of it at the most.</summary>
+    public required Bytes HostMemoryBudget { get; init; }
+
+    public required Cores Cores { get; init; }
+
+    /// <summary>Bound of the model cache; null when the node has none.</summary>
+    public Bytes? CacheBudget { get; init; }
+
+    /// <summary>Free space of the file system under the cache, foreign use taken off.</summary>
+    public Signal<Bytes> CacheFileSystemFree { get; init; }
+
+    public ImmutableArray<DeviceState> Devices { get; init; } = [];
+}
+
+public sealed record DeviceState
+{
+    public required DeviceId Id { get; init; }
+
+    /// <summary>What kind of device, as variants name it ("gpu", "nvidia-l4").</summary>
+    public required string Kind { get; init; }
+
+    public required Bytes Memory { get; init; }
+
+    /// <summary>What Plimsoll may use of it at the most.</summary>
+    public required Bytes MemoryBudget { get; init; }
+}
+
+/// <summary>Where something runs.</summary>
+public sealed record Placement(NodeId Node, ImmutableArray<DeviceId> Devices)
+{
+    public bool Equals(Placement? other) => other is not null && Node == other.Node && Devices.SequenceEqual(other.Devices);
+
+    public override int GetHashCode() => HashCode.Combine(Node, Devices.Length);
+
+    public override string ToString() => Devices.IsEmpty ? Node.Value : $"{Node}[{string.Join(',', Devices)}]";
+}
+
+public enum ReplicaState
+{
+    /// <summary>Started, not yet ready; it may be at its load peak.</summary>
+    Loading,
+
+    Ready,
+
+    /// <summary>Gets no new request, finishes those it has.</summary>
+    Draining,
+
+    /// <summary>Draining, and nothing is left to finish.</summary>
+    Drained,
+
+    /// <summary>Told to end, still there.</summary>
+    Stopping,
+
+    Asleep,
+}
+
+/// <summary>One running copy of a model. A replica that is gone has no row; its end is an <see cref="Outcome"/>.</summary>
+public sealed record InferenceReplica
+{
+    public required ReplicaId Id { get; init; }
+
+    public required ModelId Model { get; init; }
+
+    public required string Version { get; init; }
+
+    public required VariantId Variant { get; init; }
+
+    public required Placement Placement { get; init; }
+
+    public required ReplicaState State { get; init; }
+
+    public required DateTimeOffset StateSince { get; init; }
+
+    public required DateTimeOffset StartedAt { get; init; }
+
+    /// <summary>What the plan that started it reserved; charged while it loads.</summary>
+    public required ReplicaNeeds Reserved { get; init; }
+
+    /// <summary>Host memory in use now.</summary>
+    public Signal<Bytes> HostMemory { get; init; }
+
+    /// <summary>Requests in it now.</summary>
+    public int Outstanding { get; init; }
+
+    /// <summary>Requests it may work on at once.</summary>
+    public int Concurrency { get; init; }
+}
+
+public sealed record TrainingGang
+{
+    public required JobId Job { get; init; }
+
+    public required ImmutableArray<Placement> Members { get; init; }
+
+    public required ReplicaNeeds ReservedPerMember { get; init; }
+
+    public DateTimeOffset StartedAt { get; init; }
+
+    public DateTimeOffset? LastCheckpoint { get; init; }
+
+    public bool Preemptible { get; init; }
+}
+
+/// <summary>Memory, disk or devices in use by somebody else on a node.</summary>
+public sealed record ForeignUse
+{
+    public required NodeId Node { get; init; }
+
+    /// <summary>The device it sits on; null for the node's own memory and cores.</summary>
+    public DeviceId? Device { get; init; }
+
+    public required Signal<Bytes> Memory { get; init; }
+
+    public string What { get; init; } = "";
+}
+
+public enum WorkKind { Fetching, Evicting, Loading, Waking, Sleeping, Draining, Stopping, Checkpointing, AddingNode, RemovingNode }
+
+/// <summary>A step that was started and has not ended.</summary>
+public sealed record WorkInFlight
+{
+    public required StepId Step { get; init; }
+
+    public required WorkKind Kind { get; init; }
+
+    public required DateTimeOffset StartedAt { get; init; }
+
+    public DateTimeOffset? ExpectedEnd { get; init; }
+
+    public ModelId? Model { get; init; }
+
+    public ReplicaId? Replica { get; init; }
+
+    public NodeId? Node { get; init; }
+
+    public Bytes? Done { get; init; }
+
+    public Bytes? Total { get; init; }
+}
+
+/// <summary>An artefact on a node's disk.</summary>
+public sealed record CachedArtifact
+{
+    public required NodeId Node { get; init; }
+
+    public required ModelId Model { get; init; }
+
+    public required string Version { get; init; }
+
+    /// <summary>Bytes it takes in the cache now; what is fetched so far when <see cref="Complete"/> is false.</summary>
+    public required Bytes Size { get; init; }
+
+    public required bool Complete { get; init; }
+
+    /// <summary>In use by a replica or a fetch: may not be evicted.</summary>
+    public bool Pinned { get; init; }
+
+    public DateTimeOffset? LastUsed { get; init; }
+}
+
+/// <summary>
+/// What the gateway saw of one model between two snapshots. Numbers are of the interval, except those that say "now".
+/// </summary>
+public sealed record ModelTraffic
+{
+    public required ModelId Model { get; init; }
+
+    public required DateTimeOffset From { get; init; }
+
+    public required DateTimeOffset To { get; init; }
+
+    public required long Arrivals { get; init; }
+
+    /// <summary>Bytes of the arrived bodies: the size half of demand.</summary>
+    public long RequestBytes { get; init; }
+
+    public long Completed { get; init; }
+
+    /// <summary>Ended in an error of ours or the replica's.</summary>
+    public long Failed { get; init; }
+
+    /// <summary>Turned away by the bounded queue.</summary>
+    public long Rejected { get; init; }
+
+    /// <summary>Completed within the SLO's latency, held time included.</summary>
+    public long WithinSlo { get; init; }
+
+    /// <summary>Requests held now because no replica could take them.</summary>
+    public int HeldNow { get; init; }
+
+    /// <summary>How long the oldest held request has waited; null when none is held.</summary>
+    public TimeSpan? OldestHeld { get; init; }
+
+    /// <summary>Request-seconds spent held in the interval.</summary>
+    public double HeldRequestSeconds { get; init; }
+
+    /// <summary>What replicas' service times looked like; null when none ended.</summary>
+    public ServiceSample? Service { get; init; }
+}
+
+/// <summary>
+/// Sufficient statistics of requests that ended in the interval: n is the number of requests in the replica when
+/// this one was sent to it (itself included), l its time in the replica in seconds. Enough to fit l = a + b·n.
+/// </summary>
+public sealed record ServiceSample(
+    long Count, double SumN, double SumL, double SumNN, double SumNL, int MaxN, double MaxLatencySeconds);

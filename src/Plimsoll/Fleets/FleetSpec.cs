@@ -1,0 +1,178 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll;
+
+/// <summary>What the controller may do with its plans.</summary>
+public enum FleetMode
+{
+    /// <summary>Learn and plan, show nothing but what is.</summary>
+    Observe,
+
+    /// <summary>Show the plan, apply nothing.</summary>
+    Recommend,
+
+    Act,
+}
+
+/// <summary>What a fleet is asked to do: the resolved form of fleet.yaml or of the cluster's objects.</summary>
+public sealed record FleetSpec
+{
+    /// <summary>Inference models, ordered by <see cref="ModelSpec.Id"/>, ids unique.</summary>
+    public required ImmutableArray<ModelSpec> Models { get; init; }
+
+    /// <summary>Training jobs, ordered by id. Planned from the Decide issue on; until then they are only held.</summary>
+    public ImmutableArray<TrainingSpec> Training { get; init; } = [];
+
+    public PlannerSettings Settings { get; init; } = new();
+
+    /// <summary>What hardware costs; none means that it is owned and idle memory costs nothing until claimed.</summary>
+    public Prices Prices { get; init; } = new();
+
+    public FleetMode Mode { get; init; } = FleetMode.Act;
+
+    public ModelSpec? Find(ModelId id)
+    {
+        foreach (var model in Models)
+        {
+            if (model.Id == id) return model;
+        }
+
+        return null;
+    }
+}
+
+/// <summary>One model to be served.</summary>
+public sealed record ModelSpec
+{
+    public required ModelId Id { get; init; }
+
+    /// <summary>Version of the artefact: its digest. A change makes new replicas beside the old ones.</summary>
+    public required string Version { get; init; }
+
+    /// <summary>Where the artefact comes from: a path or an http(s) URL.</summary>
+    public required string Source { get; init; }
+
+    /// <summary>True when the artefact must be fetched into the node's model cache before a replica can start.</summary>
+    public bool Cached { get; init; }
+
+    public required Footprint Footprint { get; init; }
+
+    public required Slo Slo { get; init; }
+
+    /// <summary>Higher goes first. Equal priorities share by break-even.</summary>
+    public int Priority { get; init; }
+
+    public int MinReplicas { get; init; }
+
+    public int MaxReplicas { get; init; } = 1;
+
+    /// <summary>Release an idle replica after this long whatever the break-even says; null leaves it to break-even.</summary>
+    public TimeSpan? IdleLimit { get; init; }
+
+    /// <summary>Ways to run it, at least one, in order of preference.</summary>
+    public required ImmutableArray<VariantSpec> Variants { get; init; }
+}
+
+/// <summary>A latency objective on a share of requests, held time in the gateway included.</summary>
+/// <param name="Latency">From the request's arrival to its response's last byte.</param>
+/// <param name="Attainment">The share of requests that must meet it, above 0 and below 1.</param>
+public sealed record Slo(TimeSpan Latency, double Attainment)
+{
+    /// <summary>Time to first token, for models that stream; planned with from the Predict issue on.</summary>
+    public TimeSpan? TimeToFirstToken { get; init; }
+
+    /// <summary>Time per output token after the first; planned with from the Predict issue on.</summary>
+    public TimeSpan? TimePerOutputToken { get; init; }
+}
+
+/// <summary>One way to run a model: engine × device kind × parallelism × dtype.</summary>
+public sealed record VariantSpec
+{
+    public required VariantId Id { get; init; }
+
+    /// <summary>Which engine's overheads apply (<see cref="EngineProfile"/>).</summary>
+    public required string Engine { get; init; }
+
+    /// <summary>The device kind it needs ("gpu", "nvidia-l4"); null runs on the processor.</summary>
+    public string? DeviceKind { get; init; }
+
+    public int TensorParallel { get; init; } = 1;
+
+    public int PipelineParallel { get; init; } = 1;
+
+    public int ExpertParallel { get; init; } = 1;
+
+    /// <summary>The prior of what one replica needs, before measurement corrects it.</summary>
+    public required ReplicaNeeds Needs { get; init; }
+
+    /// <summary>Requests a replica works on at once at the most; the gateway keeps to it.</summary>
+    public int Concurrency { get; init; } = 8;
+
+    /// <summary>The rate at which this replica reads its weights, when it is limited; null when the disk sets it.</summary>
+    public BytesPerSecond? LoadBandwidth { get; init; }
+}
+
+/// <summary>A training job: a gang that runs whole or not at all.</summary>
+public sealed record TrainingSpec
+{
+    public required JobId Id { get; init; }
+
+    public required Footprint Footprint { get; init; }
+
+    public int GangSize { get; init; } = 1;
+
+    public required ReplicaNeeds NeedsPerMember { get; init; }
+
+    public int Priority { get; init; }
+
+    public bool Preemptible { get; init; }
+
+    public Bytes CheckpointSize { get; init; }
+
+    public TimeSpan? Deadline { get; init; }
+}
+
+/// <summary>Prices; a null one says that the hardware is owned.</summary>
+public sealed record Prices
+{
+    /// <summary>What a GiB of host memory held for an hour costs on nodes without devices.</summary>
+    public UsdPerHour? HostMemoryPerGiB { get; init; }
+
+    /// <summary>By device kind, ordered by kind.</summary>
+    public ImmutableArray<DevicePrice> Devices { get; init; } = [];
+}
+
+public sealed record DevicePrice(string Kind, UsdPerHour PerDevice);
+
+/// <summary>
+/// The clockwork of planning. These are time scales of the loop, not utilisation targets: what to hold and how much
+/// to keep follow from weights, prices and demand.
+/// </summary>
+public sealed record PlannerSettings
+{
+    /// <summary>Time between two regular ticks.</summary>
+    public TimeSpan Review { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Width of one bucket of remembered demand.</summary>
+    public TimeSpan DemandBucket { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Buckets remembered per model.</summary>
+    public int DemandBuckets { get; init; } = 600;
+
+    /// <summary>How long a draining replica may finish what it holds before it is stopped.</summary>
+    public TimeSpan DrainDeadline { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Waiting time after a replica's first failure; doubles with each further one.</summary>
+    public TimeSpan CrashBackoff { get; init; } = TimeSpan.FromSeconds(1);
+
+    public TimeSpan CrashBackoffMax { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>A load that takes this many times its expected p90 is overdue: it no longer counts as supply.</summary>
+    public double OverdueFactor { get; init; } = 3;
+
+    /// <summary>Bandwidth assumed for reading weights before any load was seen.</summary>
+    public BytesPerSecond AssumedLoadBandwidth { get; init; } = BytesPerSecond.MiB(200);
+
+    /// <summary>Fixed part of a load before any was seen: process start and first inference.</summary>
+    public TimeSpan AssumedLoadFixed { get; init; } = TimeSpan.FromSeconds(2);
+}

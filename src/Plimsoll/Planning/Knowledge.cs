@@ -1,0 +1,82 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll;
+
+/// <summary>
+/// Everything the planner remembers, as a value: it is checkpointed after each tick, and a restarted controller
+/// that has it has forgotten nothing. Learned from observations only (<see cref="Fold"/>).
+/// </summary>
+public sealed partial record Knowledge
+{
+    public static readonly Knowledge Empty = new();
+
+    /// <summary>When the last snapshot was folded in; null before the first.</summary>
+    public DateTimeOffset? FoldedAt { get; init; }
+
+    /// <summary>Ordered by model.</summary>
+    public ImmutableSortedDictionary<ModelId, ModelKnowledge> Models { get; init; } =
+        ImmutableSortedDictionary<ModelId, ModelKnowledge>.Empty;
+
+    /// <summary>Bandwidth and fixed cost of loads over all models: the prior of a model that never loaded.</summary>
+    public LoadStatistics FleetLoads { get; init; } = LoadStatistics.None;
+
+    /// <summary>Bandwidth of fetches into the model cache, over all models.</summary>
+    public LoadStatistics FleetFetches { get; init; } = LoadStatistics.None;
+
+    public ModelKnowledge Of(ModelId model) => Models.GetValueOrDefault(model, ModelKnowledge.Nothing);
+}
+
+/// <summary>What is known of one model.</summary>
+public sealed record ModelKnowledge
+{
+    public static readonly ModelKnowledge Nothing = new();
+
+    /// <summary>One more than the highest ordinal ever observed on a replica of it.</summary>
+    public int NextOrdinal { get; init; } = 1;
+
+    public DemandHistory Demand { get; init; } = DemandHistory.None;
+
+    /// <summary>Load times of the version <see cref="Version"/>.</summary>
+    public LoadStatistics Loads { get; init; } = LoadStatistics.None;
+
+    /// <summary>Measured memory by variant, of the version <see cref="Version"/>; ordered by variant.</summary>
+    public ImmutableSortedDictionary<VariantId, MeasuredMemory> Memory { get; init; } =
+        ImmutableSortedDictionary<VariantId, MeasuredMemory>.Empty;
+
+    /// <summary>Service time against requests in the replica; decayed.</summary>
+    public ServiceFit Service { get; init; } = ServiceFit.None;
+
+    /// <summary>The version the measurements are of; another version starts afresh.</summary>
+    public string? Version { get; init; }
+
+    public DateTimeOffset? LastArrival { get; init; }
+
+    /// <summary>
+    /// Element k is when at least k + 1 replicas were last wanted: how long each rank has been surplus. At most as
+    /// long as the model's largest number of replicas.
+    /// </summary>
+    public ImmutableArray<DateTimeOffset> LastWanted { get; init; } = [];
+
+    /// <summary>Request-seconds held since requests of this model began to wait; zero when none waits.</summary>
+    public double HeldDebt { get; init; }
+
+    public FailureRecord Failures { get; init; } = FailureRecord.None;
+
+    /// <summary>What the size-blind rule recommended lately; empty under our own rules.</summary>
+    public ImmutableArray<Recommendation> Recommendations { get; init; } = [];
+}
+
+/// <summary>A replica count that was recommended, and when.</summary>
+public sealed record Recommendation(DateTimeOffset At, int Replicas);
+
+/// <summary>Failures in a row; cleared by a load that ends well and a replica that serves.</summary>
+/// <param name="Count">How many in a row.</param>
+/// <param name="NotBefore">No start before this moment; null with no failure.</param>
+/// <param name="Why">What the last one said.</param>
+public sealed record FailureRecord(int Count, DateTimeOffset? NotBefore, string Why)
+{
+    public static readonly FailureRecord None = new(0, null, "");
+}
+
+/// <summary>The largest values measured so far, over loads of one variant.</summary>
+public sealed record MeasuredMemory(Bytes? LoadPeak, Bytes Steady, int Samples);

@@ -1,0 +1,51 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll;
+
+/// <summary>What a plan was derived from: SHA-256 over the canonical JSON of each input, in hex.</summary>
+public sealed record InputHashes(string Spec, string Snapshot, string Knowledge);
+
+/// <summary>
+/// The outcome of one tick: a partial order of steps to take now, a verdict per model, and what must be remembered.
+/// </summary>
+/// <param name="Inputs">Hashes of spec, snapshot and knowledge.</param>
+/// <param name="Steps">Ordered by id; closed: every After is the id of a step in here.</param>
+/// <param name="Models">One verdict per model of the spec, ordered by id.</param>
+/// <param name="Next">The knowledge to fold the next snapshot into.</param>
+public sealed record Plan(
+    InputHashes Inputs, ImmutableArray<Step> Steps, ImmutableArray<ModelVerdict> Models, Knowledge Next);
+
+/// <summary>What the planner thinks of one model at this tick, and why it does what it does or nothing.</summary>
+public sealed record ModelVerdict
+{
+    public required ModelId Model { get; init; }
+
+    /// <summary>Replicas wanted before scarcity is looked at.</summary>
+    public required int Wanted { get; init; }
+
+    /// <summary>Replicas ready and routable.</summary>
+    public required int Serving { get; init; }
+
+    /// <summary>Requests a second arriving lately; missing when nobody counted.</summary>
+    public Signal<double> DemandPerSecond { get; init; }
+
+    /// <summary>Requests a second to cover over the horizon.</summary>
+    public Signal<double> ForecastPerSecond { get; init; }
+
+    /// <summary>Requests a second one replica carries inside the SLO, as believed now.</summary>
+    public double CapacityPerSecond { get; init; }
+
+    /// <summary>The load time's p90: how far ahead this model must look.</summary>
+    public TimeSpan LoadTime { get; init; }
+
+    /// <summary>How long an idle replica of it is held; null when owned hardware is held until claimed.</summary>
+    public TimeSpan? Hold { get; init; }
+
+    /// <summary>What a replica is charged: priors corrected by measurement.</summary>
+    public required ReplicaNeeds Needs { get; init; }
+
+    public required Reason Reason { get; init; }
+
+    /// <summary>True when no node could ever hold it.</summary>
+    public bool Refused { get; init; }
+}

@@ -1,0 +1,200 @@
+using System.Collections.Frozen;
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text;
+
+namespace Plimsoll;
+
+public enum FactUnit { Count, Bytes, Seconds, PerSecond, Fraction, Usd, Text }
+
+/// <summary>One number a decision rests on.</summary>
+/// <param name="Name">The name the rule's sentence refers to.</param>
+/// <param name="Unit">What the number counts.</param>
+/// <param name="Value">The number, in the unit; 0 for text.</param>
+/// <param name="Text">Only for <see cref="FactUnit.Text"/>.</param>
+public sealed record Fact(string Name, FactUnit Unit, double Value, string? Text = null)
+{
+    public static Fact Of(string name, long count) => new(name, FactUnit.Count, count);
+
+    public static Fact Of(string name, Bytes bytes) => new(name, FactUnit.Bytes, bytes.Value);
+
+    public static Fact Of(string name, TimeSpan time) => new(name, FactUnit.Seconds, time.TotalSeconds);
+
+    public static Fact Of(string name, string text) => new(name, FactUnit.Text, 0, text);
+
+    public static Fact Rate(string name, double perSecond) => new(name, FactUnit.PerSecond, perSecond);
+
+    public static Fact Fraction(string name, double fraction) => new(name, FactUnit.Fraction, fraction);
+
+    public static Fact Quantity(string name, double number) => new(name, FactUnit.Count, number);
+
+    /// <summary>The value as a person reads it: "1.46 GiB", "3.2 s", "12.5/s", "99 %".</summary>
+    public string Shown => Unit switch
+    {
+        FactUnit.Bytes => new Bytes((long)Value).ToString(),
+        FactUnit.Seconds => Durations.Show(Value),
+        FactUnit.PerSecond => Value.ToString(Value >= 100 ? "0" : Value >= 9.995 ? "0.0" : "0.##", CultureInfo.InvariantCulture) + "/s",
+        FactUnit.Fraction => (Value * 100).ToString("0.##", CultureInfo.InvariantCulture) + " %",
+        FactUnit.Usd => "$" + Value.ToString("0.####", CultureInfo.InvariantCulture),
+        FactUnit.Text => Text ?? "",
+        _ => Value.ToString("0.##", CultureInfo.InvariantCulture),
+    };
+}
+
+/// <summary>Durations as people read them.</summary>
+public static class Durations
+{
+    /// <summary>"85 ms", "3.2 s", "4 min 10 s", "2 h 5 min", "3 d 4 h".</summary>
+    public static string Show(double seconds) =>
+        !double.IsFinite(seconds) ? "ever"
+        : seconds < 0 ? "-" + Show(-seconds)
+        : seconds == 0 ? "0 s"
+        : seconds < 0.9995 ? (seconds * 1000).ToString(seconds < 0.00995 ? "0.#" : "0", CultureInfo.InvariantCulture) + " ms"
+        : seconds < 59.95 ? seconds.ToString("0.#", CultureInfo.InvariantCulture) + " s"
+        : seconds < 3599.5 ? Pair((long)Math.Round(seconds), 60, "min", "s")
+        : seconds < 86_400 ? Pair((long)Math.Round(seconds / 60), 60, "h", "min")
+        : Pair((long)Math.Round(seconds / 3600), 24, "d", "h");
+
+    public static string Show(TimeSpan time) => Show(time.TotalSeconds);
+
+    private static string Pair(long small, int per, string large, string unit) =>
+        small % per == 0 ? $"{small / per} {large}" : $"{small / per} {large} {small % per} {unit}";
+}
+
+/// <summary>Which rule decided. Each has one sentence, in <see cref="Reason"/>, and one meaning.</summary>
+public enum Rule
+{
+    // Steps
+    StartForDemand,
+    StartForHeldRequests,
+    StartForMinimum,
+    StartNewVersion,
+    StartBySizeBlindRule,
+    WakeForDemand,
+    DrainIdleAtBreakEven,
+    DrainIdleLimit,
+    DrainSurplus,
+    DrainForClaimant,
+    DrainOldVersion,
+    DrainRemovedModel,
+    DrainBySizeBlindRule,
+    StopDrained,
+    StopDrainOverdue,
+    StopLoadOverdue,
+    StopLoadForClaimant,
+    PrefetchForStart,
+    PrefetchAhead,
+    EvictForRoom,
+    EvictRemovedModel,
+
+    // Verdicts on a model for which nothing is done
+    Met,
+    HoldForReload,
+    HoldOwned,
+    HoldMissingData,
+    HoldBackoff,
+    HoldLoading,
+    HoldScarce,
+    HoldScarceEqual,
+    IdleAtZero,
+    RefusedTooHeavy,
+    RefusedNoDevice,
+    RefusedDisk,
+}
+
+/// <summary>What was not done instead, and what it would have cost.</summary>
+public sealed record Rejected(string Option, ImmutableArray<Fact> Costs);
+
+/// <summary>
+/// Why: the rule, its numbers, and the alternative it rejected. The terminal, the page, Events and the tests all
+/// print this one sentence.
+/// </summary>
+public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Instead = null)
+{
+    private static readonly FrozenDictionary<Rule, string> Sentences = new Dictionary<Rule, string>
+    {
+        [Rule.StartForDemand] =
+            "{demand} is the {quantile} quantile of demand over the {horizon} it looks ahead (loading takes {load}); "
+            + "that takes {wanted} of {capacity} each, {have} there",
+        [Rule.StartForHeldRequests] = "{held} requests wait and no replica serves; loading takes {load}",
+        [Rule.StartForMinimum] = "at least {minimum} wanted by the fleet file, {have} there",
+        [Rule.StartNewVersion] = "version {version} replaces the one that runs",
+        [Rule.StartBySizeBlindRule] =
+            "size-blind: {metric} in flight per replica against a target of {target}: {have} becomes {wanted}",
+        [Rule.WakeForDemand] = "{demand} is expected and a replica sleeps; waking takes {load}",
+        [Rule.DrainIdleAtBreakEven] =
+            "idle for {idle}; holding has cost as much as coming back would ({hold}: {load} to load and {misses} late requests)",
+        [Rule.DrainIdleLimit] = "idle for {idle}, past the stated limit of {limit}",
+        [Rule.DrainSurplus] = "{wanted} of {have} wanted for {surplus}, past the break-even of {hold}",
+        [Rule.DrainForClaimant] =
+            "{claimant} needs {needed} and {free} is free; letting this go loses least: {loss} request-seconds "
+            + "expected against {gain} for the claimant",
+        [Rule.DrainOldVersion] = "version {version} took over",
+        [Rule.DrainRemovedModel] = "the model is no longer in the fleet file",
+        [Rule.DrainBySizeBlindRule] =
+            "size-blind: {have} becomes {wanted}, the largest recommendation of the last {cooldown}",
+        [Rule.StopDrained] = "drained: nothing is left in it",
+        [Rule.StopDrainOverdue] = "draining for {waited}, past its deadline of {deadline}; {outstanding} requests are cut",
+        [Rule.StopLoadOverdue] = "loading for {waited}, {factor} times the {expected} expected",
+        [Rule.StopLoadForClaimant] = "{claimant}, of higher priority, needs the {freed} this one is loading into",
+        [Rule.PrefetchForStart] = "a replica is wanted and {node} has no copy of the {size}",
+        [Rule.PrefetchAhead] = "{size} fits the {free} left on {node}'s disk; a later load is spared the fetch",
+        [Rule.EvictForRoom] = "{claimant} needs {needed} of disk; this copy is worth least: fetching it again takes {refetch}",
+        [Rule.EvictRemovedModel] = "the model is no longer in the fleet file",
+        [Rule.Met] = "{demand} expected over {horizon}, {have} of {capacity} each serve it",
+        [Rule.HoldForReload] = "idle for {idle}; held until {hold}, because coming back takes {load}",
+        [Rule.HoldOwned] = "idle for {idle}; the memory is owned and nobody claims it",
+        [Rule.HoldMissingData] = "{what} is missing, so nothing is changed: {why}",
+        [Rule.HoldBackoff] = "failed {failures} times, next try in {wait}: {why}",
+        [Rule.HoldLoading] = "{loading} of {wanted} loading, the next is expected ready in {left}",
+        [Rule.HoldScarce] = "needs {needed}, {free} is free and nothing of lower priority can go",
+        [Rule.HoldScarceEqual] =
+            "needs {needed}, {free} is free; {held} requests wait, {debt} request-seconds so far, and a swap pays from {price}",
+        [Rule.IdleAtZero] = "no demand; the next request waits {load} for it to load",
+        [Rule.RefusedTooHeavy] =
+            "too heavy: {needed} while loading against a budget of {budget} on the largest node; it takes {missing} more, or "
+            + "weights of at most {fits}",
+        [Rule.RefusedNoDevice] = "needs {devices} devices of kind {device}, the largest node has {have}",
+        [Rule.RefusedDisk] = "{needed} on disk against a model cache of {budget}; it takes {missing} more",
+    }.ToFrozenDictionary();
+
+    public override string ToString()
+    {
+        var text = new StringBuilder();
+        var sentence = Sentences[Rule];
+        var at = 0;
+        while (at < sentence.Length)
+        {
+            var open = sentence.IndexOf('{', at);
+            if (open < 0) break;
+            var close = sentence.IndexOf('}', open);
+            text.Append(sentence, at, open - at).Append(Shown(sentence[(open + 1)..close]));
+            at = close + 1;
+        }
+
+        text.Append(sentence, at, sentence.Length - at);
+        if (Instead is not null)
+        {
+            text.Append("; rather than ").Append(Instead.Option);
+            if (!Instead.Costs.IsEmpty)
+                text.Append(" (").AppendJoin(", ", Instead.Costs.Select(cost => $"{cost.Name} {cost.Shown}")).Append(')');
+        }
+
+        return text.ToString();
+    }
+
+    /// <summary>The names the rule's sentence refers to; a reason is whole when it has a fact for each.</summary>
+    public static IEnumerable<string> NamesIn(Rule rule) =>
+        Sentences[rule].Split('{').Skip(1).Select(part => part[..part.IndexOf('}')]);
+
+    // A missing fact is a mistake of ours; it shows, and a test over all rules finds it, but it must not stop a plan.
+    private string Shown(string name)
+    {
+        foreach (var fact in Facts)
+        {
+            if (fact.Name == name) return fact.Shown;
+        }
+
+        return $"<{name}?>";
+    }
+}

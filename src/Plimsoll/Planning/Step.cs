@@ -1,0 +1,170 @@
+using System.Collections.Immutable;
+using System.Text.Json.Serialization;
+
+namespace Plimsoll;
+
+/// <summary>
+/// One thing for a body to do. A step's <see cref="Id"/> comes from its kind and subject alone, so the same intent
+/// has the same id in every replan; applying it twice is applying it once.
+/// <para>
+/// <see cref="After"/> names only steps of the same plan. A body starts the steps whose <see cref="After"/> is empty;
+/// the others become startable in a later plan, once the snapshot shows that what they wait for has happened.
+/// </para>
+/// </summary>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
+[JsonDerivedType(typeof(Prefetch), "prefetch")]
+[JsonDerivedType(typeof(Evict), "evict")]
+[JsonDerivedType(typeof(Start), "start")]
+[JsonDerivedType(typeof(Wake), "wake")]
+[JsonDerivedType(typeof(Sleep), "sleep")]
+[JsonDerivedType(typeof(Drain), "drain")]
+[JsonDerivedType(typeof(Stop), "stop")]
+[JsonDerivedType(typeof(Move), "move")]
+[JsonDerivedType(typeof(AddNode), "addNode")]
+[JsonDerivedType(typeof(RemoveNode), "removeNode")]
+[JsonDerivedType(typeof(Launch), "launch")]
+[JsonDerivedType(typeof(Checkpoint), "checkpoint")]
+[JsonDerivedType(typeof(Resize), "resize")]
+[JsonDerivedType(typeof(Suspend), "suspend")]
+[JsonDerivedType(typeof(Resume), "resume")]
+public abstract record Step
+{
+    private Step()
+    {
+    }
+
+    /// <summary>Kind and subject, nothing else.</summary>
+    [JsonIgnore]
+    public abstract StepId Id { get; }
+
+    /// <summary>Steps of this plan that must be observed complete before this one may start; ordered by id.</summary>
+    public ImmutableArray<StepId> After { get; init; } = [];
+
+    public required Reason Reason { get; init; }
+
+    /// <summary>A step on one replica, existing or to be.</summary>
+    [JsonIgnore]
+    public virtual ReplicaId? Subject => null;
+
+    /// <summary>Bring an artefact onto a node's disk.</summary>
+    public sealed record Prefetch(ModelId Model, string Version, NodeId Node, Bytes Size) : Step
+    {
+        [JsonIgnore]
+        public override StepId Id => StepId.Of($"prefetch/{Model}@{Version}/{Node}");
+    }
+
+    /// <summary>Remove an artefact from a node's disk.</summary>
+    public sealed record Evict(ModelId Model, string Version, NodeId Node, Bytes Size) : Step
+    {
+        [JsonIgnore]
+        public override StepId Id => StepId.Of($"evict/{Model}@{Version}/{Node}");
+    }
+
+    /// <summary>Start a replica.</summary>
+    /// <param name="Replica">The replica to be.</param>
+    /// <param name="Model">Its model.</param>
+    /// <param name="Version">The artefact's version.</param>
+    /// <param name="Variant">The way to run it.</param>
+    /// <param name="Placement">Where; null where the body cannot choose the node.</param>
+    /// <param name="Needs">What it is charged while it loads; the body enforces it where it can.</param>
+    /// <param name="ExpectedLoad">The load time's p90.</param>
+    public sealed record Start(
+        ReplicaId Replica, ModelId Model, string Version, VariantId Variant, Placement? Placement,
+        ReplicaNeeds Needs, TimeSpan ExpectedLoad) : Step
+    {
+        [JsonIgnore]
+        public override StepId Id => StepId.Of($"start/{Replica}");
+
+        [JsonIgnore]
+        public override ReplicaId? Subject => Replica;
+    }
+
+    public sealed record Wake(ReplicaId Replica, ModelId Model) : Step
+    {
+        [JsonIgnore]
+        public override StepId Id => StepId.Of($"wake/{Replica}");
+
+        [JsonIgnore]
+        public override ReplicaId? Subject => Replica;
+    }
+
+    public sealed record Sleep(ReplicaId Replica, ModelId Model) : Step
+    {
+        [JsonIgnore]
+        public override StepId Id => StepId.Of($"sleep/{Replica}");
+
+        [JsonIgnore]
+        public override ReplicaId? Subject => Replica;
+    }
+
+    /// <summary>Take a replica out of routing and let it finish; past the deadline it may be stopped all the same.</summary>
+    public sealed record Drain(ReplicaId Replica, ModelId Model, TimeSpan Deadline) : Step
+    {
+        [JsonIgnore]
+        public override StepId Id => StepId.Of($"drain/{Replica}");
+
+        [JsonIgnore]
+        public override ReplicaId? Subject => Replica;
+    }
+
+    /// <summary>End a replica and give its memory back.</summary>
+    public sealed record Stop(ReplicaId Replica, ModelId Model) : Step
+    {
+        [JsonIgnore]
+        public override StepId Id => StepId.Of($"stop/{Replica}");
+
+        [JsonIgnore]
+        public override ReplicaId? Subject => Replica;
+    }
+
+    public sealed record Move(ReplicaId Replica, ModelId Model, Placement To) : Step
+    {
+        [JsonIgnore]
+        public override StepId Id => StepId.Of($"move/{Replica}/{To}");
+
+        [JsonIgnore]
+        public override ReplicaId? Subject => Replica;
+    }
+
+    public sealed record AddNode(string Pool, int Ordinal) : Step
+    {
+        [JsonIgnore]
+        public override StepId Id => StepId.Of($"addNode/{Pool}/{Ordinal}");
+    }
+
+    public sealed record RemoveNode(NodeId Node) : Step
+    {
+        [JsonIgnore]
+        public override StepId Id => StepId.Of($"removeNode/{Node}");
+    }
+
+    public sealed record Launch(JobId Job, ImmutableArray<Placement> Members) : Step
+    {
+        [JsonIgnore]
+        public override StepId Id => StepId.Of($"launch/{Job}");
+    }
+
+    public sealed record Checkpoint(JobId Job) : Step
+    {
+        [JsonIgnore]
+        public override StepId Id => StepId.Of($"checkpoint/{Job}");
+    }
+
+    public sealed record Resize(JobId Job, ImmutableArray<Placement> Members) : Step
+    {
+        [JsonIgnore]
+        public override StepId Id => StepId.Of($"resize/{Job}/{Members.Length}");
+    }
+
+    public sealed record Suspend(JobId Job) : Step
+    {
+        [JsonIgnore]
+        public override StepId Id => StepId.Of($"suspend/{Job}");
+    }
+
+    public sealed record Resume(JobId Job, ImmutableArray<Placement> Members) : Step
+    {
+        [JsonIgnore]
+        public override StepId Id => StepId.Of($"resume/{Job}");
+    }
+}
