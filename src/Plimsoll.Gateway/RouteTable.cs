@@ -1,0 +1,40 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll.Gateway;
+
+/// <summary>
+/// Which models there are and which replicas serve them. Immutable; a body publishes a new one whole, and requests in
+/// flight go on with the one they started with.
+/// </summary>
+/// <param name="Models">Ordered by model; a model without replicas is known and its requests are held.</param>
+public sealed record RouteTable(ImmutableArray<ModelRoute> Models)
+{
+    public static readonly RouteTable Empty = new(ImmutableArray<ModelRoute>.Empty);
+}
+
+/// <summary>One model as the gateway sees it.</summary>
+public sealed record ModelRoute
+{
+    public required ModelId Model { get; init; }
+
+    /// <summary>Higher is served first when requests compete for a place in the queue.</summary>
+    public int Priority { get; init; }
+
+    public required Slo Slo { get; init; }
+
+    /// <summary>Replicas that are ready or draining, ordered by id; a draining one gets no new request.</summary>
+    public ImmutableArray<ReplicaRoute> Replicas { get; init; } = [];
+
+    /// <summary>How long until a replica is expected to serve, for Retry-After; null when unknown.</summary>
+    public TimeSpan? ExpectedReady { get; init; }
+
+    /// <summary>Set when the model can never be served (refused, unreadable): requests get 503 with this sentence at once.</summary>
+    public string? Unavailable { get; init; }
+}
+
+/// <summary>A replica to send requests to.</summary>
+/// <param name="Replica">Its id.</param>
+/// <param name="Address">Its base address, on this machine or in the cluster.</param>
+/// <param name="Concurrency">Requests it may hold at once; the gateway never sends it more.</param>
+/// <param name="Draining">True when it gets no new request.</param>
+public sealed record ReplicaRoute(ReplicaId Replica, Uri Address, int Concurrency, bool Draining);
