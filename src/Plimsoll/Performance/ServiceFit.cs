@@ -7,5 +7,48 @@ namespace Plimsoll;
 public sealed record ServiceFit(
     double Weight, double SumN, double SumL, double SumNN, double SumNL, double LargestN)
 {
+    /// <summary>Requests remembered in effect; older ones fade.</summary>
+    private const double Memory = 2000;
+
     public static readonly ServiceFit None = new(0, 0, 0, 0, 0, 0);
+
+    /// <summary>Adds an interval's requests; garbage (not finite, negative, empty) changes nothing.</summary>
+    public ServiceFit Add(ServiceSample sample)
+    {
+        ArgumentNullException.ThrowIfNull(sample);
+        if (sample.Count <= 0 || !(sample.SumL > 0) || !(sample.SumN > 0) || !(sample.SumNN > 0) || !(sample.SumNL > 0)
+            || !double.IsFinite(sample.SumN + sample.SumL + sample.SumNN + sample.SumNL))
+            return this;
+        var keep = Weight + sample.Count <= Memory ? 1 : Math.Max(0, Memory - sample.Count) / Weight;
+        return new ServiceFit(
+            (Weight * keep) + sample.Count,
+            (SumN * keep) + sample.SumN,
+            (SumL * keep) + sample.SumL,
+            (SumNN * keep) + sample.SumNN,
+            (SumNL * keep) + sample.SumNL,
+            Math.Max(LargestN * (keep < 1 ? 0.999 : 1), sample.MaxN));
+    }
+
+    /// <summary>
+    /// Requests a second one replica carries inside the SLO: by Little's law n / l(n) at the largest n whose mean time
+    /// stays within half the objective, so that the tail stays within the whole. n is no more than twice what was ever
+    /// seen, and no more than the replica takes. Null before anything was observed. First rule; Predict deepens it.
+    /// </summary>
+    public double? CapacityPerSecond(Slo slo, int concurrency)
+    {
+        ArgumentNullException.ThrowIfNull(slo);
+        if (Weight < 1) return null;
+        var (meanN, meanL) = (SumN / Weight, SumL / Weight);
+        var variance = (SumNN / Weight) - (meanN * meanN);
+
+        // With n all alike there is no slope to fit: what was seen, n requests in l seconds, is what is known.
+        if (variance < 0.05) return meanN / meanL;
+        var slope = Math.Max(0, ((SumNL / Weight) - (meanN * meanL)) / variance);
+        var fixedPart = Math.Max(0, meanL - (slope * meanN));
+        var budget = slo.Latency.TotalSeconds / 2;
+        var most = Math.Max(1, Math.Min(concurrency, 2 * LargestN));
+        var n = slope <= 0 ? most : Math.Clamp((budget - fixedPart) / slope, 1, most);
+        var latency = fixedPart + (slope * n);
+        return latency > 0 ? n / latency : meanN / meanL;
+    }
 }

@@ -1,12 +1,159 @@
+using System.Collections.Immutable;
+
 namespace Plimsoll;
 
 public sealed partial record Knowledge
 {
-    /// <summary>What is known once a snapshot has been seen. Learns from observations only.</summary>
+    // A replica that has served this long is not in a crash loop any more.
+    private static readonly TimeSpan Settled = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// What is known once a snapshot has been seen. Learns from observations only, never from plans, so it holds whether
+    /// or not the last plan was applied.
+    /// </summary>
     public Knowledge Fold(FleetSpec spec, FleetSnapshot snapshot)
     {
         ArgumentNullException.ThrowIfNull(spec);
         ArgumentNullException.ThrowIfNull(snapshot);
-        return this with { FoldedAt = snapshot.At };
+        var models = Models.ToBuilder();
+        foreach (var model in spec.Models)
+        {
+            var known = models.GetValueOrDefault(model.Id, ModelKnowledge.Nothing);
+            if (known.Version != model.Version)
+                models[model.Id] = known with
+                {
+                    Version = model.Version,
+                    Loads = LoadStatistics.None,
+                    Memory = ImmutableSortedDictionary<VariantId, MeasuredMemory>.Empty,
+                    Service = ServiceFit.None,
+                    Failures = FailureRecord.None,
+                };
+        }
+
+        FoldTraffic(spec, snapshot, models);
+        FoldReplicas(snapshot, models);
+        var (loads, fetches) = FoldOutcomes(spec, snapshot, models);
+        Forget(spec, snapshot, models);
+        return this with
+        {
+            FoldedAt = snapshot.At,
+            Models = models.ToImmutable(),
+            FleetLoads = loads,
+            FleetFetches = fetches,
+        };
+    }
+
+    private static void FoldTraffic(
+        FleetSpec spec, FleetSnapshot snapshot, ImmutableSortedDictionary<ModelId, ModelKnowledge>.Builder models)
+    {
+        foreach (var row in snapshot.Traffic)
+        {
+            if (!models.TryGetValue(row.Model, out var known)) continue;
+            models[row.Model] = known with
+            {
+                Demand = known.Demand.Add(row.From, row.To, row.Arrivals, spec.Settings),
+                LastArrival = row.Arrivals > 0 || row.HeldNow > 0 ? row.To : known.LastArrival,
+                HeldDebt = row.HeldNow > 0 ? known.HeldDebt + Math.Max(0, row.HeldRequestSeconds) : 0,
+                Service = row.Service is { } sample ? known.Service.Add(sample) : known.Service,
+            };
+        }
+    }
+
+    private static void FoldReplicas(
+        FleetSnapshot snapshot, ImmutableSortedDictionary<ModelId, ModelKnowledge>.Builder models)
+    {
+        foreach (var replica in snapshot.Replicas)
+        {
+            if (!models.TryGetValue(replica.Model, out var known)) continue;
+            known = known with { NextOrdinal = Math.Max(known.NextOrdinal, replica.Id.Ordinal + 1) };
+            if (replica.State == ReplicaState.Ready && snapshot.At - replica.StateSince >= Settled)
+                known = known with { Failures = FailureRecord.None };
+
+            // What is in use now can only raise a measured value; a first look right after the load proves nothing.
+            if (replica.State == ReplicaState.Ready && replica.Version == known.Version
+                && replica.HostMemory.TryGetKnown(out var now)
+                && known.Memory.TryGetValue(replica.Variant, out var measured) && now > measured.Steady)
+                known = known with { Memory = known.Memory.SetItem(replica.Variant, measured with { Steady = now }) };
+            models[replica.Model] = known;
+        }
+    }
+
+    private (LoadStatistics Loads, LoadStatistics Fetches) FoldOutcomes(
+        FleetSpec spec, FleetSnapshot snapshot, ImmutableSortedDictionary<ModelId, ModelKnowledge>.Builder models)
+    {
+        var (loads, fetches) = (FleetLoads, FleetFetches);
+        foreach (var outcome in snapshot.Outcomes)
+        {
+            switch (outcome)
+            {
+                case Outcome.Loaded loaded:
+                    loads = loads.Add(new LoadSample(loaded.Size, loaded.Took));
+                    if (models.TryGetValue(loaded.Model, out var known) && known.Version == loaded.Version)
+                        models[loaded.Model] = known with
+                        {
+                            Loads = known.Loads.Add(new LoadSample(loaded.Size, loaded.Took)),
+                            NextOrdinal = Math.Max(known.NextOrdinal, loaded.Replica.Ordinal + 1),
+                        };
+                    break;
+                case Outcome.MemoryMeasured measured:
+                    if (models.TryGetValue(measured.Model, out known) && known.Version == measured.Version)
+                        models[measured.Model] = known with { Memory = Measured(known.Memory, measured) };
+                    break;
+                case Outcome.Exited exited:
+                    if (models.TryGetValue(exited.Model, out known))
+                    {
+                        known = known with { NextOrdinal = Math.Max(known.NextOrdinal, exited.Replica.Ordinal + 1) };
+                        models[exited.Model] = exited.Asked ? known : Failed(known, exited.At, exited.Why, spec.Settings);
+                    }
+
+                    break;
+                case Outcome.Fetched fetched:
+                    if (fetched.Moved.Value > 0) fetches = fetches.Add(new LoadSample(fetched.Moved, fetched.Took));
+                    break;
+                case Outcome.StepFailed { Model: { } model } failed:
+                    if (models.TryGetValue(model, out known))
+                    {
+                        var ordinal = failed.Step.Value.StartsWith("start/", StringComparison.Ordinal)
+                            ? ReplicaId.Of(failed.Step.Value["start/".Length..]).Ordinal : -1;
+                        known = known with { NextOrdinal = Math.Max(known.NextOrdinal, ordinal + 1) };
+                        models[model] = Failed(known, failed.At, failed.Why, spec.Settings);
+                    }
+
+                    break;
+            }
+        }
+
+        return (loads, fetches);
+    }
+
+    /// <summary>One more failure in a row: the wait doubles from the first backoff to the largest.</summary>
+    internal static ModelKnowledge Failed(ModelKnowledge known, DateTimeOffset at, string why, PlannerSettings settings)
+    {
+        var count = Math.Min(known.Failures.Count + 1, 1000);
+        var doubled = settings.CrashBackoff.Ticks * Math.Pow(2, Math.Min(count - 1, 30));
+        var wait = TimeSpan.FromTicks((long)Math.Min(doubled, settings.CrashBackoffMax.Ticks));
+        return known with { Failures = new FailureRecord(count, at + wait, why) };
+    }
+
+    private static ImmutableSortedDictionary<VariantId, MeasuredMemory> Measured(
+        ImmutableSortedDictionary<VariantId, MeasuredMemory> memory, Outcome.MemoryMeasured outcome)
+    {
+        var before = memory.GetValueOrDefault(outcome.Variant);
+        Bytes? peak = (before?.LoadPeak, outcome.LoadPeak) switch
+        {
+            ({ } a, { } b) => Bytes.Max(a, b),
+            (var a, var b) => a ?? b,
+        };
+        var steady = before is null ? outcome.Steady : Bytes.Max(before.Steady, outcome.Steady);
+        return memory.SetItem(outcome.Variant, new MeasuredMemory(peak, steady, (before?.Samples ?? 0) + 1));
+    }
+
+    // A model that left the fleet file is forgotten once nothing of it runs; until then its ordinals must not repeat.
+    private static void Forget(
+        FleetSpec spec, FleetSnapshot snapshot, ImmutableSortedDictionary<ModelId, ModelKnowledge>.Builder models)
+    {
+        var wanted = spec.Models.Select(model => model.Id).ToHashSet();
+        wanted.UnionWith(snapshot.Replicas.Select(replica => replica.Model));
+        foreach (var gone in models.Keys.Where(model => !wanted.Contains(model)).ToArray()) models.Remove(gone);
     }
 }

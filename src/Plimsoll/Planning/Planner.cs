@@ -1,24 +1,56 @@
+using System.Collections.Immutable;
 using Plimsoll.Json;
 
 namespace Plimsoll;
 
-/// <summary>How many replicas each model should have: the planner's replaceable part.</summary>
-public interface IAllocator;
-
-/// <summary>The brain: from what is wanted, what is seen and what is known to a plan. Pure.</summary>
+/// <summary>
+/// The brain: from what is wanted, what is seen and what is known to a plan. Pure: no clock, no I/O, no randomness; the
+/// same inputs give the same plan, byte for byte.
+/// </summary>
+/// <param name="allocator">How many replicas each model should have; everything else is the planner's.</param>
 public sealed class Planner(IAllocator allocator)
 {
     public IAllocator Allocator { get; } = allocator;
 
-#pragma warning disable CA1822 // The allocator is asked from the next commit on.
+    /// <summary>What to do now.</summary>
+    /// <exception cref="InvalidOperationException">
+    /// The plan would break the memory invariant in some reachable state: a mistake of the planner, stopped before it costs.
+    /// </exception>
     public Plan Decide(FleetSpec spec, FleetSnapshot observed, Knowledge knowledge)
     {
         ArgumentNullException.ThrowIfNull(spec);
+        ArgumentNullException.ThrowIfNull(observed);
+        ArgumentNullException.ThrowIfNull(knowledge);
+        var outlooks = Outlooks.Of(spec, observed, knowledge);
+        var allocations = Allocator.Allocate(spec, observed, knowledge, outlooks);
+        var draft = new PlanDraft(spec, observed, knowledge, outlooks, allocations);
+        draft.Retire();
+        draft.Claim();
+        draft.PrefetchAhead();
+        var steps = draft.Steps;
+        if (ReachableStates.FindViolation(observed, knowledge, steps) is { } violation)
+            throw new InvalidOperationException($"a plan was stopped that could overfill {violation}");
         var hashes = new InputHashes(
             PlimsollJson.Hash(spec, PlimsollJson.Default.FleetSpec),
             PlimsollJson.Hash(observed, PlimsollJson.Default.FleetSnapshot),
             PlimsollJson.Hash(knowledge, PlimsollJson.Default.Knowledge));
-        return new Plan(hashes, [], [], knowledge);
+        return new Plan(hashes, steps, draft.Verdicts(), draft.Next());
     }
-#pragma warning restore CA1822
+
+    /// <summary>
+    /// Which models could run at all on these nodes, before anything starts: one verdict per model that could not.
+    /// </summary>
+    public static ImmutableArray<ModelVerdict> Admit(FleetSpec spec, FleetSnapshot observed, Knowledge knowledge)
+    {
+        ArgumentNullException.ThrowIfNull(spec);
+        ArgumentNullException.ThrowIfNull(observed);
+        ArgumentNullException.ThrowIfNull(knowledge);
+        return
+        [
+            .. Outlooks.Of(spec, observed, knowledge)
+                .Select(outlook => (outlook, Reason: Admission.Refuse(outlook, observed.Nodes)))
+                .Where(pair => pair.Reason is not null)
+                .Select(pair => PlanDraft.Verdict(pair.outlook, pair.outlook.Model.MinReplicas, pair.Reason!, refused: true)),
+        ];
+    }
 }

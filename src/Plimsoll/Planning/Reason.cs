@@ -78,6 +78,7 @@ public enum Rule
     DrainOldVersion,
     DrainRemovedModel,
     DrainBySizeBlindRule,
+    DrainUnderway,
     StopDrained,
     StopDrainOverdue,
     StopLoadOverdue,
@@ -99,6 +100,7 @@ public enum Rule
     IdleAtZero,
     RefusedTooHeavy,
     RefusedNoDevice,
+    RefusedNoCores,
     RefusedDisk,
 }
 
@@ -133,6 +135,7 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.DrainRemovedModel] = "the model is no longer in the fleet file",
         [Rule.DrainBySizeBlindRule] =
             "size-blind: {have} becomes {wanted}, the largest recommendation of the last {cooldown}",
+        [Rule.DrainUnderway] = "draining for {since}; {outstanding} requests are left in it",
         [Rule.StopDrained] = "drained: nothing is left in it",
         [Rule.StopDrainOverdue] = "draining for {waited}, past its deadline of {deadline}; {outstanding} requests are cut",
         [Rule.StopLoadOverdue] = "loading for {waited}, {factor} times the {expected} expected",
@@ -147,14 +150,15 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.HoldMissingData] = "{what} is missing, so nothing is changed: {why}",
         [Rule.HoldBackoff] = "failed {failures} times, next try in {wait}: {why}",
         [Rule.HoldLoading] = "{loading} of {wanted} loading, the next is expected ready in {left}",
-        [Rule.HoldScarce] = "needs {needed}, {free} is free and nothing of lower priority can go",
+        [Rule.HoldScarce] = "needs {needed} and {cores} cores, {free} is free and nothing may go for it",
         [Rule.HoldScarceEqual] =
-            "needs {needed}, {free} is free; {held} requests wait, {debt} request-seconds so far, and a swap pays from {price}",
+            "needs {needed}, {free} is free; {held} requests wait, {debt} request-seconds so far; a swap pays from {price} on",
         [Rule.IdleAtZero] = "no demand; the next request waits {load} for it to load",
         [Rule.RefusedTooHeavy] =
             "too heavy: {needed} while loading against a budget of {budget} on the largest node; it takes {missing} more, or "
             + "weights of at most {fits}",
         [Rule.RefusedNoDevice] = "needs {devices} devices of kind {device}, the largest node has {have}",
+        [Rule.RefusedNoCores] = "needs {cores} cores, the largest node has {have}",
         [Rule.RefusedDisk] = "{needed} on disk against a model cache of {budget}; it takes {missing} more",
     }.ToFrozenDictionary();
 

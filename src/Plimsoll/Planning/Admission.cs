@@ -1,0 +1,60 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll;
+
+/// <summary>Whether a model could run on any node at all, were it empty.</summary>
+internal static class Admission
+{
+    /// <summary>Why no node could ever hold it, with what would; null when one could or none is known.</summary>
+    public static Reason? Refuse(ModelOutlook outlook, ImmutableArray<NodeState> nodes)
+    {
+        var (needs, variant) = (outlook.Needs, outlook.Variant);
+        if (nodes.IsEmpty) return null;
+        var kind = variant.DeviceKind;
+        if (nodes.Any(node => Fits(node, needs, kind) && FitsDisk(node, needs))) return null;
+
+        var most = nodes.Max(node => Devices(node, kind).Count());
+        if (most < needs.Devices)
+            return new Reason(Rule.RefusedNoDevice,
+                [Fact.Of("devices", needs.Devices), Fact.Of("device", kind ?? "any"), Fact.Of("have", most)]);
+        if (needs.PerDevice is { } perDevice)
+        {
+            var largest = nodes.SelectMany(node => Devices(node, kind)).Max(device => device.MemoryBudget);
+            if (perDevice.Highest > largest) return TooHeavy(perDevice.Highest, largest, outlook);
+        }
+
+        var budget = nodes.Max(node => Bytes.Min(node.HostMemory, node.HostMemoryBudget));
+        if (needs.Host.Highest > budget) return TooHeavy(needs.Host.Highest, budget, outlook);
+        if (nodes.Where(node => node.CacheBudget is not null).Select(node => node.CacheBudget!.Value)
+                .DefaultIfEmpty(Bytes.Zero).Max() is var cache && needs.Disk > cache)
+            return new Reason(Rule.RefusedDisk,
+                [Fact.Of("needed", needs.Disk), Fact.Of("budget", cache), Fact.Of("missing", needs.Disk - cache)]);
+        return new Reason(Rule.RefusedNoCores,
+            [Fact.Of("cores", needs.Cores.ToString()), Fact.Of("have", nodes.Max(node => node.Cores).ToString())]);
+    }
+
+    public static bool Fits(NodeState node, ReplicaNeeds needs, string? kind) =>
+        needs.Host.Highest <= Bytes.Min(node.HostMemory, node.HostMemoryBudget)
+        && needs.Cores <= node.Cores
+        && Devices(node, kind).Count(device => (needs.PerDevice?.Highest ?? Bytes.Zero) <= device.MemoryBudget) >= needs.Devices;
+
+    private static bool FitsDisk(NodeState node, ReplicaNeeds needs) =>
+        needs.Disk == Bytes.Zero || node.CacheBudget is { } cache && needs.Disk <= cache;
+
+    private static IEnumerable<DeviceState> Devices(NodeState node, string? kind) =>
+        node.Devices.Where(device => kind is null || device.Kind == kind);
+
+    // What would fit: the overhead stays, so the weights may grow only into what is left, in proportion.
+    private static Reason TooHeavy(Bytes needed, Bytes budget, ModelOutlook outlook)
+    {
+        var weights = outlook.Model.Footprint.Weights;
+        var profile = EngineProfile.Named(outlook.Variant.Engine);
+        var overhead = Bytes.Min(profile.HostFixed, needed);
+        var factor = weights.Value == 0 ? 1 : (double)(needed - overhead).Value / weights.Value;
+        var fits = Bytes.Max(Bytes.Zero, budget - overhead).Scale(1 / Math.Max(factor, 0.01));
+        return new Reason(Rule.RefusedTooHeavy,
+        [
+            Fact.Of("needed", needed), Fact.Of("budget", budget), Fact.Of("missing", needed - budget), Fact.Of("fits", fits),
+        ]);
+    }
+}

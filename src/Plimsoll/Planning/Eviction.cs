@@ -1,0 +1,144 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll;
+
+/// <summary>
+/// Chooses what to let go for a claimant: the set on one node that makes room at the least expected loss, whole models.
+/// A replica of lower priority may always go. One of equal priority, or an unneeded one of higher, goes when the claimant
+/// has already lost as much by waiting as the other is expected to lose by going: the break-even of design §6.3 between
+/// two models, which makes a heavy model hard to push out and a light one easy.
+/// </summary>
+internal sealed class Eviction(
+    FleetSnapshot observed, Knowledge knowledge, Dictionary<ModelId, ModelOutlook> outlooks,
+    Dictionary<ModelId, Allocation> allocations)
+{
+    public sealed record Choice(NodeId Node, ImmutableArray<(InferenceReplica Replica, Reason Why)> Victims, double Loss);
+
+    private sealed record Candidate(InferenceReplica Replica, int Priority, double Loss, NodeLedger.Release Frees);
+
+    /// <summary>The best choice over the nodes, or null and why not.</summary>
+    public Choice? Choose(
+        ModelOutlook claimant, IReadOnlyList<NodeLedger> nodes, HashSet<ReplicaId> going, out Reason verdict)
+    {
+        verdict = nodes.Count > 0
+            ? Scarce(claimant, nodes[0])
+            : new Reason(Rule.HoldMissingData, [Fact.Of("what", "a ready node"), Fact.Of("why", "none was reported")]);
+        if (!observed.Can.HasFlag(Capabilities.ChooseVictim) || !allocations[claimant.Model.Id].MayClaim) return null;
+        var debt = knowledge.Of(claimant.Model.Id).HeldDebt;
+        Choice? best = null;
+        var cheapestRefused = double.PositiveInfinity;
+        foreach (var ledger in nodes)
+        {
+            if (LeastLoss(claimant, ledger, going) is not { } set) continue;
+
+            // Only what the claimant may not simply take must be paid for by what it has lost.
+            var price = set.Where(candidate => candidate.Priority >= claimant.Model.Priority).Sum(candidate => candidate.Loss);
+            var loss = set.Sum(candidate => candidate.Loss);
+            if (price > debt)
+            {
+                cheapestRefused = Math.Min(cheapestRefused, price);
+                continue;
+            }
+
+            if (best is null || loss < best.Loss)
+                best = new Choice(ledger.Node.Id, [.. set.Select(candidate => (candidate.Replica, Why(claimant, ledger, candidate, debt)))], loss);
+        }
+
+        if (best is null && double.IsFinite(cheapestRefused))
+            verdict = new Reason(Rule.HoldScarceEqual,
+            [
+                Fact.Of("needed", claimant.Needs.Host.Highest), Fact.Of("free", Free(nodes[0])), Fact.Of("held", claimant.Held),
+                Fact.Quantity("debt", Math.Round(debt, 1)), Fact.Quantity("price", Math.Round(cheapestRefused, 1)),
+            ]);
+        return best;
+    }
+
+    public static Reason Scarce(ModelOutlook claimant, NodeLedger node) => new(Rule.HoldScarce,
+    [
+        Fact.Of("needed", claimant.Needs.Host.Highest), Fact.Of("cores", claimant.Needs.Cores.ToString()),
+        Fact.Of("free", Free(node)),
+    ]);
+
+    // Cheapest first until it fits, then whatever proved unnecessary is kept after all, dearest first. An exact
+    // knapsack comes with the Decide issue.
+    private List<Candidate>? LeastLoss(ModelOutlook claimant, NodeLedger ledger, HashSet<ReplicaId> going)
+    {
+        var candidates = observed.Replicas
+            .Where(replica => replica.Placement.Node == ledger.Node.Id && !going.Contains(replica.Id))
+            .Select(replica => Consider(claimant, replica)).OfType<Candidate>()
+            .OrderBy(candidate => Math.Min(candidate.Priority, claimant.Model.Priority))
+            .ThenBy(candidate => candidate.Loss).ThenBy(candidate => candidate.Replica.Id);
+        var chosen = new List<Candidate>();
+        var kind = claimant.Variant.DeviceKind;
+        var fits = false;
+        foreach (var candidate in candidates)
+        {
+            chosen.Add(candidate);
+            if (fits = ledger.FitsAfter(claimant.Needs, kind, [.. chosen.Select(one => one.Frees)])) break;
+        }
+
+        if (!fits) return null;
+        for (var i = chosen.Count - 2; i >= 0; i--)
+        {
+            var without = chosen.Where((_, at) => at != i).Select(one => one.Frees).ToArray();
+            if (ledger.FitsAfter(claimant.Needs, kind, without)) chosen.RemoveAt(i);
+        }
+
+        return chosen;
+    }
+
+    private Candidate? Consider(ModelOutlook claimant, InferenceReplica replica)
+    {
+        if (!outlooks.TryGetValue(replica.Model, out var owner)) return null;
+        var lower = owner.Model.Priority < claimant.Model.Priority;
+        var frees = NodeLedger.Release.Of(replica, knowledge.Of(replica.Model));
+
+        // A version that is being replaced yields to its successor: there is no room for both.
+        if (owner.Model.Id == claimant.Model.Id)
+            return replica.Version == owner.Model.Version ? null : new Candidate(replica, int.MinValue, 0, frees);
+        if (replica.State == ReplicaState.Loading)
+            return lower ? new Candidate(replica, owner.Model.Priority, owner.Load.P90.TotalSeconds, frees) : null;
+        if (replica.State is not (ReplicaState.Ready or ReplicaState.Asleep)) return null;
+        if (!lower && owner.Serving <= owner.Model.MinReplicas) return null;
+        var needed = owner.Serving <= allocations[owner.Model.Id].Wanted && !IsIdle(owner);
+        if (owner.Model.Priority > claimant.Model.Priority && needed) return null;
+        return new Candidate(replica, owner.Model.Priority, ExpectedLoss(owner, claimant), frees);
+    }
+
+    private static bool IsIdle(ModelOutlook owner) =>
+        owner.Held == 0 && owner.Outstanding == 0 && (owner.Idle is not { } idle || idle > owner.Load.P90);
+
+    /// <summary>
+    /// Request-seconds lost by letting one replica go: P(needed before it could be back) × what then waits for the reload.
+    /// A return at rate λ makes the first request wait T and those behind it λT²/2 together. It could be back once
+    /// the claimant and then it have loaded. Replicas that stay take over what they have capacity for.
+    /// </summary>
+    internal static double ExpectedLoss(ModelOutlook owner, ModelOutlook claimant)
+    {
+        var reload = owner.Load.P90.TotalSeconds;
+        var away = reload + claimant.Load.P90.TotalSeconds;
+        owner.Demand.TryGetLast(out var lately);
+        var active = owner.ActiveRate;
+
+        // Idle for long makes a return soon unlikely: one return per idle time so far is the estimate with nothing else known.
+        var idle = owner.Idle is { } gap ? Math.Max(gap.TotalSeconds, 1e-3) : double.PositiveInfinity;
+        var returns = lately > 0 || owner.Outstanding > 0 ? 1 : 1 - Math.Exp(-away / idle);
+        var waiting = reload + (active * reload * reload / 2);
+        var left = owner.Serving - 1;
+        if (left <= 0 || owner.Capacity is not { } capacity) return returns * waiting / Math.Max(1, left + 1);
+        owner.Forecast.TryGetLast(out var forecast);
+        var unserved = forecast <= 0 ? 0 : Math.Max(0, forecast - (capacity * left)) / forecast;
+        return returns * waiting * unserved;
+    }
+
+    private static Reason Why(ModelOutlook claimant, NodeLedger ledger, Candidate candidate, double debt) => new(
+        Rule.DrainForClaimant,
+        [
+            Fact.Of("claimant", claimant.Model.Id.Value), Fact.Of("needed", claimant.Needs.Host.Highest),
+            Fact.Of("free", Free(ledger)), Fact.Quantity("loss", Math.Round(candidate.Loss, 1)),
+            Fact.Quantity("gain", Math.Round(debt, 1)),
+        ],
+        new Rejected("letting it wait", [Fact.Of("requests held", claimant.Held)]));
+
+    private static Bytes Free(NodeLedger ledger) => Bytes.Max(Bytes.Zero, ledger.HostFree);
+}

@@ -1,0 +1,98 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll;
+
+/// <summary>
+/// How many replicas each model should have and keep: the planner's replaceable part (a rule, an exact solver, a rival).
+/// Pure, like the planner.
+/// </summary>
+public interface IAllocator
+{
+    /// <summary>The name it is chosen and journalled by.</summary>
+    string Name { get; }
+
+    /// <summary>One allocation per outlook, in the same order.</summary>
+    ImmutableArray<Allocation> Allocate(
+        FleetSpec spec, FleetSnapshot observed, Knowledge knowledge, ImmutableArray<ModelOutlook> outlooks);
+}
+
+/// <summary>What an allocator wants for one model.</summary>
+public sealed record Allocation
+{
+    public required ModelId Model { get; init; }
+
+    /// <summary>Replicas by variant, in the variants' order; the counts add up to <see cref="Wanted"/>.</summary>
+    public required ImmutableArray<VariantCount> Mix { get; init; }
+
+    /// <summary>Replicas that stay although fewer are wanted; at least <see cref="Wanted"/>.</summary>
+    public required int Keep { get; init; }
+
+    /// <summary>Why replicas beyond <see cref="Keep"/> go, or why all stay.</summary>
+    public required Reason Why { get; init; }
+
+    /// <summary>Whether it may take memory that another model holds.</summary>
+    public bool MayClaim { get; init; }
+
+    /// <summary>What the allocator must find again at the next tick.</summary>
+    public ImmutableArray<Recommendation> Remember { get; init; } = [];
+
+    public int Wanted => Mix.Sum(part => part.Replicas);
+}
+
+public sealed record VariantCount(VariantId Variant, int Replicas);
+
+/// <summary>What is known of a model's near future, before anyone decides.</summary>
+public sealed record ModelOutlook
+{
+    public required ModelSpec Model { get; init; }
+
+    /// <summary>The variant new replicas run as.</summary>
+    public required VariantSpec Variant { get; init; }
+
+    public required ReplicaNeeds Needs { get; init; }
+
+    /// <summary>Time from deciding to serving, fetch included where the weights are not on the node.</summary>
+    public required LoadEstimate Load { get; init; }
+
+    /// <summary>How far ahead this model looks: T_load + review.</summary>
+    public required TimeSpan Horizon { get; init; }
+
+    /// <summary>Arrivals a second lately.</summary>
+    public required Signal<double> Demand { get; init; }
+
+    /// <summary>Arrivals a second when it was last in use: what a return would meet.</summary>
+    public required double ActiveRate { get; init; }
+
+    /// <summary>Arrivals a second to cover over the horizon.</summary>
+    public required Signal<double> Forecast { get; init; }
+
+    /// <summary>The quantile the forecast is taken at: c_under / (c_under + c_over).</summary>
+    public required double Quantile { get; init; }
+
+    /// <summary>Requests a second one replica carries inside the SLO; null before anything was observed.</summary>
+    public required double? Capacity { get; init; }
+
+    /// <summary>Replicas that are ready, of the wanted version.</summary>
+    public required int Serving { get; init; }
+
+    /// <summary>Replicas loading and not overdue, of the wanted version.</summary>
+    public required int Loading { get; init; }
+
+    public required int Held { get; init; }
+
+    public required int Outstanding { get; init; }
+
+    /// <summary>How long nothing has arrived; null when nothing ever did.</summary>
+    public required TimeSpan? Idle { get; init; }
+
+    /// <summary>The break-even time of holding an idle replica; null on owned hardware.</summary>
+    public required TimeSpan? Hold { get; init; }
+
+    /// <summary>Late requests a return would cost.</summary>
+    public required double MissesOnReturn { get; init; }
+
+    /// <summary>False when the body could not say what arrived: then nothing is removed.</summary>
+    public required bool TrafficSeen { get; init; }
+
+    public int Supply => Serving + Loading;
+}

@@ -1,0 +1,187 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll;
+
+/// <summary>
+/// What one node holds in the worst case of everything that is there, and what a plan adds to it. Stops are kept in
+/// the order they were registered; a start waits for the first k of them (its level), so any two starts' waiting sets
+/// contain one another, and the reachable states are covered by the levels: at level k the first k stops are done and
+/// every start of level k or less is at its peak.
+/// </summary>
+internal sealed class NodeLedger
+{
+    private readonly List<(StepId Stop, Release Frees)> _stops = [];
+    private readonly List<(int Level, Release Takes)> _starts = [];
+    private readonly ImmutableArray<(DeviceState Device, Bytes? Usable)> _devices;
+    private readonly Dictionary<DeviceId, Bytes> _deviceBase = [];
+    private Bytes _hostBase;
+    private Cores _coresBase;
+
+    public NodeLedger(NodeState node, FleetSnapshot observed, Knowledge knowledge, IEnumerable<InferenceReplica> replicas)
+    {
+        Node = node;
+        var foreign = observed.Foreign.Where(use => use.Node == node.Id).ToArray();
+        HostUsable = Usable(node.HostMemory, node.HostMemoryBudget, foreign.Where(use => use.Device is null));
+        _devices =
+        [
+            .. node.Devices.Select(device => (device,
+                Usable(device.Memory, device.MemoryBudget, foreign.Where(use => use.Device == device.Id)))),
+        ];
+        foreach (var replica in replicas) AddToBase(Release.Of(replica, knowledge.Of(replica.Model)));
+        foreach (var gang in observed.Training)
+        {
+            var needs = gang.ReservedPerMember;
+            foreach (var member in gang.Members.Where(member => member.Node == node.Id))
+                AddToBase(new Release(
+                    needs.Host.Highest, needs.PerDevice?.Highest ?? Bytes.Zero, needs.Cores, member.Devices));
+        }
+    }
+
+    /// <summary>What a replica takes, or gives back when it ends.</summary>
+    public sealed record Release(Bytes Host, Bytes PerDevice, Cores Cores, ImmutableArray<DeviceId> Devices)
+    {
+        public static Release Of(InferenceReplica replica, ModelKnowledge known) => new(
+            Weighing.HostCharge(replica, known), replica.Reserved.PerDevice?.Highest ?? Bytes.Zero, replica.Reserved.Cores,
+            replica.Placement.Devices);
+    }
+
+    public NodeState Node { get; }
+
+    /// <summary>Budget less what foreign use takes out of it; null when foreign use is not known at all.</summary>
+    public Bytes? HostUsable { get; }
+
+    /// <summary>Free before any stop of this plan, starts of this plan at their peaks.</summary>
+    public Bytes HostFree =>
+        (HostUsable ?? Bytes.Zero) - _hostBase - _starts.Aggregate(Bytes.Zero, (sum, start) => sum + start.Takes.Host);
+
+    /// <summary>Registers a stop of this plan, so that later starts may wait for it.</summary>
+    public void WillStop(StepId stop, Release frees) => _stops.Add((stop, frees));
+
+    /// <summary>Finds room for a replica at the lowest level that is safe together with all starts so far.</summary>
+    /// <returns>The stops to wait for and the devices; null when it does not fit.</returns>
+    public (ImmutableArray<StepId> After, ImmutableArray<DeviceId> Devices)? TryReserve(ReplicaNeeds needs, string? kind)
+    {
+        if (Node.Condition != NodeCondition.Ready || HostUsable is not { } usable) return null;
+        var hostLeft = new Bytes[_stops.Count + 1];
+        var coresLeft = new Cores[_stops.Count + 1];
+        for (var level = 0; level <= _stops.Count; level++)
+        {
+            var used = UsedAt(level);
+            hostLeft[level] = usable - used.Host - needs.Host.Highest;
+            coresLeft[level] = Node.Cores - used.Cores - needs.Cores;
+        }
+
+        for (var level = 0; level <= _stops.Count; level++)
+        {
+            // A start of this level runs in all states of higher levels too.
+            if (hostLeft.AsSpan(level).ContainsAnyInRange(new Bytes(long.MinValue), new Bytes(-1))) continue;
+            if (coresLeft.AsSpan(level).ContainsAnyInRange(new Cores(long.MinValue), new Cores(-1))) continue;
+            if (PickDevices(needs, kind, level) is not { } gang) continue;
+            _starts.Add((level, new Release(
+                needs.Host.Highest, needs.PerDevice?.Highest ?? Bytes.Zero, needs.Cores, gang)));
+            return ([.. _stops.Take(level).Select(stop => stop.Stop).Order()], gang);
+        }
+
+        return null;
+    }
+
+    /// <summary>Whether the node has room for the needs once some more replicas were stopped.</summary>
+    public bool FitsAfter(ReplicaNeeds needs, string? kind, IReadOnlyList<Release> more)
+    {
+        if (Node.Condition != NodeCondition.Ready || HostUsable is not { } usable) return false;
+        var used = UsedAt(_stops.Count);
+        var host = used.Host + needs.Host.Highest;
+        var cores = used.Cores + needs.Cores;
+        foreach (var release in more)
+        {
+            host -= release.Host;
+            cores -= release.Cores;
+        }
+
+        if (host > usable || cores > Node.Cores) return false;
+        if (needs.Devices == 0) return true;
+        var perDevice = needs.PerDevice?.Highest ?? Bytes.Zero;
+        return _devices.Count(entry =>
+        {
+            if (kind is not null && entry.Device.Kind != kind || entry.Usable is not { } room) return false;
+            var left = room - DeviceUsedAt(entry.Device.Id, _stops.Count) - perDevice;
+            foreach (var release in more.Where(release => release.Devices.Contains(entry.Device.Id))) left += release.PerDevice;
+            return left >= Bytes.Zero;
+        }) >= needs.Devices;
+    }
+
+    private (Bytes Host, Cores Cores) UsedAt(int level)
+    {
+        var (host, cores) = (_hostBase, _coresBase);
+        for (var i = 0; i < level; i++)
+        {
+            host -= _stops[i].Frees.Host;
+            cores -= _stops[i].Frees.Cores;
+        }
+
+        foreach (var (at, takes) in _starts)
+        {
+            if (at > level) continue;
+            host += takes.Host;
+            cores += takes.Cores;
+        }
+
+        return (host, cores);
+    }
+
+    private Bytes DeviceUsedAt(DeviceId device, int level)
+    {
+        var used = _deviceBase.GetValueOrDefault(device);
+        for (var i = 0; i < level; i++)
+        {
+            if (_stops[i].Frees.Devices.Contains(device)) used -= _stops[i].Frees.PerDevice;
+        }
+
+        foreach (var (at, takes) in _starts)
+        {
+            if (at <= level && takes.Devices.Contains(device)) used += takes.PerDevice;
+        }
+
+        return used;
+    }
+
+    // Best fit: the devices with the least room left over, ties by id, so that large holes stay whole.
+    private ImmutableArray<DeviceId>? PickDevices(ReplicaNeeds needs, string? kind, int level)
+    {
+        if (needs.Devices == 0) return [];
+        var perDevice = needs.PerDevice?.Highest ?? Bytes.Zero;
+        var fitting = new List<(DeviceId Id, Bytes Left)>();
+        foreach (var (device, usable) in _devices)
+        {
+            if (kind is not null && device.Kind != kind || usable is not { } room) continue;
+            var left = Enumerable.Range(level, _stops.Count - level + 1)
+                .Select(at => room - DeviceUsedAt(device.Id, at) - perDevice).Min();
+            if (left >= Bytes.Zero) fitting.Add((device.Id, left));
+        }
+
+        return fitting.Count < needs.Devices
+            ? null
+            : [.. fitting.OrderBy(entry => entry.Left).ThenBy(entry => entry.Id).Take(needs.Devices).Select(entry => entry.Id).Order()];
+    }
+
+    private void AddToBase(Release held)
+    {
+        _hostBase += held.Host;
+        _coresBase += held.Cores;
+        foreach (var device in held.Devices)
+            _deviceBase[device] = _deviceBase.GetValueOrDefault(device) + held.PerDevice;
+    }
+
+    private static Bytes? Usable(Bytes memory, Bytes budget, IEnumerable<ForeignUse> foreign)
+    {
+        var taken = Bytes.Zero;
+        foreach (var use in foreign)
+        {
+            // Unknown foreign use is a state of its own: nothing is placed beside what nobody can weigh.
+            if (!use.Memory.TryGetLast(out var bytes)) return null;
+            taken += bytes;
+        }
+
+        return Bytes.Min(budget, memory - taken);
+    }
+}

@@ -1,0 +1,144 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll;
+
+/// <summary>Derives each model's outlook from what is seen and known.</summary>
+internal static class Outlooks
+{
+    // Demand is judged over a past this many times as long as the window that is planned for, and never less than
+    // this: a quantile over two windows says nothing, and what a heavy model must survive it must also remember.
+    private const int LookbackWindows = 8;
+    private static readonly TimeSpan ShortestLookback = TimeSpan.FromSeconds(10);
+
+    public static ImmutableArray<ModelOutlook> Of(FleetSpec spec, FleetSnapshot observed, Knowledge knowledge)
+    {
+        var traffic = observed.Traffic.ToDictionary(row => row.Model);
+        var replicas = observed.Replicas.ToLookup(replica => replica.Model);
+        var cached = observed.Cache.Where(artifact => artifact.Complete)
+            .Select(artifact => (artifact.Model, artifact.Version)).ToHashSet();
+        return
+        [
+            .. spec.Models.Select(model => Of(
+                spec, observed, knowledge, model, traffic.GetValueOrDefault(model.Id), replicas[model.Id],
+                onDisk: !model.Cached || cached.Contains((model.Id, model.Version)))),
+        ];
+    }
+
+    private static ModelOutlook Of(
+        FleetSpec spec, FleetSnapshot observed, Knowledge knowledge, ModelSpec model, ModelTraffic? traffic,
+        IEnumerable<InferenceReplica> replicas, bool onDisk)
+    {
+        var known = knowledge.Of(model.Id);
+        var variant = Choose(model, observed);
+        var load = known.Loads.Estimate()
+            ?? knowledge.FleetLoads.Prior(model.Footprint.Weights, variant.LoadBandwidth, spec.Settings);
+        if (!onDisk) load += knowledge.FleetFetches.Prior(model.Footprint.OnDisk, null, spec.Settings);
+
+        var horizon = load.P90 + spec.Settings.Review;
+        var lookback = Lookback(horizon);
+        var quantile = model.Slo.Attainment;
+        var capacity = known.Service.CapacityPerSecond(model.Slo, variant.Concurrency);
+        var mine = replicas.Where(replica => replica.Version == model.Version).ToArray();
+        var idle = known.LastArrival is { } last ? Positive(observed.At - last) : (TimeSpan?)null;
+        var activeRate = ActiveRate(known, lookback, spec.Settings);
+        var misses = 1 + (activeRate * load.P90.TotalSeconds);
+        return new ModelOutlook
+        {
+            Model = model,
+            Variant = variant,
+            Needs = Weighing.Needs(variant, known),
+            Load = load,
+            Horizon = horizon,
+            Demand = known.Demand.MeanRate(TimeSpan.FromTicks(Math.Max(
+                spec.Settings.Review.Ticks * 5, spec.Settings.DemandBucket.Ticks)), spec.Settings),
+            ActiveRate = activeRate,
+            Forecast = known.Demand.Quantile(horizon, lookback, quantile, spec.Settings),
+            Quantile = quantile,
+            Capacity = capacity,
+            Serving = mine.Count(replica => replica.State == ReplicaState.Ready),
+            Loading = mine.Count(replica => replica.State == ReplicaState.Loading && !Overdue(replica, observed, spec.Settings)),
+            Held = traffic?.HeldNow ?? 0,
+            Outstanding = mine.Sum(replica => replica.Outstanding),
+            Idle = idle,
+            Hold = BreakEven(spec.Prices, model, variant, load, capacity, misses),
+            MissesOnReturn = misses,
+            TrafficSeen = traffic is not null,
+        };
+    }
+
+    /// <summary>How much of the past a model judges its demand by.</summary>
+    public static TimeSpan Lookback(TimeSpan horizon) =>
+        TimeSpan.FromTicks(Math.Max(ShortestLookback.Ticks, LookbackWindows * horizon.Ticks));
+
+    /// <summary>A load past its expected end by the settings' factor, and past half a minute.</summary>
+    public static bool Overdue(InferenceReplica replica, FleetSnapshot observed, PlannerSettings settings) =>
+        replica.State == ReplicaState.Loading
+        && observed.At - replica.StartedAt > OverdueAfter(Expected(replica, observed, settings), settings);
+
+    public static TimeSpan OverdueAfter(TimeSpan expected, PlannerSettings settings) =>
+        TimeSpan.FromTicks(Math.Max(TimeSpan.FromSeconds(30).Ticks, (long)(expected.Ticks * settings.OverdueFactor)));
+
+    public static TimeSpan Expected(InferenceReplica replica, FleetSnapshot observed, PlannerSettings settings)
+    {
+        foreach (var work in observed.InFlight)
+        {
+            if (work.Replica == replica.Id && work.Kind == WorkKind.Loading && work.ExpectedEnd is { } end)
+                return Positive(end - work.StartedAt);
+        }
+
+        return settings.AssumedLoadFixed + (replica.Reserved.Host.Highest / settings.AssumedLoadBandwidth);
+    }
+
+    // The first variant some node has the devices for; the first of all where none has, so that the refusal names it.
+    private static VariantSpec Choose(ModelSpec model, FleetSnapshot observed)
+    {
+        foreach (var variant in model.Variants)
+        {
+            if (variant.Needs.Devices == 0) return variant;
+            foreach (var node in observed.Nodes)
+            {
+                if (node.Devices.Count(device => variant.DeviceKind is null || device.Kind == variant.DeviceKind)
+                    >= variant.Needs.Devices)
+                    return variant;
+            }
+        }
+
+        return model.Variants[0];
+    }
+
+    // The mean over the buckets that end with the last arrival: idling must not make a model look less worth holding.
+    private static double ActiveRate(ModelKnowledge known, TimeSpan lookback, PlannerSettings settings)
+    {
+        var arrivals = known.Demand.Arrivals;
+        var last = arrivals.Length - 1;
+        while (last >= 0 && arrivals[last] <= 0) last--;
+        var (sum, seen) = (0.0, 0);
+        for (var i = last; i >= 0 && last - i < lookback / settings.DemandBucket; i--)
+        {
+            if (arrivals[i] < 0) continue;
+            sum += arrivals[i];
+            seen++;
+        }
+
+        return seen == 0 ? 0 : sum / (seen * settings.DemandBucket.TotalSeconds);
+    }
+
+    /// <summary>
+    /// Design §6.3: holding costs price × time; coming back costs price × T_load plus the misses. A miss costs c_under for
+    /// the replica-time one request takes, with c_under / c_over = attainment / (1 − attainment); the price cancels.
+    /// </summary>
+    private static TimeSpan? BreakEven(
+        Prices prices, ModelSpec model, VariantSpec variant, LoadEstimate load, double? capacity, double misses)
+    {
+        var priced = variant.Needs.Devices > 0
+            ? prices.Devices.Any(price => price.Kind == variant.DeviceKind && price.PerDevice.Micro > 0)
+            : prices.HostMemoryPerGiB is { Micro: > 0 };
+        if (!priced) return null;
+        var under = model.Slo.Attainment / (1 - model.Slo.Attainment);
+        var requestSeconds = capacity is { } perSecond and > 0 ? 1 / perSecond : model.Slo.Latency.TotalSeconds;
+        var seconds = load.P90.TotalSeconds + (under * misses * requestSeconds);
+        return TimeSpan.FromSeconds(Math.Min(seconds, TimeSpan.FromDays(30).TotalSeconds));
+    }
+
+    private static TimeSpan Positive(TimeSpan time) => time < TimeSpan.Zero ? TimeSpan.Zero : time;
+}

@@ -1,0 +1,353 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll;
+
+/// <summary>
+/// A plan in the making: first what must go, then what is claimed, in order of priority, then what may be prefetched.
+/// </summary>
+internal sealed class PlanDraft
+{
+    private readonly FleetSpec _spec;
+    private readonly FleetSnapshot _observed;
+    private readonly Knowledge _knowledge;
+    private readonly ImmutableArray<ModelOutlook> _outlooks;
+    private readonly Dictionary<ModelId, Allocation> _allocations;
+    private readonly Dictionary<ModelId, ModelOutlook> _outlookOf;
+    private readonly ILookup<ModelId, InferenceReplica> _replicas;
+    private readonly SortedDictionary<NodeId, NodeLedger> _ledgers = [];
+    private readonly SortedDictionary<StepId, Step> _steps = [];
+    private readonly HashSet<ReplicaId> _going = [];
+    private readonly Dictionary<ModelId, Reason> _verdicts = [];
+    private readonly Dictionary<ModelId, string> _overdue = [];
+    private readonly DiskDraft _disks;
+    private readonly Eviction _eviction;
+
+    public PlanDraft(
+        FleetSpec spec, FleetSnapshot observed, Knowledge knowledge,
+        ImmutableArray<ModelOutlook> outlooks, ImmutableArray<Allocation> allocations)
+    {
+        (_spec, _observed, _knowledge, _outlooks) = (spec, observed, knowledge, outlooks);
+        _outlookOf = outlooks.ToDictionary(outlook => outlook.Model.Id);
+        _allocations = allocations.ToDictionary(allocation => allocation.Model);
+        _replicas = observed.Replicas.ToLookup(replica => replica.Model);
+        var byNode = observed.Replicas.ToLookup(replica => replica.Placement.Node);
+        foreach (var node in observed.Nodes)
+            _ledgers[node.Id] = new NodeLedger(node, observed, knowledge, byNode[node.Id]);
+        _disks = new DiskDraft(spec, observed, knowledge, _outlookOf);
+        _eviction = new Eviction(observed, knowledge, _outlookOf, _allocations);
+    }
+
+    /// <summary>Ordered by id; closed.</summary>
+    public ImmutableArray<Step> Steps => [.. _steps.Values];
+
+    /// <summary>Ends what is drained, overdue, surplus, outdated or no longer in the fleet file.</summary>
+    public void Retire()
+    {
+        foreach (var replica in _observed.Replicas.OrderBy(replica => replica.Id))
+        {
+            if (replica.State is ReplicaState.Drained or ReplicaState.Stopping)
+                Stop(replica, new Reason(Rule.StopDrained, []));
+            else if (replica.State == ReplicaState.Draining)
+                RetireDraining(replica);
+            else if (!_outlookOf.ContainsKey(replica.Model))
+                LetGo(replica, new Reason(Rule.DrainRemovedModel, []));
+            else if (Outlooks.Overdue(replica, _observed, _spec.Settings))
+                RetireOverdue(replica);
+        }
+
+        foreach (var outlook in _outlooks) RetireSurplus(outlook, _allocations[outlook.Model.Id]);
+    }
+
+    /// <summary>Starts what is wanted: higher priority first, then those whose requests wait, then the quick to load.</summary>
+    public void Claim()
+    {
+        var claims = _outlooks
+            .Select(outlook => (outlook, Missing: _allocations[outlook.Model.Id].Wanted - outlook.Supply))
+            .Where(claim => claim.Missing > 0)
+            .OrderByDescending(claim => claim.outlook.Model.Priority)
+            .ThenByDescending(claim => claim.outlook is { Held: > 0, Supply: 0 })
+            .ThenByDescending(claim => _knowledge.Of(claim.outlook.Model.Id).HeldDebt)
+            .ThenBy(claim => claim.outlook.Load.P90).ThenBy(claim => claim.outlook.Model.Id);
+        foreach (var (outlook, missing) in claims)
+        {
+            var known = _knowledge.Of(outlook.Model.Id);
+            if (Admission.Refuse(outlook, _observed.Nodes) is { } refusal)
+            {
+                _verdicts[outlook.Model.Id] = refusal;
+                continue;
+            }
+
+            if (known.Failures.NotBefore is { } notBefore && notBefore > _observed.At)
+            {
+                _verdicts[outlook.Model.Id] = new Reason(Rule.HoldBackoff,
+                [
+                    Fact.Of("failures", known.Failures.Count), Fact.Of("wait", notBefore - _observed.At),
+                    Fact.Of("why", known.Failures.Why),
+                ]);
+                continue;
+            }
+
+            // What sleeps already wakes faster than anything loads.
+            var waking = Wake(outlook, missing);
+            for (var i = 0; i < missing - waking; i++)
+            {
+                if (!Start(outlook, ReplicaId.Of(outlook.Model.Id, known.NextOrdinal + i))) break;
+            }
+        }
+    }
+
+    public void PrefetchAhead()
+    {
+        if (!_observed.Can.HasFlag(Capabilities.PrefetchWeights)) return;
+        foreach (var step in _disks.Ahead()) _steps.TryAdd(step.Id, step);
+    }
+
+    public ImmutableArray<ModelVerdict> Verdicts() =>
+    [
+        .. _outlooks.Select(outlook =>
+        {
+            var reason = _verdicts.GetValueOrDefault(outlook.Model.Id) ?? Quiet(outlook);
+            return Verdict(outlook, _allocations[outlook.Model.Id].Wanted, reason,
+                refused: reason.Rule is Rule.RefusedTooHeavy or Rule.RefusedNoDevice or Rule.RefusedNoCores or Rule.RefusedDisk);
+        }),
+    ];
+
+    public static ModelVerdict Verdict(ModelOutlook outlook, int wanted, Reason reason, bool refused) => new()
+    {
+        Model = outlook.Model.Id,
+        Wanted = wanted,
+        Serving = outlook.Serving,
+        DemandPerSecond = outlook.Demand,
+        ForecastPerSecond = outlook.Forecast,
+        CapacityPerSecond = outlook.Capacity ?? 0,
+        LoadTime = outlook.Load.P90,
+        Hold = outlook.Hold,
+        Needs = outlook.Needs,
+        Reason = reason,
+        Refused = refused,
+    };
+
+    /// <summary>What must be remembered beyond what Fold learns.</summary>
+    public Knowledge Next()
+    {
+        var models = _knowledge.Models.ToBuilder();
+        foreach (var outlook in _outlooks)
+        {
+            var allocation = _allocations[outlook.Model.Id];
+            var known = models.GetValueOrDefault(outlook.Model.Id, ModelKnowledge.Nothing);
+            if (_overdue.TryGetValue(outlook.Model.Id, out var why) && known.Failures.Why != why)
+                known = Knowledge.Failed(known, _observed.At, why, _spec.Settings);
+            models[outlook.Model.Id] = known with
+            {
+                LastWanted = Ranks(known.LastWanted, allocation.Wanted, outlook),
+                Recommendations = allocation.Remember,
+            };
+        }
+
+        return _knowledge with { Models = models.ToImmutable() };
+    }
+
+    // Ranks no replica can have again are dropped, so that the array is bounded by the largest fleet of the model.
+    private ImmutableArray<DateTimeOffset> Ranks(ImmutableArray<DateTimeOffset> before, int wanted, ModelOutlook outlook)
+    {
+        var length = Math.Max(wanted, Math.Min(before.Length, Math.Max(outlook.Supply, outlook.Model.MaxReplicas)));
+        return [.. Enumerable.Range(0, length).Select(rank => rank < wanted ? _observed.At : before[rank])];
+    }
+
+    private void RetireDraining(InferenceReplica replica)
+    {
+        var waited = _observed.At - replica.StateSince;
+        if (waited > _spec.Settings.DrainDeadline)
+            Stop(replica, new Reason(Rule.StopDrainOverdue,
+            [
+                Fact.Of("waited", waited), Fact.Of("deadline", _spec.Settings.DrainDeadline),
+                Fact.Of("outstanding", replica.Outstanding),
+            ]));
+        else
+            LetGo(replica, new Reason(
+                Rule.DrainUnderway, [Fact.Of("since", waited), Fact.Of("outstanding", replica.Outstanding)]));
+    }
+
+    private void RetireOverdue(InferenceReplica replica)
+    {
+        var expected = Outlooks.Expected(replica, _observed, _spec.Settings);
+        var waited = _observed.At - replica.StartedAt;
+        Stop(replica, new Reason(Rule.StopLoadOverdue,
+        [
+            Fact.Of("waited", waited), Fact.Quantity("factor", Math.Round(waited / expected, 1)), Fact.Of("expected", expected),
+        ]));
+        _overdue[replica.Model] = $"{replica.Id} was still loading after {Durations.Show(Outlooks.OverdueAfter(expected, _spec.Settings))}";
+    }
+
+    private void RetireSurplus(ModelOutlook outlook, Allocation allocation)
+    {
+        var mine = _replicas[outlook.Model.Id].Where(replica => !_going.Contains(replica.Id)).ToArray();
+        var old = mine.Where(replica => replica.Version != outlook.Model.Version).ToArray();
+        if (old.Length > 0 && outlook.Serving >= Math.Max(1, Math.Min(allocation.Wanted, old.Length)) | allocation.Wanted == 0)
+        {
+            foreach (var replica in old)
+                LetGo(replica, new Reason(Rule.DrainOldVersion, [Fact.Of("version", outlook.Model.Version)]));
+        }
+
+        var surplus = outlook.Supply - allocation.Keep;
+        if (surplus <= 0) return;
+
+        // What does not serve yet goes first, then what has least to finish, then the newest.
+        var victims = mine
+            .Where(replica => replica.Version == outlook.Model.Version
+                && replica.State is ReplicaState.Ready or ReplicaState.Loading)
+            .OrderBy(replica => replica.State == ReplicaState.Loading ? 0 : 1)
+            .ThenBy(replica => replica.Outstanding).ThenByDescending(replica => replica.Id.Ordinal).ThenBy(replica => replica.Id);
+        foreach (var replica in victims.Take(surplus)) LetGo(replica, allocation.Why);
+        _verdicts[outlook.Model.Id] = allocation.Why;
+    }
+
+    // Drain, then stop; what never served has nothing to drain.
+    private void LetGo(InferenceReplica replica, Reason reason)
+    {
+        if (replica.State is ReplicaState.Loading or ReplicaState.Asleep)
+        {
+            Stop(replica, reason);
+            return;
+        }
+
+        var drain = new Step.Drain(replica.Id, replica.Model, _spec.Settings.DrainDeadline) { Reason = reason };
+        _steps[drain.Id] = drain;
+        Stop(replica, new Reason(Rule.StopDrained, []), drain.Id);
+    }
+
+    private void Stop(InferenceReplica replica, Reason reason, params ReadOnlySpan<StepId> after)
+    {
+        var stop = new Step.Stop(replica.Id, replica.Model) { Reason = reason, After = [.. after] };
+        _steps[stop.Id] = stop;
+        _going.Add(replica.Id);
+        if (_ledgers.TryGetValue(replica.Placement.Node, out var ledger))
+            ledger.WillStop(stop.Id, NodeLedger.Release.Of(replica, _knowledge.Of(replica.Model)));
+    }
+
+    private int Wake(ModelOutlook outlook, int missing)
+    {
+        var waking = 0;
+        foreach (var replica in _replicas[outlook.Model.Id].OrderBy(replica => replica.Id))
+        {
+            if (waking == missing || replica.State != ReplicaState.Asleep || replica.Version != outlook.Model.Version) continue;
+            outlook.Forecast.TryGetLast(out var forecast);
+            var wake = new Step.Wake(replica.Id, replica.Model)
+            {
+                Reason = new Reason(Rule.WakeForDemand, [Fact.Rate("demand", forecast), Fact.Of("load", outlook.Load.P90)]),
+            };
+            _steps[wake.Id] = wake;
+            waking++;
+        }
+
+        return waking;
+    }
+
+    private bool Start(ModelOutlook outlook, ReplicaId replica)
+    {
+        var kind = outlook.Variant.DeviceKind;
+        var why = WhyStart(outlook);
+        if (!_observed.Can.HasFlag(Capabilities.ChooseNode)) return StartAnywhere(outlook, replica, why);
+        foreach (var ledger in Preferred(outlook))
+        {
+            if (_disks.Prepare(ledger.Node, outlook, _steps) is not { } fetch) continue;
+            if (ledger.TryReserve(outlook.Needs, kind) is { } room)
+            {
+                Emit(outlook, replica, new Placement(ledger.Node.Id, room.Devices), [.. room.After, .. fetch], why);
+                return true;
+            }
+        }
+
+        if (_eviction.Choose(outlook, Preferred(outlook), _going, out var verdict) is not { } choice)
+        {
+            _verdicts[outlook.Model.Id] = verdict;
+            return false;
+        }
+
+        foreach (var (victim, reason) in choice.Victims) LetGo(victim, reason);
+        var node = _ledgers[choice.Node];
+        if (node.TryReserve(outlook.Needs, kind) is not { } freed || _disks.Prepare(node.Node, outlook, _steps) is not { } fetches)
+            throw new InvalidOperationException($"evicting for {replica} on {choice.Node} did not make the room it promised");
+        Emit(outlook, replica, new Placement(choice.Node, freed.Devices), [.. freed.After, .. fetches], why);
+        return true;
+    }
+
+    // Another scheduler chooses the node, so every node it could choose must have the room (design §1).
+    private bool StartAnywhere(ModelOutlook outlook, ReplicaId replica, Reason why)
+    {
+        var ready = _ledgers.Values.Where(ledger => ledger.Node.Condition == NodeCondition.Ready
+            && Admission.Fits(ledger.Node, outlook.Needs, outlook.Variant.DeviceKind)).ToArray();
+        var after = new SortedSet<StepId>();
+        foreach (var ledger in ready)
+        {
+            if (ledger.TryReserve(outlook.Needs, outlook.Variant.DeviceKind) is not { } room)
+            {
+                _verdicts[outlook.Model.Id] = Eviction.Scarce(outlook, ledger);
+                return false;
+            }
+
+            after.UnionWith(room.After);
+        }
+
+        if (ready.Length == 0) return false;
+        Emit(outlook, replica, null, [.. after], why);
+        return true;
+    }
+
+    private void Emit(
+        ModelOutlook outlook, ReplicaId replica, Placement? placement, ImmutableArray<StepId> after, Reason why)
+    {
+        var start = new Step.Start(
+            replica, outlook.Model.Id, outlook.Model.Version, outlook.Variant.Id, placement, outlook.Needs, outlook.Load.P90)
+        {
+            Reason = why,
+            After = [.. after.Order()],
+        };
+        _steps[start.Id] = start;
+        _verdicts[outlook.Model.Id] = why;
+    }
+
+    // Nodes that have the weights first, then the fullest that still has room, ties by id.
+    private NodeLedger[] Preferred(ModelOutlook outlook) =>
+    [
+        .. _ledgers.Values.Where(ledger => Admission.Fits(ledger.Node, outlook.Needs, outlook.Variant.DeviceKind))
+            .OrderBy(ledger => _disks.Has(ledger.Node.Id, outlook.Model) ? 0 : 1)
+            .ThenBy(ledger => ledger.HostFree).ThenBy(ledger => ledger.Node.Id),
+    ];
+
+    private Reason WhyStart(ModelOutlook outlook)
+    {
+        var allocation = _allocations[outlook.Model.Id];
+        var have = outlook.Supply;
+        if (allocation.Why.Rule is Rule.StartBySizeBlindRule) return allocation.Why;
+        if (_replicas[outlook.Model.Id].Any(replica => replica.Version != outlook.Model.Version))
+            return new Reason(Rule.StartNewVersion, [Fact.Of("version", outlook.Model.Version)]);
+        if (outlook.Held > 0 && have == 0)
+            return new Reason(Rule.StartForHeldRequests, [Fact.Of("held", outlook.Held), Fact.Of("load", outlook.Load.P90)]);
+        outlook.Forecast.TryGetLast(out var forecast);
+        if (forecast <= 0 || allocation.Wanted <= outlook.Model.MinReplicas && have < outlook.Model.MinReplicas)
+            return new Reason(Rule.StartForMinimum, [Fact.Of("minimum", outlook.Model.MinReplicas), Fact.Of("have", have)]);
+        return new Reason(Rule.StartForDemand,
+        [
+            Fact.Rate("demand", forecast), Fact.Fraction("quantile", outlook.Quantile), Fact.Of("horizon", outlook.Horizon),
+            Fact.Of("load", outlook.Load.P90), Fact.Of("wanted", allocation.Wanted),
+            outlook.Capacity is { } capacity ? Fact.Rate("capacity", capacity) : Fact.Of("capacity", "unknown capacity"),
+            Fact.Of("have", have),
+        ]);
+    }
+
+    private Reason Quiet(ModelOutlook outlook)
+    {
+        var allocation = _allocations[outlook.Model.Id];
+        if (outlook.Loading == 0 || allocation.Wanted <= outlook.Serving)
+            return Admission.Refuse(outlook, _observed.Nodes) ?? allocation.Why;
+        var left = _observed.InFlight
+            .Where(work => work.Model == outlook.Model.Id && work.Kind == WorkKind.Loading && work.ExpectedEnd is not null)
+            .Select(work => work.ExpectedEnd!.Value - _observed.At).DefaultIfEmpty(outlook.Load.P90).Min();
+        return new Reason(Rule.HoldLoading,
+        [
+            Fact.Of("loading", outlook.Loading), Fact.Of("wanted", allocation.Wanted),
+            Fact.Of("left", left < TimeSpan.Zero ? TimeSpan.Zero : left),
+        ]);
+    }
+}

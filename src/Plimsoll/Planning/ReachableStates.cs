@@ -1,0 +1,168 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll;
+
+/// <summary>
+/// Checks a plan against every state it can reach: each step not started, in progress (at its peak), done or failed, in
+/// any order its After allows. Used at run time on every plan, and by the tests with seeded bugs.
+/// </summary>
+public static class ReachableStates
+{
+    /// <summary>
+    /// The first node whose host memory, cores or a device's memory some reachable state overfills; null when none does.
+    /// A node that is over already (foreign use grew) is violated only by a state that makes it worse.
+    /// </summary>
+    /// <remarks>
+    /// A state is worst when every start it allows is at its peak and only those stops are done that those starts wait
+    /// for. With waiting sets that contain one another (as the planner makes them) those states are one per start;
+    /// where they do not, every union of two or more is bounded from above by charging all starts against the stops
+    /// that each of them waits for.
+    /// </remarks>
+    public static string? FindViolation(FleetSnapshot observed, Knowledge knowledge, ImmutableArray<Step> steps)
+    {
+        ArgumentNullException.ThrowIfNull(observed);
+        ArgumentNullException.ThrowIfNull(knowledge);
+        var starts = steps.OfType<Step.Start>().ToArray();
+        if (starts.Length == 0) return null;
+        var releases = Releases(observed, knowledge, steps);
+        foreach (var node in observed.Nodes)
+        {
+            var here = starts.Where(start => start.Placement is null || start.Placement.Node == node.Id).ToArray();
+            if (here.Length == 0) continue;
+            var use = NodeUse.Of(node, observed, knowledge);
+            foreach (var (what, limit, used, takes, frees) in use.Resources(releases))
+            {
+                var worst = WorstCase(used, here, takes, frees);
+                if (worst > Math.Max(limit, used)) return $"{what} of {node.Id}: {worst} against {limit}";
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>The largest use of one resource over the reachable states, or an upper bound of it.</summary>
+    private static long WorstCase(
+        long used, Step.Start[] starts, Func<Step.Start, long> takes, Func<StepId, long> frees)
+    {
+        var waits = starts.Select(start => (Set: start.After.Where(after => frees(after) > 0).ToHashSet(), Takes: takes(start)))
+            .OrderBy(start => start.Set.Count).ToArray();
+        var chain = true;
+        for (var i = 1; i < waits.Length && chain; i++) chain = waits[i - 1].Set.IsSubsetOf(waits[i].Set);
+        var worst = used;
+        if (chain)
+        {
+            var sum = 0L;
+            for (var i = 0; i < waits.Length; i++)
+            {
+                sum += waits[i].Takes;
+                if (i + 1 < waits.Length && waits[i + 1].Set.Count == waits[i].Set.Count) continue;
+                worst = Math.Max(worst, used + sum - waits[i].Set.Sum(frees));
+            }
+
+            return worst;
+        }
+
+        if (waits.Length <= 12) return Exhaustive(used, waits, frees);
+        var shared = new HashSet<StepId>(waits[0].Set);
+        foreach (var wait in waits) shared.IntersectWith(wait.Set);
+        return used + waits.Sum(wait => wait.Takes) - shared.Sum(frees);
+    }
+
+    private static long Exhaustive(long used, (HashSet<StepId> Set, long Takes)[] waits, Func<StepId, long> frees)
+    {
+        var worst = used;
+        for (var mask = 1; mask < 1 << waits.Length; mask++)
+        {
+            var done = new HashSet<StepId>();
+            var sum = 0L;
+            for (var i = 0; i < waits.Length; i++)
+            {
+                if ((mask & (1 << i)) == 0) continue;
+                sum += waits[i].Takes;
+                done.UnionWith(waits[i].Set);
+            }
+
+            worst = Math.Max(worst, used + sum - done.Sum(frees));
+        }
+
+        return worst;
+    }
+
+    private static Dictionary<StepId, (NodeId Node, NodeLedger.Release Frees)> Releases(
+        FleetSnapshot observed, Knowledge knowledge, ImmutableArray<Step> steps)
+    {
+        var replicas = observed.Replicas.ToDictionary(replica => replica.Id);
+        var releases = new Dictionary<StepId, (NodeId, NodeLedger.Release)>();
+        foreach (var stop in steps.OfType<Step.Stop>())
+        {
+            if (replicas.TryGetValue(stop.Replica, out var replica))
+                releases[stop.Id] = (replica.Placement.Node, NodeLedger.Release.Of(replica, knowledge.Of(replica.Model)));
+        }
+
+        return releases;
+    }
+
+    private sealed record NodeUse(NodeState Node, long HostLimit, long HostUsed, long CoresUsed, Dictionary<DeviceId, (long Limit, long Used)> Devices)
+    {
+        public static NodeUse Of(NodeState node, FleetSnapshot observed, Knowledge knowledge)
+        {
+            var host = 0L;
+            var cores = 0L;
+            var devices = node.Devices.ToDictionary(
+                device => device.Id, device => (Limit: Limit(observed, node, device.Id, device.Memory, device.MemoryBudget), Used: 0L));
+            foreach (var replica in observed.Replicas.Where(replica => replica.Placement.Node == node.Id))
+            {
+                var holds = NodeLedger.Release.Of(replica, knowledge.Of(replica.Model));
+                host += holds.Host.Value;
+                cores += holds.Cores.Milli;
+                foreach (var device in holds.Devices)
+                {
+                    if (devices.TryGetValue(device, out var entry)) devices[device] = (entry.Limit, entry.Used + holds.PerDevice.Value);
+                }
+            }
+
+            foreach (var gang in observed.Training)
+            {
+                foreach (var member in gang.Members.Where(member => member.Node == node.Id))
+                {
+                    host += gang.ReservedPerMember.Host.Highest.Value;
+                    cores += gang.ReservedPerMember.Cores.Milli;
+                    foreach (var device in member.Devices)
+                    {
+                        if (devices.TryGetValue(device, out var entry))
+                            devices[device] = (entry.Limit, entry.Used + (gang.ReservedPerMember.PerDevice?.Highest.Value ?? 0));
+                    }
+                }
+            }
+
+            return new NodeUse(node, Limit(observed, node, null, node.HostMemory, node.HostMemoryBudget), host, cores, devices);
+        }
+
+        public IEnumerable<(string What, long Limit, long Used, Func<Step.Start, long> Takes, Func<StepId, long> Frees)> Resources(
+            Dictionary<StepId, (NodeId Node, NodeLedger.Release Frees)> releases)
+        {
+            NodeLedger.Release? Freed(StepId step) =>
+                releases.TryGetValue(step, out var release) && release.Node == Node.Id ? release.Frees : null;
+            yield return ("host memory", HostLimit, HostUsed, start => start.Needs.Host.Highest.Value,
+                step => Freed(step)?.Host.Value ?? 0);
+            yield return ("cores", Node.Cores.Milli, CoresUsed, start => start.Needs.Cores.Milli,
+                step => Freed(step)?.Cores.Milli ?? 0);
+            foreach (var (id, (limit, used)) in Devices)
+                yield return ($"memory of device {id}", limit, used,
+                    start => start.Placement?.Devices.Contains(id) == true ? start.Needs.PerDevice?.Highest.Value ?? 0 : 0,
+                    step => Freed(step) is { } frees && frees.Devices.Contains(id) ? frees.PerDevice.Value : 0);
+        }
+
+        private static long Limit(FleetSnapshot observed, NodeState node, DeviceId? device, Bytes memory, Bytes budget)
+        {
+            var foreign = 0L;
+            foreach (var use in observed.Foreign.Where(use => use.Node == node.Id && use.Device == device))
+            {
+                if (!use.Memory.TryGetLast(out var bytes)) return 0;
+                foreign += bytes.Value;
+            }
+
+            return Math.Min(budget.Value, memory.Value - foreign);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll;
+
+/// <summary>
+/// Our own first rule: as many replicas as the forecast's quantile needs at the observed capacity, let go at break-even.
+/// The Decide issue puts mixes of variants and scarcity in its place.
+/// </summary>
+public sealed class WeightAllocator : IAllocator
+{
+    public string Name => "plimsoll";
+
+    public ImmutableArray<Allocation> Allocate(
+        FleetSpec spec, FleetSnapshot observed, Knowledge knowledge, ImmutableArray<ModelOutlook> outlooks)
+    {
+        ArgumentNullException.ThrowIfNull(observed);
+        ArgumentNullException.ThrowIfNull(knowledge);
+        return [.. outlooks.Select(outlook => Allocate(observed, knowledge.Of(outlook.Model.Id), outlook))];
+    }
+
+    private static Allocation Allocate(FleetSnapshot observed, ModelKnowledge known, ModelOutlook outlook)
+    {
+        var model = outlook.Model;
+        var supply = outlook.Supply;
+        var letGo = LetGo(outlook);
+        var wanted = letGo is not null ? model.MinReplicas : Wanted(outlook);
+        var allocation = new Allocation
+        {
+            Model = model.Id,
+            Mix = [new VariantCount(outlook.Variant.Id, wanted)],
+            Keep = Math.Max(wanted, supply),
+            MayClaim = true,
+            Why = Met(outlook),
+        };
+
+        // Nothing is removed on missing data.
+        if (!outlook.TrafficSeen)
+            return allocation with
+            {
+                Why = new Reason(Rule.HoldMissingData,
+                    [Fact.Of("what", "the count of arrivals"), Fact.Of("why", "the gateway did not report")]),
+            };
+        if (letGo is not null) return allocation with { Keep = wanted, Why = supply > wanted ? letGo : Idle(outlook) };
+        if (supply <= wanted) return allocation;
+
+        // Each further replica is let go on its own, once it has been surplus for the break-even time.
+        if (outlook.Hold is not { } hold) return allocation with { Why = supply > 0 && wanted == 0 ? Idle(outlook) : allocation.Why };
+        var keep = supply;
+        var longest = TimeSpan.Zero;
+        while (keep > Math.Max(wanted, 1))
+        {
+            var since = keep - 1 < known.LastWanted.Length ? known.LastWanted[keep - 1] : observed.At;
+            if (observed.At - since < hold) break;
+            longest = observed.At - since;
+            keep--;
+        }
+
+        return keep == supply
+            ? allocation
+            : allocation with
+            {
+                Keep = keep,
+                Why = new Reason(Rule.DrainSurplus,
+                [
+                    Fact.Of("wanted", wanted), Fact.Of("have", supply), Fact.Of("surplus", longest), Fact.Of("hold", hold),
+                ]),
+            };
+    }
+
+    /// <summary>By the forecast and the capacity; at least one while requests wait; within the file's bounds.</summary>
+    private static int Wanted(ModelOutlook outlook)
+    {
+        var model = outlook.Model;
+        outlook.Forecast.TryGetLast(out var forecast);
+        var wanted = forecast <= 0 ? 0
+            : outlook.Capacity is { } capacity and > 0 ? (int)Math.Min(Math.Ceiling(forecast / capacity), model.MaxReplicas)
+            : 1;
+        if (outlook.Held > 0) wanted = Math.Max(1, wanted);
+        return Math.Clamp(wanted, model.MinReplicas, Math.Max(model.MinReplicas, model.MaxReplicas));
+    }
+
+    // Why an idle model's replicas go now; null while they stay.
+    private static Reason? LetGo(ModelOutlook outlook)
+    {
+        if (outlook.Held > 0 || outlook.Outstanding > 0 || outlook.Idle is not { } idle) return null;
+        if (outlook.Model.IdleLimit is { } limit && idle >= limit)
+            return new Reason(Rule.DrainIdleLimit, [Fact.Of("idle", idle), Fact.Of("limit", limit)]);
+        return outlook.Hold is { } hold && idle >= hold
+            ? new Reason(
+                Rule.DrainIdleAtBreakEven,
+                [
+                    Fact.Of("idle", idle), Fact.Of("hold", hold), Fact.Of("load", outlook.Load.P90),
+                    Fact.Quantity("misses", outlook.MissesOnReturn),
+                ],
+                new Rejected("keeping it", [Fact.Of("memory held", outlook.Needs.Host.Steady)]))
+            : null;
+    }
+
+    private static Reason Idle(ModelOutlook outlook) =>
+        outlook.Supply == 0
+            ? new Reason(Rule.IdleAtZero, [Fact.Of("load", outlook.Load.P90)])
+            : outlook.Hold is { } hold
+                ? new Reason(Rule.HoldForReload,
+                    [Fact.Of("idle", outlook.Idle ?? TimeSpan.Zero), Fact.Of("hold", hold), Fact.Of("load", outlook.Load.P90)])
+                : new Reason(Rule.HoldOwned, [Fact.Of("idle", outlook.Idle ?? TimeSpan.Zero)]);
+
+    private static Reason Met(ModelOutlook outlook)
+    {
+        outlook.Forecast.TryGetLast(out var forecast);
+        if (forecast <= 0 && outlook.Held == 0 && outlook.Model.MinReplicas == 0) return Idle(outlook);
+        return new Reason(Rule.Met,
+        [
+            Fact.Rate("demand", forecast), Fact.Of("horizon", outlook.Horizon), Fact.Of("have", outlook.Serving),
+            outlook.Capacity is { } capacity ? Fact.Rate("capacity", capacity) : Fact.Of("capacity", "unknown capacity"),
+        ]);
+    }
+}
