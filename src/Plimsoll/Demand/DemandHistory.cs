@@ -19,11 +19,12 @@ public sealed record DemandHistory(DateTimeOffset? End, ImmutableArray<double> A
         if (to <= from || arrivals < 0 || !double.IsFinite(arrivals)) return this;
         var width = settings.DemandBucket.Ticks;
         var endBucket = Index(to.UtcTicks - 1, width);
-        var previousEnd = End is { } end ? Index(end.UtcTicks - 1, width) : endBucket - 1;
+        var fromBucket = Math.Max(Index(from.UtcTicks, width), endBucket - settings.DemandBuckets + 1);
+        var previousEnd = End is { } end ? Index(end.UtcTicks - 1, width) : fromBucket - 1;
 
         // A clock that jumped back must neither erase nor invent: what lies before the newest bucket goes into it.
-        if (endBucket < previousEnd) endBucket = previousEnd;
-        var fromBucket = Math.Min(endBucket, Math.Max(Index(from.UtcTicks, width), endBucket - settings.DemandBuckets + 1));
+        if (endBucket < previousEnd)
+            return this with { Arrivals = Arrivals.SetItem(Arrivals.Length - 1, Math.Max(0, Arrivals[^1]) + arrivals) };
         var capacity = settings.DemandBuckets;
         var grown = Math.Min(capacity, Arrivals.Length + Math.Min(capacity, endBucket - previousEnd));
         var buckets = new double[grown];

@@ -7,6 +7,8 @@ public sealed partial record Knowledge
     // A replica that has served this long is not in a crash loop any more.
     private static readonly TimeSpan Settled = TimeSpan.FromSeconds(30);
 
+    private static readonly TimeSpan ActiveWindow = TimeSpan.FromMinutes(1);
+
     /// <summary>
     /// What is known once a snapshot has been seen. Learns from observations only, never from plans, so it holds whether
     /// or not the last plan was applied.
@@ -49,9 +51,12 @@ public sealed partial record Knowledge
         foreach (var row in snapshot.Traffic)
         {
             if (!models.TryGetValue(row.Model, out var known)) continue;
+            var demand = known.Demand.Add(row.From, row.To, row.Arrivals, spec.Settings);
             models[row.Model] = known with
             {
-                Demand = known.Demand.Add(row.From, row.To, row.Arrivals, spec.Settings),
+                Demand = demand,
+                ActiveRate = row.Arrivals > 0 && demand.MeanRate(ActiveWindow, spec.Settings).TryGetKnown(out var rate)
+                    ? rate : known.ActiveRate,
                 LastArrival = row.Arrivals > 0 || row.HeldNow > 0 ? row.To : known.LastArrival,
                 HeldDebt = row.HeldNow > 0 ? known.HeldDebt + Math.Max(0, row.HeldRequestSeconds) : 0,
                 Service = row.Service is { } sample ? known.Service.Add(sample) : known.Service,

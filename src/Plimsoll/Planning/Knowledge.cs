@@ -52,6 +52,12 @@ public sealed record ModelKnowledge
     public DateTimeOffset? LastArrival { get; init; }
 
     /// <summary>
+    /// Arrivals a second over the minute that ended with the last arrival: what a return would meet. Idling does not
+    /// wear it down, or a model would look less worth holding the longer it is held.
+    /// </summary>
+    public double ActiveRate { get; init; }
+
+    /// <summary>
     /// Element k is when at least k + 1 replicas were last wanted: how long each rank has been surplus. At most as
     /// long as the model's largest number of replicas.
     /// </summary>

@@ -40,8 +40,7 @@ internal static class Outlooks
         var capacity = known.Service.CapacityPerSecond(model.Slo, variant.Concurrency);
         var mine = replicas.Where(replica => replica.Version == model.Version).ToArray();
         var idle = known.LastArrival is { } last ? Positive(observed.At - last) : (TimeSpan?)null;
-        var activeRate = ActiveRate(known, lookback, spec.Settings);
-        var misses = 1 + (activeRate * load.P90.TotalSeconds);
+        var misses = 1 + (known.ActiveRate * load.P90.TotalSeconds);
         return new ModelOutlook
         {
             Model = model,
@@ -51,7 +50,7 @@ internal static class Outlooks
             Horizon = horizon,
             Demand = known.Demand.MeanRate(TimeSpan.FromTicks(Math.Max(
                 spec.Settings.Review.Ticks * 5, spec.Settings.DemandBucket.Ticks)), spec.Settings),
-            ActiveRate = activeRate,
+            ActiveRate = known.ActiveRate,
             Forecast = known.Demand.Quantile(horizon, lookback, quantile, spec.Settings),
             Quantile = quantile,
             Capacity = capacity,
@@ -104,23 +103,6 @@ internal static class Outlooks
         }
 
         return model.Variants[0];
-    }
-
-    // The mean over the buckets that end with the last arrival: idling must not make a model look less worth holding.
-    private static double ActiveRate(ModelKnowledge known, TimeSpan lookback, PlannerSettings settings)
-    {
-        var arrivals = known.Demand.Arrivals;
-        var last = arrivals.Length - 1;
-        while (last >= 0 && arrivals[last] <= 0) last--;
-        var (sum, seen) = (0.0, 0);
-        for (var i = last; i >= 0 && last - i < lookback / settings.DemandBucket; i--)
-        {
-            if (arrivals[i] < 0) continue;
-            sum += arrivals[i];
-            seen++;
-        }
-
-        return seen == 0 ? 0 : sum / (seen * settings.DemandBucket.TotalSeconds);
     }
 
     /// <summary>
