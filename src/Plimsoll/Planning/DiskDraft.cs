@@ -15,6 +15,7 @@ internal sealed class DiskDraft
     private readonly Dictionary<(NodeId, ModelId, string), CachedArtifact> _cached;
     private readonly Dictionary<NodeId, Bytes> _free = [];
     private readonly HashSet<StepId> _planned = [];
+    private readonly HashSet<StepId> _evicted = [];
 
     public DiskDraft(
         FleetSpec spec, FleetSnapshot observed, Knowledge knowledge, Dictionary<ModelId, ModelOutlook> outlooks)
@@ -37,32 +38,41 @@ internal sealed class DiskDraft
     public bool Has(NodeId node, ModelSpec model) =>
         !model.Cached || _cached.TryGetValue((node, model.Id, model.Version), out var artifact) && artifact.Complete;
 
-    /// <summary>
-    /// Emits what brings the model's weights onto the node, and what must be evicted for it. Null when there can be no
-    /// room; empty when they are there already.
-    /// </summary>
-    public ImmutableArray<StepId>? Prepare(
-        NodeState node, ModelOutlook outlook, SortedDictionary<StepId, Step> steps)
+    /// <summary>Free on the node's cache once what is planned has arrived.</summary>
+    public Bytes Free(NodeId node) => Bytes.Max(Bytes.Zero, _free[node]);
+
+    /// <summary>Whether the weights are on the node, on their way, or have or can be given room.</summary>
+    public bool CanPrepare(NodeState node, ModelOutlook outlook) =>
+        Has(node.Id, outlook.Model)
+        || (_observed.Can.HasFlag(Capabilities.PrefetchWeights)
+            && (UnderWay(node, outlook.Model) || Room(node, outlook) is not null));
+
+    /// <summary>Emits what brings the weights onto the node, and what must be evicted for it; empty when they are there.</summary>
+    /// <exception cref="InvalidOperationException"><see cref="CanPrepare"/> said no.</exception>
+    public ImmutableArray<StepId> Prepare(NodeState node, ModelOutlook outlook, SortedDictionary<StepId, Step> steps)
     {
         var model = outlook.Model;
         if (Has(node.Id, model)) return [];
-        if (!_observed.Can.HasFlag(Capabilities.PrefetchWeights)) return null;
         var size = model.Footprint.OnDisk;
         var fetch = new Step.Prefetch(model.Id, model.Version, node.Id, size)
         {
             Reason = new Reason(Rule.PrefetchForStart, [Fact.Of("node", node.Id.Value), Fact.Of("size", size)]),
         };
-        if (_planned.Contains(fetch.Id) || InFlight(fetch.Id))
+        if (UnderWay(node, model))
         {
             steps.TryAdd(fetch.Id, fetch);
             return [fetch.Id];
         }
 
-        var evictions = Room(node, outlook, size - Partial(node.Id, model));
-        if (evictions is not { } evict) return null;
-        foreach (var step in evict) steps[step.Id] = step;
-        fetch = fetch with { After = [.. evict.Select(step => step.Id).Order()] };
-        steps[fetch.Id] = fetch;
+        var evictions = Room(node, outlook) ?? throw new InvalidOperationException($"no room for {model.Id} on the disk of {node.Id}");
+        foreach (var step in evictions)
+        {
+            steps[step.Id] = step;
+            _free[node.Id] += step.Size;
+            _evicted.Add(step.Id);
+        }
+
+        steps[fetch.Id] = fetch with { After = [.. evictions.Select(step => step.Id).Order()] };
         _planned.Add(fetch.Id);
         _free[node.Id] -= size - Partial(node.Id, model);
         return [fetch.Id];
@@ -99,13 +109,16 @@ internal sealed class DiskDraft
     }
 
     // Least worth first: what is seldom used and quick to fetch again.
-    private ImmutableArray<Step.Evict>? Room(NodeState node, ModelOutlook claimant, Bytes needed)
+    private ImmutableArray<Step.Evict>? Room(NodeState node, ModelOutlook claimant)
     {
+        var needed = claimant.Model.Footprint.OnDisk - Partial(node.Id, claimant.Model);
         var missing = needed - _free[node.Id];
         if (missing <= Bytes.Zero) return [];
         if (!_observed.Can.HasFlag(Capabilities.EvictWeights)) return null;
         var victims = _observed.Cache
             .Where(artifact => artifact.Node == node.Id && !artifact.Pinned && artifact.Size.Value > 0
+                && !_evicted.Contains(StepId.Of($"evict/{artifact.Model}@{artifact.Version}/{node.Id}"))
+                && !_planned.Contains(StepId.Of($"prefetch/{artifact.Model}@{artifact.Version}/{node.Id}"))
                 && (artifact.Model != claimant.Model.Id || artifact.Version != claimant.Model.Version))
             .Select(artifact => (artifact, Refetch: Refetch(artifact.Size)))
             .OrderBy(pair => _outlooks.TryGetValue(pair.artifact.Model, out var owner) ? owner.ActiveRate * pair.Refetch.TotalSeconds : -1)
@@ -132,5 +145,9 @@ internal sealed class DiskDraft
     private Bytes Partial(NodeId node, ModelSpec model) =>
         _cached.TryGetValue((node, model.Id, model.Version), out var artifact) ? artifact.Size : Bytes.Zero;
 
-    private bool InFlight(StepId step) => _observed.InFlight.Any(work => work.Step == step);
+    private bool UnderWay(NodeState node, ModelSpec model)
+    {
+        var fetch = StepId.Of($"prefetch/{model.Id}@{model.Version}/{node.Id}");
+        return _planned.Contains(fetch) || _observed.InFlight.Any(work => work.Step == fetch);
+    }
 }

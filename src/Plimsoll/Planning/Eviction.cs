@@ -17,8 +17,13 @@ internal sealed class Eviction(
     private sealed record Candidate(InferenceReplica Replica, int Priority, double Loss, NodeLedger.Release Frees);
 
     /// <summary>The best choice over the nodes, or null and why not.</summary>
+    /// <param name="claimant">Who needs room.</param>
+    /// <param name="nodes">Where it could run, in order of preference.</param>
+    /// <param name="going">What is let go already.</param>
+    /// <param name="mayPay">False when a model of higher priority was refused: then only lower ones may be taken from.</param>
+    /// <param name="verdict">Why not, when null is returned.</param>
     public Choice? Choose(
-        ModelOutlook claimant, IReadOnlyList<NodeLedger> nodes, HashSet<ReplicaId> going, out Reason verdict)
+        ModelOutlook claimant, IReadOnlyList<NodeLedger> nodes, HashSet<ReplicaId> going, bool mayPay, out Reason verdict)
     {
         verdict = nodes.Count > 0
             ? Scarce(claimant, nodes[0])
@@ -32,9 +37,10 @@ internal sealed class Eviction(
             if (LeastLoss(claimant, ledger, going) is not { } set) continue;
 
             // Only what the claimant may not simply take must be paid for by what it has lost.
-            var price = set.Where(candidate => candidate.Priority >= claimant.Model.Priority).Sum(candidate => candidate.Loss);
+            var paid = set.Where(candidate => candidate.Priority >= claimant.Model.Priority).ToArray();
+            var price = paid.Sum(candidate => candidate.Loss);
             var loss = set.Sum(candidate => candidate.Loss);
-            if (price > debt)
+            if (price > debt || paid.Length > 0 && !mayPay)
             {
                 cheapestRefused = Math.Min(cheapestRefused, price);
                 continue;

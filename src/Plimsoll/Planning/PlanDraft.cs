@@ -20,6 +20,9 @@ internal sealed class PlanDraft
     private readonly Dictionary<ModelId, Reason> _verdicts = [];
     private readonly Dictionary<ModelId, string> _overdue = [];
     private readonly DiskDraft _disks;
+
+    // The highest priority whose waiting requests found no room: nobody lower may buy what it was refused.
+    private int? _unmetPriority;
     private readonly Eviction _eviction;
 
     public PlanDraft(
@@ -248,28 +251,43 @@ internal sealed class PlanDraft
         var kind = outlook.Variant.DeviceKind;
         var why = WhyStart(outlook);
         if (!_observed.Can.HasFlag(Capabilities.ChooseNode)) return StartAnywhere(outlook, replica, why);
-        foreach (var ledger in Preferred(outlook))
+        var nodes = Preferred(outlook);
+        if (nodes.Length > 0 && Array.TrueForAll(nodes, ledger => !_disks.CanPrepare(ledger.Node, outlook)))
         {
-            if (_disks.Prepare(ledger.Node, outlook, _steps) is not { } fetch) continue;
-            if (ledger.TryReserve(outlook.Needs, kind) is { } room)
-            {
-                Emit(outlook, replica, new Placement(ledger.Node.Id, room.Devices), [.. room.After, .. fetch], why);
-                return true;
-            }
+            _verdicts[outlook.Model.Id] = new Reason(Rule.HoldDisk,
+                [Fact.Of("needed", outlook.Model.Footprint.OnDisk), Fact.Of("free", nodes.Max(ledger => _disks.Free(ledger.Node.Id)))]);
+            return false;
         }
 
-        if (_eviction.Choose(outlook, Preferred(outlook), _going, out var verdict) is not { } choice)
+        nodes = [.. nodes.Where(ledger => _disks.CanPrepare(ledger.Node, outlook))];
+        foreach (var ledger in nodes)
+        {
+            if (ledger.TryReserve(outlook.Needs, kind) is not { } room) continue;
+            Place(outlook, replica, ledger, room, why);
+            return true;
+        }
+
+        var mayPay = _unmetPriority is not { } unmet || outlook.Model.Priority >= unmet;
+        if (_eviction.Choose(outlook, nodes, _going, mayPay, out var verdict) is not { } choice)
         {
             _verdicts[outlook.Model.Id] = verdict;
+            if (outlook.Held > 0) _unmetPriority ??= outlook.Model.Priority;
             return false;
         }
 
         foreach (var (victim, reason) in choice.Victims) LetGo(victim, reason);
         var node = _ledgers[choice.Node];
-        if (node.TryReserve(outlook.Needs, kind) is not { } freed || _disks.Prepare(node.Node, outlook, _steps) is not { } fetches)
-            throw new InvalidOperationException($"evicting for {replica} on {choice.Node} did not make the room it promised");
-        Emit(outlook, replica, new Placement(choice.Node, freed.Devices), [.. freed.After, .. fetches], why);
+        Place(outlook, replica, node, node.TryReserve(outlook.Needs, kind)
+            ?? throw new InvalidOperationException($"evicting for {replica} on {choice.Node} did not make the room it promised"), why);
         return true;
+    }
+
+    private void Place(
+        ModelOutlook outlook, ReplicaId replica, NodeLedger ledger,
+        (ImmutableArray<StepId> After, ImmutableArray<DeviceId> Devices) room, Reason why)
+    {
+        var fetches = _disks.Prepare(ledger.Node, outlook, _steps);
+        Emit(outlook, replica, new Placement(ledger.Node.Id, room.Devices), [.. room.After, .. fetches], why);
     }
 
     // Another scheduler chooses the node, so every node it could choose must have the room (design §1).

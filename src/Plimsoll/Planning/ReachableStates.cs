@@ -27,7 +27,10 @@ public static class ReachableStates
         var releases = Releases(observed, knowledge, steps);
         foreach (var node in observed.Nodes)
         {
-            var here = starts.Where(start => start.Placement is null || start.Placement.Node == node.Id).ToArray();
+
+            // Without a placement a scheduler chooses, and it never chooses a node that is too small when empty.
+            var here = starts.Where(start => start.Placement is { } placement
+                ? placement.Node == node.Id : Admission.Fits(node, start.Needs, null)).ToArray();
             if (here.Length == 0) continue;
             var use = NodeUse.Of(node, observed, knowledge);
             foreach (var (what, limit, used, takes, frees) in use.Resources(releases))

@@ -97,6 +97,7 @@ public enum Rule
     HoldLoading,
     HoldScarce,
     HoldScarceEqual,
+    HoldDisk,
     IdleAtZero,
     RefusedTooHeavy,
     RefusedNoDevice,
@@ -153,6 +154,7 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.HoldScarce] = "needs {needed} and {cores} cores, {free} is free and nothing may go for it",
         [Rule.HoldScarceEqual] =
             "needs {needed}, {free} is free; {held} requests wait, {debt} request-seconds so far; a swap pays from {price} on",
+        [Rule.HoldDisk] = "needs {needed} of disk, {free} is free and nothing may go for it",
         [Rule.IdleAtZero] = "no demand; the next request waits {load} for it to load",
         [Rule.RefusedTooHeavy] =
             "too heavy: {needed} while loading against a budget of {budget} on the largest node; it takes {missing} more, or "
