@@ -24,6 +24,12 @@ public sealed record LaunchSpec
     /// <summary>Prometheus metrics of the server, for its load stages; null when it has none.</summary>
     public string? MetricsPath { get; init; }
 
+    /// <summary>Posted to put a ready replica to sleep ("/sleep?level=1"); null when the server cannot.</summary>
+    public string? SleepPath { get; init; }
+
+    /// <summary>Posted to wake a sleeping replica ("/wake_up"); null when the server cannot.</summary>
+    public string? WakePath { get; init; }
+
     /// <summary>Folder the command runs in; null for the fleet's state folder.</summary>
     public string? WorkingDirectory { get; init; }
 
@@ -63,6 +69,15 @@ public sealed record LocalNodeOptions
 
     /// <summary>Rate limit of fetches, all together; null is none.</summary>
     public BytesPerSecond? FetchBandwidth { get; init; }
+
+    /// <summary>How long a replica that was told to end may take before it is killed.</summary>
+    public TimeSpan StopGrace { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>
+    /// Have the kernel hold all replicas together to the memory budget, where this user may make cgroups. The kernel
+    /// then kills a replica rather than let the budget be passed.
+    /// </summary>
+    public bool EnforceMemoryBudget { get; init; }
 
     /// <summary>Keep replicas running when the controller ends, to be adopted by the next.</summary>
     public bool LeaveRunning { get; init; }

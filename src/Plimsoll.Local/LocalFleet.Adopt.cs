@@ -1,0 +1,128 @@
+using Plimsoll.Local.Processes;
+
+namespace Plimsoll.Local;
+
+public sealed partial class LocalFleet
+{
+    internal const string TokenVariable = "PLIMSOLL_TOKEN";
+    internal const string FleetVariable = "PLIMSOLL_FLEET";
+    internal const string ReplicaVariable = "PLIMSOLL_REPLICA";
+
+    private static readonly TimeSpan OrphanGrace = TimeSpan.FromSeconds(2);
+
+    private async Task AdoptAsync(CancellationToken cancellationToken)
+    {
+        var (records, unreadable) = _records.ReadAll();
+        foreach (var file in unreadable) LogRecordUnreadable(file);
+        var table = ProcessTable.Read();
+        var byToken = TokensOfThisFleet(table);
+        lock (_gate)
+        {
+            foreach (var record in records) TakeUp_NeedsLock(record, table, byToken);
+        }
+
+        var known = _replicas.Values.Select(replica => replica.Record.Token).ToHashSet(StringComparer.Ordinal);
+        List<ProcessIdentity> orphans = [.. byToken.Where(pair => !known.Contains(pair.Token)).Select(pair => pair.Process)];
+        await EndOrphansAsync(orphans, cancellationToken).ConfigureAwait(false);
+        lock (_gate)
+        {
+            foreach (var replica in _replicas.Values)
+            {
+                if (replica.State is ReplicaState.Loading) Send_NeedsLock(WatchLoadAsync(replica, adopted: true));
+                if (replica.State is ReplicaState.Stopping) BeginStop_NeedsLock(replica);
+            }
+
+            Publish_NeedsLock();
+        }
+    }
+
+    private void TakeUp_NeedsLock(
+        ReplicaRecord record, ProcessTable table, List<(ProcessIdentity Process, string Token)> byToken)
+    {
+        if (record.Process is null)
+        {
+            // We died between writing the record and knowing the process. The session's leader is the one we spawned.
+            var spawned = byToken.Where(pair => pair.Token == record.Token).Select(pair => pair.Process)
+                .FirstOrDefault(process => ProcessStat.Read(process.Pid)?.Session == process.Pid);
+            record = record with { Process = spawned };
+        }
+
+        if (record.BootId != _bootId || record.Process is not { } process)
+        {
+            // Another boot, or never started: nothing of it can be there, and it was no fault of the model's.
+            _records.Delete(record.Replica);
+            return;
+        }
+
+        // A server may rewrite its own environment (setproctitle does); another replica's token is what excludes it.
+        var token = ProcessIdentity.EnvironmentOf(process.Pid, TokenVariable);
+        if (process.IsAlive() && (token is null || token == record.Token))
+        {
+            var adopted = new LocalReplica(record, ownChild: false);
+            adopted.Members = table.TreeOf(process, record.MemoryCgroup?.Pids() ?? []);
+            _replicas.Add(record.Replica, adopted);
+            Save_NeedsLock(record);
+            LogAdopted(record.Replica, process.Pid, record.State);
+            return;
+        }
+
+        // What its dead leader left behind is ended with the orphans.
+        _outcomes.Add(ExitOf(record, ProcessExit.Unknown, asked: record.State == ReplicaState.Stopping));
+        Forget(record);
+    }
+
+    /// <summary>Processes whose environment says that this fleet started them.</summary>
+    private List<(ProcessIdentity Process, string Token)> TokensOfThisFleet(ProcessTable table)
+    {
+        var found = new List<(ProcessIdentity, string)>();
+        foreach (var pid in table.Pids.Order())
+        {
+            if (pid == Environment.ProcessId || ProcessIdentity.EnvironmentOf(pid, FleetVariable) != _key) continue;
+            if (table.Identity(pid, _bootId) is { } process && ProcessIdentity.EnvironmentOf(pid, TokenVariable) is { } token)
+                found.Add((process, token));
+        }
+
+        return found;
+    }
+
+    private async Task EndOrphansAsync(List<ProcessIdentity> orphans, CancellationToken cancellationToken)
+    {
+        foreach (var orphan in orphans)
+        {
+            if (orphan.Signal(Native.SigTerm)) LogOrphanEnded(orphan.Pid);
+        }
+
+        var since = _time.GetTimestamp();
+        while (orphans.Exists(orphan => orphan.IsAlive()) && _time.GetElapsedTime(since) < OrphanGrace)
+            await Task.Delay(TendPeriod, _time, cancellationToken).ConfigureAwait(false);
+        foreach (var orphan in orphans) orphan.Signal(Native.SigKill);
+    }
+
+    private Outcome.Exited ExitOf(ReplicaRecord record, ProcessExit exit, bool asked)
+    {
+        var why = exit.ToString() + record.State switch
+        {
+            ReplicaState.Loading => " while loading",
+            ReplicaState.Stopping => " after it was told to end",
+            _ => "",
+        };
+        var tail = asked ? "" : ReplicaLog.Tail(record.LogFile);
+        return new Outcome.Exited
+        {
+            At = _time.GetUtcNow(),
+            Replica = record.Replica,
+            Model = record.Model,
+            Was = record.State,
+            Asked = asked,
+            Why = tail.Length == 0 ? asked ? why : $"{why}; it wrote nothing" : $"{why}; the end of its output:\n{tail}",
+        };
+    }
+
+    /// <summary>Clears what is on disk and in the cgroups of a replica that is gone.</summary>
+    private void Forget(ReplicaRecord record)
+    {
+        ReplicaLog.Close(record.LogFile);
+        record.MemoryCgroup?.TryRemove();
+        _records.Delete(record.Replica);
+    }
+}

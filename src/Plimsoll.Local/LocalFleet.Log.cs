@@ -1,0 +1,50 @@
+using Microsoft.Extensions.Logging;
+
+namespace Plimsoll.Local;
+
+public sealed partial class LocalFleet
+{
+    [LoggerMessage(Level = LogLevel.Information, Message = "Adopted {Replica}, process {Pid}, {State}")]
+    private partial void LogAdopted(ReplicaId replica, int pid, ReplicaState state);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Ended orphan process {Pid}: of this fleet, but of no replica on record")]
+    private partial void LogOrphanEnded(int pid);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The replica record {File} cannot be read and was set aside")]
+    private partial void LogRecordUnreadable(string file);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Started {Replica}, process {Pid}, port {Port}")]
+    private partial void LogStarted(ReplicaId replica, int pid, int port);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Replica} is {State}")]
+    private partial void LogState(ReplicaId replica, ReplicaState state);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Replica} {Why}")]
+    private partial void LogEnded(ReplicaId replica, string why);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Replica} crashed: {Why}")]
+    private partial void LogCrashed(ReplicaId replica, string why);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Step} failed: {Why}")]
+    private partial void LogStepFailed(StepId step, string why);
+
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "Port {Port} of {Replica} is answered by a process that is not its own; it is not taken for ready")]
+    private partial void LogPortTaken(int port, ReplicaId replica);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "GPUs cannot be read: {Why}")]
+    private partial void LogGpusUnreadable(string why);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "GPU {Uuid} is cut into MIG slices and is left alone")]
+    private partial void LogGpuSliced(string uuid);
+
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "The kernel cannot be made to enforce the memory budget: this user may not make memory cgroups here")]
+    private partial void LogBudgetNotEnforced();
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The record of {Replica} cannot be written: {Why}")]
+    private partial void LogNotRecorded(ReplicaId replica, string why);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Looking after the replicas failed; it goes on")]
+    private partial void LogTendFailed(Exception e);
+}

@@ -1,0 +1,211 @@
+using System.Collections.Immutable;
+using System.Security.Cryptography;
+using Plimsoll.Control;
+using Plimsoll.Local.Processes;
+
+namespace Plimsoll.Local;
+
+public sealed partial class LocalFleet
+{
+    private const int TokenBytes = 16;
+
+    public ValueTask<ApplyResult> ApplyAsync(Plan plan, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        var started = ImmutableArray.CreateBuilder<StepId>();
+        var waiting = ImmutableArray.CreateBuilder<StepId>();
+        lock (_gate)
+        {
+            foreach (var step in plan.Steps)
+            {
+                if (!step.After.IsEmpty) waiting.Add(step.Id);
+                else if (Begin_NeedsLock(step)) started.Add(step.Id);
+            }
+
+            _unavailable.Clear();
+            foreach (var verdict in plan.Models)
+            {
+                if (verdict.Refused) _unavailable[verdict.Model] = verdict.Reason.ToString();
+            }
+
+            Publish_NeedsLock();
+        }
+
+        started.Sort();
+        return new ValueTask<ApplyResult>(new ApplyResult(started.ToImmutable(), waiting.ToImmutable()));
+    }
+
+    /// <summary>True when the step was begun now; false when its effect is there or at work, or when it failed.</summary>
+    private bool Begin_NeedsLock(Step step) => step switch
+    {
+        Step.Start start => BeginStart_NeedsLock(start),
+        Step.Drain drain => Find(drain.Replica) is { State: ReplicaState.Ready } replica && BeginDrain_NeedsLock(replica),
+        Step.Stop stop => Find(stop.Replica) is { } replica && BeginStop_NeedsLock(replica),
+        Step.Sleep sleep => BeginSleep_NeedsLock(sleep),
+        Step.Wake wake => BeginWake_NeedsLock(wake),
+        _ => Failed_NeedsLock(step, null, "this machine's fleet cannot do such a step"),
+    };
+
+    private LocalReplica? Find(ReplicaId id) => _replicas.GetValueOrDefault(id);
+
+    private bool BeginStart_NeedsLock(Step.Start start)
+    {
+        if (_replicas.ContainsKey(start.Replica)) return false;
+        if (_parts.Launch(start.Model, start.Variant) is not { } launch || launch.Command.IsDefaultOrEmpty)
+            return Failed_NeedsLock(start, start.Model, $"no command is known that runs {start.Variant} of {start.Model} on this machine");
+        if (ArtifactOf(start, launch) is not { } artifact)
+            return Failed_NeedsLock(start, start.Model, $"{start.Model}'s artefact is not in the model cache yet");
+        if (!Path.Exists(artifact))
+            return Failed_NeedsLock(start, start.Model, $"{start.Model}'s artefact {artifact} is not there");
+
+        var record = RecordFor(start, launch);
+        var values = PlaceholdersFor(record, artifact);
+        var child = new ChildStart(
+            CommandTemplate.Fill(launch.Command, values), EnvironmentFor(record, launch, values),
+            launch.WorkingDirectory ?? _parts.StateFolder, record.LogFile);
+        try
+        {
+            File.Delete(record.LogFile);
+            var cgroup = _fleetCgroup?.TryMakeChild($"{Short(record.Replica.Value)}-{record.Token[..8]}");
+            record = record with { Cgroup = cgroup?.Folder, CgroupVersion = cgroup?.Version ?? 0 };
+            _records.Write(record);
+            var (pid, error) = ChildProcess.Spawn(child);
+            if (pid is null)
+            {
+                Forget(record);
+                return Failed_NeedsLock(start, start.Model, error!);
+            }
+
+            // Right after the start, before it has touched more than its first pages.
+            cgroup?.TryAdd(pid.Value);
+            record = record with { Process = ProcessIdentity.Of(pid.Value) ?? new ProcessIdentity(pid.Value, -1, _bootId) };
+            Begun_NeedsLock(new LocalReplica(record, ownChild: true));
+            Save_NeedsLock(record);
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return Failed_NeedsLock(start, start.Model, $"{start.Replica} could not be started: {e.Message}");
+        }
+    }
+
+    private void Begun_NeedsLock(LocalReplica replica)
+    {
+        _replicas.Add(replica.Id, replica);
+        var loading = _replicas.Values.Where(other => other.State == ReplicaState.Loading).ToList();
+        foreach (var other in loading) other.ConcurrentLoads = Math.Max(other.ConcurrentLoads, loading.Count);
+        LogStarted(replica.Id, replica.Record.Process!.Pid, replica.Record.Port);
+        Send_NeedsLock(WatchLoadAsync(replica, adopted: false));
+    }
+
+    private static string? ArtifactOf(Step.Start start, LaunchSpec launch) =>
+        launch.ModelPath is { } inPlace ? Path.GetFullPath(inPlace) : null;
+
+    private ReplicaRecord RecordFor(Step.Start start, LaunchSpec launch)
+    {
+        var model = _parts.Spec().Find(start.Model);
+        var variant = model?.Variants.FirstOrDefault(one => one.Id == start.Variant);
+        var now = _time.GetUtcNow();
+        return new ReplicaRecord
+        {
+            Replica = start.Replica,
+            Model = start.Model,
+            Version = start.Version,
+            Variant = start.Variant,
+            Placement = start.Placement ?? new Placement(Node, []),
+            Needs = start.Needs,
+            ExpectedLoad = start.ExpectedLoad,
+            Weights = model?.Footprint.Weights ?? Bytes.Zero,
+            Concurrency = variant?.Concurrency ?? 1,
+            Token = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(TokenBytes)),
+            Port = LoopbackPorts.Choose(_replicas.Values.Select(replica => replica.Record.Port).ToHashSet()),
+            BootId = _bootId,
+            LogFile = Path.Combine(_logFolder, Uri.EscapeDataString(start.Replica.Value) + ".log"),
+            StartedAt = now,
+            State = ReplicaState.Loading,
+            StateSince = now,
+            ReadyPath = launch.ReadyPath,
+            MetricsPath = launch.MetricsPath,
+            SleepPath = launch.SleepPath,
+            WakePath = launch.WakePath,
+            Cached = launch.ModelPath is null,
+        };
+    }
+
+    private Placeholders PlaceholdersFor(ReplicaRecord record, string artifact) => new()
+    {
+        Model = artifact,
+        Name = record.Model.Value,
+        Port = record.Port,
+        Devices = record.Placement.Devices,
+        Cores = record.Needs.Cores,
+        LoadBandwidth = _parts.Spec().Find(record.Model)?.Variants
+            .FirstOrDefault(variant => variant.Id == record.Variant)?.LoadBandwidth,
+    };
+
+    private Dictionary<string, string> EnvironmentFor(ReplicaRecord record, LaunchSpec launch, Placeholders values)
+    {
+        var environment = new Dictionary<string, string>(StringComparer.Ordinal);
+        // Any CUDA server keeps to the devices it was placed on without being told in its own words.
+        if (!values.Devices.IsEmpty) environment["CUDA_VISIBLE_DEVICES"] = CommandTemplate.Fill("{device}", values);
+        foreach (var (name, value) in launch.Environment) environment[name] = CommandTemplate.Fill(value, values);
+        environment[FleetVariable] = _key;
+        environment[ReplicaVariable] = record.Replica.Value;
+        environment[TokenVariable] = record.Token;
+        return environment;
+    }
+
+    private bool BeginDrain_NeedsLock(LocalReplica replica)
+    {
+        Enter_NeedsLock(replica, ReplicaState.Draining);
+        return true;
+    }
+
+    private bool BeginStop_NeedsLock(LocalReplica replica)
+    {
+        if (replica.KillAt is not null) return false;
+        if (replica.State != ReplicaState.Stopping) Enter_NeedsLock(replica, ReplicaState.Stopping);
+        replica.KillAt = _time.GetUtcNow() + _parts.Node.StopGrace;
+        SignalTree(replica, Native.SigTerm);
+        return true;
+    }
+
+    private bool BeginSleep_NeedsLock(Step.Sleep sleep)
+    {
+        if (Find(sleep.Replica) is not { Busy: null, State: ReplicaState.Ready or ReplicaState.Draining or ReplicaState.Drained } replica)
+            return false;
+        if (replica.Record.SleepPath is null || replica.Record.WakePath is null)
+            return Failed_NeedsLock(sleep, sleep.Model, $"{sleep.Replica}'s server cannot sleep");
+        (replica.Busy, replica.BusySince) = (WorkKind.Sleeping, _time.GetUtcNow());
+        if (replica.State == ReplicaState.Ready) Enter_NeedsLock(replica, ReplicaState.Draining);
+        Send_NeedsLock(SleepAsync(replica, sleep));
+        return true;
+    }
+
+    private bool BeginWake_NeedsLock(Step.Wake wake)
+    {
+        if (Find(wake.Replica) is not { Busy: null, State: ReplicaState.Asleep } replica) return false;
+        (replica.Busy, replica.BusySince) = (WorkKind.Waking, _time.GetUtcNow());
+        Send_NeedsLock(WakeAsync(replica, wake));
+        return true;
+    }
+
+    private bool Failed_NeedsLock(Step step, ModelId? model, string why)
+    {
+        _outcomes.Add(new Outcome.StepFailed { At = _time.GetUtcNow(), Step = step.Id, Model = model, Why = why });
+        LogStepFailed(step.Id, why);
+        SignalChange_NeedsLock();
+        return false;
+    }
+
+    /// <summary>Changes a replica's state: on disk, in the routes, and to whoever waits.</summary>
+    private void Enter_NeedsLock(LocalReplica replica, ReplicaState state)
+    {
+        replica.Record = replica.Record with { State = state, StateSince = _time.GetUtcNow() };
+        Save_NeedsLock(replica.Record);
+        LogState(replica.Id, state);
+        Publish_NeedsLock();
+        SignalChange_NeedsLock();
+    }
+}

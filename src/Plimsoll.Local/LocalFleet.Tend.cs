@@ -1,0 +1,184 @@
+using System.Collections.Immutable;
+using Plimsoll.Local.Processes;
+
+namespace Plimsoll.Local;
+
+public sealed partial class LocalFleet
+{
+    private const int TendsPerScan = 5;
+    private static readonly TimeSpan ProbePatience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan ProbePeriod = TimeSpan.FromMilliseconds(50);
+
+    private async Task TendAsync(CancellationToken cancellationToken)
+    {
+        using var timer = new PeriodicTimer(TendPeriod, _time);
+        for (var turn = 0L; await timer.WaitForNextTickAsync(cancellationToken).ConfigureAwait(false); turn++)
+        {
+            try
+            {
+                lock (_gate)
+                {
+                    if (turn % TendsPerScan == 0) Scan_NeedsLock();
+                    foreach (var replica in _replicas.Values.ToList()) Tend_NeedsLock(replica);
+                }
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // A full disk must not end what runs: the records are written again at the next change.
+                LogTendFailed(e);
+            }
+        }
+    }
+
+    private void Scan_NeedsLock()
+    {
+        if (_replicas.Count == 0) return;
+        var table = ProcessTable.Read();
+        foreach (var replica in _replicas.Values)
+        {
+            if (replica.Exit is null) replica.Members = table.TreeOf(replica.Record.Process!, CgroupPids(replica));
+            if (replica.State is ReplicaState.Ready or ReplicaState.Draining && replica.MemoryNow() is { } now)
+                replica.Seen = Bytes.Max(replica.Seen, now);
+        }
+    }
+
+    private void Tend_NeedsLock(LocalReplica replica)
+    {
+        if (replica.Exit is null && ExitOf(replica) is { } exit)
+        {
+            replica.Exit = exit;
+            // A request that is under way to it fails at once rather than at a timeout; no new one is sent.
+            Publish_NeedsLock();
+        }
+
+        if (replica.Exit is not null)
+        {
+            EndRemains_NeedsLock(replica);
+            return;
+        }
+
+        if (replica.KillAt is { } killAt && _time.GetUtcNow() >= killAt) SignalTree(replica, Native.SigKill);
+        if (replica is { State: ReplicaState.Draining, Busy: null } && _parts.Routing.Outstanding(replica.Id) == 0)
+            Enter_NeedsLock(replica, ReplicaState.Drained);
+        replica.LogKeptFrom = ReplicaLog.Trim(replica.Record.LogFile, replica.LogKeptFrom);
+    }
+
+    private static ProcessExit? ExitOf(LocalReplica replica)
+    {
+        var process = replica.Record.Process!;
+        if (replica.OwnChild) return ChildProcess.TryReap(process.Pid);
+        return process.IsAlive() ? null : ProcessExit.Unknown;
+    }
+
+    // The leader is gone. What it left behind goes too; the replica is gone when nothing of it is left.
+    private void EndRemains_NeedsLock(LocalReplica replica)
+    {
+        var table = ProcessTable.Read();
+        var left = TokensOfThisFleet(table).Where(pair => pair.Token == replica.Record.Token).Select(pair => pair.Process)
+            .Concat(CgroupPids(replica).Select(pid => table.Identity(pid, _bootId)).OfType<ProcessIdentity>())
+            .Concat(replica.Members.Where(member => member != replica.Record.Process && member.IsAlive()))
+            .Distinct().ToList();
+        if (left.Count > 0)
+        {
+            foreach (var process in left) process.Signal(Native.SigKill);
+            return;
+        }
+
+        var asked = replica.State == ReplicaState.Stopping;
+        var outcome = ExitOf(replica.Record, replica.Exit!.Value, asked);
+        _outcomes.Add(outcome);
+        if (asked) LogEnded(replica.Id, outcome.Why);
+        else LogCrashed(replica.Id, outcome.Why);
+        _replicas.Remove(replica.Id);
+        Forget(replica.Record);
+        ReplicaLog.Prune(_logFolder, LogsKept, _replicas.Values.Select(one => one.Record.LogFile).ToHashSet());
+        Publish_NeedsLock();
+        SignalChange_NeedsLock();
+    }
+
+    private static ImmutableArray<int> CgroupPids(LocalReplica replica) => replica.Record.MemoryCgroup?.Pids() ?? [];
+
+    private static void SignalTree(LocalReplica replica, int signal)
+    {
+        replica.Members = ProcessTable.Read().TreeOf(replica.Record.Process!, CgroupPids(replica));
+        foreach (var process in replica.Members) process.Signal(signal);
+    }
+
+    /// <summary>Asks until it is ready, or no longer loading. When a load takes too long is for the planner to say.</summary>
+    private async Task WatchLoadAsync(LocalReplica replica, bool adopted)
+    {
+        try
+        {
+            while (replica is { State: ReplicaState.Loading, Exit: null })
+            {
+                if (await AnswersAsync(replica, replica.Record.ReadyPath).ConfigureAwait(false)
+                    && await BecameReadyAsync(replica, adopted).ConfigureAwait(false))
+                    return;
+                await Task.Delay(ProbePeriod, _time, _end).ConfigureAwait(false);
+            }
+        }
+        catch (OperationCanceledException) when (_end.IsCancellationRequested)
+        {
+            // The controller ends; the next one asks again.
+        }
+    }
+
+    private async Task<bool> BecameReadyAsync(LocalReplica replica, bool adopted)
+    {
+        var readyAt = _time.GetUtcNow();
+        using var limit = Limit(ProbePatience);
+        var stages = adopted ? [] : await LoadStages.ReadAsync(_http, replica.Record, limit.Token).ConfigureAwait(false);
+        lock (_gate)
+        {
+            if (replica is not { State: ReplicaState.Loading, Exit: null }) return true;
+            replica.Members = ProcessTable.Read().TreeOf(replica.Record.Process!, CgroupPids(replica));
+            if (LoopbackPorts.IsHeldBy(replica.Record.Port, replica.Members) == false)
+            {
+                LogPortTaken(replica.Record.Port, replica.Id);
+                return false;
+            }
+
+            var peak = adopted ? null : replica.Peak();
+            replica.Record = replica.Record with
+            {
+                LoadPeak = peak,
+                HighWaterWasReset = ProcessMemory.ResetHighWater(replica.Members),
+            };
+            if (!adopted) _outcomes.Add(LoadedOf(replica, readyAt, stages));
+            ReportMemory_NeedsLock(replica);
+            Enter_NeedsLock(replica, ReplicaState.Ready);
+            return true;
+        }
+    }
+
+    private static Outcome.Loaded LoadedOf(LocalReplica replica, DateTimeOffset at, ImmutableArray<StageTime> stages) => new()
+    {
+        At = at,
+        Replica = replica.Id,
+        Model = replica.Record.Model,
+        Version = replica.Record.Version,
+        Variant = replica.Record.Variant,
+        Size = replica.Record.Weights,
+        Took = at - replica.Record.StartedAt,
+        Stages = stages,
+        Concurrent = replica.ConcurrentLoads,
+    };
+
+    /// <summary>A token that ends with the fleet or after a time, whichever comes first.</summary>
+    private LinkedLimit Limit(TimeSpan patience) => new(patience, _time, _end);
+
+    private async Task<bool> AnswersAsync(LocalReplica replica, string path)
+    {
+        try
+        {
+            using var limit = Limit(ProbePatience);
+            using var answer = await _http.GetAsync(
+                new Uri(replica.Record.Address, path), HttpCompletionOption.ResponseHeadersRead, limit.Token).ConfigureAwait(false);
+            return answer.IsSuccessStatusCode;
+        }
+        catch (Exception e) when (e is HttpRequestException or TaskCanceledException && !_end.IsCancellationRequested)
+        {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,59 @@
+using System.Collections.Immutable;
+using Microsoft.Extensions.Logging;
+using Plimsoll.Gateway;
+
+namespace Plimsoll.Local;
+
+/// <summary>What a <see cref="LocalFleet"/> is made of.</summary>
+public sealed record LocalFleetParts
+{
+    /// <summary>The fleet's name; with the state folder it tells this fleet's processes from those of others.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Records, logs and the lock; made when it is not there. One controller at a time.</summary>
+    public required string StateFolder { get; init; }
+
+    public LocalNodeOptions Node { get; init; } = new();
+
+    /// <summary>How a variant is started; null when it cannot be on this machine.</summary>
+    public required Func<ModelId, VariantId, LaunchSpec?> Launch { get; init; }
+
+    /// <summary>The fleet as asked for now, for the routes' SLOs and priorities.</summary>
+    public required Func<FleetSpec> Spec { get; init; }
+
+    /// <summary>Where requests come in.</summary>
+    public required Routing Routing { get; init; }
+
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    public required ILogger Log { get; init; }
+}
+
+/// <summary>What the fleet asks of the gateway's router.</summary>
+/// <param name="Publish">Makes a route table the current one.</param>
+/// <param name="ReadTraffic">What arrived per model since the last call.</param>
+/// <param name="Outstanding">Requests in a replica now.</param>
+/// <param name="WaitForChangeAsync">Ends when a request waits for a model that nobody serves.</param>
+public sealed record Routing(
+    Action<RouteTable> Publish,
+    Func<DateTimeOffset, ImmutableArray<ModelTraffic>> ReadTraffic,
+    Func<ReplicaId, int> Outstanding,
+    Func<CancellationToken, Task> WaitForChangeAsync);
+
+/// <summary>A fleet that cannot be opened; the message is one sentence that says what would do.</summary>
+public sealed class LocalFleetException : Exception
+{
+    public LocalFleetException(string message)
+        : base(message)
+    {
+    }
+
+    public LocalFleetException(string message, Exception inner)
+        : base(message, inner)
+    {
+    }
+
+    public LocalFleetException()
+    {
+    }
+}

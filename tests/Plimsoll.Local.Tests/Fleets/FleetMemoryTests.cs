@@ -1,0 +1,112 @@
+using Plimsoll.Local.Processes;
+
+namespace Plimsoll.Local.Tests.Fleets;
+
+public sealed class FleetMemoryTests
+{
+    [Fact]
+    public async Task The_load_peak_and_the_steady_state_are_measured_apart()
+    {
+        await using var running = await RunningFleet.OpenAsync(RunningFleet.Server("hold=100", "peak=150", "load=0.5"));
+        await running.ApplyAsync(RunningFleet.Start(1));
+        await running.UntilStateAsync(1, ReplicaState.Ready);
+
+        var measured = await running.UntilOutcomeAsync<Outcome.MemoryMeasured>();
+
+        // 100 MiB held and 150 MiB more while loading, beside the runtime's own 20 to 90 MiB.
+        Assert.InRange(measured.LoadPeak!.Value.Value, Bytes.MiB(250).Value, Bytes.MiB(360).Value);
+        Assert.InRange(measured.Steady.Value, Bytes.MiB(100).Value, Bytes.MiB(220).Value);
+        Assert.True(running.Last.Replicas.Single().HostMemory.TryGetKnown(out var now));
+        Assert.InRange(now.Value, Bytes.MiB(100).Value, Bytes.MiB(220).Value);
+    }
+
+    [Fact]
+    public async Task Memory_of_a_replicas_children_counts_as_its_own()
+    {
+        // The server is a grandchild of the replica's own process.
+        var script = $"sh -c '{RunningFleet.Host} serve \"$0\" hold=100 & wait' \"$0\" & wait";
+        await using var running = await RunningFleet.OpenAsync(RunningFleet.Shell(script));
+        await running.ApplyAsync(RunningFleet.Start(1));
+        await running.UntilStateAsync(1, ReplicaState.Ready);
+
+        var snapshot = await running.ObserveAsync();
+
+        Assert.True(snapshot.Replicas.Single().HostMemory.TryGetKnown(out var memory));
+        Assert.InRange(memory.Value, Bytes.MiB(100).Value, Bytes.MiB(220).Value);
+    }
+
+    [Fact]
+    public async Task The_sampler_sees_all_replicas_together_and_adds_memory_up_over_time()
+    {
+        await using var running = await RunningFleet.OpenAsync(RunningFleet.Server("hold=100"));
+        await using var sampler = running.Fleet.SampleMemory();
+        await running.ApplyAsync(RunningFleet.Start(1), RunningFleet.Start(2));
+        await running.UntilAsync(seen => seen.Replicas.All(one => one.State == ReplicaState.Ready));
+        var before = sampler.Read().Samples;
+        await running.UntilAsync(_ => sampler.Read().Samples > before + 10);
+
+        var use = sampler.Read();
+
+        Assert.InRange(use.Largest.Value, Bytes.MiB(200).Value, Bytes.MiB(440).Value);
+        // Eleven looks at 200 MiB and more are at least ten gaps, each of half a period at the least.
+        Assert.True(use.ByteSeconds[RunningFleet.Model] > 200.0 * 1024 * 1024 * 10 * 0.025);
+    }
+
+    [Fact]
+    public async Task The_node_and_what_others_hold_of_it_are_seen()
+    {
+        await using var running = await RunningFleet.OpenAsync(RunningFleet.Server());
+        var snapshot = await running.ObserveAsync();
+
+        var node = snapshot.Nodes.Single();
+        Assert.Equal((LocalFleet.Node, Bytes.GiB(2)), (node.Id, node.HostMemoryBudget));
+        Assert.True(node.HostMemory > Bytes.MiB(256));
+        Assert.True(node.Cores > Cores.Zero);
+        var foreign = snapshot.Foreign.Single(use => use.Device is null);
+        Assert.True(foreign.Memory.TryGetKnown(out var held));
+        // This test's own process is foreign to the fleet.
+        Assert.True(held > Bytes.MiB(20));
+    }
+
+    [Fact]
+    public async Task A_detected_budget_outlives_the_controller()
+    {
+        var folder = RunningFleet.NewFolder();
+        Bytes first;
+        await using (var running = await RunningFleet.OpenAsync(null, new LocalNodeOptions(), folder))
+            first = running.Fleet.MemoryBudget;
+        Assert.True(first > Bytes.MiB(64));
+
+        await using (var next = await RunningFleet.OpenAsync(null, new LocalNodeOptions(), folder))
+            Assert.Equal(first, next.Fleet.MemoryBudget);
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task A_log_is_bounded_on_disk_and_its_end_is_quoted()
+    {
+        // 100 MB, then a last word.
+        const string Talker = "head -c 100000000 /dev/zero | tr '\\0' 'x' | fold -w 99; echo the last word; sleep 1000";
+        await using var running = await RunningFleet.OpenAsync(RunningFleet.Shell(Talker));
+        await running.ApplyAsync(RunningFleet.Start(1));
+        var log = running.Record(1).LogFile;
+        await running.UntilAsync(_ => ReplicaLog.Tail(log).EndsWith("the last word", StringComparison.Ordinal));
+
+        await running.UntilAsync(_ => BytesOnDisk(log) <= ReplicaLog.BytesMax);
+        Assert.True(running.Record(1).Process!.Signal(Native.SigKill));
+
+        var exited = await running.UntilOutcomeAsync<Outcome.Exited>();
+        Assert.EndsWith("the last word", exited.Why, StringComparison.Ordinal);
+        Assert.True(exited.Why.Length < 4096);
+        Assert.True(new FileInfo(log).Length <= ReplicaLog.BytesKept);
+    }
+
+    private static long BytesOnDisk(string path)
+    {
+        using var du = System.Diagnostics.Process.Start(
+            new System.Diagnostics.ProcessStartInfo("du", ["-B1", path]) { RedirectStandardOutput = true })!;
+        var blocks = du.StandardOutput.ReadToEnd().Split('\t')[0];
+        du.WaitForExit();
+        return long.Parse(blocks, System.Globalization.CultureInfo.InvariantCulture);
+    }
+}
