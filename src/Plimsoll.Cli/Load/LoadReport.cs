@@ -32,6 +32,19 @@ public sealed record ModelLoad
 
     public required double LongestHeldMs { get; init; }
 
+    /// <summary>A model that got no request.</summary>
+    public static ModelLoad Nothing(string model) => new()
+    {
+        Model = model,
+        Due = 0,
+        NotSent = 0,
+        Succeeded = 0,
+        Failures = ImmutableSortedDictionary<string, long>.Empty,
+        LatencyMs = new Percentiles(0, 0, 0, 0, 0, 0),
+        Held = 0,
+        LongestHeldMs = 0,
+    };
+
     [JsonIgnore]
     public long Failed => Failures.Values.Sum();
 }

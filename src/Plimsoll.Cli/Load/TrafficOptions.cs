@@ -35,7 +35,7 @@ internal static class TrafficOptions
 
     public static Option<int> Count(string name, string description, int byDefault, int most) => new(name)
     {
-        Description = $"{description} (default {byDefault.ToString(CultureInfo.InvariantCulture)})",
+        Description = description,
         HelpName = "N",
         DefaultValueFactory = _ => byDefault,
         CustomParser = result => int.TryParse(result.Tokens[0].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
@@ -45,7 +45,7 @@ internal static class TrafficOptions
 
     public static Option<ulong> Seed() => new("--seed")
     {
-        Description = "The same seed gives the same traffic (default 1)",
+        Description = "The same seed gives the same traffic",
         HelpName = "N",
         DefaultValueFactory = _ => 1,
         CustomParser = result => ulong.TryParse(result.Tokens[0].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var number)

@@ -1,0 +1,88 @@
+using System.Collections.Immutable;
+using System.CommandLine;
+using Plimsoll.Cli.Load;
+
+namespace Plimsoll.Cli.Demo;
+
+/// <summary>The command <c>plimsoll demo</c>.</summary>
+public static class DemoCommand
+{
+    /// <param name="run">Runs the demo: arguments, the trace files when traces are played, output, error.</param>
+    public static Command Create(
+        Func<DemoArguments, ImmutableSortedDictionary<ModelId, string>, TextWriter, TextWriter, CancellationToken, Task<int>> run)
+    {
+        var policy = new Option<string>("--policy")
+        {
+            Description = "plimsoll, or size-blind: one threshold and one cooldown for all, as HPA and KEDA do",
+            DefaultValueFactory = _ => DemoArguments.OwnPolicy,
+        };
+        policy.AcceptOnlyFromAmong(DemoArguments.OwnPolicy, DemoArguments.SizeBlind);
+        var minutes = TrafficOptions.Positive("--minutes", "How long the traffic runs (default 4)", "M", 60);
+        var speedUp = TrafficOptions.Positive("--speed-up", "Trace seconds per second (default 15: an hour in four minutes)", "X", 1000);
+        var seed = TrafficOptions.Seed();
+        var trace = new Option<string[]>("--trace")
+        {
+            Description = "Play real traces: MODEL=FILE, repeated; alone, the two Azure hours of PLIMSOLL_DATA",
+            HelpName = "MODEL=FILE",
+            Arity = ArgumentArity.ZeroOrMore,
+        };
+        trace.Validators.Add(result =>
+        {
+            foreach (var token in result.Tokens)
+            {
+                if (!DemoTraces.TryParse(token.Value, out _, out _))
+                    result.AddError($"--trace is '{token.Value}'; expected MODEL=FILE, like large=code.csv.");
+            }
+        });
+        var cap = TrafficOptions.Count("--sequence-length", "The cap on sizes, in tokens", 64, 512);
+        var json = new Option<bool>("--json") { Description = "Print the verdict as JSON" };
+        var keep = new Option<bool>("--keep") { Description = "Leave the replicas running and the fleet's folder in place" };
+        var command = new Command("demo", "Three models, one memory budget, four minutes of traffic, and a verdict")
+        {
+            policy, minutes, speedUp, seed, trace, cap, json, keep,
+        };
+        command.SetAction((parsed, cancellationToken) =>
+        {
+            var error = parsed.InvocationConfiguration.Error;
+            var arguments = new DemoArguments
+            {
+                Minutes = parsed.GetValue(minutes) ?? 4,
+                SpeedUp = parsed.GetValue(speedUp) ?? 15,
+                Seed = parsed.GetValue(seed),
+                Policy = parsed.GetValue(policy)!,
+                SequenceCap = parsed.GetValue(cap),
+                PlaysTraces = parsed.GetResult(trace) is not null,
+                Traces = Named(parsed.GetValue(trace) ?? []),
+                Json = parsed.GetValue(json),
+                Keep = parsed.GetValue(keep),
+            };
+            var files = ImmutableSortedDictionary<ModelId, string>.Empty;
+            if (arguments.PlaysTraces)
+            {
+                (files, var problem) = DemoTraces.Find(arguments.Traces, DemoModel.All, DataFolder());
+                if (problem is not null)
+                {
+                    error.WriteLine($"plimsoll demo: {problem}");
+                    return Task.FromResult(2);
+                }
+            }
+
+            return run(arguments, files, parsed.InvocationConfiguration.Output, error, cancellationToken);
+        });
+        return command;
+    }
+
+    private static string DataFolder() =>
+        Environment.GetEnvironmentVariable("PLIMSOLL_DATA") is { Length: > 0 } folder ? folder : Path.Combine("..", "shared", "data");
+
+    private static ImmutableSortedDictionary<ModelId, string> Named(string[] traces)
+    {
+        var named = ImmutableSortedDictionary.CreateBuilder<ModelId, string>();
+        foreach (var text in traces)
+        {
+            if (DemoTraces.TryParse(text, out var model, out var file)) named[model] = file;
+        }
+
+        return named.ToImmutable();
+    }
+}

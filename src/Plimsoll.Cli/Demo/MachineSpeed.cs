@@ -1,0 +1,27 @@
+namespace Plimsoll.Cli.Demo;
+
+/// <summary>
+/// What a machine without a GPU can carry, by a stated assumption and not by a measurement: both policies, and every
+/// run with the same seed, must see the same requests.
+/// </summary>
+/// <param name="GigaflopsPerCore">Assumed of a core in single precision, well below what most reach.</param>
+/// <param name="Utilisation">Share of a replica's cores that the kept requests may use on average.</param>
+public sealed record MachineSpeed(double GigaflopsPerCore, double Utilisation)
+{
+    public static readonly MachineSpeed Assumed = new(20, 0.3);
+
+    // A sample model's transformer blocks hold a sixth of its weights; the embedding table is only looked up.
+    private const double ComputedShare = 1.0 / 6;
+
+    /// <summary>How much a stream must be thinned: a request computes 2 FLOP per computed parameter and token.</summary>
+    /// <param name="model">The model it goes to.</param>
+    /// <param name="perSecond">Requests a second, after the speed-up.</param>
+    /// <param name="sequenceLength">Tokens per request.</param>
+    public int KeepOneIn(DemoModel model, double perSecond, int sequenceLength)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        var flop = 2 * (model.WeightBytes / 4.0) * ComputedShare * sequenceLength;
+        var carried = GigaflopsPerCore * 1e9 * model.Cores.Count * Utilisation / flop;
+        return (int)Math.Clamp(Math.Ceiling(perSecond / carried), 1, 1_000_000);
+    }
+}
