@@ -1,0 +1,12 @@
+namespace Plimsoll.Artifacts;
+
+/// <summary>A model file cannot be used. The message is one sentence naming the file and what is wrong with it,
+/// fit to be shown to a person as it is.</summary>
+public sealed class ArtifactException : Exception
+{
+    public ArtifactException() { }
+
+    public ArtifactException(string message) : base(message) { }
+
+    public ArtifactException(string message, Exception innerException) : base(message, innerException) { }
+}

@@ -1,0 +1,135 @@
+using System.Buffers.Binary;
+using System.Text;
+using Microsoft.Win32.SafeHandles;
+
+namespace Plimsoll.Artifacts;
+
+/// <summary>
+/// A forward reader of an untrusted file's header. It keeps one small window of the file and skips over tensor
+/// data without reading it, so a model of any size costs a few kilobytes and a few milliseconds.
+/// Every failure is an <see cref="ArtifactException"/> that names the file.
+/// </summary>
+internal sealed class HeaderFile : IDisposable
+{
+    private static readonly UTF8Encoding StrictUtf8 = new(false, throwOnInvalidBytes: true);
+    private readonly SafeFileHandle _handle;
+    private readonly string _kind;
+    private readonly byte[] _window = new byte[16 * 1024];
+    private long _windowStart;
+    private int _windowBytes;
+
+    /// <summary>Opens <paramref name="path"/>; <paramref name="kind"/> ("an ONNX model") is what messages call it.</summary>
+    public HeaderFile(string path, string kind)
+    {
+        Path = path;
+        _kind = kind;
+        try
+        {
+            _handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
+            Length = RandomAccess.GetLength(_handle);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ArtifactException(Unreadable(path, e), e);
+        }
+    }
+
+    public string Path { get; }
+
+    public long Length { get; }
+
+    public long Position { get; set; }
+
+    public void Dispose() => _handle.Dispose();
+
+    /// <summary>An error that says what was found where.</summary>
+    public ArtifactException Broken(string what) => new($"{Path} is not {_kind}: {what}.");
+
+    public ArtifactException Truncated(string what) => new($"{Path} is truncated: {what}, and the file has {Length} bytes.");
+
+    /// <summary>One sentence for a file that cannot be opened.</summary>
+    public static string Unreadable(string path, Exception e) => e switch
+    {
+        FileNotFoundException or DirectoryNotFoundException => $"{path} does not exist.",
+        UnauthorizedAccessException when Directory.Exists(path) => $"{path} is a folder, and a file is needed.",
+        UnauthorizedAccessException => $"{path} may not be read by this user.",
+        _ => $"{path} cannot be read: {e.Message}",
+    };
+
+    public byte ReadByte()
+    {
+        Span<byte> one = stackalloc byte[1];
+        ReadExactly(one);
+        return one[0];
+    }
+
+    public uint ReadUInt32()
+    {
+        Span<byte> four = stackalloc byte[4];
+        ReadExactly(four);
+        return BinaryPrimitives.ReadUInt32LittleEndian(four);
+    }
+
+    public ulong ReadUInt64()
+    {
+        Span<byte> eight = stackalloc byte[8];
+        ReadExactly(eight);
+        return BinaryPrimitives.ReadUInt64LittleEndian(eight);
+    }
+
+    /// <summary>Reads UTF-8 text of exactly <paramref name="bytes"/> bytes, at most <paramref name="bytesMax"/>.</summary>
+    public string ReadText(long bytes, int bytesMax, string what)
+    {
+        if (bytes < 0 || bytes > bytesMax)
+            throw Broken($"{what} is {bytes} bytes long, and at most {bytesMax} are accepted");
+        // Checked before the allocation, so that a lying length costs nothing.
+        if (bytes > Length - Position)
+            throw Truncated($"{what} ends at byte {Position + bytes}");
+        var buffer = new byte[bytes];
+        ReadExactly(buffer);
+        try
+        {
+            return StrictUtf8.GetString(buffer);
+        }
+        catch (ArgumentException)
+        {
+            throw Broken($"{what} is not UTF-8 text");
+        }
+    }
+
+    public void ReadExactly(Span<byte> target)
+    {
+        while (target.Length > 0)
+        {
+            var inWindow = Position - _windowStart;
+            if (inWindow < 0 || inWindow >= _windowBytes)
+            {
+                Fill();
+                inWindow = 0;
+            }
+
+            var available = Math.Min(target.Length, _windowBytes - (int)inWindow);
+            _window.AsSpan((int)inWindow, available).CopyTo(target);
+            target = target[available..];
+            Position += available;
+        }
+    }
+
+    private void Fill()
+    {
+        if (Position >= Length)
+            throw Truncated($"its header goes on past byte {Position}");
+        try
+        {
+            _windowStart = Position;
+            _windowBytes = RandomAccess.Read(_handle, _window, Position);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ArtifactException(Unreadable(Path, e), e);
+        }
+
+        if (_windowBytes == 0)
+            throw Truncated($"it ended at byte {Position} while it was being read");
+    }
+}
