@@ -1,6 +1,6 @@
 using Microsoft.ML.OnnxRuntime;
-using SessionOptions = Microsoft.ML.OnnxRuntime.SessionOptions;
 using Plimsoll.Artifacts;
+using SessionOptions = Microsoft.ML.OnnxRuntime.SessionOptions;
 
 namespace Plimsoll.ModelServer;
 
