@@ -2,6 +2,7 @@ using Plimsoll.Artifacts;
 using Plimsoll.ModelServer;
 
 // Exit codes: 0 stopped when told to, 2 bad options, 3 the model cannot be served, 4 the port cannot be listened on.
+NativeHeap.UseOneArena();
 var command = CommandLine.Command(async (options, cancel) =>
 {
     try

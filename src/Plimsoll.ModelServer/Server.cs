@@ -58,6 +58,7 @@ internal sealed class Server(ServerOptions options, TextWriter output, TimeProvi
         await Task.Run(() => WarmUp.Run(model, session), cancel);
         // What loading left behind goes back to the system before the steady state begins.
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        NativeHeap.Trim();
         var times = new LoadTimes(read, initialise, clock.GetElapsedTime(start), bytes);
         _metrics.Loaded(times);
         output.WriteLine(
@@ -71,8 +72,8 @@ internal sealed class Server(ServerOptions options, TextWriter output, TimeProvi
     {
         using var end = new CancellationTokenSource();
         var running = Task.Factory.StartNew(
-            () => batcher.RunAsync(session, end.Token), CancellationToken.None, TaskCreationOptions.LongRunning,
-            TaskScheduler.Default).Unwrap();
+            () => batcher.Run(session, end.Token), CancellationToken.None, TaskCreationOptions.LongRunning,
+            TaskScheduler.Default);
         _state.BecomeReady();
         var stopped = new TaskCompletionSource();
         await using var registration = stop.Register(() => stopped.TrySetResult());

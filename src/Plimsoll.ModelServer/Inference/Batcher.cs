@@ -32,15 +32,16 @@ internal sealed class Batcher(ServerOptions options, ServedModel model, ServerMe
         return await request.Result;
     }
 
-    /// <summary>Runs batches until cancelled. The caller gives it a thread of its own.</summary>
-    public async Task RunAsync(ModelSession session, CancellationToken cancel)
+    /// <summary>Runs batches until cancelled. It blocks, on a thread of its own: the C library keeps freed activations
+    /// per thread, and hopping over pool threads kept 100 MiB more of them in a 250 MB model.</summary>
+    public void Run(ModelSession session, CancellationToken cancel)
     {
         while (true)
         {
-            await _arrived.WaitAsync(cancel);
+            _arrived.Wait(cancel);
             if (Head() is not { } head)
                 continue;
-            await GatherAsync(head, cancel);
+            Gather(head, cancel);
             var batch = Take();
             if (batch.Count > 0)
                 Execute(session, batch);
@@ -85,7 +86,7 @@ internal sealed class Batcher(ServerOptions options, ServedModel model, ServerMe
             return _queue.First?.Value;
     }
 
-    private async Task GatherAsync(PendingRequest head, CancellationToken cancel)
+    private void Gather(PendingRequest head, CancellationToken cancel)
     {
         if (head.Key is null || options.MaxBatch <= head.Rows)
             return;
@@ -94,7 +95,7 @@ internal sealed class Batcher(ServerOptions options, ServedModel model, ServerMe
             var left = options.BatchDelay - clock.GetElapsedTime(head.Arrived);
             if (left <= TimeSpan.Zero || RowsLike(head) >= options.MaxBatch || Head() != head)
                 return;
-            await _arrived.WaitAsync(left, cancel);
+            _arrived.Wait(left, cancel);
         }
     }
 
