@@ -248,6 +248,9 @@ public sealed record ModelTraffic
     /// <summary>Ended in an error of ours or the replica's.</summary>
     public long Failed { get; init; }
 
+    /// <summary>The client went away before its response was whole.</summary>
+    public long Abandoned { get; init; }
+
     /// <summary>Turned away by the bounded queue.</summary>
     public long Rejected { get; init; }
 

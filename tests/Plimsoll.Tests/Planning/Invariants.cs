@@ -137,7 +137,7 @@ internal static class Invariants
                 var usable = Math.Min(node.HostMemoryBudget.Value, node.HostMemory.Value - foreign);
                 var mustStay = snapshot.Replicas
                     .Where(replica => replica.Placement.Node == node.Id && (spec.Find(replica.Model)?.Priority ?? 0) >= model.Priority
-                        && !plan.Steps.Any(step => step is Step.Stop && step.Subject == replica.Id))
+                        && !Retired(plan, replica.Id))
                     .Sum(replica => Weighing.HostCharge(replica, knowledge.Of(replica.Model)).Value);
                 var promised = started
                     .Where(start => start.Placement!.Node == node.Id && spec.Find(start.Model)!.Priority >= model.Priority)
@@ -149,6 +149,11 @@ internal static class Invariants
 
         return null;
     }
+
+    // Leaves by itself. What leaves for another claimant makes room for that one; what it leaves over is offered next tick.
+    private static bool Retired(Plan plan, ReplicaId replica) =>
+        plan.Steps.Any(step => step is Step.Stop && step.Subject == replica)
+        && !plan.Steps.Any(step => step is Step.Drain && step.Subject == replica && step.Reason.Rule == Rule.DrainForClaimant);
 
     public static string? SamePlanForSameInputs(Situation situation, Func<IAllocator> allocator)
     {

@@ -1,0 +1,156 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Yarp.ReverseProxy.Forwarder;
+
+namespace Plimsoll.Gateway;
+
+/// <summary>The gateway could not be started; the message is one sentence for the person who started it.</summary>
+public sealed class GatewayException(string message) : Exception(message);
+
+/// <summary>The running gateway: a data port, and an admin port apart from it.</summary>
+public sealed class GatewayHost : IAsyncDisposable
+{
+    private readonly WebApplication _data;
+    private readonly WebApplication? _admin;
+    private readonly HttpMessageInvoker _client;
+    private readonly TimeSpan _shutdown;
+
+    private GatewayHost(WebApplication data, WebApplication? admin, HttpMessageInvoker client, TimeSpan shutdown)
+    {
+        (_data, _admin, _client, _shutdown) = (data, admin, client, shutdown);
+        Address = AddressOf(data);
+        AdminAddress = admin is null ? null : AddressOf(admin);
+    }
+
+    /// <summary>Where requests are taken, with the port that was bound.</summary>
+    public Uri Address { get; }
+
+    /// <summary>Where health and metrics are; null when there is no admin port.</summary>
+    public Uri? AdminAddress { get; }
+
+    /// <summary>Binds and serves.</summary>
+    /// <exception cref="GatewayException">The options contradict each other, or a port cannot be had.</exception>
+    public static async Task<GatewayHost> StartAsync(
+        GatewayOptions options, Router router, TimeProvider time, ILoggerFactory? logs, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (options.Problems().FirstOrDefault() is { } problem) throw new GatewayException(problem);
+        var certificate = options.TlsCertificatePath is { } path ? Certificate(path, options.TlsKeyPath!) : null;
+        var client = new HttpMessageInvoker(new SocketsHttpHandler
+        {
+            UseProxy = false,
+            UseCookies = false,
+            AllowAutoRedirect = false,
+            AutomaticDecompression = DecompressionMethods.None,
+            ActivityHeadersPropagator = null,
+            ConnectTimeout = TimeSpan.FromSeconds(5),
+            PooledConnectionIdleTimeout = TimeSpan.FromSeconds(60),
+        });
+        var data = Build(options.Address, options.Port, options, certificate, logs);
+        var handler = new RequestHandler(router, options, data.Services.GetRequiredService<IHttpForwarder>(), client, time);
+        data.Run(handler.InvokeAsync);
+        WebApplication? admin = null;
+        try
+        {
+            await BindAsync(data, "gateway.listen", options.Address, options.Port, cancellationToken).ConfigureAwait(false);
+            if (options.AdminPort is { } adminPort)
+            {
+                admin = Build(IPAddress.Loopback, adminPort, options, null, logs);
+                admin.Run(context => AdminPages.InvokeAsync(context, router));
+                await BindAsync(admin, "gateway.adminListen", IPAddress.Loopback, adminPort, cancellationToken).ConfigureAwait(false);
+            }
+        }
+        catch
+        {
+            if (admin is not null) await admin.DisposeAsync().ConfigureAwait(false);
+            await data.DisposeAsync().ConfigureAwait(false);
+            client.Dispose();
+            throw;
+        }
+
+        return new GatewayHost(data, admin, client, options.ShutdownTime);
+    }
+
+    /// <summary>Takes no new connection, lets requests under way end for the shutdown time, then cuts them.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        using var patience = new CancellationTokenSource(_shutdown);
+        await _data.StopAsync(patience.Token).ConfigureAwait(false);
+        await _data.DisposeAsync().ConfigureAwait(false);
+        if (_admin is not null)
+        {
+            await _admin.StopAsync(CancellationToken.None).ConfigureAwait(false);
+            await _admin.DisposeAsync().ConfigureAwait(false);
+        }
+
+        _client.Dispose();
+    }
+
+    private static WebApplication Build(
+        IPAddress address, int port, GatewayOptions options, X509Certificate2? certificate, ILoggerFactory? logs)
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = options.LargestBody.Value;
+            kestrel.Limits.MaxConcurrentConnections = options.Connections;
+            kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(30);
+            kestrel.Limits.KeepAliveTimeout = TimeSpan.FromMinutes(2);
+            kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(bytesPerSecond: 240, gracePeriod: TimeSpan.FromSeconds(10));
+            kestrel.Listen(address, port, listen =>
+            {
+                listen.Protocols = certificate is null ? HttpProtocols.Http1 : HttpProtocols.Http1AndHttp2;
+                if (certificate is not null)
+                    listen.UseHttps(new HttpsConnectionAdapterOptions { ServerCertificate = certificate });
+            });
+        });
+        if (certificate is not null) builder.WebHost.UseKestrelHttpsConfiguration();
+        if (logs is not null) builder.Services.AddSingleton(logs);
+        builder.Services.AddHttpForwarder();
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.ShutdownTime);
+        return builder.Build();
+    }
+
+    private static async Task BindAsync(
+        WebApplication app, string field, IPAddress address, int port, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await app.StartAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (IOException problem) when (problem.InnerException is Microsoft.AspNetCore.Connections.AddressInUseException)
+        {
+            throw new GatewayException($"{field}: port {port} on {address} is in use; stop what uses it, or choose another port (0 takes a free one)");
+        }
+        catch (Exception problem) when (problem is SocketException or IOException)
+        {
+            throw new GatewayException($"{field}: {address}:{port} could not be bound: {problem.Message}");
+        }
+    }
+
+    private static X509Certificate2 Certificate(string path, string key)
+    {
+        try
+        {
+            return X509Certificate2.CreateFromPemFile(path, key);
+        }
+        catch (Exception problem) when (problem is IOException or System.Security.Cryptography.CryptographicException or UnauthorizedAccessException)
+        {
+            throw new GatewayException($"gateway.tls: {path} with {key} could not be read as a PEM certificate and key: {problem.Message}");
+        }
+    }
+
+    private static Uri AddressOf(WebApplication app) =>
+        new(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
+}

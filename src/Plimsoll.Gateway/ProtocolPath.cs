@@ -1,0 +1,50 @@
+namespace Plimsoll.Gateway;
+
+internal enum Endpoint { Unknown, ServerMetadata, Live, Ready, ModelMetadata, ModelReady, Infer, ModelList, ModelEntry, OpenAi }
+
+/// <summary>What a request's path asks for: the Open Inference Protocol v2 or an OpenAI-style API.</summary>
+/// <param name="Endpoint">Which call.</param>
+/// <param name="Model">The model named in the path; null where the body names it or none is meant.</param>
+internal readonly record struct ProtocolPath(Endpoint Endpoint, string? Model)
+{
+    /// <summary>True when errors are told in OpenAI's shape.</summary>
+    public bool IsOpenAi => Endpoint is Endpoint.OpenAi or Endpoint.ModelList or Endpoint.ModelEntry;
+
+    public static ProtocolPath Parse(string path, string method)
+    {
+        var rest = path.AsSpan().TrimEnd('/');
+        if (rest.StartsWith("/v2/models/", StringComparison.Ordinal)) return OfModel(rest["/v2/models/".Length..]);
+        if (rest.SequenceEqual("/v2")) return new ProtocolPath(Endpoint.ServerMetadata, null);
+        if (rest.SequenceEqual("/v2/health/live")) return new ProtocolPath(Endpoint.Live, null);
+        if (rest.SequenceEqual("/v2/health/ready")) return new ProtocolPath(Endpoint.Ready, null);
+        if (rest.SequenceEqual("/v1/models")) return new ProtocolPath(Endpoint.ModelList, null);
+        if (rest.StartsWith("/v1/models/", StringComparison.Ordinal))
+            return new ProtocolPath(Endpoint.ModelEntry, rest["/v1/models/".Length..].ToString());
+        return rest.StartsWith("/v1/", StringComparison.Ordinal) && method == "POST"
+            ? new ProtocolPath(Endpoint.OpenAi, null)
+            : new ProtocolPath(rest.StartsWith("/v1/", StringComparison.Ordinal) ? Endpoint.ModelEntry : Endpoint.Unknown, null);
+    }
+
+    // models/NAME, models/NAME/ready, models/NAME/infer, each with /versions/V in between.
+    private static ProtocolPath OfModel(ReadOnlySpan<char> rest)
+    {
+        var slash = rest.IndexOf('/');
+        if (slash < 0) return new ProtocolPath(Endpoint.ModelMetadata, rest.ToString());
+        var name = rest[..slash].ToString();
+        var action = rest[(slash + 1)..];
+        if (action.StartsWith("versions/", StringComparison.Ordinal))
+        {
+            action = action["versions/".Length..];
+            var end = action.IndexOf('/');
+            action = end < 0 ? [] : action[(end + 1)..];
+        }
+
+        return action switch
+        {
+            "" => new ProtocolPath(Endpoint.ModelMetadata, name),
+            "ready" => new ProtocolPath(Endpoint.ModelReady, name),
+            "infer" or "generate" or "generate_stream" => new ProtocolPath(Endpoint.Infer, name),
+            _ => new ProtocolPath(Endpoint.Unknown, name),
+        };
+    }
+}

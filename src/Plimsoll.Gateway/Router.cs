@@ -1,0 +1,337 @@
+using System.Collections.Frozen;
+using System.Collections.Immutable;
+
+namespace Plimsoll.Gateway;
+
+/// <summary>What became of a request, for the counts.</summary>
+internal enum RequestEnd { Completed, Failed, Abandoned, Rejected }
+
+/// <summary>
+/// Decides where a request goes, holds it while nowhere can take it, and counts: that count is demand. A body publishes
+/// routes here and reads traffic; the web part asks for slots. Knows nothing of HTTP.
+/// </summary>
+public sealed class Router(GatewayOptions options, TimeProvider time)
+{
+    // A replica that refused a connection is likely dying; the body's next look decides.
+    private static readonly TimeSpan Avoid = TimeSpan.FromMilliseconds(500);
+
+    private readonly Lock _publish = new();
+    private readonly Lock _held = new();
+    private readonly SortedSet<Waiter> _waiters = new(Comparer<Waiter>.Create(NewestOfLowestFirst));
+    private FrozenDictionary<string, ModelQueue> _models = FrozenDictionary<string, ModelQueue>.Empty;
+    private TaskCompletionSource _change = NewSignal();
+    private long _sequence;
+    private long _heldBytes;
+
+    /// <summary>Ids of the models there are, ordered.</summary>
+    public ImmutableArray<ModelId> Models => [.. _models.Values.Select(queue => queue.Route.Model).Order()];
+
+    /// <summary>Requests held now, over all models.</summary>
+    public int HeldCount
+    {
+        get
+        {
+            lock (_held) return _waiters.Count;
+        }
+    }
+
+    /// <summary>Takes a new table; requests in flight go on, and those that wait may go now.</summary>
+    public void Publish(RouteTable table)
+    {
+        ArgumentNullException.ThrowIfNull(table);
+        lock (_publish)
+        {
+            var now = time.GetTimestamp();
+            var before = _models;
+            var queues = new Dictionary<string, ModelQueue>(StringComparer.Ordinal);
+            foreach (var route in table.Models)
+            {
+                if (!before.TryGetValue(route.Model.Value, out var queue))
+                {
+                    queue = new ModelQueue(route);
+                    queue.Counter.Reset(time.GetUtcNow());
+                }
+
+                lock (queue.Gate) Update_NeedsLock(queue, route);
+                queues[route.Model.Value] = queue;
+            }
+
+            _models = queues.ToFrozenDictionary(StringComparer.Ordinal);
+            foreach (var (name, queue) in before)
+            {
+                if (queues.ContainsKey(name)) continue;
+                lock (queue.Gate)
+                {
+                    Update_NeedsLock(queue, queue.Route with { Replicas = [], Unavailable = "the model is no longer in the fleet" });
+                }
+            }
+
+            foreach (var queue in queues.Values)
+            {
+                lock (queue.Gate) Serve_NeedsLock(queue, now);
+            }
+        }
+    }
+
+    /// <summary>What arrived, ended and waits, per model, since the last reading; a model without traffic has its row too.</summary>
+    public ImmutableArray<ModelTraffic> ReadTraffic(DateTimeOffset now)
+    {
+        var rows = ImmutableArray.CreateBuilder<ModelTraffic>();
+        foreach (var queue in _models.Values.OrderBy(queue => queue.Route.Model))
+        {
+            lock (queue.Gate) rows.Add(Read_NeedsLock(queue, now));
+        }
+
+        return rows.ToImmutable();
+    }
+
+    /// <summary>Requests in a replica now; 0 for one that is not known.</summary>
+    public int Outstanding(ReplicaId replica)
+    {
+        foreach (var queue in _models.Values)
+        {
+            lock (queue.Gate)
+            {
+                if (queue.Replicas.TryGetValue(replica, out var slots)) return slots.Outstanding;
+            }
+        }
+
+        return 0;
+    }
+
+    /// <summary>Ends when a request began to wait for a model that no replica serves.</summary>
+    public async Task WaitForChangeAsync(CancellationToken cancellationToken)
+    {
+        await _change.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+        Interlocked.Exchange(ref _change, NewSignal());
+    }
+
+    internal bool TryFind(string model, out ModelQueue queue) => _models.TryGetValue(model, out queue!);
+
+    internal IEnumerable<ModelQueue> Queues => _models.Values.OrderBy(queue => queue.Route.Model);
+
+    /// <summary>A request that counts as demand arrived.</summary>
+    internal static void Arrived(ModelQueue queue, long bytes)
+    {
+        lock (queue.Gate)
+        {
+            queue.Counter.Arrivals++;
+            queue.Counter.RequestBytes += bytes;
+            queue.Counter.Totals.Arrivals++;
+        }
+    }
+
+    /// <summary>A slot at once, or after waiting; null with the reason when the bounds or the time say no.</summary>
+    internal async ValueTask<(Slot? Slot, string? Refused)> TakeAsync(
+        ModelQueue queue, long bytes, TimeSpan patience, CancellationToken cancellationToken)
+    {
+        Waiter waiter;
+        var now = time.GetTimestamp();
+        lock (queue.Gate)
+        {
+            if (queue.Route.Unavailable is { } why) return (null, why);
+
+            // Whoever waits already goes first.
+            if (queue.Waiting.Count == 0 && queue.TryTake_NeedsLock(now) is { } slot) return (slot, null);
+            if (queue.Waiting.Count >= options.HeldRequestsPerModel)
+                return (null, $"{queue.Waiting.Count} requests wait for {queue.Route.Model} already");
+            waiter = new Waiter(queue.Route.Priority, Interlocked.Increment(ref _sequence), bytes, now);
+            if (!TryAdmit(waiter)) return (null, "the queue of held requests is full");
+            waiter.Node = queue.Waiting.AddLast(waiter);
+            queue.Counter.Totals.Held++;
+            if (!queue.Replicas.Values.Any(replica => replica.Routable && !replica.Route.Draining)) _change.TrySetResult();
+        }
+
+        try
+        {
+            var granted = await waiter.Granted.WaitAsync(patience, time, cancellationToken).ConfigureAwait(false);
+            return granted is null
+                ? (null, queue.Route.Unavailable ?? "a request of higher priority took its place in the queue")
+                : (granted, null);
+        }
+        catch (TimeoutException)
+        {
+            return await LeaveAsync(queue, waiter, $"no replica of {queue.Route.Model} had room within {Durations.Show(patience)}")
+                .ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            var (slot, _) = await LeaveAsync(queue, waiter, null).ConfigureAwait(false);
+            if (slot is not null) Release(queue, slot, served: false);
+            throw;
+        }
+        finally
+        {
+            Leave(queue, waiter);
+        }
+    }
+
+    /// <summary>An attempt is over: the slot is free, and the next waiter may have it.</summary>
+    internal void Release(ModelQueue queue, Slot slot, bool served, bool refused = false)
+    {
+        var now = time.GetTimestamp();
+        lock (queue.Gate)
+        {
+            slot.Replica.Outstanding--;
+            if (served) queue.Counter.AddService(slot.Depth, time.GetElapsedTime(slot.SentTimestamp, now).TotalSeconds);
+            if (refused) slot.Replica.AvoidUntilTimestamp = now + (long)(Avoid.TotalSeconds * time.TimestampFrequency);
+            Serve_NeedsLock(queue, now);
+        }
+
+        if (refused) _change.TrySetResult();
+    }
+
+    /// <summary>The request is over, for the counts.</summary>
+    internal static void Ended(ModelQueue queue, RequestEnd end, TimeSpan latency)
+    {
+        lock (queue.Gate)
+        {
+            var (counter, totals) = (queue.Counter, queue.Counter.Totals);
+            switch (end)
+            {
+                case RequestEnd.Completed:
+                    counter.Completed++;
+                    totals.Completed++;
+                    if (latency <= queue.Route.Slo.Latency) counter.WithinSlo++;
+                    totals.Latency(latency.TotalSeconds);
+                    break;
+                case RequestEnd.Failed:
+                    counter.Failed++;
+                    totals.Failed++;
+                    break;
+                case RequestEnd.Abandoned:
+                    counter.Abandoned++;
+                    totals.Abandoned++;
+                    break;
+                default:
+                    counter.Rejected++;
+                    totals.Rejected++;
+                    break;
+            }
+        }
+    }
+
+    private static void Update_NeedsLock(ModelQueue queue, ModelRoute route)
+    {
+        queue.Route = route;
+        var wanted = route.Replicas.ToDictionary(replica => replica.Replica);
+        foreach (var (id, slots) in queue.Replicas)
+        {
+            // One that left the table while requests are in it stays known until they end.
+            slots.Routable = wanted.ContainsKey(id);
+        }
+
+        foreach (var (id, replica) in wanted)
+        {
+            if (queue.Replicas.TryGetValue(id, out var slots)) slots.Route = replica;
+            else queue.Replicas[id] = new ReplicaSlots(replica);
+        }
+
+        foreach (var gone in queue.Replicas.Where(pair => !pair.Value.Routable && pair.Value.Outstanding == 0).Select(pair => pair.Key).ToArray())
+            queue.Replicas.Remove(gone);
+    }
+
+    private void Serve_NeedsLock(ModelQueue queue, long now)
+    {
+        var unavailable = queue.Route.Unavailable is not null;
+        while (queue.Waiting.First is { } first)
+        {
+            var slot = unavailable ? null : queue.TryTake_NeedsLock(now);
+            if (slot is null && !unavailable) return;
+            queue.Waiting.RemoveFirst();
+            first.Value.Node = null;
+            Forget(first.Value);
+            queue.Counter.HeldSecondsEnded += HeldSince(queue, first.Value, now);
+            if (!first.Value.TryGrant(slot) && slot is not null) slot.Replica.Outstanding--;
+        }
+    }
+
+    private ModelTraffic Read_NeedsLock(ModelQueue queue, DateTimeOffset now)
+    {
+        var counter = queue.Counter;
+        var timestamp = time.GetTimestamp();
+        var held = counter.HeldSecondsEnded;
+        foreach (var waiter in queue.Waiting) held += HeldSince(queue, waiter, timestamp);
+        var row = new ModelTraffic
+        {
+            Model = queue.Route.Model,
+            From = counter.From,
+            To = now,
+            Arrivals = counter.Arrivals,
+            RequestBytes = counter.RequestBytes,
+            Completed = counter.Completed,
+            Failed = counter.Failed,
+            Rejected = counter.Rejected,
+            Abandoned = counter.Abandoned,
+            WithinSlo = counter.WithinSlo,
+            HeldNow = queue.Waiting.Count,
+            OldestHeld = queue.Waiting.First is { } oldest ? time.GetElapsedTime(oldest.Value.ArrivedTimestamp, timestamp) : null,
+            HeldRequestSeconds = held,
+            Service = counter.Samples == 0 ? null : new ServiceSample(
+                counter.Samples, counter.SumN, counter.SumL, counter.SumNN, counter.SumNL, counter.MaxN, counter.MaxL),
+        };
+        counter.Reset(now);
+        return row;
+    }
+
+    // The part of a waiter's time that falls into the interval since the last reading.
+    private double HeldSince(ModelQueue queue, Waiter waiter, long now)
+    {
+        var waited = time.GetElapsedTime(waiter.ArrivedTimestamp, now);
+        var interval = time.GetUtcNow() - queue.Counter.From;
+        return Math.Max(0, Math.Min(waited.TotalSeconds, interval.TotalSeconds));
+    }
+
+    private bool TryAdmit(Waiter waiter)
+    {
+        lock (_held)
+        {
+            while (_waiters.Count >= options.HeldRequests || _heldBytes + waiter.Bytes > options.HeldBytes.Value)
+            {
+                // The newest of the lowest priority makes room for a higher one.
+                if (_waiters.Min is not { } lowest || lowest.Priority >= waiter.Priority) return false;
+                Remove_NeedsLock(lowest);
+                lowest.TryGrant(null);
+            }
+
+            _waiters.Add(waiter);
+            _heldBytes += waiter.Bytes;
+            return true;
+        }
+    }
+
+    private void Forget(Waiter waiter)
+    {
+        lock (_held) Remove_NeedsLock(waiter);
+    }
+
+    private void Remove_NeedsLock(Waiter waiter)
+    {
+        if (_waiters.Remove(waiter)) _heldBytes -= waiter.Bytes;
+    }
+
+    private void Leave(ModelQueue queue, Waiter waiter)
+    {
+        lock (queue.Gate)
+        {
+            if (waiter.Node is null) return;
+            queue.Waiting.Remove(waiter.Node);
+            waiter.Node = null;
+            queue.Counter.HeldSecondsEnded += HeldSince(queue, waiter, time.GetTimestamp());
+        }
+
+        Forget(waiter);
+    }
+
+    // Gives up waiting; a slot that was granted at the same moment is returned, not lost.
+    private async ValueTask<(Slot? Slot, string? Refused)> LeaveAsync(ModelQueue queue, Waiter waiter, string? why)
+    {
+        Leave(queue, waiter);
+        return waiter.TryGrant(null) ? (null, why) : (await waiter.Granted.ConfigureAwait(false), null);
+    }
+
+    private static int NewestOfLowestFirst(Waiter a, Waiter b) =>
+        a.Priority != b.Priority ? a.Priority.CompareTo(b.Priority) : b.Sequence.CompareTo(a.Sequence);
+
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+}
