@@ -68,7 +68,7 @@ public sealed partial class LocalFleet
 
         // What its dead leader left behind is ended with the orphans.
         _outcomes.Add(ExitOf(record, ProcessExit.Unknown, asked: record.State == ReplicaState.Stopping));
-        Forget(record);
+        Forget_NeedsLock(record);
     }
 
     /// <summary>Processes whose environment says that this fleet started them.</summary>
@@ -119,10 +119,11 @@ public sealed partial class LocalFleet
     }
 
     /// <summary>Clears what is on disk and in the cgroups of a replica that is gone.</summary>
-    private void Forget(ReplicaRecord record)
+    private void Forget_NeedsLock(ReplicaRecord record)
     {
         ReplicaLog.Close(record.LogFile);
-        record.MemoryCgroup?.TryRemove();
+        // A process that was killed may still be on its way out of it: then later.
+        if (record.MemoryCgroup is { } cgroup && !cgroup.TryRemove()) _emptyCgroups.Add(cgroup);
         _records.Delete(record.Replica);
     }
 }

@@ -73,13 +73,13 @@ public sealed partial class LocalFleet
             var (pid, error) = ChildProcess.Spawn(child);
             if (pid is null)
             {
-                Forget(record);
+                Forget_NeedsLock(record);
                 return Failed_NeedsLock(start, start.Model, error!);
             }
 
-            // Right after the start, before it has touched more than its first pages.
-            cgroup?.TryAdd(pid.Value);
             record = record with { Process = ProcessIdentity.Of(pid.Value) ?? new ProcessIdentity(pid.Value, -1, _bootId) };
+            // Moving in takes the kernel some milliseconds; what was forked meanwhile follows at the next scan.
+            cgroup?.TryAdd(pid.Value);
             Begun_NeedsLock(new LocalReplica(record, ownChild: true));
             Save_NeedsLock(record);
             return true;

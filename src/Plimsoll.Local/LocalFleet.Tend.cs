@@ -20,6 +20,7 @@ public sealed partial class LocalFleet
                 {
                     if (turn % TendsPerScan == 0) Scan_NeedsLock();
                     foreach (var replica in _replicas.Values.ToList()) Tend_NeedsLock(replica);
+                    _emptyCgroups.RemoveAll(cgroup => cgroup.TryRemove());
                 }
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -36,9 +37,21 @@ public sealed partial class LocalFleet
         var table = ProcessTable.Read();
         foreach (var replica in _replicas.Values)
         {
-            if (replica.Exit is null) replica.Members = table.TreeOf(replica.Record.Process!, CgroupPids(replica));
+            if (replica.Exit is null) Gather(replica, table);
             if (replica.State is ReplicaState.Ready or ReplicaState.Draining && replica.MemoryNow() is { } now)
                 replica.Seen = Bytes.Max(replica.Seen, now);
+        }
+    }
+
+    /// <summary>Finds all its processes, and moves those into its cgroup that were forked before it was in there.</summary>
+    private static void Gather(LocalReplica replica, ProcessTable table)
+    {
+        var inside = CgroupPids(replica);
+        replica.Members = table.TreeOf(replica.Record.Process!, inside);
+        if (replica.Record.MemoryCgroup is not { } cgroup) return;
+        foreach (var member in replica.Members)
+        {
+            if (!inside.Contains(member.Pid)) cgroup.TryAdd(member.Pid);
         }
     }
 
@@ -90,7 +103,7 @@ public sealed partial class LocalFleet
         if (asked) LogEnded(replica.Id, outcome.Why);
         else LogCrashed(replica.Id, outcome.Why);
         _replicas.Remove(replica.Id);
-        Forget(replica.Record);
+        Forget_NeedsLock(replica.Record);
         ReplicaLog.Prune(_logFolder, LogsKept, _replicas.Values.Select(one => one.Record.LogFile).ToHashSet());
         Publish_NeedsLock();
         SignalChange_NeedsLock();

@@ -33,6 +33,7 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
     private readonly SortedDictionary<ReplicaId, LocalReplica> _replicas = [];
     private readonly Dictionary<ModelId, string> _unavailable = [];
     private readonly List<Outcome> _outcomes = [];
+    private readonly List<MemoryCgroup> _emptyCgroups = [];
     private readonly CancellationTokenSource _ending = new();
     private readonly CancellationToken _end;
     private readonly List<Task> _errands = [];
@@ -151,6 +152,7 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
         _cores = _parts.Node.Cores ?? HostCores.Detect();
         _budget = DecideBudget();
         _fleetCgroup = _ownCgroup?.TryMakeChild(CgroupName(_parts.Name, _key));
+        _fleetCgroup?.RemoveEmptyChildren();
         if (_parts.Node.EnforceMemoryBudget && _fleetCgroup?.TryLimit(_budget) != true) LogBudgetNotEnforced();
         _tending = TendAsync(_end);
     }
@@ -163,6 +165,7 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
         List<Task> errands;
         lock (_gate) errands = [.. _errands];
         foreach (var errand in errands) await Ended(errand).ConfigureAwait(false);
+        foreach (var cgroup in _emptyCgroups) cgroup.TryRemove();
         _fleetCgroup?.TryRemove();
         _http.Dispose();
         _ending.Dispose();

@@ -142,6 +142,12 @@ internal sealed record MemoryCgroup(string Folder, int Version)
         }
     }
 
+    /// <summary>Removes children that a killed controller could not; those with processes in them stay.</summary>
+    public void RemoveEmptyChildren()
+    {
+        foreach (var child in Directory.EnumerateDirectories(Folder)) new MemoryCgroup(child, Version).TryRemove();
+    }
+
     private Bytes? Number(string file) =>
         ProcFile.TryReadNumber(Path.Combine(Folder, file)) is { } value ? new Bytes(value) : null;
 
