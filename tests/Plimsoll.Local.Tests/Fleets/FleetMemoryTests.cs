@@ -31,9 +31,9 @@ public sealed class FleetMemoryTests
 
         var snapshot = await running.ObserveAsync();
 
-        Assert.Equal(4, RunningFleet.ProcessesOf(running.Folder).Length);
+        Assert.Equal(3, RunningFleet.ProcessesOf(running.Folder).Length);
         if (running.Record(1).Cgroup is { } cgroup)
-            await running.UntilAsync(_ => new MemoryCgroup(cgroup, running.Record(1).CgroupVersion).Pids().Length == 4);
+            await running.UntilAsync(_ => new MemoryCgroup(cgroup, running.Record(1).CgroupVersion).Pids().Length == 3);
         Assert.True(snapshot.Replicas.Single().HostMemory.TryGetKnown(out var memory));
         Assert.InRange(memory.Value, Bytes.MiB(100).Value, Bytes.MiB(220).Value);
     }
