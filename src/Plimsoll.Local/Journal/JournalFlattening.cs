@@ -97,17 +97,17 @@ internal static class JournalFlattening
 
     private static (string Kind, ModelId? Model, ReplicaId? Replica, Bytes? Bytes, TimeSpan? Took, string Text) Row(
         Outcome outcome) => outcome switch
-    {
-        Outcome.Loaded loaded => ("loaded", loaded.Model, loaded.Replica, loaded.Size, loaded.Took,
-            $"{loaded.Replica} was ready after {Durations.Show(loaded.Took)}, {loaded.Size} of weights"),
-        Outcome.MemoryMeasured measured => ("memory", measured.Model, measured.Replica, measured.Steady, null,
-            $"{measured.Replica} took {measured.Steady}"
-            + (measured.LoadPeak is { } peak ? $", {peak} at its peak while loading" : "")),
-        Outcome.Exited exited => ("exited", exited.Model, exited.Replica, null, null,
-            $"{exited.Replica} ended{(exited.Asked ? " as asked" : "")}: {exited.Why}"),
-        Outcome.Fetched fetched => ("fetched", fetched.Model, null, fetched.Moved, fetched.Took,
-            $"{fetched.Moved} of {fetched.Model}@{fetched.Version} fetched to {fetched.Node} in {Durations.Show(fetched.Took)}"),
-        Outcome.StepFailed failed => ("failed", failed.Model, null, null, null, $"{failed.Step} failed: {failed.Why}"),
-        _ => throw new InvalidOperationException($"an outcome of kind {outcome.GetType().Name} has no row"),
-    };
+        {
+            Outcome.Loaded loaded => ("loaded", loaded.Model, loaded.Replica, loaded.Size, loaded.Took,
+                $"{loaded.Replica} was ready after {Durations.Show(loaded.Took)}, {loaded.Size} of weights"),
+            Outcome.MemoryMeasured measured => ("memory", measured.Model, measured.Replica, measured.Steady, null,
+                $"{measured.Replica} took {measured.Steady}"
+                + (measured.LoadPeak is { } peak ? $", {peak} at its peak while loading" : "")),
+            Outcome.Exited exited => ("exited", exited.Model, exited.Replica, null, null,
+                $"{exited.Replica} ended{(exited.Asked ? " as asked" : "")}: {exited.Why}"),
+            Outcome.Fetched fetched => ("fetched", fetched.Model, null, fetched.Moved, fetched.Took,
+                $"{fetched.Moved} of {fetched.Model}@{fetched.Version} fetched to {fetched.Node} in {Durations.Show(fetched.Took)}"),
+            Outcome.StepFailed failed => ("failed", failed.Model, null, null, null, $"{failed.Step} failed: {failed.Why}"),
+            _ => throw new InvalidOperationException($"an outcome of kind {outcome.GetType().Name} has no row"),
+        };
 }
