@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Plimsoll.Json;
 using Plimsoll.Local.StoreHost;
 
