@@ -75,6 +75,14 @@ internal sealed class OnnxTensorReader(HeaderFile file, ProtobufReader reader, O
 
     private (OnnxStorage Storage, string Path, long Offset) Locate(string what, long elements, long bytes)
     {
+        if (_type == OnnxDataType.Text)
+        {
+            // Each text is a field of its own, counted as one byte at least.
+            return !_isExternal && _rawStart < 0 && _typedBytes >= elements
+                ? (OnnxStorage.Typed, file.Path, -1)
+                : throw file.Broken($"{what} declares {elements} texts and does not hold them");
+        }
+
         if (_isExternal)
         {
             var (path, offset) = external.Locate(_entries, what, bytes);
@@ -93,7 +101,7 @@ internal sealed class OnnxTensorReader(HeaderFile file, ProtobufReader reader, O
         }
 
         // A typed field takes at least one byte an element, except that int4 packs two (int2 four) into an int32.
-        if (_type != OnnxDataType.Text && _typedBytes < Math.Min(elements, bytes))
+        if (_typedBytes < Math.Min(elements, bytes))
             throw file.Broken($"{what} declares {elements} elements and holds {_typedBytes} bytes of data");
         return (OnnxStorage.Typed, file.Path, -1);
     }
