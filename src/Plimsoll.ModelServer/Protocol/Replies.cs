@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 
 namespace Plimsoll.ModelServer;
@@ -6,6 +7,9 @@ namespace Plimsoll.ModelServer;
 /// <summary>The protocol's response bodies.</summary>
 internal static class Replies
 {
+    // These bodies are never part of a page, so quotes in sentences may stay readable.
+    private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     public static Task ErrorAsync(HttpContext context, int status, string message) =>
         JsonAsync(context, status, writer => writer.WriteString("error", message));
 
@@ -53,7 +57,7 @@ internal static class Replies
     public static async Task JsonAsync(HttpContext context, int status, Action<Utf8JsonWriter> properties)
     {
         var body = new ArrayBufferWriter<byte>(512);
-        using (var writer = new Utf8JsonWriter(body))
+        using (var writer = new Utf8JsonWriter(body, Readable))
         {
             writer.WriteStartObject();
             properties(writer);
