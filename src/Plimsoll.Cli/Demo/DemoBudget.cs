@@ -9,7 +9,7 @@ namespace Plimsoll.Cli.Demo;
 public sealed record DemoBudget(Bytes Budget, Bytes HoldsLargestAndOne, Bytes AllThree)
 {
     /// <summary>What the planner adds to measured memory (<see cref="Weighing"/>): a twentieth.</summary>
-    private const double Margin = 1.05;
+    public const double Margin = 1.05;
 
     /// <summary>
     /// Enough for the planner to put one other beside the largest while that loads, too little for all at once by

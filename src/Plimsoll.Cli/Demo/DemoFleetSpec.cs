@@ -61,13 +61,17 @@ public sealed record DemoFleetSpec(FleetSpec Spec, ImmutableSortedDictionary<Mod
                     {
                         Id = OnProcessor,
                         Engine = EngineProfile.OnnxRuntime.Name,
-                        Needs = measured.TryGetValue(model.Id, out var memory) ? needs with { Host = memory } : needs,
+                        Needs = measured.TryGetValue(model.Id, out var memory) ? needs with { Host = Charged(memory) } : needs,
                         Concurrency = Concurrency,
                         LoadBandwidth = bandwidth,
                     },
                 ],
             };
         }
+
+        // As the planner will charge what it measures itself: a replica must not fit because it has not loaded yet.
+        static MemoryNeed Charged(MemoryNeed memory) =>
+            new(memory.LoadPeak.Scale(DemoBudget.Margin), memory.Steady.Scale(DemoBudget.Margin));
 
         LaunchSpec Launch(DemoModel model) => new()
         {

@@ -13,7 +13,10 @@ namespace Plimsoll.Cli.Demo;
 /// <summary>One run of <c>plimsoll demo</c>: make the models, weigh them, choose the budget, drive the fleet, give the verdict.</summary>
 public static class DemoRun
 {
-    private const int ExerciseRequests = 32;
+    // Memory still grows a little after the first batches.
+    private const int ExerciseRounds = 4;
+
+    private const int ExerciseRequests = 24;
 
     /// <returns>0 when the budget held and every model with traffic was served, 1 when not, 2 for bad input.</returns>
     public static async Task<int> RunAsync(
@@ -50,13 +53,7 @@ public static class DemoRun
         var server = ModelServerProgram.Find()
             ?? throw new DemoException("the model server is not built; ./plimsoll builds it, or: dotnet build src/Plimsoll.ModelServer");
         var artifacts = await MakeAsync(models, folders.Models, told, cancellationToken).ConfigureAwait(false);
-        Tell(told, "Weighing the models on this machine ...");
-        var weighed = DemoFleetSpec.Of(models, artifacts, server, null, ImmutableSortedDictionary<ModelId, MemoryNeed>.Empty, 1);
-        var needs = await Weigh.MeasureAsync(
-            weighed, gateway => ExerciseAsync(gateway, arguments, models, time, cancellationToken), folders.Weighing, time,
-            cancellationToken).ConfigureAwait(false);
-        if (models.FirstOrDefault(model => !needs.ContainsKey(model.Id)) is { } unweighed)
-            throw new DemoException($"'{unweighed.Id}' did not become ready; its log is in {Path.Combine(folders.Weighing, "logs")}");
+        var needs = await WeighedAsync(arguments, models, artifacts, server, folders, told, time, cancellationToken).ConfigureAwait(false);
         var budget = DemoBudget.Of([.. models.Select(model => needs[model.Id])])
             ?? throw new DemoException("no budget holds the largest model and one other but not all three: "
                 + string.Join("; ", models.Select(model => $"{model.Id} {needs[model.Id]}")));
@@ -92,6 +89,23 @@ public static class DemoRun
         }
     }
 
+    private static async Task<ImmutableSortedDictionary<ModelId, MemoryNeed>> WeighedAsync(
+        DemoArguments arguments, ImmutableArray<DemoModel> models, ImmutableSortedDictionary<ModelId, SampleModelResult> artifacts,
+        string server, DemoFolders folders, TextWriter told, TimeProvider time, CancellationToken cancellationToken)
+    {
+        var asked = DemoFleetSpec.Of(models, artifacts, server, null, ImmutableSortedDictionary<ModelId, MemoryNeed>.Empty, 1);
+        var key = WeighedFile.KeyOf(asked.Spec, server);
+        if (WeighedFile.Read(folders.Models, key) is { } known) return known.Needs;
+        Tell(told, "Weighing the models on this machine (once) ...");
+        var needs = await Weigh.MeasureAsync(
+            asked, gateway => ExerciseAsync(gateway, arguments, models, time, cancellationToken), folders.Weighing, time,
+            cancellationToken).ConfigureAwait(false);
+        if (models.FirstOrDefault(model => !needs.ContainsKey(model.Id)) is { } unweighed)
+            throw new DemoException($"'{unweighed.Id}' did not become ready; its log is in {Path.Combine(folders.Weighing, "logs")}");
+        new WeighedFile(key, needs).Write(folders.Models);
+        return needs;
+    }
+
     private static async Task<ImmutableSortedDictionary<ModelId, SampleModelResult>> MakeAsync(
         ImmutableArray<DemoModel> models, string folder, TextWriter told, CancellationToken cancellationToken)
     {
@@ -112,9 +126,10 @@ public static class DemoRun
     {
         using var generator = new LoadGenerator(
             new SendingOptions { Gateway = gateway }, models.ToDictionary(model => model.Id, _ => ModelInputs.TokenIds), time);
-        var requests = from model in models
+        var requests = from round in Enumerable.Range(0, ExerciseRounds)
+                       from model in models
                        from n in Enumerable.Range(0, ExerciseRequests)
-                       select new ScheduledRequest(TimeSpan.Zero, model.Id, arguments.SequenceCap);
+                       select new ScheduledRequest(TimeSpan.FromSeconds(4 * round), model.Id, arguments.SequenceCap);
         await generator.RunAsync(requests, _ => { }, cancellationToken).ConfigureAwait(false);
     }
 
