@@ -1,0 +1,43 @@
+using BenchmarkDotNet.Attributes;
+
+namespace Plimsoll.Bench;
+
+/// <summary>What one tick of the control loop costs: learning from a snapshot, then deciding.</summary>
+public class PlannerBenchmark
+{
+    private readonly Planner _planner = new(new WeightAllocator());
+    private BenchFleet _quiet = null!;
+    private BenchFleet _scarce = null!;
+    private Knowledge _quietKnown = null!;
+    private Knowledge _scarceKnown = null!;
+
+    [Params(10, 100, 1000)]
+    public int Models { get; set; }
+
+    [GlobalSetup]
+    public void Build()
+    {
+        _quiet = BenchFleet.Of(Models, waitingOneIn: null);
+        _scarce = BenchFleet.Of(Models, waitingOneIn: 5);
+        _quietKnown = _quiet.Before.Fold(_quiet.Spec, _quiet.Snapshot);
+        _scarceKnown = _scarce.Before.Fold(_scarce.Spec, _scarce.Snapshot);
+
+        // A benchmark of a planner that has nothing to do would flatter it.
+        var (quiet, scarce) = (DecideQuiet().Steps.Length, DecideScarce().Steps.Length);
+        Console.WriteLine($"// {Models} models, {_quiet.Snapshot.Replicas.Length} replicas: quiet plan {quiet} steps, scarce plan {scarce} steps");
+        if (quiet != 0 || scarce == 0)
+            throw new InvalidOperationException($"expected an empty quiet plan and a scarce one with steps, found {quiet} and {scarce}");
+    }
+
+    /// <summary>One more second of demand for every model.</summary>
+    [Benchmark]
+    public Knowledge Fold() => _scarce.Before.Fold(_scarce.Spec, _scarce.Snapshot);
+
+    /// <summary>The usual tick: demand is met, the plan is empty.</summary>
+    [Benchmark]
+    public Plan DecideQuiet() => _planner.Decide(_quiet.Spec, _quiet.Snapshot, _quietKnown);
+
+    /// <summary>The worst tick: full nodes, and a fifth of the models out of memory with requests waiting.</summary>
+    [Benchmark]
+    public Plan DecideScarce() => _planner.Decide(_scarce.Spec, _scarce.Snapshot, _scarceKnown);
+}
