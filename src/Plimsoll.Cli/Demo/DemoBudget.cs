@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 namespace Plimsoll.Cli.Demo;
 
 /// <summary>The demo's memory budget, by rule.</summary>
-/// <param name="Budget">An eighth below <see cref="AllThree"/>, of the way between the two bounds.</param>
+/// <param name="Budget">A quarter of the way from <see cref="HoldsLargestAndOne"/> to <see cref="AllThree"/>.</param>
 /// <param name="HoldsLargestAndOne">The largest model at its load peak and the heaviest other in steady state, with the planner's margin.</param>
 /// <param name="AllThree">All of them in steady state, as measured.</param>
 public sealed record DemoBudget(Bytes Budget, Bytes HoldsLargestAndOne, Bytes AllThree)
@@ -23,8 +23,9 @@ public sealed record DemoBudget(Bytes Budget, Bytes HoldsLargestAndOne, Bytes Al
         foreach (var other in byWeight.Skip(1))
         {
             var low = (byWeight[0].Highest + other.Steady).Scale(Margin);
-            // Near the upper bound: the next load may weigh a little more than the first, never all three together less.
-            if (low < all) return new DemoBudget(new Bytes(all.Value - (all.Value - low.Value) / 8), low, all);
+            // Nearer the lower bound: replicas that have just loaded hold a few percent less than when they were weighed,
+            // and three such must not fit either.
+            if (low < all) return new DemoBudget(new Bytes(low.Value + (all.Value - low.Value) / 4), low, all);
         }
 
         return null;
