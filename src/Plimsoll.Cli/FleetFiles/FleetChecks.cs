@@ -1,0 +1,106 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Net;
+
+namespace Plimsoll.Cli.FleetFiles;
+
+/// <summary>What no single field can tell: names twice, pairs that contradict each other, sums out of bounds.</summary>
+internal static class FleetChecks
+{
+    public const int DemandBucketsMax = 100_000;
+
+    private static readonly ImmutableArray<string> Placeholders =
+        ["model", "name", "port", "device", "cores", "threads", "load_bandwidth"];
+
+    public static void Check(FleetDocument document, Problems problems)
+    {
+        var first = new Dictionary<string, int>(StringComparer.Ordinal);
+        for (var i = 0; i < document.Models.Length; i++)
+        {
+            var (model, path) = (document.Models[i], string.Create(CultureInfo.InvariantCulture, $"models[{i}]"));
+            if (model.Name is { } name && !first.TryAdd(name, i))
+                problems.Add($"{path}.name", $"found \"{name}\" a second time, first in models[{first[name]}]; names must differ");
+            Check(model, path, problems);
+        }
+
+        if (document.Gateway is { } gateway) Check(gateway, problems);
+        if (document.Planner is { } planner) Check(planner, problems);
+    }
+
+    private static void Check(ModelDocument model, string path, Problems problems)
+    {
+        var remote = model.Source is { } source && IsRemote(source);
+        if (model.Source is { } address && address.Contains("://", StringComparison.Ordinal)
+            && (!remote || !Uri.TryCreate(address, UriKind.Absolute, out var uri) || uri.Host.Length == 0))
+            problems.Add($"{path}.source", $"found \"{Show.Text(address)}\"; a path, or an address with http:// or https://, would do");
+        if (model.Sha256 is not null && !remote)
+            problems.Add($"{path}.sha256", "a local source is checked by its own digest; leave it out");
+        if (model.Cache is false && remote)
+            problems.Add($"{path}.cache", "found \"false\"; an http(s) source is always fetched into the cache, leave it out");
+        if (model.MaxReplicas < model.MinReplicas)
+            problems.Add($"{path}.maxReplicas", $"found \"{model.MaxReplicas}\", below minReplicas ({model.MinReplicas})");
+        if (model.Memory is { LoadPeak: { } peak, Steady: { } steady } && peak < steady)
+            problems.Add($"{path}.memory.loadPeak", $"found {peak}, below steady ({steady}); the load's peak is at least what stays");
+        if (model.Device is not null && model.Gpus is 0)
+            problems.Add($"{path}.device", "a kind of GPU is named and gpus is 0; leave one of them out");
+        if (model.Command.IsEmpty) return;
+        if (model.Server is not null)
+            problems.Add($"{path}.command", "server is given too; one of the two would do");
+        if (!model.Command.Concat(model.Env?.Values ?? []).Any(text => text.Contains("{port}", StringComparison.Ordinal)))
+            problems.Add($"{path}.command", "no argument holds {port}; without it the server cannot know where to listen");
+        for (var i = 0; i < model.Command.Length; i++)
+        {
+            foreach (var unknown in Unknown(model.Command[i]))
+            {
+                problems.Add(string.Create(CultureInfo.InvariantCulture, $"{path}.command[{i}]"),
+                    $"found \"{{{unknown}}}\"; {{{string.Join("}, {", Placeholders.SkipLast(1))}}} or {{{Placeholders[^1]}}} would do");
+            }
+        }
+    }
+
+    public static bool IsRemote(string source) =>
+        source.StartsWith("http://", StringComparison.OrdinalIgnoreCase) || source.StartsWith("https://", StringComparison.OrdinalIgnoreCase);
+
+    // Only words count: JSON in an argument has braces too, and goes through as it is.
+    private static IEnumerable<string> Unknown(string argument)
+    {
+        for (var open = argument.IndexOf('{'); open >= 0; open = argument.IndexOf('{', open + 1))
+        {
+            var close = argument.IndexOf('}', open);
+            if (close < 0) yield break;
+            var word = argument[(open + 1)..close];
+            if (word.Length is > 0 and <= 32 && word.All(c => char.IsAsciiLetterOrDigit(c) || c == '_') && !Placeholders.Contains(word))
+                yield return word;
+        }
+    }
+
+    private static void Check(GatewayDocument gateway, Problems problems)
+    {
+        if (gateway.ApiKey is { } key && key.Env is null == key.File is null)
+            problems.Add("gateway.apiKey", "either env or file would do");
+        if (gateway.Listen is { } listen && !IPAddress.IsLoopback(listen.Address))
+        {
+            if (gateway.Tls is null)
+                problems.Add("gateway.listen", $"found {listen}, which others can reach; add tls with certificate and key, or listen on 127.0.0.1");
+            if (gateway.ApiKey is null)
+                problems.Add("gateway.listen", $"found {listen}, which others can reach; add apiKey, or listen on 127.0.0.1");
+        }
+
+        if (gateway.Listen is { Port: > 0 } data && data.Equals(gateway.AdminListen))
+            problems.Add("gateway.adminListen", $"found {data}, which is listen too; another port would do");
+    }
+
+    private static void Check(PlannerDocument planner, Problems problems)
+    {
+        var defaults = new PlannerSettings();
+        var bucket = planner.DemandBucket ?? defaults.DemandBucket;
+        var history = planner.DemandHistory ?? defaults.DemandBucket * defaults.DemandBuckets;
+        var at = planner.DemandHistory is null ? "planner.demandBucket" : "planner.demandHistory";
+        if (history < bucket)
+            problems.Add(at, $"a history of {Durations.Show(history)} is shorter than one bucket of {Durations.Show(bucket)}");
+        else if (history / bucket > DemandBucketsMax)
+            problems.Add(at, $"{Durations.Show(history)} in buckets of {Durations.Show(bucket)} is more than {DemandBucketsMax} buckets");
+        if ((planner.CrashBackoffMax ?? defaults.CrashBackoffMax) < (planner.CrashBackoff ?? defaults.CrashBackoff))
+            problems.Add(planner.CrashBackoffMax is null ? "planner.crashBackoff" : "planner.crashBackoffMax", "crashBackoffMax is below crashBackoff");
+    }
+}
