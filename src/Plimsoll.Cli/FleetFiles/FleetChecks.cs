@@ -86,6 +86,8 @@ internal static class FleetChecks
                 problems.Add("gateway.listen", $"found {listen}, which others can reach; add apiKey, or listen on 127.0.0.1");
         }
 
+        if (gateway.AdminListen is { } admin && !IPAddress.IsLoopback(admin.Address))
+            problems.Add("gateway.adminListen", $"found {admin}; metrics are for this machine alone, 127.0.0.1 would do");
         if (gateway.Listen is { Port: > 0 } data && data.Equals(gateway.AdminListen))
             problems.Add("gateway.adminListen", $"found {data}, which is listen too; another port would do");
     }

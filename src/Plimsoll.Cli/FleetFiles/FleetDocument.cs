@@ -198,7 +198,7 @@ public sealed record GatewayDocument
     [Means("Address for requests. Beyond loopback it wants tls and apiKey. Default: 127.0.0.1:8080.")]
     public IPEndPoint? Listen { get; init; }
 
-    [Means("Address for metrics and state. Default: 127.0.0.1, one port above listen.")]
+    [Means("Loopback address for metrics and health. Default: 127.0.0.1 and any free port.")]
     public IPEndPoint? AdminListen { get; init; }
 
     [Means("TLS for the request address.")]
@@ -234,14 +234,14 @@ public sealed record ApiKeyDocument
     public string? File { get; init; }
 }
 
-[Means("Bounds per model.")]
+[Means("Bounds on waiting requests.")]
 public sealed record QueueDocument
 {
-    [Means("Most requests waiting. Default: 1000.")]
+    [Means("Most requests waiting for one model. Default: 2048.")]
     [Bounds(0, 1_000_000)]
     public int? Requests { get; init; }
 
-    [Means("Most bytes of waiting requests. Default: 64MiB.")]
+    [Means("Most bytes of all waiting requests together. Default: 256MiB.")]
     [Bounds(0, 1e12)]
     public Bytes? Bytes { get; init; }
 

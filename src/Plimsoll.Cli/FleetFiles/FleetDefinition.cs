@@ -1,0 +1,23 @@
+using System.Collections.Immutable;
+using Plimsoll.Gateway;
+using Plimsoll.Local;
+
+namespace Plimsoll.Cli.FleetFiles;
+
+/// <summary>A fleet ready to be run: every model weighed, every command known.</summary>
+public sealed record FleetDefinition
+{
+    public required string Name { get; init; }
+
+    public required FleetSpec Spec { get; init; }
+
+    /// <summary>How each model is started; one variant each.</summary>
+    public required ImmutableSortedDictionary<ModelId, LaunchSpec> Launches { get; init; }
+
+    public required LocalNodeOptions Node { get; init; }
+
+    public required GatewayOptions Gateway { get; init; }
+
+    /// <summary>What a person should know although nothing is wrong.</summary>
+    public ImmutableArray<string> Notes { get; init; } = [];
+}

@@ -1,0 +1,91 @@
+using System.Collections.Immutable;
+using Plimsoll.Artifacts;
+
+namespace Plimsoll.Cli.FleetFiles;
+
+/// <summary>Makes a fleet of a folder: every ONNX and GGUF model in it that can be served on this machine.</summary>
+public static class FolderScan
+{
+    public const int DepthMax = 6;
+
+    public const int FilesMax = 100_000;
+
+    public const int ModelsMax = 1000;
+
+    /// <summary>The fleet found, and a note on every model that was left out.</summary>
+    public static (FleetFile File, ImmutableArray<string> Notes) Read(string folder)
+    {
+        var problems = new Problems(Show.Text(folder, 200));
+        var notes = ImmutableArray.CreateBuilder<string>();
+        var models = ImmutableArray.CreateBuilder<ModelDocument>();
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        var hasLlama = ServerPresets.Find(ServerKind.LlamaServer) is not null;
+        var ggufs = 0;
+        foreach (var path in Candidates(folder))
+        {
+            if (path.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase) && !hasLlama)
+            {
+                ggufs++;
+                continue;
+            }
+
+            try
+            {
+                FootprintReader.Read(path);
+            }
+            catch (ArtifactException unreadable)
+            {
+                notes.Add($"left out: {Show.Text(unreadable.Message, 400)}");
+                continue;
+            }
+
+            if (models.Count == ModelsMax)
+            {
+                notes.Add($"only the first {ModelsMax} models are taken; a fleet file can name more");
+                break;
+            }
+
+            models.Add(new ModelDocument { Name = Unique(NameOf(path), names), Source = path });
+        }
+
+        if (ggufs > 0) notes.Add($"{ggufs} GGUF {(ggufs == 1 ? "model is" : "models are")} left out: llama-server is not on the PATH");
+        if (models.Count == 0) problems.Add(new Yaml.Position(1, 1), "", "no model in this folder that can be served here; .onnx files, or .gguf files with llama-server, would do");
+        var file = new FleetFile
+        {
+            Path = folder,
+            Folder = Path.GetFullPath(folder),
+            Document = new FleetDocument { Models = models.ToImmutable() },
+            Problems = problems,
+        };
+        return (file, notes.ToImmutable());
+    }
+
+    private static IEnumerable<string> Candidates(string folder)
+    {
+        var options = new EnumerationOptions
+        {
+            RecurseSubdirectories = true,
+            MaxRecursionDepth = DepthMax,
+            IgnoreInaccessible = true,
+            // A link can lead round in a circle, and out of the folder that was named.
+            AttributesToSkip = FileAttributes.ReparsePoint | FileAttributes.Hidden,
+        };
+        return Directory.EnumerateFiles(folder, "*", options).Take(FilesMax)
+            .Where(path => path.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase) || path.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase))
+            .Order(StringComparer.Ordinal);
+    }
+
+    // Exported models are often all called model.onnx; then the folder tells them apart.
+    private static string NameOf(string path)
+    {
+        var stem = FleetResolver.NameOf(path);
+        return stem == "model" && Path.GetDirectoryName(path) is { } parent ? FleetResolver.NameOf(parent) : stem;
+    }
+
+    private static string Unique(string name, HashSet<string> names)
+    {
+        var unique = name;
+        for (var n = 2; !names.Add(unique); n++) unique = $"{name}-{n}";
+        return unique;
+    }
+}

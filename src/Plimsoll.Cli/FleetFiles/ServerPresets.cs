@@ -1,0 +1,70 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Plimsoll.Cli.Demo;
+using Plimsoll.Local;
+
+namespace Plimsoll.Cli.FleetFiles;
+
+/// <summary>
+/// How the servers we know are started. Our own is tested with every build; llama-server and vllm are written from
+/// their documentation and tested only where they are installed.
+/// </summary>
+internal static class ServerPresets
+{
+    public static string ProgramOf(ServerKind kind) => kind switch
+    {
+        ServerKind.LlamaServer => "llama-server",
+        ServerKind.Vllm => "vllm",
+        _ => "Plimsoll.ModelServer",
+    };
+
+    /// <summary>Where the program lies; null when it is not installed.</summary>
+    public static string? Find(ServerKind kind) =>
+        kind == ServerKind.PlimsollModelServer ? ModelServer() : OnPath(ProgramOf(kind));
+
+    public static LaunchSpec Launch(ServerKind kind, string program, int concurrency, int gpus)
+    {
+        var atOnce = concurrency.ToString(CultureInfo.InvariantCulture);
+        return kind switch
+        {
+            ServerKind.LlamaServer => new LaunchSpec
+            {
+                Command =
+                [
+                    program, "--model", "{model}", "--alias", "{name}", "--host", "127.0.0.1", "--port", "{port}",
+                    "--threads", "{threads}", "--parallel", atOnce, "--n-gpu-layers", gpus > 0 ? "999" : "0",
+                ],
+                ReadyPath = "/health",
+            },
+            ServerKind.Vllm => new LaunchSpec
+            {
+                Command =
+                [
+                    program, "serve", "{model}", "--served-model-name", "{name}", "--host", "127.0.0.1", "--port", "{port}",
+                    "--max-num-seqs", atOnce, "--tensor-parallel-size", gpus.ToString(CultureInfo.InvariantCulture),
+                ],
+                ReadyPath = "/health",
+                MetricsPath = "/metrics",
+            },
+            _ => new LaunchSpec
+            {
+                Command =
+                [
+                    program, "--model", "{model}", "--name", "{name}", "--port", "{port}", "--cores", "{cores}",
+                    "--max-batch", atOnce, "--load-bandwidth", "{load_bandwidth}",
+                ],
+                MetricsPath = "/metrics",
+            },
+        };
+    }
+
+    private static string? ModelServer() =>
+        Environment.GetEnvironmentVariable("PLIMSOLL_MODEL_SERVER") is { Length: > 0 } told
+            ? File.Exists(told) ? Path.GetFullPath(told) : null
+            : ModelServerProgram.Find();
+
+    private static string? OnPath(string program) =>
+        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries)
+            .Where(Path.IsPathRooted).Select(folder => Path.Combine(folder, program))
+            .FirstOrDefault(path => File.Exists(path) && (File.GetUnixFileMode(path) & UnixFileMode.UserExecute) != 0);
+}
