@@ -60,7 +60,8 @@ public static class FolderScan
         return (file, notes.ToImmutable());
     }
 
-    private static IEnumerable<string> Candidates(string folder)
+    /// <summary>ONNX and GGUF files, ordered by path; links and hidden files are passed over.</summary>
+    public static IEnumerable<string> Candidates(string folder)
     {
         var options = new EnumerationOptions
         {

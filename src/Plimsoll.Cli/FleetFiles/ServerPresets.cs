@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Globalization;
 using Plimsoll.Cli.Demo;
 using Plimsoll.Local;
@@ -66,5 +65,6 @@ internal static class ServerPresets
     private static string? OnPath(string program) =>
         (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries)
             .Where(Path.IsPathRooted).Select(folder => Path.Combine(folder, program))
-            .FirstOrDefault(path => File.Exists(path) && (File.GetUnixFileMode(path) & UnixFileMode.UserExecute) != 0);
+            .FirstOrDefault(path => File.Exists(path)
+                && (!OperatingSystem.IsLinux() || (File.GetUnixFileMode(path) & UnixFileMode.UserExecute) != 0));
 }

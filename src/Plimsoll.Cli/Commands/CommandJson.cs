@@ -1,0 +1,15 @@
+using System.Collections.Immutable;
+using System.Text.Json.Serialization;
+
+namespace Plimsoll.Cli.Commands;
+
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(StatusReport))]
+[JsonSerializable(typeof(ExplainReport))]
+[JsonSerializable(typeof(ImmutableArray<HistoryLine>))]
+[JsonSerializable(typeof(ReplayOutcome))]
+[JsonSerializable(typeof(ImmutableArray<ModelListing>))]
+[JsonSerializable(typeof(ModelListing))]
+internal sealed partial class CommandJson : JsonSerializerContext;

@@ -1,0 +1,74 @@
+using System.CommandLine;
+using System.CommandLine.Invocation;
+using Plimsoll.Cli.Demo;
+using Plimsoll.Cli.Demo.Traffic;
+using Plimsoll.Cli.FleetFiles;
+using Plimsoll.Cli.Load;
+
+namespace Plimsoll.Cli.Commands;
+
+/// <summary>The whole command line.</summary>
+public static class CommandLine
+{
+    /// <summary>Longer than the longest drain; Ctrl-C ends a fleet in order and not in the middle.</summary>
+    private static readonly TimeSpan EndingMax = TimeSpan.FromMinutes(3);
+
+    public static RootCommand Create(TimeProvider time)
+    {
+        var root = new RootCommand("Plimsoll scales a fleet of ML models by what they weigh.")
+        {
+            UpCommand.Create(time),
+            DemoCommand.Create((arguments, traces, output, error, cancellationToken) =>
+                DemoRun.RunAsync(arguments, traces, output, error, time, cancellationToken)),
+            LoadCommand.Create(time),
+            StatusCommand.Create(time),
+            ExplainCommand.Create(time),
+            HistoryCommand.Create(time),
+            ReplayCommand.Create(),
+            ModelsCommand.Create(),
+            SchemaCommand.Create(),
+            CompletionCommand.Create(),
+            TrafficCommand.Create(time),
+        };
+        return root;
+    }
+
+    /// <summary>Runs one command. What goes wrong is a sentence on <paramref name="error"/>, never a stack trace.</summary>
+    /// <returns>The exit code.</returns>
+    public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error, TimeProvider time)
+    {
+        try
+        {
+            var parsed = Create(time).Parse(args);
+            if (parsed.Action is ParseErrorAction)
+            {
+                foreach (var mistake in parsed.Errors) await error.WriteLineAsync($"plimsoll: {Show.Text(mistake.Message, 400)}").ConfigureAwait(false);
+                var command = parsed.CommandResult.Command is RootCommand ? "" : " " + parsed.CommandResult.Command.Name;
+                await error.WriteLineAsync($"plimsoll{command} --help shows what it takes").ConfigureAwait(false);
+                return ExitCode.BadInput;
+            }
+
+            return await parsed.InvokeAsync(new InvocationConfiguration
+            {
+                Output = output,
+                Error = error,
+                EnableDefaultExceptionHandler = false,
+                ProcessTerminationTimeout = EndingMax,
+            }).ConfigureAwait(false);
+        }
+        catch (CommandException problem)
+        {
+            foreach (var line in problem.Message.Split('\n')) await error.WriteLineAsync($"plimsoll: {line}").ConfigureAwait(false);
+            return problem.Code;
+        }
+        catch (OperationCanceledException)
+        {
+            return 130;
+        }
+        catch (Exception mistake) when (Environment.GetEnvironmentVariable("PLIMSOLL_DEBUG") != "1")
+        {
+            await error.WriteLineAsync($"plimsoll: {Show.Text(mistake.Message, 400)} (PLIMSOLL_DEBUG=1 shows where)").ConfigureAwait(false);
+            return mistake is IOException or UnauthorizedAccessException ? ExitCode.Failed : ExitCode.Internal;
+        }
+    }
+}

@@ -1,0 +1,166 @@
+using System.Collections.Immutable;
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using Plimsoll.Artifacts;
+using Plimsoll.Cli.Demo;
+using Plimsoll.Cli.FleetFiles;
+using Plimsoll.Cli.Load;
+
+namespace Plimsoll.Cli.Commands;
+
+/// <summary>The commands <c>plimsoll models create|list|inspect</c>.</summary>
+public static class ModelsCommand
+{
+    public static Command Create() => new("models", "Make sample models, list a folder's, or weigh a file")
+    {
+        CreateCommand(), ListCommand(), InspectCommand(),
+    };
+
+    private static Command CreateCommand()
+    {
+        var name = new Argument<string>("NAME") { Description = "The file's name, without .onnx" };
+        var size = new Option<Bytes?>("--size")
+        {
+            Description = "What its weights take, such as 250MB",
+            HelpName = "SIZE",
+            Required = true,
+            CustomParser = result =>
+            {
+                if (Bytes.TryParse(result.Tokens[0].Value, out var bytes) && bytes.Value is >= SampleModel.BytesMin and <= SampleModel.BytesMax) return bytes;
+                result.AddError($"--size is '{Show.Text(result.Tokens[0].Value)}'; expected a size from "
+                    + $"{new Bytes(SampleModel.BytesMin)} to {new Bytes(SampleModel.BytesMax)}, such as 250MB.");
+                return null;
+            },
+        };
+        var seed = TrafficOptions.Seed();
+        seed.Description = "The same seed gives the same file (default 1)";
+        var folder = FolderOption();
+        var command = new Command("create", "Write a transformer encoder with seeded random weights") { name, size, seed, folder };
+        command.SetAction(async (parsed, cancellationToken) =>
+        {
+            try
+            {
+                var made = await SampleModels.EnsureAsync(
+                    parsed.GetValue(folder) ?? DemoFolders.Open().Models, parsed.GetValue(name)!, parsed.GetValue(size)!.Value.Value,
+                    parsed.GetValue(seed), cancel: cancellationToken).ConfigureAwait(false);
+                await parsed.InvocationConfiguration.Output.WriteLineAsync(made.MadeBecause is { } why
+                    ? $"{made.Path}: written, {new Bytes(made.Model.WeightBytes)} of weights ({why})"
+                    : $"{made.Path}: there already, {new Bytes(made.Model.WeightBytes)} of weights").ConfigureAwait(false);
+                return ExitCode.Ok;
+            }
+            catch (ArtifactException unusable)
+            {
+                throw new CommandException(ExitCode.Failed, unusable.Message);
+            }
+        });
+        return command;
+    }
+
+    private static Command ListCommand()
+    {
+        var folder = new Argument<string?>("FOLDER") { Description = "Default: where sample models are kept", Arity = ArgumentArity.ZeroOrOne };
+        var json = StatusCommand.JsonOption();
+        var command = new Command("list", "List the models in a folder and what they weigh") { folder, json };
+        command.SetAction(parsed =>
+        {
+            var (output, path) = (parsed.InvocationConfiguration.Output, parsed.GetValue(folder) ?? DemoFolders.Open().Models);
+            if (!Directory.Exists(path)) throw new CommandException(ExitCode.Failed, $"{path} is no folder; plimsoll models create makes sample models");
+            var listings = FolderScan.Candidates(path).Select(ModelListing.Of).ToImmutableArray();
+            if (parsed.GetValue(json)) output.WriteLine(JsonSerializer.Serialize(listings, CommandJson.Default.ImmutableArrayModelListing));
+            else if (listings.IsEmpty) output.WriteLine($"no .onnx or .gguf file in {path}");
+            else foreach (var listing in listings) output.WriteLine(listing.Line(path));
+            return ExitCode.Ok;
+        });
+        return command;
+    }
+
+    private static Command InspectCommand()
+    {
+        var file = new Argument<string>("FILE") { Description = "An ONNX or GGUF file" };
+        var json = StatusCommand.JsonOption();
+        var command = new Command("inspect", "Weigh a model by its header") { file, json };
+        command.SetAction(parsed =>
+        {
+            var output = parsed.InvocationConfiguration.Output;
+            var listing = ModelListing.Of(Path.GetFullPath(parsed.GetValue(file)!));
+            if (listing.Problem is { } problem) throw new CommandException(ExitCode.Failed, Show.Text(problem, 400));
+            if (parsed.GetValue(json)) output.WriteLine(JsonSerializer.Serialize(listing, CommandJson.Default.ModelListing));
+            else foreach (var line in listing.Lines()) output.WriteLine(line);
+            return ExitCode.Ok;
+        });
+        return command;
+    }
+
+    private static Option<string?> FolderOption() =>
+        new("--folder") { Description = "Where to write it (default: where sample models are kept)", HelpName = "DIR" };
+}
+
+/// <summary>One model file as list and inspect print it.</summary>
+public sealed record ModelListing
+{
+    public required string Path { get; init; }
+
+    /// <summary>Why it cannot be weighed; null when it can.</summary>
+    public string? Problem { get; init; }
+
+    public string? Format { get; init; }
+
+    public long? WeightBytes { get; init; }
+
+    public long? DiskBytes { get; init; }
+
+    public long? LargestTensorBytes { get; init; }
+
+    public long? Parameters { get; init; }
+
+    public ImmutableArray<DtypeWeight>? ByDtype { get; init; }
+
+    public long? KvBytesPerToken { get; init; }
+
+    public string? Digest { get; init; }
+
+    public static ModelListing Of(string path)
+    {
+        try
+        {
+            var footprint = FootprintReader.Read(path);
+            return new ModelListing
+            {
+                Path = path,
+                Format = ScalarKind.NameOf(footprint.Format),
+                WeightBytes = footprint.Weights.Value,
+                DiskBytes = footprint.OnDisk.Value,
+                LargestTensorBytes = footprint.LargestTensor.Value,
+                Parameters = footprint.Parameters,
+                ByDtype = footprint.ByDtype,
+                KvBytesPerToken = footprint.KvPerToken.Value > 0 ? footprint.KvPerToken.Value : null,
+                Digest = footprint.Digest,
+            };
+        }
+        catch (ArtifactException unreadable)
+        {
+            return new ModelListing { Path = path, Problem = unreadable.Message };
+        }
+    }
+
+    public string Line(string folder) =>
+        Problem is null
+            ? $"{Show(WeightBytes),10} {Format,-5} {FleetFiles.Show.Text(System.IO.Path.GetRelativePath(folder, Path), 200)}"
+            : $"{"?",10} {"",-5} {FleetFiles.Show.Text(Problem, 400)}";
+
+    public IEnumerable<string> Lines()
+    {
+        yield return FleetFiles.Show.Text(Path, 400);
+        yield return $"  format          {Format}";
+        yield return $"  weights         {Show(WeightBytes)}";
+        yield return $"  on disk         {Show(DiskBytes)}";
+        yield return $"  largest tensor  {Show(LargestTensorBytes)}";
+        yield return string.Create(CultureInfo.InvariantCulture, $"  parameters      {Parameters:#,0}");
+        yield return $"  by type         {string.Join(", ", (ByDtype ?? []).Select(dtype => $"{dtype.Dtype} {dtype.Weights}"))}";
+        if (KvBytesPerToken is not null) yield return $"  kv per token    {Show(KvBytesPerToken)}";
+        yield return $"  digest          {Digest}";
+    }
+
+    private static string Show(long? bytes) => bytes is { } known ? new Bytes(known).ToString() : "?";
+}

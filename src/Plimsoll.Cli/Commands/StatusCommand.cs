@@ -1,0 +1,179 @@
+using System.Collections.Immutable;
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using Plimsoll.Cli.Fleets;
+using Plimsoll.Local;
+
+namespace Plimsoll.Cli.Commands;
+
+/// <summary>The command <c>plimsoll status</c>: the last tick that was recorded, and how old it is.</summary>
+public static class StatusCommand
+{
+    public static Command Create(TimeProvider time)
+    {
+        var (state, fleet) = (UpCommand.StateOption(), UpCommand.FleetOption());
+        var json = JsonOption();
+        var command = new Command("status", "Show the running or last fleet as last recorded") { state, fleet, json };
+        command.SetAction(parsed => Run(
+            StateFolders.Find(parsed.GetValue(state), parsed.GetValue(fleet)), parsed.GetValue(json), parsed.InvocationConfiguration.Output,
+            time.GetUtcNow()));
+        return command;
+    }
+
+    public static Option<bool> JsonOption() => new("--json") { Description = "Print JSON" };
+
+    /// <summary>Columns of the terminal, or 80 where the output is none.</summary>
+    public static int Width() => Console.IsOutputRedirected ? 80 : Math.Max(FleetTable.WidthMin, Console.WindowWidth);
+
+    public static int Run(string folder, bool json, TextWriter output, DateTimeOffset now)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        using var journal = Open(folder);
+        var tick = Last(journal, folder);
+        var addresses = StateFolders.ReadAddresses(folder);
+        var age = now - tick.Snapshot.At;
+        if (json)
+        {
+            output.WriteLine(JsonSerializer.Serialize(StatusReport.Of(folder, tick, addresses, age), CommandJson.Default.StatusReport));
+            return ExitCode.Ok;
+        }
+
+        var width = Width();
+        output.WriteLine(FleetTable.Cut($"fleet {addresses?.Fleet ?? Path.GetFileName(folder)}, {Age(journal, tick, age)}"
+            + (addresses is null ? "" : $", requests to {addresses.Gateway}"), width));
+        foreach (var line in FleetTable.Lines(tick.Spec, tick.Snapshot, tick.Plan, width)) output.WriteLine(line);
+        return ExitCode.Ok;
+    }
+
+    /// <exception cref="CommandException">It cannot be read.</exception>
+    public static JournalReader Open(string folder)
+    {
+        try
+        {
+            return JournalReader.Open(Journal.PathIn(folder));
+        }
+        catch (JournalException unreadable)
+        {
+            throw new CommandException(ExitCode.Failed, unreadable.Message);
+        }
+    }
+
+    /// <exception cref="CommandException">Nothing was recorded yet.</exception>
+    public static RecordedTick Last(JournalReader journal, string folder)
+    {
+        ArgumentNullException.ThrowIfNull(journal);
+        return journal.Range() is { } range && journal.Tick(range.Last) is { } tick ? tick
+            : throw new CommandException(ExitCode.Failed, $"the journal in {folder} holds no tick yet; try again in a moment");
+    }
+
+    private static string Age(JournalReader journal, RecordedTick tick, TimeSpan age)
+    {
+        var seen = age < TimeSpan.FromSeconds(1.5) ? "as of now" : $"as of {Durations.Show(age)} ago";
+        var run = journal.Runs().FirstOrDefault(run => run.Run == tick.Run);
+        // A controller that was killed wrote no end; silence for several ticks tells.
+        var silent = age > (tick.Spec.Settings.Review * 5) + TimeSpan.FromSeconds(5);
+        return run?.EndedAt is not null ? $"ended, {seen}" : silent ? $"no controller answers, {seen}"
+            : string.Create(CultureInfo.InvariantCulture, $"running, {seen} (tick {tick.Number})");
+    }
+}
+
+/// <summary>What <c>plimsoll status --json</c> prints.</summary>
+public sealed record StatusReport
+{
+    public required string StateFolder { get; init; }
+
+    public required string? Gateway { get; init; }
+
+    public required DateTimeOffset At { get; init; }
+
+    /// <summary>How old this is.</summary>
+    public required double AgeSeconds { get; init; }
+
+    public required long Tick { get; init; }
+
+    public required ImmutableArray<ModelStatus> Models { get; init; }
+
+    public required long MemoryBudgetBytes { get; init; }
+
+    public static StatusReport Of(string folder, RecordedTick tick, FleetAddresses? addresses, TimeSpan age)
+    {
+        ArgumentNullException.ThrowIfNull(tick);
+        return new StatusReport
+        {
+            StateFolder = folder,
+            Gateway = addresses?.Gateway,
+            At = tick.Snapshot.At,
+            AgeSeconds = Math.Round(age.TotalSeconds, 1),
+            Tick = tick.Number,
+            Models = [.. tick.Spec.Models.Select(model => ModelStatus.Of(model, tick))],
+            MemoryBudgetBytes = tick.Snapshot.Nodes.Sum(node => Bytes.Min(node.HostMemory, node.HostMemoryBudget).Value),
+        };
+    }
+}
+
+/// <summary>One model in the reports of status and explain; what is not known is left out.</summary>
+public sealed record ModelStatus
+{
+    public required string Model { get; init; }
+
+    public required long WeightBytes { get; init; }
+
+    public required string Tier { get; init; }
+
+    public required ImmutableArray<ReplicaStatus> Replicas { get; init; }
+
+    public required int Wanted { get; init; }
+
+    public double? DemandPerSecond { get; init; }
+
+    public double? ForecastPerSecond { get; init; }
+
+    public required double CapacityPerSecond { get; init; }
+
+    public required double LoadSeconds { get; init; }
+
+    public double? HoldSeconds { get; init; }
+
+    public required long ChargedLoadPeakBytes { get; init; }
+
+    public required long ChargedSteadyBytes { get; init; }
+
+    public required string Rule { get; init; }
+
+    public required string Reason { get; init; }
+
+    public required bool Refused { get; init; }
+
+    public static ModelStatus Of(ModelSpec model, RecordedTick tick)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(tick);
+        var verdict = tick.Plan.Models.First(one => one.Model == model.Id);
+        return new ModelStatus
+        {
+            Model = model.Id.Value,
+            WeightBytes = model.Footprint.Weights.Value,
+            Tier = FleetTable.Tier(model, tick.Snapshot),
+            Replicas =
+            [
+                .. tick.Snapshot.Replicas.Where(replica => replica.Model == model.Id).Select(replica => new ReplicaStatus(
+                    replica.Id.Value, FleetFiles.ScalarKind.NameOf(replica.State), replica.StateSince,
+                    replica.HostMemory.TryGetLast(out var memory) ? memory.Value : null, replica.Outstanding)),
+            ],
+            Wanted = verdict.Wanted,
+            DemandPerSecond = verdict.DemandPerSecond.TryGetKnown(out var demand) ? demand : null,
+            ForecastPerSecond = verdict.ForecastPerSecond.TryGetKnown(out var forecast) ? forecast : null,
+            CapacityPerSecond = verdict.CapacityPerSecond,
+            LoadSeconds = verdict.LoadTime.TotalSeconds,
+            HoldSeconds = verdict.Hold?.TotalSeconds,
+            ChargedLoadPeakBytes = verdict.Needs.Host.LoadPeak.Value,
+            ChargedSteadyBytes = verdict.Needs.Host.Steady.Value,
+            Rule = verdict.Reason.Rule.ToString(),
+            Reason = verdict.Reason.ToString(),
+            Refused = verdict.Refused,
+        };
+    }
+}
+
+public sealed record ReplicaStatus(string Id, string State, DateTimeOffset Since, long? MemoryBytes, int Outstanding);

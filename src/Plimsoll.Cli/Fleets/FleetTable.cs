@@ -1,0 +1,133 @@
+using System.Collections.Immutable;
+using System.Globalization;
+
+namespace Plimsoll.Cli.Fleets;
+
+/// <summary>A fleet at one tick as lines of text: the live view, status and tests print the same.</summary>
+public static class FleetTable
+{
+    public const int WidthMin = 60;
+
+    /// <summary>All but the model's name: weight 9, tier 7, replicas 11, demand 8, forecast 8, memory 9, and six gaps.</summary>
+    private const int FixedWidth = 58;
+
+    /// <param name="spec">What was asked.</param>
+    /// <param name="seen">What was seen.</param>
+    /// <param name="plan">What was decided.</param>
+    /// <param name="width">Columns; no line is longer where they are 63 or more.</param>
+    public static ImmutableArray<string> Lines(FleetSpec spec, FleetSnapshot seen, Plan plan, int width)
+    {
+        ArgumentNullException.ThrowIfNull(spec);
+        ArgumentNullException.ThrowIfNull(seen);
+        ArgumentNullException.ThrowIfNull(plan);
+        width = Math.Max(WidthMin, width);
+        var lines = ImmutableArray.CreateBuilder<string>();
+        var longest = spec.Models.Select(model => model.Id.Value.Length).DefaultIfEmpty(0).Max();
+        var name = Math.Clamp(longest, 5, Math.Max(5, width - FixedWidth));
+        lines.Add(Row(name, "MODEL", "WEIGHT", "TIER", "REPLICAS", "DEMAND", "FORECAST", "MEMORY"));
+        foreach (var model in spec.Models)
+        {
+            var verdict = plan.Models.FirstOrDefault(one => one.Model == model.Id);
+            lines.Add(Row(
+                name, model.Id.Value, model.Footprint.Weights.ToString(), Tier(model, seen), Replicas(model.Id, seen),
+                Rate(verdict?.DemandPerSecond), Rate(verdict?.ForecastPerSecond), Memory(model.Id, seen)));
+        }
+
+        lines.AddRange(seen.Nodes.Select(node => Cut(Memory(node, seen), width)));
+        foreach (var verdict in plan.Models)
+        {
+            var indent = "";
+            foreach (var line in Wrap($"{verdict.Model}: {verdict.Reason}", width - 2))
+            {
+                lines.Add(indent + line);
+                indent = "  ";
+            }
+        }
+
+        return lines.ToImmutable();
+    }
+
+    /// <summary>Where the model's weights are, the nearest place of all its replicas.</summary>
+    public static string Tier(ModelSpec model, FleetSnapshot seen)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(seen);
+        var own = seen.Replicas.Where(replica => replica.Model == model.Id).ToList();
+        return own.FirstOrDefault(replica => replica.State is ReplicaState.Ready or ReplicaState.Draining or ReplicaState.Drained) is { } warm
+            ? warm.Placement.Devices.IsEmpty ? "memory" : "device"
+            : own.Any(replica => replica.State == ReplicaState.Asleep) ? "asleep"
+            : !model.Cached || seen.Cache.Any(copy => copy.Model == model.Id && copy.Complete) ? "disk"
+            : "remote";
+    }
+
+    /// <summary>"1", "0 +1 loads", "2 -1 drains".</summary>
+    public static string Replicas(ModelId model, FleetSnapshot seen)
+    {
+        ArgumentNullException.ThrowIfNull(seen);
+        var states = seen.Replicas.Where(replica => replica.Model == model).Select(replica => replica.State).ToList();
+        var (ready, loading) = (states.Count(state => state == ReplicaState.Ready), states.Count(state => state == ReplicaState.Loading));
+        var going = states.Count - ready - loading - states.Count(state => state == ReplicaState.Asleep);
+        return string.Create(CultureInfo.InvariantCulture,
+            $"{ready}{(loading > 0 ? $" +{loading} loads" : going > 0 ? $" -{going} drains" : "")}");
+    }
+
+    /// <summary>Breaks at spaces; a word longer than the width is cut through.</summary>
+    public static IEnumerable<string> Wrap(string text, int width)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        text = string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+        while (text.Length > width)
+        {
+            var space = text.LastIndexOf(' ', width);
+            var end = space > width / 3 ? space : width;
+            yield return text[..end];
+            text = text[end..].TrimStart();
+        }
+
+        yield return text;
+    }
+
+    public static string Cut(string text, int width)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return text.Length <= width ? text : text[..Math.Max(0, width - 3)] + "...";
+    }
+
+    private static string Memory(NodeState node, FleetSnapshot seen)
+    {
+        var (used, unknown) = Used(seen.Replicas.Where(replica => replica.Placement.Node == node.Id));
+        var budget = Bytes.Min(node.HostMemory, node.HostMemoryBudget);
+        var share = budget.Value == 0 ? 0 : Math.Clamp((double)used.Value / budget.Value, 0, 1);
+        var bar = new string('#', (int)Math.Round(share * 20)).PadRight(20, '.');
+        return $"memory [{bar}] {used} of {budget}{(unknown > 0 ? $", {unknown} not measured yet" : "")}, {node.Cores} cores";
+    }
+
+    private static string Memory(ModelId model, FleetSnapshot seen)
+    {
+        var own = seen.Replicas.Where(replica => replica.Model == model).ToList();
+        if (own.Count == 0) return "-";
+        var (used, unknown) = Used(own);
+        return unknown == own.Count ? "?" : used.ToString();
+    }
+
+    private static (Bytes Used, int Unknown) Used(IEnumerable<InferenceReplica> replicas)
+    {
+        var (used, unknown) = (Bytes.Zero, 0);
+        foreach (var replica in replicas)
+        {
+            if (replica.HostMemory.TryGetLast(out var memory)) used += memory;
+            else unknown++;
+        }
+
+        return (used, unknown);
+    }
+
+    private static string Rate(Signal<double>? signal) =>
+        signal is { } rate && rate.TryGetLast(out var perSecond)
+            ? perSecond.ToString(perSecond >= 100 ? "0" : "0.0", CultureInfo.InvariantCulture) + "/s" + (rate.State == SignalState.Stale ? "?" : "")
+            : "?";
+
+    private static string Row(
+        int name, string model, string weight, string tier, string replicas, string demand, string forecast, string memory) =>
+        $"{Cut(model, name).PadRight(name)} {weight,9} {tier,-7} {replicas,-11} {demand,8} {forecast,8} {memory,9}";
+}
