@@ -37,9 +37,11 @@ internal sealed record Field
         [.. type.GetProperties(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly)
             .Where(property => property.CanWrite).OrderBy(property => property.MetadataToken).Select(Of)]);
 
+    // One class of characters with a bound each: linear without the automaton, which refuses bounds in the thousands.
+    // The length is compared because '$' would let a last line feed through.
     public bool Matches(string text) =>
-        Looks is null || Patterns.GetOrAdd(Looks.Pattern, static pattern =>
-            new Regex(pattern, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant)).IsMatch(text);
+        Looks is null || Patterns.GetOrAdd(Looks.Pattern, static pattern => new Regex(pattern, RegexOptions.CultureInvariant))
+            .Match(text) is { Success: true } match && match.Length == text.Length;
 
     private static Field Of(PropertyInfo property)
     {

@@ -1,4 +1,3 @@
-
 namespace Plimsoll.Cli.Fleets;
 
 /// <summary>Hands warnings on as single lines, to wherever they do not tear a table.</summary>
