@@ -1,0 +1,126 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll.Local;
+
+/// <summary>A source's bytes from some place on.</summary>
+/// <param name="Stream">Read to its end.</param>
+/// <param name="StartsAt">The offset it begins at: what was asked for, or 0 when the source begins again.</param>
+/// <param name="Length">Bytes of the whole file; null when the source does not tell.</param>
+/// <param name="Validator">Tells whether the source is still the same next time.</param>
+/// <param name="Owner">What to dispose with it.</param>
+internal sealed record SourceStream(Stream Stream, long StartsAt, long? Length, string? Validator, IDisposable? Owner)
+    : IAsyncDisposable
+{
+    public async ValueTask DisposeAsync()
+    {
+        await Stream.DisposeAsync().ConfigureAwait(false);
+        Owner?.Dispose();
+    }
+}
+
+/// <summary>One file of an artefact, to be opened at an offset as often as needed.</summary>
+/// <param name="Name">Path within the artefact.</param>
+/// <param name="Length">Bytes; null until opened.</param>
+/// <param name="OpenAsync">Opens it: offset, validator of what is here already, whether the end is checksummed.</param>
+internal sealed record SourceFile(
+    string Name, long? Length, Func<long, string?, bool, CancellationToken, Task<SourceStream>> OpenAsync);
+
+/// <summary>The files an artefact consists of.</summary>
+internal sealed record FetchSource(bool SingleFile, ImmutableArray<SourceFile> Files)
+{
+    private const int LongestName = 1024;
+    private const int DeepestFolder = 32;
+
+    /// <exception cref="FetchFailedException">The source cannot be used; says why.</exception>
+    public static FetchSource Of(string source, int mostFiles, HttpFetch http)
+    {
+        if (Uri.TryCreate(source, UriKind.Absolute, out var url) && !url.IsFile)
+        {
+            if (url.Scheme is not ("http" or "https"))
+                throw new FetchFailedException($"{HttpFetch.Shown(url)}: a source is a path, http:// or https://, not {url.Scheme}://");
+            return new FetchSource(true, [new SourceFile(CacheNames.FileOf(url), null, (offset, validator, checksummed, token) =>
+                http.OpenAsync(url, offset, validator, checksummed, token))]);
+        }
+
+        var path = Path.GetFullPath(url is { IsFile: true } ? url.LocalPath : source);
+        if (File.Exists(path))
+        {
+            if (!FileSystemFacts.IsRegular(path)) throw new FetchFailedException($"{path} is no regular file");
+            return new FetchSource(true, [OfFile(Path.GetFileName(path), path)]);
+        }
+
+        if (!Directory.Exists(path)) throw new FetchFailedException($"{path}: there is no such file or folder");
+        var files = ImmutableArray.CreateBuilder<SourceFile>();
+        var root = RealPath(new DirectoryInfo(path));
+        foreach (var file in Walk(new DirectoryInfo(root), root, 0))
+        {
+            if (files.Count == mostFiles) throw new FetchFailedException($"{path} has more than {mostFiles} files");
+            files.Add(file);
+        }
+
+        if (files.Count == 0) throw new FetchFailedException($"{path} holds no file");
+        return new FetchSource(false, [.. files.OrderBy(file => file.Name, StringComparer.Ordinal)]);
+    }
+
+    private static IEnumerable<SourceFile> Walk(DirectoryInfo folder, string root, int depth)
+    {
+        if (depth > DeepestFolder) throw new FetchFailedException($"{folder.FullName} lies more than {DeepestFolder} folders deep");
+        foreach (var entry in folder.EnumerateFileSystemInfos())
+        {
+            var name = Path.GetRelativePath(root, entry.FullName);
+            if (name.Length > LongestName) throw new FetchFailedException($"{entry.FullName}: the name is longer than {LongestName}");
+            var link = entry.LinkTarget is not null;
+            if (link && !IsWithin(RealPath(entry), root))
+                throw new FetchFailedException($"{entry.FullName} is a link that leads out of {root}; put the file itself there");
+            if (entry is DirectoryInfo inner)
+            {
+                // A link to a folder would bring the same files twice, or never end.
+                if (link) throw new FetchFailedException($"{entry.FullName} is a link to a folder; put the folder itself there");
+                foreach (var file in Walk(inner, root, depth + 1)) yield return file;
+            }
+            else if (!FileSystemFacts.IsRegular(entry.FullName))
+            {
+                throw new FetchFailedException($"{entry.FullName} is no regular file");
+            }
+            else if (entry.Name is not (CacheManifest.FileName or PartialState.FileName))
+            {
+                yield return OfFile(name, entry.FullName);
+            }
+        }
+    }
+
+    private static SourceFile OfFile(string name, string path)
+    {
+        return new SourceFile(name, new FileInfo(path).ResolveLinkTarget(true) is FileInfo target
+            ? target.Length : new FileInfo(path).Length, (offset, validator, _, _) =>
+        {
+            try
+            {
+                var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, 1, FileOptions.SequentialScan);
+                var now = $"{stream.Length}-{File.GetLastWriteTimeUtc(path).Ticks}";
+                var from = validator == now && offset <= stream.Length ? offset : 0;
+                stream.Position = from;
+                return Task.FromResult(new SourceStream(stream, from, stream.Length, now, null));
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                throw new FetchFailedException($"{path} cannot be read: {e.Message}");
+            }
+        });
+    }
+
+    private static string RealPath(FileSystemInfo entry)
+    {
+        try
+        {
+            return (entry.ResolveLinkTarget(returnFinalTarget: true) ?? entry).FullName;
+        }
+        catch (IOException e)
+        {
+            throw new FetchFailedException($"{entry.FullName} is a link that leads nowhere: {e.Message}");
+        }
+    }
+
+    private static bool IsWithin(string path, string root) =>
+        path.StartsWith(root.TrimEnd('/') + "/", StringComparison.Ordinal);
+}
