@@ -10,7 +10,7 @@ internal sealed class ByteBucket(BytesPerSecond? rate, TimeProvider time)
 
     private readonly Lock _gate = new();
     private readonly long _start = time.GetTimestamp();
-    private double _paidUntil;
+    private double _paidUntil = -Burst;
 
     /// <summary>Bytes to take at once, so that a slow rate still flows evenly.</summary>
     public int Piece(int most) => rate is { } limit ? (int)Math.Clamp(limit.Value / 20, 1, most) : most;

@@ -24,6 +24,7 @@ internal sealed class FetchRun(
 
     private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(30);
 
+    private readonly string _shown = FetchSource.Shown(spec.Source);
     private PartialState _state = state;
     private long _finished;
     private long? _total;
@@ -39,7 +40,7 @@ internal sealed class FetchRun(
         {
             if (!source.Files.Any(file => file.Name == name))
                 throw new FetchFailedException(
-                    $"a SHA-256 is given for {name}, which {spec.Source} does not have; its first file is {source.Files[0].Name}");
+                    $"a SHA-256 is given for {name}, which {_shown} does not have; its first file is {source.Files[0].Name}");
         }
 
         _total = source.Files.All(file => file.Length is not null) ? source.Files.Sum(file => file.Length!.Value) : null;
@@ -57,7 +58,7 @@ internal sealed class FetchRun(
         catch (IOException full) when (FileSystemFacts.IsFull(full))
         {
             throw new FetchFailedException(
-                $"the disk under {options.Folder} is full after {new Bytes(_finished + _furthest)} of {spec.Source}; what was fetched "
+                $"the disk under {options.Folder} is full after {new Bytes(_finished + _furthest)} of {_shown}; what was fetched "
                 + "of it is removed, free some space", dropPartial: true);
         }
         catch (Exception e) when (e is UnauthorizedAccessException or IOException)
@@ -171,17 +172,17 @@ internal sealed class FetchRun(
             catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
             {
                 throw new FetchFailedException(
-                    $"{file.Name} from {spec.Source} stalled for {Durations.Show(options.Stall)} at {new Bytes(local.Position)}", transient: true);
+                    $"{file.Name} from {_shown} stalled for {Durations.Show(options.Stall)} at {new Bytes(local.Position)}", transient: true);
             }
             catch (Exception e) when (e is IOException or HttpRequestException)
             {
                 throw new FetchFailedException(
-                    $"{file.Name} from {spec.Source} was cut at {new Bytes(local.Position)}: {e.Message}", transient: true);
+                    $"{file.Name} from {_shown} was cut at {new Bytes(local.Position)}: {e.Message}", transient: true);
             }
 
             if (read == 0) break;
             if (source.Length is { } length && local.Position + read > length)
-                throw new FetchFailedException($"{file.Name} from {spec.Source} is longer than the {length} bytes it was said to be", dropPartial: true);
+                throw new FetchFailedException($"{file.Name} from {_shown} is longer than the {length} bytes it was said to be", dropPartial: true);
             local.Write(buffer, 0, read);
             hash.AppendData(buffer, 0, read);
             Moved += read;
@@ -197,7 +198,7 @@ internal sealed class FetchRun(
         }
 
         if (source.Length is { } whole && local.Position != whole)
-            throw new FetchFailedException($"{file.Name} from {spec.Source} ended after {local.Position} of {whole} bytes", transient: true);
+            throw new FetchFailedException($"{file.Name} from {_shown} ended after {local.Position} of {whole} bytes", transient: true);
     }
 
     private ManifestFile Finish(
@@ -206,7 +207,7 @@ internal sealed class FetchRun(
         var sha = Convert.ToHexStringLower(hash.GetCurrentHash());
         if (expected is not null && !string.Equals(sha, expected, StringComparison.OrdinalIgnoreCase))
             throw new FetchFailedException(
-                $"{file.Name} from {spec.Source} is corrupt and was refused: its SHA-256 is {sha}, expected is {expected}",
+                $"{file.Name} from {_shown} is corrupt and was refused: its SHA-256 is {sha}, expected is {expected}",
                 // Two halves may not belong together; a whole that is wrong stays wrong.
                 transient: resumed, dropPartial: true);
         Mark(file, local, hash, validator, whole: true, save: _unmarked >= options.MarkEvery.Value);

@@ -31,6 +31,10 @@ internal sealed record FetchSource(bool SingleFile, ImmutableArray<SourceFile> F
     private const int LongestName = 1024;
     private const int DeepestFolder = 32;
 
+    /// <summary>The source as it is shown and stored: without what may be a secret in a URL.</summary>
+    public static string Shown(string source) =>
+        Uri.TryCreate(source, UriKind.Absolute, out var url) && !url.IsFile ? HttpFetch.Shown(url) : source;
+
     /// <exception cref="FetchFailedException">The source cannot be used; says why.</exception>
     public static FetchSource Of(string source, int mostFiles, HttpFetch http)
     {

@@ -118,12 +118,12 @@ public sealed partial class ModelCache
     private static PartialState Begin(Entry entry, string folder, FetchSpec spec)
     {
         var stateFile = Path.Combine(folder, PartialState.FileName);
-        if (CacheJson.Read(stateFile, CacheJson.Default.PartialState) is { } state && state.Source == spec.Source) return state;
+        if (CacheJson.Read(stateFile, CacheJson.Default.PartialState) is { } state && state.Source == FetchSource.Shown(spec.Source)) return state;
 
         // Halves of different sources do not make a whole.
         if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
         Directory.CreateDirectory(folder);
-        state = new PartialState { Model = entry.Model.Value, Version = entry.Version, Source = spec.Source };
+        state = new PartialState { Model = entry.Model.Value, Version = entry.Version, Source = FetchSource.Shown(spec.Source) };
         CacheJson.Write(stateFile, state, CacheJson.Default.PartialState);
         return state;
     }
@@ -134,7 +134,7 @@ public sealed partial class ModelCache
         {
             Model = entry.Model.Value,
             Version = entry.Version,
-            Source = spec.Source,
+            Source = FetchSource.Shown(spec.Source),
             SingleFile = singleFile,
             CompletedAt = _time.GetUtcNow(),
             Files = files,

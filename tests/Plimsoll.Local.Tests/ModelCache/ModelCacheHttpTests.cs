@@ -72,9 +72,10 @@ public sealed class ModelCacheHttpTests : IAsyncLifetime
     {
         await using var cache = _fixture.Open();
 
-        var refused = await FetchAsync(cache, From(_server.Url, ("weights.bin", Sha(Content(2_000_000, 3)))));
+        var refused = await FetchAsync(cache, From(_server.Url + "?token=secret", ("weights.bin", Sha(Content(2_000_000, 3)))));
 
         Assert.Contains("is corrupt and was refused", refused.Why, StringComparison.Ordinal);
+        Assert.DoesNotContain("secret", refused.Why, StringComparison.Ordinal);
         Assert.Single(_server.Ranges);
         Assert.Empty(cache.List());
         Assert.Equal([".lock"], Directory.EnumerateFileSystemEntries(_fixture.Folder).Select(Path.GetFileName));
