@@ -105,7 +105,9 @@ internal sealed class Server(ServerOptions options, TextWriter output, TimeProvi
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = options.MaxBodyBytes;
+            // The bound is the endpoint's. Kestrel's own resets the connection of a client that is still sending, which
+            // then never sees the 413; without it the rest is swallowed, for five seconds at most.
+            kestrel.Limits.MaxRequestBodySize = null;
             kestrel.Limits.MaxConcurrentConnections = 10_000;
             kestrel.Listen(options.Address, options.Port);
         });

@@ -1,5 +1,3 @@
-using Microsoft.AspNetCore.Http.Features;
-
 namespace Plimsoll.ModelServer;
 
 /// <summary>The Open Inference Protocol v2 over HTTP, and /metrics.</summary>
@@ -77,9 +75,7 @@ internal sealed class Endpoints(
         catch (BadHttpRequestException e)
         {
             metrics.Failed();
-            await Replies.ErrorAsync(context, e.StatusCode, e.StatusCode == 413
-                ? $"the body is larger than {options.MaxBodyBytes} bytes"
-                : "the body could not be read");
+            await Replies.ErrorAsync(context, e.StatusCode, "the body could not be read");
         }
         catch (OperationCanceledException)
         {
@@ -97,12 +93,17 @@ internal sealed class Endpoints(
         var length = context.Request.ContentLength;
         if (length > options.MaxBodyBytes)
             throw new InferenceException(413, $"the body has {length} bytes, and at most {options.MaxBodyBytes} are taken");
-        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
-            limit.MaxRequestBodySize = options.MaxBodyBytes;
         // A declared length is only a claim: no more than this is set aside before bytes arrive.
         const int claimMax = 64 * 1024;
         using var body = new MemoryStream((int)Math.Min(length ?? 4096, claimMax));
-        await context.Request.Body.CopyToAsync(body, context.RequestAborted);
+        var buffer = new byte[16 * 1024];
+        while (await context.Request.Body.ReadAsync(buffer, context.RequestAborted) is var read and > 0)
+        {
+            if (body.Length + read > options.MaxBodyBytes)
+                throw new InferenceException(413, $"the body is larger than {options.MaxBodyBytes} bytes");
+            body.Write(buffer, 0, read);
+        }
+
         return body.GetBuffer().AsMemory(0, (int)body.Length);
     }
 }
