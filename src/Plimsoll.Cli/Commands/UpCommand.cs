@@ -32,6 +32,11 @@ public static class UpCommand
             Description = "A fleet file, or a folder with ONNX or GGUF models; left out, three sample models",
             Arity = ArgumentArity.ZeroOrOne,
         };
+        target.Validators.Add(result =>
+        {
+            if (result.Tokens is [var token] && token.Value.StartsWith('-'))
+                result.AddError($"There is no option {Show.Text(token.Value)}.");
+        });
         var state = StateOption();
         var port = new Option<int?>("--port") { Description = "Port for requests, 0 for a free one (default 8080)", HelpName = "N" };
         port.Validators.Add(result =>

@@ -103,6 +103,8 @@ public sealed class FleetResolver(FleetFile file)
             return command.SetItem(0, full);
         }
 
+        if (!program.Contains('{', StringComparison.Ordinal) && ServerPresets.OnPath(program) is null)
+            _problems.Add($"{path}.command[0]", $"found \"{Show.Text(program)}\", which is not on the PATH; a path to the program would do");
         return command;
     }
 

@@ -62,7 +62,8 @@ internal static class ServerPresets
             ? File.Exists(told) ? Path.GetFullPath(told) : null
             : ModelServerProgram.Find();
 
-    private static string? OnPath(string program) =>
+    /// <summary>Where a program on the PATH lies; null when none does.</summary>
+    public static string? OnPath(string program) =>
         (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries)
             .Where(Path.IsPathRooted).Select(folder => Path.Combine(folder, program))
             .FirstOrDefault(path => File.Exists(path)

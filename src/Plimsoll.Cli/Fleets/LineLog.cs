@@ -10,6 +10,6 @@ internal sealed class LineLog(Action<string> line) : ILogger
     public void Log<TState>(
         LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
-        if (IsEnabled(logLevel)) line(formatter(state, exception));
+        if (IsEnabled(logLevel)) line(EventLines.OneLine(formatter(state, exception)));
     }
 }

@@ -1,0 +1,57 @@
+using Plimsoll.Cli.Commands;
+
+namespace Plimsoll.Cli.Tests.Commands;
+
+public sealed class CommandLineTests
+{
+    [Theory]
+    [InlineData("up --port many", "plimsoll: --port is 'many'; expected a whole number from 0 to 65535.")]
+    [InlineData("up --prot", "plimsoll: There is no option --prot.")]
+    [InlineData("models create x --size 3kg", "plimsoll: --size is '3kg'; expected a size from 256 KiB to 64.0 GiB, such as 250MB.")]
+    [InlineData("history --since soon", "plimsoll: --since is 'soon'; expected a time above zero like 200ms, 30s, 4m or 1h.")]
+    public async Task Bad_usage_is_one_sentence_and_exit_code_2(string line, string sentence)
+    {
+        var (code, _, error) = await RunAsync(line.Split(' '));
+
+        Assert.Equal(2, code);
+        Assert.Contains(sentence, error.Split('\n'));
+        Assert.DoesNotContain("   at ", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_fleet_file_with_mistakes_is_exit_code_2()
+    {
+        var (code, _, error) = await RunAsync("up", "/nowhere/fleet.yaml");
+
+        Assert.Equal(2, code);
+        Assert.Equal("plimsoll: /nowhere/fleet.yaml:1:1: there is no such file\n", error);
+    }
+
+    [Fact]
+    public async Task A_folder_without_a_journal_is_exit_code_1()
+    {
+        foreach (var command in new[] { "status", "history", "replay" })
+        {
+            var (code, _, error) = await RunAsync(command, "--state", "/nowhere");
+
+            Assert.Equal(1, code);
+            Assert.Equal("plimsoll: /nowhere holds no journal; plimsoll up starts a fleet, --state names another folder\n", error);
+        }
+    }
+
+    [Fact]
+    public async Task A_model_that_is_none_is_named()
+    {
+        var (code, _, error) = await RunAsync("models", "inspect", "/nowhere/a.onnx");
+
+        Assert.Equal(1, code);
+        Assert.Equal("plimsoll: /nowhere/a.onnx does not exist.\n", error);
+    }
+
+    private static async Task<(int Code, string Output, string Error)> RunAsync(params string[] args)
+    {
+        var (output, error) = (new StringWriter(), new StringWriter());
+        var code = await CommandLine.RunAsync(args, output, error, TimeProvider.System);
+        return (code, output.ToString(), error.ToString());
+    }
+}

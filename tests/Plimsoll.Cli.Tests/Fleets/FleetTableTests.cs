@@ -1,0 +1,96 @@
+using Plimsoll.Cli.Fleets;
+
+namespace Plimsoll.Cli.Tests.Fleets;
+
+public sealed class FleetTableTests
+{
+    private static readonly DateTimeOffset At = new(2026, 11, 24, 12, 0, 0, TimeSpan.Zero);
+
+    [Fact]
+    public void A_fleet_is_shown_in_eighty_columns() =>
+        Assert.Equal(
+            [
+                "MODEL                     WEIGHT TIER    REPLICAS      DEMAND FORECAST    MEMORY",
+                "a-name-that-is-long...  1.40 GiB memory  1              0.5/s    120/s  1.50 GiB",
+                "small                   25.0 MiB disk    0 +1 loads         ?        ?         ?",
+            ],
+            FleetTable.Lines(Spec(), Seen(), Plan(), 80).Take(3));
+
+    [Fact]
+    public void No_line_is_wider_than_the_terminal() =>
+        Assert.All(FleetTable.Lines(Spec(), Seen(), Plan(), 80), line => Assert.InRange(line.Length, 1, 80));
+
+    [Fact]
+    public void Memory_is_shown_against_the_budget() =>
+        Assert.Contains(
+            "memory [###############.....] 1.50 GiB of 2.00 GiB, 1 not measured yet, 2 cores",
+            FleetTable.Lines(Spec(), Seen(), Plan(), 80));
+
+    [Fact]
+    public void A_reason_is_folded_at_spaces()
+    {
+        var parts = FleetTable.Wrap("one two three four", 9).ToList();
+
+        Assert.Equal(["one two", "three", "four"], parts);
+        Assert.Equal(["abcde", "fgh"], FleetTable.Wrap("abcdefgh", 5));
+    }
+
+    private static FleetSpec Spec() => new() { Models = [Model("a-name-that-is-longer-than-its-column", Bytes.GiB(1.4)), Model("small", Bytes.MiB(25))] };
+
+    private static ModelSpec Model(string name, Bytes weights) => new()
+    {
+        Id = ModelId.Of(name),
+        Version = "1",
+        Source = "/models/" + name,
+        Footprint = new Footprint { Format = ArtifactFormat.Onnx, Source = FootprintSource.Header, Digest = "d", OnDisk = weights, Weights = weights },
+        Slo = new Slo(TimeSpan.FromSeconds(1), 0.99),
+        Variants = [],
+    };
+
+    private static FleetSnapshot Seen() => new()
+    {
+        At = At,
+        Can = Capabilities.None,
+        Nodes = [new NodeState { Id = NodeId.Of("local"), HostMemory = Bytes.GiB(8), HostMemoryBudget = Bytes.GiB(2), Cores = Cores.Of(2) }],
+        Replicas =
+        [
+            Replica("a-name-that-is-longer-than-its-column", ReplicaState.Ready, Signal.Known(Bytes.GiB(1.5), At)),
+            Replica("small", ReplicaState.Loading, Signal.Missing<Bytes>("not looked yet")),
+        ],
+    };
+
+    private static InferenceReplica Replica(string model, ReplicaState state, Signal<Bytes> memory) => new()
+    {
+        Id = ReplicaId.Of(ModelId.Of(model), 1),
+        Model = ModelId.Of(model),
+        Version = "1",
+        Variant = VariantId.Of("cpu"),
+        Placement = new Placement(NodeId.Of("local"), []),
+        State = state,
+        StateSince = At,
+        StartedAt = At,
+        Reserved = Needs(),
+        HostMemory = memory,
+    };
+
+    private static ReplicaNeeds Needs() => new() { Host = MemoryNeed.None, Cores = Cores.Zero, Disk = Bytes.Zero };
+
+    private static Plan Plan() => new(
+        new InputHashes("", "", ""), [],
+        [
+            Verdict("a-name-that-is-longer-than-its-column", Signal.Known(0.5, At), Signal.Known(120.0, At)),
+            Verdict("small", Signal.Missing<double>("nobody counted"), Signal.Missing<double>("nobody counted")),
+        ],
+        Knowledge.Empty);
+
+    private static ModelVerdict Verdict(string model, Signal<double> demand, Signal<double> forecast) => new()
+    {
+        Model = ModelId.Of(model),
+        Wanted = 1,
+        Serving = 1,
+        DemandPerSecond = demand,
+        ForecastPerSecond = forecast,
+        Needs = Needs(),
+        Reason = new Reason(Rule.IdleAtZero, [Fact.Of("load", TimeSpan.FromSeconds(3))]),
+    };
+}
