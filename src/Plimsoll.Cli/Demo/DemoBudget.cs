@@ -3,34 +3,30 @@ using System.Collections.Immutable;
 namespace Plimsoll.Cli.Demo;
 
 /// <summary>The demo's memory budget, by rule.</summary>
-/// <param name="Budget">A quarter of the way from <see cref="HoldsLargestAndOne"/> to <see cref="AllThree"/>.</param>
-/// <param name="HoldsLargestAndOne">The largest model at its load peak and the heaviest other in steady state, with the planner's margin.</param>
+/// <param name="Budget">Half way between the two bounds.</param>
+/// <param name="HoldsLargestAndOne">The largest at its load peak and the lightest other in steady state, with the planner's margin.</param>
+/// <param name="TooMuch">The largest and the heaviest other in steady state, as measured.</param>
 /// <param name="AllThree">All of them in steady state, as measured.</param>
-public sealed record DemoBudget(Bytes Budget, Bytes HoldsLargestAndOne, Bytes AllThree)
+public sealed record DemoBudget(Bytes Budget, Bytes HoldsLargestAndOne, Bytes TooMuch, Bytes AllThree)
 {
     /// <summary>What the planner adds to measured memory (<see cref="Weighing"/>): a twentieth.</summary>
     public const double Margin = 1.05;
 
     /// <summary>
-    /// Enough for the planner to put one other beside the largest while that loads, too little for all at once by
-    /// what was measured. Where the heaviest other leaves no such room, a lighter one is the one that fits.
+    /// Enough for the planner to put the lightest beside the largest while that loads, too little for the heaviest other
+    /// beside it: so two of the models must take turns, and all three never fit.
     /// </summary>
-    /// <returns>Null when no budget does both: the largest's load peak exceeds its steady state by more than the rest.</returns>
+    /// <returns>Null when no budget does both: the heaviest other weighs little more than the lightest.</returns>
     public static DemoBudget? Of(ImmutableArray<MemoryNeed> needs)
     {
         var byWeight = needs.OrderByDescending(need => need.Highest).ToImmutableArray();
         var all = byWeight.Aggregate(Bytes.Zero, (sum, need) => sum + need.Steady);
-        foreach (var other in byWeight.Skip(1))
-        {
-            var low = (byWeight[0].Highest + other.Steady).Scale(Margin);
-            // Nearer the lower bound: replicas that have just loaded hold a few percent less than when they were weighed,
-            // and three such must not fit either.
-            if (low < all) return new DemoBudget(new Bytes(low.Value + (all.Value - low.Value) / 4), low, all);
-        }
-
-        return null;
+        var low = (byWeight[0].Highest + byWeight[^1].Steady).Scale(Margin);
+        var high = byWeight[0].Steady + byWeight[1].Steady;
+        return low < high ? new DemoBudget(new Bytes((low.Value + high.Value) / 2), low, high, all) : null;
     }
 
     public override string ToString() =>
-        $"Memory budget {Budget}: the largest while it loads and one other take {HoldsLargestAndOne} (5 % margin), all of them {AllThree}.";
+        $"Memory budget {Budget}: the largest while it loads and the lightest take {HoldsLargestAndOne} (5 % margin); the largest "
+        + $"and the next {TooMuch}, all of them {AllThree}.";
 }

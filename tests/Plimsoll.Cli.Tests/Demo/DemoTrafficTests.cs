@@ -128,13 +128,13 @@ public sealed class DemoTrafficTests
     [Fact]
     public void A_budget_holds_the_largest_at_its_peak_and_one_other_but_not_all_three()
     {
-        // 1.05 x (1600 + 360) = 2058 is below all three's 2080: a quarter of the 22 between them above 2058.
+        // 1.05 x (1600 + 360) = 2058 is below all three's 2080: an eighth of the 22 between them below 2080.
+        // (1600 + 120) × 1.05 = 1806 for the largest and the lightest, 1600 + 360 = 1960 for the largest and the next.
         var budget = DemoBudget.Of([Need(120, 120), Need(1600, 1600), Need(360, 360)])!;
-        Assert.Equal((Bytes.MiB(2058), Bytes.MiB(2080)), (budget.HoldsLargestAndOne, budget.AllThree));
-        Assert.Equal(Bytes.MiB(2058 + 5.5), budget.Budget);
-
-        // 1.05 x (2000 + 280) = 2394 above all three's 2260: the lighter other is taken, 1.05 x (2000 + 100) = 2205.
-        Assert.Equal(Bytes.MiB(2205), DemoBudget.Of([Need(125, 100), Need(2000, 1880), Need(300, 280)])!.HoldsLargestAndOne);
+        Assert.Equal(Bytes.MiB(1806), budget.HoldsLargestAndOne);
+        Assert.Equal(Bytes.MiB(1960), budget.TooMuch);
+        Assert.Equal(Bytes.MiB(1883), budget.Budget);
+        Assert.Equal(Bytes.MiB(2080), budget.AllThree);
         Assert.Null(DemoBudget.Of([Need(25, 20), Need(4000, 1800), Need(300, 280)]));
 
         static MemoryNeed Need(int peak, int steady) => new(Bytes.MiB(peak), Bytes.MiB(steady));
