@@ -106,10 +106,16 @@ internal sealed class Eviction(
             return lower ? new Candidate(replica, owner.Model.Priority, owner.Load.P90.TotalSeconds, frees) : null;
         if (replica.State is not (ReplicaState.Ready or ReplicaState.Asleep)) return null;
         if (!lower && owner.Serving <= owner.Model.MinReplicas) return null;
+
+        // A load just paid for must serve as long as the longer of the two loads takes before an equal may undo it; else
+        // two models that cannot both be there would spend their time loading.
+        if (!lower && observed.At - replica.StateSince < Longer(owner.Load.P90, claimant.Load.P90)) return null;
         var needed = owner.Serving <= allocations[owner.Model.Id].Wanted && !IsIdle(owner);
         if (owner.Model.Priority > claimant.Model.Priority && needed) return null;
         return new Candidate(replica, owner.Model.Priority, ExpectedLoss(owner, claimant), frees);
     }
+
+    private static TimeSpan Longer(TimeSpan a, TimeSpan b) => a > b ? a : b;
 
     private static bool IsIdle(ModelOutlook owner) =>
         owner.Held == 0 && owner.Outstanding == 0 && (owner.Idle is not { } idle || idle > owner.Load.P90);

@@ -177,6 +177,19 @@ public class PlannerTests
         Assert.Equal(["drain/large-1", "start/rival-1", "stop/large-1"], plan.StepIds());
     }
 
+    [Theory]
+    [InlineData(12, false)]
+    [InlineData(13, true)]
+    public void An_equal_is_not_pushed_out_before_it_served_as_long_as_the_longer_load_takes(double servedSeconds, bool goes)
+    {
+        // Large reloads in 12.35 s. The rival has lost far more than the price already.
+        var rival = Model("rival", 1000);
+        var spec = Spec(Large, rival);
+        var snapshot = Snapshot(spec, Node(2000), Noon, Replica(Large, 1, ReplicaState.Ready, Noon.AddSeconds(-servedSeconds)))
+            .With(Traffic(Large.Id, Noon, 2)).With(Traffic(rival.Id, Noon, 1, held: 5, heldSeconds: 10_000));
+        Assert.Equal(goes, Decide(spec, snapshot).Steps.Length > 0);
+    }
+
     [Fact]
     public void Of_two_idle_models_the_light_one_goes()
     {
