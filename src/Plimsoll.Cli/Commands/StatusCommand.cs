@@ -40,7 +40,7 @@ public static class StatusCommand
         }
 
         var width = Width();
-        output.WriteLine(FleetTable.Cut($"fleet {addresses?.Fleet ?? Path.GetFileName(folder)}, {Age(journal, tick, age)}"
+        output.WriteLine(FleetTable.Cut($"fleet {addresses?.Fleet ?? Path.GetFileName(folder)}, {Age(journal, tick, addresses, age)}"
             + (addresses is null ? "" : $", requests to {addresses.Gateway}"), width));
         foreach (var line in FleetTable.Lines(tick.Spec, tick.Snapshot, tick.Plan, width)) output.WriteLine(line);
         return ExitCode.Ok;
@@ -67,12 +67,13 @@ public static class StatusCommand
             : throw new CommandException(ExitCode.Failed, $"the journal in {folder} holds no tick yet; try again in a moment");
     }
 
-    private static string Age(JournalReader journal, RecordedTick tick, TimeSpan age)
+    private static string Age(JournalReader journal, RecordedTick tick, FleetAddresses? addresses, TimeSpan age)
     {
         var seen = age < TimeSpan.FromSeconds(1.5) ? "as of now" : $"as of {Durations.Show(age)} ago";
         var run = journal.Runs().FirstOrDefault(run => run.Run == tick.Run);
-        // A controller that was killed wrote no end; silence for several ticks tells.
-        var silent = age > (tick.Spec.Settings.Review * 5) + TimeSpan.FromSeconds(5);
+        // A controller that was killed wrote no end; its process is gone, or silence for several ticks tells.
+        var silent = age > (tick.Spec.Settings.Review * 5) + TimeSpan.FromSeconds(5)
+            || (addresses is not null && !Directory.Exists(string.Create(CultureInfo.InvariantCulture, $"/proc/{addresses.ProcessId}")));
         return run?.EndedAt is not null ? $"ended, {seen}" : silent ? $"no controller answers, {seen}"
             : string.Create(CultureInfo.InvariantCulture, $"running, {seen} (tick {tick.Number})");
     }
