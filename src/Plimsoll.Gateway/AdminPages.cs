@@ -54,7 +54,7 @@ internal static class AdminPages
         Family("plimsoll_gateway_requests_waiting", "gauge", "Requests that wait for a replica now.",
             queue => [(Label(queue), queue.Waiting.Count)]);
         Family("plimsoll_gateway_replica_outstanding", "gauge", "Requests in a replica now.",
-            queue => queue.Replicas.Values.Select(replica =>
+            queue => queue.Replicas.Select(replica =>
                 (Label(queue, $",replica=\"{Escape(replica.Route.Replica.Value)}\""), (double)replica.Outstanding)));
         text.Append("# HELP plimsoll_gateway_request_duration_seconds From a request's first byte to its response's last.\n");
         text.Append("# TYPE plimsoll_gateway_request_duration_seconds histogram\n");

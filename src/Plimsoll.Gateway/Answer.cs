@@ -33,10 +33,10 @@ internal static class Answer
     }
 
     /// <summary>503 with Retry-After: when a replica is expected, else a second.</summary>
-    public static Task BusyAsync(HttpContext context, ProtocolPath path, ModelRoute route, string message)
+    public static Task BusyAsync(HttpContext context, ProtocolPath path, TimeSpan? expectedReady, string message)
     {
         if (context.Response.HasStarted) return Task.CompletedTask;
-        var seconds = Math.Clamp(Math.Ceiling((route.ExpectedReady ?? TimeSpan.Zero).TotalSeconds), 1, 3600);
+        var seconds = Math.Clamp(Math.Ceiling((expectedReady ?? TimeSpan.Zero).TotalSeconds), 1, 3600);
         context.Response.OnStarting(() =>
         {
             context.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
@@ -93,6 +93,7 @@ internal static class Answer
     {
         StatusCodes.Status401Unauthorized => "invalid_api_key",
         StatusCodes.Status404NotFound => "model_not_found",
+        StatusCodes.Status405MethodNotAllowed => "method_not_allowed",
         StatusCodes.Status413PayloadTooLarge => "request_too_large",
         StatusCodes.Status503ServiceUnavailable => "model_not_ready",
         _ => status >= 500 ? "server_error" : "invalid_request",

@@ -45,7 +45,7 @@ public sealed class GatewayHost : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(options);
         if (options.Problems().FirstOrDefault() is { } problem) throw new GatewayException(problem);
-        var certificate = options.TlsCertificatePath is { } path ? Certificate(path, options.TlsKeyPath!) : null;
+        var tls = options.TlsCertificatePath is { } path ? Tls(path, options.TlsKeyPath!) : null;
         var client = new HttpMessageInvoker(new SocketsHttpHandler
         {
             UseProxy = false,
@@ -56,7 +56,7 @@ public sealed class GatewayHost : IAsyncDisposable
             ConnectTimeout = TimeSpan.FromSeconds(5),
             PooledConnectionIdleTimeout = TimeSpan.FromSeconds(60),
         });
-        var data = Build(options.Address, options.Port, options, certificate, logs);
+        var data = Build(options.Address, options.Port, options, tls, logs);
         var handler = new RequestHandler(router, options, data.Services.GetRequiredService<IHttpForwarder>(), client, time);
         data.Run(handler.InvokeAsync);
         WebApplication? admin = null;
@@ -97,7 +97,7 @@ public sealed class GatewayHost : IAsyncDisposable
     }
 
     private static WebApplication Build(
-        IPAddress address, int port, GatewayOptions options, X509Certificate2? certificate, ILoggerFactory? logs)
+        IPAddress address, int port, GatewayOptions options, HttpsConnectionAdapterOptions? tls, ILoggerFactory? logs)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
@@ -105,17 +105,16 @@ public sealed class GatewayHost : IAsyncDisposable
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = options.LargestBody.Value;
             kestrel.Limits.MaxConcurrentConnections = options.Connections;
-            kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(30);
+            kestrel.Limits.RequestHeadersTimeout = options.HeaderTime;
             kestrel.Limits.KeepAliveTimeout = TimeSpan.FromMinutes(2);
             kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(bytesPerSecond: 240, gracePeriod: TimeSpan.FromSeconds(10));
             kestrel.Listen(address, port, listen =>
             {
-                listen.Protocols = certificate is null ? HttpProtocols.Http1 : HttpProtocols.Http1AndHttp2;
-                if (certificate is not null)
-                    listen.UseHttps(new HttpsConnectionAdapterOptions { ServerCertificate = certificate });
+                listen.Protocols = tls is null ? HttpProtocols.Http1 : HttpProtocols.Http1AndHttp2;
+                if (tls is not null) listen.UseHttps(tls);
             });
         });
-        if (certificate is not null) builder.WebHost.UseKestrelHttpsConfiguration();
+        if (tls is not null) builder.WebHost.UseKestrelHttpsConfiguration();
         if (logs is not null) builder.Services.AddSingleton(logs);
         builder.Services.AddHttpForwarder();
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.ShutdownTime);
@@ -139,11 +138,18 @@ public sealed class GatewayHost : IAsyncDisposable
         }
     }
 
-    private static X509Certificate2 Certificate(string path, string key)
+    private static HttpsConnectionAdapterOptions Tls(string path, string key)
     {
         try
         {
-            return X509Certificate2.CreateFromPemFile(path, key);
+            // The file may hold intermediates after the certificate itself; clients want those too.
+            var chain = new X509Certificate2Collection();
+            chain.ImportFromPemFile(path);
+            return new HttpsConnectionAdapterOptions
+            {
+                ServerCertificate = X509Certificate2.CreateFromPemFile(path, key),
+                ServerCertificateChain = chain,
+            };
         }
         catch (Exception problem) when (problem is IOException or System.Security.Cryptography.CryptographicException or UnauthorizedAccessException)
         {

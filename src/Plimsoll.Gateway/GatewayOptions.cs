@@ -25,6 +25,9 @@ public sealed record GatewayOptions
     /// <summary>Bytes of one request body kept for routing or a retry; a body that must be kept and is larger gets 413.</summary>
     public Bytes BufferedBody { get; init; } = Bytes.MiB(16);
 
+    /// <summary>Bytes of all bodies kept at once, held or under way; past it a request gets 503.</summary>
+    public Bytes BufferedBodies { get; init; } = Bytes.MiB(1024);
+
     /// <summary>Largest request body at all.</summary>
     public Bytes LargestBody { get; init; } = Bytes.MiB(256);
 
@@ -37,14 +40,23 @@ public sealed record GatewayOptions
     /// <summary>Body bytes held over all models.</summary>
     public Bytes HeldBytes { get; init; } = Bytes.MiB(256);
 
+    /// <summary>Body bytes held for one model.</summary>
+    public Bytes HeldBytesPerModel { get; init; } = Bytes.MiB(128);
+
     /// <summary>Longest time a request is held; then 503 with Retry-After.</summary>
     public TimeSpan HoldTime { get; init; } = TimeSpan.FromMinutes(2);
 
-    /// <summary>Replicas a request is tried on at the most before its response has begun.</summary>
+    /// <summary>
+    /// Replicas that may fail with a request in them before it is given up; it may be the request that kills them. One
+    /// that refused the connection never had it and is not counted: the hold time bounds those.
+    /// </summary>
     public int Attempts { get; init; } = 5;
 
     /// <summary>A replica that sends nothing for this long is given up on.</summary>
     public TimeSpan ReplicaSilence { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>A client's header section must be whole within this time.</summary>
+    public TimeSpan HeaderTime { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>Connections of clients at once.</summary>
     public long Connections { get; init; } = 10_000;

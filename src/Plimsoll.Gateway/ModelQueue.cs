@@ -29,10 +29,13 @@ internal sealed class ModelQueue(ModelRoute route)
 
     public ModelRoute Route { get; set; } = route;
 
-    public SortedDictionary<ReplicaId, ReplicaSlots> Replicas { get; } = [];
+    /// <summary>Ordered by id, so that ties break the same way; an array, since every request walks it.</summary>
+    public ReplicaSlots[] Replicas { get; set; } = [];
 
     /// <summary>First in, first out.</summary>
     public LinkedList<Waiter> Waiting { get; } = new();
+
+    public long WaitingBytes { get; set; }
 
     public TrafficCounter Counter { get; } = new();
 
@@ -40,7 +43,7 @@ internal sealed class ModelQueue(ModelRoute route)
     public Slot? TryTake_NeedsLock(long now)
     {
         ReplicaSlots? best = null;
-        foreach (var replica in Replicas.Values)
+        foreach (var replica in Replicas)
         {
             if (replica.HasRoom(now) && (best is null || replica.Outstanding < best.Outstanding)) best = replica;
         }

@@ -7,8 +7,11 @@ internal sealed class ReplicaSlots(ReplicaRoute route)
 
     public int Outstanding { get; set; }
 
-    /// <summary>Gets no request before this moment: it refused a connection.</summary>
+    /// <summary>Gets no request before this moment: it refused a connection or broke one.</summary>
     public long AvoidUntilTimestamp { get; set; }
+
+    /// <summary>Failures in a row; each doubles how long it is avoided.</summary>
+    public int FailuresInARow { get; set; }
 
     public bool Routable { get; set; } = true;
 

@@ -3,33 +3,75 @@ using Microsoft.AspNetCore.Http;
 
 namespace Plimsoll.Gateway;
 
+/// <summary>How reading a body ended.</summary>
+internal enum BodyEnd { Whole, TooLarge, NoRoom }
+
+/// <summary>Bytes of all bodies that are kept at once.</summary>
+internal sealed class BodyBudget(Bytes bound)
+{
+    private long _taken;
+
+    public Bytes Bound => bound;
+
+    public Bytes Taken => new(Interlocked.Read(ref _taken));
+
+    public bool TryTake(long bytes)
+    {
+        if (Interlocked.Add(ref _taken, bytes) <= bound.Value) return true;
+        Return(bytes);
+        return false;
+    }
+
+    public void Return(long bytes) => Interlocked.Add(ref _taken, -bytes);
+}
+
 /// <summary>A request's body, kept as far as routing or a retry needs.</summary>
 internal static class RequestBody
 {
     // Bodies are trees of messages; nobody's is this deep.
     private const int DeepestJson = 128;
 
-    /// <summary>Reads the whole body up to a bound; null when it is larger.</summary>
-    public static async ValueTask<byte[]?> ReadAsync(HttpRequest request, long bound, CancellationToken cancellationToken)
+    /// <summary>
+    /// Reads the whole body up to a bound. A body that is returned has taken its length from the budget, and whoever
+    /// keeps it gives that back.
+    /// </summary>
+    /// <exception cref="IOException">The client broke the body off.</exception>
+    public static async ValueTask<(byte[]? Body, BodyEnd End)> ReadAsync(
+        HttpRequest request, long bound, BodyBudget budget, CancellationToken cancellationToken)
     {
-        if (request.ContentLength is { } length)
+        var taken = 0L;
+        var whole = false;
+        try
         {
-            if (length > bound) return null;
-            var exact = GC.AllocateUninitializedArray<byte>((int)length);
-            await request.Body.ReadExactlyAsync(exact, cancellationToken).ConfigureAwait(false);
-            return exact;
-        }
+            if (request.ContentLength is { } length)
+            {
+                if (length > bound) return (null, BodyEnd.TooLarge);
+                if (!budget.TryTake(length)) return (null, BodyEnd.NoRoom);
+                taken = length;
+                var exact = length == 0 ? [] : GC.AllocateUninitializedArray<byte>((int)length);
+                await request.Body.ReadExactlyAsync(exact, cancellationToken).ConfigureAwait(false);
+                whole = true;
+                return (exact, BodyEnd.Whole);
+            }
 
-        using var buffer = new MemoryStream();
-        var chunk = new byte[16 * 1024];
-        int read;
-        while ((read = await request.Body.ReadAsync(chunk, cancellationToken).ConfigureAwait(false)) > 0)
+            using var buffer = new MemoryStream();
+            var chunk = new byte[16 * 1024];
+            int read;
+            while ((read = await request.Body.ReadAsync(chunk, cancellationToken).ConfigureAwait(false)) > 0)
+            {
+                if (taken + read > bound) return (null, BodyEnd.TooLarge);
+                if (!budget.TryTake(read)) return (null, BodyEnd.NoRoom);
+                taken += read;
+                buffer.Write(chunk, 0, read);
+            }
+
+            whole = true;
+            return (buffer.ToArray(), BodyEnd.Whole);
+        }
+        finally
         {
-            if (buffer.Length + read > bound) return null;
-            buffer.Write(chunk, 0, read);
+            if (!whole) budget.Return(taken);
         }
-
-        return buffer.ToArray();
     }
 
     /// <summary>The value of the top-level "model"; null with what is wrong where there is none.</summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.AspNetCore.Http;
@@ -10,12 +11,16 @@ internal sealed class RequestHandler(
     Router router, GatewayOptions options, IHttpForwarder forwarder, HttpMessageInvoker client, TimeProvider time)
 {
     private readonly ForwarderRequestConfig _config = new() { ActivityTimeout = options.ReplicaSilence };
+    private readonly BodyBudget _bodies = new(options.BufferedBodies);
     private readonly byte[]? _apiKey = options.ApiKey is { } key ? SHA256.HashData(Encoding.UTF8.GetBytes(key)) : null;
 
     public Task InvokeAsync(HttpContext context)
     {
         var path = ProtocolPath.Parse(context.Request.Path.Value ?? "", context.Request.Method);
         if (!IsAllowed(context)) return Answer.ErrorAsync(context, path, StatusCodes.Status401Unauthorized, "a valid API key is needed: Authorization: Bearer <key>");
+
+        // The key is between client and gateway; replicas have no business with it.
+        if (_apiKey is not null) context.Request.Headers.Authorization = default;
         return path.Endpoint switch
         {
             Endpoint.ServerMetadata => Answer.ServerMetadataAsync(context),
@@ -32,48 +37,89 @@ internal sealed class RequestHandler(
     private async Task InferAsync(HttpContext context, ProtocolPath path)
     {
         var arrived = time.GetTimestamp();
+        var request = context.Request;
+        if (!HttpMethods.IsPost(request.Method))
+        {
+            await Answer.ErrorAsync(context, path, StatusCodes.Status405MethodNotAllowed, "inference takes POST").ConfigureAwait(false);
+            return;
+        }
+
         if (!router.TryFind(path.Model!, out var queue))
         {
             await UnknownAsync(context, path, path.Model!).ConfigureAwait(false);
             return;
         }
 
+        if (request.ContentLength > options.LargestBody.Value)
+        {
+            await TooLargeAsync(context, path, options.LargestBody).ConfigureAwait(false);
+            return;
+        }
+
         // The path names the model, so a body too large to keep can still be streamed, once.
-        var stream = context.Request.ContentLength > options.BufferedBody.Value;
-        byte[]? body = null;
-        if (!stream && (body = await ReadAsync(context, path).ConfigureAwait(false)) is null) return;
-        await ServeAsync(context, path, queue, body, context.Request.ContentLength ?? body?.Length ?? 0, arrived).ConfigureAwait(false);
+        if (request.ContentLength > options.BufferedBody.Value)
+            await ServeAsync(context, path, queue, null, request.ContentLength.Value, arrived).ConfigureAwait(false);
+        else if (await ReadAsync(context, path, queue).ConfigureAwait(false) is { } body)
+            await ServeKeptAsync(context, path, queue, body, arrived).ConfigureAwait(false);
     }
 
     private async Task OpenAiAsync(HttpContext context, ProtocolPath path)
     {
         var arrived = time.GetTimestamp();
-        if (await ReadAsync(context, path).ConfigureAwait(false) is not { } body) return;
+        if (await ReadAsync(context, path, null).ConfigureAwait(false) is not { } body) return;
         var (model, problem) = RequestBody.ModelOf(body);
-        if (model is null)
-            await Answer.ErrorAsync(context, path, StatusCodes.Status400BadRequest, problem!).ConfigureAwait(false);
-        else if (!router.TryFind(model, out var queue))
-            await UnknownAsync(context, path, model).ConfigureAwait(false);
-        else
-            await ServeAsync(context, path, queue, body, body.Length, arrived).ConfigureAwait(false);
+        if (model is not null && router.TryFind(model, out var queue))
+        {
+            await ServeKeptAsync(context, path, queue, body, arrived).ConfigureAwait(false);
+            return;
+        }
+
+        _bodies.Return(body.Length);
+        if (model is null) await Answer.ErrorAsync(context, path, StatusCodes.Status400BadRequest, problem!).ConfigureAwait(false);
+        else await UnknownAsync(context, path, model).ConfigureAwait(false);
     }
 
-    private async ValueTask<byte[]?> ReadAsync(HttpContext context, ProtocolPath path)
+    // The body, or null when the client has been told why there is none.
+    private async ValueTask<byte[]?> ReadAsync(HttpContext context, ProtocolPath path, ModelQueue? queue)
     {
         try
         {
-            if (await RequestBody.ReadAsync(context.Request, options.BufferedBody.Value, context.RequestAborted).ConfigureAwait(false) is { } body)
-                return body;
-            await Answer.ErrorAsync(context, path, StatusCodes.Status413PayloadTooLarge,
-                $"the body is larger than the {options.BufferedBody} kept for routing").ConfigureAwait(false);
+            var (body, end) = await RequestBody.ReadAsync(context.Request, options.BufferedBody.Value, _bodies, context.RequestAborted)
+                .ConfigureAwait(false);
+            if (body is not null) return body;
+            if (end == BodyEnd.TooLarge)
+            {
+                await TooLargeAsync(context, path, options.BufferedBody).ConfigureAwait(false);
+                return null;
+            }
+
+            // Overload is demand too, where it is known for what.
+            if (queue is not null)
+            {
+                Router.Arrived(queue, context.Request.ContentLength ?? 0);
+                Router.Ended(queue, RequestEnd.Rejected, TimeSpan.Zero);
+            }
+
+            await Answer.BusyAsync(context, path, null, $"requests under way fill the {_bodies.Bound} kept for bodies").ConfigureAwait(false);
         }
         catch (Exception problem) when (problem is IOException or OperationCanceledException or BadHttpRequestException)
         {
-            if (!context.RequestAborted.IsCancellationRequested)
-                await Answer.ErrorAsync(context, path, StatusCodes.Status400BadRequest, "the body ended early or could not be read").ConfigureAwait(false);
+            if (!context.RequestAborted.IsCancellationRequested) await BrokenBodyAsync(context, path, problem).ConfigureAwait(false);
         }
 
         return null;
+    }
+
+    private async Task ServeKeptAsync(HttpContext context, ProtocolPath path, ModelQueue queue, byte[] body, long arrived)
+    {
+        try
+        {
+            await ServeAsync(context, path, queue, body, body.Length, arrived).ConfigureAwait(false);
+        }
+        finally
+        {
+            _bodies.Return(body.Length);
+        }
     }
 
     private async Task ServeAsync(
@@ -81,44 +127,53 @@ internal sealed class RequestHandler(
     {
         Router.Arrived(queue, size);
         var held = TimeSpan.Zero;
+        var unreached = TimeSpan.Zero;
         var end = RequestEnd.Failed;
         try
         {
-            for (var attempt = 1; ; attempt++)
+            var again = false;
+            for (var deaths = 0; ;)
             {
                 var asked = time.GetTimestamp();
-                var patience = options.HoldTime - held;
+                var patience = (queue.Route.HoldTime ?? options.HoldTime) - held - unreached;
                 var (slot, refused) = await router.TakeAsync(
-                    queue, body?.Length ?? 0, patience > TimeSpan.Zero ? patience : TimeSpan.Zero, context.RequestAborted).ConfigureAwait(false);
-                held += time.GetElapsedTime(asked);
+                    queue, body?.Length ?? 0, patience > TimeSpan.Zero ? patience : TimeSpan.Zero, again, context.RequestAborted).ConfigureAwait(false);
+                var sent = time.GetTimestamp();
+                held += time.GetElapsedTime(asked, sent);
                 if (slot is null)
                 {
                     end = RequestEnd.Rejected;
-                    await Answer.BusyAsync(context, path, queue.Route, refused!).ConfigureAwait(false);
+                    await Answer.BusyAsync(context, path, queue.Route.ExpectedReady, refused!).ConfigureAwait(false);
                     return;
                 }
 
-                var (error, served) = await AttemptAsync(context, queue, slot, body, held).ConfigureAwait(false);
-                if (error is ForwarderError.None)
+                var error = await AttemptAsync(context, queue, slot, body, held).ConfigureAwait(false);
+                if (error == ForwarderError.None)
                 {
-                    end = served ? RequestEnd.Completed : RequestEnd.Failed;
+                    end = context.Response.StatusCode < 500 ? RequestEnd.Completed : RequestEnd.Failed;
                     return;
                 }
 
                 // A response that broke off on the replica's side is cut off at the client too; that is no abandonment.
-                if (context.RequestAborted.IsCancellationRequested && error != ForwarderError.ResponseBodyDestination)
+                if (error == ForwarderError.RequestBodyClient
+                    || (context.RequestAborted.IsCancellationRequested && error != ForwarderError.ResponseBodyDestination))
                 {
                     end = RequestEnd.Abandoned;
+                    if (error == ForwarderError.RequestBodyClient)
+                        await BrokenBodyAsync(context, path, context.GetForwarderErrorFeature()?.Exception).ConfigureAwait(false);
                     return;
                 }
 
-                // Only before the first byte of a response, and only a body that can be sent again.
-                var again = body is not null && attempt < options.Attempts && !context.Response.HasStarted
-                    && error is ForwarderError.Request or ForwarderError.RequestBodyDestination;
+                // Only before the first byte of a response. A replica that was never reached has read nothing of the body;
+                // after one that died with the request, only a body that was kept can be sent again.
+                var missed = IsUnreached(context, error);
+                if (missed) unreached += time.GetElapsedTime(sent);
+                again = !context.Response.HasStarted && (missed || (body is not null && IsDeath(error) && ++deaths < options.Attempts));
                 if (!again)
                 {
                     if (context.Response.HasStarted) context.Abort();
-                    else await Answer.ErrorAsync(context, path, StatusCodes.Status502BadGateway,
+                    else await Answer.ErrorAsync(context, path,
+                        error == ForwarderError.RequestTimedOut ? StatusCodes.Status504GatewayTimeout : StatusCodes.Status502BadGateway,
                         $"the replica {slot.Route.Replica} ended or failed before it answered").ConfigureAwait(false);
                     return;
                 }
@@ -136,7 +191,7 @@ internal sealed class RequestHandler(
         }
     }
 
-    private async ValueTask<(ForwarderError Error, bool Served)> AttemptAsync(
+    private async ValueTask<ForwarderError> AttemptAsync(
         HttpContext context, ModelQueue queue, Slot slot, byte[]? body, TimeSpan held)
     {
         if (body is not null)
@@ -147,9 +202,9 @@ internal sealed class RequestHandler(
         }
 
         // Zero for nearly all: formatting is only paid for by those that waited.
-        context.Response.Headers["x-plimsoll-held-ms"] = held < TimeSpan.FromMilliseconds(1) ? "0" : ((long)held.TotalMilliseconds).ToString(System.Globalization.CultureInfo.InvariantCulture);
+        context.Response.Headers["x-plimsoll-held-ms"] = held < TimeSpan.FromMilliseconds(1) ? "0" : ((long)held.TotalMilliseconds).ToString(CultureInfo.InvariantCulture);
         context.Response.Headers["x-plimsoll-replica"] = slot.Route.Replica.Value;
-        var error = ForwarderError.Request;
+        var error = ForwarderError.RequestCanceled;
         try
         {
             error = await forwarder.SendAsync(context, slot.Route.Address.OriginalString, client, _config, HttpTransformer.Default).ConfigureAwait(false);
@@ -157,11 +212,28 @@ internal sealed class RequestHandler(
         finally
         {
             var answered = error == ForwarderError.None && context.Response.StatusCode < 500;
-            router.Release(queue, slot, answered, refused: error is ForwarderError.Request or ForwarderError.RequestBodyDestination);
+            var refused = !context.RequestAborted.IsCancellationRequested && error != ForwarderError.None
+                && (IsDeath(error) || IsUnreached(context, error));
+            router.Release(queue, slot, answered, refused);
         }
 
-        return (error, context.Response.StatusCode < 500);
+        return error;
     }
+
+    private static bool IsDeath(ForwarderError error) => error is ForwarderError.Request or ForwarderError.RequestBodyDestination;
+
+    // Refused, or no connection within the connect timeout (which comes as a cancellation with a timeout inside).
+    private static bool IsUnreached(HttpContext context, ForwarderError error) =>
+        error is ForwarderError.Request or ForwarderError.RequestTimedOut
+        && context.GetForwarderErrorFeature()?.Exception is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError }
+            or OperationCanceledException { InnerException: TimeoutException };
+
+    private static Task BrokenBodyAsync(HttpContext context, ProtocolPath path, Exception? problem) =>
+        Answer.ErrorAsync(context, path, (problem as BadHttpRequestException)?.StatusCode ?? StatusCodes.Status400BadRequest,
+            problem is BadHttpRequestException bad ? $"the body could not be read: {bad.Message}" : "the body ended early or could not be read");
+
+    private static Task TooLargeAsync(HttpContext context, ProtocolPath path, Bytes bound) =>
+        Answer.ErrorAsync(context, path, StatusCodes.Status413PayloadTooLarge, $"the body is larger than the {bound} that are taken here");
 
     // Metadata and readiness are no demand: they are asked of a replica that is there, or answered as not ready.
     private async Task AskAsync(HttpContext context, ProtocolPath path)
@@ -175,12 +247,12 @@ internal sealed class RequestHandler(
         ReplicaRoute? route;
         lock (queue.Gate)
         {
-            route = queue.Replicas.Values.FirstOrDefault(replica => replica.Routable && !replica.Route.Draining)?.Route;
+            route = Array.Find(queue.Replicas, replica => replica.Routable && !replica.Route.Draining)?.Route;
         }
 
         if (route is null)
         {
-            await Answer.BusyAsync(context, path, queue.Route, $"{path.Model} is not loaded; a request for it loads it").ConfigureAwait(false);
+            await Answer.BusyAsync(context, path, queue.Route.ExpectedReady, $"{path.Model} is not loaded; a request for it loads it").ConfigureAwait(false);
             return;
         }
 

@@ -28,6 +28,9 @@ public sealed record ModelRoute
     /// <summary>How long until a replica is expected to serve, for Retry-After; null when unknown.</summary>
     public TimeSpan? ExpectedReady { get; init; }
 
+    /// <summary>Longest time a request for it is held; null takes the gateway's.</summary>
+    public TimeSpan? HoldTime { get; init; }
+
     /// <summary>Set when the model can never be served (refused, unreadable): requests get 503 with this sentence at once.</summary>
     public string? Unavailable { get; init; }
 }

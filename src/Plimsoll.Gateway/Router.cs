@@ -12,8 +12,10 @@ internal enum RequestEnd { Completed, Failed, Abandoned, Rejected }
 /// </summary>
 public sealed class Router(GatewayOptions options, TimeProvider time)
 {
-    // A replica that refused a connection is likely dying; the body's next look decides.
-    private static readonly TimeSpan Avoid = TimeSpan.FromMilliseconds(500);
+    // A replica that refused a connection is likely dying; the body's next look decides. Doubled by each failure in a row:
+    // 250 ms, 500 ms, … 4 s, so that a table that is late costs few attempts.
+    private static readonly TimeSpan AvoidFirst = TimeSpan.FromMilliseconds(250);
+    private const int AvoidDoublings = 4;
 
     private readonly Lock _publish = new();
     private readonly Lock _held = new();
@@ -92,7 +94,7 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
         {
             lock (queue.Gate)
             {
-                if (queue.Replicas.TryGetValue(replica, out var slots)) return slots.Outstanding;
+                if (Array.Find(queue.Replicas, slots => slots.Route.Replica == replica) is { } found) return found.Outstanding;
             }
         }
 
@@ -121,9 +123,13 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
         }
     }
 
-    /// <summary>A slot at once, or after waiting; null with the reason when the bounds or the time say no.</summary>
+    /// <summary>
+    /// A slot at once, or after waiting; null with the reason when the bounds or the time say no. A request that comes
+    /// <paramref name="again"/>, because its replica died, goes before those that never had one, and past the bounds: it
+    /// was admitted, and there are no more of them than slots.
+    /// </summary>
     internal async ValueTask<(Slot? Slot, string? Refused)> TakeAsync(
-        ModelQueue queue, long bytes, TimeSpan patience, CancellationToken cancellationToken)
+        ModelQueue queue, long bytes, TimeSpan patience, bool again, CancellationToken cancellationToken)
     {
         Waiter waiter;
         var now = time.GetTimestamp();
@@ -132,14 +138,17 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
             if (queue.Route.Unavailable is { } why) return (null, why);
 
             // Whoever waits already goes first.
-            if (queue.Waiting.Count == 0 && queue.TryTake_NeedsLock(now) is { } slot) return (slot, null);
-            if (queue.Waiting.Count >= options.HeldRequestsPerModel)
+            if ((again || queue.Waiting.Count == 0) && queue.TryTake_NeedsLock(now) is { } slot) return (slot, null);
+            if (!again && queue.Waiting.Count >= options.HeldRequestsPerModel)
                 return (null, $"{queue.Waiting.Count} requests wait for {queue.Route.Model} already");
-            waiter = new Waiter(queue.Route.Priority, Interlocked.Increment(ref _sequence), bytes, now);
-            if (!TryAdmit(waiter)) return (null, "the queue of held requests is full");
-            waiter.Node = queue.Waiting.AddLast(waiter);
+            if (!again && queue.WaitingBytes + bytes > options.HeldBytesPerModel.Value)
+                return (null, $"{new Bytes(queue.WaitingBytes)} of requests wait for {queue.Route.Model} already");
+            waiter = new Waiter(again ? int.MaxValue : queue.Route.Priority, Interlocked.Increment(ref _sequence), bytes, now);
+            if (!TryAdmit(waiter, again)) return (null, "the queue of held requests is full");
+            waiter.Node = again ? queue.Waiting.AddFirst(waiter) : queue.Waiting.AddLast(waiter);
+            queue.WaitingBytes += bytes;
             queue.Counter.Totals.Held++;
-            if (!queue.Replicas.Values.Any(replica => replica.Routable && !replica.Route.Draining)) _change.TrySetResult();
+            if (!Array.Exists(queue.Replicas, replica => replica.Routable && !replica.Route.Draining)) _change.TrySetResult();
         }
 
         try
@@ -172,13 +181,43 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
         var now = time.GetTimestamp();
         lock (queue.Gate)
         {
-            slot.Replica.Outstanding--;
-            if (served) queue.Counter.AddService(slot.Depth, time.GetElapsedTime(slot.SentTimestamp, now).TotalSeconds);
-            if (refused) slot.Replica.AvoidUntilTimestamp = now + (long)(Avoid.TotalSeconds * time.TimestampFrequency);
+            var replica = slot.Replica;
+            replica.Outstanding--;
+            if (served)
+            {
+                queue.Counter.AddService(slot.Depth, time.GetElapsedTime(slot.SentTimestamp, now).TotalSeconds);
+                replica.FailuresInARow = 0;
+            }
+
+            // Of the requests that one death failed, the first to tell counts; those sent before it say nothing new.
+            if (refused && slot.Route == replica.Route && slot.SentTimestamp >= replica.AvoidUntilTimestamp)
+            {
+                var pause = AvoidFirst * (1 << Math.Min(replica.FailuresInARow++, AvoidDoublings));
+                replica.AvoidUntilTimestamp = now + (long)(pause.TotalSeconds * time.TimestampFrequency);
+                _ = ServeAfterAsync(queue, replica, pause);
+            }
+
             Serve_NeedsLock(queue, now);
         }
 
         if (refused) _change.TrySetResult();
+    }
+
+    // No table may come and no slot be freed, so the end of the avoidance itself lets waiters go.
+    private async Task ServeAfterAsync(ModelQueue queue, ReplicaSlots replica, TimeSpan pause)
+    {
+        do
+        {
+            await Task.Delay(pause, time).ConfigureAwait(false);
+            pause = TimeSpan.FromMilliseconds(1);
+        }
+        while (time.GetTimestamp() < AvoidedUntil(queue, replica));
+        lock (queue.Gate) Serve_NeedsLock(queue, time.GetTimestamp());
+
+        static long AvoidedUntil(ModelQueue queue, ReplicaSlots replica)
+        {
+            lock (queue.Gate) return replica.AvoidUntilTimestamp;
+        }
     }
 
     /// <summary>The request is over, for the counts.</summary>
@@ -214,21 +253,24 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
     private static void Update_NeedsLock(ModelQueue queue, ModelRoute route)
     {
         queue.Route = route;
-        var wanted = route.Replicas.ToDictionary(replica => replica.Replica);
-        foreach (var (id, slots) in queue.Replicas)
+        var known = queue.Replicas.ToDictionary(slots => slots.Route.Replica);
+        foreach (var slots in queue.Replicas) slots.Routable = false;
+        foreach (var replica in route.Replicas)
         {
-            // One that left the table while requests are in it stays known until they end.
-            slots.Routable = wanted.ContainsKey(id);
+            if (!known.TryGetValue(replica.Replica, out var slots))
+            {
+                known.Add(replica.Replica, new ReplicaSlots(replica));
+                continue;
+            }
+
+            // Published anew with something changed: whatever it refused is past.
+            if (slots.Route != replica) (slots.AvoidUntilTimestamp, slots.FailuresInARow) = (0, 0);
+            slots.Route = replica;
+            slots.Routable = true;
         }
 
-        foreach (var (id, replica) in wanted)
-        {
-            if (queue.Replicas.TryGetValue(id, out var slots)) slots.Route = replica;
-            else queue.Replicas[id] = new ReplicaSlots(replica);
-        }
-
-        foreach (var gone in queue.Replicas.Where(pair => !pair.Value.Routable && pair.Value.Outstanding == 0).Select(pair => pair.Key).ToArray())
-            queue.Replicas.Remove(gone);
+        // One that left the table while requests are in it stays known until they end.
+        queue.Replicas = [.. known.Values.Where(slots => slots.Routable || slots.Outstanding > 0).OrderBy(slots => slots.Route.Replica)];
     }
 
     private void Serve_NeedsLock(ModelQueue queue, long now)
@@ -239,6 +281,7 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
             var slot = unavailable ? null : queue.TryTake_NeedsLock(now);
             if (slot is null && !unavailable) return;
             queue.Waiting.RemoveFirst();
+            queue.WaitingBytes -= first.Value.Bytes;
             first.Value.Node = null;
             Forget(first.Value);
             queue.Counter.HeldSecondsEnded += HeldSince(queue, first.Value, now);
@@ -282,11 +325,11 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
         return Math.Max(0, Math.Min(waited.TotalSeconds, interval.TotalSeconds));
     }
 
-    private bool TryAdmit(Waiter waiter)
+    private bool TryAdmit(Waiter waiter, bool again)
     {
         lock (_held)
         {
-            while (_waiters.Count >= options.HeldRequests || _heldBytes + waiter.Bytes > options.HeldBytes.Value)
+            while (!again && (_waiters.Count >= options.HeldRequests || _heldBytes + waiter.Bytes > options.HeldBytes.Value))
             {
                 // The newest of the lowest priority makes room for a higher one.
                 if (_waiters.Min is not { } lowest || lowest.Priority >= waiter.Priority) return false;
@@ -316,6 +359,7 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
         {
             if (waiter.Node is null) return;
             queue.Waiting.Remove(waiter.Node);
+            queue.WaitingBytes -= waiter.Bytes;
             waiter.Node = null;
             queue.Counter.HeldSecondsEnded += HeldSince(queue, waiter, time.GetTimestamp());
         }

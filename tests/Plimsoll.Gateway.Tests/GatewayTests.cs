@@ -1,73 +1,19 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Net.Sockets;
-using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 
 namespace Plimsoll.Gateway.Tests;
 
-public sealed class GatewayTests : IAsyncLifetime
+public sealed class GatewayTests : GatewayScene
 {
-    private static readonly ModelId Bert = new("bert");
-    private static readonly Slo OneSecond = new(TimeSpan.FromSeconds(1), 0.99);
-    private static readonly CancellationToken Patience = CancellationToken.None;
-
-    private readonly List<IAsyncDisposable> _running = [];
-    private readonly HttpClient _client = new() { Timeout = TimeSpan.FromSeconds(60) };
-    private Router _router = null!;
-
-    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
-
-    public async ValueTask DisposeAsync()
-    {
-        _client.Dispose();
-        foreach (var one in Enumerable.Reverse(_running)) await one.DisposeAsync();
-    }
-
-    private async Task<Uri> GatewayAsync(GatewayOptions? options = null)
-    {
-        options = (options ?? new GatewayOptions()) with { Port = 0 };
-        _router = new Router(options, TimeProvider.System);
-        var host = await GatewayHost.StartAsync(options, _router, TimeProvider.System, null, Patience);
-        _running.Add(host);
-        AdminAddress = host.AdminAddress!;
-        return host.Address;
-    }
-
-    private Uri AdminAddress { get; set; } = null!;
-
-    private async Task<Upstream> UpstreamAsync(Func<HttpContext, Task>? answer = null)
-    {
-        var upstream = await Upstream.StartAsync(answer);
-        _running.Add(upstream);
-        return upstream;
-    }
-
-    private static ModelRoute Route(ModelId model, params ReplicaRoute[] replicas) => new() { Model = model, Slo = OneSecond, Replicas = [.. replicas] };
-
-    private static ReplicaRoute Replica(int ordinal, Uri address, int concurrency = 8, bool draining = false) =>
-        new(ReplicaId.Of(Bert, ordinal), address, concurrency, draining);
-
-    private Task<HttpResponseMessage> InferAsync(Uri gateway, string body = "{}", string model = "bert") =>
-        _client.PostAsync(new Uri(gateway, $"/v2/models/{model}/infer"), new StringContent(body, Encoding.UTF8, "application/json"), Patience);
-
-    private static async Task UntilAsync(Func<bool> holds)
-    {
-        var deadline = TimeProvider.System.GetTimestamp() + (60 * TimeProvider.System.TimestampFrequency);
-        while (!holds())
-        {
-            Assert.True(TimeProvider.System.GetTimestamp() < deadline, "waited a minute in vain");
-            await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System, Patience);
-        }
-    }
-
     [Fact]
     public async Task An_inference_goes_to_the_replica_of_its_model_and_is_counted()
     {
         var gateway = await GatewayAsync();
         var upstream = await UpstreamAsync();
-        _router.Publish(new RouteTable([Route(Bert, Replica(1, upstream.Address))]));
+        Router.Publish(new RouteTable([Route(Bert, Replica(1, upstream.Address))]));
 
         using var response = await InferAsync(gateway, """{"inputs":[]}""");
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
@@ -75,10 +21,10 @@ public sealed class GatewayTests : IAsyncLifetime
         Assert.Equal("bert-1", response.Headers.GetValues("x-plimsoll-replica").Single());
         Assert.Equal("""{"inputs":[]}""", upstream.Bodies.Single());
 
-        var row = Assert.Single(_router.ReadTraffic(DateTimeOffset.UnixEpoch));
+        var row = Assert.Single(Router.ReadTraffic(DateTimeOffset.UnixEpoch));
         Assert.Equal((1, 13, 1, 0, 0), (row.Arrivals, row.RequestBytes, row.Completed, row.Failed, row.HeldNow));
         Assert.Equal(1, row.Service!.Count);
-        Assert.Equal(0, Assert.Single(_router.ReadTraffic(DateTimeOffset.UnixEpoch)).Arrivals);
+        Assert.Equal(0, Assert.Single(Router.ReadTraffic(DateTimeOffset.UnixEpoch)).Arrivals);
     }
 
     [Theory]
@@ -89,8 +35,8 @@ public sealed class GatewayTests : IAsyncLifetime
     {
         var gateway = await GatewayAsync();
         var upstream = await UpstreamAsync(context => context.Response.WriteAsync(context.Request.Path));
-        _router.Publish(new RouteTable([Route(Bert, Replica(1, upstream.Address))]));
-        using var response = await _client.PostAsync(new Uri(gateway, path), new StringContent(body), Patience);
+        Router.Publish(new RouteTable([Route(Bert, Replica(1, upstream.Address))]));
+        using var response = await Client.PostAsync(new Uri(gateway, path), new StringContent(body), Patience);
         Assert.Equal(path, await response.Content.ReadAsStringAsync(Patience));
         Assert.Equal(body, upstream.Bodies.Single());
     }
@@ -106,8 +52,8 @@ public sealed class GatewayTests : IAsyncLifetime
     public async Task What_cannot_be_routed_is_refused_in_the_protocols_own_shape(string path, string body, int status, string where)
     {
         var gateway = await GatewayAsync();
-        _router.Publish(new RouteTable([Route(Bert)]));
-        using var response = await _client.PostAsync(new Uri(gateway, path), new StringContent(body), Patience);
+        Router.Publish(new RouteTable([Route(Bert)]));
+        using var response = await Client.PostAsync(new Uri(gateway, path), new StringContent(body), Patience);
         Assert.Equal(status, (int)response.StatusCode);
         var error = await response.Content.ReadFromJsonAsync<JsonElement>(Patience);
         foreach (var name in where.Split('.')) error = error.GetProperty(name);
@@ -118,11 +64,11 @@ public sealed class GatewayTests : IAsyncLifetime
     public async Task A_deep_body_is_refused_and_a_large_one_gets_413()
     {
         var gateway = await GatewayAsync(new GatewayOptions { BufferedBody = Bytes.KiB(64) });
-        _router.Publish(new RouteTable([Route(Bert)]));
+        Router.Publish(new RouteTable([Route(Bert)]));
         var deep = """{"a":""" + new string('[', 20_000) + new string(']', 20_000) + """,   "model":"bert"}""";
-        using var refused = await _client.PostAsync(new Uri(gateway, "/v1/embeddings"), new StringContent(deep), Patience);
+        using var refused = await Client.PostAsync(new Uri(gateway, "/v1/embeddings"), new StringContent(deep), Patience);
         Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
-        using var large = await _client.PostAsync(new Uri(gateway, "/v1/embeddings"), new StringContent(new string(' ', 70_000)), Patience);
+        using var large = await Client.PostAsync(new Uri(gateway, "/v1/embeddings"), new StringContent(new string(' ', 70_000)), Patience);
         Assert.Equal(HttpStatusCode.RequestEntityTooLarge, large.StatusCode);
     }
 
@@ -131,7 +77,7 @@ public sealed class GatewayTests : IAsyncLifetime
     {
         var gateway = await GatewayAsync(new GatewayOptions { BufferedBody = Bytes.KiB(64) });
         var upstream = await UpstreamAsync();
-        _router.Publish(new RouteTable([Route(Bert, Replica(1, upstream.Address))]));
+        Router.Publish(new RouteTable([Route(Bert, Replica(1, upstream.Address))]));
         using var response = await InferAsync(gateway, new string('x', 200_000));
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
         Assert.Equal(200_000, upstream.Bodies.Single().Length);
@@ -142,29 +88,29 @@ public sealed class GatewayTests : IAsyncLifetime
     {
         var gateway = await GatewayAsync();
         var upstream = await UpstreamAsync();
-        _router.Publish(new RouteTable([Route(Bert)]));
-        var woken = _router.WaitForChangeAsync(Patience);
+        Router.Publish(new RouteTable([Route(Bert)]));
+        var woken = Router.WaitForChangeAsync(Patience);
         var waiting = InferAsync(gateway);
         await woken.WaitAsync(TimeSpan.FromSeconds(60), TimeProvider.System, Patience);
-        var row = Assert.Single(_router.ReadTraffic(TimeProvider.System.GetUtcNow()));
+        var row = Assert.Single(Router.ReadTraffic(TimeProvider.System.GetUtcNow()));
         Assert.Equal((1, 1), (row.Arrivals, row.HeldNow));
         Assert.NotNull(row.OldestHeld);
 
-        _router.Publish(new RouteTable([Route(Bert, Replica(1, upstream.Address))]));
+        Router.Publish(new RouteTable([Route(Bert, Replica(1, upstream.Address))]));
         using var response = await waiting;
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
-        Assert.Equal(0, _router.HeldCount);
+        Assert.Equal(0, Router.HeldCount);
     }
 
     [Fact]
     public async Task Past_the_hold_time_a_request_gets_503_with_retry_after()
     {
         var gateway = await GatewayAsync(new GatewayOptions { HoldTime = TimeSpan.FromMilliseconds(50) });
-        _router.Publish(new RouteTable([Route(Bert) with { ExpectedReady = TimeSpan.FromSeconds(6.2) }]));
+        Router.Publish(new RouteTable([Route(Bert) with { ExpectedReady = TimeSpan.FromSeconds(6.2) }]));
         using var response = await InferAsync(gateway);
         Assert.Equal(HttpStatusCode.ServiceUnavailable, response.StatusCode);
         Assert.Equal(TimeSpan.FromSeconds(7), response.Headers.RetryAfter!.Delta);
-        Assert.Equal(1, Assert.Single(_router.ReadTraffic(DateTimeOffset.UnixEpoch)).Rejected);
+        Assert.Equal(1, Assert.Single(Router.ReadTraffic(DateTimeOffset.UnixEpoch)).Rejected);
     }
 
     [Fact]
@@ -172,11 +118,11 @@ public sealed class GatewayTests : IAsyncLifetime
     {
         var gateway = await GatewayAsync(new GatewayOptions { HeldRequests = 2 });
         var vip = new ModelId("vip");
-        _router.Publish(new RouteTable([Route(Bert), Route(vip) with { Priority = 9 }]));
+        Router.Publish(new RouteTable([Route(Bert), Route(vip) with { Priority = 9 }]));
         var first = InferAsync(gateway);
-        await UntilAsync(() => _router.HeldCount == 1);
+        await UntilAsync(() => Router.HeldCount == 1);
         var second = InferAsync(gateway);
-        await UntilAsync(() => _router.HeldCount == 2);
+        await UntilAsync(() => Router.HeldCount == 2);
         using var third = await InferAsync(gateway);
         Assert.Equal(HttpStatusCode.ServiceUnavailable, third.StatusCode);
 
@@ -184,7 +130,7 @@ public sealed class GatewayTests : IAsyncLifetime
         using var pushedOut = await second;
         Assert.Equal(HttpStatusCode.ServiceUnavailable, pushedOut.StatusCode);
         var upstream = await UpstreamAsync();
-        _router.Publish(new RouteTable([Route(Bert, Replica(1, upstream.Address)), Route(vip, new ReplicaRoute(ReplicaId.Of(vip, 1), upstream.Address, 8, false)) with { Priority = 9 }]));
+        Router.Publish(new RouteTable([Route(Bert, Replica(1, upstream.Address)), Route(vip, new ReplicaRoute(ReplicaId.Of(vip, 1), upstream.Address, 8, false)) with { Priority = 9 }]));
         using var one = await first;
         using var two = await important;
         Assert.Equal((HttpStatusCode.OK, HttpStatusCode.OK), (one.StatusCode, two.StatusCode));
@@ -194,17 +140,17 @@ public sealed class GatewayTests : IAsyncLifetime
     public async Task A_client_that_leaves_while_held_leaves_no_trace_in_the_queue()
     {
         var gateway = await GatewayAsync();
-        _router.Publish(new RouteTable([Route(Bert)]));
+        Router.Publish(new RouteTable([Route(Bert)]));
         using var impatient = new CancellationTokenSource();
-        var request = _client.PostAsync(new Uri(gateway, "/v2/models/bert/infer"), new StringContent("{}"), impatient.Token);
-        await UntilAsync(() => _router.HeldCount == 1);
+        var request = Client.PostAsync(new Uri(gateway, "/v2/models/bert/infer"), new StringContent("{}"), impatient.Token);
+        await UntilAsync(() => Router.HeldCount == 1);
         await impatient.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => request);
-        await UntilAsync(() => _router.HeldCount == 0);
+        await UntilAsync(() => Router.HeldCount == 0);
         var rows = new List<ModelTraffic>();
         await UntilAsync(() =>
         {
-            rows.AddRange(_router.ReadTraffic(DateTimeOffset.UnixEpoch));
+            rows.AddRange(Router.ReadTraffic(DateTimeOffset.UnixEpoch));
             return rows.Sum(row => row.Abandoned) == 1;
         });
     }
@@ -215,12 +161,12 @@ public sealed class GatewayTests : IAsyncLifetime
         var gateway = await GatewayAsync();
         Task Slow(HttpContext context) => Task.Delay(TimeSpan.FromMilliseconds(2), TimeProvider.System, context.RequestAborted);
         var (a, b) = (await UpstreamAsync(Slow), await UpstreamAsync(Slow));
-        _router.Publish(new RouteTable([Route(Bert, Replica(1, a.Address, 3), Replica(2, b.Address, 5))]));
+        Router.Publish(new RouteTable([Route(Bert, Replica(1, a.Address, 3), Replica(2, b.Address, 5))]));
         var responses = await Task.WhenAll(Enumerable.Range(0, 500).Select(_ => InferAsync(gateway)));
         Assert.All(responses, response => Assert.Equal(HttpStatusCode.OK, response.StatusCode));
         Assert.InRange(a.MostAtOnce, 1, 3);
         Assert.InRange(b.MostAtOnce, 1, 5);
-        var row = Assert.Single(_router.ReadTraffic(DateTimeOffset.UnixEpoch));
+        var row = Assert.Single(Router.ReadTraffic(DateTimeOffset.UnixEpoch));
         Assert.Equal((500, 500), (row.Arrivals, row.Completed));
         foreach (var response in responses) response.Dispose();
     }
@@ -239,34 +185,37 @@ public sealed class GatewayTests : IAsyncLifetime
         }, Patience);
         var upstream = await UpstreamAsync();
         var dyingAddress = new Uri($"http://127.0.0.1:{((IPEndPoint)dying.LocalEndpoint).Port}/");
-        _router.Publish(new RouteTable([Route(Bert, Replica(1, dyingAddress), Replica(2, upstream.Address))]));
+        Router.Publish(new RouteTable([Route(Bert, Replica(1, dyingAddress), Replica(2, upstream.Address))]));
         using var response = await InferAsync(gateway, "again");
         await deaths;
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
         Assert.Equal("bert-2", response.Headers.GetValues("x-plimsoll-replica").Single());
         Assert.Equal("again", upstream.Bodies.Single());
-        Assert.Equal((1, 1, 0), Assert.Single(_router.ReadTraffic(DateTimeOffset.UnixEpoch)) is var row ? (row.Arrivals, row.Completed, row.Failed) : default);
+        Assert.Equal((1, 1, 0), Assert.Single(Router.ReadTraffic(DateTimeOffset.UnixEpoch)) is var row ? (row.Arrivals, row.Completed, row.Failed) : default);
     }
 
     [Fact]
     public async Task After_the_first_byte_nothing_is_repeated_and_the_client_sees_the_break()
     {
         var gateway = await GatewayAsync();
+        var seen = new TaskCompletionSource();
         var upstream = await UpstreamAsync(async context =>
         {
             context.Response.ContentLength = 100;
             await context.Response.WriteAsync("half of it");
             await context.Response.Body.FlushAsync();
+            await seen.Task.WaitAsync(TimeSpan.FromSeconds(60), TimeProvider.System);
             context.Abort();
         });
-        _router.Publish(new RouteTable([Route(Bert, Replica(1, upstream.Address))]));
-        await Assert.ThrowsAnyAsync<Exception>(async () =>
-        {
-            using var response = await InferAsync(gateway);
-            await response.Content.ReadAsStringAsync(Patience);
-        });
+        Router.Publish(new RouteTable([Route(Bert, Replica(1, upstream.Address))]));
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(gateway, "/v2/models/bert/infer")) { Content = new StringContent("{}") };
+        using var response = await Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Patience);
+        await using var stream = await response.Content.ReadAsStreamAsync(Patience);
+        await stream.ReadExactlyAsync(new byte["half of it".Length], Patience);
+        seen.SetResult();
+        await Assert.ThrowsAnyAsync<IOException>(async () => await stream.ReadExactlyAsync(new byte[1], Patience));
         Assert.Single(upstream.Bodies);
-        await UntilAsync(() => _router.ReadTraffic(DateTimeOffset.UnixEpoch).Single().Failed == 1);
+        Assert.Equal(1, (await TrafficAsync(row => row.Failed == 1)).Arrivals);
     }
 
     [Fact]
@@ -282,12 +231,12 @@ public sealed class GatewayTests : IAsyncLifetime
             await go.Task.WaitAsync(TimeSpan.FromSeconds(60), TimeProvider.System);
             await context.Response.WriteAsync("data: two\n\n");
         });
-        _router.Publish(new RouteTable([Route(Bert, Replica(1, upstream.Address))]));
+        Router.Publish(new RouteTable([Route(Bert, Replica(1, upstream.Address))]));
         using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(gateway, "/v1/chat/completions"))
         {
             Content = new StringContent("""{"model":"bert","stream":true}"""),
         };
-        using var response = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Patience);
+        using var response = await Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Patience);
         using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(Patience));
         Assert.Equal("data: one", await reader.ReadLineAsync(Patience));
         go.SetResult();
@@ -300,9 +249,9 @@ public sealed class GatewayTests : IAsyncLifetime
         var gateway = await GatewayAsync();
         var (a, b) = (await UpstreamAsync(), await UpstreamAsync());
         var routes = new[] { Replica(1, a.Address), Replica(2, b.Address) };
-        _router.Publish(new RouteTable([Route(Bert, routes)]));
+        Router.Publish(new RouteTable([Route(Bert, routes)]));
         var (sent, failures) = (0, 0);
-        async Task Client()
+        async Task Sender()
         {
             while (Interlocked.Increment(ref sent) <= 10_000)
             {
@@ -311,21 +260,21 @@ public sealed class GatewayTests : IAsyncLifetime
             }
         }
 
-        var clients = Enumerable.Range(0, 16).Select(_ => Client()).ToArray();
+        var clients = Enumerable.Range(0, 16).Select(_ => Sender()).ToArray();
         for (var drain = 0; drain < 20; drain++)
         {
             var before = Volatile.Read(ref sent);
             var leaving = routes[drain % 2] with { Draining = true };
-            _router.Publish(new RouteTable([Route(Bert, leaving, routes[1 - (drain % 2)])]));
-            await UntilAsync(() => _router.Outstanding(leaving.Replica) == 0);
-            _router.Publish(new RouteTable([Route(Bert, routes[1 - (drain % 2)])]));
+            Router.Publish(new RouteTable([Route(Bert, leaving, routes[1 - (drain % 2)])]));
+            await UntilAsync(() => Router.Outstanding(leaving.Replica) == 0);
+            Router.Publish(new RouteTable([Route(Bert, routes[1 - (drain % 2)])]));
             await UntilAsync(() => Volatile.Read(ref sent) >= Math.Min(10_000, before + 400));
-            _router.Publish(new RouteTable([Route(Bert, routes)]));
+            Router.Publish(new RouteTable([Route(Bert, routes)]));
         }
 
         await Task.WhenAll(clients);
         Assert.Equal(0, failures);
-        var row = Assert.Single(_router.ReadTraffic(DateTimeOffset.UnixEpoch));
+        var row = Assert.Single(Router.ReadTraffic(DateTimeOffset.UnixEpoch));
         Assert.Equal((10_000, 10_000, 0, 0), (row.Arrivals, row.Completed, row.Failed, row.Rejected));
     }
 
@@ -333,11 +282,11 @@ public sealed class GatewayTests : IAsyncLifetime
     public async Task Readiness_and_metadata_of_an_unloaded_model_are_answered_and_load_nothing()
     {
         var gateway = await GatewayAsync();
-        _router.Publish(new RouteTable([Route(Bert)]));
-        Assert.Equal(HttpStatusCode.OK, (await _client.GetAsync(new Uri(gateway, "/v2/health/ready"), Patience)).StatusCode);
-        Assert.Equal(HttpStatusCode.ServiceUnavailable, (await _client.GetAsync(new Uri(gateway, "/v2/models/bert/ready"), Patience)).StatusCode);
-        Assert.Equal(0, Assert.Single(_router.ReadTraffic(DateTimeOffset.UnixEpoch)).Arrivals);
-        var list = await _client.GetFromJsonAsync<JsonElement>(new Uri(gateway, "/v1/models"), Patience);
+        Router.Publish(new RouteTable([Route(Bert)]));
+        Assert.Equal(HttpStatusCode.OK, (await Client.GetAsync(new Uri(gateway, "/v2/health/ready"), Patience)).StatusCode);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, (await Client.GetAsync(new Uri(gateway, "/v2/models/bert/ready"), Patience)).StatusCode);
+        Assert.Equal(0, Assert.Single(Router.ReadTraffic(DateTimeOffset.UnixEpoch)).Arrivals);
+        var list = await Client.GetFromJsonAsync<JsonElement>(new Uri(gateway, "/v1/models"), Patience);
         Assert.Equal("bert", list.GetProperty("data")[0].GetProperty("id").GetString());
     }
 
@@ -346,10 +295,10 @@ public sealed class GatewayTests : IAsyncLifetime
     {
         var gateway = await GatewayAsync();
         var upstream = await UpstreamAsync();
-        _router.Publish(new RouteTable([Route(Bert, Replica(1, upstream.Address))]));
+        Router.Publish(new RouteTable([Route(Bert, Replica(1, upstream.Address))]));
         (await InferAsync(gateway)).Dispose();
-        Assert.Equal(HttpStatusCode.NotFound, (await _client.GetAsync(new Uri(gateway, "/metrics"), Patience)).StatusCode);
-        var metrics = await _client.GetStringAsync(new Uri(AdminAddress, "/metrics"), Patience);
+        Assert.Equal(HttpStatusCode.NotFound, (await Client.GetAsync(new Uri(gateway, "/metrics"), Patience)).StatusCode);
+        var metrics = await Client.GetStringAsync(new Uri(AdminAddress, "/metrics"), Patience);
         Assert.Contains("plimsoll_gateway_requests_total{model=\"bert\"} 1\n", metrics, StringComparison.Ordinal);
         Assert.Contains("plimsoll_gateway_request_duration_seconds_count{model=\"bert\"} 1\n", metrics, StringComparison.Ordinal);
     }
@@ -358,12 +307,12 @@ public sealed class GatewayTests : IAsyncLifetime
     public async Task A_key_is_asked_for_where_one_is_set()
     {
         var gateway = await GatewayAsync(new GatewayOptions { ApiKey = "sesame" });
-        _router.Publish(new RouteTable([Route(Bert)]));
-        Assert.Equal(HttpStatusCode.Unauthorized, (await _client.GetAsync(new Uri(gateway, "/v1/models"), Patience)).StatusCode);
-        _client.DefaultRequestHeaders.Authorization = new("Bearer", "sesam");
-        Assert.Equal(HttpStatusCode.Unauthorized, (await _client.GetAsync(new Uri(gateway, "/v1/models"), Patience)).StatusCode);
-        _client.DefaultRequestHeaders.Authorization = new("Bearer", "sesame");
-        Assert.Equal(HttpStatusCode.OK, (await _client.GetAsync(new Uri(gateway, "/v1/models"), Patience)).StatusCode);
+        Router.Publish(new RouteTable([Route(Bert)]));
+        Assert.Equal(HttpStatusCode.Unauthorized, (await Client.GetAsync(new Uri(gateway, "/v1/models"), Patience)).StatusCode);
+        Client.DefaultRequestHeaders.Authorization = new("Bearer", "sesam");
+        Assert.Equal(HttpStatusCode.Unauthorized, (await Client.GetAsync(new Uri(gateway, "/v1/models"), Patience)).StatusCode);
+        Client.DefaultRequestHeaders.Authorization = new("Bearer", "sesame");
+        Assert.Equal(HttpStatusCode.OK, (await Client.GetAsync(new Uri(gateway, "/v1/models"), Patience)).StatusCode);
     }
 
     [Fact]
@@ -371,7 +320,7 @@ public sealed class GatewayTests : IAsyncLifetime
     {
         var open = new GatewayOptions { Address = IPAddress.Any, Port = 0 };
         var problem = await Assert.ThrowsAsync<GatewayException>(() =>
-            GatewayHost.StartAsync(open, new Router(open, TimeProvider.System), TimeProvider.System, null, Patience));
+            GatewayHost.StartAsync(open, new Plimsoll.Gateway.Router(open, TimeProvider.System), TimeProvider.System, null, Patience));
         Assert.Contains("gateway.tls.certificate", problem.Message, StringComparison.Ordinal);
         Assert.Equal(2, open.Problems().Count());
     }
@@ -384,7 +333,7 @@ public sealed class GatewayTests : IAsyncLifetime
         var port = ((IPEndPoint)taken.LocalEndpoint).Port;
         var options = new GatewayOptions { Port = port };
         var problem = await Assert.ThrowsAsync<GatewayException>(() =>
-            GatewayHost.StartAsync(options, new Router(options, TimeProvider.System), TimeProvider.System, null, Patience));
+            GatewayHost.StartAsync(options, new Plimsoll.Gateway.Router(options, TimeProvider.System), TimeProvider.System, null, Patience));
         Assert.Equal($"gateway.listen: port {port} on 127.0.0.1 is in use; stop what uses it, or choose another port (0 takes a free one)", problem.Message);
     }
 }

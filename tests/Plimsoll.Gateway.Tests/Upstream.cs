@@ -20,11 +20,11 @@ internal sealed class Upstream : IAsyncDisposable
 
     public int MostAtOnce { get; private set; }
 
-    public static async Task<Upstream> StartAsync(Func<HttpContext, Task>? answer = null)
+    public static async Task<Upstream> StartAsync(Func<HttpContext, Task>? answer = null, int port = 0)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.WebHost.UseUrls($"http://127.0.0.1:{port}");
         var app = builder.Build();
         var upstream = new Upstream(app);
         app.Run(async context =>
