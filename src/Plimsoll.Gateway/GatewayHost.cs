@@ -103,7 +103,9 @@ public sealed class GatewayHost : IAsyncDisposable
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = options.LargestBody.Value;
+
+            // The request handler bounds bodies. Kestrel would cut the connection instead, and the client miss the 413.
+            kestrel.Limits.MaxRequestBodySize = null;
             kestrel.Limits.MaxConcurrentConnections = options.Connections;
             kestrel.Limits.RequestHeadersTimeout = options.HeaderTime;
             kestrel.Limits.KeepAliveTimeout = TimeSpan.FromMinutes(2);

@@ -232,12 +232,30 @@ internal sealed class RequestHandler(
         Answer.ErrorAsync(context, path, (problem as BadHttpRequestException)?.StatusCode ?? StatusCodes.Status400BadRequest,
             problem is BadHttpRequestException bad ? $"the body could not be read: {bad.Message}" : "the body ended early or could not be read");
 
-    private static Task TooLargeAsync(HttpContext context, ProtocolPath path, Bytes bound) =>
-        Answer.ErrorAsync(context, path, StatusCodes.Status413PayloadTooLarge, $"the body is larger than the {bound} that are taken here");
+    private static Task TooLargeAsync(HttpContext context, ProtocolPath path, Bytes bound)
+    {
+        // What the client still sends is not read to its end, so the connection cannot carry another request.
+        if (HttpProtocol.IsHttp11(context.Request.Protocol))
+        {
+            context.Response.OnStarting(() =>
+            {
+                context.Response.Headers.Connection = "close";
+                return Task.CompletedTask;
+            });
+        }
+
+        return Answer.ErrorAsync(context, path, StatusCodes.Status413PayloadTooLarge, $"the body is larger than the {bound} that are taken here");
+    }
 
     // Metadata and readiness are no demand: they are asked of a replica that is there, or answered as not ready.
     private async Task AskAsync(HttpContext context, ProtocolPath path)
     {
+        if (!HttpMethods.IsGet(context.Request.Method) && !HttpMethods.IsHead(context.Request.Method))
+        {
+            await Answer.ErrorAsync(context, path, StatusCodes.Status405MethodNotAllowed, "metadata and readiness take GET").ConfigureAwait(false);
+            return;
+        }
+
         if (!router.TryFind(path.Model!, out var queue))
         {
             await UnknownAsync(context, path, path.Model!).ConfigureAwait(false);

@@ -138,6 +138,8 @@ public sealed class BoundsTests : GatewayScene
         Router.Publish(new RouteTable([Route(Bert)]));
         using var response = await Client.GetAsync(new Uri(gateway, "/v2/models/bert/infer"), Patience);
         Assert.Equal(HttpStatusCode.MethodNotAllowed, response.StatusCode);
+        using var posted = await Client.PostAsync(new Uri(gateway, "/v2/models/bert/ready"), new StringContent("{}"), Patience);
+        Assert.Equal(HttpStatusCode.MethodNotAllowed, posted.StatusCode);
         Assert.Equal(0, Assert.Single(Router.ReadTraffic(DateTimeOffset.UnixEpoch)).Arrivals);
     }
 }
