@@ -232,9 +232,8 @@ internal sealed class RequestHandler(
         Answer.ErrorAsync(context, path, (problem as BadHttpRequestException)?.StatusCode ?? StatusCodes.Status400BadRequest,
             problem is BadHttpRequestException bad ? $"the body could not be read: {bad.Message}" : "the body ended early or could not be read");
 
-    private static Task TooLargeAsync(HttpContext context, ProtocolPath path, Bytes bound)
+    private async Task TooLargeAsync(HttpContext context, ProtocolPath path, Bytes bound)
     {
-        // What the client still sends is not read to its end, so the connection cannot carry another request.
         if (HttpProtocol.IsHttp11(context.Request.Protocol))
         {
             context.Response.OnStarting(() =>
@@ -244,7 +243,24 @@ internal sealed class RequestHandler(
             });
         }
 
-        return Answer.ErrorAsync(context, path, StatusCodes.Status413PayloadTooLarge, $"the body is larger than the {bound} that are taken here");
+        await Answer.ErrorAsync(context, path, StatusCodes.Status413PayloadTooLarge, $"the body is larger than the {bound} that are taken here")
+            .ConfigureAwait(false);
+        await context.Response.CompleteAsync().ConfigureAwait(false);
+
+        // Closing under a client that still sends would reset the connection, and the client might never read the answer.
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(5), time);
+        try
+        {
+            var chunk = new byte[16 * 1024];
+            while (await context.Request.Body.ReadAsync(chunk, patience.Token).ConfigureAwait(false) > 0)
+            {
+                // Thrown away.
+            }
+        }
+        catch (Exception end) when (end is IOException or OperationCanceledException or BadHttpRequestException)
+        {
+            // Long enough.
+        }
     }
 
     // Metadata and readiness are no demand: they are asked of a replica that is there, or answered as not ready.
