@@ -79,5 +79,5 @@ public sealed record EngineProfile(
         devices > 0 ? Cores.Of(devices)
         : weights <= Bytes.MiB(64) ? Cores.Of(0.25)
         : weights <= Bytes.MiB(512) ? Cores.Of(0.5)
-        : Cores.Of(Math.Max(1, Math.Ceiling(weights.Value / Bytes.GiB(8).Value * 1.0)));
+        : Cores.Of(Math.Max(1, Math.Ceiling(weights.Value / (double)Bytes.GiB(8).Value)));
 }

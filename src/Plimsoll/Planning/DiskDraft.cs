@@ -13,80 +13,105 @@ internal sealed class DiskDraft
     private readonly Knowledge _knowledge;
     private readonly Dictionary<ModelId, ModelOutlook> _outlooks;
     private readonly Dictionary<(NodeId, ModelId, string), CachedArtifact> _cached;
-    private readonly Dictionary<NodeId, Bytes> _free = [];
-    private readonly HashSet<StepId> _planned = [];
+    private readonly Dictionary<NodeId, DiskLedger> _ledgers;
+    private readonly ILookup<(NodeId, ModelId, string), InferenceReplica> _users;
+    private readonly HashSet<StepId> _fetched = [];
     private readonly HashSet<StepId> _evicted = [];
+    private readonly HashSet<(NodeId, ModelId, string)> _wanted = [];
 
     public DiskDraft(
         FleetSpec spec, FleetSnapshot observed, Knowledge knowledge, Dictionary<ModelId, ModelOutlook> outlooks)
     {
         (_spec, _observed, _knowledge, _outlooks) = (spec, observed, knowledge, outlooks);
-        _cached = observed.Cache.ToDictionary(artifact => (artifact.Node, artifact.Model, artifact.Version));
-        foreach (var node in observed.Nodes)
-        {
-            var used = observed.Cache.Where(artifact => artifact.Node == node.Id)
-                .Aggregate(Bytes.Zero, (sum, artifact) => sum + artifact.Size);
-            var left = (node.CacheBudget ?? Bytes.Zero) - used;
-
-            // A file system of unknown free space takes nothing more.
-            _free[node.Id] = node.CacheFileSystemFree.TryGetLast(out var free) ? Bytes.Min(left, free) : Bytes.Zero;
-            foreach (var work in observed.InFlight.Where(work => work.Node == node.Id && work.Kind == WorkKind.Fetching))
-                _free[node.Id] -= Bytes.Max(Bytes.Zero, (work.Total ?? Bytes.Zero) - (work.Done ?? Bytes.Zero));
-        }
+        _cached = observed.Cache.ToDictionary(Key);
+        _ledgers = observed.Nodes.ToDictionary(node => node.Id, node => new DiskLedger(node, observed));
+        _users = observed.Replicas.ToLookup(replica => (replica.Placement.Node, replica.Model, replica.Version));
     }
 
-    public bool Has(NodeId node, ModelSpec model) =>
-        !model.Cached || _cached.TryGetValue((node, model.Id, model.Version), out var artifact) && artifact.Complete;
+    /// <summary>What the weights of a model need before they are on a node's disk.</summary>
+    /// <param name="MustGo">Replicas whose weights must go first, so they must end; empty where none must.</param>
+    /// <param name="Evicts">What is removed to make room.</param>
+    public sealed record Way(ImmutableArray<InferenceReplica> MustGo, ImmutableArray<CachedArtifact> Evicts)
+    {
+        public static readonly Way Clear = new([], []);
+    }
+
+    public bool Has(NodeId node, ModelSpec model) => !model.Cached
+        || (_cached.TryGetValue((node, model.Id, model.Version), out var artifact) && artifact.Complete && !_evicted.Contains(Evict(artifact)));
 
     /// <summary>Free on the node's cache once what is planned has arrived.</summary>
-    public Bytes Free(NodeId node) => Bytes.Max(Bytes.Zero, _free[node]);
+    public Bytes Free(NodeId node) => _ledgers[node].Free;
 
-    /// <summary>Whether the weights are on the node, on their way, or have or can be given room.</summary>
-    public bool CanPrepare(NodeState node, ModelOutlook outlook) =>
-        Has(node.Id, outlook.Model)
-        || (_observed.Can.HasFlag(Capabilities.PrefetchWeights)
-            && (UnderWay(node, outlook.Model) || Room(node, outlook) is not null));
-
-    /// <summary>Emits what brings the weights onto the node, and what must be evicted for it; empty when they are there.</summary>
-    /// <exception cref="InvalidOperationException"><see cref="CanPrepare"/> said no.</exception>
-    public ImmutableArray<StepId> Prepare(NodeState node, ModelOutlook outlook, SortedDictionary<StepId, Step> steps)
+    /// <summary>How the weights can come onto the node; null when they can not.</summary>
+    /// <param name="node">The node.</param>
+    /// <param name="outlook">The model.</param>
+    /// <param name="going">Replicas that this plan ends already.</param>
+    public Way? WayTo(NodeState node, ModelOutlook outlook, HashSet<ReplicaId> going)
     {
         var model = outlook.Model;
+        if (Has(node.Id, model)) return Way.Clear;
+        if (!_observed.Can.HasFlag(Capabilities.PrefetchWeights)) return null;
+        if (UnderWay(node.Id, model)) return Way.Clear;
+
+        // What this plan removes is not brought back by it: the next one does, once it is gone.
+        if (_evicted.Contains(StepId.Of($"evict/{model.Id}@{model.Version}/{node.Id}"))) return null;
+        var missing = Missing(node.Id, model) - _ledgers[node.Id].Free;
+        if (missing <= Bytes.Zero) return Way.Clear;
+        return _observed.Can.HasFlag(Capabilities.EvictWeights) ? Room(node.Id, model, missing, going) : null;
+    }
+
+    /// <summary>Emits what brings the weights onto the node, and what must be evicted for it; empty when they are there.</summary>
+    /// <exception cref="InvalidOperationException">The way does not lead there: a mistake of the planner.</exception>
+    public ImmutableArray<StepId> Prepare(NodeState node, ModelOutlook outlook, Way way, SortedDictionary<StepId, Step> steps)
+    {
+        var model = outlook.Model;
+        if (!model.Cached) return [];
+        _wanted.Add((node.Id, model.Id, model.Version));
         if (Has(node.Id, model)) return [];
         var size = model.Footprint.OnDisk;
         var fetch = new Step.Prefetch(model.Id, model.Version, node.Id, size)
         {
             Reason = new Reason(Rule.PrefetchForStart, [Fact.Of("node", node.Id.Value), Fact.Of("size", size)]),
         };
-        if (UnderWay(node, model))
+        if (UnderWay(node.Id, model))
         {
             steps.TryAdd(fetch.Id, fetch);
             return [fetch.Id];
         }
 
-        var evictions = Room(node, outlook) ?? throw new InvalidOperationException($"no room for {model.Id} on the disk of {node.Id}");
-        foreach (var step in evictions)
+        foreach (var artifact in way.Evicts)
         {
-            steps[step.Id] = step;
-            _free[node.Id] += step.Size;
-            _evicted.Add(step.Id);
+            var users = _users[Key(artifact)].Select(replica => StepId.Of($"stop/{replica.Id}")).Order();
+            var evict = new Step.Evict(artifact.Model, artifact.Version, node.Id, artifact.Size)
+            {
+                After = [.. users],
+                Reason = new Reason(Rule.EvictForRoom,
+                [
+                    Fact.Of("claimant", model.Id.Value), Fact.Of("needed", size), Fact.Of("refetch", Refetch(artifact.Size)),
+                ]),
+            };
+            steps[evict.Id] = evict;
+            _evicted.Add(evict.Id);
+            _ledgers[node.Id].WillEvict(evict.Id, artifact.Size);
         }
 
-        steps[fetch.Id] = fetch with { After = [.. evictions.Select(step => step.Id).Order()] };
-        _planned.Add(fetch.Id);
-        _free[node.Id] -= size - Partial(node.Id, model);
+        var after = _ledgers[node.Id].TryReserve(Missing(node.Id, model))
+            ?? throw new InvalidOperationException($"evicting for {model.Id} on {node.Id} did not make the room it promised");
+        steps[fetch.Id] = fetch with { After = after };
+        _fetched.Add(fetch.Id);
         return [fetch.Id];
     }
 
-    /// <summary>Weights that fit what is left, highest priority first, while nothing else is being fetched.</summary>
+    /// <summary>What is worth nothing goes; weights that fit what is left come, highest priority first, one at a time.</summary>
     public IEnumerable<Step> Ahead()
     {
-        var fetching = _observed.InFlight.Count(work => work.Kind == WorkKind.Fetching) + _planned.Count;
-        foreach (var artifact in _observed.Cache.Where(artifact => !_outlooks.ContainsKey(artifact.Model) && !artifact.Pinned))
-            yield return new Step.Evict(artifact.Model, artifact.Version, artifact.Node, artifact.Size)
-            {
-                Reason = new Reason(Rule.EvictRemovedModel, []),
-            };
+        if (_observed.Can.HasFlag(Capabilities.EvictWeights))
+        {
+            foreach (var step in Worthless()) yield return step;
+        }
+
+        if (!_observed.Can.HasFlag(Capabilities.PrefetchWeights)) yield break;
+        var fetching = _observed.InFlight.Count(work => work.Kind == WorkKind.Fetching) + _fetched.Count;
         foreach (var outlook in _outlooks.Values.OrderByDescending(outlook => outlook.Model.Priority).ThenBy(outlook => outlook.Model.Id))
         {
             var model = outlook.Model;
@@ -95,8 +120,9 @@ internal sealed class DiskDraft
             foreach (var node in _observed.Nodes.Where(node => node.Condition == NodeCondition.Ready))
             {
                 if (fetching >= AheadAtOnce) yield break;
-                var left = _free[node.Id];
-                if (model.Footprint.OnDisk - Partial(node.Id, model) > left) continue;
+                var left = _ledgers[node.Id].FreeNow;
+                if (_evicted.Contains(StepId.Of($"evict/{model.Id}@{model.Version}/{node.Id}"))
+                    || Missing(node.Id, model) > left) continue;
                 fetching++;
                 yield return new Step.Prefetch(model.Id, model.Version, node.Id, model.Footprint.OnDisk)
                 {
@@ -108,46 +134,75 @@ internal sealed class DiskDraft
         }
     }
 
-    // Least worth first: what is seldom used and quick to fetch again.
-    private ImmutableArray<Step.Evict>? Room(NodeState node, ModelOutlook claimant)
+    // Of a model that left the fleet file, or of a version that its successor has replaced on the same disk.
+    private IEnumerable<Step> Worthless()
     {
-        var needed = claimant.Model.Footprint.OnDisk - Partial(node.Id, claimant.Model);
-        var missing = needed - _free[node.Id];
-        if (missing <= Bytes.Zero) return [];
-        if (!_observed.Can.HasFlag(Capabilities.EvictWeights)) return null;
-        var victims = _observed.Cache
-            .Where(artifact => artifact.Node == node.Id && !artifact.Pinned && artifact.Size.Value > 0
-                && !_evicted.Contains(StepId.Of($"evict/{artifact.Model}@{artifact.Version}/{node.Id}"))
-                && !_planned.Contains(StepId.Of($"prefetch/{artifact.Model}@{artifact.Version}/{node.Id}"))
-                && (artifact.Model != claimant.Model.Id || artifact.Version != claimant.Model.Version))
-            .Select(artifact => (artifact, Refetch: Refetch(artifact.Size)))
-            .OrderBy(pair => _outlooks.TryGetValue(pair.artifact.Model, out var owner) ? owner.ActiveRate * pair.Refetch.TotalSeconds : -1)
-            .ThenBy(pair => pair.Refetch).ThenBy(pair => pair.artifact.Model);
-        var steps = ImmutableArray.CreateBuilder<Step.Evict>();
-        foreach (var (artifact, refetch) in victims)
+        foreach (var artifact in _observed.Cache.Where(artifact => !artifact.Pinned && !_evicted.Contains(Evict(artifact))))
         {
-            steps.Add(new Step.Evict(artifact.Model, artifact.Version, node.Id, artifact.Size)
-            {
-                Reason = new Reason(Rule.EvictForRoom,
-                [
-                    Fact.Of("claimant", claimant.Model.Id.Value), Fact.Of("needed", needed), Fact.Of("refetch", refetch),
-                ]),
-            });
-            missing -= artifact.Size;
-            if (missing <= Bytes.Zero) return steps.ToImmutable();
+            var rule = !_outlooks.TryGetValue(artifact.Model, out var owner) ? Rule.EvictRemovedModel
+                : owner.Model.Version != artifact.Version && Has(artifact.Node, owner.Model) ? Rule.EvictOldVersion
+                : (Rule?)null;
+            if (rule is { } why)
+                yield return new Step.Evict(artifact.Model, artifact.Version, artifact.Node, artifact.Size) { Reason = new Reason(why, []) };
+        }
+    }
+
+    // Least worth first, then whatever proved unnecessary stays after all, dearest first. What replicas use goes only with
+    // them: those that end anyway cost nothing more, the others are for the caller to judge.
+    private Way? Room(NodeId node, ModelSpec claimant, Bytes missing, HashSet<ReplicaId> going)
+    {
+        var candidates = _observed.Cache
+            .Where(artifact => artifact.Node == node && artifact.Size.Value > 0 && !_evicted.Contains(Evict(artifact))
+                && !_wanted.Contains(Key(artifact)) && !UnderWay(artifact)
+                && (artifact.Model != claimant.Id || artifact.Version != claimant.Version)
+                && (!artifact.Pinned || _users[Key(artifact)].Any()))
+            .Select(artifact => (Artifact: artifact, MustGo: _users[Key(artifact)].Where(user => !going.Contains(user.Id)).ToArray()))
+            .OrderBy(candidate => candidate.MustGo.Length > 0)
+            .ThenBy(candidate => candidate.MustGo.Length > 0 ? Priority(candidate.Artifact) : 0)
+            .ThenBy(candidate => Worth(candidate.Artifact))
+            .ThenBy(candidate => candidate.Artifact.Size).ThenBy(candidate => candidate.Artifact.Model)
+            .ThenBy(candidate => candidate.Artifact.Version, StringComparer.Ordinal).ToArray();
+        var chosen = new List<(CachedArtifact Artifact, InferenceReplica[] MustGo)>();
+        foreach (var candidate in candidates)
+        {
+            if (missing <= Bytes.Zero) break;
+            chosen.Add(candidate);
+            missing -= candidate.Artifact.Size;
         }
 
-        return null;
+        if (missing > Bytes.Zero) return null;
+        for (var i = chosen.Count - 2; i >= 0; i--)
+        {
+            if (missing + chosen[i].Artifact.Size > Bytes.Zero) continue;
+            missing += chosen[i].Artifact.Size;
+            chosen.RemoveAt(i);
+        }
+
+        return new Way(
+            [.. chosen.SelectMany(one => one.MustGo).OrderBy(replica => replica.Id)], [.. chosen.Select(one => one.Artifact)]);
     }
+
+    /// <summary>Seconds of waiting that a removed copy is expected to cost per second; nothing for what nobody will ask for.</summary>
+    private double Worth(CachedArtifact artifact) =>
+        _outlooks.TryGetValue(artifact.Model, out var owner) && owner.Model.Version == artifact.Version
+            ? owner.ActiveRate * Refetch(artifact.Size).TotalSeconds : -1;
+
+    private int Priority(CachedArtifact artifact) =>
+        _outlooks.TryGetValue(artifact.Model, out var owner) ? owner.Model.Priority : int.MinValue;
 
     private TimeSpan Refetch(Bytes size) => _knowledge.FleetFetches.Prior(size, null, _spec.Settings).P90;
 
-    private Bytes Partial(NodeId node, ModelSpec model) =>
-        _cached.TryGetValue((node, model.Id, model.Version), out var artifact) ? artifact.Size : Bytes.Zero;
+    private Bytes Missing(NodeId node, ModelSpec model) => model.Footprint.OnDisk
+        - (_cached.TryGetValue((node, model.Id, model.Version), out var artifact) ? artifact.Size : Bytes.Zero);
 
-    private bool UnderWay(NodeState node, ModelSpec model)
-    {
-        var fetch = StepId.Of($"prefetch/{model.Id}@{model.Version}/{node.Id}");
-        return _planned.Contains(fetch) || _observed.InFlight.Any(work => work.Step == fetch);
-    }
+    private bool UnderWay(NodeId node, ModelSpec model) => UnderWay(StepId.Of($"prefetch/{model.Id}@{model.Version}/{node}"));
+
+    private bool UnderWay(CachedArtifact artifact) =>
+        UnderWay(StepId.Of($"prefetch/{artifact.Model}@{artifact.Version}/{artifact.Node}"));
+
+    private bool UnderWay(StepId fetch) => _fetched.Contains(fetch) || _observed.InFlight.Any(work => work.Step == fetch);
+
+    private static (NodeId, ModelId, string) Key(CachedArtifact artifact) => (artifact.Node, artifact.Model, artifact.Version);
+
+    private static StepId Evict(CachedArtifact artifact) => StepId.Of($"evict/{artifact.Model}@{artifact.Version}/{artifact.Node}");
 }

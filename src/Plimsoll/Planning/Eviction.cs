@@ -19,11 +19,13 @@ internal sealed class Eviction(
     /// <summary>The best choice over the nodes, or null and why not.</summary>
     /// <param name="claimant">Who needs room.</param>
     /// <param name="nodes">Where it could run, in order of preference.</param>
+    /// <param name="mustGo">Whose weights must leave a node's disk for the claimant's, so that they must go themselves.</param>
     /// <param name="going">What is let go already.</param>
     /// <param name="mayPay">False when a model of higher priority was refused: then only lower ones may be taken from.</param>
     /// <param name="verdict">Why not, when null is returned.</param>
     public Choice? Choose(
-        ModelOutlook claimant, IReadOnlyList<NodeLedger> nodes, HashSet<ReplicaId> going, bool mayPay, out Reason verdict)
+        ModelOutlook claimant, IReadOnlyList<NodeLedger> nodes, Func<NodeId, ImmutableArray<InferenceReplica>> mustGo,
+        HashSet<ReplicaId> going, bool mayPay, out Reason verdict)
     {
         verdict = nodes.Count > 0
             ? Scarce(claimant, nodes[0])
@@ -34,7 +36,8 @@ internal sealed class Eviction(
         var cheapestRefused = double.PositiveInfinity;
         foreach (var ledger in nodes)
         {
-            if (LeastLoss(claimant, ledger, going) is not { } set) continue;
+            var inTheWay = mustGo(ledger.Node.Id);
+            if (LeastLoss(claimant, ledger, inTheWay, going) is not { } set) continue;
 
             // Only what the claimant may not simply take must be paid for by what it has lost.
             var paid = set.Where(candidate => candidate.Priority >= claimant.Model.Priority).ToArray();
@@ -47,7 +50,10 @@ internal sealed class Eviction(
             }
 
             if (best is null || loss < best.Loss)
-                best = new Choice(ledger.Node.Id, [.. set.Select(candidate => (candidate.Replica, Why(claimant, ledger, candidate, debt)))], loss);
+                best = new Choice(
+                    ledger.Node.Id,
+                    [.. set.Select(candidate => (candidate.Replica, inTheWay.Contains(candidate.Replica)
+                        ? WhyForDisk(claimant, candidate, debt) : Why(claimant, ledger, candidate, debt)))], loss);
         }
 
         if (best is null && double.IsFinite(cheapestRefused))
@@ -67,24 +73,27 @@ internal sealed class Eviction(
 
     // Cheapest first until it fits, then whatever proved unnecessary is kept after all, dearest first. An exact
     // knapsack comes with the Decide issue.
-    private List<Candidate>? LeastLoss(ModelOutlook claimant, NodeLedger ledger, HashSet<ReplicaId> going)
+    private List<Candidate>? LeastLoss(
+        ModelOutlook claimant, NodeLedger ledger, ImmutableArray<InferenceReplica> mustGo, HashSet<ReplicaId> going)
     {
+        var chosen = mustGo.Select(replica => Consider(claimant, replica)).OfType<Candidate>().ToList();
+        if (chosen.Count < mustGo.Length) return null;
         var candidates = observed.Replicas
-            .Where(replica => replica.Placement.Node == ledger.Node.Id && !going.Contains(replica.Id))
+            .Where(replica => replica.Placement.Node == ledger.Node.Id && !going.Contains(replica.Id) && !mustGo.Contains(replica))
             .Select(replica => Consider(claimant, replica)).OfType<Candidate>()
             .OrderBy(candidate => Math.Min(candidate.Priority, claimant.Model.Priority))
             .ThenBy(candidate => candidate.Loss).ThenBy(candidate => candidate.Replica.Id);
-        var chosen = new List<Candidate>();
         var kind = claimant.Variant.DeviceKind;
-        var fits = false;
+        var fits = ledger.FitsAfter(claimant.Needs, kind, [.. chosen.Select(one => one.Frees)]);
         foreach (var candidate in candidates)
         {
+            if (fits) break;
             chosen.Add(candidate);
-            if (fits = ledger.FitsAfter(claimant.Needs, kind, [.. chosen.Select(one => one.Frees)])) break;
+            fits = ledger.FitsAfter(claimant.Needs, kind, [.. chosen.Select(one => one.Frees)]);
         }
 
         if (!fits) return null;
-        for (var i = chosen.Count - 2; i >= 0; i--)
+        for (var i = chosen.Count - 2; i >= mustGo.Length; i--)
         {
             var without = chosen.Where((_, at) => at != i).Select(one => one.Frees).ToArray();
             if (ledger.FitsAfter(claimant.Needs, kind, without)) chosen.RemoveAt(i);
@@ -149,6 +158,14 @@ internal sealed class Eviction(
             Fact.Of("claimant", claimant.Model.Id.Value), Fact.Of("needed", claimant.Needs.Host.Highest),
             Fact.Of("free", Free(ledger)), Fact.Quantity("loss", Math.Round(candidate.Loss, 1)),
             Fact.Quantity("gain", Math.Round(debt, 1)),
+        ],
+        new Rejected("letting it wait", [Fact.Of("requests held", claimant.Held)]));
+
+    private static Reason WhyForDisk(ModelOutlook claimant, Candidate candidate, double debt) => new(
+        Rule.DrainForClaimantsDisk,
+        [
+            Fact.Of("claimant", claimant.Model.Id.Value), Fact.Of("needed", claimant.Model.Footprint.OnDisk),
+            Fact.Quantity("loss", Math.Round(candidate.Loss, 1)), Fact.Quantity("gain", Math.Round(debt, 1)),
         ],
         new Rejected("letting it wait", [Fact.Of("requests held", claimant.Held)]));
 

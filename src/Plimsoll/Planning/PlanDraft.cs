@@ -49,7 +49,7 @@ internal sealed class PlanDraft
         foreach (var replica in _observed.Replicas.OrderBy(replica => replica.Id))
         {
             if (replica.State is ReplicaState.Drained or ReplicaState.Stopping)
-                Stop(replica, new Reason(Rule.StopDrained, []));
+                Stop(replica, new Reason(Rule.StopDrained, []), []);
             else if (replica.State == ReplicaState.Draining)
                 RetireDraining(replica);
             else if (!_outlookOf.ContainsKey(replica.Model))
@@ -101,7 +101,6 @@ internal sealed class PlanDraft
 
     public void PrefetchAhead()
     {
-        if (!_observed.Can.HasFlag(Capabilities.PrefetchWeights)) return;
         foreach (var step in _disks.Ahead()) _steps.TryAdd(step.Id, step);
     }
 
@@ -165,7 +164,7 @@ internal sealed class PlanDraft
             [
                 Fact.Of("waited", waited), Fact.Of("deadline", _spec.Settings.DrainDeadline),
                 Fact.Of("outstanding", replica.Outstanding),
-            ]));
+            ]), []);
         else
             LetGo(replica, new Reason(
                 Rule.DrainUnderway, [Fact.Of("since", waited), Fact.Of("outstanding", replica.Outstanding)]));
@@ -178,7 +177,7 @@ internal sealed class PlanDraft
         Stop(replica, new Reason(Rule.StopLoadOverdue,
         [
             Fact.Of("waited", waited), Fact.Quantity("factor", Math.Round(waited / expected, 1)), Fact.Of("expected", expected),
-        ]));
+        ]), []);
         _overdue[replica.Model] = $"{replica.Id} was still loading after {Durations.Show(Outlooks.OverdueAfter(expected, _spec.Settings))}";
     }
 
@@ -205,23 +204,25 @@ internal sealed class PlanDraft
         _verdicts[outlook.Model.Id] = allocation.Why;
     }
 
+    private void LetGo(InferenceReplica replica, Reason reason) => LetGo(replica, reason, []);
+
     // Drain, then stop; what never served has nothing to drain.
-    private void LetGo(InferenceReplica replica, Reason reason)
+    private void LetGo(InferenceReplica replica, Reason reason, ImmutableArray<StepId> after)
     {
         if (replica.State is ReplicaState.Loading or ReplicaState.Asleep)
         {
-            Stop(replica, reason);
+            Stop(replica, reason, after);
             return;
         }
 
-        var drain = new Step.Drain(replica.Id, replica.Model, _spec.Settings.DrainDeadline) { Reason = reason };
+        var drain = new Step.Drain(replica.Id, replica.Model, _spec.Settings.DrainDeadline) { Reason = reason, After = after };
         _steps[drain.Id] = drain;
-        Stop(replica, new Reason(Rule.StopDrained, []), drain.Id);
+        Stop(replica, new Reason(Rule.StopDrained, []), [drain.Id]);
     }
 
-    private void Stop(InferenceReplica replica, Reason reason, params ReadOnlySpan<StepId> after)
+    private void Stop(InferenceReplica replica, Reason reason, ImmutableArray<StepId> after)
     {
-        var stop = new Step.Stop(replica.Id, replica.Model) { Reason = reason, After = [.. after] };
+        var stop = new Step.Stop(replica.Id, replica.Model) { Reason = reason, After = after };
         _steps[stop.Id] = stop;
         _going.Add(replica.Id);
         if (_ledgers.TryGetValue(replica.Placement.Node, out var ledger))
@@ -231,6 +232,7 @@ internal sealed class PlanDraft
     private int Wake(ModelOutlook outlook, int missing)
     {
         var waking = 0;
+        if (!_observed.Can.HasFlag(Capabilities.Sleep)) return waking;
         foreach (var replica in _replicas[outlook.Model.Id].OrderBy(replica => replica.Id))
         {
             if (waking == missing || replica.State != ReplicaState.Asleep || replica.Version != outlook.Model.Version) continue;
@@ -252,43 +254,56 @@ internal sealed class PlanDraft
         var why = WhyStart(outlook);
         if (!_observed.Can.HasFlag(Capabilities.ChooseNode)) return StartAnywhere(outlook, replica, why);
         var nodes = Preferred(outlook);
-        if (nodes.Length > 0 && Array.TrueForAll(nodes, ledger => !_disks.CanPrepare(ledger.Node, outlook)))
+        var ways = new Dictionary<NodeId, DiskDraft.Way>();
+        foreach (var ledger in nodes)
         {
-            _verdicts[outlook.Model.Id] = new Reason(Rule.HoldDisk,
-                [Fact.Of("needed", outlook.Model.Footprint.OnDisk), Fact.Of("free", nodes.Max(ledger => _disks.Free(ledger.Node.Id)))]);
+            if (_disks.WayTo(ledger.Node, outlook, _going) is { } way) ways[ledger.Node.Id] = way;
+        }
+
+        if (nodes.Length > 0 && ways.Count == 0)
+        {
+            _verdicts[outlook.Model.Id] = NoDisk(outlook, nodes);
             return false;
         }
 
-        nodes = [.. nodes.Where(ledger => _disks.CanPrepare(ledger.Node, outlook))];
-        foreach (var ledger in nodes)
+        nodes = [.. nodes.Where(ledger => ways.ContainsKey(ledger.Node.Id))];
+        foreach (var ledger in nodes.Where(ledger => ways[ledger.Node.Id].MustGo.IsEmpty))
         {
             if (ledger.TryReserve(outlook.Needs, kind) is not { } room) continue;
-            Place(outlook, replica, ledger, room, why);
+            var fetches = _disks.Prepare(ledger.Node, outlook, ways[ledger.Node.Id], _steps);
+            Emit(outlook, replica, new Placement(ledger.Node.Id, room.Devices), [.. room.After, .. fetches], why);
             return true;
         }
 
         var mayPay = _unmetPriority is not { } unmet || outlook.Model.Priority >= unmet;
-        if (_eviction.Choose(outlook, nodes, _going, mayPay, out var verdict) is not { } choice)
+        if (_eviction.Choose(outlook, nodes, node => ways[node].MustGo, _going, mayPay, out var verdict) is { } choice)
         {
-            _verdicts[outlook.Model.Id] = verdict;
-            if (outlook.Held > 0) _unmetPriority ??= outlook.Model.Priority;
-            return false;
+            PlaceAfter(outlook, replica, choice, ways[choice.Node], why);
+            return true;
         }
 
-        foreach (var (victim, reason) in choice.Victims) LetGo(victim, reason);
-        var node = _ledgers[choice.Node];
-        Place(outlook, replica, node, node.TryReserve(outlook.Needs, kind)
-            ?? throw new InvalidOperationException($"evicting for {replica} on {choice.Node} did not make the room it promised"), why);
-        return true;
+        var onlyDisk = verdict.Rule == Rule.HoldScarce && ways.Values.All(way => !way.MustGo.IsEmpty);
+        _verdicts[outlook.Model.Id] = onlyDisk ? NoDisk(outlook, nodes) : verdict;
+        if (outlook.Held > 0) _unmetPriority ??= outlook.Model.Priority;
+        return false;
     }
 
-    private void Place(
-        ModelOutlook outlook, ReplicaId replica, NodeLedger ledger,
-        (ImmutableArray<StepId> After, ImmutableArray<DeviceId> Devices) room, Reason why)
+    // Those whose weights are in the way on the disk go first. The others serve on until the claimant's weights are
+    // there: nobody is let go for a replica that has yet to be fetched.
+    private void PlaceAfter(ModelOutlook outlook, ReplicaId replica, Eviction.Choice choice, DiskDraft.Way way, Reason why)
     {
-        var fetches = _disks.Prepare(ledger.Node, outlook, _steps);
-        Emit(outlook, replica, new Placement(ledger.Node.Id, room.Devices), [.. room.After, .. fetches], why);
+        var node = _ledgers[choice.Node];
+        var first = way.MustGo.Select(one => one.Id).ToHashSet();
+        foreach (var (victim, reason) in choice.Victims.Where(pair => first.Contains(pair.Replica.Id))) LetGo(victim, reason);
+        var fetches = _disks.Prepare(node.Node, outlook, way, _steps);
+        foreach (var (victim, reason) in choice.Victims.Where(pair => !first.Contains(pair.Replica.Id))) LetGo(victim, reason, fetches);
+        var room = node.TryReserve(outlook.Needs, outlook.Variant.DeviceKind)
+            ?? throw new InvalidOperationException($"evicting for {replica} on {choice.Node} did not make the room it promised");
+        Emit(outlook, replica, new Placement(node.Node.Id, room.Devices), [.. room.After, .. fetches], why);
     }
+
+    private Reason NoDisk(ModelOutlook outlook, NodeLedger[] nodes) => new(Rule.HoldDisk,
+        [Fact.Of("needed", outlook.Model.Footprint.OnDisk), Fact.Of("free", nodes.Max(ledger => _disks.Free(ledger.Node.Id)))]);
 
     // Another scheduler chooses the node, so every node it could choose must have the room (design §1).
     private bool StartAnywhere(ModelOutlook outlook, ReplicaId replica, Reason why)
@@ -301,6 +316,13 @@ internal sealed class PlanDraft
             if (ledger.TryReserve(outlook.Needs, outlook.Variant.DeviceKind) is not { } room)
             {
                 _verdicts[outlook.Model.Id] = Eviction.Scarce(outlook, ledger);
+                return false;
+            }
+
+            // Nor is anything fetched where it lands unless the disk takes it as it is.
+            if (_disks.WayTo(ledger.Node, outlook, _going) is not { MustGo.IsEmpty: true, Evicts.IsEmpty: true })
+            {
+                _verdicts[outlook.Model.Id] = NoDisk(outlook, [ledger]);
                 return false;
             }
 

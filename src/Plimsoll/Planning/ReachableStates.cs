@@ -9,8 +9,8 @@ namespace Plimsoll;
 public static class ReachableStates
 {
     /// <summary>
-    /// The first node whose host memory, cores or a device's memory some reachable state overfills; null when none does.
-    /// A node that is over already (foreign use grew) is violated only by a state that makes it worse.
+    /// The first node whose host memory, cores, model cache or a device's memory some reachable state overfills; null when
+    /// none does. A node that is over already (foreign use grew) is violated only by a state that makes it worse.
     /// </summary>
     /// <remarks>
     /// A state is worst when every start it allows is at its peak and only those stops are done that those starts wait
@@ -22,12 +22,16 @@ public static class ReachableStates
     {
         ArgumentNullException.ThrowIfNull(observed);
         ArgumentNullException.ThrowIfNull(knowledge);
+        foreach (var node in observed.Nodes)
+        {
+            if (Disk(node, observed, steps) is { } overfull) return overfull;
+        }
+
         var starts = steps.OfType<Step.Start>().ToArray();
         if (starts.Length == 0) return null;
         var releases = Releases(observed, knowledge, steps);
         foreach (var node in observed.Nodes)
         {
-
             // Without a placement a scheduler chooses, and it never chooses a node that is too small when empty.
             var here = starts.Where(start => start.Placement is { } placement
                 ? placement.Node == node.Id : Admission.Fits(node, start.Needs, null)).ToArray();
@@ -43,9 +47,35 @@ public static class ReachableStates
         return null;
     }
 
+    // A fetch takes what is missing of its artefact, and goes on taking it while it is under way.
+    private static string? Disk(NodeState node, FleetSnapshot observed, ImmutableArray<Step> steps)
+    {
+        var fetches = steps.OfType<Step.Prefetch>().Where(fetch => fetch.Node == node.Id).ToArray();
+        if (fetches.Length == 0) return null;
+        var cached = observed.Cache.Where(artifact => artifact.Node == node.Id)
+            .ToDictionary(artifact => (artifact.Model, artifact.Version), artifact => artifact.Size.Value);
+        var used = cached.Values.Sum();
+        var limit = !node.CacheFileSystemFree.TryGetLast(out var free) ? used
+            : Math.Min(node.CacheBudget?.Value ?? 0, used + free.Value);
+        var frees = steps.OfType<Step.Evict>().Where(evict => evict.Node == node.Id).ToDictionary(
+            evict => evict.Id, evict => cached.GetValueOrDefault((evict.Model, evict.Version)));
+        foreach (var work in observed.InFlight.Where(work => work.Node == node.Id && work.Kind == WorkKind.Fetching))
+        {
+            if (work.Total is { } total) used += Math.Max(0, total.Value - (work.Done?.Value ?? 0));
+            else limit = used;
+        }
+
+        var begun = observed.InFlight.Select(work => work.Step).ToHashSet();
+        var fresh = fetches.Where(fetch => !begun.Contains(fetch.Id)).ToArray();
+        var worst = WorstCase(
+            used, fresh, fetch => fetch.Size.Value - cached.GetValueOrDefault((fetch.Model, fetch.Version)),
+            step => frees.GetValueOrDefault(step));
+        return worst > Math.Max(limit, used) ? $"the model cache of {node.Id}: {worst} against {limit}" : null;
+    }
+
     /// <summary>The largest use of one resource over the reachable states, or an upper bound of it.</summary>
-    private static long WorstCase(
-        long used, Step.Start[] starts, Func<Step.Start, long> takes, Func<StepId, long> frees)
+    private static long WorstCase<TStep>(long used, TStep[] starts, Func<TStep, long> takes, Func<StepId, long> frees)
+        where TStep : Step
     {
         var waits = starts.Select(start => (Set: start.After.Where(after => frees(after) > 0).ToHashSet(), Takes: takes(start)))
             .OrderBy(start => start.Set.Count).ToArray();

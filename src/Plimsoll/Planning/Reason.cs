@@ -75,6 +75,7 @@ public enum Rule
     DrainIdleLimit,
     DrainSurplus,
     DrainForClaimant,
+    DrainForClaimantsDisk,
     DrainOldVersion,
     DrainRemovedModel,
     DrainBySizeBlindRule,
@@ -87,6 +88,7 @@ public enum Rule
     PrefetchAhead,
     EvictForRoom,
     EvictRemovedModel,
+    EvictOldVersion,
 
     // Verdicts on a model for which nothing is done
     Met,
@@ -119,48 +121,52 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.StartForDemand] =
             "{demand} is the {quantile} quantile of demand over the {horizon} it looks ahead (loading takes {load}); "
             + "that takes {wanted} of {capacity} each, {have} there",
-        [Rule.StartForHeldRequests] = "{held} requests wait and no replica serves; loading takes {load}",
+        [Rule.StartForHeldRequests] = "{held} {held|request waits|requests wait} and no replica serves; loading takes {load}",
         [Rule.StartForMinimum] = "at least {minimum} wanted by the fleet file, {have} there",
         [Rule.StartNewVersion] = "version {version} replaces the one that runs",
         [Rule.StartBySizeBlindRule] =
             "size-blind: {metric} in flight per replica against a target of {target}: {have} becomes {wanted}",
         [Rule.WakeForDemand] = "{demand} is expected and a replica sleeps; waking takes {load}",
         [Rule.DrainIdleAtBreakEven] =
-            "idle for {idle}; holding has cost as much as coming back would ({hold}: {load} to load and {misses} late requests)",
+            "idle for {idle}; holding has cost as much as coming back would ({hold}: {load} to load and {misses} late {misses|request|requests})",
         [Rule.DrainIdleLimit] = "idle for {idle}, past the stated limit of {limit}",
         [Rule.DrainSurplus] = "{wanted} of {have} wanted for {surplus}, past the break-even of {hold}",
         [Rule.DrainForClaimant] =
             "{claimant} needs {needed} and {free} is free; letting this go loses least: {loss} request-seconds "
             + "expected against {gain} for the claimant",
+        [Rule.DrainForClaimantsDisk] =
+            "{claimant} needs {needed} of disk, where the weights of this one lie; letting it go loses least: {loss} "
+            + "request-seconds expected against {gain} for the claimant",
         [Rule.DrainOldVersion] = "version {version} took over",
         [Rule.DrainRemovedModel] = "the model is no longer in the fleet file",
         [Rule.DrainBySizeBlindRule] =
             "size-blind: {have} becomes {wanted}, the largest recommendation of the last {cooldown}",
-        [Rule.DrainUnderway] = "draining for {since}; {outstanding} requests are left in it",
+        [Rule.DrainUnderway] = "draining for {since}; {outstanding} {outstanding|request is|requests are} left in it",
         [Rule.StopDrained] = "drained: nothing is left in it",
-        [Rule.StopDrainOverdue] = "draining for {waited}, past its deadline of {deadline}; {outstanding} requests are cut",
+        [Rule.StopDrainOverdue] = "draining for {waited}, past its deadline of {deadline}; {outstanding} {outstanding|request is|requests are} cut",
         [Rule.StopLoadOverdue] = "loading for {waited}, {factor} times the {expected} expected",
         [Rule.StopLoadForClaimant] = "{claimant}, of higher priority, needs the {freed} this one is loading into",
         [Rule.PrefetchForStart] = "a replica is wanted and {node} has no copy of the {size}",
         [Rule.PrefetchAhead] = "{size} fits the {free} left on {node}'s disk; a later load is spared the fetch",
         [Rule.EvictForRoom] = "{claimant} needs {needed} of disk; this copy is worth least: fetching it again takes {refetch}",
         [Rule.EvictRemovedModel] = "the model is no longer in the fleet file",
+        [Rule.EvictOldVersion] = "the version that took its place is on this disk, and nothing uses this one",
         [Rule.Met] = "{demand} expected over {horizon}, {have} of {capacity} each serve it",
         [Rule.HoldForReload] = "idle for {idle}; held until {hold}, because coming back takes {load}",
         [Rule.HoldOwned] = "idle for {idle}; the memory is owned and nobody claims it",
         [Rule.HoldMissingData] = "{what} is missing, so nothing is changed: {why}",
-        [Rule.HoldBackoff] = "failed {failures} times, next try in {wait}: {why}",
+        [Rule.HoldBackoff] = "failed {failures} {failures|time|times}, next try in {wait}: {why}",
         [Rule.HoldLoading] = "{loading} of {wanted} loading, the next is expected ready in {left}",
-        [Rule.HoldScarce] = "needs {needed} and {cores} cores, {free} is free and nothing may go for it",
+        [Rule.HoldScarce] = "needs {needed} and {cores} {cores|core|cores}, {free} is free and nothing may go for it",
         [Rule.HoldScarceEqual] =
-            "needs {needed}, {free} is free; {held} requests wait, {debt} request-seconds so far; a swap pays from {price} on",
+            "needs {needed}, {free} is free; {held} {held|request waits|requests wait}, {debt} request-seconds so far; a swap pays from {price} on",
         [Rule.HoldDisk] = "needs {needed} of disk, {free} is free and nothing may go for it",
         [Rule.IdleAtZero] = "no demand; the next request waits {load} for it to load",
         [Rule.RefusedTooHeavy] =
             "too heavy: {needed} while loading against a budget of {budget} on the largest node; it takes {missing} more, or "
             + "weights of at most {fits}",
-        [Rule.RefusedNoDevice] = "needs {devices} devices of kind {device}, the largest node has {have}",
-        [Rule.RefusedNoCores] = "needs {cores} cores, the largest node has {have}",
+        [Rule.RefusedNoDevice] = "needs {devices} {devices|device|devices} of kind {device}, the largest node has {have}",
+        [Rule.RefusedNoCores] = "needs {cores} {cores|core|cores}, the largest node has {have}",
         [Rule.RefusedDisk] = "{needed} on disk against a model cache of {budget}; it takes {missing} more",
     }.ToFrozenDictionary();
 
@@ -191,16 +197,18 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
 
     /// <summary>The names the rule's sentence refers to; a reason is whole when it has a fact for each.</summary>
     public static IEnumerable<string> NamesIn(Rule rule) =>
-        Sentences[rule].Split('{').Skip(1).Select(part => part[..part.IndexOf('}')]);
+        Sentences[rule].Split('{').Skip(1).Select(part => part[..part.IndexOfAny(['}', '|'])]).Distinct();
 
     // A missing fact is a mistake of ours; it shows, and a test over all rules finds it, but it must not stop a plan.
-    private string Shown(string name)
+    private string Shown(string hole)
     {
+        // "{held|request waits|requests wait}" is the one or the other, by whether there is one.
+        var parts = hole.Split('|');
         foreach (var fact in Facts)
         {
-            if (fact.Name == name) return fact.Shown;
+            if (fact.Name == parts[0]) return parts.Length == 1 ? fact.Shown : fact.Shown == "1" ? parts[1] : parts[2];
         }
 
-        return $"<{name}?>";
+        return $"<{hole}?>";
     }
 }

@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace Plimsoll.Tests.Planning;
 
 /// <summary>Builds small fleets for tests, in words.</summary>
@@ -10,7 +12,7 @@ internal static class Fleets
 
     public static ModelSpec Model(
         string id, double weightMiB, int priority = 0, int min = 0, int max = 1, double peakMiB = 0, double cores = 0.25,
-        double sloSeconds = 1, bool cached = false, string version = "v1")
+        double sloSeconds = 1, bool cached = false, string version = "v1", int devices = 0)
     {
         var weights = Bytes.MiB(weightMiB);
         return new ModelSpec
@@ -37,9 +39,13 @@ internal static class Fleets
                 {
                     Id = new VariantId("cpu"),
                     Engine = "plimsoll-model-server",
+                    DeviceKind = devices > 0 ? "gpu" : null,
+                    TensorParallel = Math.Max(1, devices),
                     Needs = new ReplicaNeeds
                     {
                         Host = new MemoryNeed(Bytes.MiB(peakMiB > 0 ? peakMiB : weightMiB), weights),
+                        Devices = devices,
+                        PerDevice = devices > 0 ? new MemoryNeed(weights.Scale(1.1 / devices), weights.Scale(1.1 / devices)) : null,
                         Cores = Cores.Of(cores),
                         Disk = cached ? weights : Bytes.Zero,
                     },
@@ -51,15 +57,31 @@ internal static class Fleets
     public static FleetSpec Spec(params ModelSpec[] models) =>
         new() { Models = [.. models.OrderBy(model => model.Id)] };
 
-    public static NodeState Node(double memoryMiB, double cores = 8, string id = "here", double? cacheMiB = null) => new()
+    public static NodeState Node(double memoryMiB, double cores = 8, string id = "here", double? cacheMiB = null,
+        params ReadOnlySpan<double> deviceMiB) => new()
+        {
+            Devices = Devices(deviceMiB),
+            Id = new NodeId(id),
+            HostMemory = Bytes.MiB(memoryMiB * 2),
+            HostMemoryBudget = Bytes.MiB(memoryMiB),
+            Cores = Cores.Of(cores),
+            CacheBudget = cacheMiB is { } cache ? Bytes.MiB(cache) : null,
+            CacheFileSystemFree = Signal.Known(Bytes.GiB(100), Noon),
+        };
+
+    private static ImmutableArray<DeviceState> Devices(ReadOnlySpan<double> deviceMiB)
     {
-        Id = new NodeId(id),
-        HostMemory = Bytes.MiB(memoryMiB * 2),
-        HostMemoryBudget = Bytes.MiB(memoryMiB),
-        Cores = Cores.Of(cores),
-        CacheBudget = cacheMiB is { } cache ? Bytes.MiB(cache) : null,
-        CacheFileSystemFree = Signal.Known(Bytes.GiB(100), Noon),
-    };
+        var devices = ImmutableArray.CreateBuilder<DeviceState>();
+        foreach (var memory in deviceMiB)
+            devices.Add(new DeviceState
+            {
+                Id = new DeviceId($"gpu{devices.Count}"),
+                Kind = "gpu",
+                Memory = Bytes.MiB(memory),
+                MemoryBudget = Bytes.MiB(memory),
+            });
+        return devices.ToImmutable();
+    }
 
     public static FleetSnapshot Snapshot(FleetSpec spec, NodeState node, DateTimeOffset at, params InferenceReplica[] replicas) =>
         new()

@@ -42,9 +42,43 @@ public class InvariantTests
             situation, Without(situation.Decide(), step => step is Step.Start))));
 
     [Fact]
+    public void A_fetch_that_does_not_wait_for_the_eviction_is_caught() =>
+        Assert.NotEqual(0, Caught(situation => Invariants.NoReachableStateOverfills(
+            situation, Without(situation.Decide(), step => step is Step.Prefetch))));
+
+    [Fact]
+    public void A_gang_on_devices_that_are_taken_is_caught() =>
+        Assert.NotEqual(0, Caught(situation =>
+        {
+            var plan = situation.Decide();
+            return Invariants.NoReachableStateOverfills(situation, plan with { Steps = [.. plan.Steps.Select(OnTheFirstDevices)] });
+
+            Step OnTheFirstDevices(Step step) => step is not Step.Start { Needs.Devices: > 0 } start ? step : start with
+            {
+                Placement = start.Placement! with
+                {
+                    Devices = [.. situation.Snapshot.Nodes.Single(node => node.Id == start.Placement.Node).Devices
+                        .Take(start.Needs.Devices).Select(device => device.Id)],
+                },
+            };
+        }));
+
+    [Fact]
+    public void Nothing_in_use_is_evicted_from_the_disk() => Holds(Invariants.NothingInUseIsEvicted);
+
+    [Fact]
+    public void An_eviction_under_a_replica_and_a_start_without_weights_are_caught()
+    {
+        Assert.NotEqual(0, Caught(situation => Invariants.NothingInUseIsEvicted(
+            situation, Without(situation.Decide(), step => step is Step.Evict))));
+        Assert.NotEqual(0, Caught(situation => Invariants.NothingInUseIsEvicted(
+            situation, Without(situation.Decide(), step => step is Step.Start))));
+    }
+
+    [Fact]
     public void The_run_time_check_finds_what_the_exhaustive_one_finds() => RandomFleets.Situations.Sample(situation =>
     {
-        var bug = Without(situation.Decide(), step => step is Step.Start);
+        var bug = Without(situation.Decide(), step => step is Step.Start or Step.Prefetch);
         var exhaustive = Invariants.NoReachableStateOverfills(situation, bug);
         var fast = ReachableStates.FindViolation(situation.Snapshot, situation.Knowledge, bug.Steps);
         return exhaustive is null || fast is not null;
@@ -140,7 +174,8 @@ public class InvariantTests
             foreach (var node in blind.Snapshot.Nodes)
             {
                 var onThisNode = plan with { Steps = [start with { Placement = new Placement(node.Id, []) }, .. plan.Steps.Where(step => step is Step.Stop or Step.Drain)] };
-                if (start.Needs.Host.Highest <= node.HostMemoryBudget && ReachableStates.FindViolation(blind.Snapshot, blind.Knowledge, onThisNode.Steps) is not null)
+                var devices = node.Devices.Count(device => device.MemoryBudget >= (start.Needs.PerDevice?.Highest ?? Bytes.Zero));
+                if (start.Needs.Host.Highest <= node.HostMemoryBudget && start.Needs.Devices <= devices && ReachableStates.FindViolation(blind.Snapshot, blind.Knowledge, onThisNode.Steps) is not null)
                     return false;
             }
         }

@@ -6,80 +6,106 @@ namespace Plimsoll.Tests.Planning;
 /// <summary>The invariants of the design's section 7, each a check that says what broke, or null.</summary>
 internal static class Invariants
 {
-    /// <summary>
-    /// No reachable state puts more into a node's memory than it has. Independent of the planner's own check: every step
-    /// is in one of four states, and all combinations its After allows are tried (4^8 at the most).
-    /// </summary>
+    /// <summary>No reachable state puts more into a node's memory, cores, devices or model cache than it has.</summary>
     public static string? NoReachableStateOverfills(Situation situation, Plan plan)
     {
-        var (snapshot, knowledge) = (situation.Snapshot, situation.Knowledge);
-        foreach (var node in snapshot.Nodes)
+        foreach (var node in situation.Snapshot.Nodes)
         {
-            var here = snapshot.Replicas.Where(replica => replica.Placement.Node == node.Id).ToDictionary(replica => replica.Id);
-            var foreign = snapshot.Foreign.Where(use => use.Node == node.Id).Sum(use => use.Memory.Value.Value);
-            var limit = Math.Min(node.HostMemoryBudget.Value, node.HostMemory.Value - foreign);
-            var steps = plan.Steps.Where(step => step switch
-            {
-                Step.Start start => start.Placement!.Node == node.Id,
-                Step.Stop stop => here.ContainsKey(stop.Replica),
-                _ => false,
-            }).ToArray();
-            if (steps.Length > 8) continue;
-            var charge = here.Values.Sum(replica => Weighing.HostCharge(replica, knowledge.Of(replica.Model)).Value);
-            var states = new int[steps.Length];
-            if (Worst(0) is { } worst) return worst;
-
-            string? Worst(int at)
-            {
-                if (at == steps.Length)
-                {
-                    var used = charge;
-                    for (var i = 0; i < steps.Length; i++)
-                    {
-                        used += (steps[i], states[i]) switch
-                        {
-                            (Step.Start start, InProgress) => start.Needs.Host.Highest.Value,
-                            (Step.Start start, Done) => start.Needs.Host.Steady.Value,
-                            (Step.Stop stop, Done) => -Weighing.HostCharge(here[stop.Replica], knowledge.Of(stop.Model)).Value,
-                            _ => 0,
-                        };
-                    }
-
-                    return used <= limit ? null : $"{node.Id}: {used} of {limit}";
-                }
-
-                // A step that is blocked by another one of this node is not started; others may be in any state.
-                for (var state = NotStarted; state <= Failed; state++)
-                {
-                    states[at] = state;
-                    if (Consistent(at) && Worst(at + 1) is { } found) return found;
-                }
-
-                return null;
-            }
-
-            // Checked once both ends of an edge are assigned.
-            bool Consistent(int at)
-            {
-                for (var i = 0; i <= at; i++)
-                {
-                    for (var j = 0; j <= at; j++)
-                    {
-                        if (states[i] != NotStarted && steps[i].After.Contains(steps[j].Id) && states[j] != Done) return false;
-                    }
-                }
-
-                return true;
-            }
+            var here = situation.Snapshot.Replicas.Where(replica => replica.Placement.Node == node.Id).ToDictionary(replica => replica.Id);
+            var runs = plan.Steps.Where(step => step is Step.Start start && start.Placement!.Node == node.Id
+                || step is Step.Stop stop && here.ContainsKey(stop.Replica)).ToArray();
+            var disk = plan.Steps.Where(step => step is Step.Prefetch fetch && fetch.Node == node.Id
+                || step is Step.Evict evict && evict.Node == node.Id).ToArray();
+            if (ReachableWalk.FindOverfull(runs, Memory(situation, node, here)) is { } overfull) return $"{node.Id}, {overfull}";
+            if (ReachableWalk.FindOverfull(disk, [Disk(situation, node)]) is { } full) return $"{node.Id}, {full}";
         }
 
         return null;
     }
 
-    private const int NotStarted = 0;
-    private const int InProgress = 1;
-    private const int Done = 2;
-    private const int Failed = 3;
+    private static List<ReachableWalk.Resource> Memory(
+        Situation situation, NodeState node, Dictionary<ReplicaId, InferenceReplica> here)
+    {
+        var (snapshot, knowledge) = (situation.Snapshot, situation.Knowledge);
+        var foreign = snapshot.Foreign.Where(use => use.Node == node.Id).Sum(use => use.Memory.Value.Value);
+        long Host(InferenceReplica replica) => Weighing.HostCharge(replica, knowledge.Of(replica.Model)).Value;
+        var resources = new List<ReachableWalk.Resource>
+        {
+            new("host memory", Math.Min(node.HostMemoryBudget.Value, node.HostMemory.Value - foreign), here.Values.Sum(Host),
+                (step, state) => (step, state) switch
+                {
+                    (Step.Start start, ReachableWalk.InProgress) => start.Needs.Host.Highest.Value,
+                    (Step.Start start, ReachableWalk.Done) => start.Needs.Host.Steady.Value,
+                    (Step.Stop stop, ReachableWalk.Done) => -Host(here[stop.Replica]),
+                    _ => 0,
+                }),
+            new("cores", node.Cores.Milli, here.Values.Sum(replica => replica.Reserved.Cores.Milli), (step, state) => (step, state) switch
+            {
+                (Step.Start start, ReachableWalk.InProgress or ReachableWalk.Done) => start.Needs.Cores.Milli,
+                (Step.Stop stop, ReachableWalk.Done) => -here[stop.Replica].Reserved.Cores.Milli,
+                _ => 0,
+            }),
+        };
+        foreach (var device in node.Devices)
+        {
+            long On(InferenceReplica replica) =>
+                replica.Placement.Devices.Contains(device.Id) ? replica.Reserved.PerDevice!.Highest.Value : 0;
+            resources.Add(new(device.Id.Value, device.MemoryBudget.Value, here.Values.Sum(On), (step, state) => (step, state) switch
+            {
+                (Step.Start start, ReachableWalk.InProgress or ReachableWalk.Done) =>
+                    start.Placement!.Devices.Contains(device.Id) ? start.Needs.PerDevice!.Highest.Value : 0,
+                (Step.Stop stop, ReachableWalk.Done) => -On(here[stop.Replica]),
+                _ => 0,
+            }));
+        }
+
+        return resources;
+    }
+
+    // A fetch that is under way has its whole size promised already; another one takes what is missing of its artefact.
+    private static ReachableWalk.Resource Disk(Situation situation, NodeState node)
+    {
+        var snapshot = situation.Snapshot;
+        var cached = snapshot.Cache.Where(artifact => artifact.Node == node.Id)
+            .ToDictionary(artifact => (artifact.Model, artifact.Version), artifact => artifact.Size.Value);
+        var flying = snapshot.InFlight.Where(work => work.Node == node.Id && work.Kind == WorkKind.Fetching).ToArray();
+        var promised = flying.Sum(work => work.Total!.Value.Value - work.Done!.Value.Value);
+        return new("model cache", Math.Min(node.CacheBudget!.Value.Value, cached.Values.Sum() + node.CacheFileSystemFree.Value.Value),
+            cached.Values.Sum() + promised, (step, state) => (step, state) switch
+            {
+                (Step.Prefetch fetch, ReachableWalk.InProgress or ReachableWalk.Done) when flying.All(work => work.Step != fetch.Id) =>
+                    fetch.Size.Value - cached.GetValueOrDefault((fetch.Model, fetch.Version)),
+                (Step.Evict evict, ReachableWalk.Done) => -cached[(evict.Model, evict.Version)],
+                _ => 0,
+            });
+    }
+
+    /// <summary>No copy is removed that a replica uses or is about to, and none starts without its weights.</summary>
+    public static string? NothingInUseIsEvicted(Situation situation, Plan plan)
+    {
+        var snapshot = situation.Snapshot;
+        foreach (var evict in plan.Steps.OfType<Step.Evict>())
+        {
+            foreach (var user in snapshot.Replicas.Where(replica => replica.Placement.Node == evict.Node
+                && replica.Model == evict.Model && replica.Version == evict.Version))
+            {
+                if (!evict.After.Contains(StepId.Of($"stop/{user.Id}"))) return $"{evict.Id} while {user.Id} uses it";
+            }
+
+            if (plan.Steps.OfType<Step.Start>().Any(start => start.Placement!.Node == evict.Node
+                && start.Model == evict.Model && start.Version == evict.Version)) return $"{evict.Id} while a replica of it is started";
+        }
+
+        foreach (var start in plan.Steps.OfType<Step.Start>().Where(start => situation.Spec.Find(start.Model)!.Cached))
+        {
+            var there = snapshot.Cache.Any(artifact => artifact.Node == start.Placement!.Node && artifact.Complete
+                && artifact.Model == start.Model && artifact.Version == start.Version);
+            if (!there && !start.After.Contains(StepId.Of($"prefetch/{start.Model}@{start.Version}/{start.Placement!.Node}")))
+                return $"{start.Id} without its weights";
+        }
+
+        return null;
+    }
 
     public static string? IsClosedAndAcyclic(Situation situation, Plan plan)
     {
@@ -128,6 +154,9 @@ internal static class Invariants
             var model = spec.Find(verdict.Model)!;
             var waits = snapshot.Traffic.Any(row => row.Model == model.Id && row.HeldNow > 0);
             if (!waits || verdict.Refused || verdict.Reason.Rule == Rule.HoldBackoff || model.Cached) continue;
+
+            // Devices and disks have packings of their own, which this sum over host memory says nothing of.
+            if (verdict.Needs.Devices > 0 || plan.Steps.Any(step => step is Step.Wake wake && wake.Model == model.Id)) continue;
             if (started.Any(start => start.Model == model.Id)) continue;
             if (snapshot.Replicas.Any(replica => replica.Model == model.Id && replica.Version == model.Version
                 && replica.State is ReplicaState.Ready or ReplicaState.Loading)) continue;

@@ -19,7 +19,7 @@ public class PlannerTests
         Assert.Empty(start.After);
         // 100 MiB at the assumed 200 MiB/s and 2 s fixed is 2.5 s; the p90 prior adds 30 %.
         Assert.Equal(3.25, start.ExpectedLoad.TotalSeconds, 3);
-        Assert.Equal("1 requests wait and no replica serves; loading takes 3.3 s", start.Reason.ToString());
+        Assert.Equal("1 request waits and no replica serves; loading takes 3.3 s", start.Reason.ToString());
     }
 
     [Fact]
@@ -65,7 +65,7 @@ public class PlannerTests
         };
         var plan = Decide(spec, died);
         Assert.Empty(plan.Steps);
-        Assert.Equal("failed 1 times, next try in 1 s: exit code 1", plan.Models[0].Reason.ToString());
+        Assert.Equal("failed 1 time, next try in 1 s: exit code 1", plan.Models[0].Reason.ToString());
 
         var later = Noon.AddSeconds(1.5);
         var retry = Decide(spec, Snapshot(spec, Node(4000), later).With(Traffic(Small.Id, later, 0, held: 1)), plan.Next);

@@ -15,41 +15,53 @@ internal sealed record Situation(FleetSpec Spec, FleetSnapshot Snapshot, Knowled
         new Planner(allocator ?? new WeightAllocator()).Decide(Spec, Snapshot, Knowledge);
 }
 
-/// <summary>Random fleets of up to two nodes and eight models, in any mixture of states, that fit their nodes.</summary>
+/// <summary>
+/// Random fleets of up to two nodes and eight models, on processors and devices, with model caches, in any mixture of
+/// states, that fit their nodes.
+/// </summary>
 internal static class RandomFleets
 {
     private sealed record ModelDraw(
-        double Weight, double Peak, int Priority, int Min, int More, bool Outdated, bool Cached, double IdleLimit);
+        double Weight, double Peak, int Priority, int Min, int More, bool Outdated, bool Cached, double IdleLimit, int Devices);
 
     private sealed record ReplicaDraw(int Model, int Node, int State, double Age, int Outstanding);
+
+    private sealed record DiskDraw(int Model, int Node, double Share, int What);
 
     private sealed record TrafficDraw(bool Seen, int Arrivals, int Held, double Debt, double IdleFor);
 
     private static readonly Gen<ModelDraw> Models = Gen.Select(
         Gen.Double[20, 900], Gen.Double[1, 1.6], Gen.Int[0, 3], Gen.Int[0, 1], Gen.Int[0, 2], Gen.Bool, Gen.Bool, Gen.Double[1, 90],
         (weight, peak, priority, min, more, outdated, cached, idle) =>
-            new ModelDraw(weight, peak, priority, min, more, outdated, cached, idle));
+            new ModelDraw(weight, peak, priority, min, more, outdated, cached, idle, Devices: (int)(weight * 7) % 4));
 
     private static readonly Gen<ReplicaDraw> Replicas = Gen.Select(
-        Gen.Int[0, 7], Gen.Int[0, 1], Gen.Int[0, 4], Gen.Double[0, 120], Gen.Int[0, 4],
+        Gen.Int[0, 7], Gen.Int[0, 1], Gen.Int[0, 5], Gen.Double[0, 120], Gen.Int[0, 4],
         (model, node, state, age, outstanding) => new ReplicaDraw(model, node, state, age, outstanding));
 
     private static readonly Gen<TrafficDraw> Traffics = Gen.Select(
         Gen.Int[0, 9], Gen.Int[0, 20], Gen.Int[0, 3], Gen.Double[0, 400], Gen.Double[0, 200],
         (seen, arrivals, held, debt, idle) => new TrafficDraw(seen > 0, arrivals, held, debt, idle));
 
+    private static readonly Gen<DiskDraw> Disks = Gen.Select(
+        Gen.Int[0, 9], Gen.Int[0, 1], Gen.Double[0, 1], Gen.Int[0, 5],
+        (model, node, share, what) => new DiskDraw(model, node, share, what));
+
     public static readonly Gen<Situation> Situations = Gen.Select(
-        Models.Array[1, 8], Replicas.Array[0, 10], Traffics.Array[8], Gen.Double[400, 2600], Gen.Bool, Gen.Bool, Build);
+        Models.Array[1, 8], Replicas.Array[0, 10], Traffics.Array[8], Disks.Array[0, 8], Gen.Double[400, 2600], Gen.Bool, Gen.Bool,
+        Build);
 
     private static Situation Build(
-        ModelDraw[] models, ReplicaDraw[] replicas, TrafficDraw[] traffic, double memory, bool priced, bool foreign)
+        ModelDraw[] models, ReplicaDraw[] replicas, TrafficDraw[] traffic, DiskDraw[] disks, double memory, bool priced, bool foreign)
     {
         var specs = models.Select((draw, i) => Model(
             $"m{i}", draw.Weight, draw.Priority, draw.Min, Math.Max(1, draw.Min + draw.More), draw.Weight * draw.Peak, cores: 0.25,
-            cached: draw.Cached) with
+            cached: draw.Cached, devices: draw.Devices == 3 ? 0 : draw.Devices) with
         { IdleLimit = draw.IdleLimit < 30 ? TimeSpan.FromSeconds(draw.IdleLimit) : null }).ToArray();
         var spec = Spec(specs) with { Prices = priced ? new Prices { HostMemoryPerGiB = UsdPerHour.Of(0.02) } : new Prices() };
-        var nodes = ImmutableArray.Create(Node(memory, id: "n0", cacheMiB: 1500), Node(memory * 0.7, id: "n1", cacheMiB: 800));
+        var nodes = ImmutableArray.Create(
+            Node(memory, id: "n0", cacheMiB: 1500, deviceMiB: [1000, 700]),
+            Node(memory * 0.7, id: "n1", cacheMiB: 800, deviceMiB: [memory / 2]));
         var foreignUse = foreign
             ? ImmutableArray.Create(new ForeignUse { Node = nodes[0].Id, Memory = Signal.Known(Bytes.MiB(memory * 1.1), Noon) })
             : [];
@@ -65,15 +77,29 @@ internal static class RandomFleets
                 0 => ReplicaState.Loading,
                 1 => ReplicaState.Draining,
                 2 => ReplicaState.Drained,
+                3 => ReplicaState.Asleep,
                 _ => ReplicaState.Ready,
             };
             var replica = Replica(model, 1 + i, state, Noon.AddSeconds(-draw.Age), draw.Outstanding, nodes[draw.Node].Id.Value) with { Version = version };
+            if (replica.Reserved.Devices > nodes[draw.Node].Devices.Length) continue;
+            replica = replica with
+            {
+                Placement = new Placement(
+                    nodes[draw.Node].Id, [.. nodes[draw.Node].Devices.Take(replica.Reserved.Devices).Select(device => device.Id)]),
+            };
             var usable = Bytes.Min(nodes[draw.Node].HostMemoryBudget, nodes[draw.Node].HostMemory
                 - (draw.Node == 0 && foreign ? Bytes.MiB(memory * 1.1) : Bytes.Zero));
             var used = placed.Append(replica).Where(one => one.Placement.Node == nodes[draw.Node].Id)
                 .Aggregate(Bytes.Zero, (sum, one) => sum + Weighing.HostCharge(one, ModelKnowledge.Nothing));
-            if (used <= usable) placed.Add(replica);
+            var devicesFit = nodes[draw.Node].Devices.All(device => placed.Append(replica)
+                .Where(one => one.Placement.Node == nodes[draw.Node].Id && one.Placement.Devices.Contains(device.Id))
+                .Aggregate(Bytes.Zero, (sum, one) => sum + one.Reserved.PerDevice!.Highest) <= device.MemoryBudget);
+            var coresFit = placed.Append(replica).Where(one => one.Placement.Node == nodes[draw.Node].Id)
+                .Sum(one => one.Reserved.Cores.Milli) <= nodes[draw.Node].Cores.Milli;
+            if (used <= usable && devicesFit && coresFit) placed.Add(replica);
         }
+
+        var (cache, fetching) = Cache(specs, nodes, placed, disks);
 
         var rows = spec.Models.Select((model, i) => (model, draw: traffic[i])).Where(pair => pair.draw.Seen)
             .Select(pair => Traffic(pair.model.Id, Noon, pair.draw.IdleFor < 20 ? pair.draw.Arrivals : 0,
@@ -81,11 +107,13 @@ internal static class RandomFleets
         var snapshot = new FleetSnapshot
         {
             At = Noon,
-            Can = Local,
+            Can = Local | Capabilities.Sleep,
             Nodes = nodes,
             Replicas = [.. placed.OrderBy(replica => replica.Id)],
             Foreign = foreignUse,
             Traffic = [.. rows],
+            Cache = cache,
+            InFlight = fetching,
         };
         var knowledge = Knowledge.Empty.Fold(spec, snapshot);
         var known = knowledge.Models.ToBuilder();
@@ -100,5 +128,57 @@ internal static class RandomFleets
         }
 
         return new Situation(spec, snapshot, knowledge with { Models = known.ToImmutable() });
+    }
+
+    // What replicas use is there, whole and pinned; beside it whatever fits, whole, partial, being fetched, or of a model
+    // that is gone.
+    private static (ImmutableArray<CachedArtifact>, ImmutableArray<WorkInFlight>) Cache(
+        ModelSpec[] specs, ImmutableArray<NodeState> nodes, List<InferenceReplica> placed, DiskDraw[] disks)
+    {
+        var cache = new SortedDictionary<string, CachedArtifact>(StringComparer.Ordinal);
+        var fetching = new List<WorkInFlight>();
+        var cached = specs.Where(model => model.Cached).ToDictionary(model => model.Id);
+        placed.RemoveAll(replica => cached.TryGetValue(replica.Model, out var model)
+            && !Add(replica.Placement.Node, model.Id, replica.Version, model.Footprint.OnDisk, complete: true, pinned: true));
+        foreach (var draw in disks)
+        {
+            var model = draw.Model < specs.Length ? specs[draw.Model] : Model("gone", 300, cached: true);
+            if (!model.Cached) continue;
+            var (node, size) = (nodes[draw.Node].Id, model.Footprint.OnDisk);
+            if (draw.What > 1)
+            {
+                Add(node, model.Id, draw.What == 5 ? "v0" : model.Version, size, complete: true, pinned: false);
+                continue;
+            }
+
+            var part = size.Scale(draw.Share);
+            var room = nodes[draw.Node].CacheBudget!.Value - Used(node) - size;
+            if (draw.What == 1 && (room < Bytes.Zero || cache.ContainsKey($"{node}/{model.Id}@{model.Version}"))) continue;
+            if (!Add(node, model.Id, model.Version, part, complete: false, pinned: draw.What == 1) || draw.What == 0) continue;
+            fetching.Add(new WorkInFlight
+            {
+                Step = StepId.Of($"prefetch/{model.Id}@{model.Version}/{node}"),
+                Kind = WorkKind.Fetching,
+                StartedAt = Noon,
+                Model = model.Id,
+                Node = node,
+                Done = part,
+                Total = size,
+            });
+        }
+
+        return ([.. cache.Values], [.. fetching.OrderBy(work => work.Step)]);
+
+        Bytes Used(NodeId node) => cache.Values.Where(one => one.Node == node).Aggregate(Bytes.Zero, (sum, one) => sum + one.Size)
+            + fetching.Where(work => work.Node == node).Aggregate(Bytes.Zero, (sum, work) => sum + (work.Total!.Value - work.Done!.Value));
+
+        bool Add(NodeId node, ModelId model, string version, Bytes size, bool complete, bool pinned)
+        {
+            var key = $"{node}/{model}@{version}";
+            if (cache.TryGetValue(key, out var there)) return there.Complete == complete && there.Pinned == pinned;
+            if (Used(node) + size > nodes.Single(one => one.Id == node).CacheBudget) return false;
+            cache[key] = new CachedArtifact { Node = node, Model = model, Version = version, Size = size, Complete = complete, Pinned = pinned };
+            return true;
+        }
     }
 }

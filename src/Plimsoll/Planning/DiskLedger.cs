@@ -1,0 +1,66 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll;
+
+/// <summary>
+/// What one node's model cache holds in the worst case, and what a plan removes from it and brings to it. As in
+/// <see cref="NodeLedger"/>, removals are kept in the order they were registered and a fetch waits for the first k of
+/// them, so that a fetch never takes room that another one's evictions have yet to make.
+/// </summary>
+internal sealed class DiskLedger
+{
+    private readonly List<(StepId Evict, Bytes Frees)> _evictions = [];
+    private readonly List<(int Level, Bytes Takes)> _fetches = [];
+    private readonly Bytes _free;
+
+    public DiskLedger(NodeState node, FleetSnapshot observed)
+    {
+        Node = node.Id;
+        var used = observed.Cache.Where(artifact => artifact.Node == node.Id)
+            .Aggregate(Bytes.Zero, (sum, artifact) => sum + artifact.Size);
+        var left = (node.CacheBudget ?? Bytes.Zero) - used;
+
+        // A file system of unknown free space takes nothing more, nor does one that a fetch of unknown size fills.
+        _free = node.CacheFileSystemFree.TryGetLast(out var free) ? Bytes.Min(left, free) : Bytes.Zero;
+        foreach (var work in observed.InFlight.Where(work => work.Node == node.Id && work.Kind == WorkKind.Fetching))
+            _free = work.Total is { } total ? _free - Bytes.Max(Bytes.Zero, total - (work.Done ?? Bytes.Zero)) : Bytes.Zero;
+    }
+
+    public NodeId Node { get; }
+
+    /// <summary>Free once everything planned is done.</summary>
+    public Bytes Free => Bytes.Max(Bytes.Zero, FreeAt(_evictions.Count));
+
+    /// <summary>Free while nothing is removed and everything planned arrives.</summary>
+    public Bytes FreeNow => Bytes.Max(Bytes.Zero, _fetches.Aggregate(_free, (left, fetch) => left - fetch.Takes));
+
+    /// <summary>Registers a removal of this plan, so that later fetches may wait for it.</summary>
+    public void WillEvict(StepId evict, Bytes frees) => _evictions.Add((evict, frees));
+
+    /// <summary>Takes room at the lowest level that is safe together with all fetches so far.</summary>
+    /// <returns>The removals to wait for; null when it does not fit.</returns>
+    public ImmutableArray<StepId>? TryReserve(Bytes size)
+    {
+        for (var level = 0; level <= _evictions.Count; level++)
+        {
+            // A fetch of this level goes on in all states of higher levels too.
+            if (!Enumerable.Range(level, _evictions.Count - level + 1).All(at => FreeAt(at) >= size)) continue;
+            _fetches.Add((level, size));
+            return [.. _evictions.Take(level).Select(eviction => eviction.Evict).Order()];
+        }
+
+        return null;
+    }
+
+    private Bytes FreeAt(int level)
+    {
+        var free = _free;
+        for (var i = 0; i < level; i++) free += _evictions[i].Frees;
+        foreach (var (at, takes) in _fetches)
+        {
+            if (at <= level) free -= takes;
+        }
+
+        return free;
+    }
+}
