@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -63,7 +62,7 @@ internal sealed class RequestHandler(
         {
             // HTTP/2 has one rate for all streams of a connection, so there it stays the lower one.
             if (HttpProtocol.IsHttp11(request.Protocol) && context.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate)
-                rate.MinDataRate = new MinDataRate(options.SlowestStream.Value, options.BodyGrace);
+                rate.MinDataRate = new Microsoft.AspNetCore.Server.Kestrel.Core.MinDataRate(options.SlowestStream.Value, options.BodyGrace);
             await ServeAsync(context, path, queue, null, request.ContentLength.Value, arrived).ConfigureAwait(false);
         }
         else if (await ReadAsync(context, path, queue).ConfigureAwait(false) is { } body)
