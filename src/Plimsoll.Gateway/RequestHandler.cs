@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Yarp.ReverseProxy.Forwarder;
 
 namespace Plimsoll.Gateway;
@@ -16,8 +17,14 @@ internal sealed class RequestHandler(
 
     public Task InvokeAsync(HttpContext context)
     {
-        var path = ProtocolPath.Parse(context.Request.Path.Value ?? "", context.Request.Method);
-        if (!IsAllowed(context)) return Answer.ErrorAsync(context, path, StatusCodes.Status401Unauthorized, "a valid API key is needed: Authorization: Bearer <key>");
+        var path = ProtocolPath.Parse(context.Request.Path.Value ?? "");
+        var method = context.Request.Method;
+        if (!IsAllowed(context)) return Answer.UnauthorizedAsync(context, path);
+        if (path.Endpoint != Endpoint.Unknown && !(path.IsRead ? HttpMethods.IsGet(method) || HttpMethods.IsHead(method) : HttpMethods.IsPost(method)))
+            return Answer.MethodAsync(context, path, path.IsRead ? "GET, HEAD" : "POST");
+
+        // A tunnel would keep a place in a replica for as long as its client likes, or take none at all.
+        context.Request.Headers.Upgrade = default;
 
         // The key is between client and gateway; replicas have no business with it.
         if (_apiKey is not null) context.Request.Headers.Authorization = default;
@@ -38,12 +45,6 @@ internal sealed class RequestHandler(
     {
         var arrived = time.GetTimestamp();
         var request = context.Request;
-        if (!HttpMethods.IsPost(request.Method))
-        {
-            await Answer.ErrorAsync(context, path, StatusCodes.Status405MethodNotAllowed, "inference takes POST").ConfigureAwait(false);
-            return;
-        }
-
         if (!router.TryFind(path.Model!, out var queue))
         {
             await UnknownAsync(context, path, path.Model!).ConfigureAwait(false);
@@ -58,7 +59,12 @@ internal sealed class RequestHandler(
 
         // The path names the model, so a body too large to keep can still be streamed, once.
         if (request.ContentLength > options.BufferedBody.Value)
+        {
+            // HTTP/2 has one rate for all streams of a connection, so there it stays the lower one.
+            if (HttpProtocol.IsHttp11(request.Protocol) && context.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate)
+                rate.MinDataRate = new Microsoft.AspNetCore.Server.Kestrel.Core.MinDataRate(options.SlowestStream.Value, options.BodyGrace);
             await ServeAsync(context, path, queue, null, request.ContentLength.Value, arrived).ConfigureAwait(false);
+        }
         else if (await ReadAsync(context, path, queue).ConfigureAwait(false) is { } body)
             await ServeKeptAsync(context, path, queue, body, arrived).ConfigureAwait(false);
     }
@@ -143,7 +149,7 @@ internal sealed class RequestHandler(
                 if (slot is null)
                 {
                     end = RequestEnd.Rejected;
-                    await Answer.BusyAsync(context, path, queue.Route.ExpectedReady, refused!).ConfigureAwait(false);
+                    await Answer.BusyAsync(context, path, WorthTrying(queue.Route), refused!).ConfigureAwait(false);
                     return;
                 }
 
@@ -199,6 +205,9 @@ internal sealed class RequestHandler(
             context.Request.Body = new MemoryStream(body, writable: false);
             context.Request.ContentLength = body.Length;
             context.Request.Headers.TransferEncoding = default;
+
+            // The body is here already: a replica that knows no "100 Continue" would cost a second of waiting for it.
+            context.Request.Headers.Expect = default;
         }
 
         // Zero for nearly all: formatting is only paid for by those that waited.
@@ -220,6 +229,9 @@ internal sealed class RequestHandler(
         return error;
     }
 
+    // Nothing but a new fleet changes what cannot be served.
+    private static TimeSpan? WorthTrying(ModelRoute route) => route.Unavailable is null ? route.ExpectedReady : TimeSpan.FromMinutes(1);
+
     private static bool IsDeath(ForwarderError error) => error is ForwarderError.Request or ForwarderError.RequestBodyDestination;
 
     // Refused, or no connection within the connect timeout (which comes as a cancellation with a timeout inside).
@@ -228,9 +240,13 @@ internal sealed class RequestHandler(
         && context.GetForwarderErrorFeature()?.Exception is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError }
             or OperationCanceledException { InnerException: TimeoutException };
 
-    private static Task BrokenBodyAsync(HttpContext context, ProtocolPath path, Exception? problem) =>
-        Answer.ErrorAsync(context, path, (problem as BadHttpRequestException)?.StatusCode ?? StatusCodes.Status400BadRequest,
-            problem is BadHttpRequestException bad ? $"the body could not be read: {bad.Message}" : "the body ended early or could not be read");
+    private static Task BrokenBodyAsync(HttpContext context, ProtocolPath path, Exception? problem)
+    {
+        // The forwarder wraps what it met when it read a streamed body.
+        while (problem is not (null or BadHttpRequestException)) problem = (problem as AggregateException)?.InnerExceptions[0] ?? problem.InnerException;
+        return Answer.ErrorAsync(context, path, (problem as BadHttpRequestException)?.StatusCode ?? StatusCodes.Status400BadRequest,
+            problem is null ? "the body ended early or could not be read" : $"the body could not be read: {problem.Message}");
+    }
 
     private async Task TooLargeAsync(HttpContext context, ProtocolPath path, Bytes bound)
     {
@@ -266,12 +282,6 @@ internal sealed class RequestHandler(
     // Metadata and readiness are no demand: they are asked of a replica that is there, or answered as not ready.
     private async Task AskAsync(HttpContext context, ProtocolPath path)
     {
-        if (!HttpMethods.IsGet(context.Request.Method) && !HttpMethods.IsHead(context.Request.Method))
-        {
-            await Answer.ErrorAsync(context, path, StatusCodes.Status405MethodNotAllowed, "metadata and readiness take GET").ConfigureAwait(false);
-            return;
-        }
-
         if (!router.TryFind(path.Model!, out var queue))
         {
             await UnknownAsync(context, path, path.Model!).ConfigureAwait(false);
@@ -286,7 +296,7 @@ internal sealed class RequestHandler(
 
         if (route is null)
         {
-            await Answer.BusyAsync(context, path, queue.Route.ExpectedReady, $"{path.Model} is not loaded; a request for it loads it").ConfigureAwait(false);
+            await Answer.BusyAsync(context, path, WorthTrying(queue.Route), $"{path.Model} is not loaded; a request for it loads it").ConfigureAwait(false);
             return;
         }
 

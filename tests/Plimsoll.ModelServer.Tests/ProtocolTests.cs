@@ -125,6 +125,43 @@ public sealed class ProtocolTests(SharedServer shared) : IClassFixture<SharedSer
         Assert.Contains(sentence, JsonDocument.Parse(text).RootElement.GetProperty("error").GetString(), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_name_that_is_no_text_gets_400_and_not_an_empty_500()
+    {
+        foreach (byte[] body in (byte[][])[[.. "{\""u8, 0xff, 0xfe, .. "\":1}"u8], [.. """{"\ud800":1}"""u8], [.. """{"inputs":[{"\ud800":1}]}"""u8]])
+        {
+            using var content = new ByteArrayContent(body);
+            using var response = await Server.Client.PostAsync("/v2/models/m/infer", content, Cancel);
+
+            Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+            Assert.Contains("not valid UTF-8", await response.Content.ReadAsStringAsync(Cancel), StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task More_rows_than_a_batch_get_400_because_each_takes_memory_that_nobody_planned()
+    {
+        using var most = await Server.InferAsync(ServerProcess.Body([.. Enumerable.Repeat(new long[] { 1, 2 }, 8)]));
+        using var more = await Server.InferAsync(ServerProcess.Body([.. Enumerable.Repeat(new long[] { 1, 2 }, 9)]));
+
+        Assert.Equal((HttpStatusCode.OK, HttpStatusCode.BadRequest), (most.StatusCode, more.StatusCode));
+        Assert.Contains("9 rows, and at most 8", await more.Content.ReadAsStringAsync(Cancel), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task The_binary_extension_is_refused_by_its_name(bool header)
+    {
+        using var content = new ByteArrayContent(
+            [.. """{"inputs":[{"name":"input_ids","shape":[1,1],"datatype":"INT64","parameters":{"binary_data_size":8}}]}"""u8, .. new byte[header ? 8 : 0]]);
+        if (header) content.Headers.Add("Inference-Header-Content-Length", "104");
+        using var response = await Server.Client.PostAsync("/v2/models/m/infer", content, Cancel);
+
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        Assert.Contains("binary tensor data extension", await response.Content.ReadAsStringAsync(Cancel), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("9999999")]
     [InlineData("-9999999")]
