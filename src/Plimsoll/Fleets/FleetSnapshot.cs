@@ -148,6 +148,9 @@ public sealed record InferenceReplica
     /// <summary>Host memory in use now.</summary>
     public Signal<Bytes> HostMemory { get; init; }
 
+    /// <summary>Device memory in use now on the device where it uses most; missing on the processor, or when not told.</summary>
+    public Signal<Bytes> DeviceMemory { get; init; }
+
     /// <summary>Requests in it now.</summary>
     public int Outstanding { get; init; }
 

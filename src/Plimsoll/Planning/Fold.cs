@@ -79,6 +79,10 @@ public sealed partial record Knowledge
                 && replica.HostMemory.TryGetKnown(out var now)
                 && known.Memory.TryGetValue(replica.Variant, out var measured) && now > measured.Steady)
                 known = known with { Memory = known.Memory.SetItem(replica.Variant, measured with { Steady = now }) };
+            if (replica.State == ReplicaState.Ready && replica.Version == known.Version
+                && replica.DeviceMemory.TryGetKnown(out var onDevice)
+                && known.Memory.TryGetValue(replica.Variant, out measured) && !(measured.PerDevice >= onDevice))
+                known = known with { Memory = known.Memory.SetItem(replica.Variant, measured with { PerDevice = onDevice }) };
             models[replica.Model] = known;
         }
     }
@@ -150,7 +154,10 @@ public sealed partial record Knowledge
             (var a, var b) => a ?? b,
         };
         var steady = before is null ? outcome.Steady : Bytes.Max(before.Steady, outcome.Steady);
-        return memory.SetItem(outcome.Variant, new MeasuredMemory(peak, steady, (before?.Samples ?? 0) + 1));
+        return memory.SetItem(outcome.Variant, new MeasuredMemory(peak, steady, (before?.Samples ?? 0) + 1)
+        {
+            PerDevice = before?.PerDevice,
+        });
     }
 
     // A model that left the fleet file is forgotten once nothing of it runs; until then its ordinals must not repeat.

@@ -85,4 +85,8 @@ public sealed record FailureRecord(int Count, DateTimeOffset? NotBefore, string 
 }
 
 /// <summary>The largest values measured so far, over loads of one variant.</summary>
-public sealed record MeasuredMemory(Bytes? LoadPeak, Bytes Steady, int Samples);
+public sealed record MeasuredMemory(Bytes? LoadPeak, Bytes Steady, int Samples)
+{
+    /// <summary>On the device where it used most; null on the processor, or where no driver told.</summary>
+    public Bytes? PerDevice { get; init; }
+}

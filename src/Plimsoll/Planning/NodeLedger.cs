@@ -41,7 +41,7 @@ internal sealed class NodeLedger
     public sealed record Release(Bytes Host, Bytes PerDevice, Cores Cores, ImmutableArray<DeviceId> Devices)
     {
         public static Release Of(InferenceReplica replica, ModelKnowledge known) => new(
-            Weighing.HostCharge(replica, known), replica.Reserved.PerDevice?.Highest ?? Bytes.Zero, replica.Reserved.Cores,
+            Weighing.HostCharge(replica, known), Weighing.DeviceCharge(replica), replica.Reserved.Cores,
             replica.Placement.Devices);
     }
 

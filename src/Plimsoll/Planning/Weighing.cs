@@ -17,7 +17,24 @@ public static class Weighing
         if (!knowledge.Memory.TryGetValue(variant.Id, out var measured)) return variant.Needs;
         var steady = measured.Steady.Scale(Margin);
         var peak = measured.LoadPeak is { } seen ? seen.Scale(Margin) : variant.Needs.Host.LoadPeak;
-        return variant.Needs with { Host = new MemoryNeed(Bytes.Max(peak, steady), steady) };
+        var needs = variant.Needs with { Host = new MemoryNeed(Bytes.Max(peak, steady), steady) };
+
+        // Devices have no high-water mark: what was seen between two looks can only raise the prior, never lower it. No
+        // margin: an engine that takes a share of its device takes exactly that, and with one would seem not to fit it.
+        return needs.PerDevice is { } prior && measured.PerDevice is { } onDevice
+            ? needs with { PerDevice = new MemoryNeed(Bytes.Max(prior.LoadPeak, onDevice), Bytes.Max(prior.Steady, onDevice)) }
+            : needs;
+    }
+
+    /// <summary>
+    /// What an existing replica holds of each of its devices: what was reserved for it, never less than what is seen in
+    /// use. A server that fills its device (vLLM takes nine tenths unless told otherwise) is charged what it took.
+    /// </summary>
+    public static Bytes DeviceCharge(InferenceReplica replica)
+    {
+        ArgumentNullException.ThrowIfNull(replica);
+        var reserved = replica.Reserved.PerDevice?.Highest ?? Bytes.Zero;
+        return replica.DeviceMemory.TryGetLast(out var now) ? Bytes.Max(reserved, now) : reserved;
     }
 
     /// <summary>

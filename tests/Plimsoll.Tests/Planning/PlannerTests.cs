@@ -300,6 +300,40 @@ public class PlannerTests
     }
 
     [Fact]
+    public void A_server_that_takes_more_of_its_device_than_was_reserved_is_charged_what_it_took()
+    {
+        // 10,000 MiB each: two of 1,100 reserved would fit; the first was seen to take 9,000.
+        var (first, second) = (Model("first", 1000, devices: 1), Model("second", 1000, devices: 1));
+        var spec = Spec(first, second);
+        var running = Replica(first, 1, ReplicaState.Ready, Noon.AddMinutes(-5)) with
+        {
+            Placement = new Placement(new NodeId("here"), [new DeviceId("gpu0")]),
+        };
+        var asked = Snapshot(spec, Node(9000, deviceMiB: [10_000]), Noon, running).With(Traffic(first.Id, Noon, 1))
+            .With(Traffic(second.Id, Noon, 1, held: 1));
+        Assert.Equal(["start/second-1"], Decide(spec, asked).StepIds());
+
+        var greedy = running with { DeviceMemory = Signal.Known(Bytes.MiB(9000), Noon) };
+        var measured = Decide(spec, asked with
+        {
+            Replicas = [greedy],
+            Outcomes =
+            [
+                new Outcome.MemoryMeasured
+                {
+                    At = Noon, Replica = running.Id, Model = first.Id, Version = "v1", Variant = running.Variant, Steady = Bytes.MiB(500),
+                },
+            ],
+        });
+        Assert.Empty(measured.Steps);
+
+        // Its next replica needs as much, once that was seen while it served.
+        var later = Decide(spec, asked with { At = Noon.AddSeconds(1), Replicas = [greedy] }, measured.Next);
+        Assert.Equal(Bytes.MiB(9000), later.Models[0].Needs.PerDevice!.Highest);
+        Assert.Equal(Bytes.MiB(1100), later.Models[1].Needs.PerDevice!.Highest);
+    }
+
+    [Fact]
     public void A_new_version_comes_up_beside_the_old_one_which_then_drains()
     {
         var newer = Model("small", 100, version: "v2");
