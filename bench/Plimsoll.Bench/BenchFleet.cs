@@ -12,14 +12,16 @@ internal sealed record BenchFleet(FleetSpec Spec, FleetSnapshot Snapshot, Knowle
     /// <summary>Three of four models are loaded and in use; the nodes hold them with 2 % to spare.</summary>
     /// <param name="count">Models.</param>
     /// <param name="waitingOneIn">One model in this many is not loaded and has requests waiting; null for none.</param>
-    public static BenchFleet Of(int count, int? waitingOneIn)
+    /// <param name="cached">Weights come through model caches, which hold those of the loaded models and one idle in three.</param>
+    public static BenchFleet Of(int count, int? waitingOneIn, bool cached = false)
     {
-        var models = Enumerable.Range(0, count).Select(Model).ToImmutableArray();
+        var models = Enumerable.Range(0, count).Select(i => Model(i, cached)).ToImmutableArray();
         bool Waits(int i) => waitingOneIn is { } one && i % one == 1;
         bool Loaded(int i) => i % 4 != 3 && !Waits(i);
         var replicas = models.Where((_, i) => Loaded(i)).Select((model, at) => Replica(model, at % Nodes)).OrderBy(replica => replica.Id)
             .ToImmutableArray();
-        var nodes = Enumerable.Range(0, Nodes).Select(n => Node(n, replicas)).ToImmutableArray();
+        var onDisk = cached ? Cache(models, replicas) : [];
+        var nodes = Enumerable.Range(0, Nodes).Select(n => Node(n, replicas, onDisk)).ToImmutableArray();
         var snapshot = new FleetSnapshot
         {
             At = Noon,
@@ -27,6 +29,7 @@ internal sealed record BenchFleet(FleetSpec Spec, FleetSnapshot Snapshot, Knowle
                 | Capabilities.PrefetchWeights | Capabilities.EvictWeights,
             Nodes = nodes,
             Replicas = replicas,
+            Cache = onDisk,
             Traffic = [.. models.Select((model, i) => Traffic(model, Loaded(i) ? 1 + i % 3 : 0, Waits(i) ? 1 + i % 7 : 0))],
         };
         var known = models.Select((model, i) => KeyValuePair.Create(model.Id, Known(model, i, Loaded(i), Waits(i))));
@@ -45,7 +48,7 @@ internal sealed record BenchFleet(FleetSpec Spec, FleetSnapshot Snapshot, Knowle
     }
 
     // 50 MiB to 4 GiB, so that one large model competes with many small ones.
-    private static ModelSpec Model(int i)
+    private static ModelSpec Model(int i, bool cached)
     {
         var weights = Bytes.MiB(i % 16 == 5 ? 4096 : 50 + (i * 37 % 97 * 10));
         return new ModelSpec
@@ -53,6 +56,7 @@ internal sealed record BenchFleet(FleetSpec Spec, FleetSnapshot Snapshot, Knowle
             Id = new ModelId($"m{i:0000}"),
             Version = "v1",
             Source = $"/models/m{i:0000}",
+            Cached = cached,
             Footprint = new Footprint
             {
                 Format = ArtifactFormat.Onnx,
@@ -74,7 +78,7 @@ internal sealed record BenchFleet(FleetSpec Spec, FleetSnapshot Snapshot, Knowle
                     {
                         Host = new MemoryNeed(weights.Scale(1.3), weights),
                         Cores = Cores.Of(0.25),
-                        Disk = Bytes.Zero,
+                        Disk = cached ? weights : Bytes.Zero,
                     },
                 },
             ],
@@ -96,7 +100,26 @@ internal sealed record BenchFleet(FleetSpec Spec, FleetSnapshot Snapshot, Knowle
         Concurrency = model.Variants[0].Concurrency,
     };
 
-    private static NodeState Node(int n, ImmutableArray<InferenceReplica> replicas)
+    private static ImmutableArray<CachedArtifact> Cache(ImmutableArray<ModelSpec> models, ImmutableArray<InferenceReplica> replicas)
+    {
+        var used = replicas.Select(replica => On(replica.Placement.Node, replica.Model, pinned: true));
+        var loaded = replicas.Select(replica => replica.Model).ToHashSet();
+        var idle = models.Where((model, i) => i % 3 == 0 && !loaded.Contains(model.Id))
+            .Select((model, at) => On(new NodeId($"n{at % Nodes}"), model.Id, pinned: false));
+        return [.. used.Concat(idle).OrderBy(one => one.Node).ThenBy(one => one.Model)];
+
+        CachedArtifact On(NodeId node, ModelId model, bool pinned) => new()
+        {
+            Node = node,
+            Model = model,
+            Version = "v1",
+            Size = models.First(one => one.Id == model).Footprint.OnDisk,
+            Complete = true,
+            Pinned = pinned,
+        };
+    }
+
+    private static NodeState Node(int n, ImmutableArray<InferenceReplica> replicas, ImmutableArray<CachedArtifact> cache)
     {
         var here = replicas.Where(replica => replica.Placement.Node == new NodeId($"n{n}")).ToArray();
         var used = here.Aggregate(Bytes.Zero, (sum, replica) => sum + replica.Reserved.Host.Steady);
@@ -107,6 +130,8 @@ internal sealed record BenchFleet(FleetSpec Spec, FleetSnapshot Snapshot, Knowle
             HostMemory = budget.Scale(1.5),
             HostMemoryBudget = budget,
             Cores = Cores.Of(here.Length + 8),
+            CacheBudget = cache.IsEmpty ? null : Bytes.Max(cache.Where(one => one.Node == new NodeId($"n{n}"))
+                .Aggregate(Bytes.Zero, (sum, one) => sum + one.Size).Scale(1.02), Bytes.GiB(6)),
             CacheFileSystemFree = Signal.Known(Bytes.GiB(100), Noon),
         };
     }

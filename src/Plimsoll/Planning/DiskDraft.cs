@@ -15,9 +15,10 @@ internal sealed class DiskDraft
     private readonly Dictionary<(NodeId, ModelId, string), CachedArtifact> _cached;
     private readonly Dictionary<NodeId, DiskLedger> _ledgers;
     private readonly ILookup<(NodeId, ModelId, string), InferenceReplica> _users;
-    private readonly HashSet<StepId> _fetched = [];
-    private readonly HashSet<StepId> _evicted = [];
+    private readonly HashSet<(NodeId, ModelId, string)> _coming = [];
+    private readonly HashSet<(NodeId, ModelId, string)> _evicted = [];
     private readonly HashSet<(NodeId, ModelId, string)> _wanted = [];
+    private int _fetches;
 
     public DiskDraft(
         FleetSpec spec, FleetSnapshot observed, Knowledge knowledge, Dictionary<ModelId, ModelOutlook> outlooks)
@@ -25,6 +26,16 @@ internal sealed class DiskDraft
         (_spec, _observed, _knowledge, _outlooks) = (spec, observed, knowledge, outlooks);
         _cached = observed.Cache.ToDictionary(Key);
         _ledgers = observed.Nodes.ToDictionary(node => node.Id, node => new DiskLedger(node, observed));
+        var flying = observed.InFlight.Where(work => work.Kind == WorkKind.Fetching).Select(work => work.Step).ToHashSet();
+        _fetches = flying.Count;
+        foreach (var node in observed.Nodes)
+        {
+            foreach (var model in spec.Models.Where(model => flying.Count > 0 && flying.Contains(Fetch(node.Id, model.Id, model.Version))))
+                _coming.Add((node.Id, model.Id, model.Version));
+        }
+
+        foreach (var artifact in observed.Cache.Where(artifact => flying.Contains(Fetch(artifact.Node, artifact.Model, artifact.Version))))
+            _coming.Add(Key(artifact));
         _users = observed.Replicas.ToLookup(replica => (replica.Placement.Node, replica.Model, replica.Version));
     }
 
@@ -37,7 +48,7 @@ internal sealed class DiskDraft
     }
 
     public bool Has(NodeId node, ModelSpec model) => !model.Cached
-        || (_cached.TryGetValue((node, model.Id, model.Version), out var artifact) && artifact.Complete && !_evicted.Contains(Evict(artifact)));
+        || (_cached.TryGetValue((node, model.Id, model.Version), out var artifact) && artifact.Complete && !_evicted.Contains(Key(artifact)));
 
     /// <summary>Free on the node's cache once what is planned has arrived.</summary>
     public Bytes Free(NodeId node) => _ledgers[node].Free;
@@ -51,10 +62,10 @@ internal sealed class DiskDraft
         var model = outlook.Model;
         if (Has(node.Id, model)) return Way.Clear;
         if (!_observed.Can.HasFlag(Capabilities.PrefetchWeights)) return null;
-        if (UnderWay(node.Id, model)) return Way.Clear;
+        if (_coming.Contains((node.Id, model.Id, model.Version))) return Way.Clear;
 
         // What this plan removes is not brought back by it: the next one does, once it is gone.
-        if (_evicted.Contains(StepId.Of($"evict/{model.Id}@{model.Version}/{node.Id}"))) return null;
+        if (_evicted.Contains((node.Id, model.Id, model.Version))) return null;
         var missing = Missing(node.Id, model) - _ledgers[node.Id].Free;
         if (missing <= Bytes.Zero) return Way.Clear;
         return _observed.Can.HasFlag(Capabilities.EvictWeights) ? Room(node.Id, model, missing, going) : null;
@@ -73,7 +84,7 @@ internal sealed class DiskDraft
         {
             Reason = new Reason(Rule.PrefetchForStart, [Fact.Of("node", node.Id.Value), Fact.Of("size", size)]),
         };
-        if (UnderWay(node.Id, model))
+        if (_coming.Contains((node.Id, model.Id, model.Version)))
         {
             steps.TryAdd(fetch.Id, fetch);
             return [fetch.Id];
@@ -91,14 +102,15 @@ internal sealed class DiskDraft
                 ]),
             };
             steps[evict.Id] = evict;
-            _evicted.Add(evict.Id);
+            _evicted.Add(Key(artifact));
             _ledgers[node.Id].WillEvict(evict.Id, artifact.Size);
         }
 
         var after = _ledgers[node.Id].TryReserve(Missing(node.Id, model))
             ?? throw new InvalidOperationException($"evicting for {model.Id} on {node.Id} did not make the room it promised");
         steps[fetch.Id] = fetch with { After = after };
-        _fetched.Add(fetch.Id);
+        _coming.Add((node.Id, model.Id, model.Version));
+        _fetches++;
         return [fetch.Id];
     }
 
@@ -111,7 +123,7 @@ internal sealed class DiskDraft
         }
 
         if (!_observed.Can.HasFlag(Capabilities.PrefetchWeights)) yield break;
-        var fetching = _observed.InFlight.Count(work => work.Kind == WorkKind.Fetching) + _fetched.Count;
+        var fetching = _fetches;
         foreach (var outlook in _outlooks.Values.OrderByDescending(outlook => outlook.Model.Priority).ThenBy(outlook => outlook.Model.Id))
         {
             var model = outlook.Model;
@@ -121,8 +133,7 @@ internal sealed class DiskDraft
             {
                 if (fetching >= AheadAtOnce) yield break;
                 var left = _ledgers[node.Id].FreeNow;
-                if (_evicted.Contains(StepId.Of($"evict/{model.Id}@{model.Version}/{node.Id}"))
-                    || Missing(node.Id, model) > left) continue;
+                if (_evicted.Contains((node.Id, model.Id, model.Version)) || Missing(node.Id, model) > left) continue;
                 fetching++;
                 yield return new Step.Prefetch(model.Id, model.Version, node.Id, model.Footprint.OnDisk)
                 {
@@ -137,7 +148,7 @@ internal sealed class DiskDraft
     // Of a model that left the fleet file, or of a version that its successor has replaced on the same disk.
     private IEnumerable<Step> Worthless()
     {
-        foreach (var artifact in _observed.Cache.Where(artifact => !artifact.Pinned && !_evicted.Contains(Evict(artifact))))
+        foreach (var artifact in _observed.Cache.Where(artifact => !artifact.Pinned && !_evicted.Contains(Key(artifact))))
         {
             var rule = !_outlooks.TryGetValue(artifact.Model, out var owner) ? Rule.EvictRemovedModel
                 : owner.Model.Version != artifact.Version && Has(artifact.Node, owner.Model) ? Rule.EvictOldVersion
@@ -152,8 +163,8 @@ internal sealed class DiskDraft
     private Way? Room(NodeId node, ModelSpec claimant, Bytes missing, HashSet<ReplicaId> going)
     {
         var candidates = _observed.Cache
-            .Where(artifact => artifact.Node == node && artifact.Size.Value > 0 && !_evicted.Contains(Evict(artifact))
-                && !_wanted.Contains(Key(artifact)) && !UnderWay(artifact)
+            .Where(artifact => artifact.Node == node && artifact.Size.Value > 0 && !_evicted.Contains(Key(artifact))
+                && !_wanted.Contains(Key(artifact)) && !_coming.Contains(Key(artifact))
                 && (artifact.Model != claimant.Id || artifact.Version != claimant.Version)
                 && (!artifact.Pinned || _users[Key(artifact)].Any()))
             .Select(artifact => (Artifact: artifact, MustGo: _users[Key(artifact)].Where(user => !going.Contains(user.Id)).ToArray()))
@@ -195,14 +206,7 @@ internal sealed class DiskDraft
     private Bytes Missing(NodeId node, ModelSpec model) => model.Footprint.OnDisk
         - (_cached.TryGetValue((node, model.Id, model.Version), out var artifact) ? artifact.Size : Bytes.Zero);
 
-    private bool UnderWay(NodeId node, ModelSpec model) => UnderWay(StepId.Of($"prefetch/{model.Id}@{model.Version}/{node}"));
-
-    private bool UnderWay(CachedArtifact artifact) =>
-        UnderWay(StepId.Of($"prefetch/{artifact.Model}@{artifact.Version}/{artifact.Node}"));
-
-    private bool UnderWay(StepId fetch) => _fetched.Contains(fetch) || _observed.InFlight.Any(work => work.Step == fetch);
-
     private static (NodeId, ModelId, string) Key(CachedArtifact artifact) => (artifact.Node, artifact.Model, artifact.Version);
 
-    private static StepId Evict(CachedArtifact artifact) => StepId.Of($"evict/{artifact.Model}@{artifact.Version}/{artifact.Node}");
+    private static StepId Fetch(NodeId node, ModelId model, string version) => StepId.Of($"prefetch/{model}@{version}/{node}");
 }
