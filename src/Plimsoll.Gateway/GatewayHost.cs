@@ -109,7 +109,7 @@ public sealed class GatewayHost : IAsyncDisposable
             kestrel.Limits.MaxConcurrentConnections = options.Connections;
             kestrel.Limits.RequestHeadersTimeout = options.HeaderTime;
             kestrel.Limits.KeepAliveTimeout = TimeSpan.FromMinutes(2);
-            kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(bytesPerSecond: 240, gracePeriod: TimeSpan.FromSeconds(10));
+            kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(options.SlowestBody.Value, options.BodyGrace);
             kestrel.Listen(address, port, listen =>
             {
                 listen.Protocols = tls is null ? HttpProtocols.Http1 : HttpProtocols.Http1AndHttp2;

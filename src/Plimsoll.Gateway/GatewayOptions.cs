@@ -58,6 +58,18 @@ public sealed record GatewayOptions
     /// <summary>A client's header section must be whole within this time.</summary>
     public TimeSpan HeaderTime { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>
+    /// Least rate, in bytes a second, at which a body that is kept comes after its grace; else its client gets 408. Time
+    /// in which nobody reads, as when a request is held, does not count.
+    /// </summary>
+    public Bytes SlowestBody { get; init; } = Bytes.KiB(4);
+
+    /// <summary>The same for a body that is streamed, which is large and takes up a place in a replica while it comes.</summary>
+    public Bytes SlowestStream { get; init; } = Bytes.KiB(256);
+
+    /// <summary>How long a body may come more slowly than that.</summary>
+    public TimeSpan BodyGrace { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>Connections of clients at once.</summary>
     public long Connections { get; init; } = 10_000;
 

@@ -31,6 +31,9 @@ internal static class RequestBody
     // Bodies are trees of messages; nobody's is this deep.
     private const int DeepestJson = 128;
 
+    // What is set aside on a client's word alone.
+    private const int Believed = 16 * 1024;
+
     /// <summary>
     /// Reads the whole body up to a bound. A body that is returned has taken its length from the budget, and whoever
     /// keeps it gives that back.
@@ -43,30 +46,34 @@ internal static class RequestBody
         var whole = false;
         try
         {
-            if (request.ContentLength is { } length)
+            var announced = request.ContentLength;
+            if (announced > bound) return (null, BodyEnd.TooLarge);
+            if (announced <= Believed)
             {
-                if (length > bound) return (null, BodyEnd.TooLarge);
-                if (!budget.TryTake(length)) return (null, BodyEnd.NoRoom);
-                taken = length;
-                var exact = length == 0 ? [] : GC.AllocateUninitializedArray<byte>((int)length);
+                if (!budget.TryTake(announced.Value)) return (null, BodyEnd.NoRoom);
+                taken = announced.Value;
+                var exact = taken == 0 ? [] : GC.AllocateUninitializedArray<byte>((int)taken);
                 await request.Body.ReadExactlyAsync(exact, cancellationToken).ConfigureAwait(false);
                 whole = true;
                 return (exact, BodyEnd.Whole);
             }
 
-            using var buffer = new MemoryStream();
-            var chunk = new byte[16 * 1024];
+            // Room is taken as bytes come: a length that is only announced would let a few silent clients take it all.
+            var body = GC.AllocateUninitializedArray<byte>(Believed);
             int read;
-            while ((read = await request.Body.ReadAsync(chunk, cancellationToken).ConfigureAwait(false)) > 0)
+            while ((read = await request.Body.ReadAsync(body.AsMemory((int)taken), cancellationToken).ConfigureAwait(false)) > 0)
             {
-                if (taken + read > bound) return (null, BodyEnd.TooLarge);
                 if (!budget.TryTake(read)) return (null, BodyEnd.NoRoom);
                 taken += read;
-                buffer.Write(chunk, 0, read);
+                if (taken > bound) return (null, BodyEnd.TooLarge);
+                if (taken == announced) break;
+                if (taken == body.Length) Array.Resize(ref body, (int)Math.Min(announced ?? (bound + 1), 2 * taken));
             }
 
+            if (taken < announced) throw new EndOfStreamException("the body ended before its announced length");
+            if (taken < body.Length) Array.Resize(ref body, (int)taken);
             whole = true;
-            return (buffer.ToArray(), BodyEnd.Whole);
+            return (body, BodyEnd.Whole);
         }
         finally
         {

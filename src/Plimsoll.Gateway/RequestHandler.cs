@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Yarp.ReverseProxy.Forwarder;
 
 namespace Plimsoll.Gateway;
@@ -58,7 +59,12 @@ internal sealed class RequestHandler(
 
         // The path names the model, so a body too large to keep can still be streamed, once.
         if (request.ContentLength > options.BufferedBody.Value)
+        {
+            // HTTP/2 has one rate for all streams of a connection, so there it stays the lower one.
+            if (HttpProtocol.IsHttp11(request.Protocol) && context.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate)
+                rate.MinDataRate = new Microsoft.AspNetCore.Server.Kestrel.Core.MinDataRate(options.SlowestStream.Value, options.BodyGrace);
             await ServeAsync(context, path, queue, null, request.ContentLength.Value, arrived).ConfigureAwait(false);
+        }
         else if (await ReadAsync(context, path, queue).ConfigureAwait(false) is { } body)
             await ServeKeptAsync(context, path, queue, body, arrived).ConfigureAwait(false);
     }
@@ -228,9 +234,13 @@ internal sealed class RequestHandler(
         && context.GetForwarderErrorFeature()?.Exception is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError }
             or OperationCanceledException { InnerException: TimeoutException };
 
-    private static Task BrokenBodyAsync(HttpContext context, ProtocolPath path, Exception? problem) =>
-        Answer.ErrorAsync(context, path, (problem as BadHttpRequestException)?.StatusCode ?? StatusCodes.Status400BadRequest,
-            problem is BadHttpRequestException bad ? $"the body could not be read: {bad.Message}" : "the body ended early or could not be read");
+    private static Task BrokenBodyAsync(HttpContext context, ProtocolPath path, Exception? problem)
+    {
+        // The forwarder wraps what it met when it read a streamed body.
+        while (problem is not (null or BadHttpRequestException)) problem = (problem as AggregateException)?.InnerExceptions[0] ?? problem.InnerException;
+        return Answer.ErrorAsync(context, path, (problem as BadHttpRequestException)?.StatusCode ?? StatusCodes.Status400BadRequest,
+            problem is null ? "the body ended early or could not be read" : $"the body could not be read: {problem.Message}");
+    }
 
     private async Task TooLargeAsync(HttpContext context, ProtocolPath path, Bytes bound)
     {
