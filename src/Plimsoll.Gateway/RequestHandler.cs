@@ -20,6 +20,9 @@ internal sealed class RequestHandler(
         var path = ProtocolPath.Parse(context.Request.Path.Value ?? "", context.Request.Method);
         if (!IsAllowed(context)) return Answer.ErrorAsync(context, path, StatusCodes.Status401Unauthorized, "a valid API key is needed: Authorization: Bearer <key>");
 
+        // A tunnel would keep a place in a replica for as long as its client likes, or take none at all.
+        context.Request.Headers.Upgrade = default;
+
         // The key is between client and gateway; replicas have no business with it.
         if (_apiKey is not null) context.Request.Headers.Authorization = default;
         return path.Endpoint switch
@@ -205,6 +208,9 @@ internal sealed class RequestHandler(
             context.Request.Body = new MemoryStream(body, writable: false);
             context.Request.ContentLength = body.Length;
             context.Request.Headers.TransferEncoding = default;
+
+            // The body is here already: a replica that knows no "100 Continue" would cost a second of waiting for it.
+            context.Request.Headers.Expect = default;
         }
 
         // Zero for nearly all: formatting is only paid for by those that waited.

@@ -1,0 +1,77 @@
+using System.Net;
+using Microsoft.AspNetCore.Http;
+
+namespace Plimsoll.Gateway.Tests;
+
+public sealed class HttpTests : GatewayScene
+{
+    [Fact]
+    public async Task A_kept_body_is_sent_on_without_asking_the_replica_whether_it_may_come()
+    {
+        var gateway = await GatewayAsync();
+        IHeaderDictionary? seen = null;
+        var upstream = await UpstreamAsync(context =>
+        {
+            seen = context.Request.Headers;
+            return Task.CompletedTask;
+        });
+        Router.Publish(new RouteTable([Route(Bert, Replica(1, upstream.Address))]));
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(gateway, "/v2/models/bert/infer")) { Content = new StringContent("{}") };
+        request.Headers.ExpectContinue = true;
+        using var response = await Client.SendAsync(request, Patience);
+        Assert.Equal((HttpStatusCode.OK, ""), (response.StatusCode, seen!.Expect.ToString()));
+    }
+
+    [Theory]
+    [InlineData("POST", "/v2/models/bert/infer")]
+    [InlineData("GET", "/v2/models/bert")]
+    public async Task A_connection_is_never_upgraded_since_a_tunnel_would_hold_its_place_for_ever(string method, string path)
+    {
+        var gateway = await GatewayAsync();
+        var asked = "nobody";
+        var upstream = await UpstreamAsync(context =>
+        {
+            asked = context.Request.Headers.Upgrade.ToString();
+            return Task.CompletedTask;
+        });
+        Router.Publish(new RouteTable([Route(Bert, Replica(1, upstream.Address))]));
+        using var client = await RawClient.ConnectAsync(gateway);
+        await client.SendAsync($"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+        Assert.StartsWith("HTTP/1.1 200", await client.ReadUntilAsync("\r\n\r\n"), StringComparison.Ordinal);
+        Assert.Equal("", asked);
+    }
+
+    [Theory]
+    [InlineData("/v2/models//infer")]
+    [InlineData("/v2/models/bert//infer")]
+    [InlineData("//v2/models/bert/infer")]
+    [InlineData("/v2/models/be%2Frt/infer")]
+    [InlineData("/v2/models/bert/versions/1/2/infer")]
+    [InlineData("/v2/models/x/../bert/infer/../../../../metrics")]
+    public async Task A_path_that_names_no_call_reaches_no_replica(string path)
+    {
+        var gateway = await GatewayAsync();
+        var upstream = await UpstreamAsync();
+        Router.Publish(new RouteTable([Route(Bert, Replica(1, upstream.Address))]));
+        using var client = await RawClient.ConnectAsync(gateway);
+        await client.SendAsync($"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{{}}");
+        Assert.StartsWith("HTTP/1.1 404", await client.ReadUntilAsync("}"), StringComparison.Ordinal);
+        Assert.Empty(upstream.Bodies);
+        Assert.Equal(0, Assert.Single(Router.ReadTraffic(DateTimeOffset.UnixEpoch)).Arrivals);
+    }
+
+    [Fact]
+    public async Task Requests_sent_without_waiting_are_answered_in_their_order()
+    {
+        var gateway = await GatewayAsync();
+        var upstream = await UpstreamAsync();
+        Router.Publish(new RouteTable([Route(Bert, Replica(1, upstream.Address))]));
+        using var client = await RawClient.ConnectAsync(gateway);
+        await client.SendAsync(string.Concat(Enumerable.Range(0, 5).Select(i => $"POST /v2/models/bert/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n{i}"))
+            + "GET /last HTTP/1.1\r\nHost: x\r\n\r\n");
+        var answers = await client.ReadUntilAsync("/last");
+        Assert.Equal(5, answers.Split("HTTP/1.1 200").Length - 1);
+        Assert.Equal(["0", "1", "2", "3", "4"], upstream.Bodies);
+    }
+}
