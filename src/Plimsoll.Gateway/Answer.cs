@@ -7,11 +7,13 @@ namespace Plimsoll.Gateway;
 /// <summary>What the gateway answers itself, in the shape of the protocol that was spoken.</summary>
 internal static class Answer
 {
-    public static Task ErrorAsync(HttpContext context, ProtocolPath path, int status, string message)
+    public static Task ErrorAsync(
+        HttpContext context, ProtocolPath path, int status, string message, Action<IHeaderDictionary>? headers = null)
     {
         if (context.Response.HasStarted) return Task.CompletedTask;
         context.Response.Clear();
         context.Response.StatusCode = status;
+        headers?.Invoke(context.Response.Headers);
         return JsonAsync(context, writer =>
         {
             writer.WriteStartObject();
@@ -20,6 +22,7 @@ internal static class Answer
                 writer.WriteStartObject("error");
                 writer.WriteString("message", message);
                 writer.WriteString("type", status >= 500 ? "server_error" : "invalid_request_error");
+                writer.WriteNull("param");
                 writer.WriteString("code", Code(status));
                 writer.WriteEndObject();
             }
@@ -37,13 +40,17 @@ internal static class Answer
     {
         if (context.Response.HasStarted) return Task.CompletedTask;
         var seconds = Math.Clamp(Math.Ceiling((expectedReady ?? TimeSpan.Zero).TotalSeconds), 1, 3600);
-        context.Response.OnStarting(() =>
-        {
-            context.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
-            return Task.CompletedTask;
-        });
-        return ErrorAsync(context, path, StatusCodes.Status503ServiceUnavailable, message);
+        return ErrorAsync(context, path, StatusCodes.Status503ServiceUnavailable, message,
+            headers => headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture));
     }
+
+    public static Task UnauthorizedAsync(HttpContext context, ProtocolPath path) =>
+        ErrorAsync(context, path, StatusCodes.Status401Unauthorized, "a valid API key is needed: Authorization: Bearer <key>",
+            headers => headers.WWWAuthenticate = "Bearer");
+
+    public static Task MethodAsync(HttpContext context, ProtocolPath path, string allowed) =>
+        ErrorAsync(context, path, StatusCodes.Status405MethodNotAllowed, $"{context.Request.Path} takes {allowed}",
+            headers => headers.Allow = allowed);
 
     public static Task ServerMetadataAsync(HttpContext context) => JsonAsync(context, writer =>
     {

@@ -10,7 +10,10 @@ internal readonly record struct ProtocolPath(Endpoint Endpoint, string? Model)
     /// <summary>True when errors are told in OpenAI's shape.</summary>
     public bool IsOpenAi => Endpoint is Endpoint.OpenAi or Endpoint.ModelList or Endpoint.ModelEntry;
 
-    public static ProtocolPath Parse(string path, string method)
+    /// <summary>Whether it changes nothing and so takes GET and HEAD; all others take POST alone.</summary>
+    public bool IsRead => Endpoint is not (Endpoint.Infer or Endpoint.OpenAi);
+
+    public static ProtocolPath Parse(string path)
     {
         var rest = path.AsSpan().TrimEnd('/');
         if (rest.StartsWith("/v2/models/", StringComparison.Ordinal)) return OfModel(rest["/v2/models/".Length..]);
@@ -20,9 +23,7 @@ internal readonly record struct ProtocolPath(Endpoint Endpoint, string? Model)
         if (rest.SequenceEqual("/v1/models")) return new ProtocolPath(Endpoint.ModelList, null);
         if (rest.StartsWith("/v1/models/", StringComparison.Ordinal))
             return new ProtocolPath(Endpoint.ModelEntry, rest["/v1/models/".Length..].ToString());
-        return rest.StartsWith("/v1/", StringComparison.Ordinal) && method == "POST"
-            ? new ProtocolPath(Endpoint.OpenAi, null)
-            : new ProtocolPath(rest.StartsWith("/v1/", StringComparison.Ordinal) ? Endpoint.ModelEntry : Endpoint.Unknown, null);
+        return new ProtocolPath(rest.StartsWith("/v1/", StringComparison.Ordinal) ? Endpoint.OpenAi : Endpoint.Unknown, null);
     }
 
     // models/NAME, models/NAME/ready, models/NAME/infer, each with /versions/V in between.
@@ -36,6 +37,7 @@ internal readonly record struct ProtocolPath(Endpoint Endpoint, string? Model)
         {
             action = action["versions/".Length..];
             var end = action.IndexOf('/');
+            if (end == 0) return new ProtocolPath(Endpoint.Unknown, name);
             action = end < 0 ? [] : action[(end + 1)..];
         }
 

@@ -17,8 +17,11 @@ internal sealed class RequestHandler(
 
     public Task InvokeAsync(HttpContext context)
     {
-        var path = ProtocolPath.Parse(context.Request.Path.Value ?? "", context.Request.Method);
-        if (!IsAllowed(context)) return Answer.ErrorAsync(context, path, StatusCodes.Status401Unauthorized, "a valid API key is needed: Authorization: Bearer <key>");
+        var path = ProtocolPath.Parse(context.Request.Path.Value ?? "");
+        var method = context.Request.Method;
+        if (!IsAllowed(context)) return Answer.UnauthorizedAsync(context, path);
+        if (path.Endpoint != Endpoint.Unknown && !(path.IsRead ? HttpMethods.IsGet(method) || HttpMethods.IsHead(method) : HttpMethods.IsPost(method)))
+            return Answer.MethodAsync(context, path, path.IsRead ? "GET, HEAD" : "POST");
 
         // A tunnel would keep a place in a replica for as long as its client likes, or take none at all.
         context.Request.Headers.Upgrade = default;
@@ -42,12 +45,6 @@ internal sealed class RequestHandler(
     {
         var arrived = time.GetTimestamp();
         var request = context.Request;
-        if (!HttpMethods.IsPost(request.Method))
-        {
-            await Answer.ErrorAsync(context, path, StatusCodes.Status405MethodNotAllowed, "inference takes POST").ConfigureAwait(false);
-            return;
-        }
-
         if (!router.TryFind(path.Model!, out var queue))
         {
             await UnknownAsync(context, path, path.Model!).ConfigureAwait(false);
@@ -282,12 +279,6 @@ internal sealed class RequestHandler(
     // Metadata and readiness are no demand: they are asked of a replica that is there, or answered as not ready.
     private async Task AskAsync(HttpContext context, ProtocolPath path)
     {
-        if (!HttpMethods.IsGet(context.Request.Method) && !HttpMethods.IsHead(context.Request.Method))
-        {
-            await Answer.ErrorAsync(context, path, StatusCodes.Status405MethodNotAllowed, "metadata and readiness take GET").ConfigureAwait(false);
-            return;
-        }
-
         if (!router.TryFind(path.Model!, out var queue))
         {
             await UnknownAsync(context, path, path.Model!).ConfigureAwait(false);

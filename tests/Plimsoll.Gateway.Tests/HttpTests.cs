@@ -1,4 +1,6 @@
 using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 
 namespace Plimsoll.Gateway.Tests;
@@ -43,6 +45,25 @@ public sealed class HttpTests : GatewayScene
     }
 
     [Theory]
+    [InlineData("DELETE", "/v1/models/bert", "GET, HEAD")]
+    [InlineData("POST", "/v1/models", "GET, HEAD")]
+    [InlineData("POST", "/v2", "GET, HEAD")]
+    [InlineData("POST", "/v2/health/ready", "GET, HEAD")]
+    [InlineData("PUT", "/v2/models/bert", "GET, HEAD")]
+    [InlineData("GET", "/v2/models/bert/infer", "POST")]
+    [InlineData("GET", "/v1/chat/completions", "POST")]
+    public async Task A_method_that_a_path_does_not_take_gets_405_and_the_ones_it_does(string method, string path, string allowed)
+    {
+        var gateway = await GatewayAsync();
+        Router.Publish(new RouteTable([Route(Bert)]));
+        using var request = new HttpRequestMessage(new HttpMethod(method), new Uri(gateway, path));
+        using var response = await Client.SendAsync(request, Patience);
+        Assert.Equal(HttpStatusCode.MethodNotAllowed, response.StatusCode);
+        Assert.Equal(allowed, string.Join(", ", response.Content.Headers.Allow));
+    }
+
+    [Theory]
+    [InlineData("/v2/models/bert/versions//infer")]
     [InlineData("/v2/models//infer")]
     [InlineData("/v2/models/bert//infer")]
     [InlineData("//v2/models/bert/infer")]
@@ -73,5 +94,16 @@ public sealed class HttpTests : GatewayScene
         var answers = await client.ReadUntilAsync("/last");
         Assert.Equal(5, answers.Split("HTTP/1.1 200").Length - 1);
         Assert.Equal(["0", "1", "2", "3", "4"], upstream.Bodies);
+    }
+
+    [Fact]
+    public async Task Errors_have_all_the_fields_that_clients_of_each_protocol_read()
+    {
+        var gateway = await GatewayAsync(new GatewayOptions { ApiKey = "sesame" });
+        using var unknown = await Client.GetAsync(new Uri(gateway, "/v1/models"), Patience);
+        Assert.Equal(HttpStatusCode.Unauthorized, unknown.StatusCode);
+        Assert.Equal("Bearer", unknown.Headers.WwwAuthenticate.Single().Scheme);
+        var error = (await unknown.Content.ReadFromJsonAsync<JsonElement>(Patience)).GetProperty("error");
+        Assert.Equal(["message", "type", "param", "code"], error.EnumerateObject().Select(field => field.Name));
     }
 }
