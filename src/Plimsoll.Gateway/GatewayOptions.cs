@@ -76,6 +76,9 @@ public sealed record GatewayOptions
     /// <summary>How long the end waits for requests under way.</summary>
     public TimeSpan ShutdownTime { get; init; } = TimeSpan.FromSeconds(10);
 
+    // A record shows all its fields, and whoever logs these should not show the key.
+    public override string ToString() => $"gateway on {Address}:{Port}";
+
     /// <summary>What is wrong with these options, one sentence each; empty when nothing is.</summary>
     public IEnumerable<string> Problems()
     {

@@ -106,4 +106,10 @@ public sealed class HttpTests : GatewayScene
         var error = (await unknown.Content.ReadFromJsonAsync<JsonElement>(Patience)).GetProperty("error");
         Assert.Equal(["message", "type", "param", "code"], error.EnumerateObject().Select(field => field.Name));
     }
+
+    [Fact]
+    public void Options_do_not_show_their_key()
+    {
+        Assert.DoesNotContain("sesame", new GatewayOptions { ApiKey = "sesame" }.ToString(), StringComparison.Ordinal);
+    }
 }
