@@ -329,10 +329,24 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
     {
         lock (_held)
         {
-            while (!again && (_waiters.Count >= options.HeldRequests || _heldBytes + waiter.Bytes > options.HeldBytes.Value))
+            var (count, bytes) = (_waiters.Count, _heldBytes);
+            bool Fits() => again || (count < options.HeldRequests && bytes + waiter.Bytes <= options.HeldBytes.Value);
+
+            // The newest of the lowest priority make room for a higher one; none of them when they could not make enough.
+            var leaving = new List<Waiter>();
+            if (!Fits())
             {
-                // The newest of the lowest priority makes room for a higher one.
-                if (_waiters.Min is not { } lowest || lowest.Priority >= waiter.Priority) return false;
+                foreach (var lowest in _waiters.TakeWhile(other => other.Priority < waiter.Priority))
+                {
+                    leaving.Add(lowest);
+                    (count, bytes) = (count - 1, bytes - lowest.Bytes);
+                    if (Fits()) break;
+                }
+            }
+
+            if (!Fits()) return false;
+            foreach (var lowest in leaving)
+            {
                 Remove_NeedsLock(lowest);
                 lowest.TryGrant(null);
             }

@@ -142,4 +142,29 @@ public sealed class BoundsTests : GatewayScene
         Assert.Equal(HttpStatusCode.MethodNotAllowed, posted.StatusCode);
         Assert.Equal(0, Assert.Single(Router.ReadTraffic(DateTimeOffset.UnixEpoch)).Arrivals);
     }
+
+    [Fact]
+    public async Task Nobody_is_pushed_out_for_a_request_that_does_not_fit_even_so()
+    {
+        var gateway = await GatewayAsync(new GatewayOptions { HeldBytes = new Bytes(3000) });
+        var vip = new ModelId("vip");
+        Router.Publish(new RouteTable([Route(Bert), Route(vip) with { Priority = 9 }]));
+        var important = InferAsync(gateway, new string('v', 2000), "vip");
+        await UntilAsync(() => Router.HeldCount == 1);
+        var modest = InferAsync(gateway, new string('b', 900));
+        await UntilAsync(() => Router.HeldCount == 2);
+
+        // Even without the modest one, 2000 + 2000 is more than 3000.
+        using var refused = await InferAsync(gateway, new string('v', 2000), "vip");
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+        var upstream = await UpstreamAsync();
+        Router.Publish(new RouteTable(
+        [
+            Route(Bert, Replica(1, upstream.Address)),
+            Route(vip, new ReplicaRoute(ReplicaId.Of(vip, 1), upstream.Address, 8, false)) with { Priority = 9 },
+        ]));
+        using var first = await important;
+        using var second = await modest;
+        Assert.Equal((HttpStatusCode.OK, HttpStatusCode.OK), (first.StatusCode, second.StatusCode));
+    }
 }
