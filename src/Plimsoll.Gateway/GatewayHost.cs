@@ -23,11 +23,12 @@ public sealed class GatewayHost : IAsyncDisposable
     private readonly WebApplication _data;
     private readonly WebApplication? _admin;
     private readonly HttpMessageInvoker _client;
+    private readonly Router _router;
     private readonly TimeSpan _shutdown;
 
-    private GatewayHost(WebApplication data, WebApplication? admin, HttpMessageInvoker client, TimeSpan shutdown)
+    private GatewayHost(WebApplication data, WebApplication? admin, HttpMessageInvoker client, Router router, TimeSpan shutdown)
     {
-        (_data, _admin, _client, _shutdown) = (data, admin, client, shutdown);
+        (_data, _admin, _client, _router, _shutdown) = (data, admin, client, router, shutdown);
         Address = AddressOf(data);
         AdminAddress = admin is null ? null : AddressOf(admin);
     }
@@ -78,14 +79,19 @@ public sealed class GatewayHost : IAsyncDisposable
             throw;
         }
 
-        return new GatewayHost(data, admin, client, options.ShutdownTime);
+        return new GatewayHost(data, admin, client, router, options.ShutdownTime);
     }
 
-    /// <summary>Takes no new connection, lets requests under way end for the shutdown time, then cuts them.</summary>
+    /// <summary>
+    /// Takes no new connection, tells those who wait for a model without a replica, lets requests under way end for the
+    /// shutdown time, then cuts them.
+    /// </summary>
     public async ValueTask DisposeAsync()
     {
         using var patience = new CancellationTokenSource(_shutdown);
-        await _data.StopAsync(patience.Token).ConfigureAwait(false);
+        var stopped = _data.StopAsync(patience.Token);
+        _router.End();
+        await stopped.ConfigureAwait(false);
         await _data.DisposeAsync().ConfigureAwait(false);
         if (_admin is not null)
         {

@@ -32,6 +32,9 @@ internal sealed class ModelQueue(ModelRoute route)
     /// <summary>Ordered by id, so that ties break the same way; an array, since every request walks it.</summary>
     public ReplicaSlots[] Replicas { get; set; } = [];
 
+    /// <summary>Whether one serves it or will when it has room.</summary>
+    public bool HasReplica => Array.Exists(Replicas, replica => replica.Routable && !replica.Route.Draining);
+
     /// <summary>First in, first out.</summary>
     public LinkedList<Waiter> Waiting { get; } = new();
 

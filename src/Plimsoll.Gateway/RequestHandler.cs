@@ -149,7 +149,7 @@ internal sealed class RequestHandler(
                 if (slot is null)
                 {
                     end = RequestEnd.Rejected;
-                    await Answer.BusyAsync(context, path, queue.Route.ExpectedReady, refused!).ConfigureAwait(false);
+                    await Answer.BusyAsync(context, path, WorthTrying(queue.Route), refused!).ConfigureAwait(false);
                     return;
                 }
 
@@ -229,6 +229,9 @@ internal sealed class RequestHandler(
         return error;
     }
 
+    // Nothing but a new fleet changes what cannot be served.
+    private static TimeSpan? WorthTrying(ModelRoute route) => route.Unavailable is null ? route.ExpectedReady : TimeSpan.FromMinutes(1);
+
     private static bool IsDeath(ForwarderError error) => error is ForwarderError.Request or ForwarderError.RequestBodyDestination;
 
     // Refused, or no connection within the connect timeout (which comes as a cancellation with a timeout inside).
@@ -293,7 +296,7 @@ internal sealed class RequestHandler(
 
         if (route is null)
         {
-            await Answer.BusyAsync(context, path, queue.Route.ExpectedReady, $"{path.Model} is not loaded; a request for it loads it").ConfigureAwait(false);
+            await Answer.BusyAsync(context, path, WorthTrying(queue.Route), $"{path.Model} is not loaded; a request for it loads it").ConfigureAwait(false);
             return;
         }
 

@@ -75,6 +75,26 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
         }
     }
 
+    /// <summary>
+    /// The gateway ends, and no replica will come any more: who waits for a model without one is told so, instead of being
+    /// cut off when the patience of the end is over.
+    /// </summary>
+    internal void End()
+    {
+        lock (_publish)
+        {
+            foreach (var queue in _models.Values)
+            {
+                lock (queue.Gate)
+                {
+                    if (queue.HasReplica) continue;
+                    queue.Route = queue.Route with { Unavailable = "the gateway is ending" };
+                    Serve_NeedsLock(queue, time.GetTimestamp());
+                }
+            }
+        }
+    }
+
     /// <summary>What arrived, ended and waits, per model, since the last reading; a model without traffic has its row too.</summary>
     public ImmutableArray<ModelTraffic> ReadTraffic(DateTimeOffset now)
     {
@@ -148,7 +168,7 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
             waiter.Node = again ? queue.Waiting.AddFirst(waiter) : queue.Waiting.AddLast(waiter);
             queue.WaitingBytes += bytes;
             queue.Counter.Totals.Held++;
-            if (!Array.Exists(queue.Replicas, replica => replica.Routable && !replica.Route.Draining)) _change.TrySetResult();
+            if (!queue.HasReplica) _change.TrySetResult();
         }
 
         try
