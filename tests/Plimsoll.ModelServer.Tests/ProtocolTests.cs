@@ -125,6 +125,19 @@ public sealed class ProtocolTests(SharedServer shared) : IClassFixture<SharedSer
         Assert.Contains(sentence, JsonDocument.Parse(text).RootElement.GetProperty("error").GetString(), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_name_that_is_no_text_gets_400_and_not_an_empty_500()
+    {
+        foreach (byte[] body in (byte[][])[[.. "{\""u8, 0xff, 0xfe, .. "\":1}"u8], [.. """{"\ud800":1}"""u8], [.. """{"inputs":[{"\ud800":1}]}"""u8]])
+        {
+            using var content = new ByteArrayContent(body);
+            using var response = await Server.Client.PostAsync("/v2/models/m/infer", content, Cancel);
+
+            Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+            Assert.Contains("not valid UTF-8", await response.Content.ReadAsStringAsync(Cancel), StringComparison.Ordinal);
+        }
+    }
+
     [Theory]
     [InlineData("9999999")]
     [InlineData("-9999999")]

@@ -22,6 +22,11 @@ internal sealed record InferRequest(string? Id, TensorData[] Inputs, Signature[]
             throw InferenceException.Malformed(
                 $"the body is not valid JSON at line {(e.LineNumber ?? 0) + 1}, byte {e.BytePositionInLine}");
         }
+        catch (InvalidOperationException)
+        {
+            // The reader looks at a string's bytes only when they are asked for.
+            throw InferenceException.Malformed("a name in the body is not valid UTF-8");
+        }
     }
 
     private static InferRequest ReadRoot(ref Utf8JsonReader reader, ReadOnlySpan<byte> body, ServedModel model)
