@@ -138,6 +138,16 @@ public sealed class ProtocolTests(SharedServer shared) : IClassFixture<SharedSer
         }
     }
 
+    [Fact]
+    public async Task More_rows_than_a_batch_get_400_because_each_takes_memory_that_nobody_planned()
+    {
+        using var most = await Server.InferAsync(ServerProcess.Body([.. Enumerable.Repeat(new long[] { 1, 2 }, 8)]));
+        using var more = await Server.InferAsync(ServerProcess.Body([.. Enumerable.Repeat(new long[] { 1, 2 }, 9)]));
+
+        Assert.Equal((HttpStatusCode.OK, HttpStatusCode.BadRequest), (most.StatusCode, more.StatusCode));
+        Assert.Contains("9 rows, and at most 8", await more.Content.ReadAsStringAsync(Cancel), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("9999999")]
     [InlineData("-9999999")]

@@ -17,6 +17,10 @@ internal sealed class Batcher(ServerOptions options, ServedModel model, ServerMe
     /// <exception cref="InferenceException">The queue is full, or the model refuses the inputs.</exception>
     public async Task<TensorData[]> InferAsync(TensorData[] inputs, Signature[] outputs, CancellationToken cancel)
     {
+        // Memory grows with the rows of a run. One request of 2,000 rows took a 5 MB model from 93 MiB to 2.3 GiB, and its
+        // one run kept all others waiting for 100 s; what a replica may weigh was measured with batches of the largest size.
+        if (model.IsBatchable && options.MaxBatch > 1 && inputs.Max(input => input.Shape[0]) is var rows && rows > options.MaxBatch)
+            throw InferenceException.Malformed($"the request has {rows} rows, and at most {options.MaxBatch} are taken in one (--max-batch)");
         var request = new PendingRequest(model, inputs, outputs, clock.GetTimestamp());
         LinkedListNode<PendingRequest> node;
         lock (_lock)
