@@ -149,6 +149,20 @@ public sealed class ProtocolTests(SharedServer shared) : IClassFixture<SharedSer
     }
 
     [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task The_binary_extension_is_refused_by_its_name(bool header)
+    {
+        using var content = new ByteArrayContent(
+            [.. """{"inputs":[{"name":"input_ids","shape":[1,1],"datatype":"INT64","parameters":{"binary_data_size":8}}]}"""u8, .. new byte[header ? 8 : 0]]);
+        if (header) content.Headers.Add("Inference-Header-Content-Length", "104");
+        using var response = await Server.Client.PostAsync("/v2/models/m/infer", content, Cancel);
+
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        Assert.Contains("binary tensor data extension", await response.Content.ReadAsStringAsync(Cancel), StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("9999999")]
     [InlineData("-9999999")]
     public async Task A_token_outside_the_vocabulary_gets_400_and_the_server_lives_on(string token)

@@ -6,4 +6,6 @@ internal sealed class InferenceException(int status, string message) : Exception
     public int Status { get; } = status;
 
     public static InferenceException Malformed(string message) => new(400, message);
+
+    public static InferenceException Binary => Malformed("the binary tensor data extension is not served; send the values as JSON in 'data'");
 }

@@ -59,6 +59,8 @@ internal sealed class Endpoints(
         var start = clock.GetTimestamp();
         try
         {
+            if (context.Request.Headers.ContainsKey("Inference-Header-Content-Length"))
+                throw InferenceException.Binary;
             var body = await BodyAsync(context);
             var request = InferRequest.Read(body.Span, model);
             var outputs = await batcher.InferAsync(request.Inputs, request.Outputs, context.RequestAborted);

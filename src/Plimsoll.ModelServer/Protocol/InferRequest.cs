@@ -76,6 +76,7 @@ internal sealed record InferRequest(string? Id, TensorData[] Inputs, Signature[]
         string? name = null, type = null;
         long[]? shape = null;
         long dataStart = -1;
+        var binary = false;
         Start(ref reader, JsonTokenType.StartObject, "an input");
         while (Property(ref reader) is { } property)
         {
@@ -89,10 +90,13 @@ internal sealed record InferRequest(string? Id, TensorData[] Inputs, Signature[]
                     dataStart = reader.TokenStartIndex;
                     reader.Skip();
                     break;
+                case "parameters": binary = HasBinaryData(ref reader); break;
                 default: reader.Skip(); break;
             }
         }
 
+        if (binary)
+            throw InferenceException.Binary;
         if (name is null)
             throw InferenceException.Malformed("an input has no 'name'");
         var signature = Array.Find(model.Inputs, candidate => candidate.Name == name)
@@ -108,6 +112,24 @@ internal sealed record InferRequest(string? Id, TensorData[] Inputs, Signature[]
             throw InferenceException.Malformed($"the input '{name}' has no '{(shape is null ? "shape" : "data")}'");
         var elements = Check(signature, shape, body.Length);
         return new TensorData(name, signature.Type, shape, TensorJson.Read(body[(int)dataStart..], signature, elements));
+    }
+
+    private static bool HasBinaryData(ref Utf8JsonReader reader)
+    {
+        var found = false;
+        if (reader.TokenType != JsonTokenType.StartObject)
+        {
+            reader.Skip();
+            return false;
+        }
+
+        while (Property(ref reader) is { } name)
+        {
+            found |= name == "binary_data_size";
+            reader.Skip();
+        }
+
+        return found;
     }
 
     private static int Check(Signature signature, long[] shape, int bodyBytes)
