@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace Plimsoll.ModelServer.Tests;
 
 public sealed class BatchingTests : IDisposable
@@ -42,6 +44,31 @@ public sealed class BatchingTests : IDisposable
 
         Assert.Equal(400, (int)bad.StatusCode);
         Assert.Equal(16, (await good).Length);
+    }
+
+    [Theory]
+    [InlineData("a", "b", 2)] // Stacked they would come out in each other's answers.
+    [InlineData("n", "n", 3)] // Stacked they would come out with no row for each.
+    public async Task A_model_whose_first_axis_is_no_batch_answers_each_request_alone(string rows, string columns, int width)
+    {
+        var path = Path.Combine(_folder, "transpose.onnx");
+        await File.WriteAllBytesAsync(path, TransposeModel.Bytes(rows, columns), TestContext.Current.CancellationToken);
+        await using var server = await ServerProcess.StartReadyAsync(path, "--name", "m", "--max-batch", "2", "--batch-delay", "20s");
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 2).Select(i => InferAsync(server, 10 * i, width)));
+
+        for (var i = 0; i < 2; i++) Assert.Equal(Enumerable.Range(10 * i, width).Select(v => (float)v), answers[i]);
+    }
+
+    private static async Task<float[]> InferAsync(ServerProcess server, int first, int width)
+    {
+        var data = string.Join(',', Enumerable.Range(first, width));
+        using var response = await server.Client.PostAsync("/v2/models/m/infer", new StringContent(
+            $$"""{"inputs":[{"name":"x","shape":[1,{{width}}],"datatype":"FP32","data":[{{data}}]}]}"""), TestContext.Current.CancellationToken);
+        var text = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        Assert.True(response.IsSuccessStatusCode, text);
+        using var json = JsonDocument.Parse(text);
+        return [.. json.RootElement.GetProperty("outputs")[0].GetProperty("data").EnumerateArray().Select(value => value.GetSingle())];
     }
 
     [Fact]

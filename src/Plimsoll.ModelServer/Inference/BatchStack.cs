@@ -27,7 +27,7 @@ internal static class BatchStack
         foreach (var output in outputs)
         {
             if (output.Shape.Length == 0 || output.Shape[0] != rows)
-                throw new InferenceException(500, $"output '{output.Name}' has no row for each input; use --max-batch 1");
+                throw new InferenceException(500, $"output '{output.Name}' has no row for each input");
         }
 
         var parts = new TensorData[batch.Count][];

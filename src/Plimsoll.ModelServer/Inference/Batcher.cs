@@ -157,9 +157,9 @@ internal sealed class Batcher(ServerOptions options, ServedModel model, ServerMe
             for (var i = 0; i < batch.Count; i++)
                 batch[i].Succeed(parts[i]);
         }
-        catch (OnnxRuntimeException) when (batch.Count > 1)
+        catch (Exception e) when (e is OnnxRuntimeException or InferenceException && batch.Count > 1)
         {
-            // One bad request must not fail its neighbours: each gets its own run.
+            // One bad request must not fail its neighbours, nor a model whose rows are none: each gets its own run.
             foreach (var request in batch)
                 Execute(session, [request]);
         }
@@ -168,11 +168,6 @@ internal sealed class Batcher(ServerOptions options, ServedModel model, ServerMe
             batch[0].Fail(OrtErrors.IsBadInput(e)
                 ? InferenceException.Malformed($"the model refused the inputs: {OrtErrors.Sentence(e)}")
                 : new InferenceException(500, $"the model failed: {OrtErrors.Sentence(e)}"));
-        }
-        catch (InferenceException e)
-        {
-            foreach (var request in batch)
-                request.Fail(e);
         }
     }
 }
