@@ -123,6 +123,29 @@ public sealed class JournalTests : IDisposable
     }
 
     [Fact]
+    public async Task A_clock_that_went_back_hides_nothing_of_what_happened_since()
+    {
+        await _journal.RunAsync(100);
+        await using (var journal = _journal.Open())
+        {
+            var known = journal.Latest!.Knowledge;
+            var first = journal.StartRun(new JournalRun(ScriptedFleet.Epoch, Replay.PlannerVersion, "plimsoll", "test"), known);
+
+            // Its seconds begin anew: an hour's change of the clock, in small.
+            var loop = JournalFixture.Loop(journal, first, fleetFrom: 1);
+            for (var number = first; number < first + 60; number++)
+                known = (await loop.TurnAsync(number, ScriptedFleet.Spec, known, TestContext.Current.CancellationToken)).Plan.Next;
+        }
+
+        using var reader = JournalReader.Open(_journal.JournalFile);
+        var newest = reader.History(new HistoryQuery { Limit = 5 });
+
+        Assert.All(newest, entry => Assert.InRange(entry.Tick, 101, 160));
+        Assert.Equal(newest.OrderBy(entry => entry.Tick), newest);
+        Assert.True(_journal.Replayed(1, 160).AllEqual);
+    }
+
+    [Fact]
     public async Task Demand_is_summed_by_minute()
     {
         await _journal.RunAsync(119);
