@@ -225,8 +225,10 @@ public sealed partial class Journal : IAsyncDisposable
         _ => false,
     };
 
-    private static string Sentence(SqliteException trouble) => trouble.SqliteErrorCode switch
+    internal static string Sentence(SqliteException trouble) => trouble.SqliteErrorCode switch
     {
+        JournalSchema.Corrupt or JournalSchema.NotADatabase =>
+            "its pages are damaged; the next start of the controller keeps it aside and begins a new one",
         5 or 6 => "another process has it locked; end the other controller of this state folder",
         8 => "its folder or file may not be written",
         10 => $"the disk reported an error ({trouble.SqliteExtendedErrorCode}); look whether it is full or failing",

@@ -145,6 +145,26 @@ public sealed class JournalTests : IDisposable
         Assert.True(_journal.Replayed(1, 160).AllEqual);
     }
 
+    [Theory]
+    [InlineData(5_000)]
+    [InlineData(40_000)]
+    public async Task Reading_a_damaged_journal_ends_in_a_sentence(int offset)
+    {
+        await _journal.RunAsync(200);
+        await using (var file = new FileStream(_journal.JournalFile, FileMode.Open))
+        {
+            file.Position = offset;
+            file.Write(Enumerable.Repeat((byte)0xA5, 60_000).ToArray());
+        }
+
+        using var reader = JournalReader.Open(_journal.JournalFile);
+        foreach (var read in (Action[])[() => reader.Range(), () => reader.History(new HistoryQuery()), () => _journal.Replayed(1, 200)])
+        {
+            var trouble = Assert.Throws<JournalException>(read);
+            Assert.Contains("the journal cannot be read: its pages are damaged", trouble.Message, StringComparison.Ordinal);
+        }
+    }
+
     [Fact]
     public async Task Demand_is_summed_by_minute()
     {
