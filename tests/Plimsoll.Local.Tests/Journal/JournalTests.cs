@@ -166,6 +166,22 @@ public sealed class JournalTests : IDisposable
     }
 
     [Fact]
+    public async Task A_journal_that_is_deleted_under_its_writer_begins_again()
+    {
+        await using var journal = _journal.Open();
+        var known = await JournalFixture.TurnAsync(journal, 10);
+        foreach (var file in Directory.GetFiles(_journal.Folder, "journal.db*")) File.Delete(file);
+        var loop = JournalFixture.Loop(journal, 11);
+        for (var number = 11L; number < 30; number++)
+            known = (await loop.TurnAsync(number, ScriptedFleet.Spec, known, TestContext.Current.CancellationToken)).Plan.Next;
+
+        Assert.True(journal.Health.Writing);
+        var report = _journal.Replayed(11, 29);
+        Assert.True(report.AllEqual, string.Join('\n', report.Differences));
+        Assert.Equal(19, report.Compared);
+    }
+
+    [Fact]
     public async Task Demand_is_summed_by_minute()
     {
         await _journal.RunAsync(119);
