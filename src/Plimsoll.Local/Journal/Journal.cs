@@ -150,6 +150,14 @@ public sealed partial class Journal : IAsyncDisposable
         {
             try
             {
+                // SQLite would go on in a file that has no name any more, and nobody would find it.
+                if (_writer is not null && !File.Exists(_path))
+                {
+                    _writer.Dispose();
+                    _writer = null;
+                    LogGone(_path);
+                }
+
                 _writer ??= Fresh(tick.Number, remembered);
                 _writer.Write(tick, remembered, applied);
             }
@@ -170,7 +178,7 @@ public sealed partial class Journal : IAsyncDisposable
         {
             Lose(Sentence(trouble));
         }
-        catch (Exception trouble) when (trouble is IOException or UnauthorizedAccessException)
+        catch (Exception trouble) when (trouble is IOException or UnauthorizedAccessException or JournalException)
         {
             Lose(trouble.Message);
         }
@@ -225,8 +233,10 @@ public sealed partial class Journal : IAsyncDisposable
         _ => false,
     };
 
-    private static string Sentence(SqliteException trouble) => trouble.SqliteErrorCode switch
+    internal static string Sentence(SqliteException trouble) => trouble.SqliteErrorCode switch
     {
+        JournalSchema.Corrupt or JournalSchema.NotADatabase =>
+            "its pages are damaged; the next start of the controller keeps it aside and begins a new one",
         5 or 6 => "another process has it locked; end the other controller of this state folder",
         8 => "its folder or file may not be written",
         10 => $"the disk reported an error ({trouble.SqliteExtendedErrorCode}); look whether it is full or failing",
@@ -243,6 +253,9 @@ public sealed partial class Journal : IAsyncDisposable
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Path}: writing a tick takes longer than {Patience}; the loop goes on")]
     private partial void LogSlow(string path, string patience);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Path} was deleted or moved; a new journal begins")]
+    private partial void LogGone(string path);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Path} is damaged ({Why}); it was kept as {Aside} and a new journal begins")]
     private partial void LogDamaged(string path, string why, string aside);

@@ -44,6 +44,8 @@ internal static class JournalHistory
     public static ImmutableArray<HistoryEntry> Read(SqliteConnection connection, HistoryQuery query)
     {
         ArgumentNullException.ThrowIfNull(query);
+
+        // By tick first: clocks go backwards, and what happened next would hide behind what bore a later date.
         var entries = connection.Rows(
             """
             SELECT * FROM (
@@ -52,7 +54,7 @@ internal static class JournalHistory
                 SELECT tick, at_ms, kind, model, replica, NULL, text, NULL, 1, rowid FROM outcomes)
             WHERE at_ms >= $from AND at_ms <= $to AND ($model IS NULL OR model = $model)
                 AND ($kinds = '' OR instr($kinds, ',' || kind || ',') > 0)
-            ORDER BY at_ms DESC, tick DESC, part DESC, place DESC LIMIT $limit
+            ORDER BY tick DESC, at_ms DESC, part DESC, place DESC LIMIT $limit
             """,
             row => new HistoryEntry(
                 row.GetInt64(0), DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(1)), row.GetString(2),

@@ -54,27 +54,27 @@ public sealed class JournalReader : IDisposable
         }
         catch (SqliteException trouble)
         {
-            throw new JournalException($"{path}: the journal cannot be read: {trouble.Message}", trouble);
+            throw Unreadable(path, trouble);
         }
     }
 
     public void Dispose() => _connection.Dispose();
 
     /// <summary>The last recorded tick and what is known since.</summary>
-    public JournalLatest? Latest() => Latest(_connection);
+    public JournalLatest? Latest() => Read(() => Latest(_connection));
 
     /// <summary>Numbers of the first and the last tick kept; null when there is none.</summary>
-    public (long First, long Last)? Range() =>
+    public (long First, long Last)? Range() => Read<(long, long)?>(() =>
         _connection.Long("SELECT min(number) FROM ticks") is { } first
-        && _connection.Long("SELECT max(number) FROM ticks") is { } last ? (first, last) : null;
+        && _connection.Long("SELECT max(number) FROM ticks") is { } last ? (first, last) : null);
 
-    public ImmutableArray<RecordedRun> Runs() =>
+    public ImmutableArray<RecordedRun> Runs() => Read<ImmutableArray<RecordedRun>>(() =>
     [
         .. _connection.Rows("SELECT run, first_tick, started_ms, ended_ms, version, allocator, host FROM runs ORDER BY run", row =>
             new RecordedRun(row.GetInt64(0), row.GetInt64(1), new JournalRun(
                 DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(2)), row.GetString(4), row.GetString(5), row.GetString(6)),
                 row.IsDBNull(3) ? null : DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(3)))),
-    ];
+    ]);
 
     /// <summary>One tick; null when it is not kept.</summary>
     public RecordedTick? Tick(long number) => Ticks(number, number).FirstOrDefault();
@@ -84,20 +84,20 @@ public sealed class JournalReader : IDisposable
     {
         while (from <= to)
         {
-            var page = _connection.Rows(
+            var page = Read(() => _connection.Rows(
                 """
                 SELECT number, run, spec, snapshot, plan, next_sha256, applied FROM ticks
                 WHERE number BETWEEN $from AND $to ORDER BY number LIMIT $page
                 """,
                 row => (Number: row.GetInt64(0), Run: row.GetInt64(1), Spec: row.GetInt64(2), Snapshot: row.Blob(3),
                     Plan: row.Blob(4), Next: row.Blob(5), Applied: row.IsDBNull(6) ? null : row.Blob(6)),
-                ("$from", from), ("$to", to), ("$page", Page));
+                ("$from", from), ("$to", to), ("$page", Page)));
             foreach (var row in page)
             {
-                yield return new RecordedTick(
+                yield return Read(() => new RecordedTick(
                     row.Number, row.Run, Spec(row.Spec), JournalCodec.Unpack(row.Snapshot, PlimsollJson.Default.FleetSnapshot),
                     [.. JournalCodec.Unpack(row.Plan)], [.. row.Next],
-                    row.Applied is null ? null : JournalCodec.Unpack(row.Applied, PlimsollJson.Default.ApplyResult));
+                    row.Applied is null ? null : JournalCodec.Unpack(row.Applied, PlimsollJson.Default.ApplyResult)));
             }
 
             if (page.Count < Page) yield break;
@@ -114,11 +114,11 @@ public sealed class JournalReader : IDisposable
         Checkpoint("SELECT before, knowledge FROM checkpoints WHERE before = $tick", tick)?.Known;
 
     /// <summary>Decisions and outcomes, oldest first; the newest ones when there are more than the query's limit.</summary>
-    public ImmutableArray<HistoryEntry> History(HistoryQuery query) => JournalHistory.Read(_connection, query);
+    public ImmutableArray<HistoryEntry> History(HistoryQuery query) => Read(() => JournalHistory.Read(_connection, query));
 
     /// <summary>Demand by minute and model, ordered by both.</summary>
     public ImmutableArray<MinuteTraffic> Traffic(DateTimeOffset from, DateTimeOffset to, ModelId? model) =>
-        JournalHistory.Traffic(_connection, from, to, model);
+        Read(() => JournalHistory.Traffic(_connection, from, to, model));
 
     internal static JournalLatest? Latest(SqliteConnection connection) => connection.Rows(
         """
@@ -130,13 +130,33 @@ public sealed class JournalReader : IDisposable
             JournalCodec.Unpack(row.Blob(2), PlimsollJson.Default.FleetSpec),
             JournalCodec.Unpack(row.Blob(1), PlimsollJson.Default.Knowledge))).FirstOrDefault();
 
-    private (long Before, Knowledge Known)? Checkpoint(string sql, long tick)
+    private (long Before, Knowledge Known)? Checkpoint(string sql, long tick) => Read<(long, Knowledge)?>(() =>
     {
         foreach (var found in _connection.Rows(
             sql, row => (row.GetInt64(0), JournalCodec.Unpack(row.Blob(1), PlimsollJson.Default.Knowledge)), ("$tick", tick)))
             return found;
         return null;
+    });
+
+    // Damage shows only where it is read.
+    private T Read<T>(Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (SqliteException trouble)
+        {
+            throw Unreadable(_connection.DataSource, trouble);
+        }
+        catch (Exception trouble) when (trouble is JsonException or InvalidDataException or InvalidOperationException)
+        {
+            throw new JournalException($"{_connection.DataSource}: the journal cannot be read: {trouble.Message}", trouble);
+        }
     }
+
+    private static JournalException Unreadable(string path, SqliteException trouble) =>
+        new($"{path}: the journal cannot be read: {Journal.Sentence(trouble)}", trouble);
 
     private FleetSpec Spec(long id)
     {

@@ -34,8 +34,8 @@ internal sealed class JournalFixture : IDisposable
         return known;
     }
 
-    public static ControlLoop Loop(Journal journal, long first) => new(
-        new ScriptedFleet(first, []), new Planner(new WeightAllocator()), TimeProvider.System, journal.AppendAsync, journal.Applied);
+    public static ControlLoop Loop(Journal journal, long first, long? fleetFrom = null) => new(
+        new ScriptedFleet(fleetFrom ?? first, []), new Planner(new WeightAllocator()), TimeProvider.System, journal.AppendAsync, journal.Applied);
 
     public ReplayReport Replayed(long from, long to, IAllocator? allocator = null)
     {

@@ -123,6 +123,65 @@ public sealed class JournalTests : IDisposable
     }
 
     [Fact]
+    public async Task A_clock_that_went_back_hides_nothing_of_what_happened_since()
+    {
+        await _journal.RunAsync(100);
+        await using (var journal = _journal.Open())
+        {
+            var known = journal.Latest!.Knowledge;
+            var first = journal.StartRun(new JournalRun(ScriptedFleet.Epoch, Replay.PlannerVersion, "plimsoll", "test"), known);
+
+            // Its seconds begin anew: an hour's change of the clock, in small.
+            var loop = JournalFixture.Loop(journal, first, fleetFrom: 1);
+            for (var number = first; number < first + 60; number++)
+                known = (await loop.TurnAsync(number, ScriptedFleet.Spec, known, TestContext.Current.CancellationToken)).Plan.Next;
+        }
+
+        using var reader = JournalReader.Open(_journal.JournalFile);
+        var newest = reader.History(new HistoryQuery { Limit = 5 });
+
+        Assert.All(newest, entry => Assert.InRange(entry.Tick, 101, 160));
+        Assert.Equal(newest.OrderBy(entry => entry.Tick), newest);
+        Assert.True(_journal.Replayed(1, 160).AllEqual);
+    }
+
+    [Theory]
+    [InlineData(5_000)]
+    [InlineData(40_000)]
+    public async Task Reading_a_damaged_journal_ends_in_a_sentence(int offset)
+    {
+        await _journal.RunAsync(200);
+        await using (var file = new FileStream(_journal.JournalFile, FileMode.Open))
+        {
+            file.Position = offset;
+            file.Write(Enumerable.Repeat((byte)0xA5, 60_000).ToArray());
+        }
+
+        using var reader = JournalReader.Open(_journal.JournalFile);
+        foreach (var read in (Action[])[() => reader.Range(), () => reader.History(new HistoryQuery()), () => _journal.Replayed(1, 200)])
+        {
+            var trouble = Assert.Throws<JournalException>(read);
+            Assert.Contains("the journal cannot be read: its pages are damaged", trouble.Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task A_journal_that_is_deleted_under_its_writer_begins_again()
+    {
+        await using var journal = _journal.Open();
+        var known = await JournalFixture.TurnAsync(journal, 10);
+        foreach (var file in Directory.GetFiles(_journal.Folder, "journal.db*")) File.Delete(file);
+        var loop = JournalFixture.Loop(journal, 11);
+        for (var number = 11L; number < 30; number++)
+            known = (await loop.TurnAsync(number, ScriptedFleet.Spec, known, TestContext.Current.CancellationToken)).Plan.Next;
+
+        Assert.True(journal.Health.Writing);
+        var report = _journal.Replayed(11, 29);
+        Assert.True(report.AllEqual, string.Join('\n', report.Differences));
+        Assert.Equal(19, report.Compared);
+    }
+
+    [Fact]
     public async Task Demand_is_summed_by_minute()
     {
         await _journal.RunAsync(119);
