@@ -9,4 +9,7 @@ public sealed class ArtifactException : Exception
     public ArtifactException(string message) : base(message) { }
 
     public ArtifactException(string message, Exception innerException) : base(message, innerException) { }
+
+    /// <summary>True when nobody answered, or only that it cannot at the moment: the file may well be as it was.</summary>
+    public bool Unreachable { get; init; }
 }

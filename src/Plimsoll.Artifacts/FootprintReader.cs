@@ -14,9 +14,39 @@ public static class FootprintReader
 
     /// <summary>Reads <paramref name="path"/>, an ONNX or GGUF file, told apart by its first bytes.</summary>
     /// <exception cref="ArtifactException">The file is missing, truncated, or neither.</exception>
-    public static Footprint Read(string path) => IsGguf(path) ? Of(GgufHeader.Read(path)) : Of(OnnxHeader.Read(path));
+    public static Footprint Read(string path) => Weigh(path).Footprint;
 
-    public static Footprint Of(OnnxHeader header)
+    /// <summary>The same, with the files that the model consists of.</summary>
+    /// <exception cref="ArtifactException">The file is missing, truncated, or neither.</exception>
+    public static WeighedArtifact Weigh(string path)
+    {
+        using var file = new LocalFile(path);
+        return Weigh(file, one => new LocalFile(one.Path));
+    }
+
+    public static Footprint Of(OnnxHeader header) => Of(header, file => new LocalFile(file.Path));
+
+    public static Footprint Of(GgufHeader header)
+    {
+        ArgumentNullException.ThrowIfNull(header);
+        return Of(header, new ModelFile(header.Path, header.FileBytes), file => new LocalFile(file.Path));
+    }
+
+    /// <summary>Weighs a model of which <paramref name="open"/> reads the files.</summary>
+    internal static WeighedArtifact Weigh(ByteSource source, Func<ModelFile, ByteSource> open)
+    {
+        if (!IsGguf(source))
+        {
+            var onnx = OnnxHeader.Read(source);
+            return new WeighedArtifact(Of(onnx, open), onnx.Files);
+        }
+
+        var gguf = GgufHeader.Read(source);
+        var file = new ModelFile(source.Name, source.Length) { Validator = source.Validator };
+        return new WeighedArtifact(Of(gguf, file, open), [file]);
+    }
+
+    private static Footprint Of(OnnxHeader header, Func<ModelFile, ByteSource> open)
     {
         ArgumentNullException.ThrowIfNull(header);
         var tensors = header.Initializers.Concat(header.EmbeddedTensors).ToList();
@@ -25,7 +55,7 @@ public static class FootprintReader
             Format = ArtifactFormat.Onnx,
             Source = FootprintSource.Header,
             Digest = Digest(header.Files, tensors.Select(tensor =>
-                $"{tensor.Name}:{tensor.Type}:{string.Join(',', tensor.Dimensions)}")),
+                $"{tensor.Name}:{tensor.Type}:{string.Join(',', tensor.Dimensions)}"), open),
             OnDisk = new Bytes(header.FileBytes),
             Weights = new Bytes(header.TensorBytes),
             LargestTensor = new Bytes(tensors.Select(tensor => tensor.Bytes).DefaultIfEmpty(0).Max()),
@@ -35,15 +65,14 @@ public static class FootprintReader
         };
     }
 
-    public static Footprint Of(GgufHeader header)
+    private static Footprint Of(GgufHeader header, ModelFile file, Func<ModelFile, ByteSource> open)
     {
-        ArgumentNullException.ThrowIfNull(header);
         return new Footprint
         {
             Format = ArtifactFormat.Gguf,
             Source = FootprintSource.Header,
-            Digest = Digest([new ModelFile(header.Path, header.FileBytes)], header.Tensors.Select(tensor =>
-                $"{tensor.Name}:{tensor.Type}:{string.Join(',', tensor.Dimensions)}")),
+            Digest = Digest([file], header.Tensors.Select(tensor =>
+                $"{tensor.Name}:{tensor.Type}:{string.Join(',', tensor.Dimensions)}"), open),
             OnDisk = new Bytes(header.FileBytes),
             Weights = new Bytes(header.TensorBytes),
             LargestTensor = new Bytes(header.Tensors.Select(tensor => tensor.Bytes).DefaultIfEmpty(0).Max()),
@@ -67,9 +96,9 @@ public static class FootprintReader
     private static ImmutableArray<DtypeWeight> ByName(IEnumerable<DtypeWeight> weights) =>
         [.. weights.OrderBy(weight => weight.Dtype, StringComparer.Ordinal)];
 
-    private static bool IsGguf(string path)
+    private static bool IsGguf(ByteSource source)
     {
-        using var file = new HeaderFile(path, "a model");
+        var file = new HeaderFile(source, "a model");
         Span<byte> magic = stackalloc byte[4];
         if (file.Length < magic.Length)
             return false;
@@ -79,25 +108,35 @@ public static class FootprintReader
 
     // Reading every byte of a fleet's weights to name them would take minutes; the tensor table, the sizes and both
     // ends of each file tell versions of a model apart. The model cache checks whole files.
-    private static string Digest(ImmutableArray<ModelFile> files, IEnumerable<string> tensors)
+    internal static string Digest(
+        ImmutableArray<ModelFile> files, IEnumerable<string> tensors, Func<ModelFile, ByteSource> open, bool sampled = true)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (var tensor in tensors)
             hash.AppendData(Encoding.UTF8.GetBytes(tensor + "\n"));
         var buffer = new byte[SampleBytes];
-        foreach (var (path, bytes) in files)
+        foreach (var file in files)
         {
-            hash.AppendData(Encoding.UTF8.GetBytes(bytes.ToString(CultureInfo.InvariantCulture) + "\n"));
-            using var file = new HeaderFile(path, "a model");
-            foreach (var start in new[] { 0, Math.Max(0, file.Length - SampleBytes) })
+            hash.AppendData(Encoding.UTF8.GetBytes(file.Bytes.ToString(CultureInfo.InvariantCulture) + "\n"));
+            if (file.Validator is not null)
+                hash.AppendData(Encoding.UTF8.GetBytes(file.Validator + "\n"));
+            if (!sampled)
+                continue;
+            using var source = open(file);
+            foreach (var start in new[] { 0, Math.Max(0, source.Length - SampleBytes) })
             {
-                file.Position = start;
-                var part = buffer.AsSpan(0, (int)Math.Min(SampleBytes, file.Length - start));
-                file.ReadExactly(part);
+                var part = buffer.AsSpan(0, (int)Math.Min(SampleBytes, source.Length - start));
+                for (var (at, read) = (0, 0); at < part.Length; at += read)
+                {
+                    read = source.Read(part[at..], start + at);
+                    if (read == 0)
+                        throw new ArtifactException($"{source.Name} is truncated: it ended at byte {start + at} while it was being read.");
+                }
+
                 hash.AppendData(part);
             }
         }
 
-        return "sampled-sha256:" + Convert.ToHexStringLower(hash.GetHashAndReset());
+        return (sampled ? "sampled-sha256:" : "listed-sha256:") + Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 }

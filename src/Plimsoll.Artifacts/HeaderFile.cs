@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Text;
-using Microsoft.Win32.SafeHandles;
 
 namespace Plimsoll.Artifacts;
 
@@ -9,52 +8,28 @@ namespace Plimsoll.Artifacts;
 /// data without reading it, so a model of any size costs a few kilobytes and a few milliseconds.
 /// Every failure is an <see cref="ArtifactException"/> that names the file.
 /// </summary>
-internal sealed class HeaderFile : IDisposable
+/// <param name="source">Where the bytes come from.</param>
+/// <param name="kind">What messages call it ("an ONNX model").</param>
+internal sealed class HeaderFile(ByteSource source, string kind)
 {
     private static readonly UTF8Encoding StrictUtf8 = new(false, throwOnInvalidBytes: true);
-    private readonly SafeFileHandle _handle;
-    private readonly string _kind;
-    private readonly byte[] _window = new byte[16 * 1024];
+    private readonly byte[] _window = new byte[source.Window];
     private long _windowStart;
     private int _windowBytes;
 
-    /// <summary>Opens <paramref name="path"/>; <paramref name="kind"/> ("an ONNX model") is what messages call it.</summary>
-    public HeaderFile(string path, string kind)
-    {
-        Path = path;
-        _kind = kind;
-        try
-        {
-            _handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
-            Length = RandomAccess.GetLength(_handle);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new ArtifactException(Unreadable(path, e), e);
-        }
-    }
+    public string Path => source.Name;
 
-    public string Path { get; }
-
-    public long Length { get; }
+    public long Length => source.Length;
 
     public long Position { get; set; }
 
-    public void Dispose() => _handle.Dispose();
+    /// <summary>See <see cref="ByteSource.FileBeside"/>.</summary>
+    public ModelFile? FileBeside(string name) => source.FileBeside(name);
 
     /// <summary>An error that says what was found where.</summary>
-    public ArtifactException Broken(string what) => new($"{Path} is not {_kind}: {what}.");
+    public ArtifactException Broken(string what) => new($"{Path} is not {kind}: {what}.");
 
     public ArtifactException Truncated(string what) => new($"{Path} is truncated: {what}, and the file has {Length} bytes.");
-
-    /// <summary>One sentence for a file that cannot be opened.</summary>
-    public static string Unreadable(string path, Exception e) => e switch
-    {
-        FileNotFoundException or DirectoryNotFoundException => $"{path} does not exist.",
-        UnauthorizedAccessException when Directory.Exists(path) => $"{path} is a folder, and a file is needed.",
-        UnauthorizedAccessException => $"{path} may not be read by this user.",
-        _ => $"{path} cannot be read: {e.Message}",
-    };
 
     public byte ReadByte()
     {
@@ -119,16 +94,7 @@ internal sealed class HeaderFile : IDisposable
     {
         if (Position >= Length)
             throw Truncated($"its header goes on past byte {Position}");
-        try
-        {
-            _windowStart = Position;
-            _windowBytes = RandomAccess.Read(_handle, _window, Position);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new ArtifactException(Unreadable(Path, e), e);
-        }
-
+        (_windowStart, _windowBytes) = (Position, source.Read(_window, Position));
         if (_windowBytes == 0)
             throw Truncated($"it ended at byte {Position} while it was being read");
     }

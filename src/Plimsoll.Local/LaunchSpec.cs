@@ -47,9 +47,27 @@ public sealed record FetchSpec
     public ImmutableSortedDictionary<string, string> Sha256 { get; init; } =
         ImmutableSortedDictionary<string, string>.Empty;
 
-    /// <summary>Bytes of the whole artefact, as the footprint says.</summary>
-    public Bytes Size { get; init; }
+    /// <summary>
+    /// The files it was weighed by, the model file first; the others are named relative to its folder. Empty takes the
+    /// file or folder as it is found.
+    /// </summary>
+    public ImmutableArray<FetchFile> Files { get; init; } = [];
+
+    /// <summary>The source without what may be a secret in a URL: the only form that is shown or stored.</summary>
+    public string Shown => FetchSource.Shown(Source);
+
+    /// <summary>The name that a file behind an address has in the cache: plain characters only, never a path.</summary>
+    public static string FileNameOf(Uri url)
+    {
+        ArgumentNullException.ThrowIfNull(url);
+        return CacheNames.FileOf(url);
+    }
 }
+
+/// <param name="Name">Path relative to the model file's folder, with forward slashes.</param>
+/// <param name="Size">Bytes; null when it is not known. One that has another size is another version, and refused.</param>
+/// <param name="Validator">Its strong ETag or date when it was weighed; one that has another is refused too.</param>
+public sealed record FetchFile(string Name, Bytes? Size = null, string? Validator = null);
 
 /// <summary>What of this machine a fleet may use; null means detected.</summary>
 public sealed record LocalNodeOptions

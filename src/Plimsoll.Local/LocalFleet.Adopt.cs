@@ -125,5 +125,6 @@ public sealed partial class LocalFleet
         // A process that was killed may still be on its way out of it: then later.
         if (record.MemoryCgroup is { } cgroup && !cgroup.TryRemove()) _emptyCgroups.Add(cgroup);
         _records.Delete(record.Replica);
+        _cache?.Unpin(record.Replica);
     }
 }

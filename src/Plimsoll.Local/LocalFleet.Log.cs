@@ -45,6 +45,15 @@ public sealed partial class LocalFleet
     [LoggerMessage(Level = LogLevel.Error, Message = "The record of {Replica} cannot be written: {Why}")]
     private partial void LogNotRecorded(ReplicaId replica, string why);
 
+    [LoggerMessage(Level = LogLevel.Information, Message = "Fetching {Model} from {Source}")]
+    private partial void LogFetching(ModelId model, string source);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Evicted {Model}@{Version}, {Size}")]
+    private partial void LogEvicted(ModelId model, string version, Bytes size);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "What runs goes on without the model cache: {Why}")]
+    private partial void LogCacheUnusable(string why);
+
     [LoggerMessage(Level = LogLevel.Error, Message = "Looking after the replicas failed; it goes on")]
     private partial void LogTendFailed(Exception e);
 }

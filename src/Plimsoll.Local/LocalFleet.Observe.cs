@@ -28,7 +28,8 @@ public sealed partial class LocalFleet
                 Nodes = [NodeNow(now)],
                 Replicas = [.. _replicas.Values.Select(replica => Row(replica, now))],
                 Foreign = Foreign_NeedsLock(now),
-                InFlight = InFlight_NeedsLock(),
+                InFlight = InFlight_NeedsLock(now),
+                Cache = _cache?.List() ?? [],
                 Traffic = _parts.Routing.ReadTraffic(now),
                 Outcomes = [.. _outcomes],
             };
@@ -43,6 +44,7 @@ public sealed partial class LocalFleet
         var can = Capabilities.ChooseNode | Capabilities.ChooseDevice | Capabilities.ChooseVictim | Capabilities.HoldRequests;
         var sleeps = _parts.Spec().Models.Any(model => model.Variants.Any(variant =>
             _parts.Launch(model.Id, variant.Id) is { SleepPath: not null, WakePath: not null }));
+        if (_cache is not null) can |= Capabilities.PrefetchWeights | Capabilities.EvictWeights;
         return sleeps ? can | Capabilities.Sleep : can;
     }
 
@@ -52,6 +54,8 @@ public sealed partial class LocalFleet
         HostMemory = (HostMemory.Read(_ownCgroup) ?? _hostAtStart!).Total,
         HostMemoryBudget = _budget,
         Cores = _cores,
+        CacheBudget = CacheBudgetNow(),
+        CacheFileSystemFree = CacheFreeNow(),
         Devices = [.. (_gpus?.Gpus ?? []).Where(gpu => gpu.Total is not null).Select(gpu => new DeviceState
         {
             Id = DeviceId.Of(gpu.Uuid),
@@ -95,9 +99,10 @@ public sealed partial class LocalFleet
         return [host, .. _gpus.Foreign(Node, members.Select(member => member.Pid).ToHashSet(), devices)];
     }
 
-    private ImmutableArray<WorkInFlight> InFlight_NeedsLock()
+    private ImmutableArray<WorkInFlight> InFlight_NeedsLock(DateTimeOffset now)
     {
         var work = ImmutableArray.CreateBuilder<WorkInFlight>();
+        foreach (var one in _cacheWork.Values) work.Add(one.Row(now));
         foreach (var replica in _replicas.Values)
         {
             var (step, kind, end) = (replica.Busy, replica.State) switch
@@ -157,7 +162,7 @@ public sealed partial class LocalFleet
             Slo = model.Slo,
             Replicas = [.. byModel[model.Id].Where(IsRouted).Select(replica => new ReplicaRoute(
                 replica.Id, replica.Record.Address, replica.Record.Concurrency, replica.State != ReplicaState.Ready))],
-            ExpectedReady = ExpectedReady(byModel[model.Id], now),
+            ExpectedReady = ExpectedReady(byModel[model.Id], now) ?? FetchLeft_NeedsLock(model.Id, now),
             Unavailable = _unavailable.GetValueOrDefault(model.Id),
         })]));
     }

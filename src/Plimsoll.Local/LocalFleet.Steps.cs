@@ -42,6 +42,8 @@ public sealed partial class LocalFleet
         Step.Start start => BeginStart_NeedsLock(start),
         Step.Drain drain => Find(drain.Replica) is { State: ReplicaState.Ready } replica && BeginDrain_NeedsLock(replica),
         Step.Stop stop => Find(stop.Replica) is { } replica && BeginStop_NeedsLock(replica),
+        Step.Prefetch prefetch => BeginPrefetch_NeedsLock(prefetch),
+        Step.Evict evict => BeginEvict_NeedsLock(evict),
         Step.Sleep sleep => BeginSleep_NeedsLock(sleep),
         Step.Wake wake => BeginWake_NeedsLock(wake),
         _ => Failed_NeedsLock(step, null, "this machine's fleet cannot do such a step"),
@@ -54,10 +56,8 @@ public sealed partial class LocalFleet
         if (_replicas.ContainsKey(start.Replica)) return false;
         if (_parts.Launch(start.Model, start.Variant) is not { } launch || launch.Command.IsDefaultOrEmpty)
             return Failed_NeedsLock(start, start.Model, $"no command is known that runs {start.Variant} of {start.Model} on this machine");
-        if (ArtifactOf(start, launch) is not { } artifact)
-            return Failed_NeedsLock(start, start.Model, $"{start.Model}'s artefact is not in the model cache yet");
-        if (!Path.Exists(artifact))
-            return Failed_NeedsLock(start, start.Model, $"{start.Model}'s artefact {artifact} is not there");
+        var (artifact, missing) = TakeArtifact_NeedsLock(start, launch);
+        if (artifact is null) return Failed_NeedsLock(start, start.Model, missing!);
 
         var record = RecordFor(start, launch);
         var values = PlaceholdersFor(record, artifact);
@@ -86,6 +86,7 @@ public sealed partial class LocalFleet
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
+            _cache?.Unpin(start.Replica);
             return Failed_NeedsLock(start, start.Model, $"{start.Replica} could not be started: {e.Message}");
         }
     }
@@ -98,9 +99,6 @@ public sealed partial class LocalFleet
         LogStarted(replica.Id, replica.Record.Process!.Pid, replica.Record.Port);
         Send_NeedsLock(WatchLoadAsync(replica, adopted: false));
     }
-
-    private static string? ArtifactOf(Step.Start start, LaunchSpec launch) =>
-        launch.ModelPath is { } inPlace ? Path.GetFullPath(inPlace) : null;
 
     private ReplicaRecord RecordFor(Step.Start start, LaunchSpec launch)
     {

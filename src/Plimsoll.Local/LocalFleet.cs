@@ -149,6 +149,7 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
         }
 
         await AdoptAsync(cancellationToken).ConfigureAwait(false);
+        OpenCache();
         _cores = _parts.Node.Cores ?? HostCores.Detect();
         _budget = DecideBudget();
         _fleetCgroup = _ownCgroup?.TryMakeChild(CgroupName(_parts.Name, _key));
@@ -165,6 +166,7 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
         List<Task> errands;
         lock (_gate) errands = [.. _errands];
         foreach (var errand in errands) await Ended(errand).ConfigureAwait(false);
+        if (_cache is not null) await _cache.DisposeAsync().ConfigureAwait(false);
         foreach (var cgroup in _emptyCgroups) cgroup.TryRemove();
         _fleetCgroup?.TryRemove();
         _http.Dispose();

@@ -69,7 +69,7 @@ public sealed class GgufHeaderTests : IDisposable
         }, iter: 3000, threads: 1);
     }
 
-    private static byte[] Small()
+    internal static byte[] Small()
     {
         using var bytes = new MemoryStream();
         using var writer = new BinaryWriter(bytes);

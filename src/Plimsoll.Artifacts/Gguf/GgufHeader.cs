@@ -49,7 +49,9 @@ public sealed record GgufHeader
     /// <exception cref="ArtifactException">The file is missing, truncated or not GGUF.</exception>
     public static GgufHeader Read(string path)
     {
-        using var file = new HeaderFile(path, "a GGUF model");
-        return new GgufHeaderReader(file).Read();
+        using var file = new LocalFile(path);
+        return Read(file);
     }
+
+    internal static GgufHeader Read(ByteSource source) => new GgufHeaderReader(new HeaderFile(source, "a GGUF model")).Read();
 }

@@ -41,8 +41,6 @@ internal sealed class OnnxExternalFiles(HeaderFile model)
 
     private ModelFile Resolve(string location, string what)
     {
-        if (_files.TryGetValue(location, out var known))
-            return known;
         if (Path.IsPathRooted(location) || location.Contains('\\') || location.Contains('\0') || location.Contains(':')
             || location.Split('/').Contains(".."))
         {
@@ -50,14 +48,18 @@ internal sealed class OnnxExternalFiles(HeaderFile model)
                 $"{model.Path} keeps {what} in '{location}', which leaves the model's folder; that is refused.");
         }
 
+        // "./w.bin" and "w.bin" are one file.
+        var name = string.Join('/', location.Split('/').Where(part => part is not ("" or ".")));
+        if (_files.TryGetValue(name, out var known))
+            return known;
         if (_files.Count >= FilesMax)
             throw model.Broken($"it is spread over more than {FilesMax} files");
-        var path = Path.Combine(Path.GetDirectoryName(model.Path) ?? "", location);
-        var info = new FileInfo(path);
-        if (!info.Exists)
-            throw new ArtifactException($"{path} does not exist, and {model.Path} keeps {what} in it.");
-        // A link's own length is its target path's; the tensors are in the target.
-        var target = info.LinkTarget is null ? info : (FileInfo?)info.ResolveLinkTarget(returnFinalTarget: true) ?? info;
-        return _files[location] = new ModelFile(path, target.Length);
+        if (name.Length == 0 || model.FileBeside(name) is not { } file)
+        {
+            throw new ArtifactException(
+                $"{Path.Combine(Path.GetDirectoryName(model.Path) ?? "", name)} does not exist, and {model.Path} keeps {what} in it.");
+        }
+
+        return _files[name] = file;
     }
 }

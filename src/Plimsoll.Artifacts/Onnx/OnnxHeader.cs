@@ -47,13 +47,15 @@ public sealed record OnnxHeader
         .GroupBy(tensor => tensor.Type)
         .ToImmutableSortedDictionary(group => group.Key, group => group.Sum(tensor => tensor.Bytes));
 
+    internal static OnnxHeader Read(ByteSource source) => new OnnxHeaderReader(new HeaderFile(source, "an ONNX model"), source.Validator).Read();
+
     private IEnumerable<OnnxTensor> AllTensors => Initializers.Concat(EmbeddedTensors);
 
     /// <summary>Reads the header of the model at <paramref name="path"/> and the sizes of its external data files.</summary>
     /// <exception cref="ArtifactException">The file is missing, truncated, not ONNX, or points outside its folder.</exception>
     public static OnnxHeader Read(string path)
     {
-        using var file = new HeaderFile(path, "an ONNX model");
-        return new OnnxHeaderReader(file).Read();
+        using var file = new LocalFile(path);
+        return Read(file);
     }
 }

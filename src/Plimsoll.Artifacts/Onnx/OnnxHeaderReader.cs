@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 namespace Plimsoll.Artifacts;
 
 /// <summary>Walks ModelProto and GraphProto. Field numbers are those of the published onnx.proto3.</summary>
-internal sealed class OnnxHeaderReader(HeaderFile file)
+internal sealed class OnnxHeaderReader(HeaderFile file, string? validator)
 {
     private const int DepthMax = 16;
     private const int ValuesMax = 100_000;
@@ -60,7 +60,7 @@ internal sealed class OnnxHeaderReader(HeaderFile file)
             NodeCount = _nodes,
             Initializers = [.. _initializers],
             EmbeddedTensors = [.. _embedded],
-            Files = [new ModelFile(file.Path, file.Length), .. _external.Files],
+            Files = [new ModelFile(file.Path, file.Length) { Validator = validator }, .. _external.Files],
             GraphRange = graph.Value,
         };
     }

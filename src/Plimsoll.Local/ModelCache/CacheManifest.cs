@@ -16,7 +16,7 @@ internal sealed record CacheManifest
 
     public required string Source { get; init; }
 
-    /// <summary>True when the artefact is its one file, false when it is the folder.</summary>
+    /// <summary>True when the artefact is its first file, with the others beside it; false when it is the folder.</summary>
     public required bool SingleFile { get; init; }
 
     public required DateTimeOffset CompletedAt { get; init; }

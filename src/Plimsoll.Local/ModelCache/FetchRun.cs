@@ -30,6 +30,7 @@ internal sealed class FetchRun(
     private long? _total;
     private long _furthest;
     private long _unmarked;
+    private long _lastMark = time.GetTimestamp();
 
     /// <summary>Bytes this run brought.</summary>
     public long Moved { get; private set; }
@@ -106,6 +107,7 @@ internal sealed class FetchRun(
 
         var source = await file.OpenAsync(offset, marked?.Validator, expected is not null, cancellationToken).ConfigureAwait(false);
         await using var closingSource = source.ConfigureAwait(false);
+        CheckVersion(file.Name, source);
         var resumed = offset > 0 && source.StartsAt == offset;
         if (!resumed)
         {
@@ -132,6 +134,18 @@ internal sealed class FetchRun(
         }
 
         return Finish(file, path, local, hash, expected, source.Validator, resumed);
+    }
+
+    // What was weighed is what the plan has room for, and what the version names.
+    private void CheckVersion(string name, SourceStream source)
+    {
+        if (spec.Files.FirstOrDefault(file => file.Name == name) is not { } weighed) return;
+        var resized = weighed.Size is { } size && source.Length is { } length && length != size.Value;
+        var changed = weighed.Validator is { } validator && source.Validator is { } now && now != validator;
+        if (resized || changed)
+            throw new FetchFailedException(
+                $"{name} from {_shown} changed since it was weighed; end this fleet and start it again to take the new version",
+                dropPartial: true);
     }
 
     // Reads what was marked again: a file that changed on our disk must not become half of a whole one.
@@ -188,7 +202,7 @@ internal sealed class FetchRun(
             Moved += read;
             _unmarked += read;
             Report(local.Position);
-            if (_unmarked >= options.MarkEvery.Value)
+            if (_unmarked >= options.MarkEvery.Value || time.GetElapsedTime(_lastMark) >= options.MarkAfter)
             {
                 Mark(file, local, hash, source.Validator, whole: false, save: true);
                 reserve(Math.Max(_total ?? 0, _finished + local.Position + (source.Length is null ? options.MarkEvery.Value : 0)));
@@ -224,7 +238,7 @@ internal sealed class FetchRun(
         };
         if (!save) return;
         CacheJson.Write(Path.Combine(folder, PartialState.FileName), _state, CacheJson.Default.PartialState);
-        _unmarked = 0;
+        (_unmarked, _lastMark) = (0, time.GetTimestamp());
     }
 
     private void Report(long position)

@@ -36,21 +36,29 @@ internal sealed record FetchSource(bool SingleFile, ImmutableArray<SourceFile> F
         Uri.TryCreate(source, UriKind.Absolute, out var url) && !url.IsFile ? HttpFetch.Shown(url) : source;
 
     /// <exception cref="FetchFailedException">The source cannot be used; says why.</exception>
-    public static FetchSource Of(string source, int mostFiles, HttpFetch http)
+    public static FetchSource Of(FetchSpec spec, int mostFiles, HttpFetch http)
     {
+        var source = spec.Source;
+        if (spec.Files.Length > mostFiles) throw new FetchFailedException($"{spec.Shown} has more than {mostFiles} files");
+        foreach (var file in spec.Files) CheckName(file.Name, spec.Shown);
+        if (spec.Files.DistinctBy(file => file.Name, StringComparer.Ordinal).Count() < spec.Files.Length)
+            throw new FetchFailedException($"{spec.Shown} names two files that would have one name in the cache");
         if (Uri.TryCreate(source, UriKind.Absolute, out var url) && !url.IsFile)
         {
             if (url.Scheme is not ("http" or "https"))
                 throw new FetchFailedException($"{HttpFetch.Shown(url)}: a source is a path, http:// or https://, not {url.Scheme}://");
-            return new FetchSource(true, [new SourceFile(CacheNames.FileOf(url), null, (offset, validator, checksummed, token) =>
-                http.OpenAsync(url, offset, validator, checksummed, token))]);
+            if (spec.Files.IsEmpty) return new FetchSource(true, [OfUrl(new FetchFile(CacheNames.FileOf(url)), url, http)]);
+            return new FetchSource(true,
+                [.. spec.Files.Select((file, i) => OfUrl(file, i == 0 ? url : Beside(url, file.Name), http))]);
         }
 
         var path = Path.GetFullPath(url is { IsFile: true } ? url.LocalPath : source);
         if (File.Exists(path))
         {
             if (!FileSystemFacts.IsRegular(path)) throw new FetchFailedException($"{path} is no regular file");
-            return new FetchSource(true, [OfFile(Path.GetFileName(path), path)]);
+            var folder = Path.GetDirectoryName(path)!;
+            return new FetchSource(true,
+                [OfFile(Path.GetFileName(path), path), .. spec.Files.Skip(1).Select(file => Sibling(folder, file.Name))]);
         }
 
         if (!Directory.Exists(path)) throw new FetchFailedException($"{path}: there is no such file or folder");
@@ -64,6 +72,32 @@ internal sealed record FetchSource(bool SingleFile, ImmutableArray<SourceFile> F
 
         if (files.Count == 0) throw new FetchFailedException($"{path} holds no file");
         return new FetchSource(false, [.. files.OrderBy(file => file.Name, StringComparer.Ordinal)]);
+    }
+
+    /// <summary>The address of a file beside another, or below its folder. The query goes along: it may be what lets us in.</summary>
+    public static Uri Beside(Uri url, string name) => new UriBuilder(url)
+    {
+        Path = url.AbsolutePath[..(url.AbsolutePath.LastIndexOf('/') + 1)] + string.Join('/', name.Split('/').Select(Uri.EscapeDataString)),
+    }.Uri;
+
+    // Names come out of the model file, which is not to be trusted with where we write.
+    private static void CheckName(string name, string shown)
+    {
+        if (name.Length is 0 or > LongestName || name.Contains('\\', StringComparison.Ordinal) || name.Contains('\0', StringComparison.Ordinal)
+            || name.Split('/') is var parts && (parts.Length > DeepestFolder || parts.Any(part => part is "" or "." or ".."
+                or CacheManifest.FileName or PartialState.FileName)))
+            throw new FetchFailedException($"{shown} names a file that may not lie in its folder");
+    }
+
+    private static SourceFile OfUrl(FetchFile file, Uri url, HttpFetch http) =>
+        new(file.Name, file.Size?.Value, (offset, validator, checksummed, token) =>
+            http.OpenAsync(url, offset, validator, checksummed, token));
+
+    private static SourceFile Sibling(string folder, string name)
+    {
+        var path = Path.Combine(folder, name);
+        if (!FileSystemFacts.IsRegular(path)) throw new FetchFailedException($"{path} is not there, or no regular file");
+        return OfFile(name, path);
     }
 
     private static IEnumerable<SourceFile> Walk(DirectoryInfo folder, string root, int depth)

@@ -76,7 +76,7 @@ public sealed partial class ModelCache
         FetchRun? run = null;
         try
         {
-            var source = FetchSource.Of(spec.Source, _options.MostFiles, new HttpFetch(_http, _options.Stall, _time));
+            var source = FetchSource.Of(spec, _options.MostFiles, new HttpFetch(_http, _options.Stall, _time));
             run = new FetchRun(
                 folder, spec, Begin(entry, folder, spec), _options, _bucket, _time,
                 total => Reserve(entry, fetch, total), (done, total) => Report(entry, fetch, done, total));
@@ -158,7 +158,7 @@ public sealed partial class ModelCache
     private void Reserve(Entry entry, Fetch fetch, long total)
     {
         var (free, size) = FileSystemFacts.Space(_options.Folder);
-        var reserve = Bytes.Min(MostReserve, new Bytes(size.Value / 50));
+        var reserve = ReserveOf(size);
         lock (_gate)
         {
             var others = Claimed_NeedsLock() - Math.Max(entry.Size, fetch.Reserved);
@@ -175,6 +175,8 @@ public sealed partial class ModelCache
             fetch.Reserved = total;
         }
     }
+
+    private static Bytes ReserveOf(Bytes fileSystem) => Bytes.Min(MostReserve, new Bytes(fileSystem.Value / 50));
 
     private void Report(Entry entry, Fetch fetch, long done, long? total)
     {

@@ -3,18 +3,19 @@ namespace Plimsoll.Local;
 public sealed partial class ModelCache
 {
     // What is there when a controller starts: whole artefacts, unfinished ones, and what a kill left behind.
-    private void Scan()
+    private void Scan(IReadOnlyCollection<CacheUser> users)
     {
+        var pins = users.ToLookup(user => CacheNames.Of(user.Model, user.Version), user => user.Replica);
         foreach (var folder in new DirectoryInfo(_options.Folder).EnumerateDirectories().OrderBy(folder => folder.Name, StringComparer.Ordinal))
         {
             if (folder.LinkTarget is not null) continue;
             if (folder.Name.EndsWith(Leaving, StringComparison.Ordinal)) Remove(folder.Name);
             else if (folder.Name.EndsWith(Partial, StringComparison.Ordinal)) ScanPartial(folder);
-            else ScanWhole(folder);
+            else ScanWhole(folder, [.. pins[folder.Name]]);
         }
     }
 
-    private void ScanWhole(DirectoryInfo folder)
+    private void ScanWhole(DirectoryInfo folder, HashSet<ReplicaId> pins)
     {
         var manifestFile = Path.Combine(folder.FullName, CacheManifest.FileName);
 
@@ -23,14 +24,22 @@ public sealed partial class ModelCache
         var manifest = CacheJson.Read(manifestFile, CacheJson.Default.CacheManifest);
         if (Damage(folder, manifest) is { } damage)
         {
-            LogDamaged(folder.Name, damage);
-            Remove(MoveAway(folder.Name));
-            return;
+            if (pins.Count == 0)
+            {
+                LogDamaged(folder.Name, damage);
+                Remove(MoveAway(folder.Name));
+                return;
+            }
+
+            // A server may open its files late; the next start without a user removes them.
+            LogDamagedInUse(folder.Name, damage);
+            if (manifest is null || manifest.Files.IsDefaultOrEmpty) return;
         }
 
         File.Delete(Path.Combine(folder.FullName, PartialState.FileName));
         _entries[folder.Name] = new Entry(folder.Name, ModelId.Of(manifest!.Model), manifest.Version)
         {
+            Pins = pins,
             Manifest = manifest,
             Size = manifest.Size.Value,
             LastUsed = new DateTimeOffset(File.GetLastWriteTimeUtc(manifestFile)),

@@ -24,7 +24,8 @@ public sealed partial class ModelCache : IAsyncDisposable
     private readonly SortedDictionary<string, Entry> _entries = new(StringComparer.Ordinal);
     private bool _disposed;
 
-    private ModelCache(ModelCacheOptions options, FileStream held, TimeProvider time, ILogger log)
+    private ModelCache(
+        ModelCacheOptions options, FileStream held, TimeProvider time, ILogger log, IReadOnlyCollection<CacheUser> users)
     {
         (_options, _lock, _time, _log) = (options, held, time, log);
         _bucket = new ByteBucket(options.Bandwidth, time);
@@ -35,7 +36,7 @@ public sealed partial class ModelCache : IAsyncDisposable
             ConnectTimeout = options.Stall,
             PooledConnectionLifetime = TimeSpan.FromMinutes(2),
         });
-        Scan();
+        Scan(users);
         Budget = options.Budget ?? DefaultBudget();
     }
 
@@ -51,14 +52,15 @@ public sealed partial class ModelCache : IAsyncDisposable
         }
     }
 
-    /// <summary>Free space of the file system under it; missing when it cannot be told.</summary>
+    /// <summary>What it may still take of its file system; missing when that cannot be told.</summary>
     public Signal<Bytes> FileSystemFree
     {
         get
         {
             try
             {
-                return Signal.Known(FileSystemFacts.Space(_options.Folder).Free, _time.GetUtcNow());
+                var (free, size) = FileSystemFacts.Space(_options.Folder);
+                return Signal.Known(Bytes.Max(Bytes.Zero, free - ReserveOf(size)), _time.GetUtcNow());
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
             {
@@ -68,8 +70,13 @@ public sealed partial class ModelCache : IAsyncDisposable
     }
 
     /// <summary>Opens or makes a cache folder; artefacts that are not what their manifest says are removed.</summary>
+    /// <param name="options">Where, and how much.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="log">Warnings.</param>
+    /// <param name="users">Replicas that use an artefact already: pinned before anything can be removed.</param>
     /// <exception cref="ModelCacheException">The folder cannot be used, or another controller uses it.</exception>
-    public static ModelCache Open(ModelCacheOptions options, TimeProvider time, ILogger log)
+    public static ModelCache Open(
+        ModelCacheOptions options, TimeProvider time, ILogger log, IReadOnlyCollection<CacheUser>? users = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(time);
@@ -97,7 +104,7 @@ public sealed partial class ModelCache : IAsyncDisposable
 
         try
         {
-            return new ModelCache(options, held, time, log);
+            return new ModelCache(options, held, time, log, users ?? []);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -173,6 +180,12 @@ public sealed partial class ModelCache : IAsyncDisposable
             try
             {
                 leaving = MoveAway(entry.Manifest is null ? name + Partial : name);
+            }
+            catch (DirectoryNotFoundException)
+            {
+                // Somebody else removed it.
+                _entries.Remove(name);
+                return null;
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
@@ -273,13 +286,17 @@ public sealed partial class ModelCache : IAsyncDisposable
 
         public DateTimeOffset? LastUsed { get; set; }
 
-        public HashSet<ReplicaId> Pins { get; } = [];
+        public HashSet<ReplicaId> Pins { get; init; } = [];
 
         public Fetch? Fetch { get; set; }
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "model cache: {Name} was not as its manifest says ({Why}) and was removed")]
     private partial void LogDamaged(string name, string why);
+
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "model cache: {Name} is not as its manifest says ({Why}) and stays only because a replica uses it")]
+    private partial void LogDamagedInUse(string name, string why);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "model cache: {Name} could not be removed: {Why}")]
     private partial void LogNotRemoved(string name, string why);

@@ -26,9 +26,15 @@ public sealed record ModelCacheOptions
     /// <summary>Bytes between two marks: what a killed fetch may have to bring again.</summary>
     public Bytes MarkEvery { get; init; } = Bytes.MiB(16);
 
+    /// <summary>A slow fetch marks at least this often.</summary>
+    public TimeSpan MarkAfter { get; init; } = TimeSpan.FromSeconds(2);
+
     /// <summary>Files of one artefact at the most.</summary>
     public int MostFiles { get; init; } = 10_000;
 }
+
+/// <summary>A replica that uses an artefact of the cache.</summary>
+public sealed record CacheUser(ModelId Model, string Version, ReplicaId Replica);
 
 /// <summary>How far a fetch is. <paramref name="Total"/> is null until the source has told.</summary>
 public sealed record FetchProgress(Bytes Done, Bytes? Total);

@@ -26,6 +26,9 @@ internal sealed class ArtifactServer : IAsyncDisposable
     /// <summary>The Range header of each request, empty where there was none.</summary>
     public ConcurrentQueue<string> Ranges { get; } = new();
 
+    /// <summary>What each request asked for, unescaped.</summary>
+    public ConcurrentQueue<string> Paths { get; } = new();
+
     public string Url => _app.Urls.Single() + "/weights.bin";
 
     public static async Task<ArtifactServer> StartAsync(byte[] content)
@@ -46,6 +49,7 @@ internal sealed class ArtifactServer : IAsyncDisposable
 
     private Task AnswerAsync(HttpContext context)
     {
+        Paths.Enqueue($"{context.Request.Path.Value}{context.Request.QueryString}");
         Ranges.Enqueue(context.Request.Headers.Range.ToString());
         return Faults.TryDequeue(out var fault) ? fault(context) : ServeAsync(context, null);
     }

@@ -244,6 +244,86 @@ public sealed class ModelCacheHttpTests : IAsyncLifetime
         }
     }
 
+    [Fact]
+    public async Task Files_beside_the_model_are_fetched_beside_it()
+    {
+        await using var cache = _fixture.Open();
+
+        var fetched = await FetchAsync(cache, From(_server.Url + "?token=secret") with
+        {
+            Files = [new FetchFile("weights.bin", new Bytes(2_000_000), "\"one\""), new FetchFile("data/part 1.bin", new Bytes(2_000_000))],
+        });
+
+        Assert.Null(fetched.Why);
+        Assert.EndsWith("/weights.bin", fetched.Path, StringComparison.Ordinal);
+        Assert.Equal(_content, File.ReadAllBytes(Path.Combine(Path.GetDirectoryName(fetched.Path!)!, "data", "part 1.bin")));
+        Assert.Equal(["/weights.bin?token=secret", "/data/part 1.bin?token=secret"], _server.Paths);
+        Assert.Equal(4_000_000, Assert.Single(cache.List()).Size.Value);
+    }
+
+    [Theory]
+    [InlineData("../other.bin")]
+    [InlineData("/etc/passwd")]
+    [InlineData("a//b")]
+    [InlineData(".plimsoll-manifest.json")]
+    [InlineData("weights.bin")]
+    public async Task A_file_beside_the_model_that_may_not_lie_there_is_refused_before_anything_is_asked_for(string name)
+    {
+        await using var cache = _fixture.Open();
+
+        var refused = await FetchAsync(cache, From(_server.Url) with { Files = [new FetchFile("weights.bin"), new FetchFile(name)] });
+
+        Assert.NotNull(refused.Why);
+        Assert.Empty(_server.Ranges);
+        Assert.Empty(cache.List());
+    }
+
+    [Theory]
+    [InlineData(2_000_001, "\"one\"")]
+    [InlineData(2_000_000, "\"two\"")]
+    public async Task What_is_not_as_it_was_weighed_is_refused(int size, string validator)
+    {
+        await using var cache = _fixture.Open();
+
+        var refused = await FetchAsync(cache, From(_server.Url) with { Files = [new FetchFile("weights.bin", new Bytes(size), validator)] });
+
+        Assert.Contains("changed since it was weighed", refused.Why, StringComparison.Ordinal);
+        Assert.Empty(cache.List());
+    }
+
+    [Fact]
+    public async Task A_slow_fetch_marks_by_time()
+    {
+        var folder = Path.Combine(_fixture.Root, "slow");
+        await using var cache = _fixture.Open(_fixture.Options with
+        {
+            Folder = folder,
+            MarkEvery = Bytes.MiB(16),
+            MarkAfter = TimeSpan.FromMilliseconds(200),
+            Bandwidth = new BytesPerSecond(1_500_000),
+        });
+        var fetch = FetchAsync(cache, From(_server.Url));
+        var marks = new HashSet<string>();
+        while (!fetch.IsCompleted)
+        {
+            var mark = Path.Combine(folder, "org%2Fmodel@v1.partial", ".plimsoll-fetch.json");
+            try
+            {
+                marks.Add(await File.ReadAllTextAsync(mark, TestContext.Current.CancellationToken));
+            }
+            catch (IOException)
+            {
+                // Not begun yet, or whole already.
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, TestContext.Current.CancellationToken);
+        }
+
+        Assert.Null((await fetch).Why);
+        // One without a mark, and several with.
+        Assert.InRange(marks.Count, 3, 20);
+    }
+
     private static Task Status(Microsoft.AspNetCore.Http.HttpContext context, int status)
     {
         context.Response.StatusCode = status;

@@ -1,0 +1,89 @@
+using Microsoft.Win32.SafeHandles;
+
+namespace Plimsoll.Artifacts;
+
+/// <summary>The bytes of one untrusted file, read at any place; a failure is an <see cref="ArtifactException"/> that names it.</summary>
+internal abstract class ByteSource : IDisposable
+{
+    /// <summary>The file as messages name it.</summary>
+    public abstract string Name { get; }
+
+    public abstract long Length { get; }
+
+    /// <summary>See <see cref="ModelFile.Validator"/>.</summary>
+    public virtual string? Validator => null;
+
+    /// <summary>What is worth reading at once where the next jump is not known.</summary>
+    public virtual int Window => 16 * 1024;
+
+    /// <summary>Reads up to the target's length from <paramref name="offset"/> on; 0 only at the end.</summary>
+    public abstract int Read(Span<byte> target, long offset);
+
+    /// <summary>A file beside this one, whose name was found in it and checked; null when there is none.</summary>
+    public abstract ModelFile? FileBeside(string name);
+
+    public virtual void Dispose()
+    {
+    }
+}
+
+/// <summary>A file of this machine.</summary>
+internal sealed class LocalFile : ByteSource
+{
+    private readonly SafeFileHandle _handle;
+
+    public LocalFile(string path)
+    {
+        Name = path;
+        try
+        {
+            _handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
+            Length = RandomAccess.GetLength(_handle);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ArtifactException(Unreadable(path, e), e);
+        }
+    }
+
+    public override string Name { get; }
+
+    public override long Length { get; }
+
+    public override int Read(Span<byte> target, long offset)
+    {
+        try
+        {
+            return RandomAccess.Read(_handle, target, offset);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ArtifactException(Unreadable(Name, e), e);
+        }
+    }
+
+    public override ModelFile? FileBeside(string name)
+    {
+        var path = Path.Combine(Path.GetDirectoryName(Name) ?? "", name);
+        var info = new FileInfo(path);
+        if (!info.Exists) return null;
+        // A link's own length is its target path's; the tensors are in the target.
+        var target = info.LinkTarget is null ? info : (FileInfo?)info.ResolveLinkTarget(returnFinalTarget: true) ?? info;
+        return new ModelFile(path, target.Length) { Name = name };
+    }
+
+    public override void Dispose()
+    {
+        _handle.Dispose();
+        base.Dispose();
+    }
+
+    // One sentence for a file that cannot be opened.
+    private static string Unreadable(string path, Exception e) => e switch
+    {
+        FileNotFoundException or DirectoryNotFoundException => $"{path} does not exist.",
+        UnauthorizedAccessException when Directory.Exists(path) => $"{path} is a folder, and a file is needed.",
+        UnauthorizedAccessException => $"{path} may not be read by this user.",
+        _ => $"{path} cannot be read: {e.Message}",
+    };
+}
