@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Plimsoll.Cli.FleetFiles;
+using Plimsoll.Cli.Fleets;
 
 namespace Plimsoll.Cli.Commands;
 

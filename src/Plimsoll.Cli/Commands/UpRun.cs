@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
-using Plimsoll.Artifacts;
 using Plimsoll.Cli.Demo;
 using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Cli.Fleets;
@@ -25,7 +24,7 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
         var (served, died) = (false, 0);
         var lines = new ConcurrentQueue<string>();
         var host = await FleetHost.StartAsync(
-            new FleetHostOptions(definition, Policies.Named(arguments.Policy), state),
+            new FleetHostOptions(definition, arguments.Policy, state),
             tick =>
             {
                 served |= tick.Snapshot.Replicas.Any(replica => replica.State == ReplicaState.Ready);
@@ -38,8 +37,7 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
         {
             if (live) await LiveAsync(definition, host, ticks, lines, cancellationToken).ConfigureAwait(false);
             else await PlainAsync(definition, host, ticks, lines, cancellationToken).ConfigureAwait(false);
-            if (host.Ended.IsFaulted)
-                throw new CommandException(ExitCode.Internal, $"the control loop failed: {host.Ended.Exception!.GetBaseException().Message}");
+            host.ThrowIfFailed();
             await output.WriteLineAsync(arguments.LeaveRunning ? "ending; the replicas are left running" : "ending; the replicas are stopped").ConfigureAwait(false);
         }
 
@@ -66,17 +64,8 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
     private async Task<(FleetFile File, ImmutableArray<string> Notes)> QuickstartAsync(CancellationToken cancellationToken)
     {
         var folder = DemoFolders.Open().Models;
-        await error.WriteLineAsync($"plimsoll: three sample models in {folder} (made on the first run, about 1.8 GB)").ConfigureAwait(false);
-        try
-        {
-            foreach (var model in DemoModel.All)
-                await SampleModels.EnsureAsync(folder, model.Id.Value, model.WeightBytes, cancel: cancellationToken).ConfigureAwait(false);
-        }
-        catch (ArtifactException unusable)
-        {
-            throw new CommandException(ExitCode.Failed, unusable.Message);
-        }
-
+        await SampleFleet.MakeAsync(
+            DemoModel.All, folder, line => error.WriteLine("plimsoll: " + line), time, cancellationToken).ConfigureAwait(false);
         var file = new FleetFile
         {
             Path = "quickstart",
@@ -89,7 +78,7 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
                     .. DemoModel.All.Select(model => new ModelDocument
                     {
                         Name = model.Id.Value,
-                        Source = Path.Combine(folder, model.Id.Value + ".onnx"),
+                        Source = SampleFleet.PathOf(folder, model),
                         Cores = model.Cores,
                         Slo = new SloDocument { Latency = model.Slo.Latency, Attainment = new Fraction(model.Slo.Attainment) },
                     }),

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Plimsoll.Cli.Fleets;
 using Plimsoll.Cli.Load;
 
 namespace Plimsoll.Cli.Demo;
@@ -6,6 +7,8 @@ namespace Plimsoll.Cli.Demo;
 /// <summary>The demo's verdict for people: 80 columns, the same on a terminal and in a file.</summary>
 public static class DemoTable
 {
+    public const int Width = 80;
+
     public const int SparklineWidth = 60;
 
     private const int Name = 28;
@@ -30,6 +33,7 @@ public static class DemoTable
         yield return Row("longest held", model => model.Load.Held == 0 ? "-" : LoadTable.Milliseconds(model.Load.LongestHeldMs));
         yield return Row("cold starts", model => Count(model.ColdStarts));
         yield return Row("times let go", model => Count(model.Releases));
+        yield return Row("hold-and-release cycles", model => Count(model.Cycles));
         if (models.Any(model => model.Crashes > 0)) yield return Row("crashes", model => Count(model.Crashes));
         yield return Row("memory held, GiB s", model => Number(model.GibSeconds));
         yield return Row("if always kept, GiB s", model => Number(model.KeptGibSeconds));
@@ -39,7 +43,7 @@ public static class DemoTable
         yield return "";
         foreach (var sentence in Verdict(report))
         {
-            foreach (var line in Wrap(sentence, 80)) yield return line;
+            foreach (var line in FleetTable.Wrap(sentence, Width)) yield return line;
         }
 
         string Row(string name, Func<DemoModelResult, string> cell) =>
@@ -68,21 +72,6 @@ public static class DemoTable
         if (report.GeneratorLagMs.P99 > 50)
             yield return $"The machine was too busy to send on time (late by {LoadTable.Milliseconds(report.GeneratorLagMs.P99)} at p99): "
                 + "read the latencies with care.";
-    }
-
-    /// <summary>Breaks a sentence at spaces.</summary>
-    public static IEnumerable<string> Wrap(string text, int width)
-    {
-        ArgumentNullException.ThrowIfNull(text);
-        while (text.Length > width)
-        {
-            var at = text.LastIndexOf(' ', width);
-            if (at <= 0) at = width;
-            yield return text[..at];
-            text = text[at..].TrimStart();
-        }
-
-        if (text.Length > 0) yield return text;
     }
 
     private static string Latency(DemoModelResult model, Func<Percentiles, double> of) =>

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Plimsoll.Cli.Demo;
+using Plimsoll.Cli.Fleets;
 using Plimsoll.Cli.Load.Traces;
 using Plimsoll.Cli.Tests.Load;
 
@@ -15,7 +16,7 @@ public sealed class DemoTrafficTests
     public void The_same_seed_gives_the_same_requests_for_both_policies()
     {
         var own = DemoTraffic.Synthetic(Arguments, Models, MachineSpeed.Assumed).Schedule.ToList();
-        var rival = DemoTraffic.Synthetic(Arguments with { Policy = DemoArguments.SizeBlind }, Models, MachineSpeed.Assumed).Schedule;
+        var rival = DemoTraffic.Synthetic(Arguments with { Policy = Policies.SizeBlind }, Models, MachineSpeed.Assumed).Schedule;
         var other = DemoTraffic.Synthetic(Arguments with { Seed = 2 }, Models, MachineSpeed.Assumed).Schedule;
 
         Assert.Equal(own, rival);
@@ -114,7 +115,7 @@ public sealed class DemoTrafficTests
 
     [Theory]
     [InlineData("--trace names the model 'huge'; the demo has large, medium, small.", "huge=x.csv")]
-    [InlineData("There is no trace file /no/such.csv. The traces are published in", "large=/no/such.csv")]
+    [InlineData("there is no trace file /no/such.csv; the traces are published in", "large=/no/such.csv")]
     public void A_trace_for_nobody_or_from_nowhere_is_one_sentence(string expected, string trace)
     {
         Assert.True(DemoTraces.TryParse(trace, out var model, out var file));

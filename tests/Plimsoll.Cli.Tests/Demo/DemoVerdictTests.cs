@@ -24,6 +24,7 @@ public sealed class DemoVerdictTests
             longest held                        11.6s         2.6s         1.5s
             cold starts                             3            3            3
             times let go                            2            2            2
+            hold-and-release cycles                 2            2            2
             memory held, GiB s                    210           50           11
             if always kept, GiB s                 360           84           24
 
@@ -97,6 +98,7 @@ public sealed class DemoVerdictTests
         Load = load,
         ColdStarts = 3,
         Releases = 2,
+        Cycles = 2,
         Crashes = 0,
         Replicas = line,
         GibSeconds = held,
