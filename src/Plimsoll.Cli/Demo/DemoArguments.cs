@@ -27,6 +27,9 @@ public sealed record DemoArguments
     /// <summary>A trace file per model; empty plays the two Azure hours of PLIMSOLL_DATA.</summary>
     public ImmutableSortedDictionary<ModelId, string> Traces { get; init; } = ImmutableSortedDictionary<ModelId, string>.Empty;
 
+    /// <summary>With traces: each model gets only the requests of its own stretches, so that it rests and returns.</summary>
+    public bool Turns { get; init; }
+
     public bool Json { get; init; }
 
     public TimeSpan Duration => TimeSpan.FromMinutes(Minutes);

@@ -65,6 +65,8 @@ public static class DemoTable
                 + $"{Percent(report.All.WithinSlo)} within their SLO, {Count(report.All.Held)} were held while a model loaded."
             : $"NOT SERVED AT ALL: {string.Join(", ", unserved)}. {Count(report.All.Succeeded)} of {Count(report.All.Due)} requests were "
                 + $"answered, {Percent(report.All.WithinSlo)} within their SLO.";
+        yield return "Hold-and-release cycles (loaded, held, let go): "
+            + string.Join(", ", report.Models.Select(model => $"{model.Model} {Count(model.Cycles)}")) + ".";
         yield return $"Memory used over time was {Percent(report.MemoryShareOfKept)} of keeping every model loaded, which "
             + (report.AllLoadedBytes > report.BudgetBytes ? "this budget does not allow." : "this budget would allow.");
         if (report.All.NotSent > 0)

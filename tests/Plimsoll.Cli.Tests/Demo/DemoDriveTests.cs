@@ -66,6 +66,16 @@ public sealed class DemoDriveTests
     }
 
     [Fact]
+    public void Every_time_constant_of_the_rival_is_stated_as_it_is_here()
+    {
+        // 15 s, 300 s and 300 s over 15.
+        var sentence = DemoSetting.SizeBlind(15);
+
+        foreach (var part in new[] { "15 s, here 1 s", "300 s is 20 s; KEDA", "cooldown of 300 s is 20 s.", "divided by 15" })
+            Assert.Contains(part, sentence, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_missing_trace_is_one_sentence_and_nothing_is_started()
     {
         using var error = new StringWriter();

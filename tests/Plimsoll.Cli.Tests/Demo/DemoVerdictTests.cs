@@ -37,6 +37,7 @@ public sealed class DemoVerdictTests
             would be 2.10 GiB.
             Every model with traffic was served; 2,099 of 2,100 requests were answered, 99.0
             % within their SLO, 16 were held while a model loaded.
+            Hold-and-release cycles (loaded, held, let go): large 2, medium 2, small 2.
             Memory used over time was 57.9 % of keeping every model loaded, which this
             budget does not allow.
             """;
