@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace Plimsoll.Artifacts;
 
 /// <summary>Streams a <see cref="SampleModel"/> as ONNX; never more than a few megabytes of it are in memory.</summary>
-internal sealed class SampleModelWriter(SampleModel model)
+internal sealed class SampleModelWriter(SampleModel model, Action<long>? written)
 {
     /// <summary>Protobuf's limit for one message is 2^31 − 1 bytes; above this the weights go to a second file.</summary>
     public const long InlineBytesMax = int.MaxValue - (16L << 20);
@@ -13,6 +13,7 @@ internal sealed class SampleModelWriter(SampleModel model)
     private const int Alignment = 4096;
     private readonly EncoderGraph _graph = new(model);
     private readonly float[] _chunk = new float[256 * 1024];
+    private long _written;
 
     /// <summary>Writes the model; with <paramref name="data"/>, the weights go there, under the name
     /// <paramref name="dataName"/>, which the model file refers to.</summary>
@@ -101,6 +102,8 @@ internal sealed class SampleModelWriter(SampleModel model)
             generator.Fill(chunk, weight.Mean, weight.Deviation);
             target.Write(MemoryMarshal.AsBytes(chunk));
             left -= chunk.Length;
+            _written += chunk.Length * sizeof(float);
+            written?.Invoke(_written);
         }
     }
 }

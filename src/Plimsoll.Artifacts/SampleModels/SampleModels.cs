@@ -15,11 +15,11 @@ public sealed record SampleModelResult(
 public static class SampleModels
 {
     /// <summary>Ensures a model of about <paramref name="bytes"/> bytes.</summary>
-    /// <inheritdoc cref="EnsureAsync(string, SampleModel, bool?, bool, CancellationToken)"/>
+    /// <inheritdoc cref="EnsureAsync(string, SampleModel, bool?, bool, Action{long}?, CancellationToken)"/>
     public static Task<SampleModelResult> EnsureAsync(
         string folder, string name, long bytes, ulong seed = 1, bool? externalData = null, bool verify = false,
-        CancellationToken cancel = default) =>
-        EnsureAsync(folder, SampleModel.OfSize(name, bytes, seed), externalData, verify, cancel);
+        Action<long>? written = null, CancellationToken cancel = default) =>
+        EnsureAsync(folder, SampleModel.OfSize(name, bytes, seed), externalData, verify, written, cancel);
 
     /// <summary>
     /// Returns at once when the files match their manifest's sizes and modification times. Otherwise, or with
@@ -30,19 +30,20 @@ public static class SampleModels
     /// <param name="model">The shape wanted.</param>
     /// <param name="externalData">Weights in a second file; null chooses so only above protobuf's 2 GB.</param>
     /// <param name="verify">Compute the checksums even when sizes and times match.</param>
+    /// <param name="written">Told, every megabyte, how many bytes of weights are written; not called when nothing is.</param>
     /// <param name="cancel">Stops the writing; nothing half-written is left.</param>
     /// <exception cref="ArtifactException">The folder cannot be written, or the disk is full.</exception>
     public static Task<SampleModelResult> EnsureAsync(
-        string folder, SampleModel model, bool? externalData = null, bool verify = false,
+        string folder, SampleModel model, bool? externalData = null, bool verify = false, Action<long>? written = null,
         CancellationToken cancel = default)
     {
         if (model.Name.Length is 0 or > 200 || model.Name.AsSpan().ContainsAny("/\\\0") || model.Name[0] == '.')
             throw new ArtifactException($"'{model.Name}' cannot be a model's file name.");
-        return Task.Run(() => Ensure(folder, model, externalData, verify, cancel), cancel);
+        return Task.Run(() => Ensure(folder, model, externalData, verify, written, cancel), cancel);
     }
 
     private static SampleModelResult Ensure(
-        string folder, SampleModel model, bool? externalData, bool verify, CancellationToken cancel)
+        string folder, SampleModel model, bool? externalData, bool verify, Action<long>? written, CancellationToken cancel)
     {
         var path = Path.Combine(folder, model.Name + ".onnx");
         var isExternal = externalData ?? model.WeightBytes > SampleModelWriter.InlineBytesMax;
@@ -52,7 +53,7 @@ public static class SampleModels
             var manifest = SampleModelManifest.Read(path);
             var reason = Mismatch(path, model, isExternal, manifest, verify, cancel);
             if (reason is not null)
-                manifest = Make(folder, path, model, isExternal, cancel);
+                manifest = Make(folder, path, model, isExternal, written, cancel);
             return new SampleModelResult(path, model,
                 [.. manifest!.Files.Select(file => new ModelFile(Path.Combine(folder, file.Name), file.Bytes))], reason);
         }
@@ -106,7 +107,7 @@ public static class SampleModels
     }
 
     private static SampleModelManifest Make(
-        string folder, string path, SampleModel model, bool isExternal, CancellationToken cancel)
+        string folder, string path, SampleModel model, bool isExternal, Action<long>? written, CancellationToken cancel)
     {
         var name = Path.GetFileName(path);
         var dataName = name + ".data";
@@ -120,7 +121,7 @@ public static class SampleModels
             using (var file = new HashedFile(partPath))
             using (var data = isExternal ? new HashedFile(dataPartPath) : null)
             {
-                new SampleModelWriter(model).Write(file, data, dataName, cancel);
+                new SampleModelWriter(model, written).Write(file, data, dataName, cancel);
                 sum = file.Finish();
                 dataSum = data?.Finish();
             }
@@ -150,7 +151,8 @@ public static class SampleModels
         if (free < model.WeightBytes)
         {
             throw new ArtifactException(
-                $"The sample model {path} needs {model.WeightBytes} bytes, and its disk has {free} free.");
+                $"The sample model {path} needs {new Bytes(model.WeightBytes)}, and its disk has {new Bytes(free)} free; "
+                + "free some, or have models elsewhere with PLIMSOLL_HOME.");
         }
     }
 

@@ -22,6 +22,9 @@ public static class ExitCode
 
     /// <summary>A mistake of ours.</summary>
     public const int Internal = 70;
+
+    /// <summary>Ctrl-C or TERM came before it was done.</summary>
+    public const int Interrupted = 130;
 }
 
 /// <summary>A command cannot go on; the message is for the person who gave it, one line per sentence.</summary>

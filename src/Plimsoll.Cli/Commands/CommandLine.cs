@@ -1,9 +1,11 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
+using Plimsoll.Artifacts;
 using Plimsoll.Cli.Demo;
 using Plimsoll.Cli.Demo.Traffic;
 using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Cli.Load;
+using Plimsoll.Cli.Load.Traces;
 
 namespace Plimsoll.Cli.Commands;
 
@@ -19,7 +21,7 @@ public static class CommandLine
         {
             UpCommand.Create(time),
             DemoCommand.Create((arguments, traces, output, error, cancellationToken) =>
-                DemoRun.RunAsync(arguments, traces, output, error, time, cancellationToken)),
+                new DemoRun(arguments, output, error, time).RunAsync(traces, cancellationToken)),
             LoadCommand.Create(time),
             StatusCommand.Create(time),
             ExplainCommand.Create(time),
@@ -61,9 +63,14 @@ public static class CommandLine
             foreach (var line in problem.Message.Split('\n')) await error.WriteLineAsync($"plimsoll: {line}").ConfigureAwait(false);
             return problem.Code;
         }
+        catch (Exception unusable) when (unusable is ArtifactException or TraceException)
+        {
+            await error.WriteLineAsync($"plimsoll: {Show.Text(unusable.Message, 400)}").ConfigureAwait(false);
+            return unusable is TraceException ? ExitCode.BadInput : ExitCode.Failed;
+        }
         catch (OperationCanceledException)
         {
-            return 130;
+            return ExitCode.Interrupted;
         }
         catch (Exception mistake) when (Environment.GetEnvironmentVariable("PLIMSOLL_DEBUG") != "1")
         {

@@ -39,20 +39,13 @@ public static class ModelsCommand
         var command = new Command("create", "Write a transformer encoder with seeded random weights") { name, size, seed, folder };
         command.SetAction(async (parsed, cancellationToken) =>
         {
-            try
-            {
-                var made = await SampleModels.EnsureAsync(
-                    parsed.GetValue(folder) ?? DemoFolders.Open().Models, parsed.GetValue(name)!, parsed.GetValue(size)!.Value.Value,
-                    parsed.GetValue(seed), cancel: cancellationToken).ConfigureAwait(false);
-                await parsed.InvocationConfiguration.Output.WriteLineAsync(made.MadeBecause is { } why
-                    ? $"{made.Path}: written, {new Bytes(made.Model.WeightBytes)} of weights ({why})"
-                    : $"{made.Path}: there already, {new Bytes(made.Model.WeightBytes)} of weights").ConfigureAwait(false);
-                return ExitCode.Ok;
-            }
-            catch (ArtifactException unusable)
-            {
-                throw new CommandException(ExitCode.Failed, unusable.Message);
-            }
+            var made = await SampleModels.EnsureAsync(
+                parsed.GetValue(folder) ?? DemoFolders.Open().Models, parsed.GetValue(name)!, parsed.GetValue(size)!.Value.Value,
+                parsed.GetValue(seed), cancel: cancellationToken).ConfigureAwait(false);
+            await parsed.InvocationConfiguration.Output.WriteLineAsync(made.MadeBecause is { } why
+                ? $"{made.Path}: written, {new Bytes(made.Model.WeightBytes)} of weights ({why})"
+                : $"{made.Path}: there already, {new Bytes(made.Model.WeightBytes)} of weights").ConfigureAwait(false);
+            return ExitCode.Ok;
         });
         return command;
     }

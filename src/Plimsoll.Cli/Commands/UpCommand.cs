@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Plimsoll.Cli.FleetFiles;
+using Plimsoll.Cli.Fleets;
 
 namespace Plimsoll.Cli.Commands;
 
@@ -44,12 +45,7 @@ public static class UpCommand
             if (result.Tokens is [var token] && !(ushort.TryParse(token.Value, out _)))
                 result.AddError($"--port is '{Show.Text(token.Value)}'; expected a whole number from 0 to 65535.");
         });
-        var policy = new Option<string>("--policy")
-        {
-            Description = "plimsoll, or size-blind: one threshold and one cooldown for all, as HPA and KEDA do",
-            DefaultValueFactory = _ => Policies.Own,
-        };
-        policy.AcceptOnlyFromAmong(Policies.Own, Policies.SizeBlind);
+        var policy = PolicyOption();
         var mode = new Option<string?>("--mode") { Description = "observe, recommend or act, over what the file says" };
         mode.AcceptOnlyFromAmong([.. Enum.GetValues<FleetMode>().Select(value => ScalarKind.NameOf(value))]);
         var leave = new Option<bool>("--leave-running") { Description = "Leave the replicas running at the end; the next up adopts them" };
@@ -73,6 +69,17 @@ public static class UpCommand
 
     public static Option<string?> StateOption() =>
         new("--state") { Description = "The fleet's state folder (default: by its name, below $XDG_STATE_HOME/plimsoll)", HelpName = "DIR" };
+
+    public static Option<string> PolicyOption()
+    {
+        var policy = new Option<string>("--policy")
+        {
+            Description = "plimsoll, or size-blind: one threshold and one cooldown for all, as HPA and KEDA do",
+            DefaultValueFactory = _ => Policies.Own,
+        };
+        policy.AcceptOnlyFromAmong(Policies.Own, Policies.SizeBlind);
+        return policy;
+    }
 
     public static Option<string?> FleetOption() =>
         new("--fleet") { Description = "The fleet's name (default: the one that ran last)", HelpName = "NAME" };

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
-using Plimsoll.Artifacts;
 using Plimsoll.Cli.Demo;
 using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Cli.Fleets;
@@ -14,18 +13,24 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
 {
     private const int RecentMax = 3;
 
+    // Below this a table says nothing; the terminal then cuts it.
+    private const int LowestTable = 6;
+
     public async Task<int> RunAsync(UpArguments arguments, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(arguments);
+        var watch = arguments.Target is { } target && !Directory.Exists(target)
+            ? new FleetFileWatch(target, () => Define(FleetFile.Read(target), [], arguments), time) : null;
         var definition = await DefineAsync(arguments, cancellationToken).ConfigureAwait(false);
         foreach (var note in definition.Notes) await error.WriteLineAsync($"plimsoll: {note}").ConfigureAwait(false);
         var state = Path.GetFullPath(arguments.State ?? StateFolders.Of(definition.Name));
-        var live = !arguments.Plain && !Console.IsOutputRedirected && ReferenceEquals(output, Console.Out);
+        var live = !arguments.Plain && ReferenceEquals(output, Console.Out) && !Console.IsOutputRedirected
+            && AnsiConsole.Profile.Capabilities is { Ansi: true, Interactive: true };
         var ticks = new ConcurrentQueue<Tick>();
         var (served, died) = (false, 0);
         var lines = new ConcurrentQueue<string>();
         var host = await FleetHost.StartAsync(
-            new FleetHostOptions(definition, Policies.Named(arguments.Policy), state),
+            new FleetHostOptions(definition, arguments.Policy, state),
             tick =>
             {
                 served |= tick.Snapshot.Replicas.Any(replica => replica.State == ReplicaState.Ready);
@@ -36,12 +41,19 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
             new LineLog(lines.Enqueue), time, cancellationToken).ConfigureAwait(false);
         await using (host.ConfigureAwait(false))
         {
+            using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            var watching = watch?.RunAsync(definition, host.Offer, lines.Enqueue, ending.Token) ?? Task.CompletedTask;
             if (live) await LiveAsync(definition, host, ticks, lines, cancellationToken).ConfigureAwait(false);
             else await PlainAsync(definition, host, ticks, lines, cancellationToken).ConfigureAwait(false);
-            if (host.Ended.IsFaulted)
-                throw new CommandException(ExitCode.Internal, $"the control loop failed: {host.Ended.Exception!.GetBaseException().Message}");
-            await output.WriteLineAsync(arguments.LeaveRunning ? "ending; the replicas are left running" : "ending; the replicas are stopped").ConfigureAwait(false);
+            await ending.CancelAsync().ConfigureAwait(false);
+            await watching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            host.ThrowIfFailed();
+            await output.WriteLineAsync("ending: requests under way finish"
+                + (arguments.LeaveRunning ? "; the replicas are left running" : ", then the replicas are stopped")).ConfigureAwait(false);
         }
+
+        await output.WriteLineAsync(arguments.LeaveRunning ? "ended; the next up of this fleet takes its replicas over" : "ended; nothing is left running")
+            .ConfigureAwait(false);
 
         if (served || died == 0) return ExitCode.Ok;
         throw new CommandException(ExitCode.Failed, $"no replica ever became ready, {died} died; plimsoll history says how");
@@ -52,6 +64,12 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
         var (file, notes) = arguments.Target is not { } target ? await QuickstartAsync(cancellationToken).ConfigureAwait(false)
             : Directory.Exists(target) ? FolderScan.Read(target)
             : (FleetFile.Read(target), ImmutableArray<string>.Empty);
+        return Define(file, notes, arguments);
+    }
+
+    // What the command line says goes over what the file says, at the start and whenever it is read again.
+    private static FleetDefinition Define(FleetFile file, ImmutableArray<string> notes, UpArguments arguments)
+    {
         var definition = new FleetResolver(file).Resolve();
         if (definition is null) throw new CommandException(ExitCode.BadInput, string.Join('\n', notes.Concat(file.Problems.Lines())));
         return definition with
@@ -66,17 +84,8 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
     private async Task<(FleetFile File, ImmutableArray<string> Notes)> QuickstartAsync(CancellationToken cancellationToken)
     {
         var folder = DemoFolders.Open().Models;
-        await error.WriteLineAsync($"plimsoll: three sample models in {folder} (made on the first run, about 1.8 GB)").ConfigureAwait(false);
-        try
-        {
-            foreach (var model in DemoModel.All)
-                await SampleModels.EnsureAsync(folder, model.Id.Value, model.WeightBytes, cancel: cancellationToken).ConfigureAwait(false);
-        }
-        catch (ArtifactException unusable)
-        {
-            throw new CommandException(ExitCode.Failed, unusable.Message);
-        }
-
+        await SampleFleet.MakeAsync(
+            DemoModel.All, folder, line => error.WriteLine("plimsoll: " + line), time, cancellationToken).ConfigureAwait(false);
         var file = new FleetFile
         {
             Path = "quickstart",
@@ -89,7 +98,7 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
                     .. DemoModel.All.Select(model => new ModelDocument
                     {
                         Name = model.Id.Value,
-                        Source = Path.Combine(folder, model.Id.Value + ".onnx"),
+                        Source = SampleFleet.PathOf(folder, model),
                         Cores = model.Cores,
                         Slo = new SloDocument { Latency = model.Slo.Latency, Attainment = new Fraction(model.Slo.Attainment) },
                     }),
@@ -135,16 +144,19 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
 
                 while (lines.TryDequeue(out var line)) recent.Enqueue(line);
                 while (recent.Count > RecentMax) recent.Dequeue();
-                var width = Math.Max(FleetTable.WidthMin, AnsiConsole.Profile.Width);
-                IEnumerable<string> shown =
-                [
-                    .. Header(definition, host).Select(line => FleetTable.Cut(line, width)), "",
-                    .. last is null ? [] : FleetTable.Lines(last.Spec, last.Snapshot, last.Plan, width), "",
-                    .. recent.Select(line => FleetTable.Cut(line, width)),
-                ];
-                display.UpdateTarget(new Text(string.Join('\n', shown)));
+                display.UpdateTarget(new Text(string.Join('\n', Screen(definition, host, last, recent))));
             }
         }).ConfigureAwait(false);
+    }
+
+    // The last line stays empty: a text that fills the terminal scrolls it.
+    private static IEnumerable<string> Screen(FleetDefinition definition, FleetHost host, Tick? last, Queue<string> recent)
+    {
+        var (width, height) = (Math.Max(FleetTable.WidthMin, AnsiConsole.Profile.Width), AnsiConsole.Profile.Height);
+        var header = Header(definition, host).Select(line => FleetTable.Cut(line, width)).ToList();
+        var fleet = last is null ? [] : FleetTable.Lines(
+            last.Spec, last.Snapshot, last.Plan, width, Math.Max(LowestTable, height - header.Count - recent.Count - 3));
+        return [.. header, "", .. fleet, "", .. recent.Select(line => FleetTable.Cut(line, width))];
     }
 
     private static IEnumerable<string> Header(FleetDefinition definition, FleetHost host)

@@ -1,14 +1,11 @@
 using System.Collections.Immutable;
+using Plimsoll.Cli.Fleets;
 
 namespace Plimsoll.Cli.Demo;
 
 /// <summary>What <c>plimsoll demo</c> was asked to do.</summary>
 public sealed record DemoArguments
 {
-    public const string OwnPolicy = "plimsoll";
-
-    public const string SizeBlind = "size-blind";
-
     public double Minutes { get; init; } = 4;
 
     /// <summary>Trace seconds per second: an hour at 15 is four minutes.</summary>
@@ -16,7 +13,7 @@ public sealed record DemoArguments
 
     public ulong Seed { get; init; } = 1;
 
-    public string Policy { get; init; } = OwnPolicy;
+    public string Policy { get; init; } = Policies.Own;
 
     /// <summary>The rate at which weights are read.</summary>
     public BytesPerSecond LoadBandwidth { get; init; } = new(150_000_000);
@@ -30,10 +27,10 @@ public sealed record DemoArguments
     /// <summary>A trace file per model; empty plays the two Azure hours of PLIMSOLL_DATA.</summary>
     public ImmutableSortedDictionary<ModelId, string> Traces { get; init; } = ImmutableSortedDictionary<ModelId, string>.Empty;
 
-    public bool Json { get; init; }
+    /// <summary>With traces: each model gets only the requests of its own stretches, so that it rests and returns.</summary>
+    public bool Turns { get; init; }
 
-    /// <summary>Leave the fleet's replicas and its folder for a look.</summary>
-    public bool Keep { get; init; }
+    public bool Json { get; init; }
 
     public TimeSpan Duration => TimeSpan.FromMinutes(Minutes);
 }

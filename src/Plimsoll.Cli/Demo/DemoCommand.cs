@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.CommandLine;
+using Plimsoll.Cli.Commands;
 using Plimsoll.Cli.Load;
 
 namespace Plimsoll.Cli.Demo;
@@ -11,12 +12,7 @@ public static class DemoCommand
     public static Command Create(
         Func<DemoArguments, ImmutableSortedDictionary<ModelId, string>, TextWriter, TextWriter, CancellationToken, Task<int>> run)
     {
-        var policy = new Option<string>("--policy")
-        {
-            Description = "plimsoll, or size-blind: one threshold and one cooldown for all, as HPA and KEDA do",
-            DefaultValueFactory = _ => DemoArguments.OwnPolicy,
-        };
-        policy.AcceptOnlyFromAmong(DemoArguments.OwnPolicy, DemoArguments.SizeBlind);
+        var policy = UpCommand.PolicyOption();
         var minutes = TrafficOptions.Positive("--minutes", "How long the traffic runs (default 4)", "M", 60);
         var speedUp = TrafficOptions.Positive("--speed-up", "Trace seconds per second (default 15: an hour in four minutes)", "X", 1000);
         var seed = TrafficOptions.Seed();
@@ -34,16 +30,15 @@ public static class DemoCommand
                     result.AddError($"--trace is '{token.Value}'; expected MODEL=FILE, like large=code.csv.");
             }
         });
+        var turns = new Option<bool>("--turns") { Description = "With --trace: let the models take turns, as the made-up traffic does" };
         var cap = TrafficOptions.Count("--sequence-length", "The cap on sizes, in tokens", 64, 512);
         var json = new Option<bool>("--json") { Description = "Print the verdict as JSON" };
-        var keep = new Option<bool>("--keep") { Description = "Leave the replicas running and the fleet's folder in place" };
         var command = new Command("demo", "Three models, one memory budget, four minutes of traffic, and a verdict")
         {
-            policy, minutes, speedUp, seed, trace, cap, json, keep,
+            policy, minutes, speedUp, seed, trace, turns, cap, json,
         };
         command.SetAction((parsed, cancellationToken) =>
         {
-            var error = parsed.InvocationConfiguration.Error;
             var arguments = new DemoArguments
             {
                 Minutes = parsed.GetValue(minutes) ?? 4,
@@ -53,21 +48,17 @@ public static class DemoCommand
                 SequenceCap = parsed.GetValue(cap),
                 PlaysTraces = parsed.GetResult(trace) is not null,
                 Traces = Named(parsed.GetValue(trace) ?? []),
+                Turns = parsed.GetValue(turns),
                 Json = parsed.GetValue(json),
-                Keep = parsed.GetValue(keep),
             };
             var files = ImmutableSortedDictionary<ModelId, string>.Empty;
             if (arguments.PlaysTraces)
             {
                 (files, var problem) = DemoTraces.Find(arguments.Traces, DemoModel.All, DataFolder());
-                if (problem is not null)
-                {
-                    error.WriteLine($"plimsoll demo: {problem}");
-                    return Task.FromResult(2);
-                }
+                if (problem is not null) throw new CommandException(ExitCode.BadInput, problem);
             }
 
-            return run(arguments, files, parsed.InvocationConfiguration.Output, error, cancellationToken);
+            return run(arguments, files, parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error, cancellationToken);
         });
         return command;
     }

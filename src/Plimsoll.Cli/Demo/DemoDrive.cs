@@ -73,7 +73,7 @@ public sealed class DemoDrive(DemoArguments arguments, ImmutableArray<DemoModel>
 
     private DemoModelResult Result(DemoModel model, LoadReport load, MemorySoFar before, MemorySoFar after, TimeSpan took)
     {
-        var (loads, releases, crashes) = fleet.Timeline.Counts(model.Id);
+        var (loads, releases, cycles, crashes) = fleet.Timeline.Counts(model.Id);
         var held = after.ByteSeconds.GetValueOrDefault(model.Id) - before.ByteSeconds.GetValueOrDefault(model.Id);
         return new DemoModelResult
         {
@@ -83,6 +83,7 @@ public sealed class DemoDrive(DemoArguments arguments, ImmutableArray<DemoModel>
             Load = load.Models.FirstOrDefault(one => one.Model == model.Id.Value) ?? ModelLoad.Nothing(model.Id.Value),
             ColdStarts = loads,
             Releases = releases,
+            Cycles = cycles,
             Crashes = crashes,
             Replicas = Sparkline.Of(fleet.Timeline.Of(model.Id), took, DemoTable.SparklineWidth),
             GibSeconds = Math.Round(held / GiB, 1),

@@ -1,14 +1,14 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using Plimsoll.Artifacts;
+using Plimsoll.Cli.FleetFiles;
+using Plimsoll.Gateway;
 using Plimsoll.Local;
 
 namespace Plimsoll.Cli.Demo;
 
-/// <summary>The demo's fleet: what is asked of it and how its replicas are started.</summary>
-/// <param name="Spec">Three models on the processor.</param>
-/// <param name="Launches">By model.</param>
-public sealed record DemoFleetSpec(FleetSpec Spec, ImmutableSortedDictionary<ModelId, LaunchSpec> Launches)
+/// <summary>The demo's fleet: three models on the processor, as a fleet file would define them.</summary>
+public static class DemoFleetSpec
 {
     /// <summary>What the model server is given to do at once; batches form among them.</summary>
     private const int Concurrency = 8;
@@ -21,9 +21,10 @@ public sealed record DemoFleetSpec(FleetSpec Spec, ImmutableSortedDictionary<Mod
     /// <param name="bandwidth">The rate at which weights are read; null as fast as the disk.</param>
     /// <param name="measured">Memory as it was measured; priors where it was not.</param>
     /// <param name="minReplicas">Kept whatever the demand.</param>
-    public static DemoFleetSpec Of(
+    /// <param name="budget">Memory for all replicas together; null is what the machine has free.</param>
+    public static FleetDefinition Of(
         ImmutableArray<DemoModel> models, ImmutableSortedDictionary<ModelId, SampleModelResult> artifacts, string server,
-        BytesPerSecond? bandwidth, ImmutableSortedDictionary<ModelId, MemoryNeed> measured, int minReplicas)
+        BytesPerSecond? bandwidth, ImmutableSortedDictionary<ModelId, MemoryNeed> measured, int minReplicas, Bytes? budget)
     {
         ArgumentNullException.ThrowIfNull(artifacts);
         ArgumentNullException.ThrowIfNull(measured);
@@ -32,7 +33,15 @@ public sealed record DemoFleetSpec(FleetSpec Spec, ImmutableSortedDictionary<Mod
             Models = [.. models.Select(Model).OrderBy(model => model.Id)],
             Settings = new PlannerSettings { Review = TimeSpan.FromMilliseconds(500) },
         };
-        return new DemoFleetSpec(spec, models.ToImmutableSortedDictionary(model => model.Id, Launch));
+        return new FleetDefinition
+        {
+            Name = DemoFolders.FleetName,
+            Spec = spec,
+            Launches = models.ToImmutableSortedDictionary(model => model.Id, Launch),
+            Node = new LocalNodeOptions { MemoryBudget = budget },
+            // Free ports: a fleet that serves on 8080 is none of the demo's business.
+            Gateway = new GatewayOptions { Port = 0, AdminPort = null },
+        };
 
         ModelSpec Model(DemoModel model)
         {

@@ -21,6 +21,9 @@ public sealed record DemoModelResult
     /// <summary>Replicas that were let go.</summary>
     public required int Releases { get; init; }
 
+    /// <summary>Replicas that were loaded, held and let go: each closes a cycle; those let go while they loaded do not count.</summary>
+    public required int Cycles { get; init; }
+
     public required int Crashes { get; init; }
 
     /// <summary>One character per stretch of the run: '#' or a number serves, '~' loads, '.' is gone.</summary>

@@ -1,178 +1,131 @@
 using System.Collections.Immutable;
-using System.Globalization;
 using System.Text.Json;
 using Plimsoll.Artifacts;
+using Plimsoll.Cli.Fleets;
 using Plimsoll.Cli.Load;
 using Plimsoll.Cli.Load.Sending;
-using Plimsoll.Cli.Load.Traces;
-using Plimsoll.Gateway;
-using Plimsoll.Local;
 
 namespace Plimsoll.Cli.Demo;
 
 /// <summary>One run of <c>plimsoll demo</c>: make the models, weigh them, choose the budget, drive the fleet, give the verdict.</summary>
-public static class DemoRun
+public sealed class DemoRun(DemoArguments arguments, TextWriter output, TextWriter error, TimeProvider time)
 {
     // Memory still grows a little after the first batches.
     private const int ExerciseRounds = 4;
 
     private const int ExerciseRequests = 24;
 
-    /// <returns>0 when the budget held and every model with traffic was served, 1 when not, 2 for bad input.</returns>
-    public static async Task<int> RunAsync(
-        DemoArguments arguments, ImmutableSortedDictionary<ModelId, string> traces, TextWriter output, TextWriter error,
-        TimeProvider time, CancellationToken cancellationToken)
-    {
-        ArgumentNullException.ThrowIfNull(arguments);
-        try
-        {
-            // Lines about what goes on belong to the person, the report to whoever reads the output.
-            return await RunCheckedAsync(arguments, traces, output, arguments.Json ? error : output, time, cancellationToken)
-                .ConfigureAwait(false);
-        }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-        {
-            return 130;
-        }
-        catch (Exception problem) when (problem is TraceException or LocalFleetException or GatewayException or ArtifactException or DemoException)
-        {
-            await error.WriteLineAsync($"plimsoll demo: {problem.Message}").ConfigureAwait(false);
-            return problem is TraceException ? 2 : 1;
-        }
-    }
+    private static readonly TimeSpan ExercisePeriod = TimeSpan.FromSeconds(4);
 
-    private static async Task<int> RunCheckedAsync(
-        DemoArguments arguments, ImmutableSortedDictionary<ModelId, string> traces, TextWriter output, TextWriter told,
-        TimeProvider time, CancellationToken cancellationToken)
+    private readonly ImmutableArray<DemoModel> _models = DemoModel.All;
+
+    private readonly DemoFolders _folders = DemoFolders.Open();
+
+    // Lines about what goes on belong to the person, the report to whoever reads the output.
+    private readonly TextWriter _told = arguments.Json ? error : output;
+
+    /// <param name="traces">The trace of each model, when traces are played.</param>
+    /// <param name="cancellationToken">Ends it, and every process of it.</param>
+    /// <returns>0 when the budget held and every model with traffic was served, 1 when not.</returns>
+    public async Task<int> RunAsync(ImmutableSortedDictionary<ModelId, string> traces, CancellationToken cancellationToken)
     {
-        var models = DemoModel.All;
         var traffic = arguments.PlaysTraces
-            ? DemoTraffic.Replayed(arguments, models, traces, MachineSpeed.Assumed)
-            : DemoTraffic.Synthetic(arguments, models, MachineSpeed.Assumed);
-        var folders = DemoFolders.Open();
-        var server = ModelServerProgram.Find()
-            ?? throw new DemoException("the model server is not built; ./plimsoll builds it, or: dotnet build src/Plimsoll.ModelServer");
-        var artifacts = await MakeAsync(models, folders.Models, told, cancellationToken).ConfigureAwait(false);
-        var needs = await WeighedAsync(arguments, models, artifacts, server, folders, told, time, cancellationToken).ConfigureAwait(false);
-        var budget = DemoBudget.Of([.. models.Select(model => needs[model.Id])])
-            ?? throw new DemoException("no budget holds the largest model and one other but not all three: "
-                + string.Join("; ", models.Select(model => $"{model.Id} {needs[model.Id]}")));
-        var setting = Setting(arguments, models, needs, budget, traffic);
-        foreach (var line in setting.SelectMany(sentence => DemoTable.Wrap(sentence, 80))) Tell(told, line);
+            ? DemoTraffic.Replayed(arguments, _models, traces, MachineSpeed.Assumed)
+            : DemoTraffic.Synthetic(arguments, _models, MachineSpeed.Assumed);
+        var server = ModelServerProgram.Find() ?? throw new CommandException(
+            ExitCode.Failed, "the model server is not built; ./plimsoll builds it, or: dotnet build src/Plimsoll.ModelServer");
+        var artifacts = await SampleFleet.MakeAsync(_models, _folders.Models, Tell, time, cancellationToken).ConfigureAwait(false);
+        var needs = await WeighedAsync(artifacts, server, cancellationToken).ConfigureAwait(false);
+        var budget = DemoBudget.Of([.. _models.Select(model => needs[model.Id])]) ?? throw new CommandException(
+            ExitCode.Failed, "no budget holds the largest model and one other but not all three: "
+                + string.Join("; ", _models.Select(model => $"{model.Id} {needs[model.Id]}")));
+        var setting = DemoSetting.Lines(arguments, _models, needs, budget, traffic);
+        foreach (var line in setting.SelectMany(sentence => FleetTable.Wrap(sentence, DemoTable.Width))) Tell(line);
 
-        var asked = DemoFleetSpec.Of(models, artifacts, server, arguments.LoadBandwidth, needs, 0);
-        var timeline = new FleetTimeline([.. models.Select(model => model.Id)]);
-        IAllocator policy = arguments.Policy == DemoArguments.SizeBlind
-            ? new SizeBlindAllocator(SizeBlindSettings.Defaults(arguments.SpeedUp)) : new WeightAllocator();
-        var host = await DemoHost.StartAsync(
-            new DemoHostOptions(asked, policy, folders.Fleet, budget.Budget, arguments.Keep), timeline.Add, time, cancellationToken)
+        var asked = DemoFleetSpec.Of(_models, artifacts, server, arguments.LoadBandwidth, needs, 0, budget.Budget);
+        var timeline = new FleetTimeline([.. _models.Select(model => model.Id)]);
+        var policy = arguments.Policy == Policies.SizeBlind ? Policies.SizeBlindAt(arguments.SpeedUp) : arguments.Policy;
+        DemoReport report;
+        var host = await FleetHost.StartAsync(
+            new FleetHostOptions(asked, policy, _folders.Fleet) { Afresh = true }, timeline.Add, new LineLog(Tell), time, cancellationToken)
             .ConfigureAwait(false);
         await using (host.ConfigureAwait(false))
         {
-            using var failed = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            if (host.FreeAtStart is { } free && free < budget.Budget)
+                Tell($"Only {free} of memory is free on this machine now, less than the budget: models will wait. End other programs first.");
+            report = await DriveAsync(host, traffic, setting, budget, needs, timeline, cancellationToken).ConfigureAwait(false);
+        }
+
+        // A verdict on a part of the run would be taken for one on the whole.
+        cancellationToken.ThrowIfCancellationRequested();
+        if (arguments.Json) await output.WriteLineAsync(JsonSerializer.Serialize(report, DemoJson.Default.DemoReport)).ConfigureAwait(false);
+        else foreach (var line in DemoTable.Lines(report).Prepend("")) await output.WriteLineAsync(line).ConfigureAwait(false);
+        Tell("");
+        foreach (var line in Next().SelectMany(sentence => FleetTable.Wrap(sentence, DemoTable.Width))) Tell(line);
+        return report.IsBudgetHeld && report.Models.All(model => model.Load is not { Due: > 0, Succeeded: 0 }) ? ExitCode.Ok : ExitCode.Failed;
+    }
+
+    private async Task<DemoReport> DriveAsync(
+        FleetHost host, DemoTraffic traffic, ImmutableArray<string> setting, DemoBudget budget,
+        ImmutableSortedDictionary<ModelId, MemoryNeed> needs, FleetTimeline timeline, CancellationToken cancellationToken)
+    {
+        var sampler = host.SampleMemory();
+        await using (sampler.ConfigureAwait(false))
+        {
+            using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             var watching = host.Ended.ContinueWith(
-                _ => failed.CancelAsync(), failed.Token, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+                _ => stop.CancelAsync(), stop.Token, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
             var fleet = new DemoFleet(
                 host.Gateway, budget.Budget, needs.ToImmutableSortedDictionary(need => need.Key, need => need.Value.Steady), Memory, timeline);
-            var report = await new DemoDrive(arguments, models, fleet, time)
-                .RunAsync(traffic, setting, line => Tell(told, line), failed.Token).ConfigureAwait(false);
-            if (host.Ended.IsFaulted)
-                throw new DemoException($"the control loop failed: {host.Ended.Exception!.GetBaseException().Message}");
-            await PrintAsync(report, arguments.Json, output).ConfigureAwait(false);
-            return report.IsBudgetHeld && report.Models.All(model => model.Load is not { Due: > 0, Succeeded: 0 }) ? 0 : 1;
+            var report = await new DemoDrive(arguments, _models, fleet, time).RunAsync(traffic, setting, Tell, stop.Token).ConfigureAwait(false);
+            host.ThrowIfFailed();
+            return report;
         }
 
         MemorySoFar Memory()
         {
-            var use = host.Memory();
+            var use = sampler.Read();
             return new MemorySoFar(use.Samples, use.Largest, use.ByteSeconds);
         }
     }
 
-    private static async Task<ImmutableSortedDictionary<ModelId, MemoryNeed>> WeighedAsync(
-        DemoArguments arguments, ImmutableArray<DemoModel> models, ImmutableSortedDictionary<ModelId, SampleModelResult> artifacts,
-        string server, DemoFolders folders, TextWriter told, TimeProvider time, CancellationToken cancellationToken)
+    private async Task<ImmutableSortedDictionary<ModelId, MemoryNeed>> WeighedAsync(
+        ImmutableSortedDictionary<ModelId, SampleModelResult> artifacts, string server, CancellationToken cancellationToken)
     {
-        var asked = DemoFleetSpec.Of(models, artifacts, server, null, ImmutableSortedDictionary<ModelId, MemoryNeed>.Empty, 1);
+        var asked = DemoFleetSpec.Of(_models, artifacts, server, null, ImmutableSortedDictionary<ModelId, MemoryNeed>.Empty, 1, null);
         var key = WeighedFile.KeyOf(asked.Spec, server);
-        if (WeighedFile.Read(folders.Models, key) is { } known) return known.Needs;
-        Tell(told, "Weighing the models on this machine (once) ...");
-        var needs = await Weigh.MeasureAsync(
-            asked, gateway => ExerciseAsync(gateway, arguments, models, time, cancellationToken), folders.Weighing, time,
-            cancellationToken).ConfigureAwait(false);
-        if (models.FirstOrDefault(model => !needs.ContainsKey(model.Id)) is { } unweighed)
-            throw new DemoException($"'{unweighed.Id}' did not become ready; its log is in {Path.Combine(folders.Weighing, "logs")}");
-        new WeighedFile(key, needs).Write(folders.Models);
+        if (WeighedFile.Read(_folders.Models, key) is { } known) return known.Needs;
+        Tell("weighing the models on this machine (once): each is loaded and answers some requests; about half a minute");
+        var needs = await new Weigh(asked, _folders.Weighing, Tell, time).MeasureAsync(ExerciseAsync, cancellationToken).ConfigureAwait(false);
+        new WeighedFile(key, needs).Write(_folders.Models);
         return needs;
     }
 
-    private static async Task<ImmutableSortedDictionary<ModelId, SampleModelResult>> MakeAsync(
-        ImmutableArray<DemoModel> models, string folder, TextWriter told, CancellationToken cancellationToken)
-    {
-        Tell(told, $"Models in {folder} (made on the first run, about 1.8 GB) ...");
-        var made = ImmutableSortedDictionary.CreateBuilder<ModelId, SampleModelResult>();
-        foreach (var model in models)
-        {
-            made[model.Id] = await SampleModels.EnsureAsync(folder, model.Id.Value, model.WeightBytes, cancel: cancellationToken)
-                .ConfigureAwait(false);
-        }
-
-        return made.ToImmutable();
-    }
-
     // As many at once as a replica may hold, at the longest length: the most memory that serving takes.
-    private static async Task ExerciseAsync(
-        Uri gateway, DemoArguments arguments, ImmutableArray<DemoModel> models, TimeProvider time, CancellationToken cancellationToken)
+    private async Task ExerciseAsync(Uri gateway, CancellationToken cancellationToken)
     {
         using var generator = new LoadGenerator(
-            new SendingOptions { Gateway = gateway }, models.ToDictionary(model => model.Id, _ => ModelInputs.TokenIds), time);
+            new SendingOptions { Gateway = gateway }, _models.ToDictionary(model => model.Id, _ => ModelInputs.TokenIds), time);
         var requests = from round in Enumerable.Range(0, ExerciseRounds)
-                       from model in models
+                       from model in _models
                        from n in Enumerable.Range(0, ExerciseRequests)
-                       select new ScheduledRequest(TimeSpan.FromSeconds(4 * round), model.Id, arguments.SequenceCap);
+                       select new ScheduledRequest(ExercisePeriod * round, model.Id, arguments.SequenceCap);
         await generator.RunAsync(requests, _ => { }, cancellationToken).ConfigureAwait(false);
     }
 
-    private static ImmutableArray<string> Setting(
-        DemoArguments arguments, ImmutableArray<DemoModel> models, ImmutableSortedDictionary<ModelId, MemoryNeed> needs,
-        DemoBudget budget, DemoTraffic traffic)
+    private IEnumerable<string> Next()
     {
-        var lines = ImmutableArray.CreateBuilder<string>();
-        foreach (var model in models) lines.Add($"{model.Id}: measured {needs[model.Id]}.");
-        lines.Add(budget.ToString());
-        var largest = models.MaxBy(model => model.WeightBytes)!;
-        var load = new Bytes(largest.WeightBytes) / arguments.LoadBandwidth;
-        lines.Add($"Weights are read at {Show(arguments.LoadBandwidth.Value / 1e6)} MB/s: {largest.Id} in {Durations.Show(load)}, "
-            + $"which stands for {Durations.Show(load * arguments.SpeedUp)}.");
-        if (arguments.Policy == DemoArguments.SizeBlind)
-        {
-            var rules = SizeBlindSettings.Defaults(arguments.SpeedUp);
-            lines.Add($"Size-blind rules: {Show(rules.TargetPerReplica)} requests in flight per replica; HPA's 15 s period is "
-                + $"{Durations.Show(rules.SyncPeriod)}, its 300 s window {Durations.Show(rules.DownscaleWindow)}, "
-                + $"KEDA's 300 s cooldown {Durations.Show(rules.Cooldown)} (each divided by {Show(arguments.SpeedUp)}).");
-        }
-
-        lines.AddRange(traffic.Notes);
-        return lines.ToImmutable();
+        yield return $"The journal of this run is in {_folders.Fleet} until the next demo replaces it.";
+        yield return $"Next: plimsoll explain large --fleet {DemoFolders.FleetName} says why it was loaded and let go, history and replay work "
+            + "too; "
+            + (arguments.Policy == Policies.SizeBlind ? "plimsoll demo runs the same requests under Plimsoll's own rules; "
+                : "plimsoll demo --policy size-blind runs the same requests under one rule for all; ")
+            + "plimsoll up serves these models to you.";
     }
 
-    private static async Task PrintAsync(DemoReport report, bool json, TextWriter output)
+    private void Tell(string line)
     {
-        if (json)
-        {
-            await output.WriteLineAsync(JsonSerializer.Serialize(report, DemoJson.Default.DemoReport)).ConfigureAwait(false);
-            return;
-        }
-
-        await output.WriteLineAsync().ConfigureAwait(false);
-        foreach (var line in DemoTable.Lines(report)) await output.WriteLineAsync(line).ConfigureAwait(false);
+        _told.WriteLine(line);
+        _told.Flush();
     }
-
-    private static void Tell(TextWriter told, string line)
-    {
-        told.WriteLine(line);
-        told.Flush();
-    }
-
-    private static string Show(double number) => number.ToString("0.##", CultureInfo.InvariantCulture);
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Plimsoll.Cli.Fleets;
 using Plimsoll.Cli.Load;
 
 namespace Plimsoll.Cli.Demo;
@@ -6,6 +7,8 @@ namespace Plimsoll.Cli.Demo;
 /// <summary>The demo's verdict for people: 80 columns, the same on a terminal and in a file.</summary>
 public static class DemoTable
 {
+    public const int Width = 80;
+
     public const int SparklineWidth = 60;
 
     private const int Name = 28;
@@ -30,6 +33,7 @@ public static class DemoTable
         yield return Row("longest held", model => model.Load.Held == 0 ? "-" : LoadTable.Milliseconds(model.Load.LongestHeldMs));
         yield return Row("cold starts", model => Count(model.ColdStarts));
         yield return Row("times let go", model => Count(model.Releases));
+        yield return Row("hold-and-release cycles", model => Count(model.Cycles));
         if (models.Any(model => model.Crashes > 0)) yield return Row("crashes", model => Count(model.Crashes));
         yield return Row("memory held, GiB s", model => Number(model.GibSeconds));
         yield return Row("if always kept, GiB s", model => Number(model.KeptGibSeconds));
@@ -39,7 +43,7 @@ public static class DemoTable
         yield return "";
         foreach (var sentence in Verdict(report))
         {
-            foreach (var line in Wrap(sentence, 80)) yield return line;
+            foreach (var line in FleetTable.Wrap(sentence, Width)) yield return line;
         }
 
         string Row(string name, Func<DemoModelResult, string> cell) =>
@@ -61,6 +65,8 @@ public static class DemoTable
                 + $"{Percent(report.All.WithinSlo)} within their SLO, {Count(report.All.Held)} were held while a model loaded."
             : $"NOT SERVED AT ALL: {string.Join(", ", unserved)}. {Count(report.All.Succeeded)} of {Count(report.All.Due)} requests were "
                 + $"answered, {Percent(report.All.WithinSlo)} within their SLO.";
+        yield return "Hold-and-release cycles (loaded, held, let go): "
+            + string.Join(", ", report.Models.Select(model => $"{model.Model} {Count(model.Cycles)}")) + ".";
         yield return $"Memory used over time was {Percent(report.MemoryShareOfKept)} of keeping every model loaded, which "
             + (report.AllLoadedBytes > report.BudgetBytes ? "this budget does not allow." : "this budget would allow.");
         if (report.All.NotSent > 0)
@@ -68,21 +74,6 @@ public static class DemoTable
         if (report.GeneratorLagMs.P99 > 50)
             yield return $"The machine was too busy to send on time (late by {LoadTable.Milliseconds(report.GeneratorLagMs.P99)} at p99): "
                 + "read the latencies with care.";
-    }
-
-    /// <summary>Breaks a sentence at spaces.</summary>
-    public static IEnumerable<string> Wrap(string text, int width)
-    {
-        ArgumentNullException.ThrowIfNull(text);
-        while (text.Length > width)
-        {
-            var at = text.LastIndexOf(' ', width);
-            if (at <= 0) at = width;
-            yield return text[..at];
-            text = text[at..].TrimStart();
-        }
-
-        if (text.Length > 0) yield return text;
     }
 
     private static string Latency(DemoModelResult model, Func<Percentiles, double> of) =>

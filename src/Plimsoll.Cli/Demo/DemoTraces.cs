@@ -6,7 +6,7 @@ namespace Plimsoll.Cli.Demo;
 public static class DemoTraces
 {
     private const string Where =
-        "The traces are published in Azure/AzurePublicDataset; put AzureLLMInferenceTrace_code.csv and _conv.csv as "
+        "the traces are published in Azure/AzurePublicDataset; put AzureLLMInferenceTrace_code.csv and _conv.csv as "
         + "traces/azure_llm_2023_code.csv and traces/azure_llm_2023_conv.csv into the folder named by PLIMSOLL_DATA, or give --trace MODEL=FILE.";
 
     /// <summary>
@@ -27,7 +27,7 @@ public static class DemoTraces
                 model => model.Id, model => Path.Combine(dataFolder, "traces", $"azure_llm_2023_{model.Stream}.csv"))
             : named;
         return files.Values.FirstOrDefault(file => !File.Exists(file)) is { } missing
-            ? (files, $"There is no trace file {missing}. {Where}")
+            ? (files, $"there is no trace file {missing}; {Where}")
             : (files, null);
     }
 

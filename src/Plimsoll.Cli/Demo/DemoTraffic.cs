@@ -25,11 +25,11 @@ public sealed record DemoTraffic(IEnumerable<ScheduledRequest> Schedule, Immutab
             var model = models[i];
             var stream = TrafficFitFile.Embedded.Stream(model.Stream);
             var keep = machine.KeepOneIn(model, stream.MeanPerSecond * arguments.SpeedUp, arguments.SequenceCap);
-            var phases = Phases.Of(i, models.Length, arguments.Duration, arguments.SpeedUp, arguments.Seed);
             var seed = SeededRandom.Derive(arguments.Seed, model.Id.Value);
-            parts.Add(Schedules.Replay(
-                stream.Requests(seed), (_, _) => model.Id, arguments.SpeedUp, keep, arguments.SequenceCap, arguments.Duration, seed)
-                .Where(request => phases.Contains(request.At)));
+            parts.Add(InTurns(
+                Schedules.Replay(
+                    stream.Requests(seed), (_, _) => model.Id, arguments.SpeedUp, keep, arguments.SequenceCap, arguments.Duration, seed),
+                models, i, arguments));
             notes.Add(Thinning(model, stream.MeanPerSecond, arguments, keep));
         }
 
@@ -62,12 +62,15 @@ public sealed record DemoTraffic(IEnumerable<ScheduledRequest> Schedule, Immutab
             {
                 var perSecond = count / Math.Max(1, length.TotalSeconds) / shares.Length;
                 var keep = machine.KeepOneIn(model, perSecond * arguments.SpeedUp, arguments.SequenceCap);
-                parts.Add(Schedules.Replay(
+                var part = Schedules.Replay(
                     Share(TraceReader.Read(sharing.Key), shares, model.Id, arguments.Seed), (_, _) => model.Id, arguments.SpeedUp,
-                    keep, arguments.SequenceCap, arguments.Duration, SeededRandom.Derive(arguments.Seed, model.Id.Value)));
+                    keep, arguments.SequenceCap, arguments.Duration, SeededRandom.Derive(arguments.Seed, model.Id.Value));
+                parts.Add(arguments.Turns ? InTurns(part, models, models.IndexOf(model), arguments) : part);
                 notes.Add(Thinning(model, perSecond, arguments, keep));
             }
         }
+
+        if (arguments.Turns) notes.Add("In turns: each model gets only the requests of its own stretches, as in the made-up traffic.");
 
         notes.AddRange(Common(arguments, machine));
         return new DemoTraffic(Schedules.Merge(parts), notes.ToImmutable());
@@ -83,6 +86,13 @@ public sealed record DemoTraffic(IEnumerable<ScheduledRequest> Schedule, Immutab
         {
             if (shares[(int)(SeededRandom.Mix(split, ++n) % (ulong)shares.Length)].Id == model) yield return request;
         }
+    }
+
+    private static IEnumerable<ScheduledRequest> InTurns(
+        IEnumerable<ScheduledRequest> requests, ImmutableArray<DemoModel> models, int place, DemoArguments arguments)
+    {
+        var phases = Phases.Of(place, models.Length, arguments.Duration, arguments.SpeedUp, arguments.Seed);
+        return requests.Where(request => phases.Contains(request.At));
     }
 
     private static (long Count, TimeSpan Length, int Longest) Measure(string file)

@@ -54,12 +54,12 @@ public sealed class FleetTimeline(ImmutableArray<ModelId> models)
         lock (_lock) return [.. _tracks[model].Ticks];
     }
 
-    public (int Loads, int Releases, int Crashes) Counts(ModelId model)
+    public (int Loads, int Releases, int Cycles, int Crashes) Counts(ModelId model)
     {
         lock (_lock)
         {
             var track = _tracks[model];
-            return (track.Loads, track.Releases, track.Crashes);
+            return (track.Loads, track.Releases, track.Cycles, track.Crashes);
         }
     }
 
@@ -69,10 +69,13 @@ public sealed class FleetTimeline(ImmutableArray<ModelId> models)
         {
             case Outcome.Loaded loaded when _tracks.TryGetValue(loaded.Model, out var track):
                 track.Loads++;
+                track.Serving.Add(loaded.Replica);
                 break;
             case Outcome.Exited exited when _tracks.TryGetValue(exited.Model, out var track):
+                var served = track.Serving.Remove(exited.Replica);
                 if (exited.Asked) track.Releases++;
                 else track.Crashes++;
+                if (exited.Asked && served) track.Cycles++;
                 break;
         }
     }
@@ -81,16 +84,20 @@ public sealed class FleetTimeline(ImmutableArray<ModelId> models)
     {
         public List<ReplicasAt> Ticks { get; } = [];
 
+        public HashSet<ReplicaId> Serving { get; } = [];
+
         public int Loads { get; set; }
 
         public int Releases { get; set; }
+
+        public int Cycles { get; set; }
 
         public int Crashes { get; set; }
 
         public void Clear()
         {
             Ticks.Clear();
-            (Loads, Releases, Crashes) = (0, 0, 0);
+            (Loads, Releases, Cycles, Crashes) = (0, 0, 0, 0);
         }
     }
 }

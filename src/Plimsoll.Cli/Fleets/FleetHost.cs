@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Control;
 using Plimsoll.Gateway;
@@ -7,9 +8,13 @@ namespace Plimsoll.Cli.Fleets;
 
 /// <summary>What a <see cref="FleetHost"/> is started with.</summary>
 /// <param name="Definition">The fleet.</param>
-/// <param name="Allocator">The policy.</param>
+/// <param name="Policy">The policy's name (<see cref="Policies"/>), as it is journalled.</param>
 /// <param name="StateFolder">Journal, records, logs and the lock.</param>
-public sealed record FleetHostOptions(FleetDefinition Definition, IAllocator Allocator, string StateFolder);
+public sealed record FleetHostOptions(FleetDefinition Definition, string Policy, string StateFolder)
+{
+    /// <summary>Ends what an earlier run left here and drops its journal, so that this run is as the first.</summary>
+    public bool Afresh { get; init; }
+}
 
 /// <summary>A running fleet on this machine: body, gateway, journal and control loop put together.</summary>
 public sealed class FleetHost : IAsyncDisposable
@@ -18,21 +23,24 @@ public sealed class FleetHost : IAsyncDisposable
     private readonly LocalFleet _fleet;
     private readonly Journal _journal;
     private readonly GatewayHost _gateway;
+    private readonly DefinitionSwitch _definition;
     private readonly Task<Knowledge> _loop;
+    private volatile Tick? _last;
     private bool _disposed;
 
     private FleetHost(
-        FleetHostOptions options, LocalFleet fleet, Journal journal, GatewayHost gateway, long firstTick, Action<Tick> applied,
-        TimeProvider time)
+        FleetHostOptions options, DefinitionSwitch definition, LocalFleet fleet, Journal journal, GatewayHost gateway, long firstTick,
+        Action<Tick> applied, TimeProvider time)
     {
-        (_fleet, _journal, _gateway) = (fleet, journal, gateway);
-        var loop = new ControlLoop(fleet, new Planner(options.Allocator), time, journal.AppendAsync, tick =>
+        (_definition, _fleet, _journal, _gateway) = (definition, fleet, journal, gateway);
+        var loop = new ControlLoop(fleet, new Planner(Policies.Named(options.Policy)), time, journal.AppendAsync, tick =>
         {
             journal.Applied(tick);
+            _last = tick;
             applied(tick);
         });
         var remembered = journal.Latest?.Knowledge ?? Knowledge.Empty;
-        _loop = Task.Run(() => loop.RunAsync(() => options.Definition.Spec, remembered, firstTick, _ending.Token));
+        _loop = Task.Run(() => loop.RunAsync(() => definition.Turn().Spec, remembered, firstTick, _ending.Token));
     }
 
     public Uri Gateway => _gateway.Address;
@@ -46,6 +54,32 @@ public sealed class FleetHost : IAsyncDisposable
 
     /// <summary>Ends when the control loop does: by itself only when it fails.</summary>
     public Task Ended => _loop;
+
+    /// <summary>Memory that nobody held when the fleet was opened; null when it could not be told.</summary>
+    public Bytes? FreeAtStart { get; private init; }
+
+    /// <exception cref="CommandException">The control loop has failed.</exception>
+    public void ThrowIfFailed()
+    {
+        if (_loop.IsFaulted)
+            throw new CommandException(ExitCode.Internal, $"the control loop failed: {_loop.Exception!.GetBaseException().Message}");
+    }
+
+    /// <summary>
+    /// Has another definition take effect at the next tick, its models' commands with it. What a fleet is opened with stays:
+    /// its name, machine and gateway.
+    /// </summary>
+    /// <returns>Why it is refused, a sentence per model; empty when it is taken.</returns>
+    public ImmutableArray<string> Offer(FleetDefinition next)
+    {
+        ArgumentNullException.ThrowIfNull(next);
+        if (_last is { } last && Refusals(next.Spec, last.Snapshot, last.Plan.Next) is { IsEmpty: false } refused) return refused;
+        _definition.Next = next;
+        return [];
+    }
+
+    /// <summary>Looks at the memory of all replicas from now on, until it is disposed of.</summary>
+    public MemorySampler SampleMemory() => _fleet.SampleMemory();
 
     /// <summary>
     /// Takes the state folder, weighs every model against the machine before anything starts, opens the ports, and begins.
@@ -65,19 +99,22 @@ public sealed class FleetHost : IAsyncDisposable
         await using var undo = new Undo();
         try
         {
-            var fleet = undo.Add(await LocalFleet.OpenAsync(Parts(options, router, log, time), cancellationToken).ConfigureAwait(false));
+            var current = new DefinitionSwitch(definition);
+            var parts = Parts(options, current, router, log, time);
+            if (options.Afresh) await ClearAsync(parts, cancellationToken).ConfigureAwait(false);
+            var fleet = undo.Add(await LocalFleet.OpenAsync(parts, cancellationToken).ConfigureAwait(false));
             var journal = undo.Add(Journal.Open(options.StateFolder, new JournalOptions(), time, log));
             var seen = await fleet.ObserveAsync(cancellationToken).ConfigureAwait(false);
             Admit(definition.Spec, seen, journal.Latest?.Knowledge ?? Knowledge.Empty);
             var gateway = undo.Add(await GatewayHost.StartAsync(definition.Gateway, router, time, null, cancellationToken)
                 .ConfigureAwait(false));
             var firstTick = journal.StartRun(
-                new JournalRun(time.GetUtcNow(), Replay.PlannerVersion, options.Allocator.Name, Environment.MachineName),
+                new JournalRun(time.GetUtcNow(), Replay.PlannerVersion, options.Policy, Environment.MachineName),
                 journal.Latest?.Knowledge ?? Knowledge.Empty);
             StateFolders.WriteAddresses(options.StateFolder, new FleetAddresses(
                 definition.Name, gateway.Address.ToString(), gateway.AdminAddress?.ToString(), Environment.ProcessId, time.GetUtcNow()));
             undo.Forget();
-            return new FleetHost(options, fleet, journal, gateway, firstTick, applied, time);
+            return new FleetHost(options, current, fleet, journal, gateway, firstTick, applied, time) { FreeAtStart = Free(seen) };
         }
         catch (Exception unusable) when (unusable is LocalFleetException or GatewayException)
         {
@@ -102,27 +139,78 @@ public sealed class FleetHost : IAsyncDisposable
         _ending.Dispose();
     }
 
-    private static void Admit(FleetSpec spec, FleetSnapshot seen, Knowledge knowledge)
+    // Only the one who holds the fleet's lock may delete; opening takes it, and adopts what then is ended.
+    private static async Task ClearAsync(LocalFleetParts parts, CancellationToken cancellationToken)
     {
-        var refused = Planner.Admit(spec, seen, knowledge);
-        if (!refused.IsEmpty)
+        if (!Directory.Exists(parts.StateFolder)) return;
+        var left = await LocalFleet.OpenAsync(parts with { Node = parts.Node with { LeaveRunning = false } }, cancellationToken)
+            .ConfigureAwait(false);
+        await using (left.ConfigureAwait(false))
         {
-            throw new CommandException(ExitCode.Refused, string.Join(
-                '\n', refused.Select(verdict => $"model '{verdict.Model}' is refused: {verdict.Reason}")));
+            try
+            {
+                foreach (var file in Directory.EnumerateFiles(parts.StateFolder, "journal*").Append(Path.Combine(parts.StateFolder, "budget.json")))
+                    File.Delete(file);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                throw new CommandException(ExitCode.Failed, $"the last run's journal in {parts.StateFolder} cannot be replaced: {e.Message}");
+            }
         }
     }
 
-    private static LocalFleetParts Parts(FleetHostOptions options, Router router, ILogger log, TimeProvider time) => new()
+    private static void Admit(FleetSpec spec, FleetSnapshot seen, Knowledge knowledge)
     {
-        Name = options.Definition.Name,
-        StateFolder = options.StateFolder,
-        Node = options.Definition.Node,
-        Launch = (model, _) => options.Definition.Launches.GetValueOrDefault(model),
-        Spec = () => options.Definition.Spec,
-        Routing = new Routing(router.Publish, router.ReadTraffic, router.Outstanding, router.WaitForChangeAsync),
-        Time = time,
-        Log = log,
-    };
+        if (Refusals(spec, seen, knowledge) is { IsEmpty: false } refused) throw new CommandException(ExitCode.Refused, string.Join('\n', refused));
+    }
+
+    private static ImmutableArray<string> Refusals(FleetSpec spec, FleetSnapshot seen, Knowledge knowledge) =>
+        [.. Planner.Admit(spec, seen, knowledge).Select(verdict => $"model '{verdict.Model}' is refused: {verdict.Reason}")];
+
+    private static Bytes? Free(FleetSnapshot seen)
+    {
+        var free = seen.Nodes.Aggregate(Bytes.Zero, (sum, node) => sum + node.HostMemory);
+        foreach (var use in seen.Foreign.Where(use => use.Device is null))
+        {
+            if (!use.Memory.TryGetKnown(out var held)) return null;
+            free -= held;
+        }
+
+        return free;
+    }
+
+    private static LocalFleetParts Parts(
+        FleetHostOptions options, DefinitionSwitch definition, Router router, ILogger log, TimeProvider time) => new()
+        {
+            Name = options.Definition.Name,
+            StateFolder = options.StateFolder,
+            Node = options.Definition.Node,
+            Launch = (model, _) => definition.Now.Launches.GetValueOrDefault(model),
+            Spec = () => definition.Now.Spec,
+            Routing = new Routing(router.Publish, router.ReadTraffic, router.Outstanding, router.WaitForChangeAsync),
+            Time = time,
+            Log = log,
+        };
+
+    /// <summary>
+    /// The definition in force: one reference, changed between two ticks only, so that a plan is carried out with the
+    /// commands it was made for.
+    /// </summary>
+    private sealed class DefinitionSwitch(FleetDefinition first)
+    {
+        private volatile FleetDefinition _now = first;
+        private volatile FleetDefinition _next = first;
+
+        public FleetDefinition Now => _now;
+
+        public FleetDefinition Next
+        {
+            set => _next = value;
+        }
+
+        /// <summary>Called by the loop as a tick begins.</summary>
+        public FleetDefinition Turn() => _now = _next;
+    }
 
     // What was opened before something failed is closed again, last first.
     private sealed class Undo : IAsyncDisposable

@@ -8,14 +8,18 @@ public static class FleetTable
 {
     public const int WidthMin = 60;
 
-    /// <summary>All but the model's name: weight 9, tier 7, replicas 11, demand 8, forecast 8, memory 9, and six gaps.</summary>
-    private const int FixedWidth = 58;
+    /// <summary>All but the model's name: weight 9, tier 7, replicas 12, demand 8, forecast 8, memory 9, and six gaps.</summary>
+    private const int FixedWidth = 59;
+
+    /// <summary>Lines that reasons get at least, where a terminal is too low for everything.</summary>
+    private const int ReasonsMin = 3;
 
     /// <param name="spec">What was asked.</param>
     /// <param name="seen">What was seen.</param>
     /// <param name="plan">What was decided.</param>
-    /// <param name="width">Columns; no line is longer where they are 63 or more.</param>
-    public static ImmutableArray<string> Lines(FleetSpec spec, FleetSnapshot seen, Plan plan, int width)
+    /// <param name="width">Columns; no line is longer where they are 64 or more.</param>
+    /// <param name="height">Lines there are; models at rest are left out, and counted, where they are too few.</param>
+    public static ImmutableArray<string> Lines(FleetSpec spec, FleetSnapshot seen, Plan plan, int width, int height = int.MaxValue)
     {
         ArgumentNullException.ThrowIfNull(spec);
         ArgumentNullException.ThrowIfNull(seen);
@@ -24,27 +28,44 @@ public static class FleetTable
         var lines = ImmutableArray.CreateBuilder<string>();
         var longest = spec.Models.Select(model => model.Id.Value.Length).DefaultIfEmpty(0).Max();
         var name = Math.Clamp(longest, 5, Math.Max(5, width - FixedWidth));
+        var verdicts = plan.Models.ToDictionary(verdict => verdict.Model);
+        var memory = seen.Nodes.Select(node => Cut(Memory(node, seen), width)).ToList();
+        var room = height == int.MaxValue ? int.MaxValue : Math.Max(0, height - 1 - memory.Count);
+        var rows = spec.Models.Length <= room - ReasonsMin ? spec.Models : Liveliest(spec, seen, verdicts, Math.Max(1, room - ReasonsMin - 1));
         lines.Add(Row(name, "MODEL", "WEIGHT", "TIER", "REPLICAS", "DEMAND", "FORECAST", "MEMORY"));
-        foreach (var model in spec.Models)
+        foreach (var model in rows)
         {
-            var verdict = plan.Models.FirstOrDefault(one => one.Model == model.Id);
+            var verdict = verdicts.GetValueOrDefault(model.Id);
             lines.Add(Row(
                 name, model.Id.Value, model.Footprint.Weights.ToString(), Tier(model, seen), Replicas(model.Id, seen),
                 Rate(verdict?.DemandPerSecond), Rate(verdict?.ForecastPerSecond), Memory(model.Id, seen)));
         }
 
-        lines.AddRange(seen.Nodes.Select(node => Cut(Memory(node, seen), width)));
-        foreach (var verdict in plan.Models)
-        {
-            var indent = "";
-            foreach (var line in Wrap($"{verdict.Model}: {verdict.Reason}", width - 2))
-            {
-                lines.Add(indent + line);
-                indent = "  ";
-            }
-        }
-
+        if (rows.Length < spec.Models.Length)
+            lines.Add(string.Create(CultureInfo.InvariantCulture, $"and {spec.Models.Length - rows.Length} more; plimsoll status shows all"));
+        lines.AddRange(memory);
+        lines.AddRange(Reasons(plan, rows, width, height == int.MaxValue ? height : height - lines.Count));
         return lines.ToImmutable();
+    }
+
+    // Models that do something, then those that are wanted, then the rest; each kind in the file's order.
+    private static ImmutableArray<ModelSpec> Liveliest(
+        FleetSpec spec, FleetSnapshot seen, Dictionary<ModelId, ModelVerdict> verdicts, int count)
+    {
+        var busy = seen.Replicas.Select(replica => replica.Model).ToHashSet();
+        var chosen = spec.Models
+            .OrderBy(model => busy.Contains(model.Id) ? 0 : verdicts.GetValueOrDefault(model.Id) is { Wanted: > 0 } ? 1 : 2)
+            .ThenBy(model => model.Id).Take(count).Select(model => model.Id).ToHashSet();
+        return [.. spec.Models.Where(model => chosen.Contains(model.Id))];
+    }
+
+    // Whole sentences where there is room for all, else one line of each.
+    private static IEnumerable<string> Reasons(Plan plan, ImmutableArray<ModelSpec> rows, int width, int lines)
+    {
+        var shown = rows.Select(model => model.Id).ToHashSet();
+        var sentences = plan.Models.Where(verdict => shown.Contains(verdict.Model)).Select(verdict => $"{verdict.Model}: {verdict.Reason}").ToList();
+        var whole = sentences.SelectMany(sentence => Wrap(sentence, width - 2).Select((line, n) => n == 0 ? line : "  " + line)).ToList();
+        return whole.Count <= lines ? whole : sentences.Take(Math.Max(0, lines)).Select(sentence => Cut(sentence, width));
     }
 
     /// <summary>Where the model's weights are, the nearest place of all its replicas.</summary>
@@ -60,15 +81,16 @@ public static class FleetTable
             : "remote";
     }
 
-    /// <summary>"1", "0 +1 loads", "2 -1 drains".</summary>
+    /// <summary>"1", "0 +1 loading", "2 -1 ending", "0, 1 asleep".</summary>
     public static string Replicas(ModelId model, FleetSnapshot seen)
     {
         ArgumentNullException.ThrowIfNull(seen);
         var states = seen.Replicas.Where(replica => replica.Model == model).Select(replica => replica.State).ToList();
         var (ready, loading) = (states.Count(state => state == ReplicaState.Ready), states.Count(state => state == ReplicaState.Loading));
-        var going = states.Count - ready - loading - states.Count(state => state == ReplicaState.Asleep);
+        var asleep = states.Count(state => state == ReplicaState.Asleep);
+        var going = states.Count - ready - loading - asleep;
         return string.Create(CultureInfo.InvariantCulture,
-            $"{ready}{(loading > 0 ? $" +{loading} loads" : going > 0 ? $" -{going} drains" : "")}");
+            $"{ready}{(loading > 0 ? $" +{loading} loading" : going > 0 ? $" -{going} ending" : asleep > 0 ? $", {asleep} asleep" : "")}");
     }
 
     /// <summary>Breaks at spaces; a word longer than the width is cut through.</summary>
@@ -91,6 +113,15 @@ public static class FleetTable
     {
         ArgumentNullException.ThrowIfNull(text);
         return text.Length <= width ? text : text[..Math.Max(0, width - 3)] + "...";
+    }
+
+    /// <summary>A name cut in its middle: what tells long names apart is mostly at their ends.</summary>
+    public static string CutName(string text, int width)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        if (text.Length <= width || width < 8) return Cut(text, width);
+        var end = (width - 2) / 2;
+        return text[..(width - 2 - end)] + ".." + text[^end..];
     }
 
     private static string Memory(NodeState node, FleetSnapshot seen)
@@ -124,10 +155,10 @@ public static class FleetTable
 
     private static string Rate(Signal<double>? signal) =>
         signal is { } rate && rate.TryGetLast(out var perSecond)
-            ? perSecond.ToString(perSecond >= 100 ? "0" : "0.0", CultureInfo.InvariantCulture) + "/s" + (rate.State == SignalState.Stale ? "?" : "")
+            ? perSecond.ToString(perSecond >= 99.95 ? "0" : perSecond >= 1 ? "0.0" : "0.##", CultureInfo.InvariantCulture) + "/s" + (rate.State == SignalState.Stale ? "?" : "")
             : "?";
 
     private static string Row(
         int name, string model, string weight, string tier, string replicas, string demand, string forecast, string memory) =>
-        $"{Cut(model, name).PadRight(name)} {weight,9} {tier,-7} {replicas,-11} {demand,8} {forecast,8} {memory,9}";
+        $"{CutName(model, name).PadRight(name)} {weight,9} {tier,-7} {replicas,-12} {demand,8} {forecast,8} {memory,9}";
 }

@@ -76,6 +76,44 @@ public sealed class UpProcessTests : IDisposable
         Assert.Empty(Replicas());
     }
 
+    [Fact]
+    public async Task A_fleet_file_that_is_edited_takes_effect_and_one_with_mistakes_changes_nothing()
+    {
+        var cancellation = TestContext.Current.CancellationToken;
+        var (old, added) = (
+            await SampleModels.EnsureAsync(_folder, "tiny", 1 << 20, cancel: cancellation),
+            await SampleModels.EnsureAsync(_folder, "other", 1 << 20, seed: 2, cancel: cancellation));
+        var file = Path.Combine(_folder, "fleet.yaml");
+        const string Start = "gateway: {listen: 127.0.0.1:0}\nmodels:\n";
+        var (tiny, other) = ($"- {{name: tiny, source: {old.Path}, minReplicas: 1}}\n", $"- {{name: other, source: {added.Path}, minReplicas: 1}}\n");
+        await File.WriteAllTextAsync(file, Start + tiny, cancellation);
+        using var up = UpProcessTests.Start("up", file, "--state", Path.Combine(_folder, "state"));
+        try
+        {
+            await LineAsync(up, "ready tiny-1");
+
+            await File.WriteAllTextAsync(file, Start + tiny + other + "  nonsense: 1\n", cancellation);
+            Assert.Contains("is not taken over: ", await LineAsync(up.StandardError, "fleet.yaml was"), StringComparison.Ordinal);
+            Assert.Single(Replicas());
+
+            await File.WriteAllTextAsync(file, Start + tiny + other, cancellation);
+            Assert.EndsWith("fleet.yaml was read again: added other", await LineAsync(up.StandardError, "fleet.yaml was"), StringComparison.Ordinal);
+            await LineAsync(up, "ready other-1");
+
+            await File.WriteAllTextAsync(file, Start + other, cancellation);
+            Assert.EndsWith("fleet.yaml was read again: removed tiny", await LineAsync(up.StandardError, "fleet.yaml was"), StringComparison.Ordinal);
+            await LineAsync(up, "ended tiny-1");
+            Assert.Single(Replicas());
+        }
+        finally
+        {
+            using var kill = Process.Start("kill", ["-TERM", up.Id.ToString(CultureInfo.InvariantCulture)]);
+            await up.WaitForExitAsync(cancellation).WaitAsync(Patience, cancellation);
+        }
+
+        Assert.Empty(Replicas());
+    }
+
     // Every replica of these tests has the model's path, which is ours alone, among its arguments.
     private List<string> Replicas()
     {
@@ -103,15 +141,18 @@ public sealed class UpProcessTests : IDisposable
         return Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
     }
 
-    private static async Task<string> LineAsync(Process process, string part)
+    private static Task<string> LineAsync(Process process, string part) => LineAsync(process.StandardOutput, part, process.StandardError);
+
+    private static async Task<string> LineAsync(StreamReader lines, string part, StreamReader? otherwise = null)
     {
         using var patience = new CancellationTokenSource(Patience);
-        while (await process.StandardOutput.ReadLineAsync(patience.Token) is { } line)
+        while (await lines.ReadLineAsync(patience.Token) is { } line)
         {
             if (line.Contains(part, StringComparison.Ordinal)) return line;
         }
 
-        throw new InvalidOperationException($"ended without '{part}': {await process.StandardError.ReadToEndAsync(patience.Token)}");
+        throw new InvalidOperationException(
+            $"ended without '{part}': {(otherwise is null ? "" : await otherwise.ReadToEndAsync(patience.Token))}");
     }
 
     private static async Task<(int Code, string Output)> RunAsync(params string[] args)

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.CommandLine;
 using System.Text.Json;
+using Plimsoll.Cli.Commands;
 using Plimsoll.Cli.Demo;
 using Plimsoll.Cli.Load;
 using Plimsoll.Cli.Tests.Load;
@@ -65,15 +66,23 @@ public sealed class DemoDriveTests
     }
 
     [Fact]
+    public void Every_time_constant_of_the_rival_is_stated_as_it_is_here()
+    {
+        // 15 s, 300 s and 300 s over 15.
+        var sentence = DemoSetting.SizeBlind(15);
+
+        foreach (var part in new[] { "15 s, here 1 s", "300 s is 20 s; KEDA", "cooldown of 300 s is 20 s.", "divided by 15" })
+            Assert.Contains(part, sentence, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_missing_trace_is_one_sentence_and_nothing_is_started()
     {
         using var error = new StringWriter();
-        var command = DemoCommand.Create((_, _, _, _, _) => throw new InvalidOperationException("started"));
 
-        var exit = await command.Parse(["--trace", "large=/no/such.csv"]).InvokeAsync(
-            new InvocationConfiguration { Error = error }, TestContext.Current.CancellationToken);
+        var exit = await CommandLine.RunAsync(["demo", "--trace", "large=/no/such.csv"], TextWriter.Null, error, TimeProvider.System);
 
         Assert.Equal(2, exit);
-        Assert.StartsWith("plimsoll demo: There is no trace file /no/such.csv.", error.ToString(), StringComparison.Ordinal);
+        Assert.StartsWith("plimsoll: there is no trace file /no/such.csv; ", error.ToString(), StringComparison.Ordinal);
     }
 }

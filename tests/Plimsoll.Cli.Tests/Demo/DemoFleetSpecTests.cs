@@ -16,7 +16,7 @@ public sealed class DemoFleetSpecTests
         var asked = DemoFleetSpec.Of(
             [small], ImmutableSortedDictionary<ModelId, SampleModelResult>.Empty.Add(small.Id, artifact), "/bin/server",
             new BytesPerSecond(150_000_000),
-            ImmutableSortedDictionary<ModelId, MemoryNeed>.Empty.Add(small.Id, new MemoryNeed(Bytes.MiB(120), Bytes.MiB(100))), 0);
+            ImmutableSortedDictionary<ModelId, MemoryNeed>.Empty.Add(small.Id, new MemoryNeed(Bytes.MiB(120), Bytes.MiB(100))), 0, Bytes.GiB(2));
 
         var model = Assert.Single(asked.Spec.Models);
         var variant = Assert.Single(model.Variants);
@@ -25,5 +25,6 @@ public sealed class DemoFleetSpecTests
         Assert.Equal((25_100_000L, 0, 1), (model.Footprint.OnDisk.Value, model.MinReplicas, model.MaxReplicas));
         Assert.Contains("{load_bandwidth}", asked.Launches[small.Id].Command);
         Assert.Equal("/models/small.onnx", asked.Launches[small.Id].ModelPath);
+        Assert.Equal((Bytes.GiB(2), 0), (asked.Node.MemoryBudget, asked.Gateway.Port));
     }
 }

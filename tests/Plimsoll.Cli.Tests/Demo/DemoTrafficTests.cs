@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Plimsoll.Cli.Demo;
+using Plimsoll.Cli.Fleets;
 using Plimsoll.Cli.Load.Traces;
 using Plimsoll.Cli.Tests.Load;
 
@@ -15,7 +16,7 @@ public sealed class DemoTrafficTests
     public void The_same_seed_gives_the_same_requests_for_both_policies()
     {
         var own = DemoTraffic.Synthetic(Arguments, Models, MachineSpeed.Assumed).Schedule.ToList();
-        var rival = DemoTraffic.Synthetic(Arguments with { Policy = DemoArguments.SizeBlind }, Models, MachineSpeed.Assumed).Schedule;
+        var rival = DemoTraffic.Synthetic(Arguments with { Policy = Policies.SizeBlind }, Models, MachineSpeed.Assumed).Schedule;
         var other = DemoTraffic.Synthetic(Arguments with { Seed = 2 }, Models, MachineSpeed.Assumed).Schedule;
 
         Assert.Equal(own, rival);
@@ -112,9 +113,29 @@ public sealed class DemoTrafficTests
         Assert.All(Models, model => Assert.InRange(schedule.Count(request => request.Model == model.Id), 50, 20_000));
     }
 
+    [Fact]
+    public void A_trace_in_turns_is_the_same_trace_with_rests()
+    {
+        using var trace = new TemporaryFile(
+            "seconds,model,size\n" + string.Concat(Enumerable.Range(0, 3600).Select(second => $"{second},any,10\n")));
+        var files = Models.ToImmutableSortedDictionary(model => model.Id, _ => trace.Path);
+
+        var all = DemoTraffic.Replayed(Arguments, Models, files, MachineSpeed.Assumed).Schedule.ToList();
+        var turns = DemoTraffic.Replayed(Arguments with { Turns = true }, Models, files, MachineSpeed.Assumed);
+
+        Assert.Empty(turns.Schedule.Except(all));
+        Assert.Contains(turns.Notes, note => note.StartsWith("In turns: ", StringComparison.Ordinal));
+        foreach (var model in Models)
+        {
+            var times = turns.Schedule.Where(request => request.Model == model.Id).Select(request => request.At).ToList();
+            // Cycles of 80 s, busy for 45: at least two rests of more than KEDA's cooldown of 300 s at 15 times.
+            Assert.InRange(times.Zip(times.Skip(1)).Count(pair => pair.Second - pair.First > TimeSpan.FromSeconds(20)), 2, 3);
+        }
+    }
+
     [Theory]
     [InlineData("--trace names the model 'huge'; the demo has large, medium, small.", "huge=x.csv")]
-    [InlineData("There is no trace file /no/such.csv. The traces are published in", "large=/no/such.csv")]
+    [InlineData("there is no trace file /no/such.csv; the traces are published in", "large=/no/such.csv")]
     public void A_trace_for_nobody_or_from_nowhere_is_one_sentence(string expected, string trace)
     {
         Assert.True(DemoTraces.TryParse(trace, out var model, out var file));

@@ -24,6 +24,7 @@ public sealed class DemoVerdictTests
             longest held                        11.6s         2.6s         1.5s
             cold starts                             3            3            3
             times let go                            2            2            2
+            hold-and-release cycles                 2            2            2
             memory held, GiB s                    210           50           11
             if always kept, GiB s                 360           84           24
 
@@ -36,6 +37,7 @@ public sealed class DemoVerdictTests
             would be 2.10 GiB.
             Every model with traffic was served; 2,099 of 2,100 requests were answered, 99.0
             % within their SLO, 16 were held while a model loaded.
+            Hold-and-release cycles (loaded, held, let go): large 2, medium 2, small 2.
             Memory used over time was 57.9 % of keeping every model loaded, which this
             budget does not allow.
             """;
@@ -97,6 +99,7 @@ public sealed class DemoVerdictTests
         Load = load,
         ColdStarts = 3,
         Releases = 2,
+        Cycles = 2,
         Crashes = 0,
         Replicas = line,
         GibSeconds = held,

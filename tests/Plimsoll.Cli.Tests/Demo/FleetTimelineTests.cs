@@ -18,9 +18,11 @@ public sealed class FleetTimelineTests
         timeline.Add(Tick(1, [ReplicaState.Ready], Loaded()));
         timeline.Add(Tick(2, [], Exited(asked: true)));
         timeline.Add(Tick(3, [], Exited(asked: false)));
+        // Let go while it loaded: no cycle of holding and releasing.
+        timeline.Add(Tick(4, [], Exited(asked: true)));
 
-        Assert.Equal((1, 1, 1), timeline.Counts(Large));
-        Assert.Equal(3, timeline.Of(Large).Length);
+        Assert.Equal((1, 2, 1, 1), timeline.Counts(Large));
+        Assert.Equal(4, timeline.Of(Large).Length);
     }
 
     [Fact]

@@ -10,9 +10,9 @@ public sealed class FleetTableTests
     public void A_fleet_is_shown_in_eighty_columns() =>
         Assert.Equal(
             [
-                "MODEL                     WEIGHT TIER    REPLICAS      DEMAND FORECAST    MEMORY",
-                "a-name-that-is-long...  1.40 GiB memory  1              0.5/s    120/s  1.50 GiB",
-                "small                   25.0 MiB disk    0 +1 loads         ?        ?         ?",
+                "MODEL                    WEIGHT TIER    REPLICAS       DEMAND FORECAST    MEMORY",
+                "a-name-tha..ts-column  1.40 GiB memory  1               0.5/s    120/s  1.50 GiB",
+                "small                  25.0 MiB disk    0 +1 loading        ?        ?         ?",
             ],
             FleetTable.Lines(Spec(), Seen(), Plan(), 80).Take(3));
 
@@ -25,6 +25,24 @@ public sealed class FleetTableTests
         Assert.Contains(
             "memory [###############.....] 1.50 GiB of 2.00 GiB, 1 not measured yet, 2 cores",
             FleetTable.Lines(Spec(), Seen(), Plan(), 80));
+
+    [Fact]
+    public void A_low_terminal_shows_what_is_at_work_and_counts_the_rest()
+    {
+        var spec = Spec() with { Models = [.. Enumerable.Range(1, 40).Select(n => Model($"model-{n:00}", Bytes.MiB(25)))] };
+        var seen = Seen() with { Replicas = [Replica("model-33", ReplicaState.Ready, Signal.Known(Bytes.MiB(90), At))] };
+        var plan = Plan() with { Models = [.. spec.Models.Select(model => Verdict(model.Id.Value, Signal.Known(0.03, At), Signal.Known(0.0, At)) with { Wanted = 0 })] };
+
+        var lines = FleetTable.Lines(spec, seen, plan, 80, 20);
+
+        Assert.Equal(20, lines.Length);
+        Assert.Equal("model-33  25.0 MiB memory  1              0.03/s      0/s  90.0 MiB", lines[14]);
+        Assert.Equal("and 26 more; plimsoll status shows all", lines[15]);
+        Assert.StartsWith("memory [", lines[16], StringComparison.Ordinal);
+        Assert.StartsWith("model-01: ", lines[17], StringComparison.Ordinal);
+        // All of it where there is room.
+        Assert.Equal(1 + 40 + 1 + 40, FleetTable.Lines(spec, seen, plan, 80).Length);
+    }
 
     [Fact]
     public void A_reason_is_folded_at_spaces()
