@@ -67,10 +67,9 @@ public sealed class FleetHost : IAsyncDisposable
         {
             var fleet = undo.Add(await LocalFleet.OpenAsync(Parts(options, router, log, time), cancellationToken).ConfigureAwait(false));
             var journal = undo.Add(Journal.Open(options.StateFolder, new JournalOptions(), time, log));
-            var seen = await fleet.ObserveAsync(cancellationToken).ConfigureAwait(false);
-            Admit(definition.Spec, seen, journal.Latest?.Knowledge ?? Knowledge.Empty);
-            var gateway = undo.Add(await GatewayHost.StartAsync(definition.Gateway, router, time, null, cancellationToken)
-                .ConfigureAwait(false));
+            Admit(definition.Spec, fleet.Look(), journal.Latest?.Knowledge ?? Knowledge.Empty);
+            var gateway = undo.Add(await GatewayHost.StartAsync(
+                definition.Gateway, router, time, null, cancellationToken, () => journal.Health.Trouble).ConfigureAwait(false));
             var firstTick = journal.StartRun(
                 new JournalRun(time.GetUtcNow(), Replay.PlannerVersion, options.Allocator.Name, Environment.MachineName),
                 journal.Latest?.Knowledge ?? Knowledge.Empty);
