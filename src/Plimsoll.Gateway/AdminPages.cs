@@ -7,12 +7,13 @@ namespace Plimsoll.Gateway;
 /// <summary>Health and metrics, on a port of their own.</summary>
 internal static class AdminPages
 {
-    public static Task InvokeAsync(HttpContext context, Router router)
+    public static Task InvokeAsync(HttpContext context, Router router, Func<string?>? trouble)
     {
         switch (context.Request.Path.Value)
         {
             case "/healthz":
-                return context.Response.WriteAsync("ok\n");
+                // Not a failure: requests are served, and whoever watches must not restart us for it.
+                return context.Response.WriteAsync(trouble?.Invoke() is { } what ? $"ok\n{what}\n" : "ok\n");
             case "/metrics":
                 context.Response.ContentType = "text/plain; version=0.0.4; charset=utf-8";
                 return context.Response.WriteAsync(Metrics(router));

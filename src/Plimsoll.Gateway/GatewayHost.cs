@@ -40,9 +40,16 @@ public sealed class GatewayHost : IAsyncDisposable
     public Uri? AdminAddress { get; }
 
     /// <summary>Binds and serves.</summary>
+    /// <param name="options">How.</param>
+    /// <param name="router">Where requests go.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="logs">Null for none.</param>
+    /// <param name="cancellationToken">Gives up starting.</param>
+    /// <param name="trouble">What goes wrong now beside serving requests, in a sentence: the health page says it.</param>
     /// <exception cref="GatewayException">The options contradict each other, or a port cannot be had.</exception>
     public static async Task<GatewayHost> StartAsync(
-        GatewayOptions options, Router router, TimeProvider time, ILoggerFactory? logs, CancellationToken cancellationToken)
+        GatewayOptions options, Router router, TimeProvider time, ILoggerFactory? logs, CancellationToken cancellationToken,
+        Func<string?>? trouble = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         if (options.Problems().FirstOrDefault() is { } problem) throw new GatewayException(problem);
@@ -67,7 +74,7 @@ public sealed class GatewayHost : IAsyncDisposable
             if (options.AdminPort is { } adminPort)
             {
                 admin = Build(IPAddress.Loopback, adminPort, options, null, logs);
-                admin.Run(context => AdminPages.InvokeAsync(context, router));
+                admin.Run(context => AdminPages.InvokeAsync(context, router, trouble));
                 await BindAsync(admin, "gateway.adminListen", IPAddress.Loopback, adminPort, cancellationToken).ConfigureAwait(false);
             }
         }

@@ -10,6 +10,26 @@ public sealed partial class LocalFleet
 
     private static readonly TimeSpan OrphanGrace = TimeSpan.FromSeconds(2);
 
+    /// <summary>
+    /// The machine and what runs on it, for whoever looks before the loop begins. What happened while no controller ran
+    /// is left for the loop's own first observation, or nobody would ever learn of it.
+    /// </summary>
+    public FleetSnapshot Look()
+    {
+        lock (_gate)
+        {
+            var now = _time.GetUtcNow();
+            return new FleetSnapshot
+            {
+                At = now,
+                Can = Can_NeedsLock(),
+                Nodes = [NodeNow(now)],
+                Replicas = [.. _replicas.Values.Select(replica => Row(replica, now))],
+                Foreign = Foreign_NeedsLock(now),
+            };
+        }
+    }
+
     private async Task AdoptAsync(CancellationToken cancellationToken)
     {
         var (records, unreadable) = _records.ReadAll();

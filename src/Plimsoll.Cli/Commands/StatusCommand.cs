@@ -33,15 +33,18 @@ public static class StatusCommand
         var tick = Last(journal, folder);
         var addresses = StateFolders.ReadAddresses(folder);
         var age = now - tick.Snapshot.At;
+        var trouble = ControllerHealth.Trouble(addresses);
         if (json)
         {
-            output.WriteLine(JsonSerializer.Serialize(StatusReport.Of(folder, tick, addresses, age), CommandJson.Default.StatusReport));
+            var report = StatusReport.Of(folder, tick, addresses, age) with { Trouble = trouble };
+            output.WriteLine(JsonSerializer.Serialize(report, CommandJson.Default.StatusReport));
             return ExitCode.Ok;
         }
 
         var width = Width();
-        output.WriteLine(FleetTable.Cut($"fleet {addresses?.Fleet ?? Path.GetFileName(folder)}, {Age(journal, tick, addresses, age)}"
+        output.WriteLine(FleetTable.Cut($"fleet {addresses?.Fleet ?? Path.GetFileName(folder)}, {Age(journal, tick, addresses, age, trouble)}"
             + (addresses is null ? "" : $", requests to {addresses.Gateway}"), width));
+        foreach (var line in trouble is null ? [] : FleetTable.Wrap(trouble, width)) output.WriteLine(line);
         foreach (var line in FleetTable.Lines(tick.Spec, tick.Snapshot, tick.Plan, width)) output.WriteLine(line);
         return ExitCode.Ok;
     }
@@ -67,13 +70,15 @@ public static class StatusCommand
             : throw new CommandException(ExitCode.Failed, $"the journal in {folder} holds no tick yet; try again in a moment");
     }
 
-    private static string Age(JournalReader journal, RecordedTick tick, FleetAddresses? addresses, TimeSpan age)
+    private static string Age(JournalReader journal, RecordedTick tick, FleetAddresses? addresses, TimeSpan age, string? trouble)
     {
         var seen = age < TimeSpan.FromSeconds(1.5) ? "as of now" : $"as of {Durations.Show(age)} ago";
         var run = journal.Runs().FirstOrDefault(run => run.Run == tick.Run);
         // A controller that was killed wrote no end; its process is gone, or silence for several ticks tells.
         var silent = age > (tick.Spec.Settings.Review * 5) + TimeSpan.FromSeconds(5)
             || (addresses is not null && !Directory.Exists(string.Create(CultureInfo.InvariantCulture, $"/proc/{addresses.ProcessId}")));
+        // One that answers and cannot record is neither ended nor silent; only what follows is old.
+        if (trouble is not null) return $"running, {seen}";
         return run?.EndedAt is not null ? $"ended, {seen}" : silent ? $"no controller answers, {seen}"
             : string.Create(CultureInfo.InvariantCulture, $"running, {seen} (tick {tick.Number})");
     }
@@ -92,6 +97,9 @@ public sealed record StatusReport
     public required double AgeSeconds { get; init; }
 
     public required long Tick { get; init; }
+
+    /// <summary>What the running controller cannot do; left out while all is well.</summary>
+    public string? Trouble { get; init; }
 
     public required ImmutableArray<ModelStatus> Models { get; init; }
 

@@ -1,0 +1,34 @@
+namespace Plimsoll.Cli.Fleets;
+
+/// <summary>
+/// What a running controller says of itself. The journal cannot tell that it is not written: when its disk is full, this is
+/// the only way to learn so.
+/// </summary>
+internal static class ControllerHealth
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+
+    /// <summary>What it cannot do, in a sentence; null when all is well, or when nobody answers.</summary>
+    public static string? Trouble(FleetAddresses? addresses)
+    {
+        if (addresses?.Admin is not { } admin || !Uri.TryCreate(admin, UriKind.Absolute, out var page)) return null;
+        try
+        {
+            using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false })
+            {
+                Timeout = Patience,
+                MaxResponseContentBufferSize = 64 * 1024,
+            };
+            using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(page, "/healthz"));
+            using var answer = client.Send(request);
+            using var text = new StreamReader(answer.Content.ReadAsStream());
+            // Anyone may have the port by now; ours begins with "ok".
+            return answer.IsSuccessStatusCode && text.ReadLine() == "ok" && text.ReadLine() is { Length: > 0 } said
+                ? FleetFiles.Show.Text(said, 500) : null;
+        }
+        catch (Exception e) when (e is HttpRequestException or TaskCanceledException or IOException)
+        {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,52 @@
+namespace Plimsoll.EndToEnd.Tests;
+
+/// <summary>Servers that do not come up: what is told of them, and that the fleet goes on.</summary>
+public sealed class FailingCommandTests
+{
+    [Fact]
+    public async Task A_command_that_exits_at_once_is_told_with_the_end_of_its_output_and_tried_ever_more_rarely()
+    {
+        await using var scene = new Scene();
+        var model = await scene.ModelAsync("tiny", Bytes.MiB(1));
+        scene.Fleet($$"""
+            gateway: {listen: 127.0.0.1:0}
+            models:
+            - {name: tiny, source: {{model}}, minReplicas: 1, command: [sh, -c, "echo there is no option --prot >&2; exit 3", "{port}"]}
+            """);
+        var up = scene.Up();
+        var died = await up.LineAsync("died tiny-2");
+
+        Assert.EndsWith("died tiny-2: exited with code 3 while loading; the end of its output: | there is no option --prot", died, StringComparison.Ordinal);
+        string explained;
+        do
+        {
+            explained = Scene.Unfolded(await scene.SaysAsync("explain", "tiny"));
+        }
+        while (!explained.Contains("next try in", StringComparison.Ordinal));
+        Assert.Matches(@"failed \d+ times, next try in .+: exited with code 3 while loading; the end of its output: there is no option --prot", explained);
+
+        await scene.EndAsync(up, code: 1);
+        Assert.Matches(@"^plimsoll: no replica ever became ready, \d+ died; plimsoll history says how$", up.Error.TrimEnd().Split('\n')[^1]);
+        Assert.DoesNotContain("   at ", up.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_command_that_never_becomes_ready_is_ended_when_overdue()
+    {
+        await using var scene = new Scene();
+        var model = await scene.ModelAsync("tiny", Bytes.MiB(1));
+        scene.Fleet($$"""
+            gateway: {listen: 127.0.0.1:0}
+            models:
+            - {name: tiny, source: {{model}}, minReplicas: 1, command: [sh, -c, "echo warming up; sleep 1000", "{port}"]}
+            """);
+        var up = scene.Up();
+
+        var stop = await up.LineAsync("stop tiny-1");
+        Assert.Matches("stop tiny-1: loading for .+ times the .+ expected", stop);
+        await up.LineAsync("start tiny-2");
+        Assert.Contains("still loading after", Scene.Unfolded(await scene.SaysAsync("history")) + Scene.Unfolded(await scene.SaysAsync("explain", "tiny")), StringComparison.Ordinal);
+
+        await scene.EndAsync(up, code: 1);
+    }
+}

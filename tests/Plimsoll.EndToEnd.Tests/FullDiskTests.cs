@@ -1,0 +1,40 @@
+using Plimsoll.Local.Tests;
+
+namespace Plimsoll.EndToEnd.Tests;
+
+public sealed class FullDiskTests
+{
+    [Fact]
+    public async Task A_state_folder_that_fills_up_stops_nothing_and_status_says_what_is_not_recorded()
+    {
+        using var disk = SmallDisk.Mount(Bytes.MiB(8));
+        await using var scene = new Scene(Path.Combine(disk.Folder, "state"));
+        var model = await scene.ModelAsync("tiny", Bytes.MiB(1));
+        scene.Fleet($"gateway: {{listen: 127.0.0.1:0}}\nmodels:\n- {{name: tiny, source: {model}, minReplicas: 1}}\n");
+        var up = scene.Up();
+        var gateway = await up.GatewayAsync();
+        await up.LineAsync("ready tiny-1");
+        var traffic = Traffic.Start(gateway, 50, "tiny");
+        await traffic.MoreAsync(50);
+
+        var filler = Path.Combine(disk.Folder, "filler");
+        SmallDisk.Fill(filler);
+        var trouble = $"{Path.Combine(scene.State, "journal.db")}: ticks are not recorded: ";
+        await Scene.UntilAsync(() => up.Error.Contains(trouble, StringComparison.Ordinal), () => up.Error);
+        Assert.Contains(trouble, await scene.SaysAsync("status"), StringComparison.Ordinal);
+        Assert.StartsWith(trouble, (await scene.StatusAsync()).Trouble, StringComparison.Ordinal);
+        await traffic.MoreAsync(50);
+
+        File.Delete(filler);
+        var tick = (await scene.StatusAsync()).Tick;
+        while ((await scene.StatusAsync()) is var status && (status.Tick <= tick || status.Trouble is not null))
+            await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, Scene.Cancel);
+
+        Assert.Equal("", Traffic.Failures(await traffic.StopAsync()));
+        Assert.Equal("tiny-1", Assert.Single(scene.Replicas()).Replica);
+        await scene.EndAsync(up);
+        // Only that it was not recorded: one warning, and no more.
+        Assert.Single(up.Error.TrimEnd().Split('\n'));
+        Assert.Equal(0, (await scene.ReplayAsync()).Differing);
+    }
+}

@@ -1,0 +1,110 @@
+using System.Net;
+using System.Text;
+
+namespace Plimsoll.EndToEnd.Tests;
+
+public sealed class UpTests
+{
+    [Theory]
+    [InlineData("TERM")]
+    [InlineData("INT")]
+    public async Task Up_serves_a_model_explains_itself_and_leaves_nothing_behind(string signal)
+    {
+        await using var scene = new Scene();
+        var model = await scene.ModelAsync("tiny", Bytes.MiB(1));
+        scene.Fleet($"gateway: {{listen: 127.0.0.1:0}}\nmodels:\n- {{name: tiny, source: {model}, minReplicas: 1}}\n");
+        var up = scene.Up();
+        using var client = new HttpClient { BaseAddress = await up.GatewayAsync(), Timeout = Scene.Patience };
+        await up.LineAsync("ready tiny-1");
+        using var body = new StringContent(
+            """{"inputs":[{"name":"input_ids","shape":[1,3],"datatype":"INT64","data":[1,2,3]}]}""", Encoding.UTF8, "application/json");
+        using var answer = await client.PostAsync(new Uri("/v2/models/tiny/infer", UriKind.Relative), body, Scene.Cancel);
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+
+        var status = await scene.StatusAsync();
+        Assert.Equal(("tiny", "memory"), (status.Models.Single().Model, status.Models.Single().Tier));
+        Assert.Contains("tiny", await scene.SaysAsync("explain", "tiny"), StringComparison.Ordinal);
+        Assert.Contains("start tiny-1: at least 1 wanted", await scene.SaysAsync("history"), StringComparison.Ordinal);
+        Assert.Equal(0, (await scene.ReplayAsync()).Differing);
+        Assert.Single(scene.Replicas());
+
+        up.Signal(signal);
+        Assert.Equal(0, await up.ExitAsync());
+        Assert.Empty(scene.Replicas());
+        Assert.Empty(up.Error);
+    }
+
+    [Fact]
+    public async Task What_still_loads_is_ended_with_the_fleet_and_what_was_taken_is_answered()
+    {
+        await using var scene = new Scene();
+        var tiny = await scene.ModelAsync("tiny", Bytes.MiB(1));
+        var heavy = await scene.ModelAsync("heavy", Bytes.MiB(32));
+        scene.Fleet($"""
+            gateway: {"{listen: 127.0.0.1:0}"}
+            models:
+            - {"{"}name: tiny, source: {tiny}, minReplicas: 1{"}"}
+            - {"{"}name: heavy, source: {heavy}, minReplicas: 1, loadBandwidth: 100KB/s{"}"}
+            """);
+        var up = scene.Up();
+        var gateway = await up.GatewayAsync();
+        await up.LineAsync("ready tiny-1");
+        await up.LineAsync("start heavy-1");
+        Assert.Equal(2, scene.Replicas().Length);
+        var traffic = Traffic.Start(gateway, 50, "tiny");
+        await traffic.MoreAsync(100);
+
+        var signalled = traffic.Now;
+        await scene.EndAsync(up);
+        // What was sent on a connection that was just being closed breaks, as with any HTTP server: only what came well
+        // before is certain to have been taken.
+        var results = await traffic.StopAsync();
+        Assert.Equal("", Traffic.Failures(results.Where(result => result.Request.At + result.Lag < signalled - TimeSpan.FromSeconds(0.5))));
+    }
+
+    [Fact]
+    public async Task Two_fleets_on_one_machine_do_not_collide_and_one_state_folder_has_one_controller()
+    {
+        await using var scene = new Scene();
+        var model = await scene.ModelAsync("tiny", Bytes.MiB(1));
+        var other = Path.Combine(scene.Folder, "other");
+        var file = scene.Fleet($"name: one\ngateway: {{listen: 127.0.0.1:0}}\nmodels:\n- {{name: tiny, source: {model}, minReplicas: 1}}\n");
+        var second = Path.Combine(scene.Folder, "second.yaml");
+        File.WriteAllText(second, File.ReadAllText(file).Replace("name: one", "name: two", StringComparison.Ordinal));
+        var (one, two) = (scene.Up(file), scene.Up(second, other));
+        await one.LineAsync("ready tiny-1");
+        await two.LineAsync("ready tiny-1");
+        Assert.NotEqual(await one.GatewayAsync(), await two.GatewayAsync());
+        var before = scene.Replicas(other);
+
+        var third = scene.Up(second);
+        Assert.Equal(69, await third.ExitAsync());
+        Assert.Equal(
+            $"plimsoll: another controller (process {one.Pid}) runs fleet 'two' from {scene.State}; "
+            + "end it first, or give this one a state folder of its own\n", third.Error);
+
+        await scene.EndAsync(one);
+        Assert.Equal(before, scene.Replicas(other));
+        var traffic = Traffic.Start(await two.GatewayAsync(), 50, "tiny");
+        await traffic.MoreAsync(20);
+        Assert.Equal("", Traffic.Failures(await traffic.StopAsync()));
+        await scene.EndAsync(two, state: other);
+    }
+
+    [Fact]
+    public async Task A_model_heavier_than_the_budget_is_refused_before_anything_starts()
+    {
+        await using var scene = new Scene();
+        var model = await scene.ModelAsync("tiny", Bytes.MiB(1));
+        scene.Fleet($"machine: {{memory: 16MiB}}\ngateway: {{listen: 127.0.0.1:0}}\nmodels:\n- {{name: tiny, source: {model}, minReplicas: 1}}\n");
+        var up = scene.Up();
+
+        Assert.Equal(3, await up.ExitAsync());
+
+        Assert.Matches(
+            @"^plimsoll: model 'tiny' is refused: too heavy: \S+ MiB while loading against a budget of 16\.0 MiB on the largest node; "
+            + @"it takes \S+ MiB more, or weights of at most \S+ (B|KiB|MiB)\n$", up.Error);
+        Assert.Equal("", up.Output);
+        Assert.False(Directory.Exists(Path.Combine(scene.State, "logs")) && Directory.EnumerateFiles(Path.Combine(scene.State, "logs")).Any());
+    }
+}
