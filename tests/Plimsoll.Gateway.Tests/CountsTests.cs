@@ -140,6 +140,14 @@ public sealed class CountsTests : GatewayScene
             client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", "sesame");
             using var served = await client.PostAsync(address, new StringContent("{}"), Patience);
             Assert.Equal((HttpStatusCode.OK, ""), (served.StatusCode, seen));
+            using var second = new HttpRequestMessage(HttpMethod.Post, address)
+            {
+                Version = HttpVersion.Version20,
+                VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+                Content = new StringContent("over HTTP/2"),
+            };
+            using var overTwo = await client.SendAsync(second, Patience);
+            Assert.Equal((HttpStatusCode.OK, HttpVersion.Version20, "over HTTP/2"), (overTwo.StatusCode, overTwo.Version, upstream.Bodies.Last()));
             Assert.True(IPAddress.IsLoopback(IPAddress.Parse(AdminAddress.Host)));
         }
         finally

@@ -11,7 +11,7 @@ internal static class HostCores
         var affinity = CountList(Field(ProcFile.TryRead("/proc/self/status"), "Cpus_allowed_list:"));
         var cores = Cores.Of(affinity > 0 ? affinity : Environment.ProcessorCount);
         // .NET reads affinity and quota too, but rounds the quota up to whole cores.
-        return Quota() is { } quota && quota < cores ? quota : cores;
+        return Quota("/sys/fs/cgroup", ProcFile.TryRead("/proc/self/cgroup")) is { } quota && quota < cores ? quota : cores;
     }
 
     /// <summary>How many a kernel list names: "0-3,8" is five; 0 when it cannot be read.</summary>
@@ -30,13 +30,20 @@ internal static class HostCores
         return count;
     }
 
-    private static Cores? Quota()
+    /// <summary>The tightest quota from our cgroup up to the root: a slice or a pod above us may be the one that has it.</summary>
+    /// <param name="mount">Where the cgroups are mounted.</param>
+    /// <param name="own">What the kernel says of our membership, "0::/a/b".</param>
+    internal static Cores? Quota(string mount, string? own)
     {
-        var v2 = "/sys/fs/cgroup" + (Field(ProcFile.TryRead("/proc/self/cgroup"), "0::") ?? "").TrimEnd('/') + "/cpu.max";
-        return ParseMax(ProcFile.TryRead(v2) ?? ProcFile.TryRead("/sys/fs/cgroup/cpu.max"))
-            ?? OfQuota(
-                ProcFile.TryReadNumber("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"),
-                ProcFile.TryReadNumber("/sys/fs/cgroup/cpu/cpu.cfs_period_us"));
+        Cores? tightest = null;
+        for (var path = (Field(own, "0::") ?? "").TrimEnd('/'); ; path = path[..path.LastIndexOf('/')])
+        {
+            if (ParseMax(ProcFile.TryRead(mount + path + "/cpu.max")) is { } quota && (tightest is not { } least || quota < least)) tightest = quota;
+            if (!path.Contains('/', StringComparison.Ordinal)) break;
+        }
+
+        return tightest ?? OfQuota(
+            ProcFile.TryReadNumber(mount + "/cpu/cpu.cfs_quota_us"), ProcFile.TryReadNumber(mount + "/cpu/cpu.cfs_period_us"));
     }
 
     /// <summary>"150000 100000" is a core and a half; "max 100000" is none set.</summary>

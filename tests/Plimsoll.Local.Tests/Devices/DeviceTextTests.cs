@@ -5,6 +5,23 @@ namespace Plimsoll.Local.Tests.Devices;
 
 public sealed class DeviceTextTests
 {
+    [Theory]
+    [InlineData("0::/a/b\n", 0.5)] // b has none of its own, a has half a core, the root one and a half.
+    [InlineData("0::/\n", 1.5)]
+    [InlineData("0::/gone/c\n", 1.5)]
+    [InlineData("", 1.5)]
+    public void The_tightest_quota_up_to_the_root_counts(string own, double cores)
+    {
+        var mount = Directory.CreateTempSubdirectory("plimsoll-test-").FullName;
+        Directory.CreateDirectory(Path.Combine(mount, "a", "b"));
+        File.WriteAllText(Path.Combine(mount, "cpu.max"), "150000 100000\n");
+        File.WriteAllText(Path.Combine(mount, "a", "cpu.max"), "50000 100000\n");
+        File.WriteAllText(Path.Combine(mount, "a", "b", "cpu.max"), "max 100000\n");
+
+        Assert.Equal(Cores.Of(cores), HostCores.Quota(mount, own));
+        Directory.Delete(mount, recursive: true);
+    }
+
     [Fact]
     public void Devices_and_their_users_are_read_from_what_nvidia_smi_prints()
     {
