@@ -57,10 +57,10 @@ public static class ExplainCommand
             + (verdict.CapacityPerSecond > 0 ? $"one replica carries {Rate(verdict.CapacityPerSecond)}" : "what one replica carries is not known yet");
         yield return $"  load      {Durations.Show(verdict.LoadTime)} (9 in 10 loads are faster)"
             + (verdict.Hold is { } hold ? $"; an idle replica is held {Durations.Show(hold)}" : "; idle memory is held until another model needs it");
-        yield return $"  replicas  {FleetTable.Replicas(model.Id, tick.Snapshot)}, {verdict.Wanted} wanted; weights in {status.Tier}";
+        yield return $"  replicas  {FleetTable.Replicas(model.Id, tick.Snapshot)}, {verdict.Wanted} wanted; weights {Place(status.Tier)}";
         foreach (var step in tick.Plan.Steps.Where(step => JournalModel(step) == model.Id))
             yield return $"  next      {step.Id.Value.Replace('/', ' ')}: {step.Reason}";
-        foreach (var entry in history) yield return "  " + HistoryCommand.Line(entry);
+        foreach (var entry in history) yield return "  " + HistoryCommand.Line(entry, now);
     }
 
     private static IEnumerable<string> Folded(string line, int width)
@@ -94,6 +94,14 @@ public static class ExplainCommand
         Step.Wake wake => wake.Model,
         Step.Sleep sleep => sleep.Model,
         _ => null,
+    };
+
+    private static string Place(string tier) => tier switch
+    {
+        "memory" => "in memory",
+        "device" => "on the device",
+        "disk" => "on disk",
+        _ => tier,
     };
 
     private static string Rate(double? perSecond) => perSecond is { } rate ? Fact.Rate("", rate).Shown : "not known";

@@ -27,11 +27,11 @@ public static class HistoryCommand
                 From = parsed.GetValue(since) is { } back ? time.GetUtcNow() - back : DateTimeOffset.UnixEpoch,
                 Limit = parsed.GetValue(limit),
             },
-            parsed.GetValue(json), parsed.InvocationConfiguration.Output));
+            parsed.GetValue(json), parsed.InvocationConfiguration.Output, time.GetUtcNow()));
         return command;
     }
 
-    public static int Run(string folder, HistoryQuery query, bool json, TextWriter output)
+    public static int Run(string folder, HistoryQuery query, bool json, TextWriter output, DateTimeOffset now)
     {
         ArgumentNullException.ThrowIfNull(output);
         using var journal = StatusCommand.Open(folder);
@@ -42,12 +42,17 @@ public static class HistoryCommand
             return ExitCode.Ok;
         }
 
-        if (entries.IsEmpty) output.WriteLine("nothing was decided in that time");
+        if (entries.IsEmpty)
+        {
+            output.WriteLine(query.Model is { } model ? $"nothing is recorded of a model '{Show.Text(model.Value)}' in that time"
+                : "nothing was decided in that time");
+        }
+
         var width = StatusCommand.Width();
         foreach (var entry in entries)
         {
             var indent = "";
-            foreach (var part in FleetTable.Wrap(Line(entry), width - 9))
+            foreach (var part in FleetTable.Wrap(Line(entry, now), width - 9))
             {
                 output.WriteLine(indent + part);
                 indent = new string(' ', 9);
@@ -57,12 +62,12 @@ public static class HistoryCommand
         return ExitCode.Ok;
     }
 
-    /// <summary>"12:00:01 start small-1: ..."; a verdict is named by its model.</summary>
-    public static string Line(HistoryEntry entry)
+    /// <summary>"12:00:01 start small-1: ..."; a verdict is named by its model, and what is a day old by its day.</summary>
+    public static string Line(HistoryEntry entry, DateTimeOffset now)
     {
         ArgumentNullException.ThrowIfNull(entry);
         var what = entry.Kind == "verdict" || entry.Subject is null ? entry.Model?.Value ?? "" : entry.Subject.Split('/')[^1];
-        var when = entry.At.ToString("HH:mm:ss", CultureInfo.InvariantCulture);
+        var when = entry.At.ToString(now - entry.At < TimeSpan.FromHours(20) ? "HH:mm:ss" : "yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
         return entry.Rule is null ? $"{when} {entry.Kind}: {EventLines.OneLine(entry.Text)}"
             : $"{when} {(entry.Kind == "verdict" ? "" : entry.Kind + " ")}{Show.Text(what, 160)}: {EventLines.OneLine(entry.Text)}";
     }

@@ -12,12 +12,12 @@ namespace Plimsoll.Cli.Commands;
 /// <summary>The commands <c>plimsoll models create|list|inspect</c>.</summary>
 public static class ModelsCommand
 {
-    public static Command Create() => new("models", "Make sample models, list a folder's, or weigh a file")
+    public static Command Create(TimeProvider time) => new("models", "Make sample models, list a folder's, or weigh a file")
     {
-        CreateCommand(), ListCommand(), InspectCommand(),
+        CreateCommand(time), ListCommand(), InspectCommand(),
     };
 
-    private static Command CreateCommand()
+    private static Command CreateCommand(TimeProvider time)
     {
         var name = new Argument<string>("NAME") { Description = "The file's name, without .onnx" };
         var size = new Option<Bytes?>("--size")
@@ -39,9 +39,11 @@ public static class ModelsCommand
         var command = new Command("create", "Write a transformer encoder with seeded random weights") { name, size, seed, folder };
         command.SetAction(async (parsed, cancellationToken) =>
         {
+            var (model, bytes) = (parsed.GetValue(name)!, parsed.GetValue(size)!.Value.Value);
+            var progress = new WritingProgress(Show.Text(model), bytes, parsed.InvocationConfiguration.Error.WriteLine, time);
             var made = await SampleModels.EnsureAsync(
-                parsed.GetValue(folder) ?? DemoFolders.Open().Models, parsed.GetValue(name)!, parsed.GetValue(size)!.Value.Value,
-                parsed.GetValue(seed), cancel: cancellationToken).ConfigureAwait(false);
+                parsed.GetValue(folder) ?? DemoFolders.Open().Models, model, bytes, parsed.GetValue(seed), written: progress.Written,
+                cancel: cancellationToken).ConfigureAwait(false);
             await parsed.InvocationConfiguration.Output.WriteLineAsync(made.MadeBecause is { } why
                 ? $"{made.Path}: written, {new Bytes(made.Model.WeightBytes)} of weights ({why})"
                 : $"{made.Path}: there already, {new Bytes(made.Model.WeightBytes)} of weights").ConfigureAwait(false);

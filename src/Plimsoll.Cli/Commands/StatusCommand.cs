@@ -42,8 +42,10 @@ public static class StatusCommand
         }
 
         var width = Width();
-        output.WriteLine(FleetTable.Cut($"fleet {addresses?.Fleet ?? Path.GetFileName(folder)}, {Age(journal, tick, addresses, age, trouble)}"
-            + (addresses is null ? "" : $", requests to {addresses.Gateway}"), width));
+        var (state, isRunning) = State(journal, tick, addresses, age, trouble);
+        var header = $"fleet {addresses?.Fleet ?? Path.GetFileName(folder)}, {state}"
+            + (isRunning && addresses is not null ? $", requests to {addresses.Gateway}" : "");
+        foreach (var line in FleetTable.Wrap(header, width)) output.WriteLine(line);
         foreach (var line in trouble is null ? [] : FleetTable.Wrap(trouble, width)) output.WriteLine(line);
         foreach (var line in FleetTable.Lines(tick.Spec, tick.Snapshot, tick.Plan, width)) output.WriteLine(line);
         return ExitCode.Ok;
@@ -70,17 +72,19 @@ public static class StatusCommand
             : throw new CommandException(ExitCode.Failed, $"the journal in {folder} holds no tick yet; try again in a moment");
     }
 
-    private static string Age(JournalReader journal, RecordedTick tick, FleetAddresses? addresses, TimeSpan age, string? trouble)
+    private static (string State, bool IsRunning) State(
+        JournalReader journal, RecordedTick tick, FleetAddresses? addresses, TimeSpan age, string? trouble)
     {
         var seen = age < TimeSpan.FromSeconds(1.5) ? "as of now" : $"as of {Durations.Show(age)} ago";
+        // One that answers and cannot record is neither ended nor silent; only what follows is old.
+        if (trouble is not null) return ($"running, {seen}", true);
         var run = journal.Runs().FirstOrDefault(run => run.Run == tick.Run);
+        if (run?.EndedAt is not null) return ($"ended, {seen}", false);
         // A controller that was killed wrote no end; its process is gone, or silence for several ticks tells.
         var silent = age > (tick.Spec.Settings.Review * 5) + TimeSpan.FromSeconds(5)
             || (addresses is not null && !Directory.Exists(string.Create(CultureInfo.InvariantCulture, $"/proc/{addresses.ProcessId}")));
-        // One that answers and cannot record is neither ended nor silent; only what follows is old.
-        if (trouble is not null) return $"running, {seen}";
-        return run?.EndedAt is not null ? $"ended, {seen}" : silent ? $"no controller answers, {seen}"
-            : string.Create(CultureInfo.InvariantCulture, $"running, {seen} (tick {tick.Number})");
+        return silent ? ($"no controller answers, {seen}", false)
+            : (string.Create(CultureInfo.InvariantCulture, $"running, {seen} (tick {tick.Number})"), true);
     }
 }
 

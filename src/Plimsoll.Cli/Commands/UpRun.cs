@@ -112,7 +112,8 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
     private async Task PlainAsync(
         FleetDefinition definition, FleetHost host, ConcurrentQueue<Tick> ticks, ConcurrentQueue<string> lines, CancellationToken cancellationToken)
     {
-        foreach (var line in Header(definition, host)) await output.WriteLineAsync(line).ConfigureAwait(false);
+        foreach (var line in Header(definition, host).Append(Summary(definition, host))) await output.WriteLineAsync(line).ConfigureAwait(false);
+        await output.FlushAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         var events = new EventLines();
         while (await NextAsync(host, cancellationToken).ConfigureAwait(false))
         {
@@ -149,21 +150,30 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
         }).ConfigureAwait(false);
     }
 
-    // The last line stays empty: a text that fills the terminal scrolls it.
-    private static IEnumerable<string> Screen(FleetDefinition definition, FleetHost host, Tick? last, Queue<string> recent)
+    // The last line and column stay empty: a text that fills the terminal scrolls it, and tears what is drawn again.
+    private static List<string> Screen(FleetDefinition definition, FleetHost host, Tick? last, Queue<string> recent)
     {
-        var (width, height) = (Math.Max(FleetTable.WidthMin, AnsiConsole.Profile.Width), AnsiConsole.Profile.Height);
-        var header = Header(definition, host).Select(line => FleetTable.Cut(line, width)).ToList();
-        var fleet = last is null ? [] : FleetTable.Lines(
+        var (width, height) = (Math.Max(FleetTable.WidthMin, AnsiConsole.Profile.Width - 1), AnsiConsole.Profile.Height);
+        var header = Header(definition, host).SelectMany(line => FleetTable.Wrap(line, width)).ToList();
+        if (last is null) return header;
+        var fleet = FleetTable.Lines(
             last.Spec, last.Snapshot, last.Plan, width, Math.Max(LowestTable, height - header.Count - recent.Count - 3));
-        return [.. header, "", .. fleet, "", .. recent.Select(line => FleetTable.Cut(line, width))];
+        return [.. header, "", .. fleet, .. recent.Select(line => FleetTable.Cut(line, width)).Prepend("").Take(recent.Count == 0 ? 0 : int.MaxValue)];
     }
 
     private static IEnumerable<string> Header(FleetDefinition definition, FleetHost host)
     {
-        yield return $"fleet {definition.Name} ({ScalarKind.NameOf(definition.Spec.Mode)}), requests to {host.Gateway}"
-            + (host.Admin is { } admin ? $", metrics at {admin}metrics" : "");
+        yield return $"fleet {definition.Name} ({ScalarKind.NameOf(definition.Spec.Mode)})";
+        yield return $"requests to {host.Gateway}" + (host.Admin is { } admin ? $", metrics at {admin}metrics" : "");
         if (host.JournalTrouble is { } trouble) yield return trouble;
+    }
+
+    private static string Summary(FleetDefinition definition, FleetHost host)
+    {
+        var models = definition.Spec.Models;
+        var weights = models.Aggregate(Bytes.Zero, (sum, model) => sum + model.Footprint.Weights);
+        return $"{models.Length} {(models.Length == 1 ? "model" : "models")}, {weights} of weights, memory budget {host.MemoryBudget}; "
+            + (models.Any(model => model.MinReplicas > 0) ? "what is wanted at least is loaded first" : "a model is loaded when a request for it comes");
     }
 
     // False once the fleet is to end, or has ended by itself.

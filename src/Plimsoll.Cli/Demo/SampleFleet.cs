@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Globalization;
 using Plimsoll.Artifacts;
 
 namespace Plimsoll.Cli.Demo;
@@ -7,8 +6,6 @@ namespace Plimsoll.Cli.Demo;
 /// <summary>Makes the sample models that the demo and the quickstart serve, and says how far it is.</summary>
 public static class SampleFleet
 {
-    private static readonly TimeSpan ProgressPeriod = TimeSpan.FromSeconds(3);
-
     /// <param name="models">What is wanted.</param>
     /// <param name="folder">Where they are kept from run to run.</param>
     /// <param name="tell">Called with lines for the person; with nothing when all are there.</param>
@@ -30,7 +27,7 @@ public static class SampleFleet
         var made = ImmutableSortedDictionary.CreateBuilder<ModelId, SampleModelResult>();
         foreach (var model in models)
         {
-            var progress = new Progress(model, tell, time);
+            var progress = new WritingProgress(model.Id.Value, model.WeightBytes, tell, time);
             var result = await SampleModels.EnsureAsync(
                 folder, model.Id.Value, model.WeightBytes, written: progress.Written, cancel: cancellationToken).ConfigureAwait(false);
             if (result.MadeBecause is { } why) tell($"  {model.Id} made, {new Bytes(model.WeightBytes)}, in {progress.Took} ({why})");
@@ -56,24 +53,5 @@ public static class SampleFleet
         if (free < needed)
             throw new ArtifactException($"the sample models take {needed}, and the disk of {folder} has {free} free; "
                 + "free some, or have them elsewhere with PLIMSOLL_HOME");
-    }
-
-    /// <summary>Says every few seconds how much of one model is written and how long the rest will take.</summary>
-    private sealed class Progress(DemoModel model, Action<string> tell, TimeProvider time)
-    {
-        private readonly long _start = time.GetTimestamp();
-        private TimeSpan _told;
-
-        public string Took => Durations.Show(time.GetElapsedTime(_start));
-
-        public void Written(long bytes)
-        {
-            var at = time.GetElapsedTime(_start);
-            if (at - _told < ProgressPeriod) return;
-            _told = at;
-            var share = Math.Clamp((double)bytes / model.WeightBytes, 0.001, 1);
-            tell(string.Create(CultureInfo.InvariantCulture,
-                $"  {model.Id}: {share * 100:0} % of {new Bytes(model.WeightBytes)}, about {Durations.Show(Math.Ceiling(at.TotalSeconds * (1 - share) / share))} left"));
-        }
     }
 }

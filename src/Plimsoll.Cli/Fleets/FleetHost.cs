@@ -104,7 +104,8 @@ public sealed class FleetHost : IAsyncDisposable
             if (options.Afresh) await ClearAsync(parts, cancellationToken).ConfigureAwait(false);
             var fleet = undo.Add(await LocalFleet.OpenAsync(parts, cancellationToken).ConfigureAwait(false));
             var journal = undo.Add(Journal.Open(options.StateFolder, new JournalOptions(), time, log));
-            Admit(definition.Spec, fleet.Look(), journal.Latest?.Knowledge ?? Knowledge.Empty);
+            var seen = fleet.Look();
+            Admit(definition.Spec, seen, journal.Latest?.Knowledge ?? Knowledge.Empty);
             var gateway = undo.Add(await GatewayHost.StartAsync(
                 definition.Gateway, router, time, null, cancellationToken, () => journal.Health.Trouble).ConfigureAwait(false));
             var firstTick = journal.StartRun(

@@ -50,11 +50,11 @@ public static class ModelLookup
         }
         catch (JsonException)
         {
-            return new LookedUp(null, $"What {options.Gateway} says of '{model}' is no JSON; is it an Open Inference v2 server?");
+            return new LookedUp(null, $"what {options.Gateway} says of '{model}' is no JSON; is it an Open Inference v2 server?");
         }
         catch (HttpRequestException problem)
         {
-            return new LookedUp(null, $"Nothing answers at {options.Gateway} ({problem.Message}).");
+            return new LookedUp(null, $"nothing answers at {options.Gateway} ({problem.Message}); plimsoll status says whether a fleet runs and where, --url names its address");
         }
     }
 
