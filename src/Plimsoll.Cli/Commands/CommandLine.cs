@@ -25,7 +25,7 @@ public static class CommandLine
             ExplainCommand.Create(time),
             HistoryCommand.Create(time),
             ReplayCommand.Create(),
-            ModelsCommand.Create(),
+            ModelsCommand.Create(time),
             SchemaCommand.Create(),
             CompletionCommand.Create(),
             TrafficCommand.Create(time),

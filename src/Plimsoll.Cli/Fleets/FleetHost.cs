@@ -118,6 +118,7 @@ public sealed class FleetHost : IAsyncDisposable
         StateFolder = options.StateFolder,
         Node = options.Definition.Node,
         Launch = (model, _) => options.Definition.Launches.GetValueOrDefault(model),
+        Fetch = model => options.Definition.Fetches.GetValueOrDefault(model),
         Spec = () => options.Definition.Spec,
         Routing = new Routing(router.Publish, router.ReadTraffic, router.Outstanding, router.WaitForChangeAsync),
         Time = time,

@@ -1,18 +1,13 @@
-using System.Diagnostics;
-using System.Globalization;
 using System.Net;
-using System.Text;
 using System.Text.Json;
 using Plimsoll.Artifacts;
-using Plimsoll.Cli.Commands;
+using static Plimsoll.Cli.Tests.Commands.CommandProcess;
 
 namespace Plimsoll.Cli.Tests.Commands;
 
 /// <summary>The real program with real replicas; the model server must be built beside it.</summary>
 public sealed class UpProcessTests : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
-
     private readonly string _folder = Directory.CreateTempSubdirectory("plimsoll-up-").FullName;
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
@@ -29,12 +24,9 @@ public sealed class UpProcessTests : IDisposable
         using var up = Start("up", file, "--state", state);
         try
         {
-            var gateway = new Uri((await LineAsync(up, "requests to ")).Split("requests to ")[1].Split(',')[0]);
+            var gateway = await GatewayAsync(up);
             await LineAsync(up, "ready tiny-1");
-            using var client = new HttpClient { BaseAddress = gateway, Timeout = Patience };
-            using var body = new StringContent(
-                """{"inputs":[{"name":"input_ids","shape":[1,3],"datatype":"INT64","data":[1,2,3]}]}""", Encoding.UTF8, "application/json");
-            using var answer = await client.PostAsync(new Uri("/v2/models/tiny/infer", UriKind.Relative), body, TestContext.Current.CancellationToken);
+            using var answer = await InferAsync(gateway, "tiny");
             Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
 
             var (_, status) = await RunAsync("status", "--state", state, "--json");
@@ -47,9 +39,7 @@ public sealed class UpProcessTests : IDisposable
             Assert.True(replayed == 0, said);
             Assert.NotEmpty(Replicas());
 
-            using var kill = Process.Start("kill", ["-TERM", up.Id.ToString(CultureInfo.InvariantCulture)]);
-            await up.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Patience, TestContext.Current.CancellationToken);
-            Assert.Equal(0, up.ExitCode);
+            Assert.Equal(0, await EndAsync(up));
             Assert.Empty(Replicas());
         }
         finally
@@ -94,29 +84,5 @@ public sealed class UpProcessTests : IDisposable
         }
 
         return found;
-    }
-
-    private static Process Start(params string[] arguments)
-    {
-        var here = Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory);
-        var program = Path.GetFullPath(Path.Combine(here, "..", "..", "Plimsoll.Cli", Path.GetFileName(here), "Plimsoll.Cli"));
-        return Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
-    }
-
-    private static async Task<string> LineAsync(Process process, string part)
-    {
-        using var patience = new CancellationTokenSource(Patience);
-        while (await process.StandardOutput.ReadLineAsync(patience.Token) is { } line)
-        {
-            if (line.Contains(part, StringComparison.Ordinal)) return line;
-        }
-
-        throw new InvalidOperationException($"ended without '{part}': {await process.StandardError.ReadToEndAsync(patience.Token)}");
-    }
-
-    private static async Task<(int Code, string Output)> RunAsync(params string[] args)
-    {
-        var output = new StringWriter();
-        return (await CommandLine.RunAsync(args, output, output, TimeProvider.System), output.ToString());
     }
 }
