@@ -77,7 +77,7 @@ public sealed class ScaleDownTests
     {
         var model = await scene.ModelAsync(Model.Value, Bytes.MiB(1));
         var file = FleetFile.Read(scene.Fleet($"machine: {{memory: 8GiB}}\nmodels:\n- {{name: {Model}, source: {model}, maxReplicas: 3}}\n"));
-        return new FleetResolver(file).Resolve() ?? throw new InvalidOperationException(string.Join('\n', file.Problems.Lines()));
+        return new FleetResolver(file, TimeProvider.System).Resolve(Scene.Cancel) ?? throw new InvalidOperationException(string.Join('\n', file.Problems.Lines()));
     }
 
     private static Step.Start Start(FleetDefinition spec, ReplicaId replica)

@@ -57,7 +57,7 @@ public static class ExplainCommand
             + (verdict.CapacityPerSecond > 0 ? $"one replica carries {Rate(verdict.CapacityPerSecond)}" : "what one replica carries is not known yet");
         yield return $"  load      {Durations.Show(verdict.LoadTime)} (9 in 10 loads are faster)"
             + (verdict.Hold is { } hold ? $"; an idle replica is held {Durations.Show(hold)}" : "; idle memory is held until another model needs it");
-        yield return $"  replicas  {FleetTable.Replicas(model.Id, tick.Snapshot)}, {verdict.Wanted} wanted; weights {Place(status.Tier)}";
+        yield return $"  replicas  {FleetTable.Replicas(model.Id, tick.Snapshot)}, {verdict.Wanted} wanted; weights {Place(FleetTable.ShownTier(model, tick.Snapshot))}";
         foreach (var step in tick.Plan.Steps.Where(step => JournalModel(step) == model.Id))
             yield return $"  next      {step.Id.Value.Replace('/', ' ')}: {step.Reason}";
         foreach (var entry in history) yield return "  " + HistoryCommand.Line(entry, now);
@@ -101,6 +101,8 @@ public static class ExplainCommand
         "memory" => "in memory",
         "device" => "on the device",
         "disk" => "on disk",
+        "loading" => "are being loaded",
+        "remote" => "not on this machine",
         _ => tier,
     };
 

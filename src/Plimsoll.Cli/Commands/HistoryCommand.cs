@@ -66,7 +66,7 @@ public static class HistoryCommand
     public static string Line(HistoryEntry entry, DateTimeOffset now)
     {
         ArgumentNullException.ThrowIfNull(entry);
-        var what = entry.Kind == "verdict" || entry.Subject is null ? entry.Model?.Value ?? "" : entry.Subject.Split('/')[^1];
+        var what = entry.Kind == "verdict" || entry.Subject is null ? entry.Model?.Value ?? "" : entry.Subject[(entry.Subject.IndexOf('/', StringComparison.Ordinal) + 1)..];
         var when = entry.At.ToString(now - entry.At < TimeSpan.FromHours(20) ? "HH:mm:ss" : "yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
         return entry.Rule is null ? $"{when} {entry.Kind}: {EventLines.OneLine(entry.Text)}"
             : $"{when} {(entry.Kind == "verdict" ? "" : entry.Kind + " ")}{Show.Text(what, 160)}: {EventLines.OneLine(entry.Text)}";

@@ -14,7 +14,7 @@ public static class ModelsCommand
 {
     public static Command Create(TimeProvider time) => new("models", "Make sample models, list a folder's, or weigh a file")
     {
-        CreateCommand(time), ListCommand(), InspectCommand(),
+        CreateCommand(time), ListCommand(), InspectCommand(time),
     };
 
     private static Command CreateCommand(TimeProvider time)
@@ -70,19 +70,19 @@ public static class ModelsCommand
         return command;
     }
 
-    private static Command InspectCommand()
+    private static Command InspectCommand(TimeProvider time)
     {
-        var file = new Argument<string>("FILE") { Description = "An ONNX or GGUF file" };
+        var file = new Argument<string>("FILE") { Description = "An ONNX or GGUF file, or the http(s) address of one, of which only the header is read" };
         var json = StatusCommand.JsonOption();
         var command = new Command("inspect", "Weigh a model by its header") { file, json };
-        command.SetAction(parsed =>
+        command.SetAction((parsed, cancellationToken) =>
         {
-            var output = parsed.InvocationConfiguration.Output;
-            var listing = ModelListing.Of(Path.GetFullPath(parsed.GetValue(file)!));
+            var (output, source) = (parsed.InvocationConfiguration.Output, parsed.GetValue(file)!);
+            var listing = FleetChecks.IsRemote(source) ? ModelListing.Of(source, time, cancellationToken) : ModelListing.Of(Path.GetFullPath(source));
             if (listing.Problem is { } problem) throw new CommandException(ExitCode.Failed, Show.Text(problem, 400));
             if (parsed.GetValue(json)) output.WriteLine(JsonSerializer.Serialize(listing, CommandJson.Default.ModelListing));
             else foreach (var line in listing.Lines()) output.WriteLine(line);
-            return ExitCode.Ok;
+            return Task.FromResult(ExitCode.Ok);
         });
         return command;
     }
@@ -119,25 +119,41 @@ public sealed record ModelListing
     {
         try
         {
-            var footprint = FootprintReader.Read(path);
-            return new ModelListing
-            {
-                Path = path,
-                Format = ScalarKind.NameOf(footprint.Format),
-                WeightBytes = footprint.Weights.Value,
-                DiskBytes = footprint.OnDisk.Value,
-                LargestTensorBytes = footprint.LargestTensor.Value,
-                Parameters = footprint.Parameters,
-                ByDtype = footprint.ByDtype,
-                KvBytesPerToken = footprint.KvPerToken.Value > 0 ? footprint.KvPerToken.Value : null,
-                Digest = footprint.Digest,
-            };
+            return Of(path, FootprintReader.Read(path));
         }
         catch (ArtifactException unreadable)
         {
             return new ModelListing { Path = path, Problem = unreadable.Message };
         }
     }
+
+    public static ModelListing Of(string address, TimeProvider time, CancellationToken cancellationToken)
+    {
+        if (!Uri.TryCreate(address, UriKind.Absolute, out var url) || url.Host.Length == 0)
+            return new ModelListing { Path = "", Problem = "this is no address; http(s)://HOST/PATH of an ONNX or GGUF file would do" };
+        try
+        {
+            using var remote = new RemoteArtifact(url, time, cancellationToken);
+            return Of(RemoteArtifact.Shown(url), remote.Weigh().Footprint);
+        }
+        catch (ArtifactException unreadable)
+        {
+            return new ModelListing { Path = RemoteArtifact.Shown(url), Problem = unreadable.Message };
+        }
+    }
+
+    private static ModelListing Of(string path, Footprint footprint) => new()
+    {
+        Path = path,
+        Format = ScalarKind.NameOf(footprint.Format),
+        WeightBytes = footprint.Weights.Value,
+        DiskBytes = footprint.OnDisk.Value,
+        LargestTensorBytes = footprint.LargestTensor.Value,
+        Parameters = footprint.Parameters,
+        ByDtype = footprint.ByDtype,
+        KvBytesPerToken = footprint.KvPerToken.Value > 0 ? footprint.KvPerToken.Value : null,
+        Digest = footprint.Digest,
+    };
 
     public string Line(string folder) =>
         Problem is null

@@ -109,6 +109,11 @@ public sealed record StatusReport
 
     public required long MemoryBudgetBytes { get; init; }
 
+    /// <summary>Bound of the model cache; null where the fleet has none.</summary>
+    public long? CacheBudgetBytes { get; init; }
+
+    public long? CacheUsedBytes { get; init; }
+
     public static StatusReport Of(string folder, RecordedTick tick, FleetAddresses? addresses, TimeSpan age)
     {
         ArgumentNullException.ThrowIfNull(tick);
@@ -121,6 +126,10 @@ public sealed record StatusReport
             Tick = tick.Number,
             Models = [.. tick.Spec.Models.Select(model => ModelStatus.Of(model, tick))],
             MemoryBudgetBytes = tick.Snapshot.Nodes.Sum(node => Bytes.Min(node.HostMemory, node.HostMemoryBudget).Value),
+            CacheBudgetBytes = tick.Snapshot.Nodes.Any(node => node.CacheBudget is not null)
+                ? tick.Snapshot.Nodes.Sum(node => node.CacheBudget?.Value ?? 0) : null,
+            CacheUsedBytes = tick.Snapshot.Nodes.Any(node => node.CacheBudget is not null)
+                ? tick.Snapshot.Cache.Sum(copy => copy.Size.Value) : null,
         };
     }
 }
@@ -133,6 +142,11 @@ public sealed record ModelStatus
     public required long WeightBytes { get; init; }
 
     public required string Tier { get; init; }
+
+    /// <summary>Bytes that a fetch has brought so far, and those it is to bring in all; null while none is under way.</summary>
+    public long? FetchedBytes { get; init; }
+
+    public long? FetchBytes { get; init; }
 
     public required ImmutableArray<ReplicaStatus> Replicas { get; init; }
 
@@ -168,6 +182,8 @@ public sealed record ModelStatus
             Model = model.Id.Value,
             WeightBytes = model.Footprint.Weights.Value,
             Tier = FleetTable.Tier(model, tick.Snapshot),
+            FetchedBytes = FleetTable.Fetch(model, tick.Snapshot)?.Done?.Value,
+            FetchBytes = FleetTable.Fetch(model, tick.Snapshot)?.Total?.Value,
             Replicas =
             [
                 .. tick.Snapshot.Replicas.Where(replica => replica.Model == model.Id).Select(replica => new ReplicaStatus(

@@ -4,6 +4,7 @@ using Plimsoll.Cli.Demo;
 using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Cli.Fleets;
 using Plimsoll.Control;
+using Plimsoll.Local;
 using Spectre.Console;
 
 namespace Plimsoll.Cli.Commands;
@@ -20,7 +21,7 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
     {
         ArgumentNullException.ThrowIfNull(arguments);
         var watch = arguments.Target is { } target && !Directory.Exists(target)
-            ? new FleetFileWatch(target, () => Define(FleetFile.Read(target), [], arguments), time) : null;
+            ? new FleetFileWatch(target, () => Define(FleetFile.Read(target), [], arguments, cancellationToken), time) : null;
         var definition = await DefineAsync(arguments, cancellationToken).ConfigureAwait(false);
         foreach (var note in definition.Notes) await error.WriteLineAsync($"plimsoll: {note}").ConfigureAwait(false);
         var state = Path.GetFullPath(arguments.State ?? StateFolders.Of(definition.Name));
@@ -64,21 +65,41 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
         var (file, notes) = arguments.Target is not { } target ? await QuickstartAsync(cancellationToken).ConfigureAwait(false)
             : Directory.Exists(target) ? FolderScan.Read(target)
             : (FleetFile.Read(target), ImmutableArray<string>.Empty);
-        return Define(file, notes, arguments);
+        return Define(file, notes, arguments, cancellationToken);
     }
 
     // What the command line says goes over what the file says, at the start and whenever it is read again.
-    private static FleetDefinition Define(FleetFile file, ImmutableArray<string> notes, UpArguments arguments)
+    private FleetDefinition Define(
+        FleetFile file, ImmutableArray<string> notes, UpArguments arguments, CancellationToken cancellationToken)
     {
-        var definition = new FleetResolver(file).Resolve();
+        var definition = new FleetResolver(file, time, model => LastCached(arguments.State ?? StateFolders.Of(FleetResolver.NameOf(file)), model))
+            .Resolve(cancellationToken);
         if (definition is null) throw new CommandException(ExitCode.BadInput, string.Join('\n', notes.Concat(file.Problems.Lines())));
         return definition with
         {
-            Notes = notes,
+            Notes = [.. notes, .. definition.Notes],
             Spec = definition.Spec with { Mode = arguments.Mode ?? definition.Spec.Mode },
             Node = definition.Node with { LeaveRunning = arguments.LeaveRunning },
             Gateway = definition.Gateway with { Port = arguments.Port ?? definition.Gateway.Port },
         };
+    }
+
+    // A controller that comes back while the models' server is away must not let go of what it has.
+    private static ModelSpec? LastCached(string state, ModelId id)
+    {
+        try
+        {
+            if (!File.Exists(Journal.PathIn(state))) return null;
+            using var journal = JournalReader.Open(Journal.PathIn(state));
+            if (journal.Range() is not { } range || journal.Tick(range.Last) is not { } tick || tick.Spec.Find(id) is not { Cached: true } model)
+                return null;
+            return tick.Snapshot.Cache.Any(copy => copy.Complete && copy.Model == id && copy.Version == model.Version) ? model : null;
+        }
+        catch (JournalException)
+        {
+            // Then the server must answer.
+            return null;
+        }
     }
 
     private async Task<(FleetFile File, ImmutableArray<string> Notes)> QuickstartAsync(CancellationToken cancellationToken)

@@ -32,9 +32,16 @@ internal static class FleetChecks
         var remote = model.Source is { } source && IsRemote(source);
         if (model.Source is { } address && address.Contains("://", StringComparison.Ordinal)
             && (!remote || !Uri.TryCreate(address, UriKind.Absolute, out var uri) || uri.Host.Length == 0))
-            problems.Add($"{path}.source", $"found \"{Show.Text(address)}\"; a path, or an address with http:// or https://, would do");
+            problems.Add($"{path}.source", $"found \"{Show.Text(WithoutSecrets(address))}\"; a path, or an address with http:// or https://, would do");
         if (model.Sha256 is not null && !remote)
             problems.Add($"{path}.sha256", "a local source is checked by its own digest; leave it out");
+        foreach (var (name, hash) in model.DataSha256 ?? ImmutableSortedDictionary<string, string>.Empty)
+        {
+            if (!remote) problems.Add($"{path}.dataSha256", "a local source is checked by its own digest; leave it out");
+            else if (hash.Length != 64 || !hash.All(char.IsAsciiHexDigit))
+                problems.Add($"{path}.dataSha256.{name}", $"found \"{Show.Text(hash)}\"; 64 hexadecimal digits would do");
+        }
+
         if (model.Cache is false && remote)
             problems.Add($"{path}.cache", "found \"false\"; an http(s) source is always fetched into the cache, leave it out");
         if (model.MaxReplicas < model.MinReplicas)
@@ -56,6 +63,17 @@ internal static class FleetChecks
                     $"found \"{{{unknown}}}\"; {{{string.Join("}, {", Placeholders.SkipLast(1))}}} or {{{Placeholders[^1]}}} would do");
             }
         }
+    }
+
+    // Before anything is known to be an address: what stands where a user, a query or a fragment would is left out.
+    private static string WithoutSecrets(string address)
+    {
+        var end = address.IndexOfAny(['?', '#']);
+        if (end >= 0) address = address[..end];
+        var host = address.IndexOf("://", StringComparison.Ordinal) + 3;
+        var slash = address.IndexOf('/', host);
+        var user = address[..(slash < 0 ? address.Length : slash)].LastIndexOf('@');
+        return user < host ? address : address[..host] + address[(user + 1)..];
     }
 
     public static bool IsRemote(string source) =>

@@ -14,6 +14,9 @@ public sealed record FleetDefinition
     /// <summary>How each model is started; one variant each.</summary>
     public required ImmutableSortedDictionary<ModelId, LaunchSpec> Launches { get; init; }
 
+    /// <summary>Where the cached models come from.</summary>
+    public ImmutableSortedDictionary<ModelId, FetchSpec> Fetches { get; init; } = ImmutableSortedDictionary<ModelId, FetchSpec>.Empty;
+
     public required LocalNodeOptions Node { get; init; }
 
     public required GatewayOptions Gateway { get; init; }

@@ -48,6 +48,10 @@ public sealed record ModelDocument
     [Looks("^[0-9a-fA-F]{64}$", "64 hexadecimal digits")]
     public string? Sha256 { get; init; }
 
+    [Means("SHA-256 of the files fetched beside the model's own (ONNX external data), by name.")]
+    [Bounds(0, 256)]
+    public ImmutableSortedDictionary<string, string>? DataSha256 { get; init; }
+
     [Means("What the weights take in memory. Read from the model's own header where that can be; needed where it cannot.")]
     [Bounds(1, 1e15)]
     public Bytes? Weights { get; init; }

@@ -1,7 +1,5 @@
 using System.Collections.Immutable;
 using System.Globalization;
-using System.Security.Cryptography;
-using System.Text;
 using Plimsoll.Artifacts;
 using Plimsoll.Gateway;
 using Plimsoll.Local;
@@ -12,34 +10,42 @@ namespace Plimsoll.Cli.FleetFiles;
 /// Turns a document without problems into a definition: reads the models' headers, finds the servers. What is wrong
 /// with any of them is a problem of the field that named it.
 /// </summary>
-public sealed class FleetResolver(FleetFile file)
+/// <param name="file">What was read.</param>
+/// <param name="time">How long a server may take to tell what a model weighs.</param>
+/// <param name="cached">A model as last weighed, where the cache holds it whole; null where it does not.</param>
+public sealed class FleetResolver(FleetFile file, TimeProvider time, Func<ModelId, ModelSpec?>? cached = null)
 {
     public const int DefaultConcurrency = 8;
 
-    private const int FilesMax = 10_000;
-
     private readonly Problems _problems = file.Problems;
 
-    /// <summary>The definition; null when there are problems.</summary>
-    public FleetDefinition? Resolve()
+    /// <summary>The definition; null when there are problems. Waits for the servers of models behind addresses.</summary>
+    public FleetDefinition? Resolve(CancellationToken cancellationToken)
     {
         if (_problems.Any) return null;
         var document = file.Document;
+        var weigher = new ModelWeigher(file, time, cached);
         var models = ImmutableArray.CreateBuilder<ModelSpec>();
         var launches = ImmutableSortedDictionary.CreateBuilder<ModelId, LaunchSpec>();
+        var fetches = ImmutableSortedDictionary.CreateBuilder<ModelId, FetchSpec>();
         for (var i = 0; i < document.Models.Length; i++)
         {
             var path = string.Create(CultureInfo.InvariantCulture, $"models[{i}]");
-            if (Launch(document.Models[i], path) is not { } launch || Model(document.Models[i], path, launch) is not { } model) continue;
+            if (Launch(document.Models[i], path) is not { } launch
+                || weigher.Weigh(document.Models[i], path, cancellationToken) is not { } weighed) continue;
+            var fetch = launch.ModelPath is null ? Fetch(document.Models[i], weighed) : null;
+            var model = Model(document.Models[i], weighed.Footprint, fetch?.Shown ?? launch.ModelPath!, cached: fetch is not null);
             models.Add(model);
             launches[model.Id] = launch;
+            // Without its server nobody knows what there is to fetch; the copy that is here will do.
+            if (fetch is not null && !weighed.Files.IsDefault) fetches[model.Id] = fetch;
         }
 
         var gateway = Gateway(document.Gateway ?? new GatewayDocument());
         if (_problems.Any) return null;
         return new FleetDefinition
         {
-            Name = document.Name ?? NameOf(file.Path),
+            Name = NameOf(file),
             Spec = new FleetSpec
             {
                 Models = [.. models.OrderBy(model => model.Id)],
@@ -48,9 +54,18 @@ public sealed class FleetResolver(FleetFile file)
                 Mode = document.Mode ?? FleetMode.Act,
             },
             Launches = launches.ToImmutable(),
+            Fetches = fetches.ToImmutable(),
             Node = Node(document.Machine ?? new MachineDocument()),
             Gateway = gateway,
+            Notes = weigher.Notes,
         };
+    }
+
+    /// <summary>The fleet's name: stated, else its file's.</summary>
+    public static string NameOf(FleetFile file)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        return file.Document.Name ?? NameOf(file.Path);
     }
 
     /// <summary>A fleet's name from a file's or folder's: what is no letter or digit becomes a dash.</summary>
@@ -65,20 +80,25 @@ public sealed class FleetResolver(FleetFile file)
 
     private LaunchSpec? Launch(ModelDocument model, string path)
     {
-        if (FleetChecks.IsRemote(model.Source!) || model.Cache is true)
-        {
-            _problems.Add(FleetChecks.IsRemote(model.Source!) ? $"{path}.source" : $"{path}.cache",
-                "fetching into the model cache is not wired into this version yet; a local path used in place would do");
-            return null;
-        }
-
-        var modelPath = PathOf(model.Source!);
         var launch = model.Command.IsEmpty ? Preset(model, path) : new LaunchSpec { Command = Found(model.Command, path) };
         return launch is null ? null : launch with
         {
             Environment = model.Env?.Count > 0 ? model.Env : launch.Environment,
             ReadyPath = model.ReadyPath ?? launch.ReadyPath,
-            ModelPath = modelPath,
+            ModelPath = model.Cache is true || FleetChecks.IsRemote(model.Source!) ? null : PathOf(model.Source!),
+        };
+    }
+
+    private FetchSpec Fetch(ModelDocument model, WeighedArtifact weighed)
+    {
+        var (remote, files) = (FleetChecks.IsRemote(model.Source!), weighed.Files.IsDefault ? [] : weighed.Files);
+        if (remote && !files.IsEmpty) files = files.SetItem(0, files[0] with { Name = FetchSpec.FileNameOf(new Uri(model.Source!)) });
+        var hashes = model.DataSha256 ?? ImmutableSortedDictionary<string, string>.Empty;
+        return new FetchSpec
+        {
+            Source = remote ? model.Source! : PathOf(model.Source!),
+            Files = [.. files.Select(one => new FetchFile(one.Name, new Bytes(one.Bytes), one.Validator))],
+            Sha256 = model.Sha256 is { } own && !files.IsEmpty ? hashes.SetItem(files[0].Name, own) : hashes,
         };
     }
 
@@ -108,19 +128,19 @@ public sealed class FleetResolver(FleetFile file)
         return command;
     }
 
-    private ModelSpec? Model(ModelDocument model, string path, LaunchSpec launch)
+    private static ModelSpec Model(ModelDocument model, Footprint footprint, string source, bool cached)
     {
-        if (Weigh(model, path) is not { } footprint) return null;
         var engine = model.Command.IsEmpty ? ScalarKind.NameOf(KindOf(model)) : "custom";
         var gpus = Gpus(model);
-        var needs = EngineProfile.Named(engine).Needs(footprint, gpus, model.Cores, cached: false);
+        var needs = EngineProfile.Named(engine).Needs(footprint, gpus, model.Cores, cached);
         if (model.Memory is { LoadPeak: { } peak, Steady: { } steady }) needs = needs with { Host = new MemoryNeed(peak, steady) };
         var min = model.MinReplicas ?? 0;
         return new ModelSpec
         {
             Id = ModelId.Of(model.Name!),
             Version = model.Version ?? Short(footprint.Digest),
-            Source = launch.ModelPath!,
+            Source = source,
+            Cached = cached,
             Footprint = footprint,
             Slo = new Slo(model.Slo?.Latency ?? TimeSpan.FromSeconds(2), model.Slo?.Attainment?.Value ?? 0.99),
             Priority = model.Priority ?? 0,
@@ -143,55 +163,7 @@ public sealed class FleetResolver(FleetFile file)
         };
     }
 
-    private Footprint? Weigh(ModelDocument model, string path)
-    {
-        var source = PathOf(model.Source!);
-        var format = FormatOf(model);
-        try
-        {
-            if (!File.Exists(source) && !Directory.Exists(source)) _problems.Add($"{path}.source", $"{source} does not exist");
-            else if (format is ModelFormat.Onnx or ModelFormat.Gguf) return FootprintReader.Read(source);
-            else if (model.Weights is { } weights) return Declared(source, format, weights);
-            else _problems.Add($"{path}.weights", "missing; only ONNX and GGUF files are weighed by their header, a size such as 250MB would do");
-        }
-        catch (ArtifactException unreadable)
-        {
-            _problems.Add($"{path}.source", Show.Text(unreadable.Message, 400));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            _problems.Add($"{path}.source", $"{source} cannot be read: {Show.Text(e.Message, 200)}");
-        }
-
-        return null;
-    }
-
-    private static Footprint Declared(string source, ModelFormat format, Bytes weights)
-    {
-        var files = Directory.Exists(source)
-            ? [.. new DirectoryInfo(source).EnumerateFiles("*", SearchOption.AllDirectories).Take(FilesMax)]
-            : new List<FileInfo> { new(source) };
-        var listing = string.Join('\n', files.Select(one => string.Create(CultureInfo.InvariantCulture,
-            $"{Path.GetRelativePath(source, one.FullName)} {one.Length} {one.LastWriteTimeUtc.Ticks}")).Order(StringComparer.Ordinal));
-        return new Footprint
-        {
-            Format = format == ModelFormat.Safetensors ? ArtifactFormat.Safetensors : ArtifactFormat.Unknown,
-            Source = FootprintSource.Declared,
-            Digest = "listing-sha256:" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(listing))),
-            OnDisk = new Bytes(files.Sum(one => one.Length)),
-            Weights = weights,
-        };
-    }
-
-    private static ModelFormat FormatOf(ModelDocument model) => model.Format ?? Path.GetExtension(model.Source!).ToUpperInvariant() switch
-    {
-        ".ONNX" => ModelFormat.Onnx,
-        ".GGUF" => ModelFormat.Gguf,
-        ".SAFETENSORS" => ModelFormat.Safetensors,
-        _ => ModelFormat.Other,
-    };
-
-    private static ServerKind KindOf(ModelDocument model) => model.Server ?? FormatOf(model) switch
+    private static ServerKind KindOf(ModelDocument model) => model.Server ?? ModelWeigher.FormatOf(model) switch
     {
         ModelFormat.Gguf => ServerKind.LlamaServer,
         ModelFormat.Safetensors => ServerKind.Vllm,
@@ -203,7 +175,7 @@ public sealed class FleetResolver(FleetFile file)
 
     private static string Short(string digest) => digest[(digest.LastIndexOf(':') + 1)..] is { Length: > 12 } hex ? hex[..12] : digest;
 
-    private static LocalNodeOptions Node(MachineDocument machine)
+    private LocalNodeOptions Node(MachineDocument machine)
     {
         var defaults = new LocalNodeOptions();
         return new LocalNodeOptions
@@ -211,7 +183,7 @@ public sealed class FleetResolver(FleetFile file)
             MemoryBudget = machine.Memory,
             Cores = machine.Cores,
             DeviceMemoryBudget = machine.GpuMemory,
-            CacheFolder = machine.Cache?.Folder,
+            CacheFolder = machine.Cache?.Folder is { } folder ? PathOf(folder) : null,
             CacheBudget = machine.Cache?.Size,
             FetchBandwidth = machine.Cache?.Bandwidth,
             StopGrace = machine.StopGrace ?? defaults.StopGrace,

@@ -186,6 +186,7 @@ public sealed class FleetHost : IAsyncDisposable
             StateFolder = options.StateFolder,
             Node = options.Definition.Node,
             Launch = (model, _) => definition.Now.Launches.GetValueOrDefault(model),
+            Fetch = model => definition.Now.Fetches.GetValueOrDefault(model),
             Spec = () => definition.Now.Spec,
             Routing = new Routing(router.Publish, router.ReadTraffic, router.Outstanding, router.WaitForChangeAsync),
             Time = time,

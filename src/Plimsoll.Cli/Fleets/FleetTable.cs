@@ -8,8 +8,8 @@ public static class FleetTable
 {
     public const int WidthMin = 60;
 
-    /// <summary>All but the model's name: weight 9, tier 7, replicas 12, demand 8, forecast 8, memory 9, and six gaps.</summary>
-    private const int FixedWidth = 59;
+    /// <summary>All but the model's name: weight 9, tier 9, replicas 12, demand 8, forecast 8, memory 9, and six gaps.</summary>
+    private const int FixedWidth = 61;
 
     /// <summary>Lines that reasons get at least, where a terminal is too low for everything.</summary>
     private const int ReasonsMin = 3;
@@ -17,7 +17,7 @@ public static class FleetTable
     /// <param name="spec">What was asked.</param>
     /// <param name="seen">What was seen.</param>
     /// <param name="plan">What was decided.</param>
-    /// <param name="width">Columns; no line is longer where they are 64 or more.</param>
+    /// <param name="width">Columns; no line is longer where they are 66 or more.</param>
     /// <param name="height">Lines there are; models at rest are left out, and counted, where they are too few.</param>
     public static ImmutableArray<string> Lines(FleetSpec spec, FleetSnapshot seen, Plan plan, int width, int height = int.MaxValue)
     {
@@ -29,7 +29,11 @@ public static class FleetTable
         var longest = spec.Models.Select(model => model.Id.Value.Length).DefaultIfEmpty(0).Max();
         var name = Math.Clamp(longest, 5, Math.Max(5, width - FixedWidth));
         var verdicts = plan.Models.ToDictionary(verdict => verdict.Model);
-        var memory = seen.Nodes.Select(node => Cut(Memory(node, seen), width)).ToList();
+        List<string> memory =
+        [
+            .. seen.Nodes.Select(node => Cut(Memory(node, seen), width)),
+            .. seen.Nodes.Where(node => node.CacheBudget is not null).Select(node => Cut(Cache(node, seen), width)),
+        ];
         var room = height == int.MaxValue ? int.MaxValue : Math.Max(0, height - 1 - memory.Count);
         var rows = spec.Models.Length <= room - ReasonsMin ? spec.Models : Liveliest(spec, seen, verdicts, Math.Max(1, room - ReasonsMin - 1));
         lines.Add(Row(name, "MODEL", "WEIGHT", "TIER", "REPLICAS", "DEMAND", "FORECAST", "MEMORY"));
@@ -37,7 +41,7 @@ public static class FleetTable
         {
             var verdict = verdicts.GetValueOrDefault(model.Id);
             lines.Add(Row(
-                name, model.Id.Value, model.Footprint.Weights.ToString(), Tier(model, seen), Replicas(model.Id, seen),
+                name, model.Id.Value, model.Footprint.Weights.ToString(), ShownTier(model, seen), Replicas(model.Id, seen),
                 Rate(verdict?.DemandPerSecond), Rate(verdict?.ForecastPerSecond), Memory(model.Id, seen)));
         }
 
@@ -77,9 +81,26 @@ public static class FleetTable
         return own.FirstOrDefault(replica => replica.State is ReplicaState.Ready or ReplicaState.Draining or ReplicaState.Drained) is { } warm
             ? warm.Placement.Devices.IsEmpty ? "memory" : "device"
             : own.Any(replica => replica.State == ReplicaState.Asleep) ? "asleep"
-            : !model.Cached || seen.Cache.Any(copy => copy.Model == model.Id && copy.Complete) ? "disk"
+            : own.Any(replica => replica.State == ReplicaState.Loading) ? "loading"
+            : !model.Cached || seen.Cache.Any(copy => copy.Model == model.Id && copy.Version == model.Version && copy.Complete) ? "disk"
+            : Fetch(model, seen) is not null ? "fetching"
             : "remote";
     }
+
+    /// <summary>The tier, and how far a fetch is: "fetch 43%".</summary>
+    public static string ShownTier(ModelSpec model, FleetSnapshot seen)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(seen);
+        var tier = Tier(model, seen);
+        if (tier != "fetching") return tier;
+        return Fetch(model, seen) is { Done: { } done, Total: { Value: > 0 } total }
+            ? string.Create(CultureInfo.InvariantCulture, $"fetch {Math.Clamp(done.Value * 100 / total.Value, 0, 99)}%") : "fetch";
+    }
+
+    /// <summary>The fetch of its weights that is under way; null when none is.</summary>
+    public static WorkInFlight? Fetch(ModelSpec model, FleetSnapshot seen) =>
+        seen.InFlight.FirstOrDefault(work => work.Kind == WorkKind.Fetching && work.Model == model.Id);
 
     /// <summary>"1", "0 +1 loading", "2 -1 ending", "0, 1 asleep".</summary>
     public static string Replicas(ModelId model, FleetSnapshot seen)
@@ -128,10 +149,21 @@ public static class FleetTable
     {
         var (used, unknown) = Used(seen.Replicas.Where(replica => replica.Placement.Node == node.Id));
         var budget = Bytes.Min(node.HostMemory, node.HostMemoryBudget);
-        var share = budget.Value == 0 ? 0 : Math.Clamp((double)used.Value / budget.Value, 0, 1);
-        var bar = new string('#', (int)Math.Round(share * 20)).PadRight(20, '.');
-        return $"memory [{bar}] {used} of {budget}{(unknown > 0 ? $", {unknown} not measured yet" : "")}, {node.Cores} cores";
+        return $"memory [{Bar(used, budget)}] {used} of {budget}{(unknown > 0 ? $", {unknown} not measured yet" : "")}, {node.Cores} cores";
     }
+
+    private static string Cache(NodeState node, FleetSnapshot seen)
+    {
+        var copies = seen.Cache.Where(copy => copy.Node == node.Id).ToList();
+        var used = copies.Aggregate(Bytes.Zero, (sum, copy) => sum + copy.Size);
+        var whole = copies.Count(copy => copy.Complete);
+        return $"cache  [{Bar(used, node.CacheBudget!.Value)}] {used} of {node.CacheBudget}, "
+            + $"{whole} {(whole == 1 ? "model" : "models")}{(copies.Count > whole ? $", {copies.Count - whole} unfinished" : "")}"
+            + (node.CacheFileSystemFree is { State: SignalState.Missing, Why: { } why } ? $"; {why}" : "");
+    }
+
+    private static string Bar(Bytes used, Bytes budget) =>
+        new string('#', (int)Math.Round(20 * (budget.Value == 0 ? 0 : Math.Clamp((double)used.Value / budget.Value, 0, 1)))).PadRight(20, '.');
 
     private static string Memory(ModelId model, FleetSnapshot seen)
     {
@@ -160,5 +192,5 @@ public static class FleetTable
 
     private static string Row(
         int name, string model, string weight, string tier, string replicas, string demand, string forecast, string memory) =>
-        $"{CutName(model, name).PadRight(name)} {weight,9} {tier,-7} {replicas,-12} {demand,8} {forecast,8} {memory,9}";
+        $"{CutName(model, name).PadRight(name)} {weight,9} {tier,-9} {replicas,-12} {demand,8} {forecast,8} {memory,9}";
 }

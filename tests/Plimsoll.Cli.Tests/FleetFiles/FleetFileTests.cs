@@ -67,6 +67,12 @@ public sealed class FleetFileTests
         "f:4:12: models[0].command: no argument holds {port}; without it the server cannot know where to listen")]
     [InlineData("models:\n- name: a\n  source: ftp://h/a.onnx",
         "f:3:11: models[0].source: found \"ftp://h/a.onnx\"; a path, or an address with http:// or https://, would do")]
+    [InlineData("models:\n- name: a\n  source: ftp://me:s3cret@h/a.onnx?token=s3cret",
+        "f:3:11: models[0].source: found \"ftp://h/a.onnx\"; a path, or an address with http:// or https://, would do")]
+    [InlineData("models:\n- name: a\n  source: https://h/a.onnx\n  dataSha256: {w.bin: 12}",
+        "f:4:15: models[0].dataSha256.w.bin: found \"12\"; 64 hexadecimal digits would do")]
+    [InlineData("models:\n- name: a\n  source: https://h/a.onnx\n  cache: false",
+        "f:4:10: models[0].cache: found \"false\"; an http(s) source is always fetched into the cache, leave it out")]
     [InlineData("name: a/b\nmodels:\n- name: a\n  source: a.onnx",
         "f:1:7: name: found \"a/b\"; letters, digits, '.', '_' and '-', at most 64, would do")]
     [InlineData("a: &x 1\nmodels: *x", "f:1:4: found an anchor (&name); write the value out at each place")]
@@ -77,6 +83,19 @@ public sealed class FleetFileTests
         "f:4:19: gateway.apiKey: either env or file would do")]
     public void A_mistake_is_named_with_its_place_and_what_would_do(string yaml, string problem) =>
         Assert.Equal([problem], FleetFile.Parse(yaml, "f").Problems.Lines());
+
+    [Fact]
+    public void The_example_of_the_model_caches_page_is_a_fleet_file()
+    {
+        var page = File.ReadAllText(Path.Combine(FleetSchemaTests.Repository(), "docs", "model-cache.md"));
+        var start = page.IndexOf("```yaml\n", StringComparison.Ordinal) + 8;
+
+        var file = FleetFile.Parse(page[start..page.IndexOf("```", start, StringComparison.Ordinal)], "f");
+
+        Assert.Equal([], file.Problems.Lines());
+        Assert.Equal([null, true], file.Document.Models.Select(model => model.Cache));
+        Assert.Equal(42_949_672_960, file.Document.Machine!.Cache!.Size!.Value.Value);
+    }
 
     [Fact]
     public void All_mistakes_are_told_at_once_in_the_order_of_the_file()

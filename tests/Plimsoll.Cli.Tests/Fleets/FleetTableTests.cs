@@ -10,9 +10,9 @@ public sealed class FleetTableTests
     public void A_fleet_is_shown_in_eighty_columns() =>
         Assert.Equal(
             [
-                "MODEL                    WEIGHT TIER    REPLICAS       DEMAND FORECAST    MEMORY",
-                "a-name-tha..ts-column  1.40 GiB memory  1               0.5/s    120/s  1.50 GiB",
-                "small                  25.0 MiB disk    0 +1 loading        ?        ?         ?",
+                "MODEL                  WEIGHT TIER      REPLICAS       DEMAND FORECAST    MEMORY",
+                "a-name-th..s-column  1.40 GiB memory    1               0.5/s    120/s  1.50 GiB",
+                "small                25.0 MiB loading   0 +1 loading        ?        ?         ?",
             ],
             FleetTable.Lines(Spec(), Seen(), Plan(), 80).Take(3));
 
@@ -36,12 +36,60 @@ public sealed class FleetTableTests
         var lines = FleetTable.Lines(spec, seen, plan, 80, 20);
 
         Assert.Equal(20, lines.Length);
-        Assert.Equal("model-33  25.0 MiB memory  1              0.03/s      0/s  90.0 MiB", lines[14]);
+        Assert.Equal("model-33  25.0 MiB memory    1              0.03/s      0/s  90.0 MiB", lines[14]);
         Assert.Equal("and 26 more; plimsoll status shows all", lines[15]);
         Assert.StartsWith("memory [", lines[16], StringComparison.Ordinal);
         Assert.StartsWith("model-01: ", lines[17], StringComparison.Ordinal);
         // All of it where there is room.
         Assert.Equal(1 + 40 + 1 + 40, FleetTable.Lines(spec, seen, plan, 80).Length);
+    }
+
+    [Fact]
+    public void A_cached_model_shows_how_far_its_weights_are()
+    {
+        var model = Model("m", Bytes.MiB(25)) with { Cached = true };
+        var seen = Seen();
+        WorkInFlight Fetch(Bytes? done) => new()
+        {
+            Step = StepId.Of("prefetch/m@1/local"),
+            Kind = WorkKind.Fetching,
+            StartedAt = At,
+            Model = model.Id,
+            Done = done,
+            Total = Bytes.MiB(100),
+        };
+        CachedArtifact Copy(string version) => new()
+        {
+            Node = NodeId.Of("local"),
+            Model = model.Id,
+            Version = version,
+            Size = Bytes.MiB(25),
+            Complete = true,
+        };
+
+        Assert.Equal("remote", FleetTable.ShownTier(model, seen));
+        Assert.Equal("fetch", FleetTable.ShownTier(model, seen with { InFlight = [Fetch(null)] }));
+        Assert.Equal("fetch 43%", FleetTable.ShownTier(model, seen with { InFlight = [Fetch(Bytes.MiB(43.9))], Cache = [Copy("0")] }));
+        Assert.Equal("disk", FleetTable.ShownTier(model, seen with { Cache = [Copy("1")] }));
+    }
+
+    [Fact]
+    public void The_cache_is_shown_against_its_bound()
+    {
+        var seen = Seen();
+        seen = seen with
+        {
+            Nodes = [seen.Nodes[0] with { CacheBudget = Bytes.MiB(100), CacheFileSystemFree = Signal.Missing<Bytes>("the disk is gone") }],
+            Cache =
+            [
+                new CachedArtifact { Node = NodeId.Of("local"), Model = ModelId.Of("m"), Version = "1", Size = Bytes.MiB(40), Complete = true },
+                new CachedArtifact { Node = NodeId.Of("local"), Model = ModelId.Of("n"), Version = "1", Size = Bytes.MiB(10), Complete = false },
+            ],
+        };
+
+        Assert.Contains(
+            "cache  [##########..........] 50.0 MiB of 100 MiB, 1 model, 1 unfinished; the...",
+            FleetTable.Lines(Spec(), seen, Plan(), 80));
     }
 
     [Fact]
