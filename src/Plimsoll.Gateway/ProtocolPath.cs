@@ -1,14 +1,22 @@
+using System.Collections.Frozen;
+
 namespace Plimsoll.Gateway;
 
-internal enum Endpoint { Unknown, ServerMetadata, Live, Ready, ModelMetadata, ModelReady, Infer, ModelList, ModelEntry, OpenAi }
+internal enum Endpoint { Unknown, ServerMetadata, Live, Ready, ModelMetadata, ModelReady, Infer, ModelList, ModelEntry, OpenAi, UnknownOpenAi }
 
 /// <summary>What a request's path asks for: the Open Inference Protocol v2 or an OpenAI-style API.</summary>
 /// <param name="Endpoint">Which call.</param>
 /// <param name="Model">The model named in the path; null where the body names it or none is meant.</param>
 internal readonly record struct ProtocolPath(Endpoint Endpoint, string? Model)
 {
+    // What serves a request. Servers have calls beside them under the same prefix that change the server itself, such as
+    // vLLM's load_lora_adapter, and clients have no business there.
+    private static readonly FrozenSet<string> OpenAiCalls = FrozenSet.Create(StringComparer.Ordinal,
+        "/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages", "/v1/embeddings", "/v1/pooling", "/v1/classify",
+        "/v1/score", "/v1/rerank", "/v1/moderations", "/v1/images/generations", "/v1/audio/speech");
+
     /// <summary>True when errors are told in OpenAI's shape.</summary>
-    public bool IsOpenAi => Endpoint is Endpoint.OpenAi or Endpoint.ModelList or Endpoint.ModelEntry;
+    public bool IsOpenAi => Endpoint is Endpoint.OpenAi or Endpoint.ModelList or Endpoint.ModelEntry or Endpoint.UnknownOpenAi;
 
     /// <summary>Whether it changes nothing and so takes GET and HEAD; all others take POST alone.</summary>
     public bool IsRead => Endpoint is not (Endpoint.Infer or Endpoint.OpenAi);
@@ -23,7 +31,9 @@ internal readonly record struct ProtocolPath(Endpoint Endpoint, string? Model)
         if (rest.SequenceEqual("/v1/models")) return new ProtocolPath(Endpoint.ModelList, null);
         if (rest.StartsWith("/v1/models/", StringComparison.Ordinal))
             return new ProtocolPath(Endpoint.ModelEntry, rest["/v1/models/".Length..].ToString());
-        return new ProtocolPath(rest.StartsWith("/v1/", StringComparison.Ordinal) ? Endpoint.OpenAi : Endpoint.Unknown, null);
+        if (!rest.StartsWith("/v1/", StringComparison.Ordinal)) return new ProtocolPath(Endpoint.Unknown, null);
+        return new ProtocolPath(
+            OpenAiCalls.GetAlternateLookup<ReadOnlySpan<char>>().Contains(rest) ? Endpoint.OpenAi : Endpoint.UnknownOpenAi, null);
     }
 
     // models/NAME, models/NAME/ready, models/NAME/infer, each with /versions/V in between.

@@ -20,7 +20,7 @@ internal sealed class RequestHandler(
         var path = ProtocolPath.Parse(context.Request.Path.Value ?? "");
         var method = context.Request.Method;
         if (!IsAllowed(context)) return Answer.UnauthorizedAsync(context, path);
-        if (path.Endpoint != Endpoint.Unknown && !(path.IsRead ? HttpMethods.IsGet(method) || HttpMethods.IsHead(method) : HttpMethods.IsPost(method)))
+        if (path.Endpoint is not (Endpoint.Unknown or Endpoint.UnknownOpenAi) && !(path.IsRead ? HttpMethods.IsGet(method) || HttpMethods.IsHead(method) : HttpMethods.IsPost(method)))
             return Answer.MethodAsync(context, path, path.IsRead ? "GET, HEAD" : "POST");
 
         // A tunnel would keep a place in a replica for as long as its client likes, or take none at all.
@@ -37,7 +37,7 @@ internal sealed class RequestHandler(
             Endpoint.Infer => InferAsync(context, path),
             Endpoint.OpenAi => OpenAiAsync(context, path),
             Endpoint.ModelMetadata or Endpoint.ModelReady => AskAsync(context, path),
-            _ => Answer.ErrorAsync(context, path, StatusCodes.Status404NotFound, $"{context.Request.Path} is not served here; /v2/models/MODEL/infer and /v1/… are"),
+            _ => Answer.ErrorAsync(context, path, StatusCodes.Status404NotFound, $"{context.Request.Path} is not served here; /v2/models/MODEL/infer, /v1/chat/completions and the like are"),
         };
     }
 

@@ -126,7 +126,8 @@ public sealed partial class LocalFleet
             ReplicaState.Stopping => " after it was told to end",
             _ => "",
         };
-        var tail = asked ? "" : ReplicaLog.Tail(record.LogFile);
+        // One that was ended before it was ever ready may have said what it waits for.
+        var tail = asked && record.LoadPeak is not null ? "" : ReplicaLog.Tail(record.LogFile);
         return new Outcome.Exited
         {
             At = _time.GetUtcNow(),

@@ -78,6 +78,9 @@ public sealed partial class LocalFleet
         Reserved = replica.Record.Needs,
         HostMemory = replica.MemoryNow() is { } memory
             ? Signal.Known(memory, now) : Signal.Missing<Bytes>("its processes could not be read"),
+        DeviceMemory = _gpus is null || replica.Record.Placement.Devices.IsEmpty
+            ? Signal.Missing<Bytes>("it runs on no device")
+            : _gpus.UsedBy([.. replica.Members.Select(member => member.Pid)]),
         Outstanding = _parts.Routing.Outstanding(replica.Id),
         Concurrency = replica.Record.Concurrency,
     };

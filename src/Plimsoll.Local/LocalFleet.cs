@@ -47,6 +47,7 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
     private Task _tending = Task.CompletedTask;
     private Task _watchingGpus = Task.CompletedTask;
     private TaskCompletionSource _changed = NewSignal();
+    private volatile bool _keep;
     private bool _disposed;
 
     private LocalFleet(LocalFleetParts parts, FleetLock fleetLock)
@@ -103,12 +104,18 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
     /// <summary>Begins to sample the memory of all replicas together, until the sampler is disposed of.</summary>
     public MemorySampler SampleMemory() => new(MembersByModel, () => _fleetCgroup?.Peak, _time);
 
+    /// <summary>
+    /// Has the replicas outlive this controller, as after a kill: the next one adopts them. For a controller that fails,
+    /// whose mistake must not cost what serves.
+    /// </summary>
+    public void KeepReplicas() => _keep = true;
+
     /// <summary>Ends all replicas, unless they are to be left running, and waits until none is left.</summary>
     public async ValueTask DisposeAsync()
     {
         if (_disposed) return;
         _disposed = true;
-        if (!_parts.Node.LeaveRunning)
+        if (!_parts.Node.LeaveRunning && !_keep)
         {
             lock (_gate)
             {

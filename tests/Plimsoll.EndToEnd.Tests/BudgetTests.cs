@@ -41,7 +41,7 @@ public sealed class BudgetTests
         var up = scene.Up();
         var gateway = await up.GatewayAsync();
         var inTurn = 0;
-        var traffic = Traffic.StartPhased(gateway, 50, Models, _ => Models[Volatile.Read(ref inTurn) % Models.Length]);
+        using var traffic = Traffic.StartPhased(gateway, 50, Models, () => Models[Volatile.Read(ref inTurn) % Models.Length]);
         for (; inTurn < turns * Models.Length; Interlocked.Increment(ref inTurn))
         {
             var model = ModelId.Of(Models[inTurn % Models.Length]);

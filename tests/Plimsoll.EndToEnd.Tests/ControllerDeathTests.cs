@@ -20,7 +20,7 @@ public sealed class ControllerDeathTests
         var gateway = await first.GatewayAsync();
         await first.LineAsync("ready left-1");
         await first.LineAsync("ready right-1");
-        var traffic = Traffic.Start(gateway, 100, "left", "right");
+        using var traffic = Traffic.Start(gateway, 100, "left", "right");
         await traffic.MoreAsync(100);
         // What was measured at ready is in the tick after it.
         await Scene.UntilAsync(() => Known(scene).All(model => model.Samples > 0), () => "no memory was measured");

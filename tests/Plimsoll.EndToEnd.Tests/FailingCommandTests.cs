@@ -26,7 +26,7 @@ public sealed class FailingCommandTests
         Assert.Matches(@"failed \d+ times, next try in .+: exited with code 3 while loading; the end of its output: there is no option --prot", explained);
 
         await scene.EndAsync(up, code: 1);
-        Assert.Matches(@"^plimsoll: no replica ever became ready, \d+ died; plimsoll history says how$", up.Error.TrimEnd().Split('\n')[^1]);
+        Assert.Matches(@"^plimsoll: no replica ever became ready: \d+ died, 0 took too long; plimsoll history says how$", up.Error.TrimEnd().Split('\n')[^1]);
         Assert.DoesNotContain("   at ", up.Error, StringComparison.Ordinal);
     }
 
@@ -45,8 +45,11 @@ public sealed class FailingCommandTests
         var stop = await up.LineAsync("stop tiny-1");
         Assert.Matches("stop tiny-1: loading for .+ times the .+ expected", stop);
         await up.LineAsync("start tiny-2");
-        Assert.Contains("still loading after", Scene.Unfolded(await scene.SaysAsync("history")) + Scene.Unfolded(await scene.SaysAsync("explain", "tiny")), StringComparison.Ordinal);
+        var history = Scene.Unfolded(await scene.SaysAsync("history"));
+        Assert.Contains("stop tiny-1: loading for", history, StringComparison.Ordinal);
+        Assert.Matches(@"exited: tiny-1 ended as asked: .+ after it was told to end; the end of its output: \| warming up", history);
 
         await scene.EndAsync(up, code: 1);
+        Assert.Equal("plimsoll: no replica ever became ready: 0 died, 1 took too long; plimsoll history says how\n", up.Error);
     }
 }

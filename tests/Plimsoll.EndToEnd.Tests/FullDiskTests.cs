@@ -14,7 +14,7 @@ public sealed class FullDiskTests
         var up = scene.Up();
         var gateway = await up.GatewayAsync();
         await up.LineAsync("ready tiny-1");
-        var traffic = Traffic.Start(gateway, 50, "tiny");
+        using var traffic = Traffic.Start(gateway, 50, "tiny");
         await traffic.MoreAsync(50);
 
         var filler = Path.Combine(disk.Folder, "filler");
@@ -33,8 +33,10 @@ public sealed class FullDiskTests
         Assert.Equal("", Traffic.Failures(await traffic.StopAsync()));
         Assert.Equal("tiny-1", Assert.Single(scene.Replicas()).Replica);
         await scene.EndAsync(up);
-        // Only that it was not recorded: one warning, and no more.
-        Assert.Single(up.Error.TrimEnd().Split('\n'));
+        // Said once, not at every tick; and of nothing else than the journal.
+        var lines = up.Error.TrimEnd().Split('\n');
+        Assert.Single(lines, line => line.Contains(trouble, StringComparison.Ordinal));
+        Assert.All(lines, line => Assert.StartsWith($"plimsoll: {Path.Combine(scene.State, "journal.db")}: ", line, StringComparison.Ordinal));
         Assert.Equal(0, (await scene.ReplayAsync()).Differing);
     }
 }

@@ -18,7 +18,7 @@ public sealed class ReplicaDeathTests
         await up.LineAsync("ready left-1");
         await up.LineAsync("ready right-1");
         var other = scene.PidOf("right-1");
-        var traffic = Traffic.Start(gateway, 100, "left", "right");
+        using var traffic = Traffic.Start(gateway, 100, "left", "right");
         await traffic.MoreAsync(100);
 
         foreach (var n in (int[])[1, 2])

@@ -42,7 +42,7 @@ public sealed class ScaleDownTests
         ImmutableArray<ReplicaId> serving = [.. Enumerable.Range(0, Replicas).Select(_ => ReplicaId.Of(Model, ordinal++))];
         await ApplyAsync(fleet, [.. serving.Select(one => Start(spec, one))]);
         await UntilAsync(fleet, seen => seen.Count(one => one.State == ReplicaState.Ready) == Replicas);
-        var traffic = Traffic.Start(gateway.Address, 400, Model.Value);
+        using var traffic = Traffic.Start(gateway.Address, 400, Model.Value);
         await traffic.MoreAsync(100);
         var scaleDowns = 0;
         var busy = 0;
@@ -98,10 +98,11 @@ public sealed class ScaleDownTests
     private static async Task UntilAsync(LocalFleet fleet, Func<ImmutableArray<InferenceReplica>, bool> holds)
     {
         var since = TimeProvider.System.GetTimestamp();
-        while ((await fleet.ObserveAsync(Scene.Cancel)).Replicas is var seen && !holds(seen))
+        while (await fleet.ObserveAsync(Scene.Cancel) is var seen && !holds(seen.Replicas))
         {
+            Assert.DoesNotContain(seen.Outcomes, outcome => outcome is Outcome.Exited { Asked: false } or Outcome.StepFailed);
             Assert.True(TimeProvider.System.GetElapsedTime(since) < Scene.Patience,
-                $"it never came to that: {string.Join(", ", seen.Select(one => $"{one.Id} {one.State}"))}");
+                $"it never came to that: {string.Join(", ", seen.Replicas.Select(one => $"{one.Id} {one.State}"))}");
             await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, Scene.Cancel);
         }
     }

@@ -243,6 +243,26 @@ public sealed class GatewayTests : GatewayScene
         Assert.Contains("data: two", await reader.ReadToEndAsync(Patience), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("/v1/load_lora_adapter")]
+    [InlineData("/v1/chat/completions/render")]
+    public async Task Calls_that_change_a_server_do_not_reach_it(string path)
+    {
+        var gateway = await GatewayAsync();
+        var reached = 0;
+        var upstream = await UpstreamAsync(_ =>
+        {
+            Interlocked.Increment(ref reached);
+            return Task.CompletedTask;
+        });
+        Router.Publish(new RouteTable([Route(Bert, Replica(1, upstream.Address))]));
+        using var body = new StringContent("""{"model":"bert"}""");
+        using var response = await Client.PostAsync(new Uri(gateway, path), body, Patience);
+        Assert.Equal(HttpStatusCode.NotFound, response.StatusCode);
+        Assert.Contains("\"type\"", await response.Content.ReadAsStringAsync(Patience), StringComparison.Ordinal);
+        Assert.Equal(0, reached);
+    }
+
     [Fact]
     public async Task Ten_thousand_requests_through_twenty_forced_drains_lose_none()
     {

@@ -6,6 +6,7 @@ using Plimsoll.Cli.Demo.Traffic;
 using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Cli.Load;
 using Plimsoll.Cli.Load.Traces;
+using Plimsoll.Local;
 
 namespace Plimsoll.Cli.Commands;
 
@@ -63,7 +64,7 @@ public static class CommandLine
             foreach (var line in problem.Message.Split('\n')) await error.WriteLineAsync($"plimsoll: {line}").ConfigureAwait(false);
             return problem.Code;
         }
-        catch (Exception unusable) when (unusable is ArtifactException or TraceException)
+        catch (Exception unusable) when (unusable is ArtifactException or TraceException or JournalException)
         {
             await error.WriteLineAsync($"plimsoll: {Show.Text(unusable.Message, 400)}").ConfigureAwait(false);
             return unusable is TraceException ? ExitCode.BadInput : ExitCode.Failed;

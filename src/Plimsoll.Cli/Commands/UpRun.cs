@@ -28,7 +28,7 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
         var live = !arguments.Plain && ReferenceEquals(output, Console.Out) && !Console.IsOutputRedirected
             && AnsiConsole.Profile.Capabilities is { Ansi: true, Interactive: true };
         var ticks = new ConcurrentQueue<Tick>();
-        var (served, died) = (false, 0);
+        var (served, died, overdue) = (false, 0, 0);
         var lines = new ConcurrentQueue<string>();
         var host = await FleetHost.StartAsync(
             new FleetHostOptions(definition, arguments.Policy, state),
@@ -36,6 +36,7 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
             {
                 served |= tick.Snapshot.Replicas.Any(replica => replica.State == ReplicaState.Ready);
                 died += tick.Snapshot.Outcomes.Count(outcome => outcome is Outcome.Exited { Asked: false });
+                overdue += tick.Plan.Steps.Count(step => step.Reason.Rule == Rule.StopLoadOverdue && tick.Applied.Started.Contains(step.Id));
                 // A terminal that is stopped must not make the queue grow; only the newest are of use.
                 if (ticks.Count < 1000) ticks.Enqueue(tick);
             },
@@ -56,8 +57,9 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
         await output.WriteLineAsync(arguments.LeaveRunning ? "ended; the next up of this fleet takes its replicas over" : "ended; nothing is left running")
             .ConfigureAwait(false);
 
-        if (served || died == 0) return ExitCode.Ok;
-        throw new CommandException(ExitCode.Failed, $"no replica ever became ready, {died} died; plimsoll history says how");
+        if (served || died + overdue == 0) return ExitCode.Ok;
+        throw new CommandException(
+            ExitCode.Failed, $"no replica ever became ready: {died} died, {overdue} took too long; plimsoll history says how");
     }
 
     private async Task<FleetDefinition> DefineAsync(UpArguments arguments, CancellationToken cancellationToken)

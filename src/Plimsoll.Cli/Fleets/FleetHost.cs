@@ -25,6 +25,7 @@ public sealed class FleetHost : IAsyncDisposable
     private readonly GatewayHost _gateway;
     private readonly DefinitionSwitch _definition;
     private readonly Task<Knowledge> _loop;
+    private readonly bool _afresh;
     private volatile Tick? _last;
     private bool _disposed;
 
@@ -32,7 +33,7 @@ public sealed class FleetHost : IAsyncDisposable
         FleetHostOptions options, DefinitionSwitch definition, LocalFleet fleet, Journal journal, GatewayHost gateway, long firstTick,
         Action<Tick> applied, TimeProvider time)
     {
-        (_definition, _fleet, _journal, _gateway) = (definition, fleet, journal, gateway);
+        (_definition, _fleet, _journal, _gateway, _afresh) = (definition, fleet, journal, gateway, options.Afresh);
         var loop = new ControlLoop(fleet, new Planner(Policies.Named(options.Policy)), time, journal.AppendAsync, tick =>
         {
             journal.Applied(tick);
@@ -62,7 +63,8 @@ public sealed class FleetHost : IAsyncDisposable
     public void ThrowIfFailed()
     {
         if (_loop.IsFaulted)
-            throw new CommandException(ExitCode.Internal, $"the control loop failed: {_loop.Exception!.GetBaseException().Message}");
+            throw new CommandException(ExitCode.Internal, $"the control loop failed: {_loop.Exception!.GetBaseException().Message}"
+                + (_afresh ? "" : "; its replicas are left running, the next plimsoll up of this fleet takes them over"));
     }
 
     /// <summary>
@@ -126,13 +128,17 @@ public sealed class FleetHost : IAsyncDisposable
         }
     }
 
-    /// <summary>Ends the loop, lets requests under way finish, then ends the replicas unless they are to be left.</summary>
+    /// <summary>
+    /// Ends the loop, lets requests under way finish, then ends the replicas unless they are to be left. Where the loop has
+    /// failed they are: what serves is not to blame, and the next controller of this fleet takes it over.
+    /// </summary>
     public async ValueTask DisposeAsync()
     {
         if (_disposed) return;
         _disposed = true;
         await _ending.CancelAsync().ConfigureAwait(false);
         await ((Task)_loop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (_loop.IsFaulted && !_afresh) _fleet.KeepReplicas();
         await _gateway.DisposeAsync().ConfigureAwait(false);
         await _journal.DisposeAsync().ConfigureAwait(false);
         await _fleet.DisposeAsync().ConfigureAwait(false);

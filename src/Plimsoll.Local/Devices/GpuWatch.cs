@@ -54,6 +54,23 @@ internal sealed class GpuWatch(string program, TimeProvider time)
         })];
     }
 
+    /// <summary>What a replica's processes use of the device where they use most.</summary>
+    public Signal<Bytes> UsedBy(IReadOnlyCollection<int> pids) => UsedBy(_last.Reading, _last.At, pids);
+
+    internal static Signal<Bytes> UsedBy(GpuReading? reading, DateTimeOffset at, IReadOnlyCollection<int> pids)
+    {
+        var uses = reading?.Uses.Where(use => pids.Contains(use.Pid)).ToLookup(use => use.Uuid);
+        if (uses is null || uses.Count == 0) return Signal.Missing<Bytes>("nvidia-smi shows none of its processes");
+        var most = Bytes.Zero;
+        foreach (var device in uses)
+        {
+            if (device.Any(use => use.Used is null)) return Signal.Missing<Bytes>("nvidia-smi does not tell what they use");
+            most = Bytes.Max(most, device.Aggregate(Bytes.Zero, (sum, use) => sum + use.Used!.Value));
+        }
+
+        return Signal.Known(most, at);
+    }
+
     private Signal<Bytes> ForeignOn(Gpu gpu, Look look, IReadOnlySet<int> ours, IReadOnlySet<DeviceId> withReplicas)
     {
         if (gpu.Used is not { } used) return Signal.Missing<Bytes>("nvidia-smi does not tell this device's memory in use");

@@ -23,6 +23,24 @@ public sealed class DeviceTextTests
     }
 
     [Fact]
+    public void A_gang_is_charged_what_it_uses_on_its_fullest_device()
+    {
+        var at = new DateTimeOffset(2026, 11, 25, 12, 0, 0, TimeSpan.Zero);
+        var reading = NvidiaSmi.Parse("", """
+            GPU-a, 10, 1000
+            GPU-a, 11, 500
+            GPU-b, 10, 1400
+            GPU-b, 99, 9000
+            GPU-c, 12, [N/A]
+            """);
+
+        Assert.Equal(Signal.Known(Bytes.MiB(1500), at), GpuWatch.UsedBy(reading, at, [10, 11]));
+        Assert.Equal(SignalState.Missing, GpuWatch.UsedBy(reading, at, [12]).State);
+        Assert.Equal(SignalState.Missing, GpuWatch.UsedBy(reading, at, [13]).State);
+        Assert.Equal(SignalState.Missing, GpuWatch.UsedBy(null, at, [10]).State);
+    }
+
+    [Fact]
     public void Devices_and_their_users_are_read_from_what_nvidia_smi_prints()
     {
         const string Devices = """

@@ -37,6 +37,28 @@ public sealed class FleetAdoptionTests
     }
 
     [Fact]
+    public async Task A_controller_that_fails_can_leave_its_replicas_to_the_next()
+    {
+        var folder = RunningFleet.NewFolder();
+        var failing = await RunningFleet.OpenAsync(RunningFleet.Server(), folder: folder);
+        await failing.ApplyAsync(RunningFleet.Start(1));
+        await failing.UntilStateAsync(1, ReplicaState.Ready);
+        failing.Fleet.KeepReplicas();
+        await failing.DisposeAsync();
+        var left = RunningFleet.ProcessesOf(folder);
+        Assert.Single(left);
+
+        await using (var next = await RunningFleet.OpenAsync(RunningFleet.Server(), folder: folder))
+        {
+            Assert.Equal(ReplicaState.Ready, (await next.ObserveAsync()).Replicas.Single().State);
+            Assert.Equal(left, RunningFleet.ProcessesOf(folder));
+        }
+
+        Assert.Empty(RunningFleet.ProcessesOf(folder));
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
     public async Task A_replica_that_was_loading_goes_on_loading_under_the_next_controller()
     {
         var folder = RunningFleet.NewFolder();
