@@ -43,9 +43,8 @@ public static class StatusCommand
 
         var width = Width();
         var (state, isRunning) = State(journal, tick, addresses, age, trouble);
-        var header = $"fleet {addresses?.Fleet ?? Path.GetFileName(folder)}, {state}"
-            + (isRunning && addresses is not null ? $", requests to {addresses.Gateway}" : "");
-        foreach (var line in FleetTable.Wrap(header, width)) output.WriteLine(line);
+        output.WriteLine($"fleet {addresses?.Fleet ?? Path.GetFileName(folder)}, {state}");
+        if (isRunning && addresses is not null) output.WriteLine($"requests to {addresses.Gateway}");
         foreach (var line in trouble is null ? [] : FleetTable.Wrap(trouble, width)) output.WriteLine(line);
         foreach (var line in FleetTable.Lines(tick.Spec, tick.Snapshot, tick.Plan, width)) output.WriteLine(line);
         return ExitCode.Ok;

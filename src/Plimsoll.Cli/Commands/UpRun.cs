@@ -173,10 +173,11 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
         }).ConfigureAwait(false);
     }
 
-    // The last line and column stay empty: a text that fills the terminal scrolls it, and tears what is drawn again.
+    // The last line and three columns stay empty: a text that fills the terminal scrolls it, and so does the ^C that a
+    // terminal echoes behind it; what is drawn again would then be torn.
     private static List<string> Screen(FleetDefinition definition, FleetHost host, Tick? last, Queue<string> recent)
     {
-        var (width, height) = (Math.Max(FleetTable.WidthMin, AnsiConsole.Profile.Width - 1), AnsiConsole.Profile.Height);
+        var (width, height) = (Math.Max(FleetTable.WidthMin, AnsiConsole.Profile.Width - 3), AnsiConsole.Profile.Height);
         var header = Header(definition, host).SelectMany(line => FleetTable.Wrap(line, width)).ToList();
         if (last is null) return header;
         var fleet = FleetTable.Lines(

@@ -57,6 +57,13 @@ public static class LoadRun
         using var generator = new LoadGenerator(options, inputs, time);
         var took = await generator.RunAsync(Schedule(arguments), recorder.Record, cancellationToken).ConfigureAwait(false);
         var report = recorder.Report(arguments.Url.ToString(), arguments.Seed, took, arguments.Slo, notes.ToImmutable());
+        if (report.All.Due == 0 && !cancellationToken.IsCancellationRequested)
+        {
+            return await RefuseAsync(
+                error, "no request was due in that time; a longer --duration, a higher rate or another --seed would do", ExitCode.Failed)
+                .ConfigureAwait(false);
+        }
+
         if (arguments.Json)
         {
             await output.WriteLineAsync(JsonSerializer.Serialize(report, LoadJson.Default.LoadReport)).ConfigureAwait(false);

@@ -14,8 +14,9 @@ public static class LoadTable
         if (report.Models.Length > 1) yield return Row(report.All);
         yield return "";
         var notSent = report.All.NotSent > 0 ? $", {report.All.NotSent} not sent (bound on requests in flight)" : "";
-        yield return $"{report.All.Due} requests in {report.Seconds.ToString("0.0", CultureInfo.InvariantCulture)} s{notSent}; "
-            + $"p99.9 {Milliseconds(report.All.LatencyMs.P999)}.";
+        yield return $"{report.All.Due} {(report.All.Due == 1 ? "request" : "requests")} in "
+            + $"{report.Seconds.ToString("0.0", CultureInfo.InvariantCulture)} s{notSent}"
+            + (report.All.LatencyMs.Count == 0 ? "; none was answered with success." : $"; p99.9 {Milliseconds(report.All.LatencyMs.P999)}.");
         foreach (var model in report.Models)
         {
             if (model.Held > 0) yield return $"{model.Model}: {model.Held} held while it loaded, the longest {Milliseconds(model.LongestHeldMs)}.";

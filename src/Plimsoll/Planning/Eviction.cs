@@ -130,9 +130,10 @@ internal sealed class Eviction(
         owner.Held == 0 && owner.Outstanding == 0 && (owner.Idle is not { } idle || idle > owner.Load.P90);
 
     /// <summary>
-    /// Request-seconds lost by letting one replica go: P(needed before it could be back) × what then waits for the reload.
-    /// A return at rate λ makes the first request wait T and those behind it λT²/2 together. It could be back once
-    /// the claimant and then it have loaded. Replicas that stay take over what they have capacity for.
+    /// Request-seconds lost by letting one replica go: P(needed before it could be back) × what then waits. Requests at
+    /// rate λ that wait for a time A wait A + λA²/2 together. One that is in use is away until the claimant has loaded, has
+    /// served as long as an equal may not undo it, and it has loaded again; one that rests is back, when its requests
+    /// return, after its own load. Replicas that stay take over what they have capacity for.
     /// </summary>
     internal static double ExpectedLoss(ModelOutlook owner, ModelOutlook claimant)
     {
@@ -143,8 +144,10 @@ internal sealed class Eviction(
 
         // Idle for long makes a return soon unlikely: one return per idle time so far is the estimate with nothing else known.
         var idle = owner.Idle is { } gap ? Math.Max(gap.TotalSeconds, 1e-3) : double.PositiveInfinity;
-        var returns = lately > 0 || owner.Outstanding > 0 ? 1 : 1 - Math.Exp(-away / idle);
-        var waiting = reload + (active * reload * reload / 2);
+        var inUse = lately > 0 || owner.Outstanding > 0;
+        var returns = inUse ? 1 : 1 - Math.Exp(-away / idle);
+        var absent = inUse ? away + Longer(owner.Load.P90, claimant.Load.P90).TotalSeconds : reload;
+        var waiting = absent + (active * absent * absent / 2);
         var left = owner.Serving - 1;
         if (left <= 0 || owner.Capacity is not { } capacity) return returns * waiting / Math.Max(1, left + 1);
         owner.Forecast.TryGetLast(out var forecast);

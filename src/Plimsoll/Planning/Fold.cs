@@ -48,6 +48,7 @@ public sealed partial record Knowledge
     private static void FoldTraffic(
         FleetSpec spec, FleetSnapshot snapshot, ImmutableSortedDictionary<ModelId, ModelKnowledge>.Builder models)
     {
+        var serving = snapshot.Replicas.Where(replica => replica.State == ReplicaState.Ready).Select(replica => replica.Model).ToHashSet();
         foreach (var row in snapshot.Traffic)
         {
             if (!models.TryGetValue(row.Model, out var known)) continue;
@@ -58,7 +59,8 @@ public sealed partial record Knowledge
                 ActiveRate = row.Arrivals > 0 && demand.MeanRate(ActiveWindow, spec.Settings).TryGetKnown(out var rate)
                     ? rate : known.ActiveRate,
                 LastArrival = row.Arrivals > 0 || row.HeldNow > 0 ? row.To : known.LastArrival,
-                HeldDebt = row.HeldNow > 0 ? known.HeldDebt + Math.Max(0, row.HeldRequestSeconds) : 0,
+                HeldDebt = row.HeldNow > 0 || !serving.Contains(row.Model)
+                    ? known.HeldDebt + Math.Max(0, row.HeldRequestSeconds) : 0,
                 Service = row.Service is { } sample ? known.Service.Add(sample) : known.Service,
             };
         }

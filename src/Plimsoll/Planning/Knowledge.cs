@@ -63,7 +63,10 @@ public sealed record ModelKnowledge
     /// </summary>
     public ImmutableArray<DateTimeOffset> LastWanted { get; init; } = [];
 
-    /// <summary>Request-seconds held since requests of this model began to wait; zero when none waits.</summary>
+    /// <summary>
+    /// Request-seconds held since the model last served without anybody waiting. Requests whose time ran out leave what
+    /// they lost behind, or a model with few of them could never pay for a place.
+    /// </summary>
     public double HeldDebt { get; init; }
 
     public FailureRecord Failures { get; init; } = FailureRecord.None;

@@ -41,7 +41,9 @@ public sealed class SizeBlindAllocator(SizeBlindSettings settings) : IAllocator
     private Allocation Allocate(DateTimeOffset now, ModelKnowledge known, ModelOutlook outlook)
     {
         var model = outlook.Model;
-        var current = known.Recommendations.IsEmpty ? outlook.Supply : known.Recommendations[^1].Replicas;
+        // What the rule asked for last: the largest of the window, within the bounds, as the scale subresource would hold it.
+        var current = known.Recommendations.IsEmpty ? outlook.Supply
+            : Math.Clamp(known.Recommendations.Max(past => past.Replicas), Math.Max(1, model.MinReplicas), Math.Max(1, model.MaxReplicas));
         var inFlight = outlook.Held + outlook.Outstanding;
         var due = known.Recommendations.IsEmpty || now - known.Recommendations[^1].At >= settings.SyncPeriod;
         var active = inFlight > 0 || outlook.Idle is { } idle && idle <= settings.Cooldown;

@@ -68,6 +68,17 @@ public sealed class LoadCommandTests
         Assert.Contains("x HTTP 500.", output, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_run_in_which_nothing_is_due_says_so()
+    {
+        await using var server = await FakeModelServer.StartAsync((_, _) => Task.CompletedTask);
+
+        var (code, _, error) = await RunAsync("--url", server.Address.ToString(), "--model", "m", "--rate", "0.001", "--duration", "10ms");
+
+        Assert.Equal(1, code);
+        Assert.Equal("plimsoll load: no request was due in that time; a longer --duration, a higher rate or another --seed would do", error.TrimEnd());
+    }
+
     [Theory]
     [InlineData("Give either --rate R or --trace FILE.", "--model", "m")]
     [InlineData("Give the model with --model NAME.", "--rate", "5")]
