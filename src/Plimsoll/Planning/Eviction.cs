@@ -76,11 +76,11 @@ internal sealed class Eviction(
     private List<Candidate>? LeastLoss(
         ModelOutlook claimant, NodeLedger ledger, ImmutableArray<InferenceReplica> mustGo, HashSet<ReplicaId> going)
     {
-        var chosen = mustGo.Select(replica => Consider(claimant, replica)).OfType<Candidate>().ToList();
+        var chosen = mustGo.Select(replica => Consider(claimant, replica, withWeights: true)).OfType<Candidate>().ToList();
         if (chosen.Count < mustGo.Length) return null;
         var candidates = observed.Replicas
             .Where(replica => replica.Placement.Node == ledger.Node.Id && !going.Contains(replica.Id) && !mustGo.Contains(replica))
-            .Select(replica => Consider(claimant, replica)).OfType<Candidate>()
+            .Select(replica => Consider(claimant, replica, withWeights: false)).OfType<Candidate>()
             .OrderBy(candidate => Math.Min(candidate.Priority, claimant.Model.Priority))
             .ThenBy(candidate => candidate.Loss).ThenBy(candidate => candidate.Replica.Id);
         var kind = claimant.Variant.DeviceKind;
@@ -102,7 +102,7 @@ internal sealed class Eviction(
         return chosen;
     }
 
-    private Candidate? Consider(ModelOutlook claimant, InferenceReplica replica)
+    private Candidate? Consider(ModelOutlook claimant, InferenceReplica replica, bool withWeights)
     {
         if (!outlooks.TryGetValue(replica.Model, out var owner)) return null;
         var lower = owner.Model.Priority < claimant.Model.Priority;
@@ -118,13 +118,13 @@ internal sealed class Eviction(
 
         // A load just paid for must serve as long as the longer of the two loads takes before an equal may undo it; else
         // two models that cannot both be there would spend their time loading.
-        if (!lower && observed.At - replica.StateSince < Longer(owner.Load.P90, claimant.Load.P90)) return null;
+        if (!lower && observed.At - replica.StateSince < Residence(owner, claimant)) return null;
         var needed = owner.Serving <= allocations[owner.Model.Id].Wanted && !IsIdle(owner);
         if (owner.Model.Priority > claimant.Model.Priority && needed) return null;
-        return new Candidate(replica, owner.Model.Priority, ExpectedLoss(owner, claimant), frees);
+        return new Candidate(replica, owner.Model.Priority, ExpectedLoss(owner, claimant, withWeights), frees);
     }
 
-    private static TimeSpan Longer(TimeSpan a, TimeSpan b) => a > b ? a : b;
+    private static TimeSpan Residence(ModelOutlook a, ModelOutlook b) => a.Load.P90 > b.Load.P90 ? a.Load.P90 : b.Load.P90;
 
     private static bool IsIdle(ModelOutlook owner) =>
         owner.Held == 0 && owner.Outstanding == 0 && (owner.Idle is not { } idle || idle > owner.Load.P90);
@@ -135,10 +135,13 @@ internal sealed class Eviction(
     /// served as long as an equal may not undo it, and it has loaded again; one that rests is back, when its requests
     /// return, after its own load. Replicas that stay take over what they have capacity for.
     /// </summary>
-    internal static double ExpectedLoss(ModelOutlook owner, ModelOutlook claimant)
+    /// <param name="owner">Whose replica would go.</param>
+    /// <param name="claimant">For whom.</param>
+    /// <param name="withWeights">Whether its weights leave the disk too, so that it must be fetched, as the claimant must first.</param>
+    internal static double ExpectedLoss(ModelOutlook owner, ModelOutlook claimant, bool withWeights)
     {
-        var reload = owner.Load.P90.TotalSeconds;
-        var away = reload + claimant.Load.P90.TotalSeconds;
+        var reload = (owner.LoadFromDisk.P90 + (withWeights ? owner.Fetch.P90 : TimeSpan.Zero)).TotalSeconds;
+        var away = reload + (claimant.LoadFromDisk.P90 + (withWeights ? claimant.Fetch.P90 : TimeSpan.Zero)).TotalSeconds;
         owner.Demand.TryGetLast(out var lately);
         var active = owner.ActiveRate;
 
@@ -146,7 +149,7 @@ internal sealed class Eviction(
         var idle = owner.Idle is { } gap ? Math.Max(gap.TotalSeconds, 1e-3) : double.PositiveInfinity;
         var inUse = lately > 0 || owner.Outstanding > 0;
         var returns = inUse ? 1 : 1 - Math.Exp(-away / idle);
-        var absent = inUse ? away + Longer(owner.Load.P90, claimant.Load.P90).TotalSeconds : reload;
+        var absent = inUse ? away + Residence(owner, claimant).TotalSeconds : reload;
         var waiting = absent + (active * absent * absent / 2);
         var left = owner.Serving - 1;
         if (left <= 0 || owner.Capacity is not { } capacity) return returns * waiting / Math.Max(1, left + 1);

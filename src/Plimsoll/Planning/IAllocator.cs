@@ -54,6 +54,12 @@ public sealed record ModelOutlook
     /// <summary>Time from deciding to serving, fetch included where the weights are not on the node.</summary>
     public required LoadEstimate Load { get; init; }
 
+    /// <summary>Time from deciding to serving with the weights on the node's disk.</summary>
+    public required LoadEstimate LoadFromDisk { get; init; }
+
+    /// <summary>Time to bring the weights onto a node's disk; nothing where they are used where they lie.</summary>
+    public required LoadEstimate Fetch { get; init; }
+
     /// <summary>How far ahead this model looks: T_load + review.</summary>
     public required TimeSpan Horizon { get; init; }
 

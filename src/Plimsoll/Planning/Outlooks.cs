@@ -32,7 +32,10 @@ internal static class Outlooks
         var variant = Choose(model, observed);
         var load = known.Loads.Estimate()
             ?? knowledge.FleetLoads.Prior(model.Footprint.Weights, variant.LoadBandwidth, spec.Settings);
-        if (!onDisk) load += knowledge.FleetFetches.Prior(model.Footprint.OnDisk, null, spec.Settings);
+        var fromDisk = load;
+        var fetch = model.Cached
+            ? knowledge.FleetFetches.Prior(model.Footprint.OnDisk, null, spec.Settings) : new LoadEstimate(TimeSpan.Zero, TimeSpan.Zero, 0);
+        if (!onDisk) load += fetch;
 
         var horizon = load.P90 + spec.Settings.Review;
         var lookback = Lookback(horizon);
@@ -47,6 +50,8 @@ internal static class Outlooks
             Variant = variant,
             Needs = Weighing.Needs(variant, known),
             Load = load,
+            LoadFromDisk = fromDisk,
+            Fetch = fetch,
             Horizon = horizon,
             Demand = known.Demand.MeanRate(TimeSpan.FromTicks(Math.Max(
                 spec.Settings.Review.Ticks * 5, spec.Settings.DemandBucket.Ticks)), spec.Settings),

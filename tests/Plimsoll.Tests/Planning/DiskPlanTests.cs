@@ -68,12 +68,13 @@ public class DiskPlanTests
     [Fact]
     public void A_disk_that_holds_only_one_of_two_is_not_taken_before_the_wait_has_paid_for_it()
     {
-        // 1,000 MiB load in 9.1 s (7 s and 30 %) and are fetched in as much: at 5 requests a second going would cost
-        // 9.1 + 5 × 9.1² / 2 = 216 request-seconds.
-        var plan = Claim(memoryMiB: 4000, cacheMiB: 1500, heldSeconds: 215, arrivals: 5);
+        // 1,000 MiB load in 9.1 s (7 s and 30 %) and are fetched in as much. The running one would be away for both of the
+        // other (18.2), as long again before an equal may undo it, and both of its own: 54.6 s, which at 5 requests a
+        // second cost 54.6 + 5 × 54.6² / 2 = 7,507.5 request-seconds.
+        var plan = Claim(memoryMiB: 4000, cacheMiB: 1500, heldSeconds: 7507, arrivals: 5);
         Assert.Empty(plan.Steps);
         Assert.Equal(Rule.HoldScarceEqual, plan.Models[0].Reason.Rule);
-        var paid = Claim(memoryMiB: 4000, cacheMiB: 1500, heldSeconds: 217, arrivals: 5);
+        var paid = Claim(memoryMiB: 4000, cacheMiB: 1500, heldSeconds: 7508, arrivals: 5);
         Assert.Equal(Rule.DrainForClaimantsDisk, paid.Steps.Single(step => step is Step.Drain).Reason.Rule);
     }
 

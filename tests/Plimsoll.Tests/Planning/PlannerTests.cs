@@ -140,7 +140,8 @@ public class PlannerTests
     [Fact]
     public void Among_equals_the_claimant_waits_until_it_has_lost_what_the_other_would_lose()
     {
-        // Large reloads in (1500/200 + 2) × 1.3 = 12.35 s. In use with 2/s its loss is 12.35 + 2 × 12.35² / 2 = 164.9 request-seconds.
+        // Each loads in (1500/200 + 2) × 1.3 = 12.35 s. Large would be away while the rival loads, serves as long and large
+        // loads again: 37.05 s. In use with 2/s that costs 37.05 + 2 × 37.05² / 2 = 1,409.8 request-seconds.
         var spec = Spec(Large, Model("rival", 1500, peakMiB: 1700));
         var rival = spec.Models[1];
         var knowledge = Knowledge.Empty;
@@ -154,13 +155,13 @@ public class PlannerTests
             knowledge = plan.Next;
         }
 
-        // Ten seconds of three held requests: 30 of the 164.9.
+        // Ten seconds of three held requests: 30 of the 1,409.8.
         Assert.Empty(plan.Steps);
         Assert.Equal(
-            "needs 1.66 GiB, 500 MiB is free; 3 requests wait, 30 request-seconds so far; a swap pays from 164.9 on",
+            "needs 1.66 GiB, 500 MiB is free; 3 requests wait, 30 request-seconds so far; a swap pays from 1409.8 on",
             plan.Models[1].Reason.ToString());
 
-        for (var second = 20; second < 70; second++)
+        for (var second = 20; second < 500; second++)
         {
             var at = Noon.AddSeconds(second);
             plan = Decide(spec, Snapshot(spec, Node(2000), at, Replica(Large, 1, ReplicaState.Ready, Noon.AddMinutes(-5)))
@@ -168,13 +169,29 @@ public class PlannerTests
             knowledge = plan.Next;
             if (plan.Steps.Length > 0)
             {
-                // 165 request-seconds at 3 a second are there after 55 s, 10 of which had no held request.
-                Assert.Equal(64, second);
+                // They are there after 470 s at 3 a second, and the first ten had no held request.
+                Assert.Equal(479, second);
                 break;
             }
         }
 
         Assert.Equal(["drain/large-1", "start/rival-1", "stop/large-1"], plan.StepIds());
+    }
+
+    [Fact]
+    public void Requests_whose_time_ran_out_leave_what_they_lost_behind_until_their_model_serves()
+    {
+        var spec = Spec(Small);
+        var waited = Decide(spec, Snapshot(spec, Node(50), Noon).With(Traffic(Small.Id, Noon, 1, held: 1, heldSeconds: 7)));
+        Assert.Equal(7, waited.Next.Of(Small.Id).HeldDebt);
+        var gone = Decide(spec, Snapshot(spec, Node(50), Noon.AddSeconds(1)), waited.Next);
+        Assert.Equal(7, gone.Next.Of(Small.Id).HeldDebt);
+        var again = Decide(
+            spec, Snapshot(spec, Node(50), Noon.AddSeconds(2)).With(Traffic(Small.Id, Noon.AddSeconds(2), 1, held: 1, heldSeconds: 2)), gone.Next);
+        Assert.Equal(9, again.Next.Of(Small.Id).HeldDebt);
+        var served = Decide(
+            spec, Snapshot(spec, Node(4000), Noon.AddSeconds(3), Replica(Small, 1, ReplicaState.Ready, Noon)), again.Next);
+        Assert.Equal(0, served.Next.Of(Small.Id).HeldDebt);
     }
 
     [Theory]
