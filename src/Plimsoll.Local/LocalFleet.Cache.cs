@@ -12,6 +12,9 @@ public sealed partial class LocalFleet
     // Why there is no cache although one is wanted; null while all is well.
     private string? _cacheTrouble;
 
+    // What the cache could hold that no model needs yet.
+    private Bytes? _unopenedBudget;
+
     private string CacheFolder => Path.GetFullPath(_parts.Node.CacheFolder ?? "cache", _parts.StateFolder);
 
     /// <summary>
@@ -20,20 +23,44 @@ public sealed partial class LocalFleet
     /// </summary>
     private void OpenCache()
     {
-        var wanted = _parts.Spec().Models.Any(model => model.Cached);
-        if (!wanted && !Directory.Exists(CacheFolder)) return;
+        if (!CacheWanted() && !Directory.Exists(CacheFolder))
+        {
+            _unopenedBudget = _parts.Node.CacheBudget ?? ModelCache.DefaultBudget(_parts.StateFolder);
+            return;
+        }
+
+        if (TryOpenCache() is not { } unusable) return;
+        if (CacheWanted() && _replicas.Count == 0) throw new LocalFleetException(unusable.Message, unusable);
+        lock (_gate) DoWithoutCache_NeedsLock(unusable.Message);
+    }
+
+    // A fleet that runs may take its first cached model when its file is read again.
+    private void OpenCacheWhenWanted_NeedsLock()
+    {
+        if (_cache is null && _cacheTrouble is null && CacheWanted() && TryOpenCache() is { } unusable)
+            DoWithoutCache_NeedsLock(unusable.Message);
+    }
+
+    private bool CacheWanted() => _parts.Spec().Models.Any(model => model.Cached);
+
+    private ModelCacheException? TryOpenCache()
+    {
         try
         {
             _cache = ModelCache.Open(CacheOptions(), _time, _log, CacheUsers());
+            return null;
         }
         catch (ModelCacheException unusable)
         {
-            if (wanted && _replicas.Count == 0) throw new LocalFleetException(unusable.Message, unusable);
-            LogCacheUnusable(unusable.Message);
-            if (!wanted) return;
-            _cacheTrouble = unusable.Message;
-            lock (_gate) Send_NeedsLock(ReopenCacheAsync());
+            return unusable;
         }
+    }
+
+    private void DoWithoutCache_NeedsLock(string why)
+    {
+        LogCacheUnusable(why);
+        _cacheTrouble = why;
+        Send_NeedsLock(ReopenCacheAsync());
     }
 
     private async Task ReopenCacheAsync()
@@ -81,8 +108,8 @@ public sealed partial class LocalFleet
 
     // Without its cache the fleet still knows how large it is to be, so that no model is refused for good.
     private Bytes? CacheBudgetNow() => _cache?.Budget
-        ?? (_cacheTrouble is null ? null
-            : _parts.Node.CacheBudget ?? new Bytes(_parts.Spec().Models.Max(model => model.Footprint.OnDisk.Value)));
+        ?? (_cacheTrouble is null ? _unopenedBudget
+            : _parts.Node.CacheBudget ?? new Bytes(_parts.Spec().Models.Select(model => model.Footprint.OnDisk.Value).DefaultIfEmpty(0).Max()));
 
     private Signal<Bytes> CacheFreeNow() =>
         _cache?.FileSystemFree ?? (_cacheTrouble is { } why ? Signal.Missing<Bytes>(why) : default);

@@ -17,6 +17,7 @@ public sealed partial class LocalFleet
         lock (_gate)
         {
             if (_changed.Task.IsCompleted) _changed = NewSignal();
+            OpenCacheWhenWanted_NeedsLock();
             var now = _time.GetUtcNow();
             Scan_NeedsLock();
             foreach (var replica in _replicas.Values.Where(one => one.State is ReplicaState.Ready or ReplicaState.Draining))

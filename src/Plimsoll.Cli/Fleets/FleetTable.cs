@@ -29,11 +29,9 @@ public static class FleetTable
         var longest = spec.Models.Select(model => model.Id.Value.Length).DefaultIfEmpty(0).Max();
         var name = Math.Clamp(longest, 5, Math.Max(5, width - FixedWidth));
         var verdicts = plan.Models.ToDictionary(verdict => verdict.Model);
-        List<string> memory =
-        [
-            .. seen.Nodes.Select(node => Cut(Memory(node, seen), width)),
-            .. seen.Nodes.Where(node => node.CacheBudget is not null).Select(node => Cut(Cache(node, seen), width)),
-        ];
+        var memory = seen.Nodes.Select(node => Cut(Memory(node, seen), width)).ToList();
+        if (spec.Models.Any(model => model.Cached) || !seen.Cache.IsEmpty)
+            memory.AddRange(seen.Nodes.Where(node => node.CacheBudget is not null).Select(node => Cut(Cache(node, seen), width)));
         var room = height == int.MaxValue ? int.MaxValue : Math.Max(0, height - 1 - memory.Count);
         var rows = spec.Models.Length <= room - ReasonsMin ? spec.Models : Liveliest(spec, seen, verdicts, Math.Max(1, room - ReasonsMin - 1));
         lines.Add(Row(name, "MODEL", "WEIGHT", "TIER", "REPLICAS", "DEMAND", "FORECAST", "MEMORY"));

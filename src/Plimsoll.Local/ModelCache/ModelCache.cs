@@ -113,6 +113,19 @@ public sealed partial class ModelCache : IAsyncDisposable
         }
     }
 
+    /// <summary>What a cache that is made in a folder may hold where nothing else is said; null when that cannot be told.</summary>
+    public static Bytes? DefaultBudget(string folder)
+    {
+        try
+        {
+            return NineTenths(FileSystemFacts.Space(folder).Free);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>Where a whole artefact lies, a file or a folder as its source was; null when it is not there.</summary>
     public string? PathOf(ModelId model, string version)
     {
@@ -250,7 +263,9 @@ public sealed partial class ModelCache : IAsyncDisposable
 
     private Bytes Used_NeedsLock() => new(_entries.Values.Sum(entry => entry.Size));
 
-    private Bytes DefaultBudget() => new((FileSystemFacts.Space(_options.Folder).Free + Used_NeedsLock()).Value / 10 * 9);
+    private Bytes DefaultBudget() => NineTenths(FileSystemFacts.Space(_options.Folder).Free + Used_NeedsLock());
+
+    private static Bytes NineTenths(Bytes bytes) => new(bytes.Value / 10 * 9);
 
     private string? PathOf(Entry entry) => entry.Manifest is not { } manifest ? null
         : manifest.SingleFile ? Path.Combine(_options.Folder, entry.Name, manifest.Files[0].Name)
