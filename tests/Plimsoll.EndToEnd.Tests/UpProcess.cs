@@ -29,8 +29,9 @@ internal sealed class UpProcess : IAsyncDisposable
     {
         var here = Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory);
         var program = Path.GetFullPath(Path.Combine(here, "..", "..", "Plimsoll.Cli", Path.GetFileName(here), "Plimsoll.Cli"));
+        // Where the suite runs in the background of a script, the shell has it ignore Ctrl-C, and that is inherited.
         return new UpProcess(Process.Start(
-            new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!);
+            new ProcessStartInfo("env", ["--default-signal=INT", program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true })!);
     }
 
     /// <summary>The first line of its output with this in it, once there is one.</summary>
