@@ -94,6 +94,11 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
             await fleet.BeginAsync(cancellationToken).ConfigureAwait(false);
             return fleet;
         }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            await fleet.AbandonAsync().ConfigureAwait(false);
+            throw FleetLock.Unwritable(parts.StateFolder, e);
+        }
         catch
         {
             await fleet.AbandonAsync().ConfigureAwait(false);

@@ -45,6 +45,7 @@ public sealed class FailingCommandTests
         var stop = await up.LineAsync("stop tiny-1");
         Assert.Matches("stop tiny-1: loading for .+ times the .+ expected", stop);
         await up.LineAsync("start tiny-2");
+        await up.LineAsync("ended tiny-1");
         var history = Scene.Unfolded(await scene.SaysAsync("history"));
         Assert.Contains("stop tiny-1: loading for", history, StringComparison.Ordinal);
         Assert.Matches(@"exited: tiny-1 ended as asked: .+ after it was told to end; the end of its output: \| warming up", history);

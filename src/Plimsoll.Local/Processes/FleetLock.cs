@@ -21,9 +21,18 @@ internal sealed class FleetLock : IDisposable
         {
             Directory.CreateDirectory(folder);
             // FileShare.None is flock(LOCK_EX | LOCK_NB) on Linux.
-            var taken = new FleetLock(new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 0));
-            File.WriteAllText(holder, Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
-            return taken;
+            var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 0);
+            try
+            {
+                File.WriteAllText(holder, Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
+                return new FleetLock(file);
+            }
+            catch
+            {
+                // On a full disk. Kept open, it would pass for another controller's below.
+                file.Dispose();
+                throw;
+            }
         }
         catch (IOException) when (File.Exists(path) && IsHeld(path))
         {
@@ -34,9 +43,12 @@ internal sealed class FleetLock : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new LocalFleetException($"the state folder {folder} cannot be written: {e.Message}", e);
+            throw Unwritable(folder, e);
         }
     }
+
+    public static LocalFleetException Unwritable(string folder, Exception e) =>
+        new($"the state folder {folder} cannot be written: {e.Message}; free some space, or see to its rights, or name another with --state", e);
 
     public void Dispose() => _file.Dispose();
 
