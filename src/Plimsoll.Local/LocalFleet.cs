@@ -110,10 +110,10 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
     public MemorySampler SampleMemory() => new(MembersByModel, () => _fleetCgroup?.Peak, _time);
 
     /// <summary>
-    /// Has the replicas outlive this controller, as after a kill: the next one adopts them. For a controller that fails,
-    /// whose mistake must not cost what serves.
+    /// Has the replicas outlive this controller, as after a kill: the next one adopts them. For a controller that fails
+    /// or never gets as far as serving, whose trouble must not cost what runs.
     /// </summary>
-    public void KeepReplicas() => _keep = true;
+    public void KeepReplicas(bool keep = true) => _keep = keep;
 
     /// <summary>Ends all replicas, unless they are to be left running, and waits until none is left.</summary>
     public async ValueTask DisposeAsync()

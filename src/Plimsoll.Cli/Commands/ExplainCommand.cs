@@ -50,7 +50,8 @@ public static class ExplainCommand
     {
         var verdict = tick.Plan.Models.First(one => one.Model == model.Id);
         var slo = model.Slo;
-        yield return $"{model.Id}, {Durations.Show(now - tick.Snapshot.At)} ago: {verdict.Reason}";
+        var age = now - tick.Snapshot.At;
+        yield return $"{model.Id}, {(age < TimeSpan.FromSeconds(1) ? "now" : Durations.Show(age) + " ago")}: {verdict.Reason}";
         yield return $"  weight    {model.Footprint.Weights} ({ScalarKind.NameOf(model.Footprint.Format)}, {ScalarKind.NameOf(model.Footprint.Source)}), charged {verdict.Needs.Host}";
         yield return $"  objective {Fact.Fraction("", slo.Attainment).Shown} within {Durations.Show(slo.Latency)}";
         yield return $"  demand    {Rate(status.DemandPerSecond)}, forecast {Rate(status.ForecastPerSecond)}; "

@@ -105,6 +105,7 @@ public sealed class FleetHost : IAsyncDisposable
             var parts = Parts(options, current, router, log, time);
             if (options.Afresh) await ClearAsync(parts, cancellationToken).ConfigureAwait(false);
             var fleet = undo.Add(await LocalFleet.OpenAsync(parts, cancellationToken).ConfigureAwait(false));
+            fleet.KeepReplicas(!options.Afresh);
             var journal = undo.Add(Journal.Open(options.StateFolder, new JournalOptions(), time, log));
             var seen = fleet.Look();
             Admit(definition.Spec, seen, journal.Latest?.Knowledge ?? Knowledge.Empty);
@@ -116,6 +117,7 @@ public sealed class FleetHost : IAsyncDisposable
             StateFolders.WriteAddresses(options.StateFolder, new FleetAddresses(
                 definition.Name, gateway.Address.ToString(), gateway.AdminAddress?.ToString(), Environment.ProcessId, time.GetUtcNow()));
             undo.Forget();
+            fleet.KeepReplicas(false);
             return new FleetHost(options, current, fleet, journal, gateway, firstTick, applied, time) { FreeAtStart = Free(seen) };
         }
         catch (Exception unusable) when (unusable is LocalFleetException or GatewayException)

@@ -54,7 +54,8 @@ internal static class Admission
         var fits = Bytes.Max(Bytes.Zero, budget - overhead).Scale(1 / Math.Max(factor, 0.01));
         return new Reason(Rule.RefusedTooHeavy,
         [
-            Fact.Of("needed", needed), Fact.Of("budget", budget), Fact.Of("missing", needed - budget), Fact.Of("fits", fits),
+            Fact.Of("needed", needed), Fact.Of("budget", budget), Fact.Of("missing", needed - budget),
+            fits > Bytes.Zero ? Fact.Of("fits", fits) : Fact.Of("fits", $"nothing, as the server alone takes {overhead}"),
         ]);
     }
 }
