@@ -1,0 +1,39 @@
+using static Plimsoll.Tests.Planning.Fleets;
+
+namespace Plimsoll.Tests.Planning;
+
+/// <summary>The rival keeps its own rules: HPA v2's and KEDA's defaults, 15 s and 300 s.</summary>
+public class SizeBlindTests
+{
+    private static readonly ModelSpec Model = Model("m", 100, max: 8);
+
+    [Fact]
+    public void The_largest_recommendation_of_the_window_holds_through_a_moment_without_requests()
+    {
+        var spec = Spec(Model);
+        var planner = new Planner(new SizeBlindAllocator(SizeBlindSettings.Defaults(1)));
+        var knowledge = Knowledge.Empty;
+
+        int Wanted(double second, params int[] outstanding)
+        {
+            var at = Noon.AddSeconds(second);
+            var replicas = outstanding.Select((requests, i) => Replica(Model, i + 1, ReplicaState.Ready, Noon, requests)).ToArray();
+            var snapshot = Snapshot(spec, Node(4000), at, replicas).With(Traffic(Model.Id, at, outstanding.Sum() > 0 ? 1 : 0));
+            var plan = planner.Decide(spec, snapshot, knowledge.Fold(spec, snapshot));
+            knowledge = plan.Next;
+            return plan.Models[0].Wanted;
+        }
+
+        // Four in each of three are the target of four: three stay. Twice as many double it, 24 / 4.
+        Assert.Equal(3, Wanted(0, 4, 4, 4));
+        Assert.Equal(6, Wanted(15, 8, 8, 8));
+
+        // Nothing to do for one look, then one request: the six of the last 300 s hold all the same.
+        Assert.Equal(6, Wanted(30, 0, 0, 0, 0, 0, 0));
+        Assert.Equal(6, Wanted(45, 1, 0, 0, 0, 0, 0));
+        Assert.Equal(6, Wanted(314, 1, 0, 0, 0, 0, 0));
+
+        // Past it, one request of a target of four is one replica.
+        Assert.Equal(1, Wanted(346, 1, 0, 0, 0, 0, 0));
+    }
+}
