@@ -70,8 +70,8 @@ public sealed class SizeBlindAllocator(SizeBlindSettings settings) : IAllocator
         }
         else
         {
-            wanted = known.Recommendations.IsEmpty ? current
-                : Math.Clamp(known.Recommendations.Max(past => past.Replicas), model.MinReplicas, model.MaxReplicas);
+            // Between two looks it stays at what it asked for; an active model keeps one, as HPA's minimum has it.
+            wanted = Math.Max(model.MinReplicas, current);
         }
 
         return new Allocation

@@ -36,4 +36,28 @@ public class SizeBlindTests
         // Past it, one request of a target of four is one replica.
         Assert.Equal(1, Wanted(346, 1, 0, 0, 0, 0, 0));
     }
+
+    [Fact]
+    public void A_model_in_use_keeps_one_replica_at_and_between_the_looks_and_none_after_the_cooldown()
+    {
+        var spec = Spec(Model);
+        var planner = new Planner(new SizeBlindAllocator(SizeBlindSettings.Defaults(1)));
+        var knowledge = Knowledge.Empty;
+
+        int Wanted(double second, long arrivals)
+        {
+            var at = Noon.AddSeconds(second);
+            var snapshot = Snapshot(spec, Node(4000), at, Replica(Model, 1, ReplicaState.Ready, Noon)).With(Traffic(Model.Id, at, arrivals));
+            var plan = planner.Decide(spec, snapshot, knowledge.Fold(spec, snapshot));
+            knowledge = plan.Next;
+            return plan.Models[0].Wanted;
+        }
+
+        // Requests so quick that no look finds one in flight: every recommendation is zero.
+        for (var second = 0; second <= 400; second += 5) Assert.Equal(1, Wanted(second, 1));
+
+        // KEDA lets the last one go 300 s after the last request.
+        Assert.Equal(1, Wanted(700, 0));
+        Assert.Equal(0, Wanted(701, 0));
+    }
 }
