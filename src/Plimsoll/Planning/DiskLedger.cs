@@ -15,7 +15,6 @@ internal sealed class DiskLedger
 
     public DiskLedger(NodeState node, FleetSnapshot observed)
     {
-        Node = node.Id;
         var used = observed.Cache.Where(artifact => artifact.Node == node.Id)
             .Aggregate(Bytes.Zero, (sum, artifact) => sum + artifact.Size);
         var left = (node.CacheBudget ?? Bytes.Zero) - used;
@@ -25,8 +24,6 @@ internal sealed class DiskLedger
         foreach (var work in observed.InFlight.Where(work => work.Node == node.Id && work.Kind == WorkKind.Fetching))
             _free = work.Total is { } total ? _free - Bytes.Max(Bytes.Zero, total - (work.Done ?? Bytes.Zero)) : Bytes.Zero;
     }
-
-    public NodeId Node { get; }
 
     /// <summary>Free once everything planned is done.</summary>
     public Bytes Free => Bytes.Max(Bytes.Zero, FreeAt(_evictions.Count));
