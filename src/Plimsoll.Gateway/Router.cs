@@ -18,24 +18,16 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
     private const int AvoidDoublings = 4;
 
     private readonly Lock _publish = new();
-    private readonly Lock _held = new();
-    private readonly SortedSet<Waiter> _waiters = new(Comparer<Waiter>.Create(NewestOfLowestFirst));
+    private readonly HeldRequests _held = new(options);
     private FrozenDictionary<string, ModelQueue> _models = FrozenDictionary<string, ModelQueue>.Empty;
     private TaskCompletionSource _change = NewSignal();
     private long _sequence;
-    private long _heldBytes;
 
     /// <summary>Ids of the models there are, ordered.</summary>
     public ImmutableArray<ModelId> Models => [.. _models.Values.Select(queue => queue.Route.Model).Order()];
 
     /// <summary>Requests held now, over all models.</summary>
-    public int HeldCount
-    {
-        get
-        {
-            lock (_held) return _waiters.Count;
-        }
-    }
+    public int HeldCount => _held.Count;
 
     /// <summary>Takes a new table; requests in flight go on, and those that wait may go now.</summary>
     public void Publish(RouteTable table)
@@ -164,7 +156,7 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
             if (!again && queue.WaitingBytes + bytes > options.HeldBytesPerModel.Value)
                 return (null, $"{new Bytes(queue.WaitingBytes)} of requests wait for {queue.Route.Model} already");
             waiter = new Waiter(again ? int.MaxValue : queue.Route.Priority, Interlocked.Increment(ref _sequence), bytes, now);
-            if (!TryAdmit(waiter, again)) return (null, "the queue of held requests is full");
+            if (!_held.TryAdmit(waiter, again)) return (null, "the queue of held requests is full");
             waiter.Node = again ? queue.Waiting.AddFirst(waiter) : queue.Waiting.AddLast(waiter);
             queue.WaitingBytes += bytes;
             queue.Counter.Totals.Held++;
@@ -303,7 +295,7 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
             queue.Waiting.RemoveFirst();
             queue.WaitingBytes -= first.Value.Bytes;
             first.Value.Node = null;
-            Forget(first.Value);
+            _held.Forget(first.Value);
             queue.Counter.HeldSecondsEnded += HeldSince(queue, first.Value, now);
             if (!first.Value.TryGrant(slot) && slot is not null) slot.Replica.Outstanding--;
         }
@@ -345,48 +337,6 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
         return Math.Max(0, Math.Min(waited.TotalSeconds, interval.TotalSeconds));
     }
 
-    private bool TryAdmit(Waiter waiter, bool again)
-    {
-        lock (_held)
-        {
-            var (count, bytes) = (_waiters.Count, _heldBytes);
-            bool Fits() => again || (count < options.HeldRequests && bytes + waiter.Bytes <= options.HeldBytes.Value);
-
-            // The newest of the lowest priority make room for a higher one; none of them when they could not make enough.
-            var leaving = new List<Waiter>();
-            if (!Fits())
-            {
-                foreach (var lowest in _waiters.TakeWhile(other => other.Priority < waiter.Priority))
-                {
-                    leaving.Add(lowest);
-                    (count, bytes) = (count - 1, bytes - lowest.Bytes);
-                    if (Fits()) break;
-                }
-            }
-
-            if (!Fits()) return false;
-            foreach (var lowest in leaving)
-            {
-                Remove_NeedsLock(lowest);
-                lowest.TryGrant(null);
-            }
-
-            _waiters.Add(waiter);
-            _heldBytes += waiter.Bytes;
-            return true;
-        }
-    }
-
-    private void Forget(Waiter waiter)
-    {
-        lock (_held) Remove_NeedsLock(waiter);
-    }
-
-    private void Remove_NeedsLock(Waiter waiter)
-    {
-        if (_waiters.Remove(waiter)) _heldBytes -= waiter.Bytes;
-    }
-
     private void Leave(ModelQueue queue, Waiter waiter)
     {
         lock (queue.Gate)
@@ -398,7 +348,7 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
             queue.Counter.HeldSecondsEnded += HeldSince(queue, waiter, time.GetTimestamp());
         }
 
-        Forget(waiter);
+        _held.Forget(waiter);
     }
 
     // Gives up waiting; a slot that was granted at the same moment is returned, not lost.
@@ -407,9 +357,6 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
         Leave(queue, waiter);
         return waiter.TryGrant(null) ? (null, why) : (await waiter.Granted.ConfigureAwait(false), null);
     }
-
-    private static int NewestOfLowestFirst(Waiter a, Waiter b) =>
-        a.Priority != b.Priority ? a.Priority.CompareTo(b.Priority) : b.Sequence.CompareTo(a.Sequence);
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }
