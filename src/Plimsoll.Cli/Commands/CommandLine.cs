@@ -71,7 +71,7 @@ public static class CommandLine
         }
         catch (OperationCanceledException)
         {
-            await error.WriteLineAsync("plimsoll: interrupted before it was done; nothing is left running").ConfigureAwait(false);
+            await error.WriteLineAsync("plimsoll: interrupted before it was done").ConfigureAwait(false);
             return ExitCode.Interrupted;
         }
         catch (Exception mistake) when (Environment.GetEnvironmentVariable("PLIMSOLL_DEBUG") != "1")

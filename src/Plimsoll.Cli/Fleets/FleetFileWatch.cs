@@ -84,10 +84,14 @@ public sealed class FleetFileWatch(string path, Func<FleetDefinition> read, Time
     }
 
     private static string Text(FleetDefinition definition, ModelId id) =>
-        Hash(definition.Spec with { Models = [definition.Spec.Find(id)!] }) + Text(definition.Launches[id]);
+        Hash(definition.Spec with { Models = [definition.Spec.Find(id)!] }) + Text(definition.Launches[id])
+        + (definition.Fetches.GetValueOrDefault(id) is { } fetch ? Text(fetch) : "");
 
     private static string Text(LaunchSpec launch) => string.Join('\n',
         [.. launch.Command, .. launch.Environment.Select(pair => $"{pair.Key}={pair.Value}"), launch.ReadyPath, launch.ModelPath]);
+
+    private static string Text(FetchSpec fetch) =>
+        string.Join('\n', [fetch.Source, .. fetch.Sha256.Select(pair => $"{pair.Key}={pair.Value}")]);
 
     private static string Hash(FleetSpec spec) => PlimsollJson.Hash(spec, PlimsollJson.Default.FleetSpec);
 
