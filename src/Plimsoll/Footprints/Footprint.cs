@@ -2,7 +2,24 @@ using System.Collections.Immutable;
 
 namespace Plimsoll;
 
-public enum ArtifactFormat { Unknown, Onnx, Gguf, Safetensors, PyTorch, HuggingFace }
+public enum ArtifactFormat
+{
+    /// <summary>Only the bytes on disk are known.</summary>
+    Unknown,
+    Onnx,
+    Gguf,
+    Safetensors,
+    PyTorch,
+    HuggingFace,
+    TensorRt,
+    TritonRepository,
+
+    /// <summary>A low-rank adapter in PEFT's layout, served on top of a base model.</summary>
+    Lora,
+
+    /// <summary>A diffusion pipeline: a folder of components with a model_index.json.</summary>
+    Diffusers,
+}
 
 /// <summary>How a footprint was come by; every number shown to a person carries it.</summary>
 public enum FootprintSource
@@ -42,16 +59,46 @@ public sealed record Footprint
     /// <summary>Number of parameters; 0 when unknown.</summary>
     public long Parameters { get; init; }
 
+    /// <summary>Parameters that one token passes; equal to all of them for dense models, 0 when unknown.</summary>
+    public long ActiveParameters { get; init; }
+
+    /// <summary>Parameters and weights by part, ordered by name; empty when the parts are not known.</summary>
+    public ImmutableArray<ComponentWeight> Components { get; init; } = [];
+
     /// <summary>Weights by dtype name ("float32", "Q4_K"), ordered by name.</summary>
     public ImmutableArray<DtypeWeight> ByDtype { get; init; } = [];
 
     /// <summary>Key-value cache per token of context over all layers; zero for models without one.</summary>
     public Bytes KvPerToken { get; init; }
 
+    /// <summary>State per sequence over all layers, whatever its length: state-space layers, cross-attention.</summary>
+    public Bytes StatePerSequence { get; init; }
+
+    /// <summary>Host memory at the highest point of a load by its usual engine, beside the engine's own process.</summary>
+    public Bytes HostLoadPeak { get; init; }
+
+    /// <summary>Host memory that stays once the weights are on a device.</summary>
+    public Bytes HostSteady { get; init; }
+
+    /// <summary>A training checkpoint with its optimiser (mixed-precision AdamW), all ranks together.</summary>
+    public Bytes TrainingCheckpoint { get; init; }
+
+    /// <summary>The architecture; null when it is not known.</summary>
+    public ModelShape? Shape { get; init; }
+
+    /// <summary>Where each number above comes from, ordered by number.</summary>
+    public ImmutableArray<Provenance> Provenance { get; init; } = [];
+
+    /// <summary>What a reader should know: an unknown architecture, a part that is estimated.</summary>
+    public ImmutableArray<string> Notes { get; init; } = [];
+
     public override string ToString() => $"{Weights} {Format} ({Source})";
 }
 
 public sealed record DtypeWeight(string Dtype, Bytes Weights);
+
+/// <summary>One part of a model ("attention", "experts", "vision").</summary>
+public sealed record ComponentWeight(string Component, long Parameters, Bytes Weights);
 
 /// <summary>
 /// Memory in its two terms: the highest point while loading, and what stays once the replica serves. The first

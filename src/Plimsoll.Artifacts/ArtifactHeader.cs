@@ -1,0 +1,38 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll.Artifacts;
+
+/// <summary>
+/// All that the headers of an artefact say, before an architecture is recognised in it: what every reader returns.
+/// </summary>
+public sealed record ArtifactHeader
+{
+    public required ArtifactFormat Format { get; init; }
+
+    /// <summary>The artefact as messages name it; no credentials in it.</summary>
+    public required string Source { get; init; }
+
+    /// <summary>All files that serving needs, the one that names the others first.</summary>
+    public required ImmutableArray<ModelFile> Files { get; init; }
+
+    /// <summary>Every tensor, in the files' order; empty when no header tells (a configuration alone, an unknown format).</summary>
+    public ImmutableArray<StoredTensor> Tensors { get; init; } = [];
+
+    /// <summary>The text of config.json, or of model_index.json for a pipeline; null without one.</summary>
+    public string? Config { get; init; }
+
+    /// <summary>The text of hf_quant_config.json or quantize_config.json; null without one.</summary>
+    public string? QuantizationConfig { get; init; }
+
+    /// <summary>A GGUF header's key-values that describe the architecture, as text; empty for other formats.</summary>
+    public ImmutableDictionary<string, string> Metadata { get; init; } = ImmutableDictionary<string, string>.Empty;
+
+    /// <summary>Parts that are artefacts themselves: components of a pipeline, models of a Triton repository.</summary>
+    public ImmutableArray<ArtifactPart> Parts { get; init; } = [];
+
+    /// <summary>What a reader should know about what was read.</summary>
+    public ImmutableArray<string> Notes { get; init; } = [];
+}
+
+/// <summary>A named part of an artefact.</summary>
+public sealed record ArtifactPart(string Name, ArtifactHeader Header);
