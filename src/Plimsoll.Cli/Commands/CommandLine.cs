@@ -33,6 +33,7 @@ public static class CommandLine
             CompletionCommand.Create(),
             TrafficCommand.Create(time),
         };
+        NamedHelp.PutInto(root);
         return root;
     }
 

@@ -34,7 +34,7 @@ public static class ModelsCommand
             },
         };
         var seed = TrafficOptions.Seed();
-        seed.Description = "The same seed gives the same file (default 1)";
+        seed.Description = "The same seed gives the same file";
         var folder = FolderOption();
         var command = new Command("create", "Write a transformer encoder with seeded random weights") { name, size, seed, folder };
         command.SetAction(async (parsed, cancellationToken) =>

@@ -54,4 +54,18 @@ public sealed class CommandLineTests
         var code = await CommandLine.RunAsync(args, output, error, TimeProvider.System);
         return (code, output.ToString(), error.ToString());
     }
+
+    [Theory]
+    [InlineData("plimsoll [command] [options]")]
+    [InlineData("plimsoll up [<FLEET>] [options]", "up")]
+    [InlineData("plimsoll models create <NAME> [options]", "models", "create")]
+    public async Task Help_names_the_program_as_it_is_typed(string usage, params string[] command)
+    {
+        var (output, error) = (new StringWriter(), new StringWriter());
+
+        var code = await CommandLine.RunAsync([.. command, "--help"], output, error, TimeProvider.System);
+
+        Assert.Equal((0, ""), (code, error.ToString()));
+        Assert.Contains($"  {usage}", output.ToString().Split('\n').Select(line => line.TrimEnd('\r')));
+    }
 }
