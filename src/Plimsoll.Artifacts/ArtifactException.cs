@@ -12,4 +12,7 @@ public sealed class ArtifactException : Exception
 
     /// <summary>True when nobody answered, or only that it cannot at the moment: the file may well be as it was.</summary>
     public bool Unreachable { get; init; }
+
+    /// <summary>True when the place answered that there is no such file.</summary>
+    public bool Missing { get; init; }
 }

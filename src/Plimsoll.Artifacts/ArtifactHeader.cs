@@ -18,13 +18,20 @@ public sealed record ArtifactHeader
     /// <summary>Every tensor, in the files' order; empty when no header tells (a configuration alone, an unknown format).</summary>
     public ImmutableArray<StoredTensor> Tensors { get; init; } = [];
 
-    /// <summary>The text of config.json, or of model_index.json for a pipeline; null without one.</summary>
+    /// <summary>Exact bytes of the weights where they are known and the tensors are not (a PyTorch file whose pickle is not
+    /// understood); null where <see cref="Tensors"/> tells them, or nothing does.</summary>
+    public long? StorageBytes { get; init; }
+
+    /// <summary>The text of config.json, of model_index.json for a pipeline, of adapter_config.json for an adapter, or of
+    /// config.pbtxt for a model of a Triton repository; null without one.</summary>
     public string? Config { get; init; }
 
     /// <summary>The text of hf_quant_config.json or quantize_config.json; null without one.</summary>
     public string? QuantizationConfig { get; init; }
 
-    /// <summary>A GGUF header's key-values that describe the architecture, as text; empty for other formats.</summary>
+    /// <summary>What describes the model beside its tensors, as text: a GGUF header's key-values about the architecture
+    /// (numbers per block joined by commas; "tokenizer.ggml.tokens.count" for the vocabulary), an adapter's rank and
+    /// targets, a Triton model's backend and instances, what a file's own metadata says.</summary>
     public ImmutableDictionary<string, string> Metadata { get; init; } = ImmutableDictionary<string, string>.Empty;
 
     /// <summary>Parts that are artefacts themselves: components of a pipeline, models of a Triton repository.</summary>

@@ -22,6 +22,13 @@ internal abstract class ByteSource : IDisposable
     /// <summary>A file beside this one, whose name was found in it and checked; null when there is none.</summary>
     public abstract ModelFile? FileBeside(string name);
 
+    /// <summary>Opens a file beside this one, or below its folder, whose name was checked (<see cref="ByteFolder.Checked"/>);
+    /// null when there is none.</summary>
+    public abstract ByteSource? OpenBeside(string name);
+
+    /// <summary>Whether files beside this one may be opened and read by several threads at once, each file by one.</summary>
+    public virtual bool ReadsInParallel => false;
+
     public virtual void Dispose()
     {
     }
@@ -71,6 +78,14 @@ internal sealed class LocalFile : ByteSource
         var target = info.LinkTarget is null ? info : (FileInfo?)info.ResolveLinkTarget(returnFinalTarget: true) ?? info;
         return new ModelFile(path, target.Length) { Name = name };
     }
+
+    public override ByteSource? OpenBeside(string name)
+    {
+        var path = Path.Combine(Path.GetDirectoryName(Name) ?? "", name);
+        return File.Exists(path) ? new LocalFile(path) : null;
+    }
+
+    public override bool ReadsInParallel => true;
 
     public override void Dispose()
     {

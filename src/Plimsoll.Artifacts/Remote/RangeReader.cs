@@ -125,6 +125,7 @@ internal sealed class RangeReader : IDisposable
                 {
                     Unreachable = response.StatusCode is HttpStatusCode.RequestTimeout or HttpStatusCode.TooManyRequests
                         or >= HttpStatusCode.InternalServerError,
+                    Missing = response.StatusCode is HttpStatusCode.NotFound or HttpStatusCode.Gone,
                 };
         }
     }

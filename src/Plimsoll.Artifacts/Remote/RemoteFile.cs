@@ -64,6 +64,19 @@ internal sealed class RemoteFile : ByteSource
         return new ModelFile(file.Name, file.Length) { Name = name, Validator = file.Validator };
     }
 
+    public override ByteSource? OpenBeside(string name)
+    {
+        try
+        {
+            FileBeside(name);
+            return _beside[name];
+        }
+        catch (ArtifactException e) when (e.Missing)
+        {
+            return null;
+        }
+    }
+
     /// <summary>This file, or one beside it that was asked for before.</summary>
     public RemoteFile Of(ModelFile file) => _beside.GetValueOrDefault(file.Name, this);
 
