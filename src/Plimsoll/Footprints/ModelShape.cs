@@ -73,6 +73,9 @@ public sealed record LayerCache
     /// <summary>Bytes of one element of the state where the model fixes it; 0 for the variant's dtype.</summary>
     public int StateElementBytes { get; init; }
 
+    /// <summary>Elements that one latent vector expands to for each attention head: a key without its rotary part, and a value.</summary>
+    public int LatentHeadWidth { get; init; }
+
     /// <summary>Bytes per token beside keys and values, on every rank: an indexer's keys, quantised at their own width.</summary>
     public int ExtraBytesPerToken { get; init; }
 
@@ -134,6 +137,12 @@ public sealed record ModelShape
     /// <summary>Elements of a key that are rotated; 0 without rotary embeddings.</summary>
     public int RotaryWidth { get; init; }
 
+    /// <summary>
+    /// Rows of the rotary tables that engines keep, all different tables together: positions × the scaling's factor
+    /// for each; 0 for <see cref="MaxPositions"/>.
+    /// </summary>
+    public long RotaryRows { get; init; }
+
     /// <summary>The dtype the model computes in ("bfloat16").</summary>
     public string ComputeDtype { get; init; } = "bfloat16";
 
@@ -157,6 +166,9 @@ public sealed record ModelShape
 
     /// <summary>Largest number of tokens an encoder of images or sound makes of one input; 0 without one.</summary>
     public int EncoderTokensMax { get; init; }
+
+    /// <summary>Elements an encoder takes for such an input: pixels in all channels and tiles, samples of sound; 0 when not known.</summary>
+    public long EncoderInputElements { get; init; }
 
     public int LayerCount => Layers.Sum(run => run.Count);
 }
