@@ -16,6 +16,10 @@ public sealed record Accelerator
     /// <summary>Memory as an engine sees it on the running device ("79.19 GiB" of an 80 GB H100): what a fraction is taken of.</summary>
     public required Bytes Memory { get; init; }
 
+    /// <summary>The whole of it as the driver's tools report it (nvidia-smi's memory.total, a node's gpu.memory label);
+    /// zero when not known.</summary>
+    public Bytes DriverMemory { get; init; }
+
     /// <summary>How sure <see cref="Memory"/> is: seen on a device, or assumed from the nominal size.</summary>
     public Certainty MemoryCertainty { get; init; }
 
