@@ -1,0 +1,169 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll;
+
+/// <summary>
+/// How an engine lays out keys, values and states on one device of a stage. Paged engines hand out blocks of
+/// <see cref="BlockTokens"/> tokens; where layers of several kinds share the pool, in groups padded to one number of
+/// layers, so that a block of any group is as large as a block of another (vLLM's hybrid key-value groups: 10 full
+/// and 52 windowed layers make 7 groups of 10, and the memory of 70).
+/// </summary>
+internal sealed record CachePages
+{
+    public required int BlockTokens { get; init; }
+
+    /// <summary>Bytes of one block: its tokens in every layer of a group. Zero without a cache.</summary>
+    public required long BlockBytes { get; init; }
+
+    public required ImmutableArray<CacheGroup> Groups { get; init; }
+
+    /// <summary>Bytes of one token in every layer, without windows or padding.</summary>
+    public required long BytesPerToken { get; init; }
+
+    /// <summary>Bytes a sequence takes beside its tokens, where states have their own pool.</summary>
+    public required long BytesPerSequence { get; init; }
+
+    /// <summary>Tokens of the largest step: a windowed layer keeps them beside its window.</summary>
+    public required int StepTokens { get; init; }
+
+    /// <summary>Blocks that one sequence holds at the most.</summary>
+    public long Blocks(long context) => Groups.Sum(group => group.Blocks(context, BlockTokens, StepTokens));
+
+    /// <summary>Bytes that a number of sequences hold at a context.</summary>
+    public long Bytes(long context, long sequences) =>
+        checked(sequences * (Blocks(context) * BlockBytes + BytesPerSequence));
+
+    /// <summary>Tokens as the engine reports them: blocks shared out evenly over the groups.</summary>
+    public long Tokens(long room)
+    {
+        if (BlockBytes == 0 || Groups.Length == 0) return 0;
+        return room / BlockBytes / Groups.Length * BlockTokens;
+    }
+
+    /// <summary>Sequences at the full context that a room carries; int.MaxValue where a sequence keeps nothing.</summary>
+    public int Sequences(long room, long context)
+    {
+        var one = Bytes(context, 1);
+        return one == 0 ? int.MaxValue : (int)Math.Min(int.MaxValue, room / one);
+    }
+
+    public static CachePages Of(ModelShape shape, ServingVariant variant, StageLayers stage, int stepTokens)
+    {
+        var engine = variant.Engine;
+        var width = KvWidth(shape, variant);
+        var layers = Kinds(shape.Layers, variant, width);
+        var here = Kinds(stage.Runs, variant, width);
+        if (!engine.GroupsLayers || layers.Count == 0) return Apart(engine, here, stepTokens);
+        var states = layers.Keys.Any(kind => kind.StateBytes > 0);
+        var widest = layers.Keys.Max(kind => kind.TokenBytes);
+        var block = engine.BlockTokens;
+
+        // A state takes one block whatever the context, so blocks grow until the state fits in one.
+        if (states && widest > 0)
+        {
+            var state = layers.Keys.Max(kind => kind.StateBytes);
+            block = (int)Math.Max(block, (state + widest * 16L - 1) / (widest * 16L) * 16);
+        }
+
+        var least = layers.Values.Min();
+        var most = layers.Values.Max();
+        var size = most < least * 1.25 ? most : least;
+        var groups = ImmutableArray.CreateBuilder<CacheGroup>();
+        var layersHere = 0;
+        foreach (var (kind, count) in layers.OrderBy(pair => pair.Key.Window ?? long.MaxValue).ThenBy(pair => pair.Key.TokenBytes)
+                     .ThenBy(pair => pair.Key.StateBytes))
+        {
+            var split = (count + size - 1) / size;
+            layersHere = Math.Max(layersHere, (here.GetValueOrDefault(kind) + split - 1) / split);
+            for (var i = 0; i < split; i++) groups.Add(new CacheGroup(kind.Window, kind.TokenBytes == 0));
+        }
+
+        var page = Math.Max(widest * block, layers.Keys.Max(kind => kind.StateBytes));
+        return new CachePages
+        {
+            BlockTokens = block,
+            BlockBytes = checked(page * layersHere),
+            Groups = groups.ToImmutable(),
+            BytesPerToken = here.Sum(pair => pair.Key.TokenBytes * pair.Value),
+            BytesPerSequence = 0,
+            StepTokens = stepTokens,
+        };
+    }
+
+    /// <summary>Engines without groups: every token in every layer, or windowed layers in a cache of their own.</summary>
+    private static CachePages Apart(ServingEngine engine, Dictionary<CacheKindOfLayer, int> here, int stepTokens)
+    {
+        long token = 0, sequence = 0;
+        foreach (var (kind, count) in here)
+        {
+            sequence += kind.StateBytes * count;
+            if (engine.WindowsCap && kind.Window is { } window)
+                sequence += (window + stepTokens) * kind.TokenBytes * count;
+            else
+                token += kind.TokenBytes * count;
+        }
+
+        return new CachePages
+        {
+            BlockTokens = engine.BlockTokens,
+            BlockBytes = token * engine.BlockTokens,
+            Groups = token == 0 ? [] : [new CacheGroup(null, false)],
+            BytesPerToken = here.Sum(pair => pair.Key.TokenBytes * pair.Value),
+            BytesPerSequence = sequence,
+            StepTokens = stepTokens,
+        };
+    }
+
+    /// <summary>Bytes of one cached element.</summary>
+    private static double KvWidth(ModelShape shape, ServingVariant variant) =>
+        variant.KvDtype.Equals("auto", StringComparison.OrdinalIgnoreCase)
+            ? ElementWidth.Of(ElementWidth.Run(shape, variant)) ?? 2
+            : ElementWidth.Of(variant.KvDtype) ?? 2;
+
+    /// <summary>The kinds of layers of a stage, by what one of them keeps on one device, with how many there are.</summary>
+    private static Dictionary<CacheKindOfLayer, int> Kinds(
+        ImmutableArray<LayerRun> runs, ServingVariant variant, double width)
+    {
+        var kinds = new Dictionary<CacheKindOfLayer, int>();
+        foreach (var run in runs)
+        {
+            var cache = run.Cache;
+            if (cache.Kind == CacheKind.None) continue;
+            var t = variant.TensorParallel;
+            var heads = Math.Max(1, cache.KvHeads / t);
+            var elements = cache.Kind switch
+            {
+                CacheKind.KeyValue => (double)heads * (cache.KeyWidth + cache.ValueWidth),
+                CacheKind.Latent => cache.KeyWidth,
+                _ => 0,
+            };
+            var state = (double)cache.StateElements / t * (cache.StateElementBytes > 0 ? cache.StateElementBytes : width);
+            var window = variant.Engine.WindowsCap ? cache.Window : null;
+            var kind = new CacheKindOfLayer(
+                (long)Math.Ceiling(elements * width) + cache.ExtraBytesPerToken, (long)Math.Ceiling(state), window);
+            kinds[kind] = kinds.GetValueOrDefault(kind) + run.Count;
+        }
+
+        return kinds;
+    }
+
+    private sealed record CacheKindOfLayer(long TokenBytes, long StateBytes, long? Window);
+}
+
+/// <summary>Layers that share a table of blocks.</summary>
+/// <param name="Window">Tokens they keep; null for all.</param>
+/// <param name="State">Whether they keep one block for each sequence.</param>
+internal readonly record struct CacheGroup(long? Window, bool State)
+{
+    /// <summary>
+    /// Blocks of one sequence: its tokens, or with a window the window, what a step adds, and one block more because
+    /// a window seldom starts at a block's edge.
+    /// </summary>
+    public long Blocks(long context, int blockTokens, int stepTokens)
+    {
+        if (State) return 1;
+        var all = (context + blockTokens - 1) / blockTokens;
+        if (Window is not { } window) return all;
+        return Math.Min(all, (window - 1 + stepTokens + blockTokens - 1) / blockTokens + 1);
+    }
+}

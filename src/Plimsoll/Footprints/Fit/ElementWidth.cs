@@ -1,0 +1,31 @@
+namespace Plimsoll;
+
+/// <summary>Bytes of one element of a dtype, block scales included.</summary>
+internal static class ElementWidth
+{
+    /// <summary>Null for a dtype not known, or one whose weights are packed.</summary>
+    public static double? Of(string dtype) => dtype.ToUpperInvariant() switch
+    {
+        "FLOAT64" or "F64" => 8,
+        "FLOAT32" or "F32" or "FP32" => 4,
+        "FLOAT16" or "BFLOAT16" or "F16" or "BF16" or "FP16" or "HALF" => 2,
+        "FP8" or "FP8_E4M3" or "FP8_E5M2" or "FLOAT8_E4M3FN" or "FLOAT8_E5M2" or "INT8" or "UINT8" => 1,
+        "Q8_0" => 34.0 / 32,
+        "Q5_1" => 24.0 / 32,
+        "Q5_0" => 22.0 / 32,
+        "Q4_1" => 20.0 / 32,
+        "Q4_0" => 18.0 / 32,
+        _ => null,
+    };
+
+    /// <summary>Whether an engine casts weights of this dtype to the one it runs in.</summary>
+    public static bool IsFloat(string dtype) => Of(dtype) is >= 2;
+
+    /// <summary>The dtype an engine runs a model in: the one asked for, else the model's own; float32 ones are halved.</summary>
+    public static string Run(ModelShape shape, ServingVariant variant)
+    {
+        if (!variant.WeightDtype.Equals("auto", StringComparison.OrdinalIgnoreCase)) return variant.WeightDtype;
+        var halves = variant.Engine.Kind is EngineKind.Vllm or EngineKind.SgLang;
+        return halves && Of(shape.ComputeDtype) is >= 4 ? "bfloat16" : shape.ComputeDtype;
+    }
+}

@@ -1,0 +1,64 @@
+namespace Plimsoll;
+
+/// <summary>What an engine needs of a device beside the model: its context, collectives, captured graphs.</summary>
+internal static class EngineOverhead
+{
+    /// <summary>Inside the fraction.</summary>
+    public static MemoryTerm Inside(ServingVariant variant, StageLayers stage, FitCoefficients fitted)
+    {
+        switch (variant.Engine.Kind)
+        {
+            case EngineKind.LlamaCpp:
+                return new MemoryTerm(Bytes.GiB(fitted.ContextGiB), Certainty.Assumed, "the device's context");
+            case EngineKind.OnnxRuntime:
+                return new MemoryTerm(
+                    Bytes.GiB(fitted.ContextGiB + fitted.NonTorchGiB), Certainty.Assumed, "the device's context and libraries");
+            case EngineKind.SgLang:
+                return MemoryTerm.None;
+            default:
+                break;
+        }
+
+        var gib = NonTorch(variant, stage, fitted);
+        if (variant.Engine.GraphsInsideFraction) gib += Graphs(variant, stage, fitted);
+        return new MemoryTerm(
+            Bytes.GiB(gib), Sure(variant), variant.TensorParallel > 1
+                ? $"kernels, libraries and collectives of {variant.TensorParallel} ranks"
+                : "kernels and libraries");
+    }
+
+    /// <summary>Outside the fraction; what is left of the device must hold it.</summary>
+    public static MemoryTerm Outside(
+        ServingVariant variant, StageLayers stage, FitCoefficients fitted, MemoryTerm step)
+    {
+        if (variant.Engine.Kind is EngineKind.LlamaCpp or EngineKind.OnnxRuntime) return MemoryTerm.None;
+        var gib = fitted.ContextGiB;
+        if (!variant.Engine.GraphsInsideFraction) gib += Graphs(variant, stage, fitted);
+        if (variant.Engine.ActivationInsideFraction)
+            return new MemoryTerm(Bytes.GiB(gib), Sure(variant), "the device's context and captured graphs");
+        return new MemoryTerm(
+            Bytes.GiB(gib + NonTorch(variant, stage, fitted)) + step.Bytes, Certainty.Assumed,
+            "the device's context, captured graphs and the working set of a step");
+    }
+
+    private static double NonTorch(ServingVariant variant, StageLayers stage, FitCoefficients fitted) =>
+        variant.TensorParallel switch
+        {
+            1 => stage.IsFirst ? fitted.NonTorchGiB : fitted.NonTorchLaterStageGiB,
+            2 or 3 => fitted.NonTorchTwoRanksGiB,
+            _ => fitted.NonTorchFourRanksGiB,
+        };
+
+    private static double Graphs(ServingVariant variant, StageLayers stage, FitCoefficients fitted)
+    {
+        if (!variant.Graphs) return 0;
+        var experts = stage.Runs.Where(run => run.Experts > 0).Sum(run => run.Count);
+        return fitted.GraphsFixedGiB + fitted.GraphsPerLayerGiB * stage.Count + fitted.GraphsPerExpertLayerGiB * experts;
+    }
+
+    /// <summary>Fitted where the engine and its version are those that were measured.</summary>
+    private static Certainty Sure(ServingVariant variant) =>
+        variant.Engine is { Kind: EngineKind.Vllm, Version: { Major: 0, Minor: >= 17 and <= 20 } }
+            ? Certainty.Fitted
+            : Certainty.Assumed;
+}

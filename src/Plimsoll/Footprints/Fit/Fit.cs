@@ -1,0 +1,190 @@
+using System.Collections.Immutable;
+using System.Globalization;
+
+namespace Plimsoll;
+
+/// <summary>Whether a model fits the devices of a variant, by the engine's own memory rules.</summary>
+public static class Fit
+{
+    /// <summary>
+    /// Weighs a footprint on a variant: every stage's terms, the worst stage, what is left, and when it doesn't fit,
+    /// which term fails and the nearest single change that would fit.
+    /// </summary>
+    /// <param name="footprint">What the artefact weighs; without a shape, its totals are shared out evenly.</param>
+    /// <param name="variant">How it is to be served.</param>
+    /// <param name="others">Devices a change may propose instead, in any order.</param>
+    /// <param name="fitted">The coefficients; null for the ones in use.</param>
+    public static FitReport Of(
+        Footprint footprint, ServingVariant variant, IReadOnlyList<Accelerator>? others = null,
+        FitCoefficients? fitted = null)
+    {
+        ArgumentNullException.ThrowIfNull(footprint);
+        ArgumentNullException.ThrowIfNull(variant);
+        var coefficients = fitted ?? FitCoefficients.Vllm019;
+        var report = Evaluate(footprint, variant, coefficients);
+        if (report.Failure is not { } failure) return report;
+        var changes = NearestChange.Of(footprint, variant, report, others ?? [], coefficients);
+        return report with
+        {
+            Failure = failure with { Changes = changes },
+            Reason = changes.IsEmpty ? report.Reason : $"{report.Reason}; it would with {changes[0].What}",
+        };
+    }
+
+    /// <summary>The report without a search for changes.</summary>
+    internal static FitReport Evaluate(Footprint footprint, ServingVariant asked, FitCoefficients fitted)
+    {
+        var variant = Resolve(footprint, asked);
+        var problem = ValidSplit.Problem(footprint.Shape, variant);
+        if (problem is not null) variant = variant with { TensorParallel = 1, PipelineParallel = 1, ExpertParallel = 1 };
+        var stages = footprint.Shape is { LayerCount: > 0 } shape
+            ? Staged(shape, variant, fitted)
+            : [Unstaged(footprint, variant, fitted)];
+        var worst = stages.MinBy(stage => (stage.Headroom.Value, stage.Stage))!;
+        var fits = problem is null && worst.Headroom.Value >= 0;
+        var sequences = Math.Min(stages.Min(stage => stage.Sequences), variant.MaxSequences!.Value);
+        return new FitReport
+        {
+            Variant = problem is null ? variant : Resolve(footprint, asked),
+            Fits = fits,
+            PerDevice = worst,
+            Stages = stages,
+            KvBytesPerToken = PerToken(footprint, variant, worst.Stage),
+            KvTokens = problem is null ? stages.Min(stage => stage.KvTokens) : 0,
+            MaxConcurrency = problem is null ? sequences : 0,
+            Host = HostNeed.Of(footprint, variant),
+            Failure = fits ? null : problem is not null ? new FitFailure("shape", Bytes.Zero, []) : FirstOver(worst),
+            Reason = problem ?? Sentence(worst, variant),
+            Notes = Notes(footprint, variant),
+        };
+    }
+
+    /// <summary>Every default filled in; llama.cpp's ranks made the stages that they are.</summary>
+    private static ServingVariant Resolve(Footprint footprint, ServingVariant asked)
+    {
+        var shape = footprint.Shape;
+        var context = asked.Context > 0 ? asked.Context : shape is { MaxPositions: > 0 } ? shape.MaxPositions : 4096;
+        var engine = asked.Engine;
+        var variant = asked with
+        {
+            Context = context,
+            MemoryFraction = asked.MemoryFraction ?? engine.DefaultFraction(asked.Device, Math.Max(1, asked.TensorParallel)),
+            MaxBatchedTokens = asked.MaxBatchedTokens ?? engine.DefaultBatchedTokens(asked.Device, context),
+            MaxSequences = asked.MaxSequences ?? engine.DefaultSequences(asked.Device, asked.Concurrency),
+        };
+        return engine.SplitsByLayer && variant.TensorParallel > 1
+            ? variant with { PipelineParallel = variant.Devices, TensorParallel = 1, ExpertParallel = 1 }
+            : variant;
+    }
+
+    private static ImmutableArray<DeviceNeed> Staged(ModelShape shape, ServingVariant variant, FitCoefficients fitted)
+    {
+        var needs = ImmutableArray.CreateBuilder<DeviceNeed>();
+        var tokens = variant.MaxBatchedTokens!.Value;
+        foreach (var stage in StageLayers.Of(shape, variant.PipelineParallel))
+        {
+            var pages = CachePages.Of(shape, variant, stage, tokens);
+            var step = StepMemory.Of(shape, variant, stage, fitted, tokens, variant.MaxSequences!.Value);
+            needs.Add(Need(
+                variant, stage.Stage, stage.Count, pages, LoadedWeights.Of(shape, variant, stage, fitted), step,
+                EngineOverhead.Inside(variant, stage, fitted), EngineOverhead.Outside(variant, stage, fitted, step)));
+        }
+
+        return needs.ToImmutable();
+    }
+
+    /// <summary>Without a shape: the artefact's totals over the devices, and assumptions for the rest.</summary>
+    private static DeviceNeed Unstaged(Footprint footprint, ServingVariant variant, FitCoefficients fitted)
+    {
+        var stage = new StageLayers(0, 1, []);
+        var weights = new MemoryTerm(
+            footprint.Weights.Scale(1.0 / variant.Devices), variant.Devices == 1 ? Certainty.Exact : Certainty.Assumed,
+            "all tensors, over the devices evenly");
+        var token = footprint.KvPerToken.Scale(1.0 / variant.Devices).Value;
+        var pages = new CachePages
+        {
+            BlockTokens = variant.Engine.BlockTokens,
+            BlockBytes = checked(token * variant.Engine.BlockTokens),
+            Groups = token == 0 ? [] : [new CacheGroup(null, false)],
+            BytesPerToken = token,
+            BytesPerSequence = footprint.StatePerSequence.Scale(1.0 / variant.Devices).Value,
+            StepTokens = variant.MaxBatchedTokens!.Value,
+        };
+        var step = new MemoryTerm(
+            weights.Bytes.Scale(0.2), Certainty.Assumed, "a fifth of the weights: the architecture is not known");
+        return Need(
+            variant, 0, 0, pages, weights, step,
+            EngineOverhead.Inside(variant, stage, fitted), EngineOverhead.Outside(variant, stage, fitted, step));
+    }
+
+    private static DeviceNeed Need(
+        ServingVariant variant, int stage, int layers, CachePages pages, MemoryTerm weights, MemoryTerm step,
+        MemoryTerm inside, MemoryTerm outside)
+    {
+        var memory = variant.Device.Memory.Scale(variant.MemoryShare);
+        var fraction = new Bytes((long)(memory.Value * variant.MemoryFraction!.Value));
+        var kv = pages.Bytes(variant.Context, variant.Concurrency);
+        var need = new DeviceNeed
+        {
+            Stage = stage,
+            Layers = layers,
+            Weights = weights,
+            Kv = new MemoryTerm(
+                new Bytes(kv), Certainty.Exact, $"{variant.Concurrency} × {variant.Context} tokens in blocks of {pages.BlockTokens}"),
+            Activation = variant.Engine.ActivationInsideFraction ? step : MemoryTerm.None,
+            Overhead = inside,
+            Outside = outside,
+            Budget = Bytes.Max(Bytes.Zero, Bytes.Min(fraction, memory - outside.Bytes)),
+            KvTokens = 0,
+            Sequences = 0,
+        };
+        var room = need.KvRoom.Value;
+        return need with { KvTokens = pages.Tokens(room), Sequences = pages.Sequences(room, variant.Context) };
+    }
+
+    private static Bytes PerToken(Footprint footprint, ServingVariant variant, int stage)
+    {
+        if (footprint.Shape is not { LayerCount: > 0 } shape) return footprint.KvPerToken.Scale(1.0 / variant.Devices);
+        var layers = StageLayers.Of(shape, variant.PipelineParallel)[stage];
+        return new Bytes(CachePages.Of(shape, variant, layers, variant.MaxBatchedTokens!.Value).BytesPerToken);
+    }
+
+    /// <summary>The term that first goes over when they are added in the order an engine meets them.</summary>
+    private static FitFailure FirstOver(DeviceNeed need)
+    {
+        var sum = Bytes.Zero;
+        foreach (var (name, term) in new[]
+                 {
+                     ("weights", need.Weights), ("overhead", need.Overhead), ("activation", need.Activation), ("kv", need.Kv),
+                 })
+        {
+            sum += term.Bytes;
+            if (sum > need.Budget) return new FitFailure(name, need.Total - need.Budget, []);
+        }
+
+        return new FitFailure("kv", need.Total - need.Budget, []);
+    }
+
+    private static string Sentence(DeviceNeed need, ServingVariant variant)
+    {
+        var where = variant.PipelineParallel > 1 ? $"stage {need.Stage} needs" : "each device needs";
+        if (need.Headroom.Value >= 0)
+            return string.Create(CultureInfo.InvariantCulture, $"{where} {need.Total} of {need.Budget}, {need.Headroom} are left");
+        var failure = FirstOver(need);
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{where} {need.Total} of {need.Budget}: {failure.Term} go over, {failure.Excess} too much");
+    }
+
+    private static ImmutableArray<string> Notes(Footprint footprint, ServingVariant variant)
+    {
+        var notes = ImmutableArray.CreateBuilder<string>();
+        if (footprint.Shape is null)
+            notes.Add("the architecture is not known: weights are exact, the working set and the split are assumed");
+        if (variant.Device.MemoryCertainty != Certainty.Exact)
+            notes.Add($"the memory of {variant.Device.Name} is taken from its nominal size, not seen on one");
+        if (footprint.Shape is { MaxPositions: > 0 } shape && variant.Context > shape.MaxPositions)
+            notes.Add($"a context of {variant.Context} is beyond the {shape.MaxPositions} positions the model was made for");
+        return notes.ToImmutable();
+    }
+}

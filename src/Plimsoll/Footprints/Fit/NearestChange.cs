@@ -1,0 +1,130 @@
+using System.Collections.Immutable;
+using System.Globalization;
+
+namespace Plimsoll;
+
+/// <summary>Single changes that make a variant fit, the nearest first: what costs nothing before what costs devices.</summary>
+internal static class NearestChange
+{
+    /// <summary>Contexts are proposed in steps of this many tokens.</summary>
+    private const long ContextStep = 256;
+
+    /// <summary>The largest fraction proposed: beyond it, graphs and the context seldom find room.</summary>
+    private const double HighestFraction = 0.95;
+
+    public static ImmutableArray<FitChange> Of(
+        Footprint footprint, ServingVariant asked, FitReport report, IReadOnlyList<Accelerator> others,
+        FitCoefficients fitted)
+    {
+        var variant = report.Variant;
+        var found = ImmutableArray.CreateBuilder<FitChange>();
+        if (report.Failure!.Term != "shape")
+        {
+            TryFraction(footprint, asked, variant, fitted, found);
+            TryKvDtype(footprint, asked, fitted, found);
+            TryContext(footprint, asked, variant, fitted, found);
+            TryConcurrency(footprint, asked, fitted, found);
+        }
+
+        TrySplit(footprint, asked, fitted, found);
+        TryDevice(footprint, asked, others, fitted, found);
+        return found.ToImmutable();
+    }
+
+    private static bool Fits(Footprint footprint, ServingVariant variant, FitCoefficients fitted) =>
+        Fit.Evaluate(footprint, variant, fitted).Fits;
+
+    private static void TryFraction(
+        Footprint footprint, ServingVariant asked, ServingVariant resolved, FitCoefficients fitted,
+        ImmutableArray<FitChange>.Builder found)
+    {
+        if (resolved.MemoryFraction >= HighestFraction || resolved.Engine.Kind is EngineKind.LlamaCpp or EngineKind.OnnxRuntime)
+            return;
+        for (var hundredths = (int)(resolved.MemoryFraction!.Value * 100) + 1; hundredths <= 95; hundredths++)
+        {
+            var changed = asked with { MemoryFraction = hundredths / 100.0 };
+            if (!Fits(footprint, changed, fitted)) continue;
+            found.Add(new FitChange(Text($"a memory fraction of {hundredths / 100.0:0.00}"), changed));
+            return;
+        }
+    }
+
+    private static void TryKvDtype(
+        Footprint footprint, ServingVariant asked, FitCoefficients fitted, ImmutableArray<FitChange>.Builder found)
+    {
+        if (asked.KvDtype is not ("auto" or "bfloat16" or "float16" or "float32")) return;
+        var changed = asked with { KvDtype = asked.Engine.Kind == EngineKind.LlamaCpp ? "q8_0" : "fp8" };
+        if (Fits(footprint, changed, fitted)) found.Add(new FitChange($"keys and values in {changed.KvDtype}", changed));
+    }
+
+    /// <summary>The longest context that fits, by bisection: a longer one never needs less.</summary>
+    private static void TryContext(
+        Footprint footprint, ServingVariant asked, ServingVariant resolved, FitCoefficients fitted,
+        ImmutableArray<FitChange>.Builder found)
+    {
+        long low = 0, high = resolved.Context / ContextStep;
+        while (low < high)
+        {
+            var middle = (low + high + 1) / 2;
+            if (Fits(footprint, asked with { Context = middle * ContextStep }, fitted)) low = middle;
+            else high = middle - 1;
+        }
+
+        if (low == 0 || low * ContextStep >= resolved.Context) return;
+        found.Add(new FitChange(
+            Text($"a context of {low * ContextStep:N0} instead of {resolved.Context:N0}"),
+            asked with { Context = low * ContextStep }));
+    }
+
+    private static void TryConcurrency(
+        Footprint footprint, ServingVariant asked, FitCoefficients fitted, ImmutableArray<FitChange>.Builder found)
+    {
+        int low = 0, high = asked.Concurrency;
+        while (low < high)
+        {
+            var middle = low + (high - low + 1) / 2;
+            if (Fits(footprint, asked with { Concurrency = middle }, fitted)) low = middle;
+            else high = middle - 1;
+        }
+
+        if (low == 0 || low == asked.Concurrency) return;
+        found.Add(new FitChange(Text($"{low:N0} at once instead of {asked.Concurrency:N0}"), asked with { Concurrency = low }));
+    }
+
+    /// <summary>The next larger tensor-parallel size that fits, then pipeline.</summary>
+    private static void TrySplit(
+        Footprint footprint, ServingVariant asked, FitCoefficients fitted, ImmutableArray<FitChange>.Builder found)
+    {
+        for (var t = Math.Max(1, asked.TensorParallel) + 1; t <= 64; t++)
+        {
+            var changed = asked with { TensorParallel = t, ExpertParallel = asked.ExpertParallel > 1 ? t : 1 };
+            if (t > SmallestShapes.LargestTensorParallel(asked.Device) || !Fits(footprint, changed, fitted)) continue;
+            found.Add(new FitChange($"tensor parallel over {t} devices", changed));
+            return;
+        }
+
+        for (var p = Math.Max(1, asked.PipelineParallel) + 1; p <= 64; p++)
+        {
+            var changed = asked with { PipelineParallel = p };
+            if (!Fits(footprint, changed, fitted)) continue;
+            found.Add(new FitChange($"{p} pipeline stages of {Math.Max(1, asked.TensorParallel)} devices", changed));
+            return;
+        }
+    }
+
+    private static void TryDevice(
+        Footprint footprint, ServingVariant asked, IReadOnlyList<Accelerator> others, FitCoefficients fitted,
+        ImmutableArray<FitChange>.Builder found)
+    {
+        foreach (var device in others.Where(device => device.Memory > asked.Device.Memory)
+                     .OrderBy(device => device.Memory).ThenBy(device => device.Name, StringComparer.Ordinal))
+        {
+            var changed = asked with { Device = device };
+            if (!Fits(footprint, changed, fitted)) continue;
+            found.Add(new FitChange(device.Name, changed));
+            return;
+        }
+    }
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,183 @@
+namespace Plimsoll;
+
+/// <summary>The engines whose memory rules are known.</summary>
+public enum EngineKind
+{
+    Vllm,
+    SgLang,
+    TextGenerationInference,
+    LlamaCpp,
+
+    /// <summary>Triton with ONNX Runtime, and our own model server: no cache, an arena that grows.</summary>
+    OnnxRuntime,
+}
+
+/// <summary>
+/// One engine's memory rules, as its own source states them for a version: what its fraction covers, what it keeps
+/// outside, in what pieces it hands out key-value memory, and its defaults.
+/// </summary>
+public sealed record ServingEngine
+{
+    public required EngineKind Kind { get; init; }
+
+    /// <summary>The name on a command line ("vllm").</summary>
+    public required string Name { get; init; }
+
+    public required Version Version { get; init; }
+
+    /// <summary>Whether the working set of a step comes out of the fraction; SGLang leaves it the rest of the device.</summary>
+    public bool ActivationInsideFraction { get; init; } = true;
+
+    /// <summary>
+    /// Whether captured graphs come out of the fraction: in vLLM since 0.21, which counts an estimate of them
+    /// (VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS); before, they take what the fraction leaves.
+    /// </summary>
+    public bool GraphsInsideFraction { get; init; }
+
+    /// <summary>
+    /// Whether layers with a window give their old tokens back: vLLM from 0.10 (hybrid key-value groups) and
+    /// llama.cpp. Others keep every token in every layer.
+    /// </summary>
+    public bool WindowsCap { get; init; }
+
+    /// <summary>Whether layers of several kinds share one pool in groups padded to the same number of layers.</summary>
+    public bool GroupsLayers { get; init; }
+
+    /// <summary>Tokens of one piece of key-value memory.</summary>
+    public int BlockTokens { get; init; } = 16;
+
+    /// <summary>Whether tensor-parallel ranks split layers between them rather than within (llama.cpp's default).</summary>
+    public bool SplitsByLayer { get; init; }
+
+    /// <summary>Parses "vllm", "vllm@0.19.0", "sglang", "tgi", "triton", "llama.cpp"; false for a name not known.</summary>
+    public static bool TryParse(string? text, out ServingEngine engine)
+    {
+        engine = Vllm(new Version(0, 19));
+        if (string.IsNullOrWhiteSpace(text) || text.Length > 64) return false;
+        var at = text.IndexOf('@', StringComparison.Ordinal);
+        var name = (at < 0 ? text : text[..at]).Trim().ToUpperInvariant();
+        Version? version = null;
+        if (at >= 0 && !Version.TryParse(text[(at + 1)..].TrimStart('v', 'V'), out version)) return false;
+        ServingEngine? found = name switch
+        {
+            "VLLM" => Vllm(version ?? new Version(0, 19)),
+            "SGLANG" => SgLang(version ?? new Version(0, 5)),
+            "TGI" or "TEXT-GENERATION-INFERENCE" => TextGenerationInference(version ?? new Version(3, 0)),
+            "LLAMA.CPP" or "LLAMACPP" or "LLAMA-SERVER" => LlamaCpp(version ?? new Version(1, 0)),
+            "TRITON" or "ONNXRUNTIME" or "PLIMSOLL-MODEL-SERVER" => OnnxRuntime(version ?? new Version(1, 0)),
+            _ => null,
+        };
+        if (found is null) return false;
+        engine = found;
+        return true;
+    }
+
+    /// <summary>vLLM: fraction × device − weights − activation − what is not PyTorch's = key-value memory.</summary>
+    public static ServingEngine Vllm(Version version) => new()
+    {
+        Kind = EngineKind.Vllm,
+        Name = "vllm",
+        Version = version,
+        GraphsInsideFraction = version >= new Version(0, 21),
+        WindowsCap = version >= new Version(0, 10),
+        GroupsLayers = version >= new Version(0, 10),
+    };
+
+    /// <summary>SGLang: its static fraction covers weights and key-value memory; the rest of the device, everything else.</summary>
+    public static ServingEngine SgLang(Version version) => new()
+    {
+        Kind = EngineKind.SgLang,
+        Name = "sglang",
+        Version = version,
+        ActivationInsideFraction = false,
+        BlockTokens = 1,
+    };
+
+    /// <summary>TGI: nine tenths of what its memory fraction gives (its "wiggle room"); graphs come after.</summary>
+    public static ServingEngine TextGenerationInference(Version version) => new()
+    {
+        Kind = EngineKind.TextGenerationInference,
+        Name = "tgi",
+        Version = version,
+    };
+
+    /// <summary>llama.cpp: weights as stored, a cache of context × slots reserved at the start, a compute buffer.</summary>
+    public static ServingEngine LlamaCpp(Version version) => new()
+    {
+        Kind = EngineKind.LlamaCpp,
+        Name = "llama.cpp",
+        Version = version,
+        WindowsCap = true,
+        BlockTokens = 1,
+        SplitsByLayer = true,
+    };
+
+    /// <summary>ONNX Runtime, under Triton or our own server.</summary>
+    public static ServingEngine OnnxRuntime(Version version) => new()
+    {
+        Kind = EngineKind.OnnxRuntime,
+        Name = "onnxruntime",
+        Version = version,
+        BlockTokens = 1,
+    };
+
+    /// <summary>The share of a device the engine takes when not told: a constant, or SGLang's rule by memory.</summary>
+    public double DefaultFraction(Accelerator device, int ranks)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        return Kind switch
+        {
+            EngineKind.Vllm => Version >= new Version(0, 21) ? 0.92 : 0.9,
+            EngineKind.SgLang => SgLangFraction(device.Memory, ranks),
+            EngineKind.TextGenerationInference => 0.9,
+            _ => 1,
+        };
+    }
+
+    /// <summary>Tokens of the largest forward pass when not told.</summary>
+    public int DefaultBatchedTokens(Accelerator device, long context)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        return Kind switch
+        {
+            EngineKind.Vllm when Version < new Version(0, 8) => (int)Math.Clamp(context, 2048, 1 << 20),
+            EngineKind.Vllm => LargeBatches(device) ? 8192 : 2048,
+            EngineKind.SgLang => device.Memory < Bytes.GiB(35) ? 2048 : device.Memory < Bytes.GiB(160) ? 8192 : 16384,
+            EngineKind.TextGenerationInference => 4096,
+            EngineKind.LlamaCpp => 512,
+            _ => 512,
+        };
+    }
+
+    /// <summary>Sequences in one step when not told.</summary>
+    public int DefaultSequences(Accelerator device, int concurrency)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        return Kind switch
+        {
+            EngineKind.Vllm when Version < new Version(0, 8) => 256,
+            EngineKind.Vllm => LargeBatches(device) ? 1024 : 256,
+            EngineKind.SgLang => device.Memory < Bytes.GiB(35) ? 24 : 256,
+            EngineKind.TextGenerationInference => 128,
+            _ => Math.Max(1, concurrency),
+        };
+    }
+
+    /// <summary>vLLM's rule (engine arguments, batch defaults): 70 GiB or more and not an A100.</summary>
+    private static bool LargeBatches(Accelerator device) =>
+        device.Memory >= Bytes.GiB(70) && !device.Name.Contains("a100", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>
+    /// SGLang's server arguments: 512 MiB, 1.5 MiB a token of the prefill chunk, 2 MiB a sequence of the largest
+    /// graph and 128 MiB a rank stay free, at least 10 GiB on devices above 60 GiB.
+    /// </summary>
+    private static double SgLangFraction(Bytes memory, int ranks)
+    {
+        var mib = memory.Value / 1048576.0;
+        var chunk = mib < 35 * 1024 ? 2048 : mib < 160 * 1024 ? 8192 : 16384;
+        var graphs = mib < 35 * 1024 ? 24 : 256;
+        var reserved = 512 + chunk * 1.5 + graphs * 2 + ranks * 128.0;
+        if (mib > 60 * 1024) reserved = Math.Max(reserved, 10 * 1024);
+        return Math.Max(0.1, Math.Round((mib - reserved) / mib, 3));
+    }
+}
