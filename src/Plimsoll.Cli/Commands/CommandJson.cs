@@ -12,4 +12,6 @@ namespace Plimsoll.Cli.Commands;
 [JsonSerializable(typeof(ReplayOutcome))]
 [JsonSerializable(typeof(ImmutableArray<ModelListing>))]
 [JsonSerializable(typeof(ModelListing))]
+[JsonSerializable(typeof(ImmutableArray<AcceleratorListing>))]
+[JsonSerializable(typeof(ImmutableArray<InstanceListing>))]
 internal sealed partial class CommandJson : JsonSerializerContext;

@@ -29,6 +29,7 @@ public static class CommandLine
             HistoryCommand.Create(time),
             ReplayCommand.Create(),
             ModelsCommand.Create(time),
+            DevicesCommand.Create(),
             SchemaCommand.Create(),
             CompletionCommand.Create(),
             TrafficCommand.Create(time),

@@ -12,6 +12,9 @@ public sealed record DeviceMatch(Accelerator? Accelerator, string? Problem);
 /// </summary>
 public sealed class DeviceCatalogue
 {
+    /// <summary>The largest file that is read.</summary>
+    public const int FileBytesMax = CatalogueReader.FileBytesMax;
+
     /// <summary>Drivers round and reserve differently by version; kinds that share a name differ by far more.</summary>
     private const double MemoryTolerance = 0.1;
 
