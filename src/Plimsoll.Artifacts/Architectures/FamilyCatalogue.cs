@@ -1,0 +1,66 @@
+using System.Collections.Frozen;
+
+namespace Plimsoll.Artifacts;
+
+/// <summary>Which family reads which model_type.</summary>
+internal static class FamilyCatalogue
+{
+    private static readonly FrozenDictionary<string, Func<DecoderFields, string, ModelSpec>> ByType = All()
+        .ToFrozenDictionary(entry => entry.Type, entry => entry.Read, StringComparer.Ordinal);
+
+    // Configurations that name their class and no model_type, and types that are another's under a new name.
+    private static readonly FrozenDictionary<string, string> Aliases = new Dictionary<string, string>(StringComparer.Ordinal)
+    {
+        ["LlamaForCausalLM"] = "llama",
+        ["MistralForCausalLM"] = "mistral",
+        ["MixtralForCausalLM"] = "mixtral",
+        ["Qwen2ForCausalLM"] = "qwen2",
+        ["Qwen3ForCausalLM"] = "qwen3",
+        ["Qwen3MoeForCausalLM"] = "qwen3_moe",
+        ["GptOssForCausalLM"] = "gpt_oss",
+        ["GemmaForCausalLM"] = "gemma",
+        ["Gemma2ForCausalLM"] = "gemma2",
+        ["Gemma3ForCausalLM"] = "gemma3_text",
+        ["PhiForCausalLM"] = "phi",
+        ["GPT2LMHeadModel"] = "gpt2",
+        ["BertModel"] = "bert",
+        ["DeepseekV4ForCausalLM"] = "deepseek_v4",
+        ["DeepseekV3ForCausalLM"] = "deepseek_v3",
+        ["DeepseekV32ForCausalLM"] = "deepseek_v32",
+    }.ToFrozenDictionary(StringComparer.Ordinal);
+
+    /// <summary>The reader of a configuration; null when its architecture is not known.</summary>
+    public static ModelSpec? Read(ModelConfig config)
+    {
+        if (Multimodal.Read(config) is { } whole)
+            return whole;
+        return TypeOf(config) is { } type ? ByType[type](new DecoderFields(config), type) : null;
+    }
+
+    /// <summary>The text part of a larger model.</summary>
+    public static ModelSpec? ReadText(ModelConfig text, string root, string head, bool? tied) =>
+        TypeOf(text) is { } type ? ByType[type](new DecoderFields(text, root, head, tied), type) : null;
+
+    // A class is more telling than a type: DeepSeek V4 was published with "deepseek_ref" as its type.
+    private static string? TypeOf(ModelConfig config)
+    {
+        if (config.Text("model_type") is { } type && ByType.ContainsKey(type))
+            return type;
+        foreach (var name in config.Texts("architectures"))
+        {
+            if (Aliases.TryGetValue(name, out var known))
+                return known;
+        }
+
+        return null;
+    }
+
+    private static IEnumerable<(string Type, Func<DecoderFields, string, ModelSpec> Read)> All() =>
+    [
+        .. LlamaFamily.Types.Select(type => (type, (Func<DecoderFields, string, ModelSpec>)LlamaFamily.Read)),
+        .. MixtureFamily.Types.Select(type => (type, (Func<DecoderFields, string, ModelSpec>)MixtureFamily.Read)),
+        .. LatentFamily.Types.Select(type => (type, (Func<DecoderFields, string, ModelSpec>)LatentFamily.Read)),
+        .. LegacyFamily.Types.Select(type => (type, (Func<DecoderFields, string, ModelSpec>)LegacyFamily.Read)),
+        .. EncoderFamily.Types.Select(type => (type, (Func<DecoderFields, string, ModelSpec>)EncoderFamily.Read)),
+    ];
+}

@@ -1,0 +1,40 @@
+using System.Text;
+
+namespace Plimsoll.Artifacts;
+
+/// <summary>Python writes Infinity and NaN into JSON, which JSON does not know.</summary>
+internal static class JsonNumbers
+{
+    private static readonly string[] Words = ["-Infinity", "Infinity", "NaN"];
+
+    /// <summary>The text with Infinity, -Infinity and NaN outside strings put as null, of the same meaning to us.</summary>
+    public static string Finite(string text)
+    {
+        if (!text.Contains("Infinity", StringComparison.Ordinal) && !text.Contains("NaN", StringComparison.Ordinal))
+            return text;
+        var finite = new StringBuilder(text.Length);
+        var quoted = false;
+        for (var i = 0; i < text.Length; i++)
+        {
+            if (quoted && text[i] == '\\' && i + 1 < text.Length)
+            {
+                finite.Append(text[i]).Append(text[++i]);
+                continue;
+            }
+
+            if (text[i] == '"')
+                quoted = !quoted;
+            var word = quoted ? null : Array.Find(Words, word => string.CompareOrdinal(text, i, word, 0, word.Length) == 0);
+            if (word is null)
+            {
+                finite.Append(text[i]);
+                continue;
+            }
+
+            finite.Append("null");
+            i += word.Length - 1;
+        }
+
+        return finite.ToString();
+    }
+}
