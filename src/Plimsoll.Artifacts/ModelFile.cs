@@ -10,4 +10,7 @@ public sealed record ModelFile(string Path, long Bytes)
 
     /// <summary>What its server says tells versions apart, a strong ETag or a date; null for none, and for local files.</summary>
     public string? Validator { get; init; }
+
+    /// <summary>SHA-256 of its bytes in lower-case hex where its store tells; null where it does not.</summary>
+    public string? Sha256 { get; init; }
 }

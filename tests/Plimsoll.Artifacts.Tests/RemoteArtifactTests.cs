@@ -108,7 +108,7 @@ public sealed class RemoteArtifactTests : IAsyncLifetime
     [Theory]
     [InlineData(302, "/again", "more than 5 redirects")]
     [InlineData(302, "file:///etc/passwd", "which is not followed")]
-    [InlineData(403, null, "answered 403 Forbidden.")]
+    [InlineData(403, null, "answered 403 Forbidden: it does not let us in; a signed address")]
     public void What_does_not_answer_properly_is_one_sentence_without_secrets(int status, string? location, string part)
     {
         _server.Instead = context =>

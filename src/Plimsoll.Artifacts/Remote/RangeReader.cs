@@ -5,15 +5,15 @@ using System.Net.Http.Headers;
 namespace Plimsoll.Artifacts;
 
 /// <summary>What a server sent for one range.</summary>
-/// <param name="From">The address that answered, redirects followed.</param>
+/// <param name="From">What answered, redirects followed.</param>
 /// <param name="Length">Bytes of the whole file.</param>
 /// <param name="Validator">A strong ETag, else the date of the last change; null when it tells neither.</param>
 /// <param name="Content">The range; null from a server that knows no ranges, unless the file is small enough to be read whole.</param>
-internal sealed record RangeAnswer(Uri From, long Length, string? Validator, byte[]? Content);
+internal sealed record RangeAnswer(SourceRequest From, long Length, string? Validator, byte[]? Content);
 
 /// <summary>
 /// Asks http(s) servers for parts of files. What it may spend in all is bounded: bytes, requests, redirects and time, so
-/// that neither a slow server nor a file that lies about itself can hold up a start for long.
+/// that neither a slow server nor a file that lies about itself can hold up a start for long. Several threads may use it.
 /// </summary>
 internal sealed class RangeReader : IDisposable
 {
@@ -22,12 +22,16 @@ internal sealed class RangeReader : IDisposable
 
     private const int RequestsMax = 4000;
     private const int RedirectsMax = 5;
+    private const int PausesMax = 3;
 
     // Without ranges a file is read whole only when that costs no more than its header might.
     private const int WholeMax = 4 << 20;
 
     private static readonly TimeSpan TimeMax = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan ConnectMax = TimeSpan.FromSeconds(10);
+
+    // A server that asks for a longer pause than this is not waited for.
+    private static readonly TimeSpan PauseMax = TimeSpan.FromSeconds(10);
 
     private readonly HttpClient _http = new(new SocketsHttpHandler
     {
@@ -37,54 +41,49 @@ internal sealed class RangeReader : IDisposable
     })
     { Timeout = Timeout.InfiniteTimeSpan };
 
+    private readonly TimeProvider _time;
     private readonly CancellationTokenSource _patience;
     private readonly CancellationTokenSource _end;
     private readonly CancellationToken _cancelled;
     private long _bytes;
     private int _requests;
 
-    public RangeReader(TimeProvider time, CancellationToken cancellationToken)
+    public RangeReader(TimeProvider time, CancellationToken cancellationToken, TimeSpan? timeMax = null)
     {
-        _cancelled = cancellationToken;
-        _patience = new CancellationTokenSource(TimeMax, time);
+        (_time, _cancelled) = (time, cancellationToken);
+        _patience = new CancellationTokenSource(timeMax ?? TimeMax, time);
         _end = CancellationTokenSource.CreateLinkedTokenSource(_patience.Token, cancellationToken);
     }
 
-    /// <summary>An address without what may be a secret in it: user, query and fragment.</summary>
-    public static string Shown(Uri url) => url.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped);
+    /// <summary>Bytes of all answers that were read.</summary>
+    public long BytesRead => Interlocked.Read(ref _bytes);
 
     /// <summary>Reads <paramref name="count"/> bytes from <paramref name="offset"/> on, fewer at the end; an empty file has none.</summary>
     /// <exception cref="ArtifactException">It cannot; the message says why.</exception>
-    public RangeAnswer Read(Uri url, long offset, int count)
+    public RangeAnswer Read(SourceRequest request, long offset, int count) =>
+        Ask(request, new RangeHeaderValue(offset, offset + count - 1), (from, response) => Answer(from, response, offset, count));
+
+    /// <summary>Reads a listing, whose length need not be told.</summary>
+    /// <exception cref="ArtifactException">It cannot, or it has more than <paramref name="bytesMax"/> bytes.</exception>
+    public byte[] ReadListing(SourceRequest request, int bytesMax) => Ask(request, null, (from, response) =>
     {
-        var name = Shown(url);
-        for (var hop = 0; hop <= RedirectsMax; hop++)
+        if (response.StatusCode != HttpStatusCode.OK) throw from.Refused(response);
+        var told = response.Content.Headers.ContentLength ?? 0;
+        if (told > bytesMax) throw new ArtifactException($"{from.Shown} has a listing of more than {new Bytes(bytesMax)}.");
+        using var abort = _end.Token.Register(response.Dispose);
+        using var stream = response.Content.ReadAsStream(_end.Token);
+        using var content = new MemoryStream();
+        var piece = new byte[64 * 1024];
+        for (int read; (read = stream.Read(piece)) > 0;)
         {
-            if (++_requests > RequestsMax) throw new ArtifactException($"{name}: its header lies in more than {RequestsMax} places.");
-            using var request = new HttpRequestMessage(HttpMethod.Get, url);
-            request.Headers.TryAddWithoutValidation("Accept-Encoding", "identity");
-            request.Headers.TryAddWithoutValidation("User-Agent", "plimsoll");
-            request.Headers.Range = new RangeHeaderValue(offset, offset + count - 1);
-            try
-            {
-                using var response = _http.Send(request, HttpCompletionOption.ResponseHeadersRead, _end.Token);
-                if (response.StatusCode is not (HttpStatusCode.MovedPermanently or HttpStatusCode.Found or HttpStatusCode.SeeOther
-                    or HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect))
-                    return Answer(name, url, response, offset, count);
-                url = Redirected(name, url, response);
-            }
-            catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException or ObjectDisposedException)
-            {
-                _cancelled.ThrowIfCancellationRequested();
-                throw new ArtifactException(_patience.IsCancellationRequested
-                    ? string.Create(CultureInfo.InvariantCulture, $"{name}: its header could not be read within {TimeMax.TotalSeconds:0} s.")
-                    : $"{name} cannot be reached: {e.Message}.", e)
-                { Unreachable = true };
-            }
+            Spend(from.Shown, read);
+            if (content.Length + read > bytesMax) throw new ArtifactException($"{from.Shown} has a listing of more than {new Bytes(bytesMax)}.");
+            content.Write(piece, 0, read);
         }
 
-        throw new ArtifactException($"{name}: more than {RedirectsMax} redirects.");
-    }
+        if (told > content.Length) throw new ArtifactException($"{from.Shown} ended its listing after {content.Length} of {told} bytes.");
+        return content.ToArray();
+    });
 
     public void Dispose()
     {
@@ -93,51 +92,80 @@ internal sealed class RangeReader : IDisposable
         _patience.Dispose();
     }
 
-    private static Uri Redirected(string name, Uri url, HttpResponseMessage response)
+    private T Ask<T>(SourceRequest request, RangeHeaderValue? range, Func<SourceRequest, HttpResponseMessage, T> read)
     {
-        if (response.Headers.Location is not { } location) throw new ArtifactException($"{name} redirects to nowhere.");
-        var target = location.IsAbsoluteUri ? location : new Uri(url, location);
-        if (target.Scheme is not ("http" or "https") || url.Scheme == "https" && target.Scheme != "https")
-            throw new ArtifactException($"{name} redirects to {target.Scheme}://, which is not followed from {url.Scheme}://.");
-        return target;
+        var (name, pauses) = (request.Shown, 0);
+        for (var hop = 0; hop <= RedirectsMax;)
+        {
+            if (Interlocked.Increment(ref _requests) > RequestsMax) throw new ArtifactException($"{name}: its header lies in more than {RequestsMax} places.");
+            using var message = request.Message();
+            message.Headers.Range = range;
+            try
+            {
+                using var response = _http.Send(message, HttpCompletionOption.ResponseHeadersRead, _end.Token);
+                if (response.StatusCode is HttpStatusCode.TooManyRequests or HttpStatusCode.ServiceUnavailable
+                    && response.Headers.RetryAfter?.Delta is { } pause && pause <= PauseMax && pauses++ < PausesMax)
+                {
+                    Task.Delay(pause, _time, _end.Token).GetAwaiter().GetResult();
+                    continue;
+                }
+
+                if (!SourceRequest.IsRedirect(response)) return read(request, response);
+                (request, hop) = (request.Redirected(response), hop + 1);
+            }
+            catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException or ObjectDisposedException)
+            {
+                _cancelled.ThrowIfCancellationRequested();
+                throw !_patience.IsCancellationRequested ? request.Unanswered(e) : new ArtifactException(
+                    string.Create(CultureInfo.InvariantCulture, $"{name}: its header could not be read within {TimeMax.TotalSeconds:0} s."), e)
+                { Unreachable = true };
+            }
+        }
+
+        throw new ArtifactException($"{name}: more than {RedirectsMax} redirects.");
     }
 
-    private RangeAnswer Answer(string name, Uri url, HttpResponseMessage response, long offset, int count)
+    private RangeAnswer Answer(SourceRequest from, HttpResponseMessage response, long offset, int count)
     {
-        var headers = response.Content.Headers;
+        var (name, headers) = (from.Shown, response.Content.Headers);
         var validator = response.Headers.ETag is { IsWeak: false } tag ? tag.Tag : headers.LastModified?.ToString("R");
+        if (headers.ContentEncoding.Count > 0 && response.IsSuccessStatusCode)
+            throw new ArtifactException($"{name} is sent compressed although it was asked for as it is; its parts cannot be told so.");
         switch (response.StatusCode)
         {
             case HttpStatusCode.PartialContent:
-                if (headers.ContentRange is not { From: { } from, Length: { } whole } || from != offset)
+                var part = headers.ContentRange;
+                // A part that begins or ends elsewhere than asked, or past its own end, would be taken for other bytes.
+                if (part is not { From: { } first, To: { } last, Length: { } whole } || first != offset || whole <= offset
+                    || last != Math.Min(whole, offset + count) - 1)
                     throw new ArtifactException($"{name} sent another part than it was asked for.");
-                return new RangeAnswer(url, whole, validator, Content(name, response, (int)Math.Min(count, whole - offset)));
+                return new RangeAnswer(from, whole, validator, Content(name, response, (int)(last - first + 1)));
             case HttpStatusCode.RequestedRangeNotSatisfiable when offset == 0:
-                return new RangeAnswer(url, 0, validator, []);
+                return new RangeAnswer(from, 0, validator, []);
             case HttpStatusCode.OK when headers.ContentLength is null:
                 throw new ArtifactException($"{name} does not tell its size, which must be known before it is fetched.");
             case HttpStatusCode.OK:
                 var known = headers.ContentLength!.Value;
                 var small = offset == 0 && known <= WholeMax;
-                return new RangeAnswer(url, known, validator, small ? Content(name, response, (int)known) : null);
+                return new RangeAnswer(from, known, validator, small ? Content(name, response, (int)known) : null);
             default:
-                throw new ArtifactException($"{name} answered {(int)response.StatusCode} {response.ReasonPhrase}.")
-                {
-                    Unreachable = response.StatusCode is HttpStatusCode.RequestTimeout or HttpStatusCode.TooManyRequests
-                        or >= HttpStatusCode.InternalServerError,
-                    Missing = response.StatusCode is HttpStatusCode.NotFound or HttpStatusCode.Gone,
-                };
+                throw from.Refused(response);
         }
     }
 
     private byte[] Content(string name, HttpResponseMessage response, int count)
     {
-        if ((_bytes += count) > BytesMax) throw new ArtifactException($"{name}: its header is longer than {new Bytes(BytesMax)}.");
+        Spend(name, count);
         // A read that waits knows no token; closing what it reads from ends it.
         using var abort = _end.Token.Register(response.Dispose);
         using var stream = response.Content.ReadAsStream(_end.Token);
         var content = new byte[count];
         var read = stream.ReadAtLeast(content, count, throwOnEndOfStream: false);
         return read == count ? content : throw new ArtifactException($"{name} ended after {read} of {count} bytes that were asked for.");
+    }
+
+    private void Spend(string name, int count)
+    {
+        if (Interlocked.Add(ref _bytes, count) > BytesMax) throw new ArtifactException($"{name}: its header is longer than {new Bytes(BytesMax)}.");
     }
 }

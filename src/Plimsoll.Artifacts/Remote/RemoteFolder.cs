@@ -1,0 +1,45 @@
+using System.Collections.Concurrent;
+
+namespace Plimsoll.Artifacts;
+
+/// <summary>The files of a store as readers see them. A file is asked for once and kept, with the little that was read of it.</summary>
+/// <param name="reader">What asks, within its bounds.</param>
+/// <param name="store">Where the files are.</param>
+/// <param name="firstBytes">What is read at once of a file's beginning: a shard's header takes about a kilobyte.</param>
+internal sealed class RemoteFolder(RangeReader reader, SourceStore store, int firstBytes = 4 * 1024) : ByteFolder
+{
+    private readonly ConcurrentDictionary<string, RemoteFile> _opened = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, ModelFile>? _listed = store.Files?.ToDictionary(file => file.Name, StringComparer.Ordinal);
+
+    public override string Name => store.Name;
+
+    public override IReadOnlyList<ModelFile>? Files => store.Files;
+
+    public override ByteSource? Open(string name)
+    {
+        try
+        {
+            return _listed is not null && !_listed.ContainsKey(name) ? null : Asked(name);
+        }
+        catch (ArtifactException e) when (e.Missing)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Opens a file that must be there.</summary>
+    /// <exception cref="ArtifactException">It is not.</exception>
+    public RemoteFile Asked(string name) =>
+        _opened.GetOrAdd(name, one => new RemoteFile(reader, this, one, firstBytes, _listed?.GetValueOrDefault(one)));
+
+    /// <summary>What is known of a file: by the listing, else by asking for it.</summary>
+    /// <exception cref="ArtifactException">Nobody lists it, and it is not there.</exception>
+    public ModelFile? FileOf(string name)
+    {
+        if (_listed is not null) return _listed.GetValueOrDefault(name);
+        var file = Asked(name);
+        return new ModelFile(file.Name, file.Length) { Name = name, Validator = file.Validator };
+    }
+
+    public SourceRequest Ask(string name) => store.Ask(name, whole: false);
+}

@@ -1,0 +1,207 @@
+namespace Plimsoll.Artifacts;
+
+/// <summary>
+/// An artefact at an address, found: on this machine, or behind http(s), where it is looked into by ranges, within bounds of
+/// bytes and time, and where the model cache can fetch all of it.
+/// </summary>
+public sealed class ArtifactSource : IDisposable
+{
+    // One file: a reader goes on from its beginning. Of a folder's many files mostly the first kilobyte is wanted.
+    private const int FirstOfFile = 64 * 1024;
+
+    // Names that end so are asked for as files at once; others may be folders.
+    private static readonly string[] FileEndings =
+        [".safetensors", ".gguf", ".onnx", ".pt", ".pth", ".bin", ".ckpt", ".plan", ".engine", ".json", ".zip", ".tar", ".gz", ".nemo", ".h5", ".pb", ".tflite"];
+
+    private readonly RangeReader? _reader;
+    private readonly SourceStore? _store;
+    private readonly RemoteFolder? _folder;
+    private readonly string? _file;
+    private readonly ModelFile? _listed;
+
+    private ArtifactSource(string shown, string path) => (Shown, LocalPath) = (shown, path);
+
+    private ArtifactSource(string shown, RangeReader reader, SourceStore store, string? file, ModelFile? listed = null)
+    {
+        (Shown, _reader, _store, _file, _listed) = (shown, reader, store, file, listed);
+        _folder = new RemoteFolder(reader, store, file is null ? 4 * 1024 : FirstOfFile);
+    }
+
+    /// <summary>The address as it may be shown.</summary>
+    public string Shown { get; }
+
+    /// <summary>The file or folder on this machine; null when it is elsewhere.</summary>
+    public string? LocalPath { get; }
+
+    /// <summary>True when it is one file, with others perhaps beside it; false for a folder.</summary>
+    public bool IsFile => LocalPath is { } path ? !Directory.Exists(path) : _file is not null;
+
+    /// <summary>Bytes of answers that were read so far; 0 on this machine.</summary>
+    public long BytesRead => _reader?.BytesRead ?? 0;
+
+    /// <summary>Finds an artefact: asks its store what it is, and lists it where the store lists.</summary>
+    /// <param name="address">Where it is.</param>
+    /// <param name="settings">Endpoints, tokens and folders.</param>
+    /// <param name="time">How long a server may take.</param>
+    /// <param name="cancellationToken">Ends all that is asked.</param>
+    /// <exception cref="ArtifactException">It is not there, or does not let us in: one sentence without secrets.</exception>
+    public static ArtifactSource Open(SourceAddress address, SourceSettings settings, TimeProvider time, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(address);
+        ArgumentNullException.ThrowIfNull(settings);
+        if (OnThisMachine(address, settings) is { } path) return new ArtifactSource(address.Shown, path);
+        var reader = new RangeReader(time, cancellationToken);
+        try
+        {
+            return address switch
+            {
+                SourceAddress.Web web => OfWeb(web, reader),
+                SourceAddress.Bucket { Scheme: "gs" } item => OfGoogle(item, settings, reader),
+                SourceAddress.Bucket item => OfBucket(item, settings, reader, time),
+                SourceAddress.Hub model => OfHub(model, settings, reader),
+                _ => throw new ArtifactException($"{address.Shown} cannot be asked for."),
+            };
+        }
+        catch
+        {
+            reader.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>All files to fetch, with the size and SHA-256 that the store tells; null when nobody lists them.</summary>
+    /// <exception cref="InvalidOperationException">It is on this machine.</exception>
+    public IReadOnlyList<ModelFile>? Files => _store is null ? throw new InvalidOperationException("it is on this machine")
+        : _file is not null ? [_listed ?? new ModelFile(_store.NameOf(_file), RemoteFile!.Length) { Name = _file, Validator = RemoteFile.Validator }] : _store.Files;
+
+    /// <summary>How a file of it is asked for to be fetched; to be called again for each try, as permissions run out.</summary>
+    /// <param name="name">As listed, or found in an index and checked.</param>
+    /// <exception cref="InvalidOperationException">It is on this machine.</exception>
+    public SourceRequest Ask(string name) => (_store ?? throw new InvalidOperationException("it is on this machine")).Ask(name, whole: true);
+
+    public void Dispose() => _reader?.Dispose();
+
+    internal static ArtifactSource OfFile(Uri url, TimeProvider time, CancellationToken cancellationToken)
+    {
+        var reader = new RangeReader(time, cancellationToken);
+        try
+        {
+            var store = new WebStore(url);
+            var source = new ArtifactSource(SourceRequest.ShownOf(url), reader, store, store.Own);
+            source._folder!.Asked(store.Own);
+            return source;
+        }
+        catch
+        {
+            reader.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The file behind a server; null for folders, and on this machine.</summary>
+    internal RemoteFile? RemoteFile => _file is null ? null : _folder!.Asked(_file);
+
+    /// <summary>Opens the one file it is.</summary>
+    internal ByteSource OpenFile() => LocalPath is { } path ? new LocalFile(path) : RemoteFile ?? throw new InvalidOperationException($"{Shown} is a folder");
+
+    /// <summary>Opens the folder it is.</summary>
+    internal ByteFolder OpenFolder() => LocalPath is { } path ? new LocalFolder(path) : _folder!;
+
+    /// <summary>Opens a file that was found beside the one file, or is that one.</summary>
+    internal ByteSource Opened(ModelFile file) => LocalPath is not null ? new LocalFile(file.Path)
+        : RemoteFile is { } own && own.Name == file.Path ? own
+        : _folder!.Open(file.Name) ?? throw new ArtifactException($"{file.Path} does not exist.");
+
+    private static string? OnThisMachine(SourceAddress address, SourceSettings settings)
+    {
+        switch (address)
+        {
+            case SourceAddress.LocalPath local:
+                return Exists(Path.GetFullPath(local.Path), local.Path);
+            case SourceAddress.Claim claim:
+                var root = settings.ClaimRoot ?? settings.First("PLIMSOLL_PVC_ROOT") ?? throw new ArtifactException(
+                    $"{claim.Shown} is on a volume claim of a cluster, and it is not said where claims are mounted here; with PLIMSOLL_PVC_ROOT=/mnt it would be /mnt/{claim.Name}/{claim.Path}.");
+                return Exists(Path.GetFullPath(Path.Combine(root, claim.Name, claim.Path)), claim.Shown);
+            case SourceAddress.Hub model:
+                var found = HubFolders.Find(model, settings);
+                if (found is null && settings.First("HF_HUB_OFFLINE") is { } offline && offline is not ("0" or "false" or "FALSE" or "no" or "NO"))
+                    throw new ArtifactException($"{model.Shown} is not whole in the hub's cache folder, and HF_HUB_OFFLINE forbids to ask the hub.");
+                return found;
+            default:
+                return null;
+        }
+    }
+
+    private static string Exists(string path, string shown) => File.Exists(path) || Directory.Exists(path) ? path
+        : throw new ArtifactException(path == shown ? $"{path} does not exist." : $"{shown} does not exist: there is no {path}.") { Missing = true };
+
+    private static ArtifactSource OfWeb(SourceAddress.Web web, RangeReader reader)
+    {
+        var store = new WebStore(web.Url);
+        if (web.IsFolder) return new ArtifactSource(web.Shown, reader, store, null);
+        var source = new ArtifactSource(web.Shown, reader, store, store.Own);
+        try
+        {
+            // Web servers redirect a folder's name to the same with a slash.
+            if (!source._folder!.Asked(store.Own).CameFromFolder || HasFileEnding(store.Own)) return source;
+        }
+        catch (ArtifactException e) when (e.Missing && !HasFileEnding(store.Own))
+        {
+        }
+
+        return new ArtifactSource(web.Shown, reader, new WebStore(new UriBuilder(web.Url) { Path = web.Url.AbsolutePath + "/" }.Uri), null);
+    }
+
+    private static ArtifactSource OfBucket(SourceAddress.Bucket item, SourceSettings settings, RangeReader reader, TimeProvider time)
+    {
+        if (!HasFileEnding(item.Key))
+        {
+            var folder = new BucketStore(item, settings, time);
+            folder.List(reader);
+            if (folder.Files!.Count > 0) return new ArtifactSource(item.Shown, reader, folder, null);
+            if (item.IsFolder) throw Nothing(item);
+        }
+
+        var (above, name) = Parent(item);
+        return Found(new ArtifactSource(item.Shown, reader, new BucketStore(above, settings, time), name));
+    }
+
+    private static ArtifactSource OfGoogle(SourceAddress.Bucket item, SourceSettings settings, RangeReader reader)
+    {
+        if (!HasFileEnding(item.Key))
+        {
+            var folder = new GoogleStore(item, settings);
+            folder.List(reader);
+            if (folder.Files!.Count > 0) return new ArtifactSource(item.Shown, reader, folder, null);
+            if (item.IsFolder) throw Nothing(item);
+        }
+
+        var (above, name) = Parent(item);
+        return Found(new ArtifactSource(item.Shown, reader, new GoogleStore(above, settings), name));
+    }
+
+    private static ArtifactSource OfHub(SourceAddress.Hub model, SourceSettings settings, RangeReader reader)
+    {
+        var store = new HubStore(model, settings);
+        if (store.List(reader) is not { } own) return new ArtifactSource(model.Shown, reader, store, null);
+        var name = own.Name[(own.Name.LastIndexOf('/') + 1)..];
+        return new ArtifactSource(model.Shown, reader, store.Parent(own), name, own with { Name = name });
+    }
+
+    // A file is asked for at once, so that one that is not there is told before anything is made of it.
+    private static ArtifactSource Found(ArtifactSource source)
+    {
+        source._folder!.Asked(source._file!);
+        return source;
+    }
+
+    private static ArtifactException Nothing(SourceAddress.Bucket item) => new($"{item.Shown} holds no object.") { Missing = true };
+
+    private static (SourceAddress.Bucket Above, string Name) Parent(SourceAddress.Bucket item)
+    {
+        var slash = item.Key.LastIndexOf('/');
+        return (item with { Key = slash < 0 ? "" : item.Key[..slash] }, item.Key[(slash + 1)..]);
+    }
+
+    private static bool HasFileEnding(string name) => FileEndings.Contains(Path.GetExtension(name), StringComparer.OrdinalIgnoreCase);
+}

@@ -1,0 +1,91 @@
+using Plimsoll.Tests;
+
+namespace Plimsoll.Artifacts.Tests;
+
+public sealed class WebFolderTests : IAsyncLifetime
+{
+    private readonly TemporaryFolder _folder = new();
+    private FileServer _server = null!;
+
+    public async ValueTask InitializeAsync() => _server = await FileServer.StartAsync(_folder.Path);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _server.DisposeAsync();
+        _folder.Dispose();
+    }
+
+    [Fact]
+    public void A_sharded_model_of_400_GB_is_read_with_less_than_2_MB()
+    {
+        foreach (var (name, (beginning, length)) in ShardedModel.Files)
+        {
+            using var file = File.Create(_folder.File(name));
+            file.Write(beginning);
+            file.SetLength(length);
+        }
+
+        using var source = StubServer.Open($"{_server.Address}/", StubServer.Settings());
+        ShardedModel.ReadHeaders(source.OpenFolder());
+
+        Assert.False(source.IsFile);
+        Assert.Null(source.Files);
+        Assert.InRange(_server.Announced, 200_000, 2_000_000);
+        Assert.InRange(source.BytesRead, 200_000, 2_000_000);
+    }
+
+    [Fact]
+    public void A_folder_without_a_slash_is_found_and_a_user_and_a_query_go_along()
+    {
+        Directory.CreateDirectory(_folder.File("llama-3.1"));
+        _folder.Write("llama-3.1/config.json", [1, 2]);
+        var seen = new List<string>();
+        _server.Instead = context =>
+        {
+            seen.Add($"{context.Request.Path}{context.Request.QueryString} {context.Request.Headers.Authorization}");
+            return Task.FromResult(false);
+        };
+
+        using var source = StubServer.Open($"{_server.Address.Replace("://", "://me:pw@", StringComparison.Ordinal)}/llama-3.1?sig=s", StubServer.Settings());
+
+        Assert.False(source.IsFile);
+        Assert.Equal(2, source.OpenFolder().Open("config.json")!.Length);
+        Assert.Null(source.OpenFolder().Open("model.safetensors"));
+        Assert.Equal(["/llama-3.1?sig=s Basic bWU6cHc=", "/llama-3.1/config.json?sig=s Basic bWU6cHc=", "/llama-3.1/model.safetensors?sig=s Basic bWU6cHc="], seen);
+        Assert.Equal($"{_server.Address}/llama-3.1", source.Shown);
+    }
+
+    [Fact]
+    public void A_user_is_not_told_to_the_host_that_a_redirect_leads_to()
+    {
+        _folder.Write("m.gguf", [1, 2, 3]);
+        var seen = new List<string>();
+        _server.Instead = context =>
+        {
+            seen.Add($"{context.Request.Host.Host} {context.Request.Headers.Authorization}");
+            if (context.Request.Host.Host != "127.0.0.1") return Task.FromResult(false);
+            context.Response.Redirect($"{_server.Address.Replace("127.0.0.1", "localhost", StringComparison.Ordinal)}/m.gguf");
+            return Task.FromResult(true);
+        };
+
+        using var source = StubServer.Open($"{_server.Address.Replace("://", "://me:pw@", StringComparison.Ordinal)}/m.gguf", StubServer.Settings());
+
+        Assert.Equal(["127.0.0.1 Basic bWU6cHc=", "localhost "], seen);
+    }
+
+    [Fact]
+    public void A_volume_claim_is_where_it_is_mounted_or_says_what_would_do()
+    {
+        Directory.CreateDirectory(_folder.File("claim/models"));
+        _folder.Write("claim/models/m.gguf", [1]);
+
+        using var source = StubServer.Open("pvc://claim/models", StubServer.Settings(("PLIMSOLL_PVC_ROOT", _folder.Path)));
+        using var file = ArtifactSource.Open(SourceAddress.Parse("pvc://claim/models/m.gguf"), new SourceSettings { ClaimRoot = _folder.Path },
+            TimeProvider.System, TestContext.Current.CancellationToken);
+
+        Assert.Equal(_folder.File("claim/models"), source.LocalPath);
+        Assert.Equal((true, 1L), (file.IsFile, file.OpenFile().Length));
+        Assert.Contains("with PLIMSOLL_PVC_ROOT=/mnt it would be /mnt/claim/models.", StubServer.Refusal("pvc://claim/models", StubServer.Settings()), StringComparison.Ordinal);
+        Assert.StartsWith("pvc://none does not exist: there is no ", StubServer.Refusal("pvc://none", StubServer.Settings(("PLIMSOLL_PVC_ROOT", _folder.Path))), StringComparison.Ordinal);
+    }
+}
