@@ -1,0 +1,6 @@
+namespace Plimsoll.Artifacts;
+
+internal static class TritonRepository
+{
+    public static ArtifactHeader? Read(ByteFolder folder) => null;
+}
