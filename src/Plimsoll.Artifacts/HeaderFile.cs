@@ -79,6 +79,15 @@ internal sealed class HeaderFile(ByteSource source, string kind)
             var inWindow = Position - _windowStart;
             if (inWindow < 0 || inWindow >= _windowBytes)
             {
+                // What is longer than the window goes where it is wanted, in one read where the source can.
+                if (target.Length >= _window.Length)
+                {
+                    var read = ReadSome(target);
+                    target = target[read..];
+                    Position += read;
+                    continue;
+                }
+
                 Fill();
                 inWindow = 0;
             }
@@ -90,12 +99,13 @@ internal sealed class HeaderFile(ByteSource source, string kind)
         }
     }
 
-    private void Fill()
+    private void Fill() => (_windowBytes, _windowStart) = (ReadSome(_window), Position);
+
+    private int ReadSome(Span<byte> target)
     {
         if (Position >= Length)
             throw Truncated($"its header goes on past byte {Position}");
-        (_windowStart, _windowBytes) = (Position, source.Read(_window, Position));
-        if (_windowBytes == 0)
-            throw Truncated($"it ended at byte {Position} while it was being read");
+        var read = source.Read(target, Position);
+        return read > 0 ? read : throw Truncated($"it ended at byte {Position} while it was being read");
     }
 }

@@ -37,6 +37,10 @@ public sealed record GgufHeader
 
     public long? ValueLength { get; init; }
 
+    /// <summary>What the key-values say about the model, as text: numbers and short texts of "general", "split" and the
+    /// architecture, those kept per block joined by commas, and the number of tokens.</summary>
+    public ImmutableDictionary<string, string> Metadata { get; init; } = ImmutableDictionary<string, string>.Empty;
+
     public long ParameterCount => Tensors.Sum(tensor => tensor.Elements);
 
     public long TensorBytes => Tensors.Sum(tensor => tensor.Bytes);

@@ -1,0 +1,60 @@
+using System.Text.Json;
+
+namespace Plimsoll.Artifacts;
+
+/// <summary>A JSON file that lies beside a model's weights. It is read whole, so its size is bounded.</summary>
+internal static class JsonFile
+{
+    /// <summary>A configuration with 20,000 class names takes about one megabyte.</summary>
+    private const int ConfigBytesMax = 16 << 20;
+    private const int DepthMax = 64;
+
+    public static string ReadText(ByteSource source)
+    {
+        var file = new HeaderFile(source, "a configuration");
+        return file.ReadText(file.Length, ConfigBytesMax, "its text");
+    }
+
+    /// <summary>Reads <paramref name="text"/>, which came from <paramref name="path"/>, as a JSON object.</summary>
+    public static JsonDocument Parse(string path, string text)
+    {
+        try
+        {
+            var options = new JsonDocumentOptions { MaxDepth = DepthMax, AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip };
+            var document = JsonDocument.Parse(text, options);
+            if (document.RootElement.ValueKind == JsonValueKind.Object)
+                return document;
+            document.Dispose();
+            throw new ArtifactException($"{path} is no configuration: its JSON is no object.");
+        }
+        catch (JsonException e)
+        {
+            throw new ArtifactException($"{path} is no configuration: its JSON breaks in line {e.LineNumber + 1}, byte {e.BytePositionInLine}.", e);
+        }
+        catch (ArgumentException e)
+        {
+            throw new ArtifactException($"{path} is no configuration: its text is not Unicode.", e);
+        }
+    }
+
+    /// <summary>A text, or null when it is missing, no text, or no Unicode.</summary>
+    public static string? Text(this JsonElement element, string name)
+    {
+        if (!element.TryGetProperty(name, out var value) || value.ValueKind != JsonValueKind.String)
+            return null;
+        return TextOf(value);
+    }
+
+    public static string? TextOf(JsonElement value)
+    {
+        try
+        {
+            return value.GetString();
+        }
+        catch (InvalidOperationException)
+        {
+            // An escaped half of a surrogate pair.
+            return null;
+        }
+    }
+}
