@@ -19,7 +19,9 @@ public static class Architecture
         var quantization = Quantization.Of(config, header.QuantizationConfig);
         var spec = FamilyCatalogue.Read(config)
             ?? throw new ArtifactException($"config.json: the architecture is not known.");
-        var dtype = Dtypes.Named(config.Text("torch_dtype", "dtype")) ?? spec.DefaultDtype;
+        if (spec.Unplanned is not null)
+            throw new ArtifactException($"config.json: without tensors this model cannot be weighed, because {spec.Unplanned}.");
+        var dtype = Dtypes.Named(config.Text("torch_dtype", "dtype") ?? config.Section("text_config", "llm_config")?.Text("torch_dtype", "dtype")) ?? spec.DefaultDtype;
         var plan = new TensorPlan(quantization, dtype);
         spec.Plan(plan);
         var ledger = new WeightLedger(spec, spec.Layers.Length);

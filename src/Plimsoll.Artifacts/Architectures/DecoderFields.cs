@@ -39,7 +39,7 @@ internal sealed class DecoderFields
 
     public int Layers => LayerCount(_config.Positive("num_hidden_layers", "n_layer", "num_layers", "n_layers"));
 
-    public int KvHeads => _config.OptionalInt("num_key_value_heads", "num_kv_heads", "n_head_kv") ?? NeedHeads();
+    public int KvHeads => _config.OptionalInt("num_key_value_heads", "num_kv_heads", "n_head_kv") is { } heads and > 0 ? heads : NeedHeads();
 
     public int HeadWidth => _config.OptionalInt("head_dim") is { } width and > 0 ? width
         : Hidden % NeedHeads() == 0 ? Hidden / Heads

@@ -34,12 +34,19 @@ internal static class FamilyCatalogue
     {
         if (Multimodal.Read(config) is { } whole)
             return whole;
-        return TypeOf(config) is { } type ? ByType[type](new DecoderFields(config), type) : null;
+        return TypeOf(config) is { } type ? ByType[type](new DecoderFields(Filled(config, type)), type) : null;
     }
 
     /// <summary>The text part of a larger model.</summary>
     public static ModelSpec? ReadText(ModelConfig text, string root, string head, bool? tied) =>
-        TypeOf(text) is { } type ? ByType[type](new DecoderFields(text, root, head, tied), type) : null;
+        TypeOf(text) is { } type ? ByType[type](new DecoderFields(Filled(text, type), root, head, tied), type) : null;
+
+    // Published Gemma 3 configurations leave out what equals their architecture's defaults: those of the 4B model.
+    private static ModelConfig Filled(ModelConfig config, string type) => type == "gemma3_text"
+        ? config.With(
+            ("num_attention_heads", 8), ("num_key_value_heads", 4), ("head_dim", 256), ("sliding_window", 4096),
+            ("max_position_embeddings", 131072), ("vocab_size", 262208))
+        : config;
 
     // A class is more telling than a type: DeepSeek V4 was published with "deepseek_ref" as its type.
     private static string? TypeOf(ModelConfig config)
@@ -61,6 +68,8 @@ internal static class FamilyCatalogue
         .. MixtureFamily.Types.Select(type => (type, (Func<DecoderFields, string, ModelSpec>)MixtureFamily.Read)),
         .. LatentFamily.Types.Select(type => (type, (Func<DecoderFields, string, ModelSpec>)LatentFamily.Read)),
         .. LegacyFamily.Types.Select(type => (type, (Func<DecoderFields, string, ModelSpec>)LegacyFamily.Read)),
+        .. HybridFamily.Types.Select(type => (type, (Func<DecoderFields, string, ModelSpec>)HybridFamily.Read)),
+        .. DeepSeekV4.Types.Select(type => (type, (Func<DecoderFields, string, ModelSpec>)DeepSeekV4.Read)),
         .. EncoderFamily.Types.Select(type => (type, (Func<DecoderFields, string, ModelSpec>)EncoderFamily.Read)),
     ];
 }

@@ -68,7 +68,7 @@ internal abstract record FeedForward
 
         public override void Plan(TensorPlan plan, string at, long hidden)
         {
-            var module = $"{at}.{Names.Module}";
+            var module = Names.Module.Length == 0 ? at : $"{at}.{Names.Module}";
             plan.Plain($"{module}.{Names.Router}.weight", Experts, hidden);
             if (RouterBias)
                 plan.Plain($"{module}.{Names.Router}.bias", Experts);

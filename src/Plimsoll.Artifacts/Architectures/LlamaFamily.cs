@@ -102,8 +102,6 @@ internal static class LlamaFamily
     public static ModelSpec Read(DecoderFields fields, string type)
     {
         var (config, traits) = (fields.Config, ByType[type]);
-        config = type == "gemma3_text" ? Gemma3Defaults(config) : config;
-        fields = ReferenceEquals(config, fields.Config) ? fields : new DecoderFields(config, fields.Root, fields.Head, fields.TiedAbove);
         var bias = config.Bool("attention_bias", config.Bool("use_qkv_bias", config.Bool("use_bias", config.Bool("qkv_bias", traits.Bias))));
         var (heads, kv, width) = (fields.NeedHeads(), fields.KvHeads, fields.HeadWidth);
         var dense = new FeedForward.Dense(fields.Width, traits.Gated)
@@ -142,9 +140,4 @@ internal static class LlamaFamily
     // Qwen's larger windows hold for the layers from max_window_layers on, and only when switched on.
     private static bool WindowedBeyond(DecoderFields fields, int layer) =>
         fields.Config.Bool("use_sliding_window") && layer >= fields.Config.Int("max_window_layers", 28);
-
-    // Published Gemma 3 configurations leave out what equals their architecture's defaults: those of the 4B model.
-    private static ModelConfig Gemma3Defaults(ModelConfig config) => config.With(
-        ("num_attention_heads", 8), ("num_key_value_heads", 4), ("head_dim", 256), ("sliding_window", 4096),
-        ("max_position_embeddings", 131072), ("vocab_size", 262208));
 }

@@ -18,6 +18,7 @@ internal sealed class ModelConfig
     private readonly string _path;
     private readonly JsonElement _fields;
     private readonly ImmutableArray<(string Name, int Value)> _defaults;
+    private JsonElement? _type;
 
     private ModelConfig(string file, string path, JsonElement fields, ImmutableArray<(string, int)> defaults = default)
     {
@@ -85,6 +86,20 @@ internal sealed class ModelConfig
     public ModelConfig With(params ReadOnlySpan<(string Name, int Value)> defaults) =>
         new(File, _path, _fields, [.. _defaults, .. defaults]);
 
+    /// <summary>The same under another model_type.</summary>
+    public ModelConfig As(string type)
+    {
+        using var named = JsonDocument.Parse($$"""{"model_type":"{{type}}"}""");
+        return new ModelConfig(File, _path, _fields, _defaults) { _type = named.RootElement.GetProperty("model_type").Clone() };
+    }
+
+    /// <summary>A section of this file that is not there, for defaults to fill.</summary>
+    public ModelConfig Empty(string name)
+    {
+        using var nothing = JsonDocument.Parse("{}");
+        return new ModelConfig(File, _path + name + ".", nothing.RootElement.Clone());
+    }
+
     public bool Has(string name) => Find(name) is not null;
 
     /// <summary>A whole number from 0; the first of the names that is there and not null.</summary>
@@ -148,6 +163,20 @@ internal sealed class ModelConfig
         : value.ValueKind == JsonValueKind.Array ? [.. Items(name, value).Select(item => Int(name, item))]
         : throw Wrong(name, value, "an array of numbers");
 
+    public int ArrayLength(string name) => Find(name) is { ValueKind: JsonValueKind.Array } value ? value.GetArrayLength() : 0;
+
+    /// <summary>Pairs of whole numbers of an array of arrays; entries of another form are left out.</summary>
+    public IEnumerable<(int First, int Second)> Pairs(string name)
+    {
+        if (Find(name) is not { ValueKind: JsonValueKind.Array } value)
+            yield break;
+        foreach (var item in Items(name, value))
+        {
+            if (item.ValueKind == JsonValueKind.Array && item.GetArrayLength() == 2)
+                yield return (Int(name, item[0]), Int(name, item[1]));
+        }
+    }
+
     public bool IsArray(string name) => Find(name) is { ValueKind: JsonValueKind.Array };
 
     public bool IsObject(string name) => Find(name) is { ValueKind: JsonValueKind.Object };
@@ -183,8 +212,8 @@ internal sealed class ModelConfig
             : throw Wrong(name, value, $"a whole number from 0 to {NumberMax}");
     }
 
-    private JsonElement? Find(string name) =>
-        _fields.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+    private JsonElement? Find(string name) => name == "model_type" && _type is not null ? _type
+        : _fields.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
 
     private ArtifactException Wrong(string name, JsonElement value, string expected) => Wrong(name, Kind(value), expected);
 

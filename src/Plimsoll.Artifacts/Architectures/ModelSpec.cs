@@ -43,5 +43,8 @@ internal sealed record ModelSpec
     /// <summary>Writes down every tensor.</summary>
     public required Action<TensorPlan> Plan { get; init; }
 
+    /// <summary>Why the tensors cannot all be written down, to follow "because"; null when they can.</summary>
+    public string? Unplanned { get; init; }
+
     public ImmutableArray<string> Notes { get; init; } = [];
 }
