@@ -1,66 +1,127 @@
+using System.Collections.Immutable;
+
 namespace Plimsoll.Artifacts;
 
 /// <summary>
 /// Recognises a model's architecture and weighs it: from the tensors a header lists, or, where there is a
-/// configuration alone, from those its architecture has.
+/// configuration alone, from those its architecture has. Both go through the same rules.
 /// </summary>
 public static class Architecture
 {
-    /// <summary>Weighs an artefact by what its header and configuration say.</summary>
+    /// <summary>
+    /// Weighs an artefact by what its header and configuration say. Where there are tensors, their bytes are exact
+    /// whatever the architecture is; what is not known of it then is said in the notes.
+    /// </summary>
     /// <exception cref="ArtifactException">
-    /// The configuration cannot be read, or there are no tensors and its architecture is not known.
+    /// There are no tensors, and no configuration from which they follow; the message says which part is missing.
     /// </exception>
     public static WeighedModel Weigh(ArtifactHeader header)
     {
         ArgumentNullException.ThrowIfNull(header);
-        if (header.Config is null || header.Format is ArtifactFormat.Diffusers or ArtifactFormat.Lora)
-            throw new ArtifactException($"{header.Source} has no configuration.");
-        var config = ModelConfig.Parse(header.Config);
-        var quantization = Quantization.Of(config, header.QuantizationConfig);
-        var spec = FamilyCatalogue.Read(config)
-            ?? throw new ArtifactException($"config.json: the architecture is not known.");
+        if (header.Tensors.IsEmpty && !header.Parts.IsEmpty)
+            return WeighedParts.Of(header);
+        var read = ReadModel.Of(header);
+        return header.Tensors.IsEmpty ? FromConfiguration(header, read) : FromTensors(header, read);
+    }
+
+    /// <summary>Weighs an artefact and fills a footprint with it, each number with where it comes from.</summary>
+    /// <param name="header">What its reader returned.</param>
+    /// <param name="digest">Identity of its content.</param>
+    /// <exception cref="ArtifactException">As for <see cref="Weigh"/>.</exception>
+    public static Footprint FootprintOf(ArtifactHeader header, string digest) => ArchitectureFootprint.Of(header, Weigh(header), digest);
+
+    private static WeighedModel FromConfiguration(ArtifactHeader header, ReadModel read)
+    {
+        if (read.Spec is not { } spec)
+            throw new ArtifactException(read.Notes is [.., var why] ? $"{header.Source}: {why}" : $"{header.Source} has no tensors and no config.json, so nothing says what it weighs.");
         if (spec.Unplanned is not null)
-            throw new ArtifactException($"config.json: without tensors this model cannot be weighed, because {spec.Unplanned}.");
-        var dtype = Dtypes.Named(config.Text("torch_dtype", "dtype") ?? config.Section("text_config", "llm_config")?.Text("torch_dtype", "dtype")) ?? spec.DefaultDtype;
-        var plan = new TensorPlan(quantization, dtype);
+            throw new ArtifactException($"{header.Source}: without tensors it cannot be weighed, because {spec.Unplanned}.");
+        var plan = new TensorPlan(read.Quantization, read.Dtype);
         spec.Plan(plan);
         var ledger = new WeightLedger(spec, spec.Layers.Length);
         foreach (var tensor in plan.Tensors)
             ledger.Add(tensor);
-        return Weighed(ledger, spec, quantization, dtype, plan.Tensors.Max(tensor => tensor.Bytes));
+        var largest = plan.Tensors.Select(tensor => tensor.Bytes).DefaultIfEmpty(0).Max();
+        return Weighed(header, ledger, read, largest, FootprintSource.Architecture);
     }
 
-    private static WeighedModel Weighed(WeightLedger ledger, ModelSpec spec, Quantization quantization, string dtype, long largest)
+    private static WeighedModel FromTensors(ArtifactHeader header, ReadModel read)
     {
-        var components = ledger.Components();
-        return new WeighedModel
+        var layers = read.Spec?.Layers.Length ?? PredictorsFrom(header.Tensors);
+        var ledger = new WeightLedger(read.Spec, layers, header.Format switch
         {
-            Source = FootprintSource.Architecture,
+            ArtifactFormat.Lora => "adapter",
+            ArtifactFormat.Onnx => "other",
+            _ => null,
+        });
+        long largest = 0;
+        foreach (var tensor in header.Tensors)
+        {
+            var parameters = StoredParameters.Of(tensor, read.Quantization.PackedBits, read.Quantization.PairsInInt8);
+            ledger.Add(new WeighedTensor(tensor.Name, tensor.Dtype, parameters, tensor.Bytes, 1));
+            largest = Math.Max(largest, tensor.Bytes);
+        }
+
+        if (read.Spec is { Tied: true, Task: ModelTask.Generate } && ledger.HasHead)
+            ledger.DropHead();
+        return Weighed(header, ledger, read, largest, FootprintSource.Header);
+    }
+
+    private static WeighedModel Weighed(ArtifactHeader header, WeightLedger ledger, ReadModel read, long largest, FootprintSource source)
+    {
+        var active = ledger.Active();
+        var notes = header.Notes.AddRange(read.Notes);
+        if (active is null)
+            notes = notes.Add("Nothing says how many experts a token passes, so active parameters are not known.");
+        var weighed = new WeighedModel
+        {
+            Source = source,
             Parameters = ledger.Parameters(),
-            ActiveParameters = ledger.Active() ?? 0,
+            ActiveParameters = active ?? 0,
             Weights = new Bytes(ledger.Bytes),
             LargestTensor = new Bytes(largest),
             ByDtype = [.. ledger.ByDtype.Select(pair => new DtypeWeight(pair.Key, new Bytes(pair.Value)))],
-            Components = components,
-            Shape = new ModelShape
-            {
-                Architecture = spec.Architecture,
-                Task = spec.Task,
-                HiddenSize = spec.Hidden,
-                VocabularySize = spec.Vocabulary,
-                MaxPositions = spec.MaxPositions,
-                AttentionHeads = spec.Heads,
-                RotaryWidth = spec.RotaryWidth,
-                ComputeDtype = dtype,
-                Quantization = quantization.Method,
-                TiedEmbeddings = spec.Tied,
-                Before = ledger.Outside(ModelSection.Before),
-                Layers = ledger.Runs(),
-                After = ledger.Outside(ModelSection.After),
-                NotServed = ledger.Outside(ModelSection.NotServed),
-                EncoderTokensMax = spec.EncoderTokensMax,
-            },
-            Notes = [.. spec.Notes, .. quantization.Notes],
+            Components = ledger.Components(),
+            Shape = read.Spec is { } spec ? Shape(spec, ledger, read, source) : null,
+            Estimated = read.Estimated,
         };
+        if (weighed.Components.FirstOrDefault(component => component.Component == "predictor") is { } predictor)
+            notes = notes.Add($"{predictor.Parameters:N0} parameters predict further tokens: in the weights' bytes, not among the parameters, and not loaded unless an engine is told to speculate.");
+        return weighed with { Notes = notes, Provenance = WeighedProvenance.Of(header, weighed) };
+    }
+
+    private static ModelShape Shape(ModelSpec spec, WeightLedger ledger, ReadModel read, FootprintSource source) => new()
+    {
+        Architecture = spec.Architecture,
+        Task = spec.Task,
+        HiddenSize = spec.Hidden,
+        VocabularySize = spec.Vocabulary,
+        MaxPositions = spec.MaxPositions,
+        AttentionHeads = spec.Heads,
+        RotaryWidth = spec.RotaryWidth,
+        RotaryRows = spec.RotaryRows,
+        ComputeDtype = read.Dtype,
+        Quantization = read.Method,
+        TiedEmbeddings = source == FootprintSource.Header && spec.Task == ModelTask.Generate ? !ledger.HasHead || spec.Tied : spec.Tied,
+        Before = ledger.Outside(ModelSection.Before),
+        Layers = ledger.Runs(),
+        After = ledger.Outside(ModelSection.After),
+        NotServed = ledger.Outside(ModelSection.NotServed),
+        EncoderTokensMax = spec.EncoderTokensMax,
+        EncoderInputElements = spec.EncoderInputElements,
+    };
+
+    // Without a configuration: the first layer that joins two inputs is no layer of the model itself; 0 for none.
+    private static int PredictorsFrom(ImmutableArray<StoredTensor> tensors)
+    {
+        var first = int.MaxValue;
+        var places = new TensorPlaces(encoderDecoder: false, layers: 0);
+        foreach (var tensor in tensors)
+        {
+            if (tensor.Name.Contains(".eh_proj.", StringComparison.Ordinal))
+                first = Math.Min(first, places.Of(tensor.Name).Layer);
+        }
+
+        return first == int.MaxValue ? 0 : first;
     }
 }

@@ -46,6 +46,7 @@ internal static class Decoder
         Vocabulary = fields.Vocabulary,
         MaxPositions = fields.MaxPositions,
         Heads = fields.Heads,
+        RotaryRows = fields.RotaryRows,
         Tied = tied,
         Layers = layers,
         Plan = plan => Plan(plan, fields, form, tied, layers),

@@ -66,6 +66,28 @@ internal sealed class DecoderFields
         }
     }
 
+    /// <summary>
+    /// Rows of the rotary tables: scaled ones are as much longer, by YaRN from the positions before scaling; layers with
+    /// a base of their own have another table. 0 where there is one table of as many rows as positions.
+    /// </summary>
+    public long RotaryRows
+    {
+        get
+        {
+            var scaling = _config.Section("rope_scaling", "rope_parameters");
+            var factor = scaling?.Number("factor") ?? 1;
+            long rows = scaling?.Text("rope_type", "type") switch
+            {
+                "linear" or "dynamic" when factor is > 1 and <= 1024 => (long)(MaxPositions * factor),
+                "yarn" when factor is > 1 and <= 1024 => (long)((scaling.OptionalInt("original_max_position_embeddings") ?? MaxPositions) * factor),
+                _ => MaxPositions,
+            };
+            if (_config.Text("model_type") == "gemma3_text" || _config.Has("rope_local_base_freq") || _config.Has("swa_rope_theta"))
+                rows += MaxPositions;
+            return rows == MaxPositions ? 0 : rows;
+        }
+    }
+
     public int LayerCount(int layers) => layers <= LayersMax ? layers
         : throw _config.Wrong("num_hidden_layers", $"{layers}", $"at most {LayersMax}");
 

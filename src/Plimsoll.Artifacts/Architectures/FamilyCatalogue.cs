@@ -29,6 +29,9 @@ internal static class FamilyCatalogue
         ["DeepseekV32ForCausalLM"] = "deepseek_v32",
     }.ToFrozenDictionary(StringComparer.Ordinal);
 
+    private static readonly string[] NeededToEstimate =
+        ["hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size"];
+
     /// <summary>The reader of a configuration; null when its architecture is not known.</summary>
     public static ModelSpec? Read(ModelConfig config)
     {
@@ -40,6 +43,29 @@ internal static class FamilyCatalogue
     /// <summary>The text part of a larger model.</summary>
     public static ModelSpec? ReadText(ModelConfig text, string root, string head, bool? tied) =>
         TypeOf(text) is { } type ? ByType[type](new DecoderFields(Filled(text, type), root, head, tied), type) : null;
+
+    /// <summary>
+    /// A decoder whose architecture is not known, taken for the usual one with its fields: latent attention, a mixture,
+    /// or Llama's build. Null, and why, where a field of those is missing.
+    /// </summary>
+    public static ModelSpec? Estimate(ModelConfig config, out string why)
+    {
+        var text = config.Section("text_config", "llm_config") ?? config;
+        var name = config.Texts("architectures") is [var first, ..] ? first : config.Text("model_type") ?? "nothing";
+        var missing = NeededToEstimate.Where(field => !text.Has(field)).ToArray();
+        why = $"config.json names {name} as its architecture, which is not known, and lacks {string.Join(", ", missing)} to estimate it from.";
+        if (missing.Length > 0)
+            return null;
+        var (type, taken) = text.Has("kv_lora_rank") ? ("deepseek_v3", "DeepSeek-V3's")
+            : text.OptionalInt("num_experts", "num_local_experts", "n_routed_experts") is > 1 ? ("qwen3_moe", "Qwen3-MoE's") : ("llama", "Llama's");
+        var spec = ByType[type](new DecoderFields(text), type);
+        return spec with
+        {
+            Architecture = name,
+            Notes = spec.Notes.Add($"{name} is not a known architecture: what the model keeps per token, and its weights where no tensors are at hand, are estimated as those of {taken} build."),
+            Unplanned = config.Section("vision_config", "audio_config") is null ? null : $"{name}'s parts for images or sound are not known",
+        };
+    }
 
     // Published Gemma 3 configurations leave out what equals their architecture's defaults: those of the 4B model.
     private static ModelConfig Filled(ModelConfig config, string type) => type == "gemma3_text"

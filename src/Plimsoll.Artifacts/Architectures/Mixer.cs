@@ -115,6 +115,7 @@ internal abstract record Mixer
         {
             Kind = CacheKind.Latent,
             KeyWidth = LatentWidth + RotaryWidth,
+            LatentHeadWidth = PlainWidth + ValueWidth,
             ExtraBytesPerToken = IndexHeads > 0 ? IndexWidth + ((IndexWidth + 127) / 128 * 4) : 0,
         };
 

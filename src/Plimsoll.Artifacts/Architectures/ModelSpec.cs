@@ -28,6 +28,9 @@ internal sealed record ModelSpec
 
     public int RotaryWidth { get; init; }
 
+    /// <summary>Rows of rotary tables; 0 for as many as positions.</summary>
+    public long RotaryRows { get; init; }
+
     public bool Tied { get; init; }
 
     public required ImmutableArray<LayerSpec> Layers { get; init; }
@@ -36,6 +39,8 @@ internal sealed record ModelSpec
     public bool EncoderDecoder { get; init; }
 
     public int EncoderTokensMax { get; init; }
+
+    public long EncoderInputElements { get; init; }
 
     /// <summary>Dtype to take where the configuration names none.</summary>
     public string DefaultDtype { get; init; } = "bfloat16";

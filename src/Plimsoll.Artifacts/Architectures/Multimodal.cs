@@ -54,6 +54,7 @@ internal static class Multimodal
         return spec with
         {
             EncoderTokensMax = build.Tokens(whole, vision),
+            EncoderInputElements = Pixels(whole, vision, build.Tokens(whole, vision)),
             Plan = plan =>
             {
                 build.Encoder(plan, whole, vision, spec.Hidden);
@@ -62,6 +63,20 @@ internal static class Multimodal
             Unplanned = whole.Section("audio_config") is null ? null : "its part for sound is not known",
             Notes = whole.Section("vision_config") is null
                 ? spec.Notes.Add("config.json has no vision_config; the encoder of images is taken to be the one published with Llama 4.") : spec.Notes,
+        };
+    }
+
+    // Three channels of what the tokens cover: whole images or tiles of a fixed size, or merged patches.
+    private static long Pixels(ModelConfig config, ModelConfig vision, int tokens)
+    {
+        long size = vision.Int("image_size", 0), patch = vision.Positive("patch_size");
+        return config.Text("model_type") switch
+        {
+            "gemma3" or "llava" or "mistral3" or "minimax_m3_vl" => 3 * size * size,
+            "llava_next" => 3 * size * size * (1 + (tokens / Math.Max(1, Patches(vision)))),
+            "llama4" => 3 * size * size * 17,
+            "gemma4" => 3L * tokens * vision.Int("pooling_kernel_size", 3) * vision.Int("pooling_kernel_size", 3) * patch * patch,
+            _ => 3L * tokens * 4 * patch * patch * Math.Max(1, vision.Int("temporal_patch_size", 1)),
         };
     }
 

@@ -33,6 +33,9 @@ public sealed record WeighedModel
     /// <summary>Null where the architecture is not known.</summary>
     public ModelShape? Shape { get; init; }
 
+    /// <summary>True where the architecture is not known and was taken for the usual one with its fields.</summary>
+    public bool Estimated { get; init; }
+
     public ImmutableArray<Provenance> Provenance { get; init; } = [];
 
     public ImmutableArray<string> Notes { get; init; } = [];

@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 namespace Plimsoll.Artifacts;
 
 /// <summary>Adds tensors up by where they belong, then by layer into runs of equal layers.</summary>
-internal sealed class WeightLedger(ModelSpec? spec, int layers)
+internal sealed class WeightLedger(ModelSpec? spec, int layers, string? component = null)
 {
     private readonly record struct Place(ModelSection Section, int Layer, string Component, WeightSplit Split);
 
@@ -29,7 +29,8 @@ internal sealed class WeightLedger(ModelSpec? spec, int layers)
         var bytes = checked(tensor.Bytes * tensor.Count);
         Bytes = checked(Bytes + bytes);
         _byDtype[tensor.Dtype] = checked(_byDtype.GetValueOrDefault(tensor.Dtype) + bytes);
-        var at = _places.Of(tensor.Name);
+        var at = component is null ? _places.Of(tensor.Name)
+            : new TensorPlace(ModelSection.Before, 0, component, WeightSplit.Replicated);
         HasHead |= at is { Section: ModelSection.After, Component: "head", Split: WeightSplit.Vocabulary };
         var place = new Place(at.Section, at.Layer, at.Component, at.Split);
         if (StoredParameters.IsScale(tensor.Name, tensor.Dtype))

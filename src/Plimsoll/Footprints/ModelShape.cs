@@ -26,7 +26,7 @@ public enum WeightSplit
 
 /// <summary>Weights that belong to one part of a model and are split alike.</summary>
 /// <param name="Component">"embedding", "attention", "mlp", "experts", "shared experts", "router", "norm", "head",
-/// "state", "vision", "audio", "encoder", "adapter" or "other".</param>
+/// "state", "vision", "audio", "encoder", "predictor" (of further tokens), "adapter" or "other".</param>
 /// <param name="Split">How engines divide it.</param>
 /// <param name="Parameters">Parameters as published: quantised ones unpacked, scales and zero points not counted.</param>
 /// <param name="Weights">Bytes as stored, scales and zero points included.</param>

@@ -1,0 +1,82 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll.Artifacts;
+
+/// <summary>What an artefact's configuration says of it, as far as it is understood.</summary>
+internal sealed record ReadModel
+{
+    private const string AssumedDtype = "bfloat16";
+
+    /// <summary>Null where the architecture is not known and cannot be guessed.</summary>
+    public ModelSpec? Spec { get; private init; }
+
+    public Quantization Quantization { get; private init; } = Quantization.None;
+
+    /// <summary>How weights are quantised, in a shape's names.</summary>
+    public string? Method { get; private init; }
+
+    public string Dtype { get; private init; } = AssumedDtype;
+
+    /// <summary>The architecture is not known, and taken for the usual one with its fields.</summary>
+    public bool Estimated { get; private init; }
+
+    public ImmutableArray<string> Notes { get; private init; } = [];
+
+    /// <summary>
+    /// Reads the configuration. Where there are tensors, what cannot be understood is a note; without them it is an error.
+    /// </summary>
+    public static ReadModel Of(ArtifactHeader header)
+    {
+        if (header.Format == ArtifactFormat.Gguf)
+            return OfGguf(header);
+        if (header.Config is null || header.Format is not (ArtifactFormat.HuggingFace or ArtifactFormat.Safetensors or ArtifactFormat.PyTorch))
+            return new ReadModel();
+        try
+        {
+            return OfConfiguration(ModelConfig.Parse(header.Config), header.QuantizationConfig);
+        }
+        catch (ArtifactException wrong) when (!header.Tensors.IsEmpty)
+        {
+            return new ReadModel { Notes = [$"The weights are exact; what the model keeps per token is not known, because {wrong.Message}"] };
+        }
+        catch (OverflowException wrong)
+        {
+            return header.Tensors.IsEmpty
+                ? throw new ArtifactException($"{header.Source}: the numbers of config.json describe more than 8 EiB of weights.", wrong)
+                : new ReadModel { Notes = ["The weights are exact; the numbers of config.json describe a model too large to be true and are not used."] };
+        }
+    }
+
+    private static ReadModel OfConfiguration(ModelConfig config, string? beside)
+    {
+        var quantization = Quantization.Of(config, beside);
+        var spec = FamilyCatalogue.Read(config);
+        var estimated = spec is null;
+        spec ??= FamilyCatalogue.Estimate(config, out var why) ?? throw new ArtifactException(why);
+        var named = config.Text("torch_dtype", "dtype") ?? config.Section("text_config", "llm_config")?.Text("torch_dtype", "dtype");
+        var notes = spec.Notes.AddRange(quantization.Notes);
+        if (Dtypes.Named(named) is null)
+            notes = notes.Add($"config.json names no dtype; {spec.DefaultDtype} is assumed.");
+        return new ReadModel
+        {
+            Spec = spec,
+            Quantization = quantization,
+            Method = quantization.Method,
+            Dtype = Dtypes.Named(named) ?? spec.DefaultDtype,
+            Estimated = estimated,
+            Notes = notes,
+        };
+    }
+
+    private static ReadModel OfGguf(ArtifactHeader header)
+    {
+        var spec = GgufSpec.Read(header.Metadata);
+        return new ReadModel
+        {
+            Spec = spec,
+            Method = header.Tensors.Any(tensor => Dtypes.Bits(tensor.Dtype) is null && tensor.Dtype is not ("F32" or "F16" or "BF16" or "F64")) ? "gguf" : null,
+            Dtype = "float16",
+            Notes = spec is null ? ["The header names no architecture with its blocks and width, so what the model keeps per token is not known."] : [],
+        };
+    }
+}

@@ -1,0 +1,53 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll.Artifacts;
+
+/// <summary>Where a weighed model's numbers come from.</summary>
+internal static class WeighedProvenance
+{
+    public static ImmutableArray<Provenance> Of(ArtifactHeader header, WeighedModel model)
+    {
+        var tensors = model.Source == FootprintSource.Header;
+        var certainty = tensors ? Certainty.Exact : model.Estimated ? Certainty.Assumed : Certainty.Exact;
+        var written = model.Shape is null ? "" : $"config.json: the tensors that {model.Shape.Architecture} has with its fields";
+        var listed = $"{FormatName(header.Format)}: dtype and shape of {header.Tensors.Length} tensors";
+        var from = tensors ? listed : model.Estimated ? written + ", taken to be built as usual" : written;
+        var found = ImmutableArray.CreateBuilder<Provenance>();
+        found.Add(new Provenance("activeParameters", model.Shape is null ? Certainty.Assumed : certainty,
+            model.Shape?.Layers.Any(run => run.Experts > 0) == true ? $"{from}; {Config(header)} num_experts_per_tok of the experts" : from));
+        found.Add(new Provenance("byDtype", certainty, from));
+        found.Add(new Provenance("components", tensors && !model.Estimated ? Certainty.Exact : certainty, $"{from}, by name"));
+        if (model.Shape is { } shape)
+        {
+            found.Add(new Provenance("kvBytesPerToken", model.Estimated ? Certainty.Assumed : Certainty.Exact, Caches(header, shape)));
+            found.Add(new Provenance("shape", model.Estimated ? Certainty.Assumed : Certainty.Exact, Config(header) + " its architecture's fields"));
+            found.Add(new Provenance("stateBytesPerSequence", model.Estimated ? Certainty.Assumed : Certainty.Exact, Config(header) + " fields of its state or cross-attention"));
+        }
+
+        found.Add(new Provenance("largestTensor", certainty, from));
+        found.Add(new Provenance("parameters", certainty, from));
+        found.Add(new Provenance("weightBytes", certainty, from));
+        return [.. found.OrderBy(one => one.Number, StringComparer.Ordinal)];
+    }
+
+    private static string Caches(ArtifactHeader header, ModelShape shape)
+    {
+        var latent = shape.Layers.Any(run => run.Cache.Kind == CacheKind.Latent);
+        var gguf = header.Format == ArtifactFormat.Gguf;
+        var fields = latent
+            ? gguf ? "attention.kv_lora_rank + rope.dimension_count" : "kv_lora_rank + qk_rope_head_dim"
+            : gguf ? "attention.head_count_kv × (attention.key_length + attention.value_length)" : "num_key_value_heads × head_dim × 2";
+        return $"{Config(header)} {fields}, over {shape.LayerCount} layers, {Dtypes.Bits(shape.ComputeDtype) / 8} bytes an element ({shape.ComputeDtype})";
+    }
+
+    private static string Config(ArtifactHeader header) => header.Format == ArtifactFormat.Gguf ? "GGUF header:" : "config.json:";
+
+    private static string FormatName(ArtifactFormat format) => format switch
+    {
+        ArtifactFormat.Gguf => "GGUF header",
+        ArtifactFormat.Onnx => "ONNX header",
+        ArtifactFormat.PyTorch => "PyTorch header",
+        ArtifactFormat.Lora => "adapter's header",
+        _ => "safetensors header",
+    };
+}
