@@ -15,4 +15,7 @@ public sealed class ArtifactException : Exception
 
     /// <summary>True when the place answered that there is no such file.</summary>
     public bool Missing { get; init; }
+
+    /// <summary>True when the place would not let us in.</summary>
+    internal bool Forbidden { get; init; }
 }

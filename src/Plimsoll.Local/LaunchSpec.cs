@@ -40,8 +40,11 @@ public sealed record LaunchSpec
 /// <summary>How an artefact is fetched into the model cache.</summary>
 public sealed record FetchSpec
 {
-    /// <summary>A folder, a file, or an http(s) URL of a file; a folder is copied with all its files.</summary>
+    /// <summary>A path, or an address of http(s), s3, gs, hf or pvc, of a file or a folder; a folder is taken with all its files.</summary>
     public required string Source { get; init; }
+
+    /// <summary>It is known to be a folder, although its address does not end in a slash.</summary>
+    public bool IsFolder { get; init; }
 
     /// <summary>Expected SHA-256 per file name, lower-case hex, where known; a file that differs is refused.</summary>
     public ImmutableSortedDictionary<string, string> Sha256 { get; init; } =

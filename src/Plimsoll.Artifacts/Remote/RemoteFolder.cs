@@ -21,8 +21,9 @@ internal sealed class RemoteFolder(RangeReader reader, SourceStore store, int fi
         {
             return _listed is not null && !_listed.ContainsKey(name) ? null : Asked(name);
         }
-        catch (ArtifactException e) when (e.Missing)
+        catch (ArtifactException e) when (e.Missing || (e.Forbidden && _listed is null && !_opened.IsEmpty))
         {
+            // A public bucket that may not be listed says of what is not there that it is forbidden.
             return null;
         }
     }

@@ -17,13 +17,12 @@ public sealed class ArtifactSource : IDisposable
     private readonly SourceStore? _store;
     private readonly RemoteFolder? _folder;
     private readonly string? _file;
-    private readonly ModelFile? _listed;
 
     private ArtifactSource(string shown, string path) => (Shown, LocalPath) = (shown, path);
 
-    private ArtifactSource(string shown, RangeReader reader, SourceStore store, string? file, ModelFile? listed = null)
+    private ArtifactSource(string shown, RangeReader reader, SourceStore store, string? file)
     {
-        (Shown, _reader, _store, _file, _listed) = (shown, reader, store, file, listed);
+        (Shown, _reader, _store, _file) = (shown, reader, store, file);
         _folder = new RemoteFolder(reader, store, file is null ? 4 * 1024 : FirstOfFile);
     }
 
@@ -33,8 +32,15 @@ public sealed class ArtifactSource : IDisposable
     /// <summary>The file or folder on this machine; null when it is elsewhere.</summary>
     public string? LocalPath { get; }
 
+    /// <summary>The folder that links in <see cref="LocalPath"/> may lead to: the hub's cache keeps bytes beside its snapshots.
+    /// Null where they may not leave.</summary>
+    public string? LinkRoot { get; private init; }
+
     /// <summary>True when it is one file, with others perhaps beside it; false for a folder.</summary>
     public bool IsFile => LocalPath is { } path ? !Directory.Exists(path) : _file is not null;
+
+    /// <summary>What that one file is called in its folder; null for folders, and on this machine.</summary>
+    public string? FileName => _file;
 
     /// <summary>Bytes of answers that were read so far; 0 on this machine.</summary>
     public long BytesRead => _reader?.BytesRead ?? 0;
@@ -49,7 +55,8 @@ public sealed class ArtifactSource : IDisposable
     {
         ArgumentNullException.ThrowIfNull(address);
         ArgumentNullException.ThrowIfNull(settings);
-        if (OnThisMachine(address, settings) is { } path) return new ArtifactSource(address.Shown, path);
+        if (OnThisMachine(address, settings) is { } path)
+            return new ArtifactSource(address.Shown, path) { LinkRoot = address is SourceAddress.Hub ? HubFolders.RootOf(path) : null };
         var reader = new RangeReader(time, cancellationToken);
         try
         {
@@ -69,10 +76,32 @@ public sealed class ArtifactSource : IDisposable
         }
     }
 
-    /// <summary>All files to fetch, with the size and SHA-256 that the store tells; null when nobody lists them.</summary>
+    /// <summary>Whether the store lists what is there, with what it says tells versions apart.</summary>
+    public bool IsListed => _store?.Files is not null;
+
+    /// <summary>All files in the folder, as its store lists them; null where nobody does, and on this machine.</summary>
+    public IReadOnlyList<ModelFile>? Files => _file is null ? _store?.Files : null;
+
+    /// <summary>What is to be fetched: the one file, or all of the folder, with the size and SHA-256 that the store tells. A web
+    /// server that lists nothing is asked for the names that models are published with, and those in their index.</summary>
+    /// <exception cref="ArtifactException">It cannot be told; the message says why.</exception>
     /// <exception cref="InvalidOperationException">It is on this machine.</exception>
-    public IReadOnlyList<ModelFile>? Files => _store is null ? throw new InvalidOperationException("it is on this machine")
-        : _file is not null ? [_listed ?? new ModelFile(_store.NameOf(_file), RemoteFile!.Length) { Name = _file, Validator = RemoteFile.Validator }] : _store.Files;
+    public IReadOnlyList<ModelFile> FilesToFetch() => _folder is null ? throw new InvalidOperationException("it is on this machine")
+        : _file is not null ? [FileOf(_file)!] : _store!.Files ?? WebFolderFiles.Find(_folder);
+
+    /// <summary>What is known of a file in the folder, or beside the one file; null when there is none.</summary>
+    /// <exception cref="InvalidOperationException">It is on this machine.</exception>
+    public ModelFile? FileOf(string name)
+    {
+        try
+        {
+            return (_folder ?? throw new InvalidOperationException("it is on this machine")).FileOf(name);
+        }
+        catch (ArtifactException e) when (e.Missing)
+        {
+            return null;
+        }
+    }
 
     /// <summary>How a file of it is asked for to be fetched; to be called again for each try, as permissions run out.</summary>
     /// <param name="name">As listed, or found in an index and checked.</param>
@@ -182,10 +211,8 @@ public sealed class ArtifactSource : IDisposable
 
     private static ArtifactSource OfHub(SourceAddress.Hub model, SourceSettings settings, RangeReader reader)
     {
-        var store = new HubStore(model, settings);
-        if (store.List(reader) is not { } own) return new ArtifactSource(model.Shown, reader, store, null);
-        var name = own.Name[(own.Name.LastIndexOf('/') + 1)..];
-        return new ArtifactSource(model.Shown, reader, store.Parent(own), name, own with { Name = name });
+        var (folder, file) = new HubStore(model, settings).List(reader);
+        return new ArtifactSource(model.Shown, reader, folder, file);
     }
 
     // A file is asked for at once, so that one that is not there is told before anything is made of it.

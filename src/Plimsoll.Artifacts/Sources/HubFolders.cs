@@ -51,6 +51,17 @@ internal static class HubFolders
         }
     }
 
+    /// <summary>The model's folder in the cache, above the snapshot that a path of <see cref="Find"/> is in.</summary>
+    public static string? RootOf(string path)
+    {
+        for (var folder = path; folder is not null; folder = Path.GetDirectoryName(folder))
+        {
+            if (Path.GetFileName(folder) == "snapshots") return Path.GetDirectoryName(folder);
+        }
+
+        return null;
+    }
+
     private static string? Home(SourceSettings settings)
     {
         if (settings.First("HF_HOME") is { } told) return told;

@@ -29,41 +29,43 @@ internal sealed class HubStore : SourceStore
         _headers = HubFolders.Token(settings) is { } token ? [new("Authorization", $"Bearer {token}")] : [];
     }
 
-    public override string Name => _model.Shown;
-
-    public override IReadOnlyList<ModelFile>? Files => _files;
-
-    /// <summary>Asks what the model consists of, and stays with that commit.</summary>
-    /// <returns>The file that the address itself names; null when it names a folder.</returns>
-    /// <exception cref="ArtifactException">The hub does not say.</exception>
-    public ModelFile? List(RangeReader reader)
-    {
-        var url = Url($"/api/models/{_model.Repository}/revision/{Uri.EscapeDataString(_model.Revision)}", "blobs=true");
-        var all = Read(reader.ReadListing(new SourceRequest(url, Name, _headers, Refusal), PageBytesMax));
-        if (all.Count > FilesMax) throw new ArtifactException($"{Name} holds more than {FilesMax} files; name the model's own folder.");
-        if (_model.Path.Length > 0 && all.FirstOrDefault(file => file.Name == _model.Path) is { } own) return own;
-        _files = Ordered(all.Where(file => file.Name.StartsWith(_below, StringComparison.Ordinal)).Select(file =>
-            file with { Name = file.Name[_below.Length..] }));
-        return _files.Count > 0 ? null : throw new ArtifactException(_below.Length == 0
-            ? $"{Name} holds no file." : $"{Name} does not exist; {_model.Repository} has no such file or folder in {_model.Revision}.")
-        { Missing = true };
-    }
-
-    /// <summary>The same commit, without another listing, as the folder that a file of it is in.</summary>
-    public HubStore Parent(ModelFile file)
-    {
-        var folder = file.Name.LastIndexOf('/') is var slash and > 0 ? file.Name[..slash] : "";
-        return new HubStore(this, _model with { Path = folder });
-    }
-
-    public override SourceRequest Ask(string name, bool whole) => new(
-        Url($"/{_model.Repository}/resolve/{Uri.EscapeDataString(_commit)}/{Escaped(_below + name)}", ""), NameOf(name), _headers, Refusal);
-
     private HubStore(HubStore other, SourceAddress.Hub model)
     {
         (_model, _commit, _endpoint, _headers) = (model, other._commit, other._endpoint, other._headers);
         _below = model.Path.Length == 0 ? "" : model.Path + "/";
     }
+
+    public override string Name => _model.Shown;
+
+    public override IReadOnlyList<ModelFile>? Files => _files;
+
+    /// <summary>Asks what the model consists of, and stays with that commit.</summary>
+    /// <returns>The folder, and the file in it that the address itself names; null where it names the folder.</returns>
+    /// <exception cref="ArtifactException">The hub does not say.</exception>
+    public (HubStore Folder, string? File) List(RangeReader reader)
+    {
+        var url = Url($"/api/models/{_model.Repository}/revision/{Uri.EscapeDataString(_model.Revision)}", "blobs=true");
+        var all = Read(reader.ReadListing(new SourceRequest(url, Name, _headers, Refusal), PageBytesMax));
+        if (all.Count > FilesMax) throw new ArtifactException($"{Name} holds more than {FilesMax} files; name the model's own folder.");
+        if (_model.Path.Length > 0 && all.Any(file => file.Name == _model.Path))
+        {
+            var slash = _model.Path.LastIndexOf('/');
+            var above = new HubStore(this, _model with { Path = _model.Path[..Math.Max(slash, 0)] });
+            above._files = above.Below(all);
+            return (above, _model.Path[(slash + 1)..]);
+        }
+
+        _files = Below(all);
+        return _files.Count > 0 ? (this, null) : throw new ArtifactException(_below.Length == 0
+            ? $"{Name} holds no file." : $"{Name} does not exist; {_model.Repository} has no such file or folder in {_model.Revision}.")
+        { Missing = true };
+    }
+
+    public override SourceRequest Ask(string name, bool whole) => new(
+        Url($"/{_model.Repository}/resolve/{Uri.EscapeDataString(_commit)}/{Escaped(_below + name)}", ""), NameOf(name), _headers, Refusal);
+
+    private IReadOnlyList<ModelFile> Below(List<ModelFile> all) => Ordered(all.Where(file => file.Name.StartsWith(_below, StringComparison.Ordinal))
+        .Select(file => file with { Name = file.Name[_below.Length..] }));
 
     private Uri Url(string path, string query) =>
         new UriBuilder(_endpoint) { Path = _endpoint.AbsolutePath.TrimEnd('/') + path, Query = query }.Uri;

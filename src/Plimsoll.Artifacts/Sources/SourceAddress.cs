@@ -72,6 +72,20 @@ public abstract record SourceAddress
     public static bool IsAddress([NotNullWhen(true)] string? text) =>
         text is not null && SourceAddressText.SchemeOf(text) is not (null or "file");
 
+    /// <summary>A source as it may be shown, whether it can be read or not; a path as it is.</summary>
+    public static string ShownOf(string text)
+    {
+        if (!IsAddress(text)) return text;
+        try
+        {
+            return Parse(text).Shown;
+        }
+        catch (ArtifactException)
+        {
+            return $"{text[..text.IndexOf("://", StringComparison.Ordinal)]}://…";
+        }
+    }
+
     /// <summary>Takes an address apart; text without a scheme is a path.</summary>
     /// <exception cref="ArtifactException">It cannot be read; the message repeats nothing that may be a secret.</exception>
     public static SourceAddress Parse(string text)

@@ -108,6 +108,7 @@ public sealed class SourceRequest
         {
             Unreachable = code is 408 or 429 or >= 500,
             Missing = code is 404 or 410,
+            Forbidden = code is 401 or 403,
         };
     }
 

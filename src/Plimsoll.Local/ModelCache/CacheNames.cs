@@ -13,9 +13,12 @@ internal static class CacheNames
     public static string Of(ModelId model, string version) => $"{Escape(model.Value)}@{Escape(version)}";
 
     /// <summary>A file name out of a URL; never hidden, never a path.</summary>
-    public static string FileOf(Uri url)
+    public static string FileOf(Uri url) => FileOf(Uri.UnescapeDataString(url.AbsolutePath));
+
+    /// <summary>The same out of a path.</summary>
+    public static string FileOf(string path)
     {
-        var last = Uri.UnescapeDataString(url.AbsolutePath.Split('/')[^1]);
+        var last = path.Split('/')[^1];
         var name = new string([.. last.Where(c => Plain.Contains(c)).Take(Longest)]).TrimStart('.');
         return name.Length == 0 ? "model" : name;
     }

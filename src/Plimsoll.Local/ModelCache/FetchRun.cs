@@ -75,13 +75,14 @@ internal sealed class FetchRun(
         _furthest = 0;
         for (var (tries, fruitless) = (1, 0); ; tries++)
         {
-            var before = _furthest;
+            var (before, asked) = (_furthest, TimeSpan.Zero);
             try
             {
                 return await TryAsync(file, cancellationToken).ConfigureAwait(false);
             }
             catch (FetchFailedException trouble) when (trouble.Transient)
             {
+                asked = trouble.Pause;
                 if (trouble.DropPartial) _state = _state with { Files = _state.Files.Remove(file.Name) };
                 fruitless = _furthest > before ? 0 : fruitless + 1;
                 if (fruitless >= options.FruitlessTries || tries >= MostTries)
@@ -89,6 +90,7 @@ internal sealed class FetchRun(
             }
 
             var pause = options.Backoff * Math.Pow(2, Math.Min(fruitless, 10));
+            if (asked > pause) pause = asked;
             await Task.Delay(pause < LongestBackoff ? pause : LongestBackoff, time, cancellationToken).ConfigureAwait(false);
         }
     }
@@ -102,12 +104,12 @@ internal sealed class FetchRun(
         await using var closing = local.ConfigureAwait(false);
         var marked = _state.Files.GetValueOrDefault(file.Name);
         var offset = Resume(local, marked, hash, cancellationToken);
-        var expected = spec.Sha256.GetValueOrDefault(file.Name);
+        var expected = spec.Sha256.GetValueOrDefault(file.Name) ?? file.Sha256;
         if (offset > 0 && marked!.Whole) return Finish(file, path, local, hash, expected, marked.Validator, resumed: true);
 
         var source = await file.OpenAsync(offset, marked?.Validator, expected is not null, cancellationToken).ConfigureAwait(false);
         await using var closingSource = source.ConfigureAwait(false);
-        CheckVersion(file.Name, source);
+        CheckVersion(file, source);
         var resumed = offset > 0 && source.StartsAt == offset;
         if (!resumed)
         {
@@ -133,15 +135,18 @@ internal sealed class FetchRun(
             throw;
         }
 
-        return Finish(file, path, local, hash, expected, source.Validator, resumed);
+        return Finish(file, path, local, hash, expected ?? source.Sha256, source.Validator, resumed);
     }
 
     // What was weighed is what the plan has room for, and what the version names.
-    private void CheckVersion(string name, SourceStream source)
+    private void CheckVersion(SourceFile file, SourceStream source)
     {
-        if (spec.Files.FirstOrDefault(file => file.Name == name) is not { } weighed) return;
+        var name = file.Name;
+        if (file.Length is { } listed && source.Length is { } sent && listed != sent && spec.Files.IsEmpty)
+            throw new FetchFailedException($"{name} from {_shown} has {sent} bytes where its listing says {listed}", dropPartial: true);
+        if (spec.Files.FirstOrDefault(one => one.Name == name) is not { } weighed) return;
         var resized = weighed.Size is { } size && source.Length is { } length && length != size.Value;
-        var changed = weighed.Validator is { } validator && source.Validator is { } now && now != validator;
+        var changed = weighed.Validator is { } validator && (file.Validator ?? source.Validator) is { } now && now != validator;
         if (resized || changed)
             throw new FetchFailedException(
                 $"{name} from {_shown} changed since it was weighed; end this fleet and start it again to take the new version",

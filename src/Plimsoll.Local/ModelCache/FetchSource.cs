@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Plimsoll.Artifacts;
 
 namespace Plimsoll.Local;
 
@@ -11,6 +12,9 @@ namespace Plimsoll.Local;
 internal sealed record SourceStream(Stream Stream, long StartsAt, long? Length, string? Validator, IDisposable? Owner)
     : IAsyncDisposable
 {
+    /// <summary>Of the whole file, where the source tells it with the bytes.</summary>
+    public string? Sha256 { get; init; }
+
     public async ValueTask DisposeAsync()
     {
         await Stream.DisposeAsync().ConfigureAwait(false);
@@ -23,7 +27,14 @@ internal sealed record SourceStream(Stream Stream, long StartsAt, long? Length, 
 /// <param name="Length">Bytes; null until opened.</param>
 /// <param name="OpenAsync">Opens it: offset, validator of what is here already, whether the end is checksummed.</param>
 internal sealed record SourceFile(
-    string Name, long? Length, Func<long, string?, bool, CancellationToken, Task<SourceStream>> OpenAsync);
+    string Name, long? Length, Func<long, string?, bool, CancellationToken, Task<SourceStream>> OpenAsync)
+{
+    /// <summary>Lower-case hex where the source lists it; a file that differs is refused.</summary>
+    public string? Sha256 { get; init; }
+
+    /// <summary>What tells versions apart in the source's listing; null where only the bytes' own answer tells.</summary>
+    public string? Validator { get; init; }
+}
 
 /// <summary>The files an artefact consists of.</summary>
 internal sealed record FetchSource(bool SingleFile, ImmutableArray<SourceFile> Files)
@@ -32,27 +43,28 @@ internal sealed record FetchSource(bool SingleFile, ImmutableArray<SourceFile> F
     private const int DeepestFolder = 32;
 
     /// <summary>The source as it is shown and stored: without what may be a secret in a URL.</summary>
-    public static string Shown(string source) =>
-        Uri.TryCreate(source, UriKind.Absolute, out var url) && !url.IsFile ? HttpFetch.Shown(url) : source;
+    public static string Shown(string source) => SourceAddress.ShownOf(source);
 
+    /// <param name="spec">What is asked for.</param>
+    /// <param name="options">Bounds, and where stores are.</param>
+    /// <param name="http">What opens files behind a server.</param>
+    /// <param name="time">How long a listing may take.</param>
+    /// <param name="cancellationToken">Ends a listing.</param>
     /// <exception cref="FetchFailedException">The source cannot be used; says why.</exception>
-    public static FetchSource Of(FetchSpec spec, int mostFiles, HttpFetch http)
+    public static FetchSource Of(FetchSpec spec, ModelCacheOptions options, HttpFetch http, TimeProvider time, CancellationToken cancellationToken)
     {
-        var source = spec.Source;
-        if (spec.Files.Length > mostFiles) throw new FetchFailedException($"{spec.Shown} has more than {mostFiles} files");
+        if (spec.Files.Length > options.MostFiles) throw new FetchFailedException($"{spec.Shown} has more than {options.MostFiles} files");
         foreach (var file in spec.Files) CheckName(file.Name, spec.Shown);
         if (spec.Files.DistinctBy(file => file.Name, StringComparer.Ordinal).Count() < spec.Files.Length)
             throw new FetchFailedException($"{spec.Shown} names two files that would have one name in the cache");
-        if (Uri.TryCreate(source, UriKind.Absolute, out var url) && !url.IsFile)
-        {
-            if (url.Scheme is not ("http" or "https"))
-                throw new FetchFailedException($"{HttpFetch.Shown(url)}: a source is a path, http:// or https://, not {url.Scheme}://");
-            if (spec.Files.IsEmpty) return new FetchSource(true, [OfUrl(new FetchFile(CacheNames.FileOf(url)), url, http)]);
-            return new FetchSource(true,
-                [.. spec.Files.Select((file, i) => OfUrl(file, i == 0 ? url : Beside(url, file.Name), http))]);
-        }
+        if (SourceAddress.IsAddress(spec.Source)) return AddressFetch.Of(spec, options.MostFiles, http, options.Sources, time, cancellationToken);
+        var path = Uri.TryCreate(spec.Source, UriKind.Absolute, out var url) && url.IsFile ? url.LocalPath : spec.Source;
+        return OfPath(Path.GetFullPath(path), spec, options.MostFiles, null);
+    }
 
-        var path = Path.GetFullPath(url is { IsFile: true } ? url.LocalPath : source);
+    /// <summary>A file or folder of this machine; its links may lead nowhere but within it, or within <paramref name="linkRoot"/>.</summary>
+    public static FetchSource OfPath(string path, FetchSpec spec, int mostFiles, string? linkRoot)
+    {
         if (File.Exists(path))
         {
             if (!FileSystemFacts.IsRegular(path)) throw new FetchFailedException($"{path} is no regular file");
@@ -64,7 +76,7 @@ internal sealed record FetchSource(bool SingleFile, ImmutableArray<SourceFile> F
         if (!Directory.Exists(path)) throw new FetchFailedException($"{path}: there is no such file or folder");
         var files = ImmutableArray.CreateBuilder<SourceFile>();
         var root = RealPath(new DirectoryInfo(path));
-        foreach (var file in Walk(new DirectoryInfo(root), root, 0))
+        foreach (var file in Walk(new DirectoryInfo(root), root, linkRoot is null ? root : RealPath(new DirectoryInfo(linkRoot)), 0))
         {
             if (files.Count == mostFiles) throw new FetchFailedException($"{path} has more than {mostFiles} files");
             files.Add(file);
@@ -81,17 +93,13 @@ internal sealed record FetchSource(bool SingleFile, ImmutableArray<SourceFile> F
     }.Uri;
 
     // Names come out of the model file, which is not to be trusted with where we write.
-    private static void CheckName(string name, string shown)
+    public static void CheckName(string name, string shown)
     {
         if (name.Length is 0 or > LongestName || name.Contains('\\', StringComparison.Ordinal) || name.Contains('\0', StringComparison.Ordinal)
             || name.Split('/') is var parts && (parts.Length > DeepestFolder || parts.Any(part => part is "" or "." or ".."
                 or CacheManifest.FileName or PartialState.FileName)))
             throw new FetchFailedException($"{shown} names a file that may not lie in its folder");
     }
-
-    private static SourceFile OfUrl(FetchFile file, Uri url, HttpFetch http) =>
-        new(file.Name, file.Size?.Value, (offset, validator, checksummed, token) =>
-            http.OpenAsync(url, offset, validator, checksummed, token));
 
     private static SourceFile Sibling(string folder, string name)
     {
@@ -100,7 +108,7 @@ internal sealed record FetchSource(bool SingleFile, ImmutableArray<SourceFile> F
         return OfFile(name, path);
     }
 
-    private static IEnumerable<SourceFile> Walk(DirectoryInfo folder, string root, int depth)
+    private static IEnumerable<SourceFile> Walk(DirectoryInfo folder, string root, string links, int depth)
     {
         if (depth > DeepestFolder) throw new FetchFailedException($"{folder.FullName} lies more than {DeepestFolder} folders deep");
         foreach (var entry in folder.EnumerateFileSystemInfos())
@@ -108,13 +116,13 @@ internal sealed record FetchSource(bool SingleFile, ImmutableArray<SourceFile> F
             var name = Path.GetRelativePath(root, entry.FullName);
             if (name.Length > LongestName) throw new FetchFailedException($"{entry.FullName}: the name is longer than {LongestName}");
             var link = entry.LinkTarget is not null;
-            if (link && !IsWithin(RealPath(entry), root))
-                throw new FetchFailedException($"{entry.FullName} is a link that leads out of {root}; put the file itself there");
+            if (link && !IsWithin(RealPath(entry), links))
+                throw new FetchFailedException($"{entry.FullName} is a link that leads out of {links}; put the file itself there");
             if (entry is DirectoryInfo inner)
             {
                 // A link to a folder would bring the same files twice, or never end.
                 if (link) throw new FetchFailedException($"{entry.FullName} is a link to a folder; put the folder itself there");
-                foreach (var file in Walk(inner, root, depth + 1)) yield return file;
+                foreach (var file in Walk(inner, root, links, depth + 1)) yield return file;
             }
             else if (!FileSystemFacts.IsRegular(entry.FullName))
             {

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
+using Plimsoll.Artifacts;
 
 namespace Plimsoll.Local;
 
@@ -8,40 +9,33 @@ internal sealed class HttpFetch(HttpMessageInvoker http, TimeSpan stall, TimePro
 {
     private const int MostRedirects = 5;
 
-    /// <summary>A URL without what may be a secret in it: user, query and fragment.</summary>
-    public static string Shown(Uri url) => url.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped);
-
-    /// <param name="url">The file.</param>
+    /// <param name="source">The file.</param>
     /// <param name="offset">Bytes that are here already.</param>
     /// <param name="validator">The ETag or date they came under.</param>
     /// <param name="checksummed">With a checksum at the end, a server without validators may be continued too.</param>
     /// <param name="cancellationToken">Ends it.</param>
     public async Task<SourceStream> OpenAsync(
-        Uri url, long offset, string? validator, bool checksummed, CancellationToken cancellationToken)
+        SourceRequest source, long offset, string? validator, bool checksummed, CancellationToken cancellationToken)
     {
         if (validator is null && !checksummed) offset = 0;
         for (var hop = 0; hop <= MostRedirects; hop++)
         {
-            using var request = new HttpRequestMessage(HttpMethod.Get, url);
-            request.Headers.TryAddWithoutValidation("Accept-Encoding", "identity");
-            request.Headers.TryAddWithoutValidation("User-Agent", "plimsoll");
+            using var request = source.Message();
             if (offset > 0)
             {
                 request.Headers.Range = new RangeHeaderValue(offset, null);
                 if (validator is not null) request.Headers.TryAddWithoutValidation("If-Range", validator);
             }
 
-            var response = await SendAsync(request, cancellationToken).ConfigureAwait(false);
-            if (response.StatusCode is not (HttpStatusCode.MovedPermanently or HttpStatusCode.Found or HttpStatusCode.SeeOther
-                or HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect))
-                return await ReadAsync(url, response, offset, cancellationToken).ConfigureAwait(false);
-            using (response) url = Redirected(url, response);
+            var response = await SendAsync(source, request, cancellationToken).ConfigureAwait(false);
+            if (!SourceRequest.IsRedirect(response)) return await ReadAsync(source, response, offset, cancellationToken).ConfigureAwait(false);
+            using (response) source = Redirected(source, response);
         }
 
-        throw new FetchFailedException($"{Shown(url)}: more than {MostRedirects} redirects");
+        throw new FetchFailedException($"{source.Shown}: more than {MostRedirects} redirects");
     }
 
-    private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    private async Task<HttpResponseMessage> SendAsync(SourceRequest source, HttpRequestMessage request, CancellationToken cancellationToken)
     {
         using var patience = new CancellationTokenSource(stall, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
@@ -51,27 +45,28 @@ internal sealed class HttpFetch(HttpMessageInvoker http, TimeSpan stall, TimePro
         }
         catch (HttpRequestException e)
         {
-            throw new FetchFailedException($"{Shown(request.RequestUri!)} cannot be reached: {e.Message}", transient: true);
+            throw FetchFailedException.Of(source.Unanswered(e));
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new FetchFailedException(
-                $"{Shown(request.RequestUri!)} did not answer within {Durations.Show(stall)}", transient: true);
+            throw new FetchFailedException($"{source.Shown} did not answer within {Durations.Show(stall)}", transient: true);
         }
     }
 
-    private static Uri Redirected(Uri url, HttpResponseMessage response)
+    private static SourceRequest Redirected(SourceRequest source, HttpResponseMessage response)
     {
-        if (response.Headers.Location is not { } location)
-            throw new FetchFailedException($"{Shown(url)} redirects to nowhere");
-        var target = location.IsAbsoluteUri ? location : new Uri(url, location);
-        if (target.Scheme is not ("http" or "https") || url.Scheme == "https" && target.Scheme != "https")
-            throw new FetchFailedException($"{Shown(url)} redirects to {target.Scheme}://, which is not followed from {url.Scheme}://");
-        return target;
+        try
+        {
+            return source.Redirected(response);
+        }
+        catch (ArtifactException nowhere)
+        {
+            throw FetchFailedException.Of(nowhere);
+        }
     }
 
     private static async Task<SourceStream> ReadAsync(
-        Uri url, HttpResponseMessage response, long offset, CancellationToken cancellationToken)
+        SourceRequest source, HttpResponseMessage response, long offset, CancellationToken cancellationToken)
     {
         try
         {
@@ -80,7 +75,7 @@ internal sealed class HttpFetch(HttpMessageInvoker http, TimeSpan stall, TimePro
             {
                 // A part that begins elsewhere than asked would make a whole of the wrong bytes.
                 if (content.ContentRange is not { From: { } from, Length: var whole } || from != offset)
-                    throw new FetchFailedException($"{Shown(url)} sent another part than asked for", dropPartial: true);
+                    throw new FetchFailedException($"{source.Shown} sent another part than asked for", dropPartial: true);
                 return await StreamAsync(offset, whole).ConfigureAwait(false);
             }
 
@@ -91,12 +86,10 @@ internal sealed class HttpFetch(HttpMessageInvoker http, TimeSpan stall, TimePro
                 // All of it is here already, or the file is shorter now than what is here.
                 if (content.ContentRange?.Length == offset)
                     return new SourceStream(Stream.Null, offset, offset, Validator(response), response);
-                throw new FetchFailedException($"{Shown(url)} is shorter than what was fetched of it", transient: true, dropPartial: true);
+                throw new FetchFailedException($"{source.Shown} is shorter than what was fetched of it", transient: true, dropPartial: true);
             }
 
-            var code = (int)response.StatusCode;
-            throw new FetchFailedException(
-                $"{Shown(url)} answered {code} {response.ReasonPhrase}", transient: code is 408 or 429 or >= 500);
+            throw FetchFailedException.Of(source.Refused(response), response.Headers.RetryAfter?.Delta);
         }
         catch
         {
@@ -106,11 +99,21 @@ internal sealed class HttpFetch(HttpMessageInvoker http, TimeSpan stall, TimePro
 
         async Task<SourceStream> StreamAsync(long startsAt, long? length) => new(
             await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false), startsAt, length,
-            Validator(response), response);
+            Validator(response), response)
+        { Sha256 = startsAt == 0 ? Sha256(response) : null };
     }
 
     // A weak ETag says "as good as", which is not enough to join two halves.
     private static string? Validator(HttpResponseMessage response) =>
         response.Headers.ETag is { IsWeak: false } tag ? tag.Tag
         : response.Content.Headers.LastModified is { } modified ? modified.ToString("R") : null;
+
+    // Of an object that was uploaded whole. One of parts has a hash of their hashes, which ends in their number.
+    private static string? Sha256(HttpResponseMessage response)
+    {
+        var hash = new byte[32];
+        return response.StatusCode == HttpStatusCode.OK && response.Headers.TryGetValues("x-amz-checksum-sha256", out var values)
+            && !(response.Headers.TryGetValues("x-amz-checksum-type", out var types) && types.Contains("COMPOSITE", StringComparer.OrdinalIgnoreCase))
+            && Convert.TryFromBase64String(values.First(), hash, out var bytes) && bytes == hash.Length ? Convert.ToHexStringLower(hash) : null;
+    }
 }

@@ -76,7 +76,7 @@ public sealed partial class ModelCache
         FetchRun? run = null;
         try
         {
-            var source = FetchSource.Of(spec, _options.MostFiles, new HttpFetch(_http, _options.Stall, _time));
+            var source = FetchSource.Of(spec, _options, new HttpFetch(_http, _options.Stall, _time), _time, fetch.End.Token);
             run = new FetchRun(
                 folder, spec, Begin(entry, folder, spec), _options, _bucket, _time,
                 total => Reserve(entry, fetch, total), (done, total) => Report(entry, fetch, done, total));

@@ -1,3 +1,5 @@
+using Plimsoll.Artifacts;
+
 namespace Plimsoll.Local;
 
 /// <summary>Bounds and paces of a model cache.</summary>
@@ -31,6 +33,9 @@ public sealed record ModelCacheOptions
 
     /// <summary>Files of one artefact at the most.</summary>
     public int MostFiles { get; init; } = 10_000;
+
+    /// <summary>Endpoints and tokens of stores; those of this process unless said otherwise.</summary>
+    public SourceSettings Sources { get; init; } = SourceSettings.OfProcess;
 }
 
 /// <summary>A replica that uses an artefact of the cache.</summary>
@@ -72,4 +77,10 @@ internal sealed class FetchFailedException(string message, bool transient = fals
 
     /// <summary>What was fetched so far is worthless or in the way.</summary>
     public bool DropPartial { get; } = dropPartial;
+
+    /// <summary>The pause the source asked for; zero when it asked for none.</summary>
+    public TimeSpan Pause { get; private init; }
+
+    public static FetchFailedException Of(ArtifactException why, TimeSpan? pause = null) =>
+        new(why.Message.TrimEnd('.'), transient: why.Unreachable) { Pause = pause ?? TimeSpan.Zero };
 }

@@ -127,7 +127,7 @@ public sealed class ModelCacheTests : IDisposable
 
     [Theory]
     [InlineData("/nowhere/at/all", "there is no such file or folder")]
-    [InlineData("s3://bucket/key", "not s3://")]
+    [InlineData("ftp://host/key", "s3://, gs://, hf:// or pvc:// would do")]
     public async Task A_source_that_cannot_be_used_gives_one_sentence(string source, string part)
     {
         await using var cache = _fixture.Open();
