@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json.Serialization;
+using Plimsoll.Cli.Weighing;
 
 namespace Plimsoll.Cli.Commands;
 
@@ -12,6 +13,9 @@ namespace Plimsoll.Cli.Commands;
 [JsonSerializable(typeof(ReplayOutcome))]
 [JsonSerializable(typeof(ImmutableArray<ModelListing>))]
 [JsonSerializable(typeof(ModelListing))]
+[JsonSerializable(typeof(InspectReport))]
+[JsonSerializable(typeof(FitListing))]
+[JsonSerializable(typeof(ShapesListing))]
 [JsonSerializable(typeof(ImmutableArray<AcceleratorListing>))]
 [JsonSerializable(typeof(ImmutableArray<InstanceListing>))]
 internal sealed partial class CommandJson : JsonSerializerContext;

@@ -6,6 +6,7 @@ using Plimsoll.Cli.Demo.Traffic;
 using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Cli.Load;
 using Plimsoll.Cli.Load.Traces;
+using Plimsoll.Cli.Weighing;
 using Plimsoll.Local;
 
 namespace Plimsoll.Cli.Commands;
@@ -28,6 +29,8 @@ public static class CommandLine
             ExplainCommand.Create(time),
             HistoryCommand.Create(time),
             ReplayCommand.Create(),
+            InspectCommand.Create(time),
+            FitCommand.Create(time),
             ModelsCommand.Create(time),
             DevicesCommand.Create(),
             SchemaCommand.Create(),

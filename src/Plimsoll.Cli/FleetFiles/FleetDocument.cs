@@ -93,9 +93,17 @@ public sealed record ModelDocument
     [Bounds(0, 64)]
     public int? Gpus { get; init; }
 
-    [Means("The kind of GPU as nvidia-smi's name gives it (\"nvidia-l4\"). Default: any.")]
-    [Looks("^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", "a name such as nvidia-l4")]
+    [Means("The kind of GPU, as plimsoll devices lists it (\"l4-24gb\") or nvidia-smi's name gives it (\"nvidia-l4\"). Default: any.")]
+    [Looks("^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", "a name such as l4-24gb")]
     public string? Device { get; init; }
+
+    [Means("Tokens of the longest sequence, prompt and answer together, for llama-server and vllm. Default: what the model was made for.")]
+    [Bounds(1, 1_073_741_824)]
+    public int? Context { get; init; }
+
+    [Means("The share of a GPU's memory that vllm may take. Default: 0.9.")]
+    [Bounds(0.05, 1)]
+    public Fraction? MemoryFraction { get; init; }
 
     [Means("What one replica takes of host memory, when you know better than the estimate; measurement corrects both.")]
     public MemoryDocument? Memory { get; init; }
@@ -261,7 +269,7 @@ public sealed record PricesDocument
     [Bounds(0, 1e6)]
     public UsdPerHour? HostMemoryPerGiB { get; init; }
 
-    [Means("One GPU for an hour, by its kind (\"nvidia-l4\").")]
+    [Means("One GPU for an hour, by its kind (\"l4-24gb\").")]
     [Bounds(0, 1e6)]
     public ImmutableSortedDictionary<string, UsdPerHour>? Devices { get; init; }
 }

@@ -34,7 +34,7 @@ public sealed class FleetResolver(FleetFile file, TimeProvider time, Func<ModelI
             if (Launch(document.Models[i], path) is not { } launch
                 || weigher.Weigh(document.Models[i], path, cancellationToken) is not { } weighed) continue;
             var fetch = launch.ModelPath is null ? Fetch(document.Models[i], weighed) : null;
-            var model = Model(document.Models[i], weighed.Footprint, fetch?.Shown ?? launch.ModelPath!, cached: fetch is not null);
+            var model = Model(document.Models[i], path, weighed.Footprint, fetch?.Shown ?? launch.ModelPath!, cached: fetch is not null);
             models.Add(model);
             launches[model.Id] = launch;
             // Without its server nobody knows what there is to fetch; the copy that is here will do.
@@ -106,7 +106,7 @@ public sealed class FleetResolver(FleetFile file, TimeProvider time, Func<ModelI
     {
         var kind = KindOf(model);
         if (ServerPresets.Find(kind) is { } program)
-            return ServerPresets.Launch(kind, program, model.Concurrency ?? DefaultConcurrency, Gpus(model));
+            return ServerPresets.Launch(kind, program, model, model.Concurrency ?? DefaultConcurrency, Gpus(model));
         _problems.Add(model.Server is null ? $"{path}.source" : $"{path}.server", kind == ServerKind.PlimsollModelServer
             ? "the model server is not built; ./plimsoll builds it, or set PLIMSOLL_MODEL_SERVER to its path"
             : $"{ServerPresets.ProgramOf(kind)} is not on the PATH; install it, or give a command of your own");
@@ -128,11 +128,12 @@ public sealed class FleetResolver(FleetFile file, TimeProvider time, Func<ModelI
         return command;
     }
 
-    private static ModelSpec Model(ModelDocument model, Footprint footprint, string source, bool cached)
+    private ModelSpec Model(ModelDocument model, string path, Footprint footprint, string source, bool cached)
     {
         var engine = model.Command.IsEmpty ? ScalarKind.NameOf(KindOf(model)) : "custom";
         var gpus = Gpus(model);
-        var needs = EngineProfile.Named(engine).Needs(footprint, gpus, model.Cores, cached);
+        var needs = OnKnownDevices(model, path, footprint, engine, gpus, cached)
+            ?? EngineProfile.Named(engine).Needs(footprint, gpus, model.Cores, cached);
         if (model.Memory is { LoadPeak: { } peak, Steady: { } steady }) needs = needs with { Host = new MemoryNeed(peak, steady) };
         var min = model.MinReplicas ?? 0;
         return new ModelSpec
@@ -153,7 +154,7 @@ public sealed class FleetResolver(FleetFile file, TimeProvider time, Func<ModelI
                 {
                     Id = VariantId.Of(gpus > 0 ? $"{engine}-gpu" : $"{engine}-cpu"),
                     Engine = engine,
-                    DeviceKind = gpus > 0 ? model.Device : null,
+                    DeviceKind = gpus > 0 && model.Device is { } device ? Kind(device) : null,
                     TensorParallel = Math.Max(1, gpus),
                     Needs = needs,
                     Concurrency = model.Concurrency ?? DefaultConcurrency,
@@ -162,6 +163,28 @@ public sealed class FleetResolver(FleetFile file, TimeProvider time, Func<ModelI
             ],
         };
     }
+
+    // By the engine's own rules, where the device is known by name and the engine is one whose rules are known.
+    private ReplicaNeeds? OnKnownDevices(ModelDocument model, string path, Footprint footprint, string engine, int gpus, bool cached)
+    {
+        if (gpus == 0 || footprint.Shape is null || model.Device is not { } name || DeviceCatalogue.BuiltIn.Find(name) is not { } device
+            || !ServingEngine.TryParse(engine, out var rules))
+            return null;
+        var variant = new ServingVariant
+        {
+            Device = device,
+            Engine = rules,
+            TensorParallel = gpus,
+            Context = model.Context ?? 0,
+            MemoryFraction = model.MemoryFraction?.Value,
+            MaxSequences = model.Concurrency ?? DefaultConcurrency,
+        };
+        var (needs, fit) = ServingNeeds.Of(footprint, variant, model.Cores, cached, DeviceCatalogue.BuiltIn.Accelerators);
+        if (!fit.Fits) _problems.Add($"{path}.device", Show.Text($"{gpus} × {device.Name} with {rules.Name}: {fit.Reason}", 600));
+        return needs;
+    }
+
+    private static string Kind(string device) => DeviceCatalogue.BuiltIn.Find(device)?.Name ?? device;
 
     private static ServerKind KindOf(ModelDocument model) => model.Server ?? ModelWeigher.FormatOf(model) switch
     {
@@ -245,7 +268,7 @@ public sealed class FleetResolver(FleetFile file, TimeProvider time, Func<ModelI
     {
         HostMemoryPerGiB = prices.HostMemoryPerGiB,
         Devices = [.. (prices.Devices ?? ImmutableSortedDictionary<string, UsdPerHour>.Empty)
-            .OrderBy(price => price.Key, StringComparer.Ordinal).Select(price => new DevicePrice(price.Key, price.Value))],
+            .OrderBy(price => price.Key, StringComparer.Ordinal).Select(price => new DevicePrice(Kind(price.Key), price.Value))],
     };
 
     private static PlannerSettings Settings(PlannerDocument planner)

@@ -21,9 +21,16 @@ internal static class ServerPresets
     public static string? Find(ServerKind kind) =>
         kind == ServerKind.PlimsollModelServer ? ModelServer() : OnPath(ProgramOf(kind));
 
-    public static LaunchSpec Launch(ServerKind kind, string program, int concurrency, int gpus)
+    public static LaunchSpec Launch(ServerKind kind, string program, ModelDocument model, int concurrency, int gpus)
     {
         var atOnce = concurrency.ToString(CultureInfo.InvariantCulture);
+        // llama-server shares its context out among the slots.
+        var slots = model.Context is { } each ? ["--ctx-size", Text((long)each * concurrency)] : Array.Empty<string>();
+        string[] limits =
+        [
+            .. model.Context is { } context ? ["--max-model-len", Text(context)] : Array.Empty<string>(),
+            .. model.MemoryFraction is { } share ? ["--gpu-memory-utilization", share.Value.ToString(CultureInfo.InvariantCulture)] : Array.Empty<string>(),
+        ];
         return kind switch
         {
             ServerKind.LlamaServer => new LaunchSpec
@@ -31,7 +38,7 @@ internal static class ServerPresets
                 Command =
                 [
                     program, "--model", "{model}", "--alias", "{name}", "--host", "127.0.0.1", "--port", "{port}",
-                    "--threads", "{threads}", "--parallel", atOnce, "--n-gpu-layers", gpus > 0 ? "999" : "0",
+                    "--threads", "{threads}", "--parallel", atOnce, "--n-gpu-layers", gpus > 0 ? "999" : "0", .. slots,
                 ],
                 ReadyPath = "/health",
             },
@@ -40,7 +47,7 @@ internal static class ServerPresets
                 Command =
                 [
                     program, "serve", "{model}", "--served-model-name", "{name}", "--host", "127.0.0.1", "--port", "{port}",
-                    "--max-num-seqs", atOnce, "--tensor-parallel-size", gpus.ToString(CultureInfo.InvariantCulture),
+                    "--max-num-seqs", atOnce, "--tensor-parallel-size", Text(gpus), .. limits,
                 ],
                 ReadyPath = "/health",
                 MetricsPath = "/metrics",
@@ -56,6 +63,8 @@ internal static class ServerPresets
             },
         };
     }
+
+    private static string Text(long n) => n.ToString(CultureInfo.InvariantCulture);
 
     private static string? ModelServer() =>
         Environment.GetEnvironmentVariable("PLIMSOLL_MODEL_SERVER") is { Length: > 0 } told

@@ -12,8 +12,12 @@ namespace Plimsoll.Local.Devices;
 /// <param name="Used">Memory in use by anybody; null when it would not say.</param>
 internal sealed record Gpu(string Uuid, string Name, Bytes? Total, Bytes? Used)
 {
-    /// <summary>"NVIDIA L4" and "NVIDIA H200" become "nvidia-l4" and "nvidia-h200": the kind a variant asks for.</summary>
-    public string Kind => string.Join('-', Name.ToLowerInvariant().Split(' ', StringSplitOptions.RemoveEmptyEntries));
+    /// <summary>
+    /// The kind a variant asks for: the catalogue's name ("NVIDIA L4" is "l4-24gb"), or that of the product in small letters
+    /// where the catalogue has none ("nvidia-l9").
+    /// </summary>
+    public string Kind { get; } = DeviceCatalogue.BuiltIn.ByProduct(Name, Total).Accelerator?.Name
+        ?? string.Join('-', Name.ToLowerInvariant().Split(' ', StringSplitOptions.RemoveEmptyEntries));
 }
 
 /// <summary>Memory of a GPU that one process uses; null when it would not say.</summary>

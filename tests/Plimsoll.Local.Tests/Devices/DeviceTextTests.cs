@@ -60,7 +60,7 @@ public sealed class DeviceTextTests
                 new Gpu("GPU-bbbb", "NVIDIA L4", Bytes.MiB(23034), Bytes.MiB(1200)),
             ], reading.Gpus);
         Assert.Equal([new GpuUse("GPU-bbbb", 4242, Bytes.MiB(1000)), new GpuUse("GPU-bbbb", 4243, null)], reading.Uses);
-        Assert.Equal(["nvidia-a100-sxm4-80gb", "nvidia-l4"], reading.Gpus.Select(gpu => gpu.Kind));
+        Assert.Equal(["a100-80gb", "l4-24gb"], reading.Gpus.Select(gpu => gpu.Kind));
     }
 
     [Fact]

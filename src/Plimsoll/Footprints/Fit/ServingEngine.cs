@@ -46,6 +46,9 @@ public sealed record ServingEngine
     /// <summary>Tokens of one piece of key-value memory.</summary>
     public int BlockTokens { get; init; } = 16;
 
+    /// <summary>Whether the engine takes all that its fraction allows at the start, for keys and values to come.</summary>
+    public bool FillsItsShare => Kind is EngineKind.Vllm or EngineKind.SgLang or EngineKind.TextGenerationInference;
+
     /// <summary>Whether tensor-parallel ranks split layers between them rather than within (llama.cpp's default).</summary>
     public bool SplitsByLayer { get; init; }
 

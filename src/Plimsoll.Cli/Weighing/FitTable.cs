@@ -1,0 +1,86 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Plimsoll.Cli.FleetFiles;
+using Plimsoll.Cli.Fleets;
+
+namespace Plimsoll.Cli.Weighing;
+
+/// <summary>A fit for people: 80 columns, the terms as bars against the budget.</summary>
+public static class FitTable
+{
+    private const int Width = 80;
+    private const int BarColumns = 30;
+
+    public static IEnumerable<string> Lines(FitListing fit, DeviceNeed worst)
+    {
+        ArgumentNullException.ThrowIfNull(fit);
+        ArgumentNullException.ThrowIfNull(worst);
+        var (variant, device) = (fit.Variant, fit.PerDevice);
+        yield return $"{Show.Text(fit.Source, 400)}";
+        foreach (var line in FleetTable.Wrap($"on {Shape(variant)}, {variant.Engine} {variant.EngineVersion}, {Count(variant.Concurrency)} × "
+            + $"{Count(variant.Context)} tokens, {variant.MemoryFraction.ToString("0.###", CultureInfo.InvariantCulture)} of the memory", Width - 2))
+            yield return "  " + line;
+        yield return "";
+        foreach (var line in FleetTable.Wrap((fit.Fits ? "fits: " : "DOES NOT FIT: ") + Show.Text(fit.Reason, 600), Width)) yield return line;
+        foreach (var change in fit.Failure?.Changes.Skip(1).Take(4) ?? []) yield return "  or with " + Show.Text(change, 200);
+        yield return "";
+        yield return fit.Stages is { Length: > 1 } stages
+            ? $"each device of stage {device.Stage + 1} of {stages.Length}, the fullest ({device.Layers} layers)"
+            : variant.Devices > 1 ? $"each of the {variant.Devices} devices" : "the device";
+        var terms = new[] { ("weights", worst.Weights), ("KV cache", worst.Kv), ("activation", worst.Activation), ("overhead", worst.Overhead) };
+        foreach (var (name, term) in terms) yield return Term(name, term, device.BudgetBytes);
+        var share = device.TotalBytes / (double)Math.Max(1, device.BudgetBytes);
+        yield return $"  {"total",-12}{new Bytes(device.TotalBytes),10}  {share.ToString("P0", CultureInfo.InvariantCulture).Replace(" ", "", StringComparison.Ordinal)} of "
+            + $"{new Bytes(device.BudgetBytes)}, {(device.HeadroomBytes < 0 ? $"{new Bytes(-device.HeadroomBytes)} too much" : $"{new Bytes(device.HeadroomBytes)} left")}";
+        if (device.OutsideBytes > 0) yield return $"  {"outside it",-12}{new Bytes(device.OutsideBytes),10}  {Show.Text(worst.Outside.From, 50)}";
+        yield return "";
+        if (fit.KvBytesPerToken > 0)
+            yield return $"  room for {Count(fit.KvTokens)} tokens: {Count(fit.MaxConcurrency)} sequences of {Count(variant.Context)}";
+        yield return $"  host memory {new Bytes(fit.HostLoadPeakBytes)} while loading, {new Bytes(fit.HostSteadyBytes)} after; "
+            + $"disk {new Bytes(fit.Storage.PeakBytes)} at most";
+        foreach (var note in fit.Notes)
+        {
+            foreach (var line in FleetTable.Wrap(Show.Text(note, 600), Width - 2)) yield return "  " + line;
+        }
+    }
+
+    public static IEnumerable<string> Lines(string source, ServingVariant variant, ImmutableArray<ShapeListing> shapes)
+    {
+        ArgumentNullException.ThrowIfNull(variant);
+        yield return Show.Text(source, 400);
+        yield return $"the fewest devices that hold it: {variant.Engine.Name} {variant.Engine.Version}, {Count(variant.Concurrency)} × "
+            + $"{(variant.Context > 0 ? Count(variant.Context) : "its longest")} tokens";
+        yield return "";
+        yield return $"{"device",-22}{"shape",12}{"each",11}{"of",11}{"KV tokens",13}{"$/h",9}";
+        foreach (var shape in shapes.Where(one => one.Fits).OrderBy(one => one.UsdPerHour ?? double.MaxValue)
+            .ThenBy(one => one.Devices).ThenBy(one => one.Device, StringComparer.Ordinal))
+        {
+            var split = shape.Devices == 1 ? "1"
+                : shape.PipelineParallel == 1 ? $"tp {shape.TensorParallel}" : $"tp {shape.TensorParallel} pp {shape.PipelineParallel}";
+            yield return $"{Cut(shape.Device, 22),-22}{split,12}{new Bytes(shape.TotalBytes!.Value),11}{new Bytes(shape.BudgetBytes!.Value),11}"
+                + $"{Count(shape.KvTokens!.Value),13}{(shape.UsdPerHour is { } price ? price.ToString("0.00", CultureInfo.InvariantCulture) : "-"),9}";
+        }
+
+        var none = shapes.Where(one => !one.Fits).Select(one => one.Device).Order(StringComparer.Ordinal).ToList();
+        if (none.Count == 0) yield break;
+        yield return "";
+        foreach (var line in FleetTable.Wrap("on none: " + string.Join(", ", none), Width)) yield return line;
+    }
+
+    private static string Shape(VariantListing variant)
+    {
+        if (variant.Devices == 1) return $"one {variant.Device}";
+        var split = new List<string> { $"tp {variant.TensorParallel}" };
+        if (variant.PipelineParallel > 1) split.Add($"pp {variant.PipelineParallel}");
+        if (variant.ExpertParallel > 1) split.Add($"ep {variant.ExpertParallel}");
+        return $"{variant.Devices} × {variant.Device} ({string.Join(", ", split)})";
+    }
+
+    private static string Term(string name, MemoryTerm term, long budget) =>
+        $"  {name,-12}{term.Bytes,10}  {Bars.Of(term.Bytes.Value / (double)Math.Max(1, budget), BarColumns),-BarColumns} "
+        + Cut($"{ScalarKind.NameOf(term.Certainty)}: {Show.Text(term.From, 200)}", Width - 57);
+
+    private static string Cut(string text, int columns) => text.Length <= columns ? text : text[..(columns - 1)] + "…";
+
+    private static string Count(long n) => n.ToString("#,0", CultureInfo.InvariantCulture);
+}

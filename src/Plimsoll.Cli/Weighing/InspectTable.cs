@@ -1,0 +1,103 @@
+using System.Globalization;
+using Plimsoll.Cli.FleetFiles;
+using Plimsoll.Cli.Fleets;
+
+namespace Plimsoll.Cli.Weighing;
+
+/// <summary>A footprint for people: 80 columns, the parts as bars, each number with how sure it is.</summary>
+public static class InspectTable
+{
+    private const int Width = 80;
+    private const int BarColumns = 24;
+
+    public static IEnumerable<string> Lines(InspectReport report)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        yield return Show.Text(report.Source, 400);
+        foreach (var line in FleetTable.Wrap(string.Join(" · ", Facts(report)), Width)) yield return "  " + line.TrimStart();
+        yield return "";
+        foreach (var (name, value, number) in Numbers(report))
+            yield return $"  {name,-22}{value,20}  {Sure(report, number)}".TrimEnd();
+        foreach (var line in Parts("by part", report.Components.Select(part => (part.Component, part.Weights.Value, part.Parameters))))
+            yield return line;
+        foreach (var line in Parts("by dtype", report.ByDtype.Select(dtype => (dtype.Dtype, dtype.Weights.Value, 0L))))
+            yield return line;
+        if (report.Notes.Length > 0) yield return "";
+        foreach (var note in report.Notes)
+        {
+            foreach (var line in FleetTable.Wrap(Show.Text(note, 600), Width)) yield return line;
+        }
+    }
+
+    private static IEnumerable<string> Facts(InspectReport report)
+    {
+        if (report.Architecture is { } architecture) yield return Show.Text(architecture, 80);
+        if (report.Task is { } task) yield return task;
+        yield return report.Format;
+        if (report.Quantization is { } quantization) yield return Show.Text(quantization, 40);
+        if (report.Layers is > 0 and var layers) yield return $"{Count(layers)} layers";
+        if (report.MaxPositions is { } positions) yield return $"{Count(positions)} positions";
+        yield return report.Files == 1 ? "1 file" : $"{Count(report.Files)} files";
+    }
+
+    private static IEnumerable<(string Name, string Value, string Number)> Numbers(InspectReport report)
+    {
+        yield return ("parameters", report.Parameters is { } all ? Count(all) : "not known", "parameters");
+        if (report.ActiveParameters is { } active && active != report.Parameters)
+            yield return ("active per token", Count(active), "activeParameters");
+        yield return ("weights", new Bytes(report.WeightBytes).ToString(), "weightBytes");
+        yield return ("on disk", new Bytes(report.DiskBytes).ToString(), "diskBytes");
+        yield return ("largest tensor", new Bytes(report.LargestTensorBytes).ToString(), "largestTensorBytes");
+        if (report.KvBytesPerToken > 0)
+            yield return ("KV cache per token", new Bytes(report.KvBytesPerToken).ToString(), "kvBytesPerToken");
+        if (report.StateBytesPerSequence > 0)
+            yield return ("state per sequence", new Bytes(report.StateBytesPerSequence).ToString(), "stateBytesPerSequence");
+        if (report.HostLoadPeakBytes > 0)
+            yield return ("host, while loading", new Bytes(report.HostLoadPeakBytes).ToString(), "hostLoadPeakBytes");
+        if (report.HostSteadyBytes > 0)
+            yield return ("host, once loaded", new Bytes(report.HostSteadyBytes).ToString(), "hostSteadyBytes");
+        if (report.TrainingCheckpointBytes > 0)
+            yield return ("training checkpoint", new Bytes(report.TrainingCheckpointBytes).ToString(), "trainingCheckpointBytes");
+    }
+
+    private static string Sure(InspectReport report, string number) =>
+        report.Provenance.FirstOrDefault(one => one.Number == number) is { } from
+            ? Cut($"{ScalarKind.NameOf(from.Certainty)}: {Show.Text(from.From, 200)}", Width - 46)
+            : "";
+
+    private static IEnumerable<string> Parts(string title, IEnumerable<(string Name, long Bytes, long Parameters)> parts)
+    {
+        var ordered = parts.OrderByDescending(part => part.Bytes).ThenBy(part => part.Name, StringComparer.Ordinal).ToList();
+        var total = ordered.Sum(part => part.Bytes);
+        if (ordered.Count == 0 || total <= 0) yield break;
+        yield return "";
+        yield return title;
+        foreach (var (name, bytes, parameters) in ordered)
+        {
+            var share = bytes / (double)total;
+            var count = parameters > 0 ? Rounded(parameters) : "";
+            yield return string.Create(CultureInfo.InvariantCulture,
+                $"  {Cut(Show.Text(name, 40), 16),-17}{new Bytes(bytes),10}{count,9} {share,7:P1}  {Bars.Of(share, BarColumns)}")
+                .Replace(" %", "%", StringComparison.Ordinal);
+        }
+    }
+
+    private static string Cut(string text, int columns) => text.Length <= columns ? text : text[..(columns - 1)] + "…";
+
+    private static string Count(long n) => n.ToString("#,0", CultureInfo.InvariantCulture);
+
+    /// <summary>"8.03 B", "124 M": three significant digits, as model cards say it.</summary>
+    public static string Rounded(long parameters)
+    {
+        var (value, unit) = parameters switch
+        {
+            >= 1_000_000_000_000 => (parameters / 1e12, "T"),
+            >= 1_000_000_000 => (parameters / 1e9, "B"),
+            >= 1_000_000 => (parameters / 1e6, "M"),
+            >= 1_000 => (parameters / 1e3, "K"),
+            _ => (parameters, ""),
+        };
+        var format = unit.Length == 0 || value >= 99.95 ? "0" : value >= 9.995 ? "0.0" : "0.00";
+        return (value.ToString(format, CultureInfo.InvariantCulture) + " " + unit).TrimEnd();
+    }
+}
