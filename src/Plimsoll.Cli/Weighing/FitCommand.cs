@@ -40,7 +40,8 @@ public static class FitCommand
 
     private static int ListShapes(WeighedSource weighed, ServingVariant variant, DeviceCatalogue catalogue, bool json, TextWriter output)
     {
-        var devices = catalogue.Accelerators.Where(one => one.SliceOf is null).ToList();
+        // The engines' rules are those of their builds for these vendors' devices; others can be asked about by name.
+        var devices = catalogue.Accelerators.Where(one => one.SliceOf is null && one.Vendor is "nvidia" or "amd").ToList();
         var shapes = new ShapesListing(weighed.Shown,
             [.. SmallestShapes.Of(weighed.Footprint, variant, devices).Select(shape => ShapeListing.Of(shape, catalogue))]);
         if (json) output.WriteLine(JsonSerializer.Serialize(shapes, CommandJson.Default.ShapesListing));

@@ -34,8 +34,15 @@ public static class FitTable
             + $"{new Bytes(device.BudgetBytes)}, {(device.HeadroomBytes < 0 ? $"{new Bytes(-device.HeadroomBytes)} too much" : $"{new Bytes(device.HeadroomBytes)} left")}";
         if (device.OutsideBytes > 0) yield return $"  {"outside it",-12}{new Bytes(device.OutsideBytes),10}  {Show.Text(worst.Outside.From, 50)}";
         yield return "";
+        foreach (var (name, term) in terms.Where(one => one.Item2.Bytes.Value > 0))
+        {
+            var lines = FleetTable.Wrap($"{name}: {Show.Text(term.From, 300)}", Width - 4);
+            foreach (var (line, n) in lines.Select((line, n) => (line, n))) yield return (n == 0 ? "  " : "    ") + line;
+        }
+
+        yield return "";
         if (fit.KvBytesPerToken > 0)
-            yield return $"  room for {Count(fit.KvTokens)} tokens: {Count(fit.MaxConcurrency)} sequences of {Count(variant.Context)}";
+            yield return $"  room for {Count(fit.KvTokens)} tokens: {Count(fit.MaxConcurrency)} {(fit.MaxConcurrency == 1 ? "sequence" : "sequences")} of {Count(variant.Context)}";
         yield return $"  host memory {new Bytes(fit.HostLoadPeakBytes)} while loading, {new Bytes(fit.HostSteadyBytes)} after; "
             + $"disk {new Bytes(fit.Storage.PeakBytes)} at most";
         foreach (var note in fit.Notes)
@@ -61,9 +68,10 @@ public static class FitTable
                 + $"{Count(shape.KvTokens!.Value),13}{(shape.UsdPerHour is { } price ? price.ToString("0.00", CultureInfo.InvariantCulture) : "-"),9}";
         }
 
+        yield return "";
+        yield return "$/h: the cheapest listed machine's price per device, of plimsoll devices --instances";
         var none = shapes.Where(one => !one.Fits).Select(one => one.Device).Order(StringComparer.Ordinal).ToList();
         if (none.Count == 0) yield break;
-        yield return "";
         foreach (var line in FleetTable.Wrap("on none: " + string.Join(", ", none), Width)) yield return line;
     }
 
@@ -77,8 +85,7 @@ public static class FitTable
     }
 
     private static string Term(string name, MemoryTerm term, long budget) =>
-        $"  {name,-12}{term.Bytes,10}  {Bars.Of(term.Bytes.Value / (double)Math.Max(1, budget), BarColumns),-BarColumns} "
-        + Cut($"{ScalarKind.NameOf(term.Certainty)}: {Show.Text(term.From, 200)}", Width - 57);
+        $"  {name,-12}{term.Bytes,10}  {Bars.Of(term.Bytes.Value / (double)Math.Max(1, budget), BarColumns),-BarColumns}  {ScalarKind.NameOf(term.Certainty)}";
 
     private static string Cut(string text, int columns) => text.Length <= columns ? text : text[..(columns - 1)] + "…";
 

@@ -17,11 +17,12 @@ public static class InspectTable
         foreach (var line in FleetTable.Wrap(string.Join(" · ", Facts(report)), Width)) yield return "  " + line.TrimStart();
         yield return "";
         foreach (var (name, value, number) in Numbers(report))
-            yield return $"  {name,-22}{value,20}  {Sure(report, number)}".TrimEnd();
+            yield return $"  {name,-22}{value,20}  {(From(report, number) is { } from ? ScalarKind.NameOf(from.Certainty) : "")}".TrimEnd();
         foreach (var line in Parts("by part", report.Components.Select(part => (part.Component, part.Weights.Value, part.Parameters))))
             yield return line;
         foreach (var line in Parts("by dtype", report.ByDtype.Select(dtype => (dtype.Dtype, dtype.Weights.Value, 0L))))
             yield return line;
+        foreach (var line in Sources(report)) yield return line;
         if (report.Notes.Length > 0) yield return "";
         foreach (var note in report.Notes)
         {
@@ -60,10 +61,21 @@ public static class InspectTable
             yield return ("training checkpoint", new Bytes(report.TrainingCheckpointBytes).ToString(), "trainingCheckpointBytes");
     }
 
-    private static string Sure(InspectReport report, string number) =>
-        report.Provenance.FirstOrDefault(one => one.Number == number) is { } from
-            ? Cut($"{ScalarKind.NameOf(from.Certainty)}: {Show.Text(from.From, 200)}", Width - 46)
-            : "";
+    private static Provenance? From(InspectReport report, string number) => report.Provenance.FirstOrDefault(one => one.Number == number);
+
+    // By what rule each number was come by; those of one rule in one line.
+    private static IEnumerable<string> Sources(InspectReport report)
+    {
+        var shown = Numbers(report).Select(one => (one.Name, From: From(report, one.Number))).Where(one => one.From is not null)
+            .GroupBy(one => (one.From!.Certainty, one.From.From)).ToList();
+        if (shown.Count > 0) yield return "";
+        foreach (var group in shown)
+        {
+            var names = string.Join(", ", group.Select(one => one.Name));
+            var lines = FleetTable.Wrap($"{ScalarKind.NameOf(group.Key.Certainty)}: {names}: {Show.Text(group.Key.From, 300)}", Width - 2);
+            foreach (var (line, n) in lines.Select((line, n) => (line, n))) yield return (n == 0 ? "" : "  ") + line;
+        }
+    }
 
     private static IEnumerable<string> Parts(string title, IEnumerable<(string Name, long Bytes, long Parameters)> parts)
     {

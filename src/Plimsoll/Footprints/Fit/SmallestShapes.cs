@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Numerics;
 
 namespace Plimsoll;
 
@@ -15,8 +16,9 @@ public sealed record SmallestShape(Accelerator Device, FitReport? Report)
 public static class SmallestShapes
 {
     /// <summary>
-    /// For each device the shape with the fewest devices; among equals the one with the most key-value tokens, then
-    /// the one with fewer stages. Tensor parallel stays within a link's domain, or eight devices without a link.
+    /// For each device the practical shape with the fewest devices. Layers are split over ranks of a link's domain (eight devices
+    /// without a link) first, and over stages only where that is full, or where it is not enough or the model does not divide so: a
+    /// stage more costs every token a hop and keeps devices waiting.
     /// </summary>
     /// <param name="footprint">What the artefact weighs.</param>
     /// <param name="variant">Everything but the device and the split.</param>
@@ -33,36 +35,38 @@ public static class SmallestShapes
 
     /// <summary>Ranks that may share a layer: all of a link's domain, eight over PCIe, one on a slice.</summary>
     internal static int LargestTensorParallel(Accelerator device) =>
-        device.SliceOf is not null ? 1 : Math.Max(8, device.LinkDomainDevices);
+        device.SliceOf is not null ? 1
+        // The largest power of two in a domain of 72.
+        : (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(8, device.LinkDomainDevices) + 1) / 2;
 
     private static FitReport? On(Footprint footprint, ServingVariant variant, int devicesMax)
     {
-        for (var count = 1; count <= devicesMax; count++)
+        var domain = LargestTensorParallel(variant.Device);
+        // Within a domain in powers of two, as collectives and quantised blocks want them; beyond, whole domains.
+        for (var count = 1; count <= devicesMax; count += count < domain ? count : domain)
         {
-            FitReport? best = null;
-            for (var stages = 1; stages <= count; stages++)
+            foreach (var ranks in RanksOf(count, domain))
             {
-                if (count % stages != 0) continue;
-                var ranks = count / stages;
-                if (ranks > LargestTensorParallel(variant.Device) || !RanksAllowed(ranks)) continue;
-                var report = Fit.Evaluate(
-                    footprint,
-                    variant with
-                    {
-                        TensorParallel = ranks,
-                        PipelineParallel = stages,
-                        ExpertParallel = variant.ExpertParallel > 1 ? ranks : 1,
-                    },
-                    FitCoefficients.Vllm019);
-                if (report.Fits && (best is null || report.KvTokens > best.KvTokens)) best = report;
+                var shape = variant with
+                {
+                    TensorParallel = ranks,
+                    PipelineParallel = count / ranks,
+                    ExpertParallel = variant.ExpertParallel > 1 ? ranks : 1,
+                };
+                var report = Fit.Evaluate(footprint, shape, FitCoefficients.Vllm019);
+                if (report.Fits) return report;
             }
-
-            if (best is not null) return best;
         }
 
         return null;
     }
 
-    /// <summary>Collectives and quantised blocks want powers of two.</summary>
-    private static bool RanksAllowed(int ranks) => (ranks & (ranks - 1)) == 0;
+    /// <summary>Ranks to try for so many devices, most first: all that a domain allows, in powers of two.</summary>
+    private static IEnumerable<int> RanksOf(int count, int domain)
+    {
+        for (var ranks = domain; ranks >= 1; ranks /= 2)
+        {
+            if (ranks <= count && count % ranks == 0) yield return ranks;
+        }
+    }
 }
