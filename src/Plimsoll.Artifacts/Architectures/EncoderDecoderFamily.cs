@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-
 namespace Plimsoll.Artifacts;
 
 /// <summary>
@@ -80,7 +78,8 @@ internal static class EncoderDecoderFamily
             Stack(plan, "decoder", decoders, crossed: true);
             if (!tied)
                 plan.Linear("lm_head", fields.Vocabulary, hidden, head: true);
-        }) with { Tied = tied, Task = alone ? ModelTask.Embed : ModelTask.Generate };
+        }) with
+        { Tied = tied, Task = alone ? ModelTask.Embed : ModelTask.Generate };
     }
 
     private static ModelSpec Bart(DecoderFields fields)

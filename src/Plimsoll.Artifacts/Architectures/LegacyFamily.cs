@@ -44,7 +44,8 @@ internal static class LegacyFamily
             FinalNorm = "ln_f",
             NormBias = true,
             Positions = ("wpe", fields.Config.Positive("n_positions", "n_ctx", "max_position_embeddings")),
-        }, tied: true, root: "transformer") with { DefaultDtype = "float32" };
+        }, tied: true, root: "transformer") with
+        { DefaultDtype = "float32" };
     }
 
     private static ModelSpec NeoX(DecoderFields fields)
