@@ -96,6 +96,7 @@ internal static class FamilyCatalogue
         .. LegacyFamily.Types.Select(type => (type, (Func<DecoderFields, string, ModelSpec>)LegacyFamily.Read)),
         .. HybridFamily.Types.Select(type => (type, (Func<DecoderFields, string, ModelSpec>)HybridFamily.Read)),
         .. DeepSeekV4.Types.Select(type => (type, (Func<DecoderFields, string, ModelSpec>)DeepSeekV4.Read)),
+        .. EncoderDecoderFamily.Types.Select(type => (type, (Func<DecoderFields, string, ModelSpec>)EncoderDecoderFamily.Read)),
         .. EncoderFamily.Types.Select(type => (type, (Func<DecoderFields, string, ModelSpec>)EncoderFamily.Read)),
     ];
 }
