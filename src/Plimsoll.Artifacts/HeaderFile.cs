@@ -12,10 +12,14 @@ namespace Plimsoll.Artifacts;
 /// <param name="kind">What messages call it ("an ONNX model").</param>
 internal sealed class HeaderFile(ByteSource source, string kind)
 {
+    // A header of a million tensors holds about 50 MB of names.
+    private const long TextsBytesMax = 256L << 20;
+
     private static readonly UTF8Encoding StrictUtf8 = new(false, throwOnInvalidBytes: true);
     private readonly byte[] _window = new byte[source.Window];
     private long _windowStart;
     private int _windowBytes;
+    private long _textsBytes;
 
     public string Path => source.Name;
 
@@ -57,6 +61,8 @@ internal sealed class HeaderFile(ByteSource source, string kind)
     {
         if (bytes < 0 || bytes > bytesMax)
             throw Broken($"{what} is {bytes} bytes long, and at most {bytesMax} are accepted");
+        if ((_textsBytes += bytes) > TextsBytesMax)
+            throw Broken($"its texts up to byte {Position} are longer than {TextsBytesMax} bytes");
         // Checked before the allocation, so that a lying length costs nothing.
         if (bytes > Length - Position)
             throw Truncated($"{what} ends at byte {Position + bytes}");

@@ -22,10 +22,10 @@ internal static class JsonFile
         {
             var options = new JsonDocumentOptions { MaxDepth = DepthMax, AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip };
             var document = JsonDocument.Parse(text, options);
-            if (document.RootElement.ValueKind == JsonValueKind.Object)
+            if (document.RootElement.ValueKind == JsonValueKind.Object && HasNames(document.RootElement))
                 return document;
             document.Dispose();
-            throw new ArtifactException($"{path} is no configuration: its JSON is no object.");
+            throw new ArtifactException($"{path} is no configuration: its JSON is no object, or a name in it is not Unicode.");
         }
         catch (JsonException e)
         {
@@ -34,6 +34,21 @@ internal static class JsonFile
         catch (ArgumentException e)
         {
             throw new ArtifactException($"{path} is no configuration: its text is not Unicode.", e);
+        }
+    }
+
+    // JSON may escape half of a surrogate pair in a name, and looking up any name beside it fails then.
+    private static bool HasNames(JsonElement root)
+    {
+        try
+        {
+            foreach (var property in root.EnumerateObject())
+                _ = property.Name;
+            return true;
+        }
+        catch (InvalidOperationException)
+        {
+            return false;
         }
     }
 

@@ -64,7 +64,7 @@ internal static class DiffusionPipeline
             if (property.Value.ValueKind != JsonValueKind.Array || property.Value.GetArrayLength() != 2
                 || property.Value[0].ValueKind != JsonValueKind.String || property.Value[1].ValueKind != JsonValueKind.String)
                 continue;
-            var name = NameOf(path, property);
+            var name = Checked(path, property.Name);
             if (name[0] == '_')
                 continue;
             if (!names.Add(name))
@@ -77,21 +77,9 @@ internal static class DiffusionPipeline
         return components;
     }
 
-    private static string NameOf(string path, JsonProperty property)
-    {
-        string name;
-        try
-        {
-            name = property.Name;
-        }
-        catch (InvalidOperationException e)
-        {
-            throw new ArtifactException($"{path} is no configuration: a name in it is not Unicode.", e);
-        }
-
-        return ByteFolder.Checked(name) == name && !name.Contains('/') ? name : throw new ArtifactException(
+    private static string Checked(string path, string name) =>
+        ByteFolder.Checked(name) == name && !name.Contains('/') ? name : throw new ArtifactException(
             $"{path} names the component '{Messages.Shown(name)}', which is no folder of the pipeline; that is refused.");
-    }
 
     private static ImmutableArray<string> Notes(ByteFolder folder, IEnumerable<ArtifactPart> parts)
     {

@@ -19,10 +19,12 @@ internal sealed class PickleScanner(HeaderFile file, long end)
     private const int StackMax = 1_000_000;
     private const int TextMax = 4096;
     private const int LineMax = 4096;
+    private const long TextsBytesMax = 128 << 20;
 
     private readonly List<object?> _stack = [];
     private readonly Dictionary<long, object?> _memo = [];
     private readonly PickleCalls _calls = new();
+    private long _textsBytes;
 
     /// <summary>What the pickle leaves at its end.</summary>
     /// <exception cref="PickleException">It cannot be followed.</exception>
@@ -235,6 +237,7 @@ internal sealed class PickleScanner(HeaderFile file, long end)
         }
 
         Need(bytes);
+        Spend(bytes);
         Span<byte> content = stackalloc byte[TextMax];
         file.ReadExactly(content[..(int)bytes]);
         return Encoding.UTF8.GetString(content[..(int)bytes]);
@@ -246,11 +249,18 @@ internal sealed class PickleScanner(HeaderFile file, long end)
         for (var i = 0; i < LineMax; i++)
         {
             content[i] = Byte();
-            if (content[i] == '\n')
-                return Encoding.UTF8.GetString(content[..i]);
+            if (content[i] != '\n') continue;
+            Spend(i);
+            return Encoding.UTF8.GetString(content[..i]);
         }
 
         throw new PickleException($"a line before byte {file.Position} is longer than {LineMax} bytes");
+    }
+
+    private void Spend(long bytes)
+    {
+        if ((_textsBytes += bytes) > TextsBytesMax)
+            throw new PickleException($"its texts up to byte {file.Position} are longer than {TextsBytesMax} bytes");
     }
 
     private static object Whole(string line) => long.TryParse(line.AsSpan().TrimEnd('L'), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value)

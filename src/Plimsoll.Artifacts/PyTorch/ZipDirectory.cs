@@ -21,6 +21,7 @@ internal static class ZipDirectory
     private const int CommentMax = 65_535;
     private const int EntriesMax = 1_000_000;
     private const int EntryBytes = 46;
+    private const long DirectoryBytesMax = 128 << 20;
     private const int LocalBytes = 30;
     private static readonly UTF8Encoding Lenient = new(false);
 
@@ -79,6 +80,8 @@ internal static class ZipDirectory
             (count, bytes, start, end) = ReadZip64(file, at);
         if (count > EntriesMax)
             throw file.Broken($"its directory claims {count} entries, and at most {EntriesMax} are accepted");
+        if (bytes > DirectoryBytesMax)
+            throw file.Broken($"its directory claims {bytes} bytes, and at most {DirectoryBytesMax} are accepted");
         if (start > end || bytes > end - start)
             throw file.Broken($"its directory of {bytes} bytes at byte {start} does not end before byte {end}");
         return (count, start, start + bytes);

@@ -1,0 +1,73 @@
+using System.Text;
+using static Plimsoll.Artifacts.Tests.PickleBytes;
+
+namespace Plimsoll.Artifacts.Tests;
+
+/// <summary>A real artefact, small, of which one file is damaged before it is read.</summary>
+/// <param name="Name">The reader that is meant.</param>
+/// <param name="Folder">Its files.</param>
+/// <param name="File">The file that is opened; null for the folder.</param>
+internal sealed record FuzzTarget(string Name, MemoryFolder Folder, string? File)
+{
+    private const string Config = """{"model_type":"llama","hidden_size":4,"architectures":["LlamaForCausalLM"]}""";
+
+    public static IReadOnlyList<FuzzTarget> All { get; } =
+    [
+        new("safetensors", new MemoryFolder().With("m.safetensors", Weights("a", "b", "c")), "m.safetensors"),
+        new("safetensors-shards", Sharded(), "model.safetensors.index.json"),
+        new("gguf", new MemoryFolder().With("m.gguf", Gguf(null)), "m.gguf"),
+        new("gguf-split", new MemoryFolder().With("m-00001-of-00002.gguf", Gguf(0)).With("m-00002-of-00002.gguf", Gguf(1)), "m-00001-of-00002.gguf"),
+        new("onnx", new MemoryFolder().With("m.onnx", Onnx()).With("w.bin", new byte[40]), "m.onnx"),
+        new("pytorch", new MemoryFolder().With("m.pt", Torch(zip64: false)), "m.pt"),
+        new("pytorch-zip64", new MemoryFolder().With("m.pt", Torch(zip64: true)), "m.pt"),
+        new("hugging-face", Sharded().With("config.json", Utf8(Config)).With("hf_quant_config.json", Utf8("{}")).With("tokenizer.json", Utf8("{}")), null),
+        new("adapter", new MemoryFolder().With("adapter_model.safetensors", Weights("q.lora_A.weight", "q.lora_B.weight")).With("adapter_config.json", Utf8(
+            """{"peft_type":"LORA","base_model_name_or_path":"org/base","r":16,"lora_alpha":32.0,"target_modules":["v_proj","q_proj"]}""")), null),
+        new("pipeline", new MemoryFolder().With("model_index.json", Utf8("""{"_class_name":"P","unet":["diffusers","U"],"vae":["diffusers","V"],"tokenizer":["transformers","T"],"image_encoder":[null,null]}"""))
+            .With("unet/config.json", Utf8("{}")).With("unet/diffusion_pytorch_model.safetensors", Weights("u"))
+            .With("vae/config.json", Utf8("{}")).With("vae/diffusion_pytorch_model.bin", Torch(zip64: false)).With("tokenizer/vocab.json", Utf8("{}")), null),
+        new("triton", new MemoryFolder().With("a/config.pbtxt", Utf8("""
+            name: "a" backend: "onnxruntime" max_batch_size: 8
+            input [ { name: "x" data_type: TYPE_FP32 dims: [ -1, 4 ] } ]
+            version_policy: { specific: { versions: [1, 2] } }
+            instance_group [ { count: 2 kind: KIND_GPU gpus: [ 0, 1 ] } ]
+            """)).With("a/1/model.onnx", Onnx()).With("a/1/w.bin", new byte[40]).With("a/2/model.onnx", Onnx()).With("a/2/w.bin", new byte[40])
+            .With("b/1/model.pt", Torch(zip64: false)).With("c/config.pbtxt", Utf8("backend: 'vllm'")).With("c/1/model.json", Utf8("""{"model":"org/name"}""")), null),
+        new("config", new MemoryFolder().With("x.json", Utf8(Config)), "x.json"),
+    ];
+
+    private static byte[] Utf8(string text) => Encoding.UTF8.GetBytes(text);
+
+    private static byte[] Weights(params string[] names) => SafetensorsBytes.File([.. names.Select((name, i) =>
+        (name, (i % 3) switch { 0 => "BF16", 1 => "F8_E4M3", _ => "F4" }, (long[])[2, 4], (i % 3) switch { 0 => 16L, 1 => 8, _ => 4 }))]);
+
+    private static MemoryFolder Sharded() => new MemoryFolder()
+        .With("model.safetensors.index.json", Utf8("""{"metadata":{"total_size":40},"weight_map":{"a":"model-00001-of-00002.safetensors","b":"model-00001-of-00002.safetensors","c":"model-00002-of-00002.safetensors"}}"""))
+        .With("model-00001-of-00002.safetensors", Weights("a", "b")).With("model-00002-of-00002.safetensors", Weights("c"));
+
+    private static byte[] Gguf(int? part)
+    {
+        using var file = new GgufBytes();
+        if (part is { } number)
+            file.UInt16("split.no", (ushort)number).UInt16("split.count", 2).Int32("split.tensors.count", 4);
+        file.Text("general.architecture", "llama").UInt32("llama.block_count", 2).UInt32s("llama.attention.head_count_kv", 2, 0, 2)
+            .Float("llama.rope.freq_base", 10000).Bool("llama.tied", true).Texts("tokenizer.ggml.tokens", 9);
+        return file.Tensor($"q{part}", 12, 288, 256, 2).Tensor($"n{part}", 0, 128, 32).File();
+    }
+
+    private static byte[] Onnx() => OnnxBytes.Model(
+        OnnxBytes.Tensor(1, [2, 3], OnnxBytes.Content(9, new byte[24])),
+        OnnxBytes.Content(5, OnnxBytes.Number(1, 10), OnnxBytes.Number(2, 1), OnnxBytes.Text(8, "e"), OnnxBytes.Entry("location", "w.bin"), OnnxBytes.Entry("offset", "0"), OnnxBytes.Number(14, 1)),
+        OnnxBytes.Content(1, OnnxBytes.Text(4, "If"), OnnxBytes.Content(5, OnnxBytes.Text(1, "then"), OnnxBytes.Content(6, OnnxBytes.Content(5, OnnxBytes.Number(1, 1), OnnxBytes.Number(2, 22), OnnxBytes.Content(9, [1]))))),
+        OnnxBytes.Content(11, OnnxBytes.Text(1, "x"), OnnxBytes.Content(2, OnnxBytes.Content(1, OnnxBytes.Number(1, 1)))));
+
+    private static byte[] Torch(bool zip64)
+    {
+        byte[] storage = Storage("HalfStorage", "0", 6);
+        var state = OrderedDict(("a.weight", Tensor(storage, 0, [2, 3], [3, 1])), ("tied", Tensor(storage, 0, [2, 3], [3, 1])),
+            ("b", TensorOfDtype(Storage("UntypedStorage", "1", 4, "torch.storage"), "float8_e5m2", [4], [1])));
+        byte[] list = [(byte)']', .. Put(7), (byte)'(', .. Number(1L << 40), (byte)'N', 0x88, (byte)'G', 0, 0, 0, 0, 0, 0, 0, 0, .. Get(7), (byte)'e'];
+        return new ZipBytes().Add("m/data.pkl", Pickle(Dict(("state_dict", state), ("epoch", list))))
+            .Add("m/data/0", new byte[12]).Add("m/data/1", new byte[4]).Add("m/version", [51, 10]).File(zip64);
+    }
+}
