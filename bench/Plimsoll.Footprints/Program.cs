@@ -1,5 +1,9 @@
 using Plimsoll;
 using Plimsoll.Artifacts;
+using Plimsoll.Footprints.Memory;
+
+// memory [PAGE]: the section on measured start-ups, into a page where one is named. refit: the fitted coefficients.
+if (args is ["memory" or "refit", ..]) return MemoryCommand.Run(args);
 
 // plimsoll-footprints weigh FILE...: what each configuration weighs, for a look.
 foreach (var file in args.Skip(1))
@@ -35,3 +39,5 @@ foreach (var file in args.Skip(1))
         Console.WriteLine($"{name,-75} REFUSED {wrong.Message}");
     }
 }
+
+return 0;

@@ -68,7 +68,10 @@ internal sealed class DecoderFields
 
     /// <summary>
     /// Rows of the rotary tables: scaled ones are as much longer, by YaRN from the positions before scaling; layers with
-    /// a base of their own have another table. 0 where there is one table of as many rows as positions.
+    /// a base of their own have another table. DeepSeek's YaRN (told by mscale_all_dim) keeps its table in float32, twice
+    /// the rows of two bytes; with sections for images rows are four times the positions, for longer videos; LongRoPE has
+    /// a short table and a long one (vLLM's rotary embedding layers). 0 where there is one table of as many rows as
+    /// positions.
     /// </summary>
     public long RotaryRows
     {
@@ -76,10 +79,14 @@ internal sealed class DecoderFields
         {
             var scaling = _config.Section("rope_scaling", "rope_parameters");
             var factor = scaling?.Number("factor") ?? 1;
+            var original = scaling?.OptionalInt("original_max_position_embeddings")
+                ?? _config.OptionalInt("original_max_position_embeddings") ?? MaxPositions;
             long rows = scaling?.Text("rope_type", "type") switch
             {
+                _ when scaling?.IsArray("mrope_section") == true => 4L * MaxPositions,
                 "linear" or "dynamic" when factor is > 1 and <= 1024 => (long)(MaxPositions * factor),
-                "yarn" when factor is > 1 and <= 1024 => (long)((scaling.OptionalInt("original_max_position_embeddings") ?? MaxPositions) * factor),
+                "yarn" when factor is > 1 and <= 1024 => (long)(original * factor) * (scaling.Has("mscale_all_dim") ? 2 : 1),
+                "longrope" or "su" => (long)MaxPositions + original,
                 _ => MaxPositions,
             };
             if (_config.Text("model_type") == "gemma3_text" || _config.Has("rope_local_base_freq") || _config.Has("swa_rope_theta"))

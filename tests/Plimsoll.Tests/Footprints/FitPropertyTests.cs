@@ -18,7 +18,7 @@ public class FitPropertyTests
         from gib in Gen.Double[4, 141]
         from ranks in Gen.Int[0, 3].Select(i => new[] { 1, 2, 4, 8 }[i])
         from stages in Gen.Int[1, 4]
-        from context in Gen.Long[1, 200_000]
+        from context in Gen.Long[1, 80_000]
         from concurrency in Gen.Int[1, 64]
         from fraction in Gen.Double[0.5, 1]
         from engine in Gen.Int[0, 6].Select(i => new[] { "vllm@0.19", "vllm@0.22", "vllm@0.7", "sglang", "tgi", "llama.cpp", "triton" }[i])
@@ -70,7 +70,7 @@ public class FitPropertyTests
                 Assert.True(stage.Budget <= Case.Variant.Device.Memory);
             }
 
-            if (report.Failure is { Term: "shape" }) return;
+            if (report.Failure is { Term: "shape" or "context" }) return;
             Assert.Equal(report.PerDevice.Total <= report.PerDevice.Budget, report.Fits);
             Assert.Equal(report.Fits, report.Stages.All(stage => stage.Total <= stage.Budget));
             Assert.Equal(report.Fits, report.Failure is null);
@@ -101,7 +101,8 @@ public class FitPropertyTests
             if (one.Failure is { Term: "shape" } || two.Failure is { Term: "shape" }) return;
             var granularity = 1024L * 1024 * (Case.Shape.LayerCount * 8 + 4);
             Assert.True(two.PerDevice.Weights.Bytes.Value <= one.Stages.Max(stage => stage.Weights.Bytes.Value) + granularity);
-            Assert.True(two.KvBytesPerToken <= new Bytes(one.KvBytesPerToken.Value + 1) || Case.Variant.Engine.SplitsByLayer);
+            if (Case.Variant.Engine.SplitsByLayer) return;
+            Assert.True(two.Stages.Max(stage => stage.Kv.Bytes) <= one.Stages.Max(stage => stage.Kv.Bytes));
         });
 
     [Fact]

@@ -166,6 +166,43 @@ public class FitTests
     }
 
     [Fact]
+    public void A_context_beyond_the_models_positions_is_refused_and_a_shorter_one_proposed()
+    {
+        var report = Fit.Of(HandShapes.Llama31(), On(HandShapes.H100) with { Context = 131_328 });
+        Assert.False(report.Fits);
+        Assert.Equal(("context", Bytes.Zero), (report.Failure!.Term, report.Failure.Excess));
+        Assert.Contains(report.Failure.Changes, change => change.Variant.Context == 131_072);
+    }
+
+    [Fact]
+    public void Experts_in_mxfp4_are_padded_for_their_kernels()
+    {
+        // 32 experts of 2,880 over 2 ranks: 1,440 becomes 1,536, and the input of gate and up 3,072:
+        // 32 × (2 × 1,536 × 3,072 + 1,536 × 2,880) × 17/32 bytes = 235,634,688 a layer.
+        var experts = new WeightGroup(
+            "experts", WeightSplit.Experts, 32L * 3 * 2880 * 2880, new Bytes(32L * 3 * 2880 * 2880 * 17 / 32), "uint8");
+        var shape = HandShapes.Llama31Shape() with
+        {
+            HiddenSize = 2880,
+            RotaryWidth = 0,
+            VocabularySize = 64,
+            Quantization = "mxfp4",
+            Before = [],
+            After = [],
+            Layers =
+            [
+                new LayerRun
+                {
+                    First = 0, Count = 1, Weights = [experts], Cache = LayerCache.None,
+                    Experts = 32, ExpertsPerToken = 4, ExpertWidth = 2880, ActiveWidth = 4 * 2880,
+                },
+            ],
+        };
+        var report = Fit.Of(HandShapes.Of(shape), On(HandShapes.H100) with { TensorParallel = 2 });
+        Assert.InRange(report.PerDevice.Weights.Bytes.Value, 235_634_688, 235_634_688 + 2 * 1_048_576);
+    }
+
+    [Fact]
     public void Without_an_architecture_weights_are_exact_and_the_rest_says_it_is_assumed()
     {
         var footprint = HandShapes.Llama31() with { Shape = null };

@@ -10,11 +10,11 @@ internal static class AllocatorWaste
     private const double MiB = 1024 * 1024;
 
     public static double Of(
-        ModelShape shape, ServingVariant variant, StageLayers stage, double runWidth, FitCoefficients fitted)
+        ModelShape shape, ServingVariant variant, StageLayers stage, double runWidth)
     {
         double waste = 0;
         foreach (var run in stage.Runs)
-            waste += run.Count * OfLayer(shape, variant, run, runWidth, fitted);
+            waste += run.Count * OfLayer(shape, variant, run, runWidth);
         var table = LoadedWeights.PaddedRows(shape.VocabularySize, variant.TensorParallel) * shape.HiddenSize * runWidth;
         if (stage.IsFirst || (stage.IsLast && shape.TiedEmbeddings)) waste += OfTensor(table);
         if (stage.IsLast && !shape.TiedEmbeddings) waste += OfTensor(table);
@@ -31,16 +31,14 @@ internal static class AllocatorWaste
 
     /// <summary>A layer's projections in the pieces engines fuse them to: query-key-value, output, gate-up, down.</summary>
     private static double OfLayer(
-        ModelShape shape, ServingVariant variant, LayerRun run, double runWidth, FitCoefficients fitted)
+        ModelShape shape, ServingVariant variant, LayerRun run, double runWidth)
     {
         var t = variant.TensorParallel;
         double h = shape.HiddenSize;
-        double waste = 0, tensors = 0;
-        var packed = false;
+        double waste = 0;
         foreach (var group in run.Weights)
         {
             var width = Width(variant, group, runWidth);
-            packed |= group.Component is ("attention" or "mlp") && width < 0.9;
             switch (group.Component)
             {
                 // The matrices, not a group of their biases.
@@ -49,11 +47,9 @@ internal static class AllocatorWaste
                     var queries = (double)shape.AttentionHeads / t * run.Cache.KeyWidth;
                     var keys = Math.Max(1, run.Cache.KvHeads / t) * (double)(run.Cache.KeyWidth + run.Cache.ValueWidth);
                     waste += OfTensor((queries + keys) * h * width) + OfTensor(queries * h * width);
-                    tensors += 2;
                     break;
                 case "mlp":
                     waste += OfPair(group, run.ActiveWidth, h, t, width);
-                    tensors += 2;
                     break;
                 case "shared experts":
                     waste += OfPair(group, run.ActiveWidth - run.ExpertsPerToken * run.ExpertWidth, h, t, width);
@@ -68,7 +64,7 @@ internal static class AllocatorWaste
             }
         }
 
-        return waste + (packed ? tensors * fitted.RepackWasteMiB * MiB : 0);
+        return waste;
     }
 
     /// <summary>Gate and up are one tensor where there is a gate: three matrices in all, against two.</summary>
@@ -80,8 +76,9 @@ internal static class AllocatorWaste
         return OfTensor(matrices * inner * hidden * elementBytes) + OfTensor(inner * hidden * elementBytes);
     }
 
+    /// <summary>Bytes of one weight in its own tensor; scales lie in tensors of theirs.</summary>
     private static double Width(ServingVariant variant, WeightGroup group, double runWidth) =>
         ElementWidth.IsFloat(group.Dtype)
-            ? LoadedWeights.QuantizedOnLoad(variant, group, inLayer: true) ? 1 : runWidth
-            : ElementWidth.Of(group.Dtype) ?? (group.Parameters > 0 ? (double)group.Weights.Value / group.Parameters : 1);
+            ? LoadedWeights.LoadedWidth(variant, group, inLayer: true, runWidth)
+            : group.Weights.Value < 0.75 * group.Parameters ? 0.5 : 1;
 }

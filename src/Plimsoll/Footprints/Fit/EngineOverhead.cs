@@ -32,7 +32,7 @@ internal static class EngineOverhead
         ServingVariant variant, StageLayers stage, FitCoefficients fitted, MemoryTerm step)
     {
         if (variant.Engine.Kind is EngineKind.LlamaCpp or EngineKind.OnnxRuntime) return MemoryTerm.None;
-        var gib = fitted.ContextGiB;
+        var gib = variant.TensorParallel > 1 ? fitted.ContextRanksGiB : fitted.ContextGiB;
         if (!variant.Engine.GraphsInsideFraction) gib += Graphs(variant, stage, fitted);
         if (variant.Engine.ActivationInsideFraction)
             return new MemoryTerm(Bytes.GiB(gib), Sure(variant), "the device's context and captured graphs");

@@ -41,7 +41,8 @@ public static class Fit
             ? Staged(shape, variant, fitted)
             : [Unstaged(footprint, variant, fitted)];
         var worst = stages.MinBy(stage => (stage.Headroom.Value, stage.Stage))!;
-        var fits = problem is null && worst.Headroom.Value >= 0;
+        var longer = problem is null ? ContextProblem(footprint.Shape, variant) : null;
+        var fits = problem is null && longer is null && worst.Headroom.Value >= 0;
         var sequences = Math.Min(stages.Min(stage => stage.Sequences), variant.MaxSequences!.Value);
         return new FitReport
         {
@@ -53,8 +54,11 @@ public static class Fit
             KvTokens = problem is null ? stages.Min(stage => stage.KvTokens) : 0,
             MaxConcurrency = problem is null ? sequences : 0,
             Host = HostNeed.Of(footprint, variant),
-            Failure = fits ? null : problem is not null ? new FitFailure("shape", Bytes.Zero, []) : FirstOver(worst),
-            Reason = problem ?? Sentence(worst, variant),
+            Failure = fits ? null
+                : problem is not null ? new FitFailure("shape", Bytes.Zero, [])
+                : worst.Headroom.Value < 0 ? FirstOver(worst)
+                : new FitFailure("context", Bytes.Zero, []),
+            Reason = problem ?? (worst.Headroom.Value >= 0 ? longer : null) ?? Sentence(worst, variant),
             Notes = Notes(footprint, variant),
         };
     }
@@ -86,7 +90,7 @@ public static class Fit
             var pages = CachePages.Of(shape, variant, stage, tokens);
             var step = StepMemory.Of(shape, variant, stage, fitted, tokens, variant.MaxSequences!.Value);
             needs.Add(Need(
-                variant, stage.Stage, stage.Count, pages, LoadedWeights.Of(shape, variant, stage, fitted), step,
+                variant, stage.Stage, stage.Count, pages, LoadedWeights.Of(shape, variant, stage), step,
                 EngineOverhead.Inside(variant, stage, fitted), EngineOverhead.Outside(variant, stage, fitted, step)));
         }
 
@@ -147,6 +151,18 @@ public static class Fit
         if (footprint.Shape is not { LayerCount: > 0 } shape) return footprint.KvPerToken.Scale(1.0 / variant.Devices);
         var layers = StageLayers.Of(shape, variant.PipelineParallel)[stage];
         return new Bytes(CachePages.Of(shape, variant, layers, variant.MaxBatchedTokens!.Value).BytesPerToken);
+    }
+
+    /// <summary>
+    /// vLLM and TGI refuse a context beyond the positions a model was made for, scaled ones included; others warn.
+    /// </summary>
+    private static string? ContextProblem(ModelShape? shape, ServingVariant variant)
+    {
+        if (shape is not { MaxPositions: > 0 }) return null;
+        if (variant.Engine.Kind is not (EngineKind.Vllm or EngineKind.TextGenerationInference)) return null;
+        var most = Math.Max(shape.MaxPositions, shape.RotaryRows);
+        return variant.Context <= most ? null
+            : $"{variant.Engine.Name} refuses a context of {variant.Context}: the model was made for {most} positions";
     }
 
     /// <summary>The term that first goes over when they are added in the order an engine meets them.</summary>

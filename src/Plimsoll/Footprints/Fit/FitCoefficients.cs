@@ -6,8 +6,11 @@ namespace Plimsoll;
 /// </summary>
 public sealed record FitCoefficients
 {
-    /// <summary>Device context before an engine's first allocation: seen beside every start-up, outside the fraction.</summary>
+    /// <summary>Device context before an engine's first allocation: in every start-up's log, outside the fraction.</summary>
     public required double ContextGiB { get; init; }
+
+    /// <summary>The same with tensor-parallel ranks, whose collectives are set up before the engine measures.</summary>
+    public required double ContextRanksGiB { get; init; }
 
     /// <summary>Memory that isn't PyTorch's, one rank: loaded kernels, library workspaces.</summary>
     public required double NonTorchGiB { get; init; }
@@ -30,15 +33,12 @@ public sealed record FitCoefficients
     /// <summary>The same in float32, where attention runs without the fast kernels.</summary>
     public required double HiddenCopiesFloat32 { get; init; }
 
-    /// <summary>Captured graphs: fixed, per layer, per layer and KiB of hidden state, per layer of experts.</summary>
+    /// <summary>Captured graphs: fixed, then for each layer of a device, and more for each with experts.</summary>
     public required double GraphsFixedGiB { get; init; }
 
     public required double GraphsPerLayerGiB { get; init; }
 
     public required double GraphsPerExpertLayerGiB { get; init; }
-
-    /// <summary>Left unused by the allocator for each tensor repacked to 4 bits after loading, MiB.</summary>
-    public required double RepackWasteMiB { get; init; }
 
     /// <summary>Where they come from, with a date.</summary>
     public required string Source { get; init; }
@@ -49,17 +49,17 @@ public sealed record FitCoefficients
     public static readonly FitCoefficients Vllm019 = new()
     {
         ContextGiB = 0.51,
+        ContextRanksGiB = 2.01,
         NonTorchGiB = 0.25,
         NonTorchLaterStageGiB = 0.07,
         NonTorchTwoRanksGiB = 2.07,
         NonTorchFourRanksGiB = 2.15,
-        StepFixedGiB = 0.045,
-        HiddenCopies = 3.5,
-        HiddenCopiesFloat32 = 6.8,
-        GraphsFixedGiB = 0.45,
-        GraphsPerLayerGiB = 0.0135,
-        GraphsPerExpertLayerGiB = 0.012,
-        RepackWasteMiB = 0.32,
+        StepFixedGiB = 0.052,
+        HiddenCopies = 3.43,
+        HiddenCopiesFloat32 = 6.76,
+        GraphsFixedGiB = 0.615,
+        GraphsPerLayerGiB = 0.0088,
+        GraphsPerExpertLayerGiB = 0.0106,
         Source = "vLLM 0.19.0 start-ups on H100 80 GB published by llm-d-incubation/llm-d-planner, calibration rows; 2026-11-26",
         Command = "dotnet run --project bench/Plimsoll.Footprints -- refit",
     };

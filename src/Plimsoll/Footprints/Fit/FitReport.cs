@@ -53,9 +53,9 @@ public sealed record DeviceNeed
 }
 
 /// <summary>Why a variant doesn't fit.</summary>
-/// <param name="Term">"shape" for a split the model doesn't allow, else the term that first goes over: "weights",
-/// "overhead", "activation" or "kv".</param>
-/// <param name="Excess">By how much; zero for a shape.</param>
+/// <param name="Term">"shape" for a split the model doesn't allow, "context" for one beyond its positions, else the
+/// term that first goes over: "weights", "overhead", "activation" or "kv".</param>
+/// <param name="Excess">By how much; zero for a shape or a context.</param>
 /// <param name="Changes">Single changes that make it fit, the nearest first; empty when none was found.</param>
 public sealed record FitFailure(string Term, Bytes Excess, ImmutableArray<FitChange> Changes);
 
@@ -70,7 +70,7 @@ public sealed record FitReport
     /// <summary>The variant with every default filled in.</summary>
     public required ServingVariant Variant { get; init; }
 
-    /// <summary>True exactly when the total of the worst stage is within its budget and the split is valid.</summary>
+    /// <summary>True exactly when the total of the worst stage is within its budget, and the split and the context are valid.</summary>
     public required bool Fits { get; init; }
 
     /// <summary>The stage with the least headroom.</summary>

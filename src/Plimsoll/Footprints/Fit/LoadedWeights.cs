@@ -10,7 +10,7 @@ internal static class LoadedWeights
     /// <summary>vLLM and SGLang pad a vocabulary to a multiple of this before they split it.</summary>
     private const int VocabularyPad = 64;
 
-    public static MemoryTerm Of(ModelShape shape, ServingVariant variant, StageLayers stage, FitCoefficients fitted)
+    public static MemoryTerm Of(ModelShape shape, ServingVariant variant, StageLayers stage)
     {
         var runWidth = ElementWidth.Of(ElementWidth.Run(shape, variant)) ?? 2;
         double bytes = 0;
@@ -28,7 +28,7 @@ internal static class LoadedWeights
         if (variant.Engine.Kind is not (EngineKind.Vllm or EngineKind.SgLang or EngineKind.TextGenerationInference))
             return new MemoryTerm(new Bytes((long)Math.Ceiling(bytes)), Certainty.Exact, "tensors as stored, over the devices");
         var beside = RotaryTable(shape, runWidth) + Absorbed(shape, variant, stage, runWidth);
-        var unused = AllocatorWaste.Of(shape, variant, stage, runWidth, fitted);
+        var unused = AllocatorWaste.Of(shape, variant, stage, runWidth);
         return new MemoryTerm(
             new Bytes((long)Math.Ceiling(bytes + beside + unused)), Certainty.Exact,
             "tensors at the dtype that runs, on the rank that holds most; rotary tables; the allocator's granularity");
@@ -62,7 +62,8 @@ internal static class LoadedWeights
                 return loaded / shape.VocabularySize * PaddedRows(shape.VocabularySize, t);
             case WeightSplit.Experts when run is { Experts: > 0 }:
                 var held = (run.Experts + variant.ExpertParallel - 1) / variant.ExpertParallel;
-                return loaded / run.Experts * held / Math.Max(1, t / variant.ExpertParallel);
+                var ranks = Math.Max(1, t / variant.ExpertParallel);
+                return loaded / run.Experts * held / ranks * Padding(shape, variant, run, group, ranks);
             default:
                 return loaded / t;
         }
@@ -75,16 +76,42 @@ internal static class LoadedWeights
     /// <summary>A group's bytes before it is split: packed ones as stored, others at the dtype they are cast to.</summary>
     private static double Loaded(ServingVariant variant, WeightGroup group, double runWidth, bool inLayer)
     {
-        if (!ElementWidth.IsFloat(group.Dtype) || variant.Engine.Kind is EngineKind.LlamaCpp or EngineKind.OnnxRuntime)
-            return group.Weights.Value;
-        var width = QuantizedOnLoad(variant, group, inLayer) ? 1 : runWidth;
-        return group.Parameters * width;
+        var recast = variant.QuantizeOnLoad is not null || variant.WeightDtype != "auto";
+        var asStored = variant.Engine.Kind == EngineKind.LlamaCpp || (variant.Engine.Kind == EngineKind.OnnxRuntime && !recast);
+        if (asStored || !ElementWidth.IsFloat(group.Dtype)) return group.Weights.Value;
+        return group.Parameters * LoadedWidth(variant, group, inLayer, runWidth);
     }
 
-    /// <summary>On-the-fly fp8 takes the linear layers, not embeddings, head, norms or routers.</summary>
-    public static bool QuantizedOnLoad(ServingVariant variant, WeightGroup group, bool inLayer) =>
-        inLayer && variant.QuantizeOnLoad is not null
-        && group.Component is ("attention" or "mlp" or "experts" or "shared experts");
+    /// <summary>
+    /// Bytes of a weight that is not stored quantised. Quantising while loading takes the linear layers, not
+    /// embeddings, head, norms or routers: a byte for fp8 and int8; for bitsandbytes half a byte and a float32 scale
+    /// for each 64 weights, which its double quantisation stores in a byte.
+    /// </summary>
+    public static double LoadedWidth(ServingVariant variant, WeightGroup group, bool inLayer, double runWidth)
+    {
+        var linear = inLayer && group.Component is ("attention" or "mlp" or "experts" or "shared experts");
+        if (!linear) return runWidth;
+        return variant.QuantizeOnLoad switch
+        {
+            null => runWidth,
+            "bitsandbytes" or "nf4" => 0.5 + 4.0 / 64,
+            "nf4-dq" => 0.5 + 1.0 / 64 + 4.0 / (64 * 256),
+            _ => 1,
+        };
+    }
+
+    /// <summary>
+    /// MXFP4 experts are padded for the kernels that vLLM 0.19 runs them with (Triton's, on Hopper): a rank's inner
+    /// width to a multiple of 128, and the input of gate and up to one of 256.
+    /// </summary>
+    private static double Padding(ModelShape shape, ServingVariant variant, LayerRun run, WeightGroup group, int ranks)
+    {
+        if (variant.Engine.Kind != EngineKind.Vllm || shape.Quantization != "mxfp4" || ElementWidth.IsFloat(group.Dtype)) return 1;
+        var inner = (double)run.ExpertWidth / ranks;
+        var padded = Math.Ceiling(inner / 128) * 128;
+        var hidden = Math.Ceiling(shape.HiddenSize / 256.0) * 256;
+        return (2 * padded * hidden + padded * shape.HiddenSize) / (3 * inner * shape.HiddenSize);
+    }
 
     /// <summary>Cosines and sines for every position, on every device: rows × rotated elements of a key.</summary>
     private static double RotaryTable(ModelShape shape, double runWidth) =>

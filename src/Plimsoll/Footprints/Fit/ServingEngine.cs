@@ -143,7 +143,8 @@ public sealed record ServingEngine
         ArgumentNullException.ThrowIfNull(device);
         return Kind switch
         {
-            EngineKind.Vllm when Version < new Version(0, 8) => (int)Math.Clamp(context, 2048, 1 << 20),
+            // Its first engine took whole prompts in one pass, and those beyond 32,768 tokens in chunks.
+            EngineKind.Vllm when Version < new Version(0, 8) => context > 32_768 ? 2048 : (int)Math.Max(context, 2048),
             EngineKind.Vllm => LargeBatches(device) ? 8192 : 2048,
             EngineKind.SgLang => device.Memory < Bytes.GiB(35) ? 2048 : device.Memory < Bytes.GiB(160) ? 8192 : 16384,
             EngineKind.TextGenerationInference => 4096,

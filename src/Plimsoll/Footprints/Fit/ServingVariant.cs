@@ -17,7 +17,7 @@ public sealed record ServingVariant
     /// <summary>"auto" for the model's own, or "bfloat16", "float16", "float32": of weights that are not quantised.</summary>
     public string WeightDtype { get; init; } = "auto";
 
-    /// <summary>Quantised while loading: "fp8"; null to load as stored.</summary>
+    /// <summary>Quantised while loading: "fp8", "int8", "bitsandbytes" ("nf4", "nf4-dq"); null to load as stored.</summary>
     public string? QuantizeOnLoad { get; init; }
 
     /// <summary>"auto" for the weights' dtype, or "fp8", "bfloat16", "float16", "float32", "q8_0", "q4_0".</summary>

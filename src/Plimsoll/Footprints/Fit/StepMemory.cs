@@ -35,7 +35,7 @@ internal static class StepMemory
         var forward = Forward(shape, variant, stage, stepTokens, width, fitted);
         var sampler = 0.0;
         if (stage.IsLast && shape.Task is not (ModelTask.Embed or ModelTask.Classify or ModelTask.Diffuse))
-            sampler = hidden + Sampler(shape, Math.Min(sequences, stepTokens), width);
+            sampler = hidden + Sampler(shape, variant.Engine, Math.Min(sequences, stepTokens), width);
 
         var beside = ExpertsWorkspace(shape, variant, stage, stepTokens, width)
             + (stage.IsFirst ? Encoder(shape, stepTokens, width) : 0)
@@ -49,12 +49,14 @@ internal static class StepMemory
 
     /// <summary>
     /// Logits as computed, in float32 (the same tensor where they already are), softmax's probabilities and the
-    /// exponential draws, each sequences × vocabulary; and the top-k scratch.
+    /// exponential draws, each sequences × vocabulary; and the top-k scratch. vLLM before 0.17 sorts instead: sorted
+    /// values and 64-bit indexes, and as much again while it sorts.
     /// </summary>
-    private static double Sampler(ModelShape shape, int sequences, double width)
+    private static double Sampler(ModelShape shape, ServingEngine engine, int sequences, double width)
     {
         double cells = (double)sequences * shape.VocabularySize;
         var logits = width < 4 ? cells * width : 0;
+        if (engine.Kind == EngineKind.Vllm && engine.Version < new Version(0, 17)) return logits + cells * (4 + 2 * 12);
         return logits + cells * 12 + Math.Min(Multiprocessors, sequences) * (double)shape.VocabularySize * 4;
     }
 
