@@ -20,7 +20,7 @@ public sealed class RemoteArtifactTests : IAsyncLifetime
     public async Task A_model_behind_an_address_weighs_what_it_weighs_here_and_little_of_it_is_read()
     {
         var made = await SampleModels.EnsureAsync(_folder.Path, "m", 40_000_000, cancel: TestContext.Current.CancellationToken);
-        var here = FootprintReader.Read(made.Path);
+        var here = ArtifactWeigher.Weigh(made.Path).Footprint;
 
         var there = Weigh("m.onnx");
 
@@ -89,9 +89,9 @@ public sealed class RemoteArtifactTests : IAsyncLifetime
 
         Assert.Equal(4000, Weigh("small.onnx").Footprint.Weights.Value);
         using var large = Open("large.onnx");
-        Assert.False(large.HasRanges);
-        Assert.Contains("its server knows no ranges", Assert.Throws<ArtifactException>(() => large.Weigh()).Message, StringComparison.Ordinal);
-        var declared = large.Declared(ArtifactFormat.Onnx, new Bytes(7_000_000)).Footprint;
+        Assert.False(ArtifactWeigher.HasRanges(large));
+        Assert.Contains("its server knows no ranges", Assert.Throws<ArtifactException>(() => ArtifactWeigher.Weigh(large)).Message, StringComparison.Ordinal);
+        var declared = ArtifactWeigher.Declared(large, ArtifactFormat.Onnx, new Bytes(7_000_000)).Footprint;
         Assert.Equal((7_000_000, new FileInfo(_folder.File("large.onnx")).Length, FootprintSource.Declared),
             (declared.Weights.Value, declared.OnDisk.Value, declared.Source));
     }
@@ -146,27 +146,30 @@ public sealed class RemoteArtifactTests : IAsyncLifetime
         using var remote = Open("m.onnx");
         File.SetLastWriteTimeUtc(path, DateTime.UnixEpoch);
 
-        Assert.Contains("changed while its header was read", Assert.Throws<ArtifactException>(() => remote.Weigh()).Message, StringComparison.Ordinal);
+        Assert.Contains("changed while its header was read", Assert.Throws<ArtifactException>(() => ArtifactWeigher.Weigh(remote)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public void Nobody_there_is_one_sentence_and_cancelling_is_no_mistake()
     {
-        var nobody = new Uri("http://user:hidden@127.0.0.1:1/m.onnx?token=hidden");
-        var message = Assert.Throws<ArtifactException>(() => new RemoteArtifact(nobody, TimeProvider.System, CancellationToken.None)).Message;
+        var nobody = SourceAddress.Parse("http://user:hidden@127.0.0.1:1/m.onnx?token=hidden");
+        var message = Assert.Throws<ArtifactException>(() => Open(nobody, CancellationToken.None)).Message;
         Assert.StartsWith("http://127.0.0.1:1/m.onnx cannot be reached: ", message, StringComparison.Ordinal);
         Assert.DoesNotContain("hidden", message, StringComparison.Ordinal);
 
-        Assert.ThrowsAny<OperationCanceledException>(() => new RemoteArtifact(nobody, TimeProvider.System, new CancellationToken(true)));
+        Assert.ThrowsAny<OperationCanceledException>(() => Open(nobody, new CancellationToken(true)));
     }
 
-    private RemoteArtifact Open(string file) =>
-        new(new Uri($"{_server.Address}/{file}"), TimeProvider.System, TestContext.Current.CancellationToken);
+    private ArtifactSource Open(string file) =>
+        Open(SourceAddress.Parse($"{_server.Address}/{file}"), TestContext.Current.CancellationToken);
+
+    private static ArtifactSource Open(SourceAddress address, CancellationToken cancel) =>
+        ArtifactSource.Open(address, new SourceSettings { Variable = _ => null }, TimeProvider.System, cancel);
 
     private WeighedArtifact Weigh(string file)
     {
         using var remote = Open(file);
-        return remote.Weigh();
+        return ArtifactWeigher.Weigh(remote);
     }
 
     private string Refusal(string file) => Assert.Throws<ArtifactException>(() => Weigh(file)).Message;

@@ -12,7 +12,6 @@ namespace Plimsoll.Cli.Commands;
 [JsonSerializable(typeof(ImmutableArray<HistoryLine>))]
 [JsonSerializable(typeof(ReplayOutcome))]
 [JsonSerializable(typeof(ImmutableArray<ModelListing>))]
-[JsonSerializable(typeof(ModelListing))]
 [JsonSerializable(typeof(InspectReport))]
 [JsonSerializable(typeof(FitListing))]
 [JsonSerializable(typeof(ShapesListing))]

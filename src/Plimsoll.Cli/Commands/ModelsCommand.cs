@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.CommandLine;
-using System.Globalization;
 using System.Text.Json;
 using Plimsoll.Artifacts;
 using Plimsoll.Cli.Demo;
@@ -9,12 +8,12 @@ using Plimsoll.Cli.Load;
 
 namespace Plimsoll.Cli.Commands;
 
-/// <summary>The commands <c>plimsoll models create|list|inspect</c>.</summary>
+/// <summary>The commands <c>plimsoll models create|list</c>.</summary>
 public static class ModelsCommand
 {
-    public static Command Create(TimeProvider time) => new("models", "Make sample models, list a folder's, or weigh a file")
+    public static Command Create(TimeProvider time) => new("models", "Make sample models, or list a folder's")
     {
-        CreateCommand(time), ListCommand(), InspectCommand(time),
+        CreateCommand(time), ListCommand(),
     };
 
     private static Command CreateCommand(TimeProvider time)
@@ -70,28 +69,11 @@ public static class ModelsCommand
         return command;
     }
 
-    private static Command InspectCommand(TimeProvider time)
-    {
-        var file = new Argument<string>("FILE") { Description = "An ONNX or GGUF file, or the http(s) address of one, of which only the header is read" };
-        var json = StatusCommand.JsonOption();
-        var command = new Command("inspect", "Weigh a model by its header") { file, json };
-        command.SetAction((parsed, cancellationToken) =>
-        {
-            var (output, source) = (parsed.InvocationConfiguration.Output, parsed.GetValue(file)!);
-            var listing = FleetChecks.IsRemote(source) ? ModelListing.Of(source, time, cancellationToken) : ModelListing.Of(Path.GetFullPath(source));
-            if (listing.Problem is { } problem) throw new CommandException(ExitCode.Failed, Show.Text(problem, 400));
-            if (parsed.GetValue(json)) output.WriteLine(JsonSerializer.Serialize(listing, CommandJson.Default.ModelListing));
-            else foreach (var line in listing.Lines()) output.WriteLine(line);
-            return Task.FromResult(ExitCode.Ok);
-        });
-        return command;
-    }
-
     private static Option<string?> FolderOption() =>
         new("--folder") { Description = "Where to write it (default: where sample models are kept)", HelpName = "DIR" };
 }
 
-/// <summary>One model file as list and inspect print it.</summary>
+/// <summary>One model file as list prints it.</summary>
 public sealed record ModelListing
 {
     public required string Path { get; init; }
@@ -119,26 +101,11 @@ public sealed record ModelListing
     {
         try
         {
-            return Of(path, FootprintReader.Read(path));
+            return Of(path, ArtifactWeigher.Weigh(path).Footprint);
         }
         catch (ArtifactException unreadable)
         {
             return new ModelListing { Path = path, Problem = unreadable.Message };
-        }
-    }
-
-    public static ModelListing Of(string address, TimeProvider time, CancellationToken cancellationToken)
-    {
-        if (!Uri.TryCreate(address, UriKind.Absolute, out var url) || url.Host.Length == 0)
-            return new ModelListing { Path = "", Problem = "this is no address; http(s)://HOST/PATH of an ONNX or GGUF file would do" };
-        try
-        {
-            using var remote = new RemoteArtifact(url, time, cancellationToken);
-            return Of(RemoteArtifact.Shown(url), remote.Weigh().Footprint);
-        }
-        catch (ArtifactException unreadable)
-        {
-            return new ModelListing { Path = RemoteArtifact.Shown(url), Problem = unreadable.Message };
         }
     }
 
@@ -159,19 +126,6 @@ public sealed record ModelListing
         Problem is null
             ? $"{Show(WeightBytes),10} {Format,-5} {FleetFiles.Show.Text(System.IO.Path.GetRelativePath(folder, Path), 200)}"
             : $"{"?",10} {"",-5} {FleetFiles.Show.Text(Problem, 400)}";
-
-    public IEnumerable<string> Lines()
-    {
-        yield return FleetFiles.Show.Text(Path, 400);
-        yield return $"  format          {Format}";
-        yield return $"  weights         {Show(WeightBytes)}";
-        yield return $"  on disk         {Show(DiskBytes)}";
-        yield return $"  largest tensor  {Show(LargestTensorBytes)}";
-        yield return string.Create(CultureInfo.InvariantCulture, $"  parameters      {Parameters:#,0}");
-        yield return $"  by type         {string.Join(", ", (ByDtype ?? []).Select(dtype => $"{dtype.Dtype} {dtype.Weights}"))}";
-        if (KvBytesPerToken is not null) yield return $"  kv per token    {Show(KvBytesPerToken)}";
-        yield return $"  digest          {Digest}";
-    }
 
     private static string Show(long? bytes) => bytes is { } known ? new Bytes(known).ToString() : "?";
 }

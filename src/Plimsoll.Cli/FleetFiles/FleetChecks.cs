@@ -2,6 +2,8 @@ using System.Collections.Immutable;
 using System.Globalization;
 using System.Net;
 
+using Plimsoll.Artifacts;
+
 namespace Plimsoll.Cli.FleetFiles;
 
 /// <summary>What no single field can tell: names twice, pairs that contradict each other, sums out of bounds.</summary>
@@ -31,8 +33,8 @@ internal static class FleetChecks
     {
         var remote = model.Source is { } source && IsRemote(source);
         if (model.Source is { } address && address.Contains("://", StringComparison.Ordinal)
-            && (!remote || !Uri.TryCreate(address, UriKind.Absolute, out var uri) || uri.Host.Length == 0))
-            problems.Add($"{path}.source", $"found \"{Show.Text(WithoutSecrets(address))}\"; a path, or an address with http:// or https://, would do");
+            && (!remote || !IsReadable(address)))
+            problems.Add($"{path}.source", $"found \"{Show.Text(WithoutSecrets(address))}\"; a path, or an address with https://, s3://, gs://, hf:// or pvc://, would do");
         if (model.Sha256 is not null && !remote)
             problems.Add($"{path}.sha256", "a local source is checked by its own digest; leave it out");
         foreach (var (name, hash) in model.DataSha256 ?? ImmutableSortedDictionary<string, string>.Empty)
@@ -43,7 +45,7 @@ internal static class FleetChecks
         }
 
         if (model.Cache is false && remote)
-            problems.Add($"{path}.cache", "found \"false\"; an http(s) source is always fetched into the cache, leave it out");
+            problems.Add($"{path}.cache", "found \"false\"; a source behind an address is always fetched into the cache, leave it out");
         if (model.MaxReplicas < model.MinReplicas)
             problems.Add($"{path}.maxReplicas", $"found \"{model.MaxReplicas}\", below minReplicas ({model.MinReplicas})");
         if (model.Memory is { LoadPeak: { } peak, Steady: { } steady } && peak < steady)
@@ -76,8 +78,20 @@ internal static class FleetChecks
         return user < host ? address : address[..host] + address[(user + 1)..];
     }
 
-    public static bool IsRemote(string source) =>
-        source.StartsWith("http://", StringComparison.OrdinalIgnoreCase) || source.StartsWith("https://", StringComparison.OrdinalIgnoreCase);
+    /// <summary>Whether a source is behind an address, and so comes through the model cache.</summary>
+    public static bool IsRemote(string source) => SourceAddress.IsAddress(source);
+
+    private static bool IsReadable(string address)
+    {
+        try
+        {
+            return SourceAddress.Parse(address) is not SourceAddress.Web { Url.Host.Length: 0 };
+        }
+        catch (ArtifactException)
+        {
+            return false;
+        }
+    }
 
     // Only words count: JSON in an argument has braces too, and goes through as it is.
     private static IEnumerable<string> Unknown(string argument)

@@ -92,12 +92,15 @@ public sealed class FleetResolver(FleetFile file, TimeProvider time, Func<ModelI
     private FetchSpec Fetch(ModelDocument model, WeighedArtifact weighed)
     {
         var (remote, files) = (FleetChecks.IsRemote(model.Source!), weighed.Files.IsDefault ? [] : weighed.Files);
-        if (remote && !files.IsEmpty) files = files.SetItem(0, files[0] with { Name = FetchSpec.FileNameOf(new Uri(model.Source!)) });
+        // A file at an address of the web is kept under a plain name; elsewhere, and in folders, names are what they are.
+        if (remote && !weighed.IsFolder && !files.IsEmpty && SourceAddress.Parse(model.Source!) is SourceAddress.Web { Url: { } url })
+            files = files.SetItem(0, files[0] with { Name = FetchSpec.FileNameOf(url) });
         var hashes = model.DataSha256 ?? ImmutableSortedDictionary<string, string>.Empty;
         return new FetchSpec
         {
             Source = remote ? model.Source! : PathOf(model.Source!),
-            Files = [.. files.Select(one => new FetchFile(one.Name, new Bytes(one.Bytes), one.Validator))],
+            IsFolder = remote && weighed.IsFolder,
+            Files = remote || !weighed.IsFolder ? [.. files.Select(one => new FetchFile(one.Name, new Bytes(one.Bytes), one.Validator))] : [],
             Sha256 = model.Sha256 is { } own && !files.IsEmpty ? hashes.SetItem(files[0].Name, own) : hashes,
         };
     }
@@ -186,14 +189,14 @@ public sealed class FleetResolver(FleetFile file, TimeProvider time, Func<ModelI
 
     private static string Kind(string device) => DeviceCatalogue.BuiltIn.Find(device)?.Name ?? device;
 
-    private static ServerKind KindOf(ModelDocument model) => model.Server ?? ModelWeigher.FormatOf(model) switch
+    private ServerKind KindOf(ModelDocument model) => model.Server ?? ModelWeigher.FormatOf(model, file.Folder) switch
     {
         ModelFormat.Gguf => ServerKind.LlamaServer,
         ModelFormat.Safetensors => ServerKind.Vllm,
         _ => ServerKind.PlimsollModelServer,
     };
 
-    private static int Gpus(ModelDocument model) =>
+    private int Gpus(ModelDocument model) =>
         model.Gpus ?? (model.Command.IsEmpty && KindOf(model) == ServerKind.Vllm || model.Device is not null ? 1 : 0);
 
     private static string Short(string digest) => digest[(digest.LastIndexOf(':') + 1)..] is { Length: > 12 } hex ? hex[..12] : digest;

@@ -31,7 +31,7 @@ public static class FolderScan
 
             try
             {
-                FootprintReader.Read(path);
+                ArtifactWeigher.Weigh(path);
             }
             catch (ArtifactException unreadable)
             {

@@ -19,29 +19,37 @@ internal sealed class ModelWeigher(FleetFile file, TimeProvider time, Func<Model
     /// <summary>What a person should know although nothing is wrong.</summary>
     public ImmutableArray<string> Notes => [.. _notes];
 
-    public static ModelFormat FormatOf(ModelDocument model) => model.Format ?? ExtensionOf(model.Source!).ToUpperInvariant() switch
+    /// <summary>What is named: by the field, else by its ending; a folder, or a model of a hub, is one in the hub's layout.</summary>
+    public static ModelFormat FormatOf(ModelDocument model, string folder) => model.Format ?? ExtensionOf(model.Source!).ToUpperInvariant() switch
     {
         ".ONNX" => ModelFormat.Onnx,
         ".GGUF" => ModelFormat.Gguf,
         ".SAFETENSORS" => ModelFormat.Safetensors,
+        _ when IsHubLayout(model.Source!, folder) => ModelFormat.Safetensors,
         _ => ModelFormat.Other,
     };
 
+    private static bool IsHubLayout(string source, string folder)
+    {
+        if (!FleetChecks.IsRemote(source)) return File.Exists(Path.Combine(Path.GetFullPath(source, folder), "config.json"));
+        return !source.StartsWith("http", StringComparison.OrdinalIgnoreCase) && Path.GetExtension(source) is not (".bin" or ".pt" or ".pth" or ".plan" or ".engine");
+    }
+
     private static string ExtensionOf(string source) =>
-        Path.GetExtension(FleetChecks.IsRemote(source) ? new Uri(source).AbsolutePath : source);
+        Path.GetExtension(FleetChecks.IsRemote(source) && Uri.TryCreate(source, UriKind.Absolute, out var url) ? url.AbsolutePath : source);
 
     /// <summary>What the model weighs; null when that is a problem of its field.</summary>
     public WeighedArtifact? Weigh(ModelDocument model, string path, CancellationToken cancellationToken)
     {
         if (FleetChecks.IsRemote(model.Source!)) return WeighRemote(model, path, cancellationToken);
         var source = Path.GetFullPath(model.Source!, file.Folder);
-        var format = FormatOf(model);
+        var format = FormatOf(model, file.Folder);
         try
         {
             if (!File.Exists(source) && !Directory.Exists(source)) file.Problems.Add($"{path}.source", $"{source} does not exist");
-            else if (format is ModelFormat.Onnx or ModelFormat.Gguf) return FootprintReader.Weigh(source);
-            else if (model.Weights is { } weights) return new WeighedArtifact(Declared(source, format, weights), []);
-            else file.Problems.Add($"{path}.weights", "missing; only ONNX and GGUF files are weighed by their header, a size such as 250MB would do");
+            // A stated weight is for what no header tells; where one should and does not, that is worth knowing.
+            else if (model.Weights is { } weights && format == ModelFormat.Other) return Stated(source, weights);
+            else return Known(ArtifactWeigher.Weigh(source), path);
         }
         catch (ArtifactException unreadable)
         {
@@ -55,23 +63,43 @@ internal sealed class ModelWeigher(FleetFile file, TimeProvider time, Func<Model
         return null;
     }
 
-    private WeighedArtifact? WeighRemote(ModelDocument model, string path, CancellationToken cancellationToken)
+    // A header of a format that nobody knows gives files and no weights.
+    private WeighedArtifact? Known(WeighedArtifact weighed, string path)
     {
-        var format = FormatOf(model);
+        if (weighed.Footprint.Weights > Bytes.Zero) return weighed;
+        file.Problems.Add($"{path}.weights", "missing; no header of this source tells what it weighs, a size such as 250MB would do");
+        return null;
+    }
+
+    private static WeighedArtifact Stated(string source, Bytes weights)
+    {
         try
         {
-            using var remote = new RemoteArtifact(new Uri(model.Source!), time, cancellationToken);
-            var hasHeader = format is ModelFormat.Onnx or ModelFormat.Gguf;
-            if (hasHeader && remote.HasRanges) return remote.Weigh();
+            var weighed = ArtifactWeigher.Weigh(source);
+            if (weighed.Footprint.Format != ArtifactFormat.Unknown && weighed.Footprint.Weights > Bytes.Zero) return weighed;
+        }
+        catch (ArtifactException)
+        {
+        }
+
+        return new WeighedArtifact(Declared(source, ModelFormat.Other, weights), []) { IsFolder = Directory.Exists(source) };
+    }
+
+    private WeighedArtifact? WeighRemote(ModelDocument model, string path, CancellationToken cancellationToken)
+    {
+        var format = FormatOf(model, file.Folder);
+        try
+        {
+            using var found = ArtifactSource.Open(SourceAddress.Parse(model.Source!), SourceSettings.OfProcess, time, cancellationToken);
+            if (ArtifactWeigher.HasRanges(found) && (model.Weights is null || format != ModelFormat.Other)) return Known(ArtifactWeigher.Weigh(found), path);
             if (model.Weights is { } weights)
             {
-                if (hasHeader) _notes.Add($"model '{model.Name}': its server knows no ranges, so it is taken to weigh {weights} as stated");
-                return remote.Declared(Kind(format), weights);
+                if (format != ModelFormat.Other) _notes.Add($"model '{model.Name}': its server knows no ranges, so it is taken to weigh {weights} as stated");
+                return found.LocalPath is { } here ? Stated(here, weights) : ArtifactWeigher.Declared(found, Kind(format), weights);
             }
 
-            file.Problems.Add($"{path}.weights", hasHeader
-                ? "missing; the server of this source knows no ranges, so its header cannot be read before it is fetched; a size such as 250MB would do"
-                : "missing; only ONNX and GGUF files are weighed by their header, a size such as 250MB would do");
+            file.Problems.Add($"{path}.weights",
+                "missing; the server of this source knows no ranges, so its header cannot be read before it is fetched; a size such as 250MB would do");
         }
         catch (ArtifactException away) when (away.Unreachable && LastKnown(model) is { } known)
         {
@@ -87,7 +115,7 @@ internal sealed class ModelWeigher(FleetFile file, TimeProvider time, Func<Model
     }
 
     private ModelSpec? LastKnown(ModelDocument model) =>
-        cached?.Invoke(ModelId.Of(model.Name!)) is { } known && known.Source == RemoteArtifact.Shown(new Uri(model.Source!))
+        cached?.Invoke(ModelId.Of(model.Name!)) is { } known && known.Source == SourceAddress.ShownOf(model.Source!)
             && (model.Version is null || model.Version == known.Version) ? known : null;
 
     private static ArtifactFormat Kind(ModelFormat format) => format switch

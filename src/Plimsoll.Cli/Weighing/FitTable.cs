@@ -69,7 +69,7 @@ public static class FitTable
         }
 
         yield return "";
-        yield return "$/h: the cheapest listed machine's price per device, of plimsoll devices --instances";
+        yield return "$/h: by the cheapest machine that plimsoll devices --instances lists";
         var none = shapes.Where(one => !one.Fits).Select(one => one.Device).Order(StringComparer.Ordinal).ToList();
         if (none.Count == 0) yield break;
         foreach (var line in FleetTable.Wrap("on none: " + string.Join(", ", none), Width)) yield return line;

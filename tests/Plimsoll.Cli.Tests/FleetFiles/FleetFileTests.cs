@@ -66,13 +66,13 @@ public sealed class FleetFileTests
     [InlineData("models:\n- name: a\n  source: a.onnx\n  command: [serve]",
         "f:4:12: models[0].command: no argument holds {port}; without it the server cannot know where to listen")]
     [InlineData("models:\n- name: a\n  source: ftp://h/a.onnx",
-        "f:3:11: models[0].source: found \"ftp://h/a.onnx\"; a path, or an address with http:// or https://, would do")]
+        "f:3:11: models[0].source: found \"ftp://h/a.onnx\"; a path, or an address with https://, s3://, gs://, hf:// or pvc://, would do")]
     [InlineData("models:\n- name: a\n  source: ftp://me:s3cret@h/a.onnx?token=s3cret",
-        "f:3:11: models[0].source: found \"ftp://h/a.onnx\"; a path, or an address with http:// or https://, would do")]
+        "f:3:11: models[0].source: found \"ftp://h/a.onnx\"; a path, or an address with https://, s3://, gs://, hf:// or pvc://, would do")]
     [InlineData("models:\n- name: a\n  source: https://h/a.onnx\n  dataSha256: {w.bin: 12}",
         "f:4:15: models[0].dataSha256.w.bin: found \"12\"; 64 hexadecimal digits would do")]
     [InlineData("models:\n- name: a\n  source: https://h/a.onnx\n  cache: false",
-        "f:4:10: models[0].cache: found \"false\"; an http(s) source is always fetched into the cache, leave it out")]
+        "f:4:10: models[0].cache: found \"false\"; a source behind an address is always fetched into the cache, leave it out")]
     [InlineData("name: a/b\nmodels:\n- name: a\n  source: a.onnx",
         "f:1:7: name: found \"a/b\"; letters, digits, '.', '_' and '-', at most 64, would do")]
     [InlineData("a: &x 1\nmodels: *x", "f:1:4: found an anchor (&name); write the value out at each place")]

@@ -1,6 +1,6 @@
 namespace Plimsoll.Artifacts.Tests;
 
-public sealed class FootprintReaderTests : IDisposable
+public sealed class ArtifactWeigherTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
@@ -11,7 +11,7 @@ public sealed class FootprintReaderTests : IDisposable
     {
         var made = await SampleModels.EnsureAsync(_folder.Path, "m", 1_000_000, cancel: TestContext.Current.CancellationToken);
 
-        var footprint = FootprintReader.Read(made.Path);
+        var footprint = ArtifactWeigher.Weigh(made.Path).Footprint;
 
         Assert.Equal((ArtifactFormat.Onnx, FootprintSource.Header), (footprint.Format, footprint.Source));
         Assert.Equal(new FileInfo(made.Path).Length, footprint.OnDisk.Value);
@@ -29,7 +29,7 @@ public sealed class FootprintReaderTests : IDisposable
         var same = await SampleModels.EnsureAsync(_folder.File("b"), "m", 400_000, seed: 1, cancel: cancel);
         var other = await SampleModels.EnsureAsync(_folder.File("c"), "m", 400_000, seed: 2, cancel: cancel);
 
-        Assert.Equal(FootprintReader.Read(first.Path).Digest, FootprintReader.Read(same.Path).Digest);
-        Assert.NotEqual(FootprintReader.Read(first.Path).Digest, FootprintReader.Read(other.Path).Digest);
+        Assert.Equal(ArtifactWeigher.Weigh(first.Path).Footprint.Digest, ArtifactWeigher.Weigh(same.Path).Footprint.Digest);
+        Assert.NotEqual(ArtifactWeigher.Weigh(first.Path).Footprint.Digest, ArtifactWeigher.Weigh(other.Path).Footprint.Digest);
     }
 }
