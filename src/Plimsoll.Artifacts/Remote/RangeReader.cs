@@ -17,11 +17,9 @@ internal sealed record RangeAnswer(SourceRequest From, long Length, string? Vali
 /// </summary>
 internal sealed class RangeReader : IDisposable
 {
-    /// <summary>Far more than the header of any one file; a tokenizer of 256,000 words takes about 10 MB.</summary>
-    public const long FileBytesMax = 32L << 20;
-
-    /// <summary>A folder of a trillion parameters, experts stored one by one: 20 MB of index and as much of headers.</summary>
-    public const long FolderBytesMax = 128L << 20;
+    /// <summary>Far more than any header. A folder of a trillion parameters, experts stored one by one, has 20 MB of index and as
+    /// much of headers; a tokenizer of 256,000 words takes about 10 MB.</summary>
+    public const long BytesMax = 128L << 20;
 
     private const int RequestsMax = 4000;
     private const int RedirectsMax = 5;
@@ -48,13 +46,12 @@ internal sealed class RangeReader : IDisposable
     private readonly CancellationTokenSource _patience;
     private readonly CancellationTokenSource _end;
     private readonly CancellationToken _cancelled;
-    private readonly long _bytesMax;
     private long _bytes;
     private int _requests;
 
-    public RangeReader(long bytesMax, TimeProvider time, CancellationToken cancellationToken)
+    public RangeReader(TimeProvider time, CancellationToken cancellationToken)
     {
-        (_bytesMax, _time, _cancelled) = (bytesMax, time, cancellationToken);
+        (_time, _cancelled) = (time, cancellationToken);
         _patience = new CancellationTokenSource(TimeMax, time);
         _end = CancellationTokenSource.CreateLinkedTokenSource(_patience.Token, cancellationToken);
     }
@@ -176,6 +173,6 @@ internal sealed class RangeReader : IDisposable
 
     private void Spend(string name, int count)
     {
-        if (Interlocked.Add(ref _bytes, count) > _bytesMax) throw new ArtifactException($"{name}: its header is longer than {new Bytes(_bytesMax)}.");
+        if (Interlocked.Add(ref _bytes, count) > BytesMax) throw new ArtifactException($"{name}: its header is longer than {new Bytes(BytesMax)}.");
     }
 }

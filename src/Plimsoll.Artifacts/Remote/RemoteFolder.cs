@@ -25,9 +25,14 @@ internal sealed class RemoteFolder(RangeReader reader, SourceStore store, int fi
         {
             return _listed is not null && !_listed.ContainsKey(name) ? null : Asked(name);
         }
-        catch (ArtifactException e) when (e.Missing || (e.Forbidden && _listed is null && _opened.Values.Any(one => one.IsCompletedSuccessfully)))
+        catch (ArtifactException e) when (e.Missing)
+        {
+            return null;
+        }
+        catch (ArtifactException e) when (e.Forbidden && _listed is null)
         {
             // A public bucket that may not be listed says of what is not there that it is forbidden.
+            if (!HasAny()) throw;
             return null;
         }
     }
@@ -64,6 +69,12 @@ internal sealed class RemoteFolder(RangeReader reader, SourceStore store, int fi
     }
 
     public SourceRequest Ask(string name) => store.Ask(name, whole: false);
+
+    private bool HasAny()
+    {
+        if (!_opened.Values.Any(one => one.IsCompletedSuccessfully)) Expect(["config.json", "model_index.json", "adapter_config.json"]);
+        return _opened.Values.Any(one => one.IsCompletedSuccessfully);
+    }
 
     private Task<RemoteFile> AskedAsync(string name) =>
         _opened.GetOrAdd(name, one => RemoteFile.OpenAsync(reader, this, one, firstBytes, _listed?.GetValueOrDefault(one)));

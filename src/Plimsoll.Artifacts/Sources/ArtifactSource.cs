@@ -57,7 +57,7 @@ public sealed class ArtifactSource : IDisposable
         ArgumentNullException.ThrowIfNull(settings);
         if (OnThisMachine(address, settings) is { } path)
             return new ArtifactSource(address.Shown, path) { LinkRoot = address is SourceAddress.Hub ? HubFolders.RootOf(path) : null };
-        var reader = new RangeReader(RangeReader.FolderBytesMax, time, cancellationToken);
+        var reader = new RangeReader(time, cancellationToken);
         try
         {
             return address switch
@@ -126,7 +126,7 @@ public sealed class ArtifactSource : IDisposable
 
     internal static ArtifactSource OfFile(Uri url, TimeProvider time, CancellationToken cancellationToken)
     {
-        var reader = new RangeReader(RangeReader.FileBytesMax, time, cancellationToken);
+        var reader = new RangeReader(time, cancellationToken);
         try
         {
             var store = new WebStore(url);

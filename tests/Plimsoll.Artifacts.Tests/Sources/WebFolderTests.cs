@@ -49,6 +49,23 @@ public sealed class WebFolderTests : IAsyncLifetime
     }
 
     [Fact]
+    public void A_public_bucket_that_says_forbidden_of_what_is_not_there_is_a_folder_all_the_same()
+    {
+        _folder.Write("config.json", ShardedModel.Config);
+        _server.Instead = context =>
+        {
+            if (File.Exists(_folder.File(context.Request.Path.Value![1..]))) return Task.FromResult(false);
+            context.Response.StatusCode = 403;
+            return Task.FromResult(true);
+        };
+        using var source = StubServer.Open($"{_server.Address}/", StubServer.Settings());
+        using var nothing = StubServer.Open($"{_server.Address}/none/", StubServer.Settings());
+
+        Assert.Equal("config.json", Assert.Single(source.FilesToFetch()).Name);
+        Assert.Contains("answered 403 Forbidden", Assert.Throws<ArtifactException>(nothing.FilesToFetch).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_folder_that_holds_nothing_known_is_told()
     {
         using var source = StubServer.Open($"{_server.Address}/", StubServer.Settings());
