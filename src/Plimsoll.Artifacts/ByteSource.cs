@@ -29,6 +29,12 @@ internal abstract class ByteSource : IDisposable
     /// <summary>Whether files beside this one may be opened and read by several threads at once, each file by one.</summary>
     public virtual bool ReadsInParallel => false;
 
+    /// <summary>Told that these files beside this one, whose names were checked, are opened next and their headers read, so that
+    /// a source that is far away can ask for all of them at once.</summary>
+    public virtual void ExpectBeside(IEnumerable<string> names)
+    {
+    }
+
     public virtual void Dispose()
     {
     }

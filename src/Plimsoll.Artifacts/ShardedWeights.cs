@@ -25,9 +25,12 @@ internal static class ShardedWeights
     }
 
     /// <summary>Reads files beside another that are one model, several at once where they may be, in the order given.</summary>
-    public static StoredWeights Read(ByteSource beside, ImmutableArray<string> names, Func<ByteSource, StoredWeights> read) =>
-        Join(beside.Name, names, beside.ReadsInParallel, name => beside.OpenBeside(name)
+    public static StoredWeights Read(ByteSource beside, ImmutableArray<string> names, Func<ByteSource, StoredWeights> read)
+    {
+        beside.ExpectBeside(names);
+        return Join(beside.Name, names, beside.ReadsInParallel, name => beside.OpenBeside(name)
             ?? throw new ArtifactException($"{beside.Name} names the file '{Messages.Shown(name)}', which does not exist."), read);
+    }
 
     public static StoredWeights Join(
         string whole, ImmutableArray<string> names, bool parallel, Func<string, ByteSource> open, Func<ByteSource, StoredWeights> read)

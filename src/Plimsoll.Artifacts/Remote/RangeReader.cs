@@ -13,12 +13,13 @@ internal sealed record RangeAnswer(SourceRequest From, long Length, string? Vali
 
 /// <summary>
 /// Asks http(s) servers for parts of files. What it may spend in all is bounded: bytes, requests, redirects and time, so
-/// that neither a slow server nor a file that lies about itself can hold up a start for long. Several threads may use it.
+/// that neither a slow server nor a file that lies about itself can hold up a start for long. It may be asked many things at once.
 /// </summary>
 internal sealed class RangeReader : IDisposable
 {
-    /// <summary>Far more than any header; a tokenizer of 256,000 words takes about 10 MB.</summary>
-    public const long BytesMax = 32L << 20;
+    /// <summary>Far more than any header. A folder of a trillion parameters, experts stored one by one, has 20 MB of index and as
+    /// much of headers; a tokenizer of 256,000 words takes about 10 MB.</summary>
+    public const long BytesMax = 128L << 20;
 
     private const int RequestsMax = 4000;
     private const int RedirectsMax = 5;
@@ -48,10 +49,10 @@ internal sealed class RangeReader : IDisposable
     private long _bytes;
     private int _requests;
 
-    public RangeReader(TimeProvider time, CancellationToken cancellationToken, TimeSpan? timeMax = null)
+    public RangeReader(TimeProvider time, CancellationToken cancellationToken)
     {
         (_time, _cancelled) = (time, cancellationToken);
-        _patience = new CancellationTokenSource(timeMax ?? TimeMax, time);
+        _patience = new CancellationTokenSource(TimeMax, time);
         _end = CancellationTokenSource.CreateLinkedTokenSource(_patience.Token, cancellationToken);
     }
 
@@ -60,30 +61,18 @@ internal sealed class RangeReader : IDisposable
 
     /// <summary>Reads <paramref name="count"/> bytes from <paramref name="offset"/> on, fewer at the end; an empty file has none.</summary>
     /// <exception cref="ArtifactException">It cannot; the message says why.</exception>
+    public Task<RangeAnswer> ReadAsync(SourceRequest request, long offset, int count) =>
+        AskAsync(request, new RangeHeaderValue(offset, offset + count - 1), (from, response) => AnswerAsync(from, response, offset, count));
+
+    /// <summary>The same for a reader that knows no waiting.</summary>
+    /// <exception cref="ArtifactException">It cannot; the message says why.</exception>
     public RangeAnswer Read(SourceRequest request, long offset, int count) =>
-        Ask(request, new RangeHeaderValue(offset, offset + count - 1), (from, response) => Answer(from, response, offset, count));
+        Task.Run(() => ReadAsync(request, offset, count)).GetAwaiter().GetResult();
 
     /// <summary>Reads a listing, whose length need not be told.</summary>
     /// <exception cref="ArtifactException">It cannot, or it has more than <paramref name="bytesMax"/> bytes.</exception>
-    public byte[] ReadListing(SourceRequest request, int bytesMax) => Ask(request, null, (from, response) =>
-    {
-        if (response.StatusCode != HttpStatusCode.OK) throw from.Refused(response);
-        var told = response.Content.Headers.ContentLength ?? 0;
-        if (told > bytesMax) throw new ArtifactException($"{from.Shown} has a listing of more than {new Bytes(bytesMax)}.");
-        using var abort = _end.Token.Register(response.Dispose);
-        using var stream = response.Content.ReadAsStream(_end.Token);
-        using var content = new MemoryStream();
-        var piece = new byte[64 * 1024];
-        for (int read; (read = stream.Read(piece)) > 0;)
-        {
-            Spend(from.Shown, read);
-            if (content.Length + read > bytesMax) throw new ArtifactException($"{from.Shown} has a listing of more than {new Bytes(bytesMax)}.");
-            content.Write(piece, 0, read);
-        }
-
-        if (told > content.Length) throw new ArtifactException($"{from.Shown} ended its listing after {content.Length} of {told} bytes.");
-        return content.ToArray();
-    });
+    public byte[] ReadListing(SourceRequest request, int bytesMax) =>
+        Task.Run(() => AskAsync(request, null, (from, response) => ListingAsync(from, response, bytesMax))).GetAwaiter().GetResult();
 
     public void Dispose()
     {
@@ -92,7 +81,7 @@ internal sealed class RangeReader : IDisposable
         _patience.Dispose();
     }
 
-    private T Ask<T>(SourceRequest request, RangeHeaderValue? range, Func<SourceRequest, HttpResponseMessage, T> read)
+    private async Task<T> AskAsync<T>(SourceRequest request, RangeHeaderValue? range, Func<SourceRequest, HttpResponseMessage, Task<T>> read)
     {
         var (name, pauses) = (request.Shown, 0);
         for (var hop = 0; hop <= RedirectsMax;)
@@ -102,18 +91,18 @@ internal sealed class RangeReader : IDisposable
             message.Headers.Range = range;
             try
             {
-                using var response = _http.Send(message, HttpCompletionOption.ResponseHeadersRead, _end.Token);
+                using var response = await _http.SendAsync(message, HttpCompletionOption.ResponseHeadersRead, _end.Token).ConfigureAwait(false);
                 if (response.StatusCode is HttpStatusCode.TooManyRequests or HttpStatusCode.ServiceUnavailable
                     && response.Headers.RetryAfter?.Delta is { } pause && pause <= PauseMax && pauses++ < PausesMax)
                 {
-                    Task.Delay(pause, _time, _end.Token).GetAwaiter().GetResult();
+                    await Task.Delay(pause, _time, _end.Token).ConfigureAwait(false);
                     continue;
                 }
 
-                if (!SourceRequest.IsRedirect(response)) return read(request, response);
+                if (!SourceRequest.IsRedirect(response)) return await read(request, response).ConfigureAwait(false);
                 (request, hop) = (request.Redirected(response), hop + 1);
             }
-            catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException or ObjectDisposedException)
+            catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
             {
                 _cancelled.ThrowIfCancellationRequested();
                 throw !_patience.IsCancellationRequested ? request.Unanswered(e) : new ArtifactException(
@@ -125,7 +114,26 @@ internal sealed class RangeReader : IDisposable
         throw new ArtifactException($"{name}: more than {RedirectsMax} redirects.");
     }
 
-    private RangeAnswer Answer(SourceRequest from, HttpResponseMessage response, long offset, int count)
+    private async Task<byte[]> ListingAsync(SourceRequest from, HttpResponseMessage response, int bytesMax)
+    {
+        if (response.StatusCode != HttpStatusCode.OK) throw from.Refused(response);
+        var told = response.Content.Headers.ContentLength ?? 0;
+        if (told > bytesMax) throw new ArtifactException($"{from.Shown} has a listing of more than {new Bytes(bytesMax)}.");
+        var stream = await response.Content.ReadAsStreamAsync(_end.Token).ConfigureAwait(false);
+        await using var closing = stream.ConfigureAwait(false);
+        using var content = new MemoryStream();
+        var piece = new byte[64 * 1024];
+        for (int read; (read = await stream.ReadAsync(piece, _end.Token).ConfigureAwait(false)) > 0;)
+        {
+            Spend(from.Shown, read);
+            if (content.Length + read > bytesMax) throw new ArtifactException($"{from.Shown} has a listing of more than {new Bytes(bytesMax)}.");
+            content.Write(piece, 0, read);
+        }
+
+        return content.ToArray();
+    }
+
+    private async Task<RangeAnswer> AnswerAsync(SourceRequest from, HttpResponseMessage response, long offset, int count)
     {
         var (name, headers) = (from.Shown, response.Content.Headers);
         var validator = response.Headers.ETag is { IsWeak: false } tag ? tag.Tag : headers.LastModified?.ToString("R");
@@ -139,7 +147,7 @@ internal sealed class RangeReader : IDisposable
                 if (part is not { From: { } first, To: { } last, Length: { } whole } || first != offset || whole <= offset
                     || last != Math.Min(whole, offset + count) - 1)
                     throw new ArtifactException($"{name} sent another part than it was asked for.");
-                return new RangeAnswer(from, whole, validator, Content(name, response, (int)(last - first + 1)));
+                return new RangeAnswer(from, whole, validator, await ContentAsync(name, response, (int)(last - first + 1)).ConfigureAwait(false));
             case HttpStatusCode.RequestedRangeNotSatisfiable when offset == 0:
                 return new RangeAnswer(from, 0, validator, []);
             case HttpStatusCode.OK when headers.ContentLength is null:
@@ -147,20 +155,19 @@ internal sealed class RangeReader : IDisposable
             case HttpStatusCode.OK:
                 var known = headers.ContentLength!.Value;
                 var small = offset == 0 && known <= WholeMax;
-                return new RangeAnswer(from, known, validator, small ? Content(name, response, (int)known) : null);
+                return new RangeAnswer(from, known, validator, small ? await ContentAsync(name, response, (int)known).ConfigureAwait(false) : null);
             default:
                 throw from.Refused(response);
         }
     }
 
-    private byte[] Content(string name, HttpResponseMessage response, int count)
+    private async Task<byte[]> ContentAsync(string name, HttpResponseMessage response, int count)
     {
         Spend(name, count);
-        // A read that waits knows no token; closing what it reads from ends it.
-        using var abort = _end.Token.Register(response.Dispose);
-        using var stream = response.Content.ReadAsStream(_end.Token);
+        var stream = await response.Content.ReadAsStreamAsync(_end.Token).ConfigureAwait(false);
+        await using var closing = stream.ConfigureAwait(false);
         var content = new byte[count];
-        var read = stream.ReadAtLeast(content, count, throwOnEndOfStream: false);
+        var read = await stream.ReadAtLeastAsync(content, count, throwOnEndOfStream: false, _end.Token).ConfigureAwait(false);
         return read == count ? content : throw new ArtifactException($"{name} ended after {read} of {count} bytes that were asked for.");
     }
 

@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+
 namespace Plimsoll.Artifacts;
 
 /// <summary>A file of a source that is asked over http(s), read in ranges: little where it jumps, more and more where it goes on.</summary>
@@ -14,23 +16,31 @@ internal sealed class RemoteFile : ByteSource
     private byte[] _window = [];
     private long _windowStart;
 
+    private RemoteFile(RangeReader reader, RemoteFolder folder, string name, RangeAnswer first, string shown, ModelFile? listed)
+    {
+        (_reader, _folder, Name) = (reader, folder, shown);
+        // Where a redirect led is asked directly from now on.
+        (_from, Length, _validator, _first) = (first.From, first.Length, first.Validator, first.Content ?? []);
+        Validator = listed?.Validator ?? first.Validator;
+        HasRanges = first.Content is not null;
+        _beside = name[..(name.LastIndexOf('/') + 1)];
+    }
+
     /// <param name="reader">What asks, within its bounds.</param>
     /// <param name="folder">The folder it is in.</param>
     /// <param name="name">Its name there.</param>
     /// <param name="firstBytes">What is read at once of its beginning.</param>
     /// <param name="listed">What a listing says of it; null without one.</param>
-    public RemoteFile(RangeReader reader, RemoteFolder folder, string name, int firstBytes, ModelFile? listed)
+    /// <exception cref="ArtifactException">It is not there, or does not let us in.</exception>
+    public static async Task<RemoteFile> OpenAsync(RangeReader reader, RemoteFolder folder, string name, int firstBytes, ModelFile? listed)
     {
         var request = folder.Ask(name);
-        var answer = reader.Read(request, 0, firstBytes);
+        var answer = await reader.ReadAsync(request, 0, firstBytes).ConfigureAwait(false);
         if (listed is not null && listed.Bytes != answer.Length)
             throw new ArtifactException($"{request.Shown} has {answer.Length} bytes where its listing says {listed.Bytes}; try again.");
-        (_reader, _folder, Name) = (reader, folder, request.Shown);
-        // Where a redirect led is asked directly from now on.
-        (_from, Length, _validator, _first) = (answer.From, answer.Length, answer.Validator, answer.Content ?? []);
-        Validator = listed?.Validator ?? answer.Validator;
-        HasRanges = answer.Content is not null;
-        _beside = name[..(name.LastIndexOf('/') + 1)];
+        var file = new RemoteFile(reader, folder, name, answer, request.Shown, listed);
+        await file.ReadAheadAsync().ConfigureAwait(false);
+        return file;
     }
 
     public override string Name { get; }
@@ -47,8 +57,6 @@ internal sealed class RemoteFile : ByteSource
     /// <summary>A redirect led to an address that ends in a slash: a folder's index, no file.</summary>
     public bool CameFromFolder => _from.Url.AbsolutePath.EndsWith('/');
 
-    public override bool ReadsInParallel => true;
-
     public override int Read(Span<byte> target, long offset)
     {
         if (offset >= Length || target.IsEmpty) return 0;
@@ -59,10 +67,7 @@ internal sealed class RemoteFile : ByteSource
         {
             var ahead = offset == windowEnd && _window.Length > 0 ? _window.Length * 2L : offset == _first.Length && _window.Length == 0 ? _first.Length : 0;
             var count = Math.Min(Length - offset, Math.Max(target.Length, Math.Min(ahead, MostAtOnce)));
-            var answer = _reader.Read(_from, offset, (int)count);
-            if (answer.Length != Length || answer.Validator != _validator || answer.Content is null)
-                throw new ArtifactException($"{Name} changed while its header was read; try again.");
-            (_window, _windowStart) = (answer.Content, offset);
+            (_window, _windowStart) = (Checked(_reader.Read(_from, offset, (int)count)), offset);
         }
 
         return Copy(_window.AsSpan((int)(offset - _windowStart)), target);
@@ -71,6 +76,21 @@ internal sealed class RemoteFile : ByteSource
     public override ModelFile? FileBeside(string name) => _folder.FileOf(_beside + name) is { } file ? file with { Name = name } : null;
 
     public override ByteSource? OpenBeside(string name) => _folder.Open(_beside + name);
+
+    public override void ExpectBeside(IEnumerable<string> names) => _folder.Expect(names.Select(name => _beside + name));
+
+    // The first eight bytes of a safetensors file tell how long its header is: of many shards, all are brought at once.
+    private async Task ReadAheadAsync()
+    {
+        if (!Name.EndsWith(".safetensors", StringComparison.Ordinal) || _first.Length < sizeof(long)) return;
+        var end = Math.Min(BinaryPrimitives.ReadUInt64LittleEndian(_first), MostAtOnce) + sizeof(long);
+        if (end <= (ulong)_first.Length || end > (ulong)Length) return;
+        var answer = await _reader.ReadAsync(_from, _first.Length, (int)end - _first.Length).ConfigureAwait(false);
+        (_window, _windowStart) = (Checked(answer), _first.Length);
+    }
+
+    private byte[] Checked(RangeAnswer answer) => answer.Length == Length && answer.Validator == _validator && answer.Content is { } content
+        ? content : throw new ArtifactException($"{Name} changed while its header was read; try again.");
 
     private static int Copy(ReadOnlySpan<byte> from, Span<byte> to)
     {

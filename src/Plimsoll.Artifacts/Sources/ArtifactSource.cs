@@ -79,15 +79,15 @@ public sealed class ArtifactSource : IDisposable
     /// <summary>Whether the store lists what is there, with what it says tells versions apart.</summary>
     public bool IsListed => _store?.Files is not null;
 
-    /// <summary>All files in the folder, as its store lists them; null where nobody does, and on this machine.</summary>
-    public IReadOnlyList<ModelFile>? Files => _file is null ? _store?.Files : null;
+    /// <summary>The one file, or all in the folder as its store lists them; null where nobody does, and on this machine.</summary>
+    public IReadOnlyList<ModelFile>? Files => _file is null ? _store?.Files : [FileOf(_file)!];
 
     /// <summary>What is to be fetched: the one file, or all of the folder, with the size and SHA-256 that the store tells. A web
     /// server that lists nothing is asked for the names that models are published with, and those in their index.</summary>
     /// <exception cref="ArtifactException">It cannot be told; the message says why.</exception>
     /// <exception cref="InvalidOperationException">It is on this machine.</exception>
     public IReadOnlyList<ModelFile> FilesToFetch() => _folder is null ? throw new InvalidOperationException("it is on this machine")
-        : _file is not null ? [FileOf(_file)!] : _store!.Files ?? WebFolderFiles.Find(_folder);
+        : Files ?? WebFolderFiles.Find(_folder);
 
     /// <summary>What is known of a file in the folder, or beside the one file; null when there is none.</summary>
     /// <exception cref="InvalidOperationException">It is on this machine.</exception>
@@ -101,6 +101,20 @@ public sealed class ArtifactSource : IDisposable
         {
             return null;
         }
+    }
+
+    /// <summary>Reads its headers, a few kilobytes of each file that has one, wherever it is.</summary>
+    /// <returns>What they say, with all files that serving needs.</returns>
+    /// <exception cref="ArtifactException">A header cannot be read, or contradicts itself; the message names the file.</exception>
+    public ArtifactHeader ReadHeader()
+    {
+        if (LocalPath is { } path) return ArtifactReader.Read(path);
+        if (_file is not null) return ArtifactReader.Read(OpenFile());
+        var header = ArtifactReader.Read(_folder!);
+        if (_store!.Files is not null) return header;
+        // Nobody lists the folder: what an engine reads beside the weights is asked for by name.
+        var known = header.Files.Select(file => file.Name).ToHashSet(StringComparer.Ordinal);
+        return header with { Files = [.. header.Files, .. WebFolderFiles.Companions(_folder!).Where(file => !known.Contains(file.Name))] };
     }
 
     /// <summary>How a file of it is asked for to be fetched; to be called again for each try, as permissions run out.</summary>

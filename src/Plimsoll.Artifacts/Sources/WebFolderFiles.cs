@@ -8,9 +8,7 @@ namespace Plimsoll.Artifacts;
 /// </summary>
 internal static class WebFolderFiles
 {
-    private const int LargestIndex = 16 << 20;
     private const int ComponentsMax = 32;
-    private const int AtOnce = 4;
 
     private static readonly string[] Names =
     [
@@ -40,7 +38,7 @@ internal static class WebFolderFiles
         foreach (var index in found.Keys.Where(name => name.EndsWith(".index.json", StringComparison.Ordinal)).ToList())
         {
             var below = index[..(index.LastIndexOf('/') + 1)];
-            var named = Shards(folder, index).Select(name => below + name).ToList();
+            var named = ShardIndex.Read(folder.Asked(index)).Shards.Select(name => below + name).ToList();
             TakeAll(named);
             if (named.FirstOrDefault(name => !found.ContainsKey(name)) is { } missing)
                 throw new ArtifactException($"{folder.Name}/{missing} does not exist, and {index} names it.");
@@ -51,60 +49,44 @@ internal static class WebFolderFiles
 
         bool Take(string name)
         {
-            if (folder.Open(name) is not { } file) return false;
-            lock (found) found[name] = new ModelFile(file.Name, file.Length) { Name = name, Validator = file.Validator };
+            if (Found(folder, name) is not { } file) return false;
+            found[name] = file;
             return true;
         }
 
         void TakeAll(IEnumerable<string> names)
         {
-            try
-            {
-                Parallel.ForEach(names, new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, name => Take(name));
-            }
-            catch (AggregateException several)
-            {
-                throw several.InnerExceptions.OfType<ArtifactException>().FirstOrDefault() ?? several.InnerExceptions[0];
-            }
+            foreach (var file in All(folder, names)) found[file.Name] = file;
         }
     }
 
-    private static List<string> Shards(RemoteFolder folder, string index)
+    /// <summary>The small files that an engine reads beside the weights: tokenizers and configurations.</summary>
+    public static IEnumerable<ModelFile> Companions(RemoteFolder folder) => All(folder, Names.Where(name =>
+        !name.EndsWith(".index.json", StringComparison.Ordinal) && !FolderWeights.IsWeights(name) && !name.StartsWith("adapter_", StringComparison.Ordinal)));
+
+    private static List<ModelFile> All(RemoteFolder folder, IEnumerable<string> names)
     {
-        using var text = Json(folder, index);
-        if (!text.RootElement.TryGetProperty("weight_map", out var map) || map.ValueKind != JsonValueKind.Object)
-            throw new ArtifactException($"{folder.Name}/{index} has no weight_map.");
-        var names = map.EnumerateObject().Select(entry => entry.Value.ValueKind == JsonValueKind.String ? entry.Value.GetString()! : "")
-            .Distinct(StringComparer.Ordinal).Take(SourceStore.FilesMax).ToList();
-        return names.All(name => ByteFolder.Checked(name) == name) ? names
-            : throw new ArtifactException($"{folder.Name}/{index} names a file that leaves the model's folder; that is refused.");
+        var wanted = names.ToList();
+        folder.Expect(wanted);
+        return [.. wanted.Select(name => Found(folder, name)).OfType<ModelFile>()];
     }
+
+    private static ModelFile? Found(RemoteFolder folder, string name) =>
+        folder.Open(name) is { } file ? new ModelFile(file.Name, file.Length) { Name = name, Validator = file.Validator } : null;
 
     private static List<string> Components(RemoteFolder folder)
     {
-        using var text = Json(folder, "model_index.json");
-        return [.. text.RootElement.EnumerateObject()
-            .Where(entry => !entry.Name.StartsWith('_') && entry.Value.ValueKind == JsonValueKind.Array)
-            .Select(entry => entry.Name).Where(name => ByteFolder.Checked(name) == name).Take(ComponentsMax)];
-    }
-
-    private static JsonDocument Json(RemoteFolder folder, string name)
-    {
-        var file = folder.Asked(name);
-        if (file.Length > LargestIndex) throw new ArtifactException($"{file.Name} is longer than {new Bytes(LargestIndex)}, which no index is.");
-        var bytes = new byte[file.Length];
-        new HeaderFile(file, "an index").ReadExactly(bytes);
+        var file = folder.Asked("model_index.json");
+        using var text = JsonFile.Parse(file.Name, JsonFile.ReadText(file));
         try
         {
-            var document = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = 16 });
-            if (document.RootElement.ValueKind == JsonValueKind.Object) return document;
-            document.Dispose();
+            return [.. text.RootElement.EnumerateObject()
+                .Where(entry => entry.Value.ValueKind == JsonValueKind.Array && !entry.Name.StartsWith('_'))
+                .Select(entry => entry.Name).Where(name => ByteFolder.Checked(name) == name).Take(ComponentsMax)];
         }
-        catch (JsonException)
+        catch (InvalidOperationException)
         {
-            // Said below: a page that a server shows for what it does not have is no JSON either.
+            throw new ArtifactException($"{file.Name} names a component in what is no Unicode.");
         }
-
-        throw new ArtifactException($"{file.Name} is no JSON object.");
     }
 }

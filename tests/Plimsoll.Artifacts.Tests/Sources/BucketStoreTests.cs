@@ -27,7 +27,7 @@ public sealed class BucketStoreTests : IAsyncLifetime
         _pageSize = 90;
 
         using var source = StubServer.Open("s3://bucket/models/big one", Keys());
-        ShardedModel.ReadHeaders(source.OpenFolder());
+        ShardedModel.AssertRead(source);
 
         Assert.False(source.IsFile);
         Assert.Equal(202, source.Files!.Count);

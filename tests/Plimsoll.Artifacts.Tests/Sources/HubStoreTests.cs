@@ -40,7 +40,7 @@ public sealed class HubStoreTests : IAsyncLifetime
         foreach (var (name, file) in ShardedModel.Files) _files[name] = file;
 
         using var source = StubServer.Open("hf://org/name@v1", Settings(("HF_TOKEN", Token)));
-        ShardedModel.ReadHeaders(source.OpenFolder());
+        ShardedModel.AssertRead(source);
 
         Assert.InRange(_hub.Sent + _elsewhere.Sent, 200_000, 2_000_000);
         Assert.Equal("/api/models/org/name/revision/v1?blobs=true", _hub.Asked.First());
@@ -59,7 +59,8 @@ public sealed class HubStoreTests : IAsyncLifetime
 
         Assert.True(file.IsFile);
         Assert.Equal(("hf://org/name/gguf/m.gguf", 3L), (file.OpenFile().Name, file.OpenFile().Length));
-        var listed = Assert.Single(file.Files!);
+        var listed = Assert.Single(file.FilesToFetch());
+        Assert.Equal(listed.Validator, file.OpenFile().Validator);
         Assert.Equal(("m.gguf", 3L, new string('a', 64)), (listed.Name, listed.Bytes, listed.Sha256));
         Assert.Equal("m.gguf", Assert.Single(folder.Files!).Name);
         Assert.Equal(3, folder.OpenFolder().Open("m.gguf")!.Length);

@@ -41,28 +41,16 @@ internal static class ShardedModel
         .Append((Name: "config.json", Beginning: Config, Length: Config.Length))
         .ToDictionary(file => file.Name, file => (file.Beginning, file.Length), StringComparer.Ordinal);
 
-    /// <summary>Reads what weighing reads of it, as a reader does: the configuration, the index and every shard's header.</summary>
-    public static void ReadHeaders(ByteFolder folder)
+    /// <summary>Reads what weighing reads of it, by its address.</summary>
+    public static void AssertRead(ArtifactSource source)
     {
-        Assert.Equal(Config, All(folder.Open("config.json")!));
-        Assert.Equal(Index(), All(folder.Open("model.safetensors.index.json")!));
-        Parallel.For(1, Shards + 1, new ParallelOptions { MaxDegreeOfParallelism = 4 }, shard =>
-        {
-            using var file = folder.Open(ShardName(shard))!;
-            Assert.Equal(ShardBytes, file.Length);
-            var header = new HeaderFile(file, "a safetensors file");
-            var length = (int)header.ReadUInt64();
-            header.Position = 0;
-            var bytes = new byte[8 + length];
-            header.ReadExactly(bytes);
-            Assert.Equal(Header(shard), bytes);
-        });
-    }
+        var header = source.ReadHeader();
 
-    private static byte[] All(ByteSource file)
-    {
-        var bytes = new byte[file.Length];
-        new HeaderFile(file, "a file").ReadExactly(bytes);
-        return bytes;
+        Assert.Equal(ArtifactFormat.HuggingFace, header.Format);
+        Assert.Equal(1600, header.Tensors.Length);
+        Assert.Equal(399_999_798_400, header.Tensors.Sum(tensor => tensor.Bytes));
+        Assert.Equal("""{"model_type":"llama","hidden_size":16384}""", header.Config);
+        Assert.Equal(202, header.Files.Length);
+        Assert.All(header.Files, file => Assert.NotNull(file.Validator));
     }
 }

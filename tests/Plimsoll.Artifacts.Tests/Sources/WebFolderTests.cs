@@ -26,12 +26,52 @@ public sealed class WebFolderTests : IAsyncLifetime
         }
 
         using var source = StubServer.Open($"{_server.Address}/", StubServer.Settings());
-        ShardedModel.ReadHeaders(source.OpenFolder());
+        ShardedModel.AssertRead(source);
 
         Assert.False(source.IsFile);
         Assert.Null(source.Files);
         Assert.InRange(_server.Announced, 200_000, 2_000_000);
         Assert.InRange(source.BytesRead, 200_000, 2_000_000);
+    }
+
+    [Fact]
+    public void What_an_engine_reads_beside_the_weights_is_found_although_nobody_lists_it()
+    {
+        _folder.Write("config.json", ShardedModel.Config);
+        _folder.Write("tokenizer.json", [1, 2, 3]);
+        _folder.Write("README.md", [1]);
+        using var source = StubServer.Open($"{_server.Address}/", StubServer.Settings());
+
+        var header = source.ReadHeader();
+
+        Assert.Equal(["config.json", "tokenizer.json"], header.Files.Select(file => file.Name));
+        Assert.Equal(["config.json 42", "tokenizer.json 3"], source.FilesToFetch().Select(file => $"{file.Name} {file.Bytes}"));
+    }
+
+    [Fact]
+    public void A_public_bucket_that_says_forbidden_of_what_is_not_there_is_a_folder_all_the_same()
+    {
+        _folder.Write("config.json", ShardedModel.Config);
+        _server.Instead = context =>
+        {
+            if (File.Exists(_folder.File(context.Request.Path.Value![1..]))) return Task.FromResult(false);
+            context.Response.StatusCode = 403;
+            return Task.FromResult(true);
+        };
+        using var source = StubServer.Open($"{_server.Address}/", StubServer.Settings());
+        using var nothing = StubServer.Open($"{_server.Address}/none/", StubServer.Settings());
+
+        Assert.Equal("config.json", Assert.Single(source.FilesToFetch()).Name);
+        Assert.Contains("answered 403 Forbidden", Assert.Throws<ArtifactException>(nothing.FilesToFetch).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_folder_that_holds_nothing_known_is_told()
+    {
+        using var source = StubServer.Open($"{_server.Address}/", StubServer.Settings());
+
+        Assert.Contains("has neither config.json nor another file", Assert.Throws<ArtifactException>(source.FilesToFetch).Message, StringComparison.Ordinal);
+        Assert.Contains("holds no file of a name that is known", Assert.Throws<ArtifactException>(source.ReadHeader).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -202,6 +202,27 @@ public sealed class AddressFetchTests : IAsyncLifetime
         Assert.Contains("is a link that leads out of", (await FetchAsync(cache, From($"hf://org/name@{Commit}"), "v3")).Why, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_folder_behind_a_user_is_fetched_with_that_user_and_shown_and_kept_without()
+    {
+        foreach (var (name, content) in Model) _server.Files[$"/m/{name}"] = content;
+        _server.Instead = context =>
+        {
+            var welcome = context.Request.Headers.Authorization == "Basic bWU6aGlkZGVu" && context.Request.QueryString.Value == "?sig=hidden";
+            if (!welcome) context.Response.StatusCode = 401;
+            return Task.FromResult(!welcome);
+        };
+        var source = $"{_server.Address.Replace("://", "://me:hidden@", StringComparison.Ordinal)}/m/?sig=hidden";
+        await using var cache = Open();
+
+        var fetched = await FetchAsync(cache, From(source));
+
+        AssertFolder(fetched, Model);
+        Assert.DoesNotContain("hidden", From(source).Shown, StringComparison.Ordinal);
+        Assert.All(Directory.EnumerateFiles(_fixture.Folder, ".plimsoll*", SearchOption.AllDirectories), file =>
+            Assert.DoesNotContain("hidden", File.ReadAllText(file), StringComparison.Ordinal));
+    }
+
     [Theory]
     [InlineData("ftp://user:hidden@h/x", "a path, or https://, s3://")]
     [InlineData("hf://name", "hf://ORG/NAME@REVISION/FILE would do")]
