@@ -32,7 +32,15 @@ public static class Architecture
     /// <param name="header">What its reader returned.</param>
     /// <param name="digest">Identity of its content.</param>
     /// <exception cref="ArtifactException">As for <see cref="Weigh"/>.</exception>
-    public static Footprint FootprintOf(ArtifactHeader header, string digest) => ArchitectureFootprint.Of(header, Weigh(header), digest);
+    public static Footprint FootprintOf(ArtifactHeader header, string digest) => FootprintOf(header, Weigh(header), digest);
+
+    /// <summary>The same for a model that was weighed before.</summary>
+    public static Footprint FootprintOf(ArtifactHeader header, WeighedModel model, string digest)
+    {
+        ArgumentNullException.ThrowIfNull(header);
+        ArgumentNullException.ThrowIfNull(model);
+        return ArchitectureFootprint.Of(header, model, digest);
+    }
 
     private static WeighedModel WeighChecked(ArtifactHeader header)
     {
