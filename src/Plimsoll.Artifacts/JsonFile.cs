@@ -21,7 +21,7 @@ internal static class JsonFile
         try
         {
             var options = new JsonDocumentOptions { MaxDepth = DepthMax, AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip };
-            var document = JsonDocument.Parse(text, options);
+            var document = JsonDocument.Parse(JsonNumbers.Finite(text), options);
             if (document.RootElement.ValueKind == JsonValueKind.Object && HasNames(document.RootElement))
                 return document;
             document.Dispose();

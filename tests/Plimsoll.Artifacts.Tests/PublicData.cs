@@ -16,8 +16,11 @@ internal static class PublicData
     }
 
     /// <summary>A configuration that the repository keeps for its benchmark of footprints.</summary>
-    public static string Configuration(string name) => File.ReadAllText(
-        Path.Combine(Repository(), "bench", "Plimsoll.Footprints", "configs", name.Replace("/", "--", StringComparison.Ordinal) + ".json"));
+    public static string Configuration(string name) =>
+        File.ReadAllText(Path.Combine(Configurations, name.Replace("/", "--", StringComparison.Ordinal) + ".json"));
+
+    /// <summary>The folder of those configurations.</summary>
+    public static string Configurations => Path.Combine(Repository(), "bench", "Plimsoll.Footprints", "configs");
 
     private static string Beside() => Path.Combine(Path.GetDirectoryName(Repository())!, "shared", "data");
 

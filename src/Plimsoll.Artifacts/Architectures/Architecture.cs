@@ -18,17 +18,59 @@ public static class Architecture
     public static WeighedModel Weigh(ArtifactHeader header)
     {
         ArgumentNullException.ThrowIfNull(header);
-        if (header.Tensors.IsEmpty && !header.Parts.IsEmpty)
-            return WeighedParts.Of(header);
-        var read = ReadModel.Of(header);
-        return header.Tensors.IsEmpty ? FromConfiguration(header, read) : FromTensors(header, read);
+        try
+        {
+            return WeighChecked(header);
+        }
+        catch (OverflowException wrong)
+        {
+            throw new ArtifactException($"{header.Source} describes more than 8 EiB of weights: a size in its header or config.json is wrong.", wrong);
+        }
     }
 
     /// <summary>Weighs an artefact and fills a footprint with it, each number with where it comes from.</summary>
     /// <param name="header">What its reader returned.</param>
     /// <param name="digest">Identity of its content.</param>
     /// <exception cref="ArtifactException">As for <see cref="Weigh"/>.</exception>
-    public static Footprint FootprintOf(ArtifactHeader header, string digest) => ArchitectureFootprint.Of(header, Weigh(header), digest);
+    public static Footprint FootprintOf(ArtifactHeader header, string digest) => FootprintOf(header, Weigh(header), digest);
+
+    /// <summary>The same for a model that was weighed before.</summary>
+    public static Footprint FootprintOf(ArtifactHeader header, WeighedModel model, string digest)
+    {
+        ArgumentNullException.ThrowIfNull(header);
+        ArgumentNullException.ThrowIfNull(model);
+        return ArchitectureFootprint.Of(header, model, digest);
+    }
+
+    private static WeighedModel WeighChecked(ArtifactHeader header)
+    {
+        if (header.Tensors.IsEmpty && !header.Parts.IsEmpty)
+            return WeighedParts.Of(header);
+        if (header.Tensors.IsEmpty && (header.StorageBytes is not null || header.Config is null) && !header.Files.IsEmpty)
+            return BytesAlone(header);
+        var read = ReadModel.Of(header);
+        return header.Tensors.IsEmpty ? FromConfiguration(header, read) : FromTensors(header, read);
+    }
+
+    // No tensor and no configuration: what the files take is all there is, and no weight takes more.
+    private static WeighedModel BytesAlone(ArtifactHeader header)
+    {
+        var read = ReadModel.Of(header with { Tensors = [new StoredTensor("all", "uint8", [1], 1)] });
+        var bytes = header.StorageBytes ?? header.Files.Sum(file => file.Bytes);
+        var exact = header.StorageBytes is not null;
+        return new WeighedModel
+        {
+            Source = FootprintSource.Header,
+            Parameters = 0,
+            ActiveParameters = 0,
+            Weights = new Bytes(bytes),
+            LargestTensor = Bytes.Zero,
+            ByDtype = [],
+            Components = [new ComponentWeight("other", 0, new Bytes(bytes))],
+            Notes = [.. header.Notes, .. read.Notes, "Parameters and tensors are not known."],
+            Provenance = [new Provenance("weightBytes", exact ? Certainty.Exact : Certainty.Assumed, exact ? "sizes of the stored weights" : "bytes on disk: weights take no more")],
+        };
+    }
 
     private static WeighedModel FromConfiguration(ArtifactHeader header, ReadModel read)
     {
@@ -61,6 +103,10 @@ public static class Architecture
             ledger.Add(new WeighedTensor(tensor.Name, tensor.Dtype, parameters, tensor.Bytes, 1));
             largest = Math.Max(largest, tensor.Bytes);
         }
+
+        // A projector for images lies in a file of its own beside a GGUF model.
+        foreach (var tensor in header.Parts.SelectMany(part => part.Header.Tensors))
+            ledger.Add(new WeighedTensor(tensor.Name, tensor.Dtype, StoredParameters.Of(tensor, 0, pairsInInt8: false), tensor.Bytes, 1));
 
         if (read.Spec is { Tied: true, Task: ModelTask.Generate } && ledger.HasHead)
             ledger.DropHead();

@@ -28,7 +28,7 @@ internal static class ArchitectureFootprint
             StatePerSequence = new Bytes(PerSequence(model.Shape, elementBytes)),
             HostLoadPeak = peak,
             HostSteady = steady,
-            TrainingCheckpoint = new Bytes(checked(model.Parameters * CheckpointBytesPerParameter)),
+            TrainingCheckpoint = new Bytes((long)Int128.Min(long.MaxValue, (Int128)model.Parameters * CheckpointBytesPerParameter)),
             Shape = model.Shape,
             Provenance = [.. model.Provenance.AddRange(
                 stored >= model.Weights.Value && !header.Files.IsEmpty

@@ -18,7 +18,7 @@ internal static class Dtypes
         ["float8_e5m2fnuz"] = 8,
         ["float6_e2m3fn"] = 6,
         ["float6_e3m2fn"] = 6,
-        ["float4_e2m1fn_x2"] = 8,
+        ["float4_e2m1fn_x2"] = 4,
         ["float4_e2m1fn"] = 4,
         ["int64"] = 64,
         ["int32"] = 32,

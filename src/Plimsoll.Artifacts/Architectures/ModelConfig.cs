@@ -12,7 +12,6 @@ internal sealed class ModelConfig
     // A width, a vocabulary or a count beyond this is a mistake or an attack: the largest published vocabulary has
     // 262,208 entries, the largest position count 10,485,760.
     private const long NumberMax = 1L << 28;
-    private const int DepthMax = 32;
     private const int TextMax = 64 * 1024 * 1024;
 
     private readonly string _path;
@@ -37,17 +36,8 @@ internal sealed class ModelConfig
         ArgumentNullException.ThrowIfNull(text);
         if (text.Length > TextMax)
             throw new ArtifactException($"{file} has {text.Length} characters; a configuration has at most {TextMax}.");
-        try
-        {
-            using var document = JsonDocument.Parse(JsonNumbers.Finite(text), new JsonDocumentOptions { MaxDepth = DepthMax });
-            return document.RootElement.ValueKind == JsonValueKind.Object
-                ? new ModelConfig(file, "", document.RootElement.Clone())
-                : throw new ArtifactException($"{file} holds {Kind(document.RootElement)} where a JSON object is expected.");
-        }
-        catch (JsonException wrong)
-        {
-            throw new ArtifactException($"{file} cannot be read as JSON: {wrong.Message}", wrong);
-        }
+        using var document = JsonFile.Parse(file, text);
+        return new ModelConfig(file, "", document.RootElement.Clone());
     }
 
     /// <summary>The first of the named objects that is there; null for none.</summary>
@@ -78,9 +68,14 @@ internal sealed class ModelConfig
         ? Math.Min(labels.EnumerateObject().Count(), 1 << 20) : null;
 
     /// <summary>The object's members that are objects themselves, by name.</summary>
-    public IEnumerable<KeyValuePair<string, ModelConfig>> Members() =>
-        _fields.EnumerateObject().Where(member => member.Value.ValueKind == JsonValueKind.Object)
-            .Select(member => KeyValuePair.Create(member.Name, new ModelConfig(File, _path + member.Name + ".", member.Value)));
+    public IEnumerable<KeyValuePair<string, ModelConfig>> Members()
+    {
+        foreach (var member in _fields.EnumerateObject())
+        {
+            if (member.Value.ValueKind == JsonValueKind.Object && NameOf(member) is { } name)
+                yield return KeyValuePair.Create(name, new ModelConfig(File, $"{_path}{name}.", member.Value));
+        }
+    }
 
     /// <summary>The same, with whole numbers an architecture takes where the file does not say.</summary>
     public ModelConfig With(params ReadOnlySpan<(string Name, int Value)> defaults) =>
@@ -151,7 +146,7 @@ internal sealed class ModelConfig
         foreach (var name in names)
         {
             if (Find(name) is { } value)
-                return value.ValueKind == JsonValueKind.String ? value.GetString() : throw Wrong(name, value, "a string");
+                return value.ValueKind == JsonValueKind.String && JsonFile.TextOf(value) is { } text ? text : throw Wrong(name, value, "a string");
         }
 
         return null;
@@ -183,7 +178,7 @@ internal sealed class ModelConfig
 
     /// <summary>Strings of an array, others left out; empty when it is not there.</summary>
     public ImmutableArray<string> Texts(string name) => Find(name) is { ValueKind: JsonValueKind.Array } value
-        ? [.. Items(name, value).Where(item => item.ValueKind == JsonValueKind.String).Select(item => item.GetString()!)]
+        ? [.. Items(name, value).Where(item => item.ValueKind == JsonValueKind.String).Select(JsonFile.TextOf).OfType<string>()]
         : [];
 
     /// <summary>An error about one field, in one sentence.</summary>
@@ -212,8 +207,32 @@ internal sealed class ModelConfig
             : throw Wrong(name, value, $"a whole number from 0 to {NumberMax}");
     }
 
-    private JsonElement? Find(string name) => name == "model_type" && _type is not null ? _type
-        : _fields.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+    private JsonElement? Find(string name)
+    {
+        if (name == "model_type" && _type is not null)
+            return _type;
+        try
+        {
+            return _fields.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+        }
+        catch (InvalidOperationException e)
+        {
+            // An escaped half of a surrogate pair among the names.
+            throw new ArtifactException($"{File}: a name beside {_path}{name} is not Unicode.", e);
+        }
+    }
+
+    private static string? NameOf(JsonProperty member)
+    {
+        try
+        {
+            return member.Name;
+        }
+        catch (InvalidOperationException)
+        {
+            return null;
+        }
+    }
 
     private ArtifactException Wrong(string name, JsonElement value, string expected) => Wrong(name, Kind(value), expected);
 
@@ -221,6 +240,6 @@ internal sealed class ModelConfig
     {
         JsonValueKind.Object => "an object",
         JsonValueKind.Array => "an array",
-        _ => value.GetRawText() is { Length: <= 40 } text ? text : "a long text",
+        _ => value.GetRawText() is { Length: <= 40 } text ? text : "a long text or number",
     };
 }

@@ -28,7 +28,6 @@ internal static class StoredParameters
             "uint8" when leaf is "weight" or "weight_packed" || leaf.EndsWith("_blocks") || leaf.EndsWith("_proj") => checked(tensor.Elements * 2),
             "int8" when pairsInInt8 => checked(tensor.Elements * 2),
             "int8" => tensor.Elements,
-            "float4_e2m1fn_x2" => checked(tensor.Elements * 2),
             _ when Dtypes.IsInteger(tensor.Dtype) => 0,
             _ => tensor.Elements,
         };

@@ -172,6 +172,30 @@ internal sealed record HandTyped(string Model, int Layers, int Experts, string D
         ("lm_head.weight", [102400, 2048]),
     ]);
 
+    public static HandTyped Named(string name) => name switch
+    {
+        "Llama2" => Llama2,
+        "Qwen25" => Qwen25,
+        "Mixtral" => Mixtral,
+        "Gemma2" => Gemma2,
+        "Phi2" => Phi2,
+        "Gpt2" => Gpt2,
+        "GptOss" => GptOss,
+        _ => DeepSeekLite,
+    };
+
+    /// <summary>The model's published configuration, as far as it bears on weight.</summary>
+    public static string Configuration(HandTyped typed) => typed.Model switch
+    {
+        "gpt2" => """{"architectures":["GPT2LMHeadModel"],"model_type":"gpt2","n_ctx":1024,"n_embd":768,"n_head":12,"n_layer":12,"n_positions":1024,"vocab_size":50257}""",
+        "Qwen/Qwen2.5-1.5B" => """
+            {"architectures":["Qwen2ForCausalLM"],"model_type":"qwen2","hidden_size":1536,"intermediate_size":8960,"max_position_embeddings":131072,
+             "num_attention_heads":12,"num_hidden_layers":28,"num_key_value_heads":2,"tie_word_embeddings":true,"torch_dtype":"bfloat16","vocab_size":151936}
+            """,
+        "mistralai/Mixtral-8x7B-v0.1" => PublicData.Configuration("mistralai/Mixtral-8x7B-Instruct-v0.1"),
+        _ => PublicData.Configuration(typed.Model),
+    };
+
     /// <summary>Every tensor, written out.</summary>
     public IEnumerable<StoredTensor> Written()
     {

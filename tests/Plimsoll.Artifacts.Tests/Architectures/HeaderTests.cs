@@ -19,7 +19,7 @@ public sealed class HeaderTests
     [InlineData("DeepSeekLite", 15_706_484_224, 31_412_968_448)]
     public void Tensors_typed_by_hand_give_the_published_count_and_their_bytes(string model, long parameters, long bytes)
     {
-        var weighed = Architecture.Weigh(Header(Typed(model), config: null));
+        var weighed = Architecture.Weigh(Header(HandTyped.Named(model), config: null));
         Assert.Equal(parameters, weighed.Parameters);
         Assert.Equal(bytes, weighed.Weights.Value);
         Assert.Equal(FootprintSource.Header, weighed.Source);
@@ -30,8 +30,8 @@ public sealed class HeaderTests
     [MemberData(nameof(Models))]
     public void A_configuration_gives_what_the_tensors_give_part_by_part(string model)
     {
-        var typed = Typed(model);
-        var config = Configuration(typed);
+        var typed = HandTyped.Named(model);
+        var config = HandTyped.Configuration(typed);
         var (listed, written) = (Architecture.Weigh(Header(typed, config)), Weighing.Model(config));
         Assert.Equal(written.Parameters, listed.Parameters);
         Assert.Equal(written.ActiveParameters, listed.ActiveParameters);
@@ -55,7 +55,7 @@ public sealed class HeaderTests
     public void A_head_stored_beside_the_embedding_it_equals_is_counted_once()
     {
         var typed = HandTyped.Qwen25;
-        var header = Header(typed, Configuration(typed));
+        var header = Header(typed, HandTyped.Configuration(typed));
         var twice = header with { Tensors = header.Tensors.Add(new StoredTensor("lm_head.weight", "bfloat16", [151936, 1536], 466_747_392)) };
         var weighed = Architecture.Weigh(twice);
         Assert.Equal(1_543_714_304, weighed.Parameters);
@@ -106,18 +106,6 @@ public sealed class HeaderTests
 
     private static StoredTensor Tensor(string name, long rows, long columns) => new(name, "bfloat16", [rows, columns], rows * columns * 2);
 
-    private static HandTyped Typed(string name) => name switch
-    {
-        "Llama2" => HandTyped.Llama2,
-        "Qwen25" => HandTyped.Qwen25,
-        "Mixtral" => HandTyped.Mixtral,
-        "Gemma2" => HandTyped.Gemma2,
-        "Phi2" => HandTyped.Phi2,
-        "Gpt2" => HandTyped.Gpt2,
-        "GptOss" => HandTyped.GptOss,
-        _ => HandTyped.DeepSeekLite,
-    };
-
     private static ArtifactHeader Header(HandTyped typed, string? config) => new()
     {
         Format = ArtifactFormat.HuggingFace,
@@ -125,16 +113,5 @@ public sealed class HeaderTests
         Files = [],
         Config = config,
         Tensors = [.. typed.Written()],
-    };
-
-    private static string Configuration(HandTyped typed) => typed.Model switch
-    {
-        "gpt2" => """{"architectures":["GPT2LMHeadModel"],"model_type":"gpt2","n_ctx":1024,"n_embd":768,"n_head":12,"n_layer":12,"n_positions":1024,"vocab_size":50257}""",
-        "Qwen/Qwen2.5-1.5B" => """
-            {"architectures":["Qwen2ForCausalLM"],"model_type":"qwen2","hidden_size":1536,"intermediate_size":8960,"max_position_embeddings":131072,
-             "num_attention_heads":12,"num_hidden_layers":28,"num_key_value_heads":2,"tie_word_embeddings":true,"torch_dtype":"bfloat16","vocab_size":151936}
-            """,
-        "mistralai/Mixtral-8x7B-v0.1" => PublicData.Configuration("mistralai/Mixtral-8x7B-Instruct-v0.1"),
-        _ => PublicData.Configuration(typed.Model),
     };
 }

@@ -1,0 +1,107 @@
+using System.Text;
+using CsCheck;
+
+namespace Plimsoll.Artifacts.Tests.Architectures;
+
+/// <summary>Configurations from strangers: what is refused, and in which words.</summary>
+public sealed class ConfigurationTests
+{
+    private const string Small = """
+        {"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":64,"intermediate_size":128,
+         "num_attention_heads":4,"num_hidden_layers":2,"vocab_size":100,"torch_dtype":"bfloat16"}
+        """;
+
+    [Theory]
+    [InlineData("\"hidden_size\":64", "\"hidden_size\":-1", "config.json: hidden_size is -1; expected a whole number from 0 to 268435456.")]
+    [InlineData("\"hidden_size\":64", "\"hidden_size\":1e300", "config.json: hidden_size is 1e300; expected a whole number of at most 268435456.")]
+    [InlineData("\"hidden_size\":64", "\"hidden_size\":4611686018427387904", "config.json: hidden_size is 4611686018427387904; expected a whole number from 0 to 268435456.")]
+    [InlineData("\"hidden_size\":64", "\"hidden_size\":\"64\"", "config.json: hidden_size is \"64\"; expected a whole number.")]
+    [InlineData("\"hidden_size\":64", "\"hidden_size\":63", "config.json: hidden_size is 63; expected a multiple of num_attention_heads (4), or a head_dim beside it.")]
+    [InlineData("\"num_hidden_layers\":2", "\"num_hidden_layers\":1000000", "config.json: num_hidden_layers is 1000000; expected at most 4096.")]
+    [InlineData("\"num_hidden_layers\":2", "\"num_hidden_layers\":0", "config.json: num_hidden_layers is 0; it must be above 0.")]
+    [InlineData("\"num_attention_heads\":4", "\"num_attention_heads\":0", "config.json has no num_attention_heads above 0, which its architecture needs.")]
+    [InlineData("\"vocab_size\":100,", "", "config.json has no vocab_size, which its architecture needs.")]
+    [InlineData("\"vocab_size\":100", "\"vocab_size\":100,\"layer_types\":[\"full_attention\"]", "config.json: layer_types is 1 entries; expected one for each of 2 layers.")]
+    [InlineData("\"vocab_size\":100", "\"vocab_size\":100,\"quantization_config\":{\"quant_method\":\"new\"}", "config.json: quantization_config.quant_method is new; known are fp8, compressed-tensors, gptq, awq, bitsandbytes, mxfp4 and modelopt.")]
+    [InlineData("\"vocab_size\":100", "\"vocab_size\":100,\"quantization_config\":{\"quant_method\":\"gptq\",\"bits\":5}", "config.json: quantization_config.bits is 5; expected 2, 3, 4 or 8.")]
+    public void A_field_that_cannot_be_is_named(string field, string instead, string message)
+    {
+        var config = Small.Replace(field, instead, StringComparison.Ordinal);
+        Assert.NotEqual(Small, config);
+        Assert.Equal(message, Assert.Throws<ArtifactException>(() => Weighing.Model(config)).Message);
+    }
+
+    [Fact]
+    public void Sizes_whose_product_is_beyond_any_disk_are_refused()
+    {
+        var config = """
+            {"model_type":"mixtral","hidden_size":268435456,"intermediate_size":268435456,"num_attention_heads":1,
+             "num_hidden_layers":4096,"num_local_experts":65536,"num_experts_per_tok":1,"vocab_size":268435456}
+            """;
+        Assert.Equal("model describes more than 8 EiB of weights: a size in its header or config.json is wrong.", Assert.Throws<ArtifactException>(() => Weighing.Model(config)).Message);
+    }
+
+    [Fact]
+    public void An_architecture_that_is_not_known_is_estimated_from_the_usual_fields_and_says_so()
+    {
+        var known = Weighing.Model(Small);
+        var unknown = Weighing.Model(Small.Replace("LlamaForCausalLM", "NewForCausalLM", StringComparison.Ordinal).Replace("\"llama\"", "\"new\"", StringComparison.Ordinal));
+        Assert.Equal(known.Parameters, unknown.Parameters);
+        Assert.True(unknown.Estimated);
+        Assert.All(unknown.Provenance, one => Assert.Equal(Certainty.Assumed, one.Certainty));
+        var refused = Assert.Throws<ArtifactException>(() => Weighing.Model("""{"architectures":["NewForCausalLM"],"hidden_size":64}"""));
+        Assert.Equal("config.json names NewForCausalLM as its architecture, which is not known, and lacks num_hidden_layers, num_attention_heads, intermediate_size, vocab_size to estimate it from.", refused.Message);
+    }
+
+    [Fact]
+    public void Infinity_and_nan_as_python_writes_them_are_read_as_nothing()
+    {
+        var config = Small.Replace("\"vocab_size\":100", "\"vocab_size\":100,\"time_step_limit\":[0.0,Infinity],\"x\":-Infinity,\"y\":NaN,\"name\":\"NaN and Infinity\"", StringComparison.Ordinal);
+        Assert.Equal(Weighing.Model(Small).Parameters, Weighing.Model(config).Parameters);
+    }
+
+    [Fact]
+    public void A_configuration_deeper_than_any_is_refused()
+    {
+        var deep = new StringBuilder("{\"a\":").Insert(0, "", 0).Append('[', 200_000).Append(']', 200_000).Append('}').ToString();
+        Assert.StartsWith("config.json is no configuration", Assert.Throws<ArtifactException>(() => Weighing.Model(deep)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_module_pattern_that_would_take_forever_is_matched_in_linear_time_or_refused()
+    {
+        var quantized = Small.Replace("\"vocab_size\":100", """
+            "vocab_size":100,"quantization_config":{"quant_method":"compressed-tensors","format":"int-quantized","ignore":["re:(a+)+$","*a*a*a*a*a*a*a*a*b"],
+            "config_groups":{"group_0":{"targets":["Linear"],"weights":{"num_bits":8,"type":"int","strategy":"channel"}}}}
+            """, StringComparison.Ordinal);
+        Assert.Equal("int8", Weighing.Model(quantized).Shape!.Quantization);
+        var behind = quantized.Replace("re:(a+)+$", "re:(a)\\\\1", StringComparison.Ordinal);
+        Assert.StartsWith("config.json has the module pattern re:(a)\\1, which cannot be matched", Assert.Throws<ArtifactException>(() => Weighing.Model(behind)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_configuration_changed_anywhere_weighs_or_is_refused_in_words()
+    {
+        var configs = Directory.EnumerateFiles(PublicData.Configurations, "*.json").Order(StringComparer.Ordinal).Select(File.ReadAllText).ToArray();
+        var replacements = new[] { "", "0", "-1", "null", "true", "\"x\"", "[]", "{}", "9223372036854775808", "1e-9", "[[1,2],[3]]", "{\"a\":{\"b\":[1]}}" };
+        Gen.Select(Gen.Int[0, configs.Length - 1], Gen.Double[0, 1], Gen.Int[0, replacements.Length - 1], Gen.Int[0, 12]).Sample((which, where, what, length) =>
+        {
+            var text = configs[which];
+            var at = (int)(where * (text.Length - 1));
+            var end = Math.Min(text.Length, at + length);
+            // A value in place of another where there is one, else a cut of the text.
+            var colon = text.IndexOf(": ", at, StringComparison.Ordinal);
+            var comma = colon < 0 ? -1 : text.IndexOfAny([',', '\n'], colon);
+            var changed = colon >= 0 && comma > 0 ? text[..(colon + 2)] + replacements[what] + text[comma..] : text[..at] + replacements[what] + text[end..];
+            try
+            {
+                var weighed = Weighing.Model(changed);
+                Assert.True(weighed.Parameters >= 0 && weighed.Weights.Value >= 0);
+            }
+            catch (ArtifactException refused)
+            {
+                Assert.NotEmpty(refused.Message);
+            }
+        }, iter: 2000, threads: 1);
+    }
+}

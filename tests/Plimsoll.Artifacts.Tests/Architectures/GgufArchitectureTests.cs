@@ -1,0 +1,87 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll.Artifacts.Tests.Architectures;
+
+public sealed class GgufArchitectureTests
+{
+    [Fact]
+    public void A_quantised_llama_says_what_it_keeps_and_how_it_splits()
+    {
+        var weighed = Architecture.Weigh(Header(
+        [
+            ("general.architecture", "llama"), ("llama.block_count", "2"), ("llama.embedding_length", "256"), ("llama.feed_forward_length", "512"),
+            ("llama.attention.head_count", "4"), ("llama.attention.head_count_kv", "2"), ("llama.context_length", "4096"),
+            ("llama.rope.dimension_count", "64"), ("tokenizer.ggml.tokens.count", "1000"),
+        ],
+        [
+            Tensor("token_embd.weight", "Q4_K", 144_000, 1000, 256), Tensor("output_norm.weight", "F32", 1024, 256), Tensor("output.weight", "Q6_K", 210_000, 1000, 256),
+            .. Enumerable.Range(0, 2).SelectMany(i => new[]
+            {
+                Tensor($"blk.{i}.attn_q.weight", "Q4_K", 36_864, 256, 256), Tensor($"blk.{i}.attn_k.weight", "Q4_K", 18_432, 128, 256),
+                Tensor($"blk.{i}.attn_v.weight", "Q6_K", 26_880, 128, 256), Tensor($"blk.{i}.attn_output.weight", "Q4_K", 36_864, 256, 256),
+                Tensor($"blk.{i}.attn_norm.weight", "F32", 1024, 256), Tensor($"blk.{i}.ffn_gate.weight", "Q4_K", 73_728, 512, 256),
+                Tensor($"blk.{i}.ffn_up.weight", "Q4_K", 73_728, 512, 256), Tensor($"blk.{i}.ffn_down.weight", "Q4_K", 73_728, 256, 512),
+                Tensor($"blk.{i}.ffn_norm.weight", "F32", 1024, 256),
+            }),
+        ]));
+        var shape = weighed.Shape!;
+        // 2 × 256,000 + 256 + 2 × (2 × 65,536 + 2 × 32,768 + 3 × 131,072 + 2 × 256).
+        Assert.Equal(1_692_928, weighed.Parameters);
+        Assert.Equal(("llama", 256, 1000, 4096, 64, "gguf"), (shape.Architecture, shape.HiddenSize, shape.VocabularySize, shape.MaxPositions, shape.RotaryWidth, shape.Quantization));
+        var run = Assert.Single(shape.Layers);
+        Assert.Equal((2, 512, 2L * (64 + 64)), (run.Count, run.ActiveWidth, run.Cache.ElementsPerToken));
+        Assert.Equal(["attention Tensor Q4_K", "attention KeyValueHeads Q4_K", "attention KeyValueHeads Q6_K", "mlp Tensor Q4_K", "norm Replicated F32"],
+            run.Weights.Select(group => $"{group.Component} {group.Split} {group.Dtype}"));
+        Assert.False(shape.TiedEmbeddings);
+        // 2 layers × 2 heads × 128 elements × 2 bytes.
+        Assert.Equal(1024, Architecture.FootprintOf(Header([.. Keys(2)], [Tensor("token_embd.weight", "F16", 512, 1, 256)]), "d").KvPerToken.Value);
+    }
+
+    [Fact]
+    public void Experts_windows_and_heads_by_block_are_read_from_the_keys()
+    {
+        var weighed = Architecture.Weigh(Header(
+        [
+            ("general.architecture", "gpt-oss"), ("gpt-oss.block_count", "2"), ("gpt-oss.embedding_length", "256"), ("gpt-oss.feed_forward_length", "128"),
+            ("gpt-oss.attention.head_count", "4"), ("gpt-oss.attention.head_count_kv", "2,1"), ("gpt-oss.attention.key_length", "32"),
+            ("gpt-oss.attention.value_length", "32"), ("gpt-oss.attention.sliding_window", "128"), ("gpt-oss.expert_count", "8"), ("gpt-oss.expert_used_count", "2"),
+        ],
+        [
+            Tensor("token_embd.weight", "F16", 51_200, 100, 256),
+            Tensor("blk.0.ffn_gate_exps.weight", "MXFP4", 139_264, 8, 128, 256), Tensor("blk.1.ffn_gate_exps.weight", "MXFP4", 139_264, 8, 128, 256),
+            Tensor("blk.0.ffn_gate_inp.weight", "F32", 8_192, 8, 256), Tensor("blk.1.ffn_gate_inp.weight", "F32", 8_192, 8, 256),
+        ]));
+        Assert.Equal([(128, 128L), (null, 64L)], weighed.Shape!.Layers.Select(run => (run.Cache.Window, run.Cache.ElementsPerToken)));
+        Assert.All(weighed.Shape.Layers, run => Assert.Equal((8, 2, 128, 256), (run.Experts, run.ExpertsPerToken, run.ExpertWidth, run.ActiveWidth)));
+        // 25,600 + 2 × (262,144 + 2,048); a token passes 2 of 8 experts.
+        Assert.Equal(553_984, weighed.Parameters);
+        Assert.Equal(160_768, weighed.ActiveParameters);
+        Assert.True(weighed.Shape.TiedEmbeddings);
+    }
+
+    [Fact]
+    public void A_header_that_names_no_architecture_still_gives_exact_bytes()
+    {
+        var weighed = Architecture.Weigh(Header([("general.architecture", "new")], [Tensor("blk.0.attn_q.weight", "Q8_0", 69_632, 256, 256)]));
+        Assert.Equal((65_536, 69_632), (weighed.Parameters, weighed.Weights.Value));
+        Assert.Null(weighed.Shape);
+        Assert.Contains("names no architecture", Assert.Single(weighed.Notes), StringComparison.Ordinal);
+    }
+
+    private static IEnumerable<(string, string)> Keys(int kv) =>
+    [
+        ("general.architecture", "llama"), ("llama.block_count", "2"), ("llama.embedding_length", "256"), ("llama.attention.head_count", "4"),
+        ("llama.attention.head_count_kv", $"{kv}"),
+    ];
+
+    private static ArtifactHeader Header((string Key, string Value)[] metadata, StoredTensor[] tensors) => new()
+    {
+        Format = ArtifactFormat.Gguf,
+        Source = "m.gguf",
+        Files = [],
+        Metadata = metadata.ToImmutableDictionary(pair => pair.Key, pair => pair.Value),
+        Tensors = [.. tensors],
+    };
+
+    private static StoredTensor Tensor(string name, string dtype, long bytes, params long[] shape) => new(name, dtype, [.. shape], bytes);
+}
