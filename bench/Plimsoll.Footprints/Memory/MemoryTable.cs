@@ -15,6 +15,15 @@ internal static class MemoryTable
             $"vLLM 0.19.0 on H100 80 GB: {runs.Count} start-ups, {calibration.Count} to fit on, {validation.Count} to judge by. "
             + "Weights and totals in GiB per device; tokens of keys and values as the engine reports them. "
             + "The total is weights, working set and overhead: all but keys and values.");
+        text.AppendLine().AppendLine(
+            "Coefficients are fitted on the calibration rows alone (`dotnet run --project bench/Plimsoll.Footprints -- refit` "
+            + "prints them beside those in use); rules come from the engine's source. Plain medians: weights as stored over "
+            + "the devices, and the calibration rows' median working set and overhead. KAITO's constants: weights × 1.02, "
+            + "2.3 GiB and 5 % of the share, at the start-up's own fraction instead of its 84 %. None of the three knows "
+            + "what an engine loads, so a model quantised on the way in or split unevenly is as they see it.");
+        text.AppendLine().AppendLine(
+            "Written by `dotnet run --project bench/Plimsoll.Footprints -- memory docs/benchmarks/footprint.md`, with "
+            + "`PLIMSOLL_DATA` naming the folder of measurements.");
         if (unknown.Count > 0) text.AppendLine().AppendLine($"Not weighed, no configuration at hand: {string.Join(", ", unknown.Distinct())}.");
         Summary(text, "Validation", validation, calibration);
         Summary(text, "Calibration (what the coefficients were fitted on; not a result)", calibration, calibration);

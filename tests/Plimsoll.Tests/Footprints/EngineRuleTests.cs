@@ -52,6 +52,58 @@ public class EngineRuleTests
     }
 
     [Fact]
+    public void Llama_cpp_reserves_what_its_log_says_for_llama_3_8b()
+    {
+        // Its log: "compute buffer size = 258.50 MiB", and 64 MiB of keys and values for 512 tokens, 256 for 2,048.
+        var report = Fit.Of(HandShapes.Llama31(), Variant("llama.cpp") with { Context = 512, Concurrency = 1 });
+        Assert.Equal(Bytes.MiB(258.5), report.PerDevice.Activation.Bytes);
+        Assert.Equal(Bytes.MiB(64), report.PerDevice.Kv.Bytes);
+        var longer = Fit.Of(HandShapes.Llama31(), Variant("llama.cpp") with { Context = 512, Concurrency = 4 });
+        Assert.Equal(Bytes.MiB(256), longer.PerDevice.Kv.Bytes);
+    }
+
+    [Fact]
+    public void Q8_0_keys_and_values_take_34_bytes_for_32()
+    {
+        var report = Fit.Of(
+            HandShapes.Llama31(), Variant("llama.cpp") with { Context = 512, Concurrency = 1, KvDtype = "q8_0" });
+        Assert.Equal(Bytes.MiB(34), report.PerDevice.Kv.Bytes);
+    }
+
+    [Fact]
+    public void Tgi_plans_with_nine_tenths_of_the_device_and_keeps_every_token_of_windowed_layers()
+    {
+        var shape = HandShapes.WindowedShape();
+        var report = Fit.Of(HandShapes.Of(shape), Variant("tgi"));
+        Assert.Equal(0.9, report.Variant.MemoryFraction);
+
+        // 62 layers × (keys and values) 2 × 16 heads × 128 × 2 bytes.
+        Assert.Equal(62L * 8192, report.KvBytesPerToken.Value);
+        Assert.Equal(4 * 8192L * 62 * 8192, report.PerDevice.Kv.Bytes.Value);
+    }
+
+    [Fact]
+    public void A_state_takes_one_block_and_blocks_grow_until_it_fits()
+    {
+        // 3 layers of keys and values (4,096 bytes a token) and 9 of states (1 MiB): a block of 256 tokens is as large.
+        var shape = HandShapes.Llama31Shape();
+        var attention = shape.Layers[0] with { Count = 3, Cache = shape.Layers[0].Cache };
+        var state = shape.Layers[0] with
+        {
+            First = 3,
+            Count = 9,
+            Cache = new LayerCache { Kind = CacheKind.State, StateElements = 1 << 19, StateElementBytes = 2 },
+        };
+        shape = shape with { Layers = [attention, state] };
+        var pages = CachePages.Of(shape, Variant("vllm"), StageLayers.Of(shape, 1)[0], 8192);
+        Assert.Equal(256, pages.BlockTokens);
+        Assert.Equal(3L << 20, pages.BlockBytes);
+
+        // 8,192 tokens are 32 blocks of the attention's group, and one block of each of three groups of states.
+        Assert.Equal(32 + 3, pages.Blocks(8192));
+    }
+
+    [Fact]
     public void Batches_are_large_on_large_devices_other_than_an_a100()
     {
         Assert.True(ServingEngine.TryParse("vllm", out var engine));

@@ -30,7 +30,8 @@ internal static class LoadedWeights
         var beside = RotaryTable(shape, runWidth) + Absorbed(shape, variant, stage, runWidth);
         var unused = AllocatorWaste.Of(shape, variant, stage, runWidth);
         return new MemoryTerm(
-            new Bytes((long)Math.Ceiling(bytes + beside + unused)), Certainty.Exact,
+            new Bytes((long)Math.Ceiling(bytes + beside + unused)),
+            shape.Quantization == "mxfp4" ? Certainty.Fitted : Certainty.Exact,
             "tensors at the dtype that runs, on the rank that holds most; rotary tables; the allocator's granularity");
     }
 

@@ -12,7 +12,7 @@ internal static class ValidSplit
         if (variant.Concurrency < 1) return $"a concurrency of {variant.Concurrency} serves nobody; 1 is the least";
         if (variant.MemoryFraction is <= 0 or > 1) return $"a memory fraction of {variant.MemoryFraction} is not within 0 and 1";
         if (variant.MemoryShare is <= 0 or > 1) return $"a memory share of {variant.MemoryShare} is not within 0 and 1";
-        if (variant.KvDtype != "auto" && ElementWidth.Of(variant.KvDtype) is null)
+        if (!variant.KvDtype.Equals("auto", StringComparison.OrdinalIgnoreCase) && ElementWidth.Of(variant.KvDtype) is null)
             return $"'{variant.KvDtype}' is no dtype of a key-value cache; fp8, bfloat16, float16 and float32 are";
         if (t % e != 0) return $"experts over {e} ranks don't divide {t} tensor-parallel ranks";
         if (shape is null) return null;
