@@ -31,7 +31,7 @@ public class ArtifactBenchmark
             WriteShard(Path.Combine(_folder, name), name, shard, map);
         }
 
-        File.WriteAllText(Path.Combine(_folder, "model.safetensors.index.json"), $$"""{"weight_map":{{{map}}}}""");
+        File.WriteAllText(Path.Combine(_folder, "model.safetensors.index.json"), "{\"weight_map\":{" + map + "}}");
         var read = ReadFolder();
         if (read.Tensors.Length != Shards * TensorsPerShard || read.Tensors.Sum(tensor => tensor.Bytes) != Shards * ShardBytes)
             throw new InvalidOperationException($"read {read.Tensors.Length} tensors of {read.Tensors.Sum(tensor => tensor.Bytes)} bytes");

@@ -11,10 +11,13 @@ internal static class ShardedWeights
     public static StoredWeights ReadIndexed(ByteSource indexFile, Func<ByteSource, StoredWeights> read)
     {
         var index = ShardIndex.Read(indexFile);
-        var weights = Read(indexFile, [.. index.Shards], read);
+        var names = index.Shards.ToImmutableArray();
+        var parts = ReadParts(indexFile, names, read);
+        var unnamed = Unnamed(indexFile.Name, index, names, parts);
+        var weights = Joined(names, parts);
         var notes = weights.Notes.ToBuilder();
-        if (weights.StorageBytes is null)
-            CheckNames(indexFile.Name, index, weights, notes);
+        if (unnamed.Count > 0)
+            notes.Add($"The shards hold tensors that the index does not name, and they are counted: {Messages.Some(unnamed, 3)}.");
         if (index.TotalBytes is { } claimed && claimed != weights.Bytes)
             notes.Add($"The index claims {claimed} bytes of tensors, and its shards hold {weights.Bytes}.");
         return weights with
@@ -24,43 +27,48 @@ internal static class ShardedWeights
         };
     }
 
-    /// <summary>Reads files beside another that are one model, several at once where they may be, in the order given.</summary>
+    /// <summary>Reads files beside another that are one model and have no index, in the order given.</summary>
     public static StoredWeights Read(ByteSource beside, ImmutableArray<string> names, Func<ByteSource, StoredWeights> read)
     {
-        beside.ExpectBeside(names);
-        return Join(beside.Name, names, beside.ReadsInParallel, name => beside.OpenBeside(name)
-            ?? throw new ArtifactException($"{beside.Name} names the file '{Messages.Shown(name)}', which does not exist."), read);
+        var parts = ReadParts(beside, names, read);
+        var fileOf = new Dictionary<string, int>(StringComparer.Ordinal);
+        for (var i = 0; i < parts.Length; i++)
+        {
+            foreach (var tensor in parts[i].Tensors)
+            {
+                if (!fileOf.TryAdd(tensor.Name, i))
+                {
+                    throw new ArtifactException($"{beside.Name} has tensor '{Messages.Shown(tensor.Name)}', and so has "
+                        + $"'{Messages.Shown(names[i])}' beside it or another of its files.");
+                }
+            }
+        }
+
+        return Joined(names, parts);
     }
 
-    public static StoredWeights Join(
-        string whole, ImmutableArray<string> names, bool parallel, Func<string, ByteSource> open, Func<ByteSource, StoredWeights> read)
+    // Several at once where they may be; of several errors the first file's, whichever thread came first.
+    private static StoredWeights[] ReadParts(ByteSource beside, ImmutableArray<string> names, Func<ByteSource, StoredWeights> read)
     {
+        beside.ExpectBeside(names);
         var parts = new StoredWeights[names.Length];
         var errors = new ArtifactException?[names.Length];
-        if (parallel && names.Length > 1)
+        if (beside.ReadsInParallel && names.Length > 1)
             Parallel.For(0, names.Length, ReadOne);
         else
             for (var i = 0; i < names.Length && (i == 0 || errors[i - 1] is null); i++) ReadOne(i);
-        // The same one each time, whichever thread came first.
-        if (errors.FirstOrDefault(error => error is not null) is { } first)
+        if (Array.Find(errors, error => error is not null) is { } first)
             throw first;
         if (parts.Sum(part => (long)part.Tensors.Length) > TensorsMax)
-            throw new ArtifactException($"{whole} has more than {TensorsMax} tensors, and no more are accepted.");
-        CheckTwice(whole, names, parts);
-        return new StoredWeights
-        {
-            Files = [.. parts.SelectMany((part, i) => part.Files.Select(file => file with { Name = names[i] }))],
-            Tensors = [.. parts.SelectMany(part => part.Tensors)],
-            StorageBytes = parts.Any(part => part.StorageBytes is not null) ? parts.Sum(part => part.Bytes) : null,
-            Metadata = parts.Length > 0 ? parts[0].Metadata : ImmutableDictionary<string, string>.Empty,
-            Notes = [.. parts.SelectMany(part => part.Notes).Distinct()],
-        };
+            throw new ArtifactException($"{beside.Name} has more than {TensorsMax} tensors, and no more are accepted.");
+        return parts;
 
         void ReadOne(int i)
         {
             try
             {
-                using var file = open(names[i]);
+                using var file = beside.OpenBeside(names[i])
+                    ?? throw new ArtifactException($"{beside.Name} names the file '{Messages.Shown(names[i])}', which does not exist.");
                 parts[i] = read(file);
             }
             catch (ArtifactException e)
@@ -70,34 +78,52 @@ internal static class ShardedWeights
         }
     }
 
-    private static void CheckTwice(string whole, ImmutableArray<string> names, StoredWeights[] parts)
+    private static StoredWeights Joined(ImmutableArray<string> names, StoredWeights[] parts)
     {
-        var fileOf = new Dictionary<string, int>(StringComparer.Ordinal);
+        var tensors = ImmutableArray.CreateBuilder<StoredTensor>(parts.Sum(part => part.Tensors.Length));
+        foreach (var part in parts)
+            tensors.AddRange(part.Tensors);
+        return new StoredWeights
+        {
+            Files = [.. parts.SelectMany((part, i) => part.Files.Select(file => file with { Name = names[i] }))],
+            Tensors = tensors.MoveToImmutable(),
+            StorageBytes = parts.Any(part => part.StorageBytes is not null) ? parts.Sum(part => part.Bytes) : null,
+            Metadata = parts[0].Metadata,
+            Notes = [.. parts.SelectMany(part => part.Notes).Distinct()],
+        };
+    }
+
+    // Every tensor must lie in the shard that the index says, and nowhere else. One look-up each: a model of experts stored
+    // one by one has 100,000 of them.
+    private static List<string> Unnamed(string indexName, ShardIndex index, ImmutableArray<string> names, StoredWeights[] parts)
+    {
+        var unnamed = new HashSet<string>(StringComparer.Ordinal);
+        var found = 0;
         for (var i = 0; i < parts.Length; i++)
         {
             foreach (var tensor in parts[i].Tensors)
             {
-                if (!fileOf.TryAdd(tensor.Name, i))
-                {
-                    throw new ArtifactException($"{whole} has tensor '{Messages.Shown(tensor.Name)}' in two files, "
-                        + $"'{Messages.Shown(names[fileOf[tensor.Name]])}' and '{Messages.Shown(names[i])}'.");
-                }
+                var isNamed = index.ShardOf.TryGetValue(tensor.Name, out var shard);
+                if (isNamed && shard == names[i])
+                    found++;
+                else if (isNamed || !unnamed.Add(tensor.Name))
+                    throw new ArtifactException($"{indexName} keeps tensor '{Messages.Shown(tensor.Name)}' in '{Messages.Shown(shard ?? "another shard")}', and '{Messages.Shown(names[i])}' has one too.");
             }
         }
+
+        if (found < index.ShardOf.Count && parts.All(part => part.StorageBytes is null))
+            CheckMissing(indexName, index, parts);
+        return [.. unnamed];
     }
 
-    private static void CheckNames(string indexName, ShardIndex index, StoredWeights weights, ImmutableArray<string>.Builder notes)
+    private static void CheckMissing(string indexName, ShardIndex index, StoredWeights[] parts)
     {
-        var found = weights.Tensors.Select(tensor => tensor.Name).ToHashSet(StringComparer.Ordinal);
-        var missing = index.ShardOf.Keys.Where(name => !found.Contains(name)).Order(StringComparer.Ordinal).ToList();
+        var held = parts.SelectMany(part => part.Tensors.Select(tensor => tensor.Name).Concat(part.SecondNames)).ToHashSet(StringComparer.Ordinal);
+        var missing = index.ShardOf.Keys.Where(name => !held.Contains(name)).Order(StringComparer.Ordinal).ToList();
         if (missing.Count > 0)
         {
             throw new ArtifactException(
                 $"{indexName} names {Messages.Some(missing, 3)}, and '{Messages.Shown(index.ShardOf[missing[0]])}' does not hold it.");
         }
-
-        var unnamed = weights.Tensors.Select(tensor => tensor.Name).Where(name => !index.ShardOf.ContainsKey(name)).ToList();
-        if (unnamed.Count > 0)
-            notes.Add($"The shards hold tensors that the index does not name, and they are counted: {Messages.Some(unnamed, 3)}.");
     }
 }

@@ -10,6 +10,9 @@ internal sealed record StoredWeights
 
     public ImmutableArray<StoredTensor> Tensors { get; init; } = [];
 
+    /// <summary>Names under which the files hold tensors that are not listed, as they take no bytes of their own.</summary>
+    public ImmutableArray<string> SecondNames { get; init; } = [];
+
     /// <summary>See <see cref="ArtifactHeader.StorageBytes"/>.</summary>
     public long? StorageBytes { get; init; }
 

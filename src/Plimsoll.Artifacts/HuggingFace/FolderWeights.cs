@@ -33,7 +33,7 @@ internal static partial class FolderWeights
         if (listed is null)
             return null;
         var others = listed.Order(StringComparer.Ordinal).ToList();
-        if (others.FirstOrDefault(name => Variant().IsMatch(name)) is { } variant)
+        if (others.Where(name => Variant().IsMatch(name)).MinBy(name => !name.Contains(".safetensors", StringComparison.Ordinal)) is { } variant)
             return Noted(ReadNamed(folder, variant)!, $"There is no default set of weights: '{variant}' is read.");
         return ReadLoose(folder, [.. others.Where(name => name.EndsWith(".safetensors", StringComparison.Ordinal) && !IsAdapter(name))])
             ?? others.Where(name => Consolidated().IsMatch(name)).Take(1).Select(name => ReadNamed(folder, name)).FirstOrDefault();

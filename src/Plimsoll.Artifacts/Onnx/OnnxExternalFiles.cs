@@ -45,7 +45,7 @@ internal sealed class OnnxExternalFiles(HeaderFile model)
             || location.Split('/').Contains(".."))
         {
             throw new ArtifactException(
-                $"{model.Path} keeps {what} in '{location}', which leaves the model's folder; that is refused.");
+                $"{model.Path} keeps {what} in '{Messages.Shown(location)}', which leaves the model's folder; that is refused.");
         }
 
         // "./w.bin" and "w.bin" are one file.
@@ -57,7 +57,7 @@ internal sealed class OnnxExternalFiles(HeaderFile model)
         if (name.Length == 0 || model.FileBeside(name) is not { } file)
         {
             throw new ArtifactException(
-                $"{Path.Combine(Path.GetDirectoryName(model.Path) ?? "", name)} does not exist, and {model.Path} keeps {what} in it.");
+                $"{Path.Combine(Path.GetDirectoryName(model.Path) ?? "", Messages.Shown(name))} does not exist, and {model.Path} keeps {what} in it.");
         }
 
         return _files[name] = file;

@@ -21,7 +21,7 @@ internal sealed class OnnxTensorReader(HeaderFile file, ProtobufReader reader, O
         var end = reader.Enter(record, "a tensor");
         while (reader.Next(end, out var field))
             ReadField(field);
-        var what = _name.Length > 0 ? $"tensor '{_name}'" : $"the tensor at byte {record.Start}";
+        var what = _name.Length > 0 ? $"tensor '{Messages.Shown(_name)}'" : $"the tensor at byte {record.Start}";
         var elements = Elements(what);
         if (_type.Bits() == 0 && _type != OnnxDataType.Text)
             throw file.Broken($"{what} has the unknown data type {(int)_type}");

@@ -9,6 +9,8 @@ internal sealed class PyTorchTensors(HeaderFile file, Dictionary<string, ZipEntr
     private static readonly ImmutableArray<string> ModelKeys = ["state_dict", "model_state_dict", "model", "module"];
 
     private readonly HashSet<string> _named = new(StringComparer.Ordinal);
+    private readonly List<string> _tied = [];
+    private readonly List<string> _wide = [];
     private readonly ImmutableArray<string>.Builder _notes = ImmutableArray.CreateBuilder<string>();
 
     public StoredWeights Choose(List<(string Name, PickleValue.Tensor Tensor)> found)
@@ -32,6 +34,7 @@ internal sealed class PyTorchTensors(HeaderFile file, Dictionary<string, ZipEntr
         {
             Files = [],
             Tensors = tensors,
+            SecondNames = [.. _tied, .. _wide],
             StorageBytes = exact ? null : unknown + modelBytes,
             Notes = _notes.ToImmutable(),
         };
@@ -79,7 +82,6 @@ internal sealed class PyTorchTensors(HeaderFile file, Dictionary<string, ZipEntr
         var tensors = ImmutableArray.CreateBuilder<StoredTensor>(model.Count);
         var names = new HashSet<string>(StringComparer.Ordinal);
         var views = new HashSet<(string, long, string)>();
-        var (tied, wide) = (new List<string>(), new List<string>());
         foreach (var (found, tensor) in model)
         {
             var name = prefix.Length == 0 ? found : found[(prefix.Length + 1)..];
@@ -88,17 +90,17 @@ internal sealed class PyTorchTensors(HeaderFile file, Dictionary<string, ZipEntr
             var elements = tensor.Shape.Aggregate((Int128)1, (product, length) => product > long.MaxValue ? product : product * length);
             // Strides of zero repeat elements, and an expanded tensor has as many as it likes.
             if (elements * tensor.Dtype.Bytes > storages[tensor.Data.Key].Bytes)
-                wide.Add(name);
+                _wide.Add(name);
             else if (!views.Add((tensor.Data.Key, tensor.Offset, string.Join(',', tensor.Shape))) && elements > 0)
-                tied.Add(name);
+                _tied.Add(name);
             else
                 tensors.Add(new StoredTensor(name, tensor.Dtype.Name, [.. tensor.Shape], (long)elements * tensor.Dtype.Bytes));
         }
 
-        if (tied.Count > 0)
-            _notes.Add($"Not listed, as they are other tensors under a second name: {Messages.Some(tied, 3)}.");
-        if (wide.Count > 0)
-            _notes.Add($"Not listed, as they repeat the elements of a smaller storage: {Messages.Some(wide, 3)}.");
+        if (_tied.Count > 0)
+            _notes.Add($"Not listed, as they are other tensors under a second name: {Messages.Some(_tied, 3)}.");
+        if (_wide.Count > 0)
+            _notes.Add($"Not listed, as they repeat the elements of a smaller storage: {Messages.Some(_wide, 3)}.");
         return tensors.ToImmutable();
     }
 }

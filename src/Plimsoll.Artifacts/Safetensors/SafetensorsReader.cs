@@ -181,7 +181,8 @@ internal sealed class SafetensorsReader
     // Sorts the tensors as they lie and checks that they fill the file.
     private void Place(long dataStart)
     {
-        _tensors.Sort((one, other) => (one.Begin, one.End, one.Tensor.Name).CompareTo((other.Begin, other.End, other.Tensor.Name)));
+        _tensors.Sort((one, other) => one.Begin != other.Begin ? one.Begin.CompareTo(other.Begin)
+            : one.End != other.End ? one.End.CompareTo(other.End) : string.CompareOrdinal(one.Tensor.Name, other.Tensor.Name));
         var at = 0L;
         foreach (var (tensor, begin, end) in _tensors)
         {

@@ -43,6 +43,28 @@ public sealed class HuggingFaceTests
     }
 
     [Fact]
+    public void A_tied_tensor_that_the_index_names_is_not_missed()
+    {
+        byte[] tensor = Tensor(Storage("HalfStorage", "0", 2), 0, [2], [1]);
+        var tied = new ZipBytes().Add("m/data.pkl", Pickle(Dict(("embed", tensor), ("head", tensor)))).Add("m/data/0", new byte[4]).File();
+
+        var header = ArtifactReader.Read(Folder(("config.json", Config), ("pytorch_model.bin.index.json", """{"weight_map":{"embed":"a.bin","head":"a.bin"}}""")).With("a.bin", tied));
+
+        Assert.Equal(["embed"], header.Tensors.Select(one => one.Name));
+    }
+
+    [Fact]
+    public void A_folder_that_nobody_lists_is_asked_for_the_names_that_engines_know()
+    {
+        var header = ArtifactReader.Read(new MemoryFolder(isListed: false)
+            .With("config.json", Encoding.UTF8.GetBytes(Config)).With("model.safetensors", Weights("w")).With("other.safetensors", Weights("x")));
+
+        Assert.Equal(["w"], header.Tensors.Select(tensor => tensor.Name));
+        Assert.Equal(["config.json", "model.safetensors"], header.Files.Select(file => file.Name));
+        Assert.Contains("holds no file of a name that is known, and cannot be listed", Refusal(new MemoryFolder(isListed: false)), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_configuration_alone_says_that_the_weights_follow_from_it()
     {
         var folder = ArtifactReader.Read(Folder(("config.json", Config)));
@@ -71,6 +93,10 @@ public sealed class HuggingFaceTests
 
         Assert.Equal(["half"], header.Tensors.Select(tensor => tensor.Name));
         Assert.Equal(["There is no default set of weights: 'model.fp16.safetensors' is read."], header.Notes);
+
+        var pipeline = ArtifactReader.Read(Folder(("config.json", "{}"))
+            .With("diffusion_pytorch_model.fp16.bin", [1]).With("diffusion_pytorch_model.fp16.safetensors", Weights("half")));
+        Assert.Equal(["half"], pipeline.Tensors.Select(tensor => tensor.Name));
     }
 
     [Fact]

@@ -85,7 +85,7 @@ public sealed class SafetensorsTests
     [InlineData("""{"weight_map":{"a":"./model.safetensors.index.json"}}""", "in an index, 'model.safetensors.index.json'")]
     [InlineData("""{"weight_map":{"c":"model-00001-of-00002.safetensors"}}""", "names 'c', and 'model-00001-of-00002.safetensors' does not hold it")]
     [InlineData("""{"weight_map":{"a":"model-00001-of-00002.safetensors","a":"model-00002-of-00002.safetensors"}}""", "names tensor 'a' twice")]
-    [InlineData("""{"weight_map":{"a":"model-00001-of-00002.safetensors","b":"twice.safetensors"}}""", "has tensor 'a' in two files, 'model-00001-of-00002.safetensors' and 'twice.safetensors'")]
+    [InlineData("""{"weight_map":{"a":"model-00001-of-00002.safetensors","b":"twice.safetensors"}}""", "keeps tensor 'a' in 'model-00001-of-00002.safetensors', and 'twice.safetensors' has one too")]
     [InlineData("""{"weight_map":{}}""", "names no tensor")]
     [InlineData("""{"weight_map":{"a":[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]}}""", "names no file for tensor 'a'")]
     [InlineData("""{"weight_map":{"a":"model""", "its JSON breaks at byte")]

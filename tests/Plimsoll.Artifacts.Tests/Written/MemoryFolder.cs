@@ -1,14 +1,15 @@
 namespace Plimsoll.Artifacts.Tests;
 
 /// <summary>A folder in memory; its files may be longer than what was written to them, and read as zeros there.</summary>
-internal sealed class MemoryFolder : ByteFolder
+/// <param name="isListed">Whether it tells its files, as a plain web server does not.</param>
+internal sealed class MemoryFolder(bool isListed = true) : ByteFolder
 {
     private readonly SortedDictionary<string, (byte[] Content, long Length)> _files = new(StringComparer.Ordinal);
     private List<ModelFile>? _listed;
 
     public override string Name => "memory";
 
-    public override IReadOnlyList<ModelFile> Files => _listed ??=
+    public override IReadOnlyList<ModelFile>? Files => !isListed ? null : _listed ??=
         [.. _files.Select(file => new ModelFile($"memory/{file.Key}", file.Value.Length) { Name = file.Key })];
 
     /// <summary>The names and contents, to mutate one of them.</summary>
@@ -49,7 +50,7 @@ internal sealed class MemoryFile(MemoryFolder? folder, string name, byte[] conte
     }
 
     public override ModelFile? FileBeside(string beside) =>
-        folder?.Files.FirstOrDefault(file => file.Name == Beside(beside)) is { } found ? found with { Name = beside } : null;
+        OpenBeside(beside) is { } found ? new ModelFile(found.Name, found.Length) { Name = beside } : null;
 
     public override ByteSource? OpenBeside(string beside) => folder?.Open(Beside(beside));
 

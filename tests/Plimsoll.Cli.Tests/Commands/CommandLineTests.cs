@@ -42,7 +42,7 @@ public sealed class CommandLineTests
     [Fact]
     public async Task A_model_that_is_none_is_named()
     {
-        var (code, _, error) = await RunAsync("models", "inspect", "/nowhere/a.onnx");
+        var (code, _, error) = await RunAsync("inspect", "/nowhere/a.onnx");
 
         Assert.Equal(1, code);
         Assert.Equal("plimsoll: /nowhere/a.onnx does not exist.\n", error);
