@@ -5,6 +5,23 @@ using Plimsoll.Footprints.Memory;
 // memory [PAGE]: the section on measured start-ups, into a page where one is named. refit: the fitted coefficients.
 if (args is ["memory" or "refit", ..]) return MemoryCommand.Run(args);
 
+// plimsoll-footprints training CONFIGS DATA: the training part of docs/benchmarks/footprint.md.
+if (args is ["training", var configs, var data])
+{
+    foreach (var line in TrainingSection.Lines(data, name => Architecture.FootprintOf(new ArtifactHeader
+    {
+        Format = ArtifactFormat.HuggingFace,
+        Source = name,
+        Files = [],
+        Config = File.ReadAllText(Path.Combine(configs, name + ".json")),
+    }, name)))
+    {
+        Console.WriteLine(line);
+    }
+
+    return;
+}
+
 // plimsoll-footprints weigh FILE...: what each configuration weighs, for a look.
 foreach (var file in args.Skip(1))
 {
