@@ -20,9 +20,10 @@ public sealed class RemoteArtifactReaderTests : IDisposable
         _folder.Write("model.safetensors.index.json", Encoding.UTF8.GetBytes(
             """{"weight_map":{"a":"model-00001-of-00002.safetensors","b":"model-00002-of-00002.safetensors"}}"""));
         await using var server = await FileServer.StartAsync(_folder.Path);
-        using var reader = new RangeReader(TimeProvider.System, TestContext.Current.CancellationToken);
+        using var source = ArtifactSource.Open(
+            SourceAddress.Parse($"{server.Address}/model.safetensors.index.json"), SourceSettings.OfProcess, TimeProvider.System, TestContext.Current.CancellationToken);
 
-        var read = ArtifactReader.Read(new RemoteFile(reader, new Uri($"{server.Address}/model.safetensors.index.json")));
+        var read = ArtifactReader.Read(source.OpenFile());
 
         Assert.Equal([16L, 1_000_000_000], read.Tensors.Select(tensor => tensor.Bytes));
         Assert.Equal(length, read.Files[2].Bytes);
