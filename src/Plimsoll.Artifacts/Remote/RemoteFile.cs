@@ -5,6 +5,7 @@ namespace Plimsoll.Artifacts;
 /// <summary>A file of a source that is asked over http(s), read in ranges: little where it jumps, more and more where it goes on.</summary>
 internal sealed class RemoteFile : ByteSource
 {
+    private const int LeastAhead = 16 * 1024;
     private const int MostAtOnce = 1 << 20;
 
     private readonly RangeReader _reader;
@@ -65,7 +66,8 @@ internal sealed class RemoteFile : ByteSource
         var windowEnd = _windowStart + _window.Length;
         if (offset < _windowStart || offset >= windowEnd)
         {
-            var ahead = offset == windowEnd && _window.Length > 0 ? _window.Length * 2L : offset == _first.Length && _window.Length == 0 ? _first.Length : 0;
+            var goesOn = _window.Length > 0 ? offset == windowEnd : offset == _first.Length;
+            var ahead = goesOn ? Math.Max(LeastAhead, Math.Max(_window.Length * 2L, _first.Length)) : 0;
             var count = Math.Min(Length - offset, Math.Max(target.Length, Math.Min(ahead, MostAtOnce)));
             (_window, _windowStart) = (Checked(_reader.Read(_from, offset, (int)count)), offset);
         }

@@ -6,7 +6,7 @@ namespace Plimsoll.Artifacts;
 /// <param name="reader">What asks, within its bounds.</param>
 /// <param name="store">Where the files are.</param>
 /// <param name="firstBytes">What is read at once of a file's beginning: a shard's header takes about a kilobyte.</param>
-internal sealed class RemoteFolder(RangeReader reader, SourceStore store, int firstBytes = 4 * 1024) : ByteFolder
+internal sealed class RemoteFolder(RangeReader reader, SourceStore store, int firstBytes) : ByteFolder
 {
     // Ways to the server and back that are gone at once: enough to hide them, few enough to be welcome.
     private const int AtOnce = 16;

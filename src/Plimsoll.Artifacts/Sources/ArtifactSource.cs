@@ -8,6 +8,7 @@ public sealed class ArtifactSource : IDisposable
 {
     // One file: a reader goes on from its beginning. Of a folder's many files mostly the first kilobyte is wanted.
     private const int FirstOfFile = 64 * 1024;
+    private const int FirstOfMany = 2 * 1024;
 
     // Names that end so are asked for as files at once; others may be folders.
     private static readonly string[] FileEndings =
@@ -23,7 +24,7 @@ public sealed class ArtifactSource : IDisposable
     private ArtifactSource(string shown, RangeReader reader, SourceStore store, string? file)
     {
         (Shown, _reader, _store, _file) = (shown, reader, store, file);
-        _folder = new RemoteFolder(reader, store, file is null ? 4 * 1024 : FirstOfFile);
+        _folder = new RemoteFolder(reader, store, file is null ? FirstOfMany : FirstOfFile);
     }
 
     /// <summary>The address as it may be shown.</summary>
