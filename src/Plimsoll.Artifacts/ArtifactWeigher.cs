@@ -23,7 +23,7 @@ public static class ArtifactWeigher
     {
         ArgumentNullException.ThrowIfNull(source);
         if (source.LocalPath is { } path) return Weigh(path);
-        if (!source.IsFile) return Of(ArtifactReader.Read(source.OpenFolder()), null) with { IsFolder = true };
+        if (!source.IsFile) return Of(source.ReadHeader(), null) with { IsFolder = true };
         if (!HasRanges(source))
             throw new ArtifactException($"{source.Shown} cannot be weighed by its header: its server knows no ranges.");
         var header = ArtifactReader.Read(source.OpenFile());

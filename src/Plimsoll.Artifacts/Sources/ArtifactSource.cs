@@ -125,23 +125,6 @@ public sealed class ArtifactSource : IDisposable
 
     public void Dispose() => _reader?.Dispose();
 
-    internal static ArtifactSource OfFile(Uri url, TimeProvider time, CancellationToken cancellationToken)
-    {
-        var reader = new RangeReader(time, cancellationToken);
-        try
-        {
-            var store = new WebStore(url);
-            var source = new ArtifactSource(SourceRequest.ShownOf(url), reader, store, store.Own);
-            source._folder!.Asked(store.Own);
-            return source;
-        }
-        catch
-        {
-            reader.Dispose();
-            throw;
-        }
-    }
-
     /// <summary>The file behind a server; null for folders, and on this machine.</summary>
     internal RemoteFile? RemoteFile => _file is null ? null : _folder!.Asked(_file);
 
