@@ -38,8 +38,8 @@ internal static class ShardedWeights
             {
                 if (!fileOf.TryAdd(tensor.Name, i))
                 {
-                    throw new ArtifactException($"{beside.Name} has tensor '{Messages.Shown(tensor.Name)}', and so has "
-                        + $"'{Messages.Shown(names[i])}' beside it or another of its files.");
+                    throw new ArtifactException($"Beside {beside.Name}, tensor '{Messages.Shown(tensor.Name)}' is in two files, "
+                        + $"'{Messages.Shown(names[fileOf[tensor.Name]])}' and '{Messages.Shown(names[i])}'.");
                 }
             }
         }

@@ -17,7 +17,7 @@ public sealed class HostileFileTests
         { "m.gguf", Gguf(0, 1, Key("k", 9), U32(4), U64(1UL << 62)), Terabytes, "its arrays hold more than" },
         { "m.gguf", Gguf(0, 1, Key("k", 9), [.. Enumerable.Repeat<byte[]>([.. U32(9), .. U64(1)], 9).SelectMany(one => one)]), Terabytes, "its arrays are nested deeper than 4" },
         { "m.gguf", Gguf(1, 0, Key("w", 2), U64(1UL << 40), U64(1UL << 40), U32(0), U64(0)), Terabytes, "tensor 'w' has an impossibly large shape" },
-        { "m.gguf", Gguf(1, 0, Key("w", 1), U64(4), U32(0), U64(1UL << 62)), Terabytes, "is truncated: tensor 'w' ends at byte 4611686018427387" },
+        { "m.gguf", Gguf(1, 0, Key("w", 1), U64(4), U32(0), U64(1UL << 62)), Terabytes, "lies at the impossible offset 4611686018427387904" },
         { "m.gguf", Gguf(1, 0, U64(1UL << 62)), Terabytes, "at most 65536 are accepted" },
         { "m.onnx", OnnxBytes.Model(OnnxBytes.Tensor(1, [1_000_000_000, 1_000_000_000, 1000])), 0, "impossibly large shape" },
         { "m.onnx", [.. OnnxBytes.Number(1, 8), (7 * 8) + 2, .. OnnxBytes.Varint(1UL << 62)], Terabytes, "claims 4611686018427387904 bytes" },
