@@ -14,9 +14,10 @@ internal static class FilesTable
         var notes = new StringBuilder();
         lines.AppendLine("| file | architecture | parameters, B | published | active, B | published | predictor, B | weights, GiB | stored as | kept per token, KiB |")
             .AppendLine("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: |");
-        foreach (var file in files.Where(file => file.Weighed is not null))
+        var models = files.Where(file => file.Weighed is not null && !file.IsQuantization).ToList();
+        foreach (var file in models)
         {
-            var says = file.File.EndsWith("_hf_quant_config.json", StringComparison.Ordinal) ? null : published.GetValueOrDefault(file.Model);
+            var says = published.GetValueOrDefault(file.Model);
             lines.AppendLine(Row(file, says));
             if (says is not null && says.Text("note").Length > 0)
                 notes.AppendLine(CultureInfo.InvariantCulture, $"- {file.Model}: {says.Text("note")}.");
@@ -26,9 +27,9 @@ internal static class FilesTable
         foreach (var file in files.Where(file => file.Refused is not null))
             refused.AppendLine(CultureInfo.InvariantCulture, $"- `{file.File}`: {file.Refused}.");
         return $"""
-            ### Every published configuration, n = {files.Count}: {files.Count(file => file.Weighed is not null)} read, {files.Count(file => file.Refused is not null)} refused
+            ### Every published configuration, n = {files.Count} files: {models.Count} configurations read, {files.Count(file => file.IsQuantization && file.Weighed is not null)} lists of quantised layers read with theirs, {files.Count(file => file.Refused is not null)} refused
 
-            Parameters are those that are served: predictors of further tokens stand apart. Active are all but the experts a token does not choose and encoders of images and sound; embeddings and head count. Published counts (`bench/Plimsoll.Footprints/published_counts.csv`) are as rounded as their publishers give them. Kept per token: keys and values of all layers at the model's dtype, no window applied.
+            Parameters are those that are served: predictors of further tokens stand apart. Active are all but the experts a token does not choose and encoders of images and sound; embeddings and head count. Published counts (`bench/Plimsoll.Footprints/published_counts.csv`) are as rounded as their publishers give them, and from memory where no paper or report is named. Kept per token: keys and values of all layers at the model's dtype, no window applied.
 
             {lines}
             Where counts differ:

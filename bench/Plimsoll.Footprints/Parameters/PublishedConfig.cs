@@ -12,6 +12,8 @@ internal sealed record PublishedConfig(string File, string Model, WeighedModel? 
     private const string ConfigEnding = "_config.json";
     private const string QuantizationEnding = "_hf_quant_config.json";
 
+    public bool IsQuantization => File.EndsWith(QuantizationEnding, StringComparison.Ordinal);
+
     /// <summary>Every file, in order of name; one that says how weights are quantised is read with the configuration beside it.</summary>
     public static IReadOnlyList<PublishedConfig> All(string folder) =>
         [.. Directory.EnumerateFiles(folder, "*.json").Order(StringComparer.Ordinal).Select(Read)];

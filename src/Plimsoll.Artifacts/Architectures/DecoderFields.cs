@@ -8,6 +8,7 @@ internal sealed class DecoderFields
     private const int LayersMax = 4096;
 
     private readonly ModelConfig _config;
+    private ImmutableArray<string>? _types;
 
     public DecoderFields(ModelConfig config, string root = "model", string head = "lm_head", bool? tiedAbove = null)
     {
@@ -104,10 +105,15 @@ internal sealed class DecoderFields
     /// <summary>layer_types, or null when there are none; as many as layers.</summary>
     public ImmutableArray<string>? LayerTypes()
     {
-        var types = _config.Texts("layer_types");
-        return types.IsEmpty ? null
-            : types.Length >= Layers ? types
-            : throw _config.Wrong("layer_types", $"{types.Length} entries", $"one for each of {Layers} layers");
+        if (_types is null)
+        {
+            var types = _config.Texts("layer_types");
+            if (!types.IsEmpty && types.Length < Layers)
+                throw _config.Wrong("layer_types", $"{types.Length} entries", $"one for each of {Layers} layers");
+            _types = types;
+        }
+
+        return _types.Value.IsEmpty ? null : _types;
     }
 
     /// <summary>A per-layer array of the configuration, checked to have an entry for each layer.</summary>

@@ -6,12 +6,18 @@ namespace Plimsoll.Artifacts;
 /// <summary>How a model's weights are quantised: which linear layers, and into which form.</summary>
 internal sealed class Quantization
 {
+    // The longest published list has 712 entries for some 1,100 modules; a list of a million for as many would never end.
+    private const int PatternsMax = 20_000;
+    private const int ExpressionsMax = 256;
+    private const long TestsMax = 2_000_000;
+
     public static readonly Quantization None = new() { Method = null, Notes = [] };
 
     private ImmutableArray<ModulePattern> _left = [];
     private FrozenDictionary<string, QuantizedForm> _byModule = FrozenDictionary<string, QuantizedForm>.Empty;
     private ImmutableArray<(ModulePattern? Target, QuantizedForm Form)> _groups = [];
     private bool _headToo;
+    private long _tests;
 
     /// <summary>The method, in the names of <see cref="ModelShape.Quantization"/>; null for none.</summary>
     public required string? Method { get; init; }
@@ -35,6 +41,9 @@ internal sealed class Quantization
                 return named;
         }
 
+        _tests += _left.Length + _groups.Length;
+        if (_tests > TestsMax)
+            throw new ArtifactException($"config.json leaves out {_left.Length} patterns of modules; with as many modules as it describes they are too many to compare.");
         if (_groups.IsEmpty || (head && !_headToo) || _left.Any(pattern => pattern.Matches(module)))
             return null;
         foreach (var (target, form) in _groups)
@@ -274,10 +283,19 @@ internal sealed class Quantization
 
     // "Linear" is every linear layer.
     private static ImmutableArray<ModulePattern?> Targets(ModelConfig group) =>
-        group.Texts("targets") is { IsEmpty: false } targets
-            ? [.. targets.Select(target => target == "Linear" ? null : ModulePattern.Of(target, group.File))]
-            : [null];
+        group.Texts("targets") is not { IsEmpty: false } targets ? [null]
+        : targets.Contains("Linear") ? [null] : [.. Patterns(group, "targets")];
 
-    private static ImmutableArray<ModulePattern> Patterns(ModelConfig section, string name) =>
-        [.. section.Texts(name).Select(text => ModulePattern.Of(text, section.File))];
+    private static ImmutableArray<ModulePattern> Patterns(ModelConfig section, string name)
+    {
+        var texts = section.Texts(name);
+        var expressions = texts.Count(text => text.StartsWith("re:", StringComparison.Ordinal));
+        if (texts.Length > PatternsMax || expressions > ExpressionsMax)
+        {
+            throw section.Wrong(name, $"a list of {texts.Length}, {expressions} of them expressions",
+                $"at most {PatternsMax}, and {ExpressionsMax} expressions");
+        }
+
+        return [.. texts.Select(text => ModulePattern.Of(text, section.File))];
+    }
 }

@@ -125,14 +125,18 @@ internal sealed class WeightLedger(ModelSpec? spec, int layers, string? componen
     // Scales belong to the weights they scale: to the largest group at their place.
     private void Settle()
     {
-        foreach (var (place, bytes) in _scales)
+        if (_scales.Count == 0)
+            return;
+        var owners = new Dictionary<Place, (string Dtype, long Bytes)>();
+        foreach (var ((place, dtype), sum) in _sums)
         {
-            var owner = _sums.Where(sum => sum.Key.Place == place)
-                .OrderByDescending(sum => sum.Value.Bytes).ThenBy(sum => sum.Key.Dtype, StringComparer.Ordinal)
-                .Select(sum => sum.Key.Dtype).FirstOrDefault() ?? "float32";
-            Put(place, owner, new Sum(0, bytes));
+            if (!owners.TryGetValue(place, out var owner) || sum.Bytes > owner.Bytes
+                || (sum.Bytes == owner.Bytes && string.CompareOrdinal(dtype, owner.Dtype) < 0))
+                owners[place] = (dtype, sum.Bytes);
         }
 
+        foreach (var (place, bytes) in _scales)
+            Put(place, owners.TryGetValue(place, out var owner) ? owner.Dtype : "float32", new Sum(0, bytes));
         _scales.Clear();
     }
 
