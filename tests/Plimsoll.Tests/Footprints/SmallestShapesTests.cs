@@ -21,6 +21,13 @@ public class SmallestShapesTests
     }
 
     [Fact]
+    public void Ranks_of_one_stage_come_before_stages()
+    {
+        var shape = SmallestShapes.Of(Model, Template, [HandShapes.Device("some", 15.5)])[0];
+        Assert.Equal((2, 1), (shape.Report!.Variant.TensorParallel, shape.Report.Variant.PipelineParallel));
+    }
+
+    [Fact]
     public void Slices_take_stages_because_they_share_no_link()
     {
         var slice = HandShapes.Device("h100-80gb-1g.10gb", 9.5, sliceOf: "h100-80gb");
