@@ -1,0 +1,127 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll;
+
+/// <summary>Whether a model can be trained on the devices of a run, and what each of them holds.</summary>
+public static class TrainFit
+{
+    /// <summary>
+    /// What the allocator holds beyond what is in use, as a share of activations, logits and buffers. Fitted on torchtitan's
+    /// context-parallel runs of the calibration rows (docs/benchmarks/footprint.md).
+    /// </summary>
+    public const double AllocatorShare = 0.02;
+
+    /// <summary>
+    /// Weighs a run: every pipeline stage's terms, the worst stage, and when it doesn't fit, which term fails and the nearest
+    /// single change that would fit.
+    /// </summary>
+    /// <param name="footprint">What the model weighs; its shape must be known.</param>
+    /// <param name="run">How it is to be trained.</param>
+    /// <param name="others">Devices a change may propose instead, in any order.</param>
+    public static TrainReport Of(Footprint footprint, TrainingRun run, IReadOnlyList<Accelerator>? others = null)
+    {
+        ArgumentNullException.ThrowIfNull(footprint);
+        ArgumentNullException.ThrowIfNull(run);
+        var report = Evaluate(footprint, run);
+        if (report.Failure is not { } failure || failure.Term == "shape") return report;
+        var changes = NearestTrainingChange.Of(footprint, run, others ?? []);
+        return report with
+        {
+            Failure = failure with { Changes = changes },
+            Reason = changes.IsEmpty ? report.Reason : $"{report.Reason}; it would with {changes[0].What}",
+        };
+    }
+
+    /// <summary>The report without a search for changes.</summary>
+    internal static TrainReport Evaluate(Footprint footprint, TrainingRun run)
+    {
+        if (ValidRun.Problem(footprint.Shape, run) is { } problem) return Impossible(run, problem);
+        var shape = footprint.Shape!;
+        var stages = StageLayers.Of(shape, run.PipelineParallel).Select(stage => TrainingStage.Of(shape, stage, run)).ToImmutableArray();
+        var worst = stages.MinBy(stage => (stage.Headroom.Value, stage.Stage))!;
+        var fits = worst.Headroom.Value >= 0;
+        var trained = Trained(shape, run);
+        var each = ModelStates.PerTrained(run, shape.HiddenSize);
+        return new TrainReport
+        {
+            Run = run,
+            Fits = fits,
+            PerDevice = worst,
+            Stages = stages,
+            TrainedParameters = (long)trained,
+            Checkpoint = new Bytes(checked((long)Math.Ceiling(trained * (each.Weights + each.Optimizer)))),
+            Failure = fits ? null : FirstOver(worst),
+            Reason = Sentence(worst, run),
+            Notes = Notes(shape, run),
+        };
+    }
+
+    private static double Trained(ModelShape shape, TrainingRun run) => run.Method == TrainingMethod.Full
+        ? shape.Before.Concat(shape.After).Sum(group => (double)group.Parameters)
+            + shape.Layers.Sum(layer => layer.Count * layer.Weights.Sum(group => (double)group.Parameters))
+        : shape.Layers.Sum(layer => layer.Count * LoraAdapters.Parameters(shape, layer, run));
+
+    private static TrainFailure FirstOver(TrainingNeed need)
+    {
+        var sum = Bytes.Zero;
+        var (term, excess) = ("logits", need.Total - need.Budget);
+        foreach (var (name, bytes) in new[]
+                 {
+                     ("weights", need.Weights.Bytes), ("gradients", need.Gradients.Bytes), ("optimizer", need.Optimizer.Bytes),
+                     ("overhead", need.Overhead), ("activations", need.Activations.Bytes), ("logits", need.Logits.Bytes),
+                 })
+        {
+            sum += bytes;
+            if (sum <= need.Budget) continue;
+            term = name;
+            break;
+        }
+
+        return new TrainFailure(term, excess, []);
+    }
+
+    private static string Sentence(TrainingNeed need, TrainingRun run)
+    {
+        var where = run.PipelineParallel > 1 ? $"stage {need.Stage} needs" : "each device needs";
+        var of = $"{where} {need.Total} of {need.Budget}";
+        return need.Headroom.Value >= 0 ? $"{of}, {need.Headroom} are left" : $"{of}, {need.Total - need.Budget} too much";
+    }
+
+    private static ImmutableArray<string> Notes(ModelShape shape, TrainingRun run)
+    {
+        var notes = ImmutableArray.CreateBuilder<string>();
+        if (shape.Layers.Any(layer => !LayerTraits.Of(shape, layer).Derived))
+            notes.Add("activations of experts, latent attention and state-space layers are assumed: no measured run of such a model was at hand");
+        if (shape.Before.Concat(shape.After).Any(group => group.Component is "vision" or "audio" or "encoder"))
+            notes.Add("an encoder's activations are not counted");
+        if (run.Method != TrainingMethod.Full && shape.Layers.Any(layer => layer.Experts > 0))
+            notes.Add("adapters on the feed-forward part are counted once per layer, not per expert");
+        return notes.ToImmutable();
+    }
+
+    private static TrainReport Impossible(TrainingRun run, string problem) => new()
+    {
+        Run = run,
+        Fits = false,
+        PerDevice = Nothing(run),
+        Stages = [],
+        TrainedParameters = 0,
+        Checkpoint = Bytes.Zero,
+        Failure = new TrainFailure("shape", Bytes.Zero, []),
+        Reason = problem,
+    };
+
+    private static TrainingNeed Nothing(TrainingRun run) => new()
+    {
+        Stage = 0,
+        Weights = MemoryTerm.None,
+        Gradients = MemoryTerm.None,
+        Optimizer = MemoryTerm.None,
+        Activations = MemoryTerm.None,
+        Logits = MemoryTerm.None,
+        Buffers = MemoryTerm.None,
+        Outside = MemoryTerm.None,
+        Budget = run.Device.Memory,
+        Host = Bytes.Zero,
+    };
+}
