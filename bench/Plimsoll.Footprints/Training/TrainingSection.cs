@@ -19,8 +19,8 @@ internal static class TrainingSection
         yield return "## Training";
         yield return "";
         yield return "Measured peaks of public fine-tuning and pre-training runs against what the formulas give for the same settings.";
-        yield return "lit-gpt's numbers are what PyTorch had allocated, torchtitan's and torchtune's what its allocator held; the";
-        yield return "prediction is of the same kind. Predicted in the row's own unit.";
+        yield return "lit-gpt's and torchtune's numbers are what PyTorch had allocated, torchtitan's what its allocator held; the prediction";
+        yield return "is of the same kind and in the row's own unit.";
         yield return "";
         yield return Summary("validation", measured);
         yield return Summary("calibration", measured);
@@ -86,7 +86,7 @@ internal sealed record Judged(TrainingRow Row, TrainingRun? Run, TrainReport? Re
         var report = TrainFit.Of(footprint, run);
         var need = report.PerDevice;
         // What a trainer counts: allocated, or reserved by its allocator; never the context or the collectives.
-        var counted = row.Program == "lit-gpt" ? need.Allocated.Value
+        var counted = row.Program != "torchtitan" ? need.Allocated.Value
             : need.Allocated.Value + TrainFit.AllocatorShare * (need.Activations.Bytes.Value + need.Logits.Bytes.Value + need.Buffers.Bytes.Value);
         return new(row, run, report, row.Peak is null ? null : counted / (row.Unit == "GB" ? 1e9 : 1L << 30), null);
     }
