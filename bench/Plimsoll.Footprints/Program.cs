@@ -1,10 +1,11 @@
 using Plimsoll.Footprints;
 using Plimsoll.Footprints.Memory;
 using Plimsoll.Footprints.Parameters;
+using Plimsoll.Footprints.Training;
 
-// parameters [PAGE]: the section on published counts. memory [PAGE]: on measured start-ups. refit: the fitted
-// coefficients. training [PAGE]: on measured training runs. page [PAGE]: every section, into docs/benchmarks/footprint.md unless a page is named. weigh FILE...:
-// what each configuration weighs, for a look.
+// parameters [PAGE]: the section on published counts. memory [PAGE]: on measured start-ups. training [PAGE]: on measured
+// training runs. refit: the fitted coefficients. page [PAGE]: every section, into docs/benchmarks/footprint.md unless a
+// page is named. weigh FILE...: what each configuration weighs, for a look.
 const string Page = "docs/benchmarks/footprint.md";
 return args switch
 {

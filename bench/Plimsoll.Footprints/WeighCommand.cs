@@ -9,7 +9,7 @@ internal static class WeighCommand
 {
     public static int Usage()
     {
-        Console.Error.WriteLine("usage: parameters [PAGE] | memory [PAGE] | refit | page [PAGE] | weigh FILE...");
+        Console.Error.WriteLine("usage: parameters [PAGE] | memory [PAGE] | training [PAGE] | refit | page [PAGE] | weigh FILE...");
         return 2;
     }
 

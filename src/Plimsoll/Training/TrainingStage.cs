@@ -59,5 +59,6 @@ internal static class TrainingStage
         return (kept * inFlight, working);
     }
 
-    internal static Bytes Up(double bytes) => new(checked((long)Math.Ceiling(bytes)));
+    /// <summary>Rounded up; what no machine could hold is cut to an amount that sums of terms still hold.</summary>
+    internal static Bytes Up(double bytes) => new((long)Math.Ceiling(Math.Min(bytes, long.MaxValue / 64)));
 }

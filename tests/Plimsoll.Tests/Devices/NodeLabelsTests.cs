@@ -1,3 +1,5 @@
+using CsCheck;
+
 namespace Plimsoll.Tests.Devices;
 
 public class NodeLabelsTests
@@ -80,6 +82,29 @@ public class NodeLabelsTests
 
         Assert.Empty(node.Groups);
         Assert.Empty(node.Notes);
+    }
+
+    [Fact]
+    public void Whatever_labels_say_the_answer_is_bounded_and_none_is_an_error()
+    {
+        string[] known =
+        [
+            "nvidia.com/gpu.product", "nvidia.com/gpu.count", "nvidia.com/gpu.memory", "nvidia.com/gpu.replicas",
+            "nvidia.com/mig-3g.20gb.count", "nvidia.com/mig-.count", "nvidia.com/mig-3g.20gb.product", "nvidia.com/gpu.sharing-strategy",
+            "karpenter.k8s.aws/instance-gpu-name", "karpenter.k8s.aws/instance-gpu-count", "node.kubernetes.io/instance-type",
+        ];
+        string[] likely =
+        [
+            "", "0", "1", "8", "-1", "99999999999999999999", "mps", "NVIDIA-A100-SXM4-40GB", "-MIG-", "MIG-1g.5gb", "Tesla-T4-SHARED", "p5.48xlarge",
+        ];
+        var keys = Gen.Int[0, known.Length - 1].Select(at => known[at]);
+        var values = Gen.Select(Gen.Int[0, likely.Length * 2], Gen.String).Select((at, any) => at < likely.Length ? likely[at] : any);
+        Gen.Dictionary(keys, values)[0, 11].Sample(labels =>
+        {
+            var node = NodeLabels.Read(DeviceCatalogue.BuiltIn, labels);
+            Assert.All(node.Groups, group => Assert.InRange((long)group.Devices * group.ReplicasPerDevice, 1, 1024 * 1024));
+            Assert.All(node.Notes, note => Assert.DoesNotContain(note, char.IsControl));
+        }, iter: 20_000);
     }
 
     private static NodeDevices Read(string labels) => NodeLabels.Read(DeviceCatalogue.BuiltIn, Parse(labels));

@@ -117,6 +117,17 @@ public class TrainFitTests
     }
 
     [Fact]
+    public void A_run_beyond_all_machines_is_weighed_and_does_not_overflow()
+    {
+        var report = TrainFit.Of(Llama3, Titan with { MicroBatch = 1, Sequence = 1L << 32, FusedAttention = false, Recomputation = Recomputation.None });
+
+        Assert.False(report.Fits);
+        Assert.True(report.PerDevice.Total.Value > 1L << 56);
+        Assert.Equal("a micro-batch of 2 × 4294967296 tokens is none; expected 1 to 4294967296 tokens",
+            TrainFit.Of(Llama3, Titan with { MicroBatch = 2, Sequence = 1L << 32 }).Reason);
+    }
+
+    [Fact]
     public void Without_an_architecture_nothing_is_guessed()
     {
         var report = TrainFit.Of(Llama2 with { Shape = null }, Titan);

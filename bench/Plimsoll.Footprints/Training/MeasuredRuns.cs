@@ -1,4 +1,6 @@
-using Plimsoll;
+using System.Globalization;
+
+namespace Plimsoll.Footprints.Training;
 
 /// <summary>
 /// The settings of the measured runs, by hand from what their authors publish: lit-gpt's resource tables (tokens of the longest
@@ -24,10 +26,10 @@ internal static class MeasuredRuns
         if (row.Peak is null && !row.RanOut) return (null, null, "not measured by its authors");
         var (model, tokens) = row.Model switch
         {
-            "phi-1.5 1.3B" => ("microsoft--phi-1_5", 1044),
-            "Llama 2 7B" => ("meta-llama--Llama-2-7b-hf", 1304),
-            "Llama 2 13B" => ("meta-llama--Llama-2-13b-hf", 1304),
-            _ => ("tiiuae--falcon-40b", 1079),
+            "phi-1.5 1.3B" => ("microsoft/phi-1_5", 1044),
+            "Llama 2 7B" => ("meta-llama/Llama-2-7b-hf", 1304),
+            "Llama 2 13B" => ("meta-llama/Llama-2-13b-hf", 1304),
+            _ => ("tiiuae/falcon-40b", 1079),
         };
         var quantised = row.Precision.Contains("nf4", StringComparison.Ordinal);
         var ranks = row.Gpu[0] - '0';
@@ -50,7 +52,7 @@ internal static class MeasuredRuns
     private static (string?, TrainingRun?, string?) Titan(TrainingRow row)
     {
         if (row.Model.Contains("405B", StringComparison.Ordinal)) return (null, null, "the pipeline's micro-batches are not published");
-        var ranks = int.Parse(row.Gpu.Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture);
+        var ranks = int.Parse(row.Gpu.Split(' ')[0], CultureInfo.InvariantCulture);
         var run = new TrainingRun
         {
             Device = Device(row.Gpu.Contains("H200", StringComparison.Ordinal) ? "h200-141gb" : "h100-96gb"),
@@ -69,14 +71,14 @@ internal static class MeasuredRuns
             {
                 ContextParallel = context,
                 DataParallel = ranks / context,
-                Sequence = long.Parse(row.Method[(row.Method.IndexOf("seq", StringComparison.Ordinal) + 3)..], System.Globalization.CultureInfo.InvariantCulture),
+                Sequence = long.Parse(row.Method[(row.Method.IndexOf("seq", StringComparison.Ordinal) + 3)..], CultureInfo.InvariantCulture),
                 Recomputation = Recomputation.Full,
             };
         }
 
         if (row.Method.Contains("TP8", StringComparison.Ordinal))
             run = run with { DataParallel = 32, TensorParallel = 8, SequenceParallel = true, Recomputation = Recomputation.Full };
-        return (row.Model.Contains("70B", StringComparison.Ordinal) ? "meta-llama--Llama-3.1-70B" : "meta-llama--Llama-3.1-8B-Instruct", run, null);
+        return (row.Model.Contains("70B", StringComparison.Ordinal) ? "meta-llama/Llama-3.1-70B" : "meta-llama/Llama-3.1-8B-Instruct", run, null);
     }
 
     /// <summary>The readme says 2 × 2048 packed tokens, compiled; the rest as the stock recipes have it: recomputation on.</summary>
@@ -84,8 +86,8 @@ internal static class MeasuredRuns
     {
         // The same method takes twice as much on the larger card: another setting, which is not published.
         if (row.Gpu.Contains("A6000", StringComparison.Ordinal)) return (null, null, "not the stock recipe: the same run takes half as much on the smaller card, and what was switched is not published");
-        var model = row.Model.Contains("405B", StringComparison.Ordinal) ? "meta-llama--Llama-3.1-405B"
-            : row.Model.Contains("70B", StringComparison.Ordinal) ? "meta-llama--Llama-3.1-70B" : "meta-llama--Llama-3.1-8B-Instruct";
+        var model = row.Model.Contains("405B", StringComparison.Ordinal) ? "meta-llama/Llama-3.1-405B"
+            : row.Model.Contains("70B", StringComparison.Ordinal) ? "meta-llama/Llama-3.1-70B" : "meta-llama/Llama-3.1-8B-Instruct";
         var run = new TrainingRun
         {
             Device = Device(row.Gpu.Contains("4090", StringComparison.Ordinal) ? "rtx-4090-24gb" : "a100-80gb"),

@@ -1,5 +1,6 @@
 using System.Globalization;
-using Plimsoll;
+
+namespace Plimsoll.Footprints.Training;
 
 /// <summary>
 /// The training part of docs/benchmarks/footprint.md: the rows of memory/training_memory_measured.csv against what the
@@ -9,7 +10,7 @@ internal static class TrainingSection
 {
     /// <param name="data">The folder of data.</param>
     /// <param name="weigh">A model's footprint by the name of its configuration.</param>
-    public static IEnumerable<string> Lines(string data, Func<string, Footprint> weigh)
+    public static IEnumerable<string> Lines(string data, Func<string, Footprint?> weigh)
     {
         var rows = TrainingRows.Read(Path.Combine(data, "memory", "training_memory_measured.csv"));
         var judged = rows.Select(row => Judged.Of(row, weigh)).ToList();
@@ -18,8 +19,8 @@ internal static class TrainingSection
         yield return "## Training";
         yield return "";
         yield return "Measured peaks of public fine-tuning and pre-training runs against what the formulas give for the same settings.";
-        yield return "lit-gpt's numbers are what PyTorch had allocated, torchtitan's and torchtune's what its allocator held; the";
-        yield return "prediction is of the same kind. Predicted in the row's own unit.";
+        yield return "lit-gpt's and torchtune's numbers are what PyTorch had allocated, torchtitan's what its allocator held; the prediction";
+        yield return "is of the same kind and in the row's own unit.";
         yield return "";
         yield return Summary("validation", measured);
         yield return Summary("calibration", measured);
@@ -77,14 +78,15 @@ internal sealed record Judged(TrainingRow Row, TrainingRun? Run, TrainReport? Re
 {
     public double? ErrorPercent => Row.Peak is { } peak && Predicted is { } predicted ? 100 * (predicted / peak - 1) : null;
 
-    public static Judged Of(TrainingRow row, Func<string, Footprint> weigh)
+    public static Judged Of(TrainingRow row, Func<string, Footprint?> weigh)
     {
         var (model, run, why) = MeasuredRuns.Of(row);
         if (run is null) return new(row, null, null, null, why);
-        var report = TrainFit.Of(weigh(model!), run);
+        if (weigh(model!) is not { } footprint) return new(row, null, null, null, $"the configuration of {model} is not at hand");
+        var report = TrainFit.Of(footprint, run);
         var need = report.PerDevice;
         // What a trainer counts: allocated, or reserved by its allocator; never the context or the collectives.
-        var counted = row.Program == "lit-gpt" ? need.Allocated.Value
+        var counted = row.Program != "torchtitan" ? need.Allocated.Value
             : need.Allocated.Value + TrainFit.AllocatorShare * (need.Activations.Bytes.Value + need.Logits.Bytes.Value + need.Buffers.Bytes.Value);
         return new(row, run, report, row.Peak is null ? null : counted / (row.Unit == "GB" ? 1e9 : 1L << 30), null);
     }
