@@ -39,7 +39,7 @@ public sealed class DevicesCommandTests
         Assert.Equal("a100-40gb", first.GetProperty("name").GetString());
         Assert.Equal(42_283_953_029, first.GetProperty("memoryBytes").GetInt64()); // 39.38 GiB
         Assert.Equal(312e12, first.GetProperty("flopsPerSecond").GetProperty("bfloat16").GetDouble());
-        Assert.Equal("exact", first.GetProperty("memoryCertainty").GetString());
+        Assert.Equal("assumed", first.GetProperty("memoryCertainty").GetString());
     }
 
     [Fact]
