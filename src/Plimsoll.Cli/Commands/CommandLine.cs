@@ -31,6 +31,7 @@ public static class CommandLine
             ReplayCommand.Create(),
             InspectCommand.Create(time),
             FitCommand.Create(time),
+            TrainFitCommand.Create(time),
             ModelsCommand.Create(time),
             DevicesCommand.Create(),
             SchemaCommand.Create(),

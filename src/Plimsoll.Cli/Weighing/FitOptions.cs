@@ -102,12 +102,12 @@ internal sealed class FitOptions
         ?? throw new CommandException(ExitCode.BadInput, $"--device is '{Show.Text(name)}', which the catalogue has not"
             + (catalogue.Suggest(name) is [_, ..] near ? $"; did you mean {string.Join(" or ", near)}?" : "; plimsoll devices lists it"));
 
-    private static Option<int?> Number(string name, string description, string help, int most) => new(name)
+    internal static Option<int?> Number(string name, string description, string help, int most, int least = 1) => new(name)
     {
         Description = description,
         HelpName = help,
         CustomParser = result => int.TryParse(result.Tokens[0].Value, NumberStyles.AllowThousands, CultureInfo.InvariantCulture, out var n)
-            && n >= 1 && n <= most ? n : Refuse<int?>(result, $"a whole number from 1 to {most.ToString(CultureInfo.InvariantCulture)}"),
+            && n >= least && n <= most ? n : Refuse<int?>(result, string.Create(CultureInfo.InvariantCulture, $"a whole number from {least} to {most}")),
     };
 
     private static Option<double?> Share(string name, string description) => new(name)
@@ -118,7 +118,7 @@ internal sealed class FitOptions
             && x is > 0 and <= 1 ? x : Refuse<double?>(result, "a share above 0, at most 1, such as 0.9"),
     };
 
-    private static Option<string?> Word(string name, string description, string[] words)
+    internal static Option<string?> Word(string name, string description, string[] words)
     {
         var option = new Option<string?>(name)
         {

@@ -87,6 +87,36 @@ public sealed class WeighingCommandsTests : IDisposable
         Assert.All(table.Split('\n').Skip(1), line => Assert.True(line.Length <= 80, line));
     }
 
+    [Fact]
+    public async Task Train_fit_says_whether_a_run_fits_and_which_term_does_not()
+    {
+        var (code, output, error) = await RunAsync("train-fit", _folder, "--device", "h100-80gb", "--dp", "1", "--json");
+
+        Assert.Equal((3, ""), (code, error));
+        var fit = JsonDocument.Parse(output).RootElement;
+        Assert.False(fit.GetProperty("fits").GetBoolean());
+        var device = fit.GetProperty("perDevice");
+        // Mixed-precision AdamW: 2 + 2 + 12 bytes a parameter.
+        Assert.Equal(8_030_261_248 * 2, device.GetProperty("weightBytes").GetInt64());
+        Assert.Equal(8_030_261_248 * 2, device.GetProperty("gradientBytes").GetInt64());
+        Assert.Equal(8_030_261_248 * 12, device.GetProperty("optimizerBytes").GetInt64());
+        Assert.Equal("optimizer", fit.GetProperty("failure").GetProperty("term").GetString());
+    }
+
+    [Fact]
+    public async Task Train_fit_without_a_split_finds_the_smallest_cluster()
+    {
+        var (code, output, _) = await RunAsync("train-fit", _folder, "--device", "h100-80gb", "--recompute", "full", "--json");
+
+        Assert.Equal(0, code);
+        var fit = JsonDocument.Parse(output).RootElement;
+        // 128 GB of model states: two cards of 79 GiB hold them sharded, one does not.
+        Assert.Equal((true, 2), (fit.GetProperty("smallest").GetBoolean(), fit.GetProperty("devices").GetInt32()));
+        var (_, table, _) = await RunAsync("train-fit", _folder, "--device", "h100-80gb", "--method", "qlora");
+        Assert.Contains("fits: ", table, StringComparison.Ordinal);
+        Assert.All(table.Split('\n').Skip(1), line => Assert.True(line.Length <= 80, line));
+    }
+
     [Theory]
     [InlineData("--device is 'h100-8gb', which the catalogue has not; did you mean", 2, "--device", "h100-8gb")]
     [InlineData("--tp is '0'; expected a whole number from 1 to 1024.", 2, "--tp", "0")]
