@@ -73,7 +73,7 @@ internal sealed record ReadModel
 
     private static ReadModel OfGguf(ArtifactHeader header)
     {
-        var spec = GgufSpec.Read(header.Metadata);
+        var spec = GgufSpec.Read(header.Metadata, header.Tensors.Length);
         return new ReadModel
         {
             Spec = spec,
