@@ -24,7 +24,8 @@ public static class Architecture
         }
         catch (OverflowException wrong)
         {
-            throw new ArtifactException($"{header.Source} describes more than 8 EiB of weights: a size in its header or config.json is wrong.", wrong);
+            throw new ArtifactException(
+                $"{header.Source} describes more than 8 EiB of weights: a size in its header or config.json is wrong.", wrong);
         }
     }
 
@@ -68,14 +69,22 @@ public static class Architecture
             ByDtype = [],
             Components = [new ComponentWeight("other", 0, new Bytes(bytes))],
             Notes = [.. header.Notes, .. read.Notes, "Parameters and tensors are not known."],
-            Provenance = [new Provenance("weightBytes", exact ? Certainty.Exact : Certainty.Assumed, exact ? "sizes of the stored weights" : "bytes on disk: weights take no more")],
+            Provenance =
+            [
+                exact ? new Provenance("weightBytes", Certainty.Exact, "sizes of the stored weights")
+                    : new Provenance("weightBytes", Certainty.Assumed, "bytes on disk: weights take no more"),
+            ],
         };
     }
 
     private static WeighedModel FromConfiguration(ArtifactHeader header, ReadModel read)
     {
         if (read.Spec is not { } spec)
-            throw new ArtifactException(read.Notes is [.., var why] ? $"{header.Source}: {why}" : $"{header.Source} has no tensors and no config.json, so nothing says what it weighs.");
+        {
+            throw new ArtifactException(read.Notes is [.., var why] ? $"{header.Source}: {why}"
+                : $"{header.Source} has no tensors and no config.json, so nothing says what it weighs.");
+        }
+
         if (spec.Unplanned is not null)
             throw new ArtifactException($"{header.Source}: without tensors it cannot be weighed, because {spec.Unplanned}.");
         var plan = new TensorPlan(read.Quantization, read.Dtype);
@@ -132,7 +141,11 @@ public static class Architecture
             Estimated = read.Estimated,
         };
         if (weighed.Components.FirstOrDefault(component => component.Component == "predictor") is { } predictor)
-            notes = notes.Add($"{predictor.Parameters:N0} parameters predict further tokens: in the weights' bytes, not among the parameters, and not loaded unless an engine is told to speculate.");
+        {
+            notes = notes.Add($"{predictor.Parameters:N0} parameters predict further tokens: in the weights' bytes, not among the "
+                + "parameters, and not loaded unless an engine is told to speculate.");
+        }
+
         return weighed with { Notes = notes, Provenance = WeighedProvenance.Of(header, weighed) };
     }
 

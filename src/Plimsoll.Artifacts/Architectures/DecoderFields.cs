@@ -17,7 +17,8 @@ internal sealed class DecoderFields
         Hidden = config.Positive("hidden_size", "n_embd", "d_model", "dim");
         Vocabulary = config.Positive("vocab_size", "padded_vocab_size");
         Heads = config.OptionalInt("num_attention_heads", "n_head", "n_heads", "attention_heads", "num_heads") ?? 0;
-        MaxPositions = config.OptionalInt("max_position_embeddings", "n_positions", "seq_length", "max_seq_len", "max_sequence_length", "n_ctx", "model_max_length") ?? 0;
+        MaxPositions = config.OptionalInt(
+            "max_position_embeddings", "n_positions", "seq_length", "max_seq_len", "max_sequence_length", "n_ctx", "model_max_length") ?? 0;
     }
 
     public ModelConfig Config => _config;

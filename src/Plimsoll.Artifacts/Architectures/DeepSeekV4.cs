@@ -21,7 +21,12 @@ internal static class DeepSeekV4
         var hashed = config.Int("num_hash_layers", 0);
         var layers = Enumerable.Range(0, fields.Layers)
             .Select(i => new LayerSpec(Attention(fields, ratios[i]), Mixture(config, i >= hashed))).ToImmutableArray();
-        var form = new DecoderForm { Embedding = "embed", LayerNorms = ["attn_norm", "ffn_norm"], EachLayer = (plan, at, i) => Join(plan, at, i, fields, streams, hashed) };
+        var form = new DecoderForm
+        {
+            Embedding = "embed",
+            LayerNorms = ["attn_norm", "ffn_norm"],
+            EachLayer = (plan, at, i) => Join(plan, at, i, fields, streams, hashed),
+        };
         form = form with
         {
             After = (plan, _) => HyperHead(plan, "hc_head", fields.Hidden, streams),
@@ -33,7 +38,8 @@ internal static class DeepSeekV4
                 plan.Linear($"{at}.h_proj", fields.Hidden, fields.Hidden, head: true);
                 foreach (var norm in (ReadOnlySpan<string>)["enorm", "hnorm", "norm"])
                     plan.Norm($"{at}.{norm}", fields.Hidden);
-                Decoder.Layer(plan, at, fields.Hidden, form, new LayerSpec(Attention(fields, ratios[^1]), Mixture(config, corrected: true)), fields.Layers);
+                var layer = new LayerSpec(Attention(fields, ratios[^1]), Mixture(config, corrected: true));
+                Decoder.Layer(plan, at, fields.Hidden, form, layer, fields.Layers);
             },
         };
         return Decoder.Spec(fields, form, fields.Tied(false), layers) with { RotaryWidth = config.Positive("qk_rope_head_dim") };

@@ -116,7 +116,7 @@ internal static class EncoderDecoderFamily
             plan.Plain("model.encoder.conv2.bias", fields.Hidden);
             Stack(plan, "model.encoder", fields, encoders, wide, sound, crossed: false, embeddingNorm: false, last: true, keyBias: false);
             plan.Plain("model.decoder.embed_tokens.weight", fields.Vocabulary, fields.Hidden);
-            Stack(plan, "model.decoder", fields, decoders, narrow, config.Positive("max_target_positions"), crossed: true, embeddingNorm: false, last: true, keyBias: false);
+            Stack(plan, "model.decoder", fields, decoders, narrow, config.Positive("max_target_positions"), crossed: true, false, last: true, keyBias: false);
         });
         return spec with
         {
@@ -129,7 +129,8 @@ internal static class EncoderDecoderFamily
     }
 
     private static void Stack(
-        TensorPlan plan, string stack, DecoderFields fields, int layers, int dense, int positions, bool crossed, bool embeddingNorm, bool last, bool keyBias)
+        TensorPlan plan, string stack, DecoderFields fields, int layers, int dense, int positions, bool crossed,
+        bool embeddingNorm, bool last, bool keyBias)
     {
         fields.LayerCount(layers);
         var hidden = fields.Hidden;

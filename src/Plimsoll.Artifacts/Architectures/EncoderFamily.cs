@@ -82,7 +82,11 @@ internal static class EncoderFamily
         var root = bare ? "" : "distilbert.";
         var layer = new LayerSpec(
             EncoderAttention(fields, new AttentionNames("attention", "q_lin", "k_lin", "v_lin", "out_lin"), bias: true),
-            new FeedForward.Dense(config.OptionalInt("hidden_dim") ?? checked(4 * fields.Hidden), Gated: false) { Bias = true, Names = new DenseNames("ffn", "", "lin1", "lin2") });
+            new FeedForward.Dense(config.OptionalInt("hidden_dim") ?? checked(4 * fields.Hidden), Gated: false)
+            {
+                Bias = true,
+                Names = new DenseNames("ffn", "", "lin1", "lin2"),
+            });
         var form = new DecoderForm { LayerNorms = ["sa_layer_norm", "output_layer_norm"], NormBias = true };
         var labels = Labels(config);
         return Spec(fields, Enumerable.Repeat(layer, fields.Layers), (plan, layers) =>
@@ -107,7 +111,11 @@ internal static class EncoderFamily
         var root = fields.Architecture.EndsWith("Model", StringComparison.Ordinal) ? "" : "model.";
         var layers = Enumerable.Range(0, fields.Layers).Select(i => new LayerSpec(
             EncoderAttention(fields, new AttentionNames("attn", "", "", "", "Wo", Fused: "Wqkv"), bias: config.Bool("attention_bias")),
-            new FeedForward.Dense(fields.Width, Gated: true) { Bias = config.Bool("mlp_bias"), Names = new DenseNames("mlp", "", "", "Wo", FusedGate: "Wi") }));
+            new FeedForward.Dense(fields.Width, Gated: true)
+            {
+                Bias = config.Bool("mlp_bias"),
+                Names = new DenseNames("mlp", "", "", "Wo", FusedGate: "Wi"),
+            }));
         return Spec(fields, layers, (plan, all) =>
         {
             plan.Plain($"{root}embeddings.tok_embeddings.weight", fields.Vocabulary, fields.Hidden);

@@ -62,7 +62,8 @@ internal static class FamilyCatalogue
         return spec with
         {
             Architecture = name,
-            Notes = spec.Notes.Add($"{name} is not a known architecture: what the model keeps per token, and its weights where no tensors are at hand, are estimated as those of {taken} build."),
+            Notes = spec.Notes.Add($"{name} is not a known architecture: what the model keeps per token, and its weights where no tensors "
+                + $"are at hand, are estimated as those of {taken} build."),
             Unplanned = config.Section("vision_config", "audio_config") is null ? null : $"{name}'s parts for images or sound are not known",
         };
     }

@@ -21,13 +21,16 @@ internal sealed class GgufSpec
         _name = name;
     }
 
-    /// <summary>Null where the header does not name an architecture and its blocks and width.</summary>
-    public static ModelSpec? Read(ImmutableDictionary<string, string> metadata)
+    /// <summary>
+    /// Null where the header does not name an architecture and its blocks and width, or more blocks than it has
+    /// <paramref name="tensors"/>, so that a wrong number costs nothing.
+    /// </summary>
+    public static ModelSpec? Read(ImmutableDictionary<string, string> metadata, int tensors)
     {
         if (metadata.GetValueOrDefault("general.architecture") is not { Length: > 0 } name)
             return null;
         var keys = new GgufSpec(metadata, name);
-        return keys.Int("block_count") is { } blocks and > 0 and <= LayersMax && keys.Int("embedding_length") is { } hidden and > 0
+        return keys.Int("block_count") is { } blocks and > 0 and <= LayersMax && blocks <= tensors && keys.Int("embedding_length") is { } hidden and > 0
             ? keys.Spec(blocks, hidden) : null;
     }
 

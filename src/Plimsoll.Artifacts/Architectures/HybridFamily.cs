@@ -66,7 +66,8 @@ internal static class HybridFamily
         var kinds = config.Texts("layers_block_type") is { IsEmpty: false } words ? words
             : config.Text("hybrid_override_pattern") is { Length: > 0 and <= 4096 } pattern
                 ? [.. pattern.Select(letter => letter switch { 'M' => "mamba", 'E' => "moe", '*' => "attention", '-' => "mlp", _ => $"{letter}" })]
-                : throw new ArtifactException($"{config.File} has neither layers_block_type nor hybrid_override_pattern, which its architecture needs.");
+                : throw new ArtifactException(
+                    $"{config.File} has neither layers_block_type nor hybrid_override_pattern, which its architecture needs.");
         var fields = new DecoderFields(config, "backbone", above.Head, above.TiedAbove);
         fields.LayerCount(kinds.Length);
         var layers = kinds.Select(kind => NemotronLayer(fields, kind)).ToImmutableArray();
@@ -99,7 +100,10 @@ internal static class HybridFamily
             {
                 Names = AttentionNames.Llama with { Module = "mixer" },
             }, new FeedForward.Nothing()),
-            "mlp" => new LayerSpec(new Mixer.Nothing(), new FeedForward.Dense(fields.Width, Gated: false) { Names = DenseNames.Llama with { Module = "mixer" } }),
+            "mlp" => new LayerSpec(new Mixer.Nothing(), new FeedForward.Dense(fields.Width, Gated: false)
+            {
+                Names = DenseNames.Llama with { Module = "mixer" },
+            }),
             "moe" => new LayerSpec(new Mixer.Nothing(), new FeedForward.Mixture(
                 MixtureFamily.Experts(config), MixtureFamily.PerToken(config), MixtureFamily.ExpertWidth(config))
             {
@@ -117,7 +121,8 @@ internal static class HybridFamily
     {
         var fields = new DecoderFields(above.Config, "backbone", above.Head, above.TiedAbove);
         var layers = Enumerable.Repeat(new LayerSpec(mixer, new FeedForward.Nothing()), fields.Layers).ToImmutableArray();
-        return Decoder.Spec(fields, new DecoderForm { Embedding = "embeddings", LayerNorms = ["norm"], FinalNorm = "norm_f" }, fields.Tied(true), layers);
+        var form = new DecoderForm { Embedding = "embeddings", LayerNorms = ["norm"], FinalNorm = "norm_f" };
+        return Decoder.Spec(fields, form, fields.Tied(true), layers);
     }
 
     // Kimi Linear and K3: delta attention and latent attention in turn, counted from 1 in the configuration.
@@ -143,7 +148,11 @@ internal static class HybridFamily
             .Select(i => new LayerSpec(full.Contains(i + 1) ? latent : delta, i < first ? dense : mixture)).ToImmutableArray();
         var spec = Decoder.Spec(fields, new DecoderForm(), fields.Tied(false), layers) with { RotaryWidth = latent.RotaryWidth };
         return config.Has("attn_res_block_size")
-            ? spec with { Notes = ["Kimi K3's attention residuals and norms within its experts are left out: some millions of parameters, under 0.01 % of the model."] }
+            ? spec with
+            {
+                Notes = ["Kimi K3's attention residuals and norms within its experts are left out: some millions of parameters, "
+                    + "under 0.01 % of the model."],
+            }
             : spec;
     }
 
@@ -159,7 +168,8 @@ internal static class HybridFamily
             var (attention, part) = (block.Section("attention"), block.Section("ffn"));
             var group = attention?.OptionalInt("n_heads_in_group") ?? 1;
             Mixer mixer = attention is null || attention.Bool("no_op") ? new Mixer.Nothing()
-                : attention.Bool("replace_with_linear") ? new Mixer.Own(LayerCache.None, (plan, at, hidden) => plan.Linear($"{at}.self_attn.linear_attn", hidden, hidden))
+                : attention.Bool("replace_with_linear")
+                    ? new Mixer.Own(LayerCache.None, (plan, at, hidden) => plan.Linear($"{at}.self_attn.linear_attn", hidden, hidden))
                 : new Mixer.Attention(fields.NeedHeads(), fields.Heads / Math.Max(1, group), fields.HeadWidth);
             FeedForward ffn = part is null || part.Bool("no_op") ? new FeedForward.Nothing()
                 : new FeedForward.Dense(Multiple(part.Number("ffn_mult") ?? 1, fields.Hidden), Gated: true);
@@ -230,7 +240,8 @@ internal static class HybridFamily
             },
             Before = perLayer == 0 ? null : (plan, root) =>
             {
-                plan.Plain($"{root}embed_tokens_per_layer.weight", config.Positive("vocab_size_per_layer_input"), checked((long)fields.Layers * perLayer));
+                var rows = config.Positive("vocab_size_per_layer_input");
+                plan.Plain($"{root}embed_tokens_per_layer.weight", rows, checked((long)fields.Layers * perLayer));
                 plan.Linear($"{root}per_layer_model_projection", checked((long)fields.Layers * perLayer), fields.Hidden);
                 plan.Norm($"{root}per_layer_projection_norm", perLayer);
             },
@@ -252,7 +263,8 @@ internal static class HybridFamily
         var selection = config.Section("sparse_attention_config");
         var indexed = selection?.Ints("sparse_attention_freq") ?? [];
         var dense = new FeedForward.Dense(config.Positive("dense_intermediate_size", "intermediate_size"), Gated: true);
-        var mixture = new FeedForward.Mixture(MixtureFamily.Experts(config), MixtureFamily.PerToken(config), config.Positive("moe_intermediate_size", "intermediate_size"))
+        var mixture = new FeedForward.Mixture(
+            MixtureFamily.Experts(config), MixtureFamily.PerToken(config), MixtureFamily.ExpertWidth(config))
         {
             Correction = config.Bool("use_routing_bias") ? "e_score_correction_bias" : null,
             SharedWidth = config.Int("shared_intermediate_size", 0),
@@ -296,12 +308,14 @@ internal static class HybridFamily
         var attention = new Mixer.Attention(fields.NeedHeads(), fields.KvHeads, fields.HeadWidth);
         var mamba = StateMixers.Jamba(config, fields.Hidden);
         var dense = new FeedForward.Dense(fields.Width, Gated: true) { Names = DenseNames.Llama with { Module = "feed_forward" } };
-        FeedForward mixture = config.Int("num_experts", 16) <= 1 ? dense : new FeedForward.Mixture(MixtureFamily.Experts(config), MixtureFamily.PerToken(config), fields.Width)
+        FeedForward mixture = config.Int("num_experts", 16) <= 1 ? dense : new FeedForward.Mixture(
+            MixtureFamily.Experts(config), MixtureFamily.PerToken(config), fields.Width)
         {
             Names = MixtureNames.Qwen with { Module = "feed_forward", Router = "router" },
         };
         var layers = Enumerable.Range(0, fields.Layers).Select(i => new LayerSpec(
             i % attentionEvery == attentionAt ? attention : mamba, i % expertEvery == expertAt ? mixture : dense)).ToImmutableArray();
-        return Decoder.Spec(fields, new DecoderForm { LayerNorms = ["input_layernorm", "pre_ff_layernorm"], FinalNorm = "final_layernorm" }, fields.Tied(false), layers);
+        var form = new DecoderForm { LayerNorms = ["input_layernorm", "pre_ff_layernorm"], FinalNorm = "final_layernorm" };
+        return Decoder.Spec(fields, form, fields.Tied(false), layers);
     }
 }

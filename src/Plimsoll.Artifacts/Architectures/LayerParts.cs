@@ -30,7 +30,8 @@ internal static class LayerParts
             return ("norm", WeightSplit.Replicated, false);
         if (Any(parts, part => part.StartsWith("hc_", StringComparison.Ordinal)))
             return ("other", WeightSplit.Replicated, false);
-        if (Any(parts, part => part.StartsWith("shared_expert", StringComparison.Ordinal) || part is "shared_mlp" or "share_expert" || part.EndsWith("_shexp", StringComparison.Ordinal)))
+        if (Any(parts, part => part.StartsWith("shared_expert", StringComparison.Ordinal) || part is "shared_mlp" or "share_expert"
+            || part.EndsWith("_shexp", StringComparison.Ordinal)))
         {
             return Any(parts, part => part is "shared_expert_gate" or "ffn_gate_inp_shexp")
                 ? ("router", WeightSplit.Replicated, false) : ("shared experts", WeightSplit.Tensor, false);
@@ -51,7 +52,8 @@ internal static class LayerParts
             return ("attention", WeightSplit.KeyValueHeads, false);
         if (Any(parts, FusedWords.Contains))
             return ("attention", WeightSplit.Tensor, true);
-        if (Any(parts, part => part.Contains("attn", StringComparison.OrdinalIgnoreCase) || part.Contains("attention", StringComparison.OrdinalIgnoreCase)
+        if (Any(parts, part => part.Contains("attn", StringComparison.OrdinalIgnoreCase)
+            || part.Contains("attention", StringComparison.OrdinalIgnoreCase)
             || part is "q_proj" or "o_proj" or "q_b_proj" or "kv_b_proj"))
             return ("attention", WeightSplit.Tensor, false);
         if (Any(parts, part => part.EndsWith("latent_proj", StringComparison.Ordinal) || part.StartsWith("routed_expert", StringComparison.Ordinal)))

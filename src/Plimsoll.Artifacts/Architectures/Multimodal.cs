@@ -6,7 +6,8 @@ internal static class Multimodal
     // What Qwen's processors make of one image at most, unless they are told otherwise.
     private const int QwenImageTokens = 16384;
 
-    private sealed record Build(string Root, string Head, Action<TensorPlan, ModelConfig, ModelConfig, int> Encoder, Func<ModelConfig, ModelConfig, int> Tokens);
+    private sealed record Build(
+        string Root, string Head, Action<TensorPlan, ModelConfig, ModelConfig, int> Encoder, Func<ModelConfig, ModelConfig, int> Tokens);
 
     private static readonly Dictionary<string, Build> ByType = new(StringComparer.Ordinal)
     {
@@ -62,7 +63,8 @@ internal static class Multimodal
             },
             Unplanned = whole.Section("audio_config") is null ? null : "its part for sound is not known",
             Notes = whole.Section("vision_config") is null
-                ? spec.Notes.Add("config.json has no vision_config; the encoder of images is taken to be the one published with Llama 4.") : spec.Notes,
+                ? spec.Notes.Add("config.json has no vision_config; the encoder of images is taken to be the one published with Llama 4.")
+                : spec.Notes,
         };
     }
 
@@ -157,7 +159,8 @@ internal static class Multimodal
     private static long MergedWidth(ModelConfig vision)
     {
         var kernel = vision.Ints("merge_kernel_size");
-        return checked((long)vision.Positive("mm_hidden_size", "hidden_size", "vt_hidden_size") * (kernel is [var rows, var columns] ? rows * columns : 4));
+        var width = vision.Positive("mm_hidden_size", "hidden_size", "vt_hidden_size");
+        return checked((long)width * (kernel is [var rows, var columns] ? rows * columns : 4));
     }
 
     private static int MoonTokens(ModelConfig vision) =>

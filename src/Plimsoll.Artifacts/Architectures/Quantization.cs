@@ -43,7 +43,11 @@ internal sealed class Quantization
 
         _tests += _left.Length + _groups.Length;
         if (_tests > TestsMax)
-            throw new ArtifactException($"config.json leaves out {_left.Length} patterns of modules; with as many modules as it describes they are too many to compare.");
+        {
+            throw new ArtifactException($"config.json leaves out {_left.Length} patterns of modules; "
+                + "with as many modules as it describes they are too many to compare.");
+        }
+
         if (_groups.IsEmpty || (head && !_headToo) || _left.Any(pattern => pattern.Matches(module)))
             return null;
         foreach (var (target, form) in _groups)
@@ -85,7 +89,8 @@ internal sealed class Quantization
             "modelopt" or "modelopt_fp4" or "modelopt_mixed" => ModelOpt(section),
             null when section.Has("quant_algo") => ModelOpt(section),
             _ => throw new ArtifactException(
-                $"{section.File}: quantization_config.quant_method is {method ?? "not there"}; known are fp8, compressed-tensors, gptq, awq, bitsandbytes, mxfp4 and modelopt."),
+                $"{section.File}: quantization_config.quant_method is {method ?? "not there"}; known are fp8, compressed-tensors, gptq, "
+                + "awq, bitsandbytes, mxfp4 and modelopt."),
         };
     }
 
@@ -142,7 +147,8 @@ internal sealed class Quantization
     private static QuantizedForm GroupForm(ModelConfig group, string? format)
     {
         var weights = group.Section("weights")
-            ?? throw new ArtifactException($"{group.File} has a quantisation group without weights; a folder so quantised cannot be weighed from its configuration.");
+            ?? throw new ArtifactException(
+                $"{group.File} has a quantisation group without weights; its folder can only be weighed with its tensors.");
         var (bits, type) = (weights.Int("num_bits"), weights.Text("type") ?? "int");
         var size = weights.OptionalInt("group_size") ?? 0;
         if (bits == 4 && type == "float")

@@ -7,6 +7,8 @@ internal sealed record ReadModel
 {
     private const string AssumedDtype = "bfloat16";
 
+    private static readonly string[] Whole = ["F64", "F32", "F16", "BF16", "I8", "I16", "I32", "I64"];
+
     /// <summary>Null where the architecture is not known and cannot be guessed.</summary>
     public ModelSpec? Spec { get; private init; }
 
@@ -41,7 +43,10 @@ internal sealed record ReadModel
         }
         catch (OverflowException) when (!header.Tensors.IsEmpty)
         {
-            return new ReadModel { Notes = ["The weights are exact; the numbers of config.json describe a model too large to be true and are not used."] };
+            return new ReadModel
+            {
+                Notes = ["The weights are exact; the numbers of config.json describe a model too large to be true and are not used."],
+            };
         }
     }
 
@@ -68,13 +73,14 @@ internal sealed record ReadModel
 
     private static ReadModel OfGguf(ArtifactHeader header)
     {
-        var spec = GgufSpec.Read(header.Metadata);
+        var spec = GgufSpec.Read(header.Metadata, header.Tensors.Length);
         return new ReadModel
         {
             Spec = spec,
-            Method = header.Tensors.Any(tensor => Dtypes.Bits(tensor.Dtype) is null && tensor.Dtype is not ("F32" or "F16" or "BF16" or "F64")) ? "gguf" : null,
+            Method = header.Tensors.Any(tensor => Dtypes.Bits(tensor.Dtype) is null && !Whole.Contains(tensor.Dtype)) ? "gguf" : null,
             Dtype = "float16",
-            Notes = spec is null ? ["The header names no architecture with its blocks and width, so what the model keeps per token is not known."] : [],
+            Notes = spec is null
+                ? ["The header names no architecture with its blocks and width, so what the model keeps per token is not known."] : [],
         };
     }
 }

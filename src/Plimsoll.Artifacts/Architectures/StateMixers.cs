@@ -44,13 +44,15 @@ internal static class StateMixers
     /// <summary>Mamba 2 (Dao and Gu 2024): per head a width × state matrix, and the last inputs of a convolution.</summary>
     public static Mixer Mamba2(ModelConfig config)
     {
-        var (heads, width) = (config.Positive("mamba_num_heads", "mamba_n_heads", "num_heads"), config.Positive("mamba_head_dim", "mamba_d_head", "head_dim"));
+        var heads = config.Positive("mamba_num_heads", "mamba_n_heads", "num_heads");
+        var width = config.Positive("mamba_head_dim", "mamba_d_head", "head_dim");
         var state = config.Positive("ssm_state_size", "mamba_d_state", "state_size");
         var groups = config.Positive("n_groups", "mamba_n_groups");
         var kernel = config.OptionalInt("conv_kernel", "mamba_d_conv") ?? 4;
         long inner = checked((long)heads * width), convolved = checked(inner + (2L * groups * state));
         var bias = config.Bool("use_bias", config.Bool("mamba_proj_bias"));
-        return new Mixer.Own(State((kernel - 1) * convolved, checked(inner * state), config.Text("mamba_ssm_cache_dtype") == "float32"), (plan, at, hidden) =>
+        var kept = State((kernel - 1) * convolved, checked(inner * state), config.Text("mamba_ssm_cache_dtype") == "float32");
+        return new Mixer.Own(kept, (plan, at, hidden) =>
         {
             var module = $"{at}.mixer";
             plan.Linear($"{module}.in_proj", checked((2 * inner) + (2L * groups * state) + heads), hidden, bias);

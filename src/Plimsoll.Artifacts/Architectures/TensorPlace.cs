@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Plimsoll.Artifacts;
 
 internal enum ModelSection { Before, Layers, After, NotServed }
@@ -66,7 +68,7 @@ internal sealed class TensorPlaces(bool encoderDecoder, int layers)
         for (var i = 0; i + 1 < parts.Length; i++)
         {
             if (LayerWords.Contains(parts[i]) && parts[i + 1].Length is > 0 and <= 6
-                && int.TryParse(parts[i + 1], System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var layer))
+                && int.TryParse(parts[i + 1], NumberStyles.None, CultureInfo.InvariantCulture, out var layer))
                 return (i + 1, layer);
             // MiMo's stack of predictors has a name of its own.
             if (parts[i].StartsWith("mtp", StringComparison.Ordinal))

@@ -21,7 +21,8 @@ internal static class WeighedProvenance
         {
             found.Add(new Provenance("kvBytesPerToken", model.Estimated ? Certainty.Assumed : Certainty.Exact, Caches(header, shape)));
             found.Add(new Provenance("shape", model.Estimated ? Certainty.Assumed : Certainty.Exact, Config(header) + " its architecture's fields"));
-            found.Add(new Provenance("stateBytesPerSequence", model.Estimated ? Certainty.Assumed : Certainty.Exact, Config(header) + " fields of its state or cross-attention"));
+            var state = model.Estimated ? Certainty.Assumed : Certainty.Exact;
+            found.Add(new Provenance("stateBytesPerSequence", state, Config(header) + " fields of its state or cross-attention"));
         }
 
         found.Add(new Provenance("largestTensor", certainty, from));

@@ -34,7 +34,7 @@ public sealed class GgufArchitectureTests
             run.Weights.Select(group => $"{group.Component} {group.Split} {group.Dtype}"));
         Assert.False(shape.TiedEmbeddings);
         // 2 layers × 2 heads × 128 elements × 2 bytes.
-        Assert.Equal(1024, Architecture.FootprintOf(Header([.. Keys(2)], [Tensor("token_embd.weight", "F16", 512, 1, 256)]), "d").KvPerToken.Value);
+        Assert.Equal(1024, Architecture.FootprintOf(Header([.. Keys(2)], [Tensor("token_embd.weight", "F16", 512, 1, 256), Tensor("output_norm.weight", "F32", 1024, 256)]), "d").KvPerToken.Value);
     }
 
     [Fact]
@@ -58,6 +58,10 @@ public sealed class GgufArchitectureTests
         Assert.Equal(160_768, weighed.ActiveParameters);
         Assert.True(weighed.Shape.TiedEmbeddings);
     }
+
+    [Fact]
+    public void More_blocks_than_tensors_are_not_believed() =>
+        Assert.Null(Architecture.Weigh(Header([.. Keys(2), ("llama.feed_forward_length", "8")], [Tensor("token_embd.weight", "F16", 512, 1, 256)])).Shape);
 
     [Fact]
     public void A_header_that_names_no_architecture_still_gives_exact_bytes()
