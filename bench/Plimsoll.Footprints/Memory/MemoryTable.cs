@@ -17,7 +17,8 @@ internal static class MemoryTable
             + "The total is weights, working set and overhead: all but keys and values.");
         text.AppendLine().AppendLine(
             "Coefficients are fitted on the calibration rows alone (`dotnet run --project bench/Plimsoll.Footprints -- refit` "
-            + "prints them beside those in use); rules come from the engine's source. Plain medians: weights as stored over "
+            + "prints them beside those in use); rules come from the engine's source, but were looked "
+            + "for with the whole table in view, validation rows included. Plain medians: weights as stored over "
             + "the devices, and the calibration rows' median working set and overhead. KAITO's constants: weights × 1.02, "
             + "2.3 GiB and 5 % of the share, at the start-up's own fraction instead of its 84 %. None of the three knows "
             + "what an engine loads, so a model quantised on the way in or split unevenly is as they see it.");
