@@ -59,6 +59,7 @@ public static class ArtifactWeigher
     private static WeighedArtifact Of(ArtifactHeader header, Func<ModelFile, ByteSource>? open)
     {
         var tensors = header.Tensors.Concat(header.Parts.SelectMany(part => part.Header.Tensors));
-        return new WeighedArtifact(Architecture.FootprintOf(header, ContentDigest.Of(header.Files, tensors, open)), header.Files);
+        var footprint = Architecture.FootprintOf(header, ContentDigest.Of(header.Files, tensors, open));
+        return new WeighedArtifact(UsualRun.AddTo(footprint), header.Files);
     }
 }

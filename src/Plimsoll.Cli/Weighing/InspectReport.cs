@@ -45,6 +45,11 @@ public sealed record InspectReport
 
     public long HostSteadyBytes { get; init; }
 
+    /// <summary>By its usual engine on one device; left out where that says nothing.</summary>
+    public long? ActivationBytes { get; init; }
+
+    public long? OverheadBytes { get; init; }
+
     public long TrainingCheckpointBytes { get; init; }
 
     public required string Digest { get; init; }
@@ -78,6 +83,8 @@ public sealed record InspectReport
             Files = files,
             HostLoadPeakBytes = footprint.HostLoadPeak.Value,
             HostSteadyBytes = footprint.HostSteady.Value,
+            ActivationBytes = footprint.ActivationPeak > Bytes.Zero ? footprint.ActivationPeak.Value : null,
+            OverheadBytes = footprint.RuntimeOverhead > Bytes.Zero ? footprint.RuntimeOverhead.Value : null,
             TrainingCheckpointBytes = footprint.TrainingCheckpoint.Value,
             Digest = footprint.Digest,
             Provenance = footprint.Provenance,

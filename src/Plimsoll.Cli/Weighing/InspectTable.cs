@@ -53,6 +53,8 @@ public static class InspectTable
             yield return ("KV cache per token", new Bytes(report.KvBytesPerToken).ToString(), "kvBytesPerToken");
         if (report.StateBytesPerSequence > 0)
             yield return ("state per sequence", new Bytes(report.StateBytesPerSequence).ToString(), "stateBytesPerSequence");
+        if (report.ActivationBytes is { } activation) yield return ("activation peak", new Bytes(activation).ToString(), "activationBytes");
+        if (report.OverheadBytes is { } overhead) yield return ("runtime overhead", new Bytes(overhead).ToString(), "overheadBytes");
         if (report.HostLoadPeakBytes > 0)
             yield return ("host, while loading", new Bytes(report.HostLoadPeakBytes).ToString(), "hostLoadPeakBytes");
         if (report.HostSteadyBytes > 0)

@@ -80,6 +80,13 @@ public sealed record Footprint
     /// <summary>Host memory that stays once the weights are on a device.</summary>
     public Bytes HostSteady { get; init; }
 
+    /// <summary>The working set of its usual engine's largest step on one device, with that engine's defaults; a variant has
+    /// its own (<see cref="Fit"/>).</summary>
+    public Bytes ActivationPeak { get; init; }
+
+    /// <summary>What its usual engine takes of one device beside weights, cache and working set, graphs included.</summary>
+    public Bytes RuntimeOverhead { get; init; }
+
     /// <summary>A training checkpoint with its optimiser (mixed-precision AdamW), all ranks together.</summary>
     public Bytes TrainingCheckpoint { get; init; }
 
