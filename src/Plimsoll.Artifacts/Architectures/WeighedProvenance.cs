@@ -25,7 +25,7 @@ internal static class WeighedProvenance
             found.Add(new Provenance("stateBytesPerSequence", state, Config(header) + " fields of its state or cross-attention"));
         }
 
-        found.Add(new Provenance("largestTensor", certainty, from));
+        found.Add(new Provenance("largestTensorBytes", certainty, from));
         found.Add(new Provenance("parameters", certainty, from));
         found.Add(new Provenance("weightBytes", certainty, from));
         return [.. found.OrderBy(one => one.Number, StringComparer.Ordinal)];
