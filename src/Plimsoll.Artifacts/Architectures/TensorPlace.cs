@@ -40,7 +40,7 @@ internal sealed class TensorPlaces(bool encoderDecoder, int layers)
     /// <param name="name">The tensor's name.</param>
     public TensorPlace Of(string name)
     {
-        Span<char> pattern = name.Length <= 256 ? stackalloc char[256] : new char[name.Length];
+        Span<char> pattern = name.Length <= 256 ? stackalloc char[512] : new char[2 * name.Length];
         pattern = pattern[..Pattern(name, pattern)];
         var known = _byPattern.GetAlternateLookup<ReadOnlySpan<char>>();
         if (!known.TryGetValue(pattern, out var found))
@@ -66,6 +66,9 @@ internal sealed class TensorPlaces(bool encoderDecoder, int layers)
                 continue;
             }
 
+            // A part that is or begins with the sign itself is told from a number by one more.
+            if (part.StartsWith('#'))
+                pattern[length++] = '#';
             part.CopyTo(pattern[length..]);
             length += part.Length;
         }

@@ -15,7 +15,7 @@ public readonly record struct Bytes(long Value) : IComparable<Bytes>
     public static readonly Bytes EstimateMax = new(long.MaxValue / 64);
 
     /// <summary>An estimate rounded up to whole bytes, from zero to <see cref="EstimateMax"/>.</summary>
-    public static Bytes Estimate(double bytes) => new((long)Math.Clamp(Math.Ceiling(bytes), 0, EstimateMax.Value));
+    public static Bytes Estimate(double bytes) => bytes >= EstimateMax.Value ? EstimateMax : new((long)Math.Ceiling(Math.Max(bytes, 0)));
 
     /// <summary>An exact count as far as <see cref="EstimateMax"/>, which stands for all beyond.</summary>
     public static Bytes Estimate(Int128 bytes) => new((long)Int128.Clamp(bytes, 0, EstimateMax.Value));

@@ -36,7 +36,7 @@ internal sealed record FuzzTarget(string Name, MemoryFolder Folder, string? File
             instance_group [ { count: 2 kind: KIND_GPU gpus: [ 0, 1 ] } ]
             """)).With("a/1/model.onnx", Onnx()).With("a/1/w.bin", new byte[40]).With("a/2/model.onnx", Onnx()).With("a/2/w.bin", new byte[40])
             .With("b/1/model.pt", Torch(zip64: false)).With("c/config.pbtxt", Utf8("backend: 'vllm'")).With("c/1/model.json", Utf8("""{"model":"org/name"}""")), null),
-        new("config", new MemoryFolder().With("x.json", Utf8(Config)), "x.json"),
+        new("config", new MemoryFolder().With("x.json", SmallConfigs.Bytes(SmallConfigs.Of("llama"))), "x.json"),
         new("configurations", new MemoryFolder().With("config.json", []), "config.json") { Configs = SmallConfigs.All },
         new("quantization", new MemoryFolder().With("config.json", []), "config.json") { Configs = SmallConfigs.AllQuantized },
         new("weights-and-config", new MemoryFolder().With("config.json", []).With("model.safetensors", Layers()), null) { Configs = SmallConfigs.All },

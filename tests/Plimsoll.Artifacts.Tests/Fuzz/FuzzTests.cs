@@ -2,7 +2,7 @@ namespace Plimsoll.Artifacts.Tests;
 
 public sealed class FuzzTests
 {
-    private const int Cases = 1500;
+    private const int Cases = 600;
 
     public static TheoryData<string> Targets => [.. FuzzTarget.All.Select(target => target.Name)];
 
