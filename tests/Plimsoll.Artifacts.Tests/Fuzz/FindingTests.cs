@@ -38,6 +38,15 @@ public sealed class FindingTests
     }
 
     [Fact]
+    public void A_decoder_of_no_layers_loses_no_weights()
+    {
+        var config = """{"model_type":"t5","d_model":64,"vocab_size":256,"num_heads":4,"d_kv":16,"d_ff":128,"num_layers":2,"num_decoder_layers":0}""";
+        var footprint = Architecture.FootprintOf(Header(config, Tensor("decoder.block.0.layer.0.SelfAttention.q.weight", 64, 64)), "");
+        Assert.Null(footprint.Shape);
+        Assert.Equal(8192, footprint.Weights.Value);
+    }
+
+    [Fact]
     public void Files_of_more_bytes_than_a_number_counts_are_refused()
     {
         var header = Header("""{"model_type":"x"}""", Tensor("a", 4)) with { Files = [new ModelFile("a", long.MaxValue), new ModelFile("b", long.MaxValue)] };
