@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Security.Cryptography;
@@ -11,6 +12,7 @@ namespace Plimsoll.Artifacts;
 /// </summary>
 internal static class ContentDigest
 {
+    private const int TableBytes = 16 * 1024;
     private const int SampleBytes = 64 * 1024;
 
     // Of many files mostly a few kilobytes each, so that a folder of hundreds of shards costs no more than a handful.
@@ -23,7 +25,7 @@ internal static class ContentDigest
         ImmutableArray<ModelFile> files, IEnumerable<StoredTensor> tensors, Func<ModelFile, ByteSource>? open)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (var tensor in tensors) Append(hash, $"{tensor.Name}:{tensor.Dtype}:{string.Join(',', tensor.Shape)}");
+        AppendTable(hash, tensors);
         var buffer = new byte[files.IsEmpty ? 0 : Math.Clamp(SampledBytesMax / 2 / files.Length, 1024, SampleBytes)];
         foreach (var file in files)
         {
@@ -36,6 +38,32 @@ internal static class ContentDigest
         }
 
         return (open is null ? "listed-sha256:" : "sampled-sha256:") + Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+
+    // "name:dtype:2,3" and a line's end for each tensor; through one buffer, as a model may have 100,000 of them.
+    private static void AppendTable(IncrementalHash hash, IEnumerable<StoredTensor> tensors)
+    {
+        var lines = new ArrayBufferWriter<byte>(2 * TableBytes);
+        foreach (var tensor in tensors)
+        {
+            Encoding.UTF8.GetBytes(tensor.Name, lines);
+            lines.Write(":"u8);
+            Encoding.UTF8.GetBytes(tensor.Dtype, lines);
+            lines.Write(":"u8);
+            for (var axis = 0; axis < tensor.Shape.Length; axis++)
+            {
+                if (axis > 0) lines.Write(","u8);
+                tensor.Shape[axis].TryFormat(lines.GetSpan(24), out var written, provider: CultureInfo.InvariantCulture);
+                lines.Advance(written);
+            }
+
+            lines.Write("\n"u8);
+            if (lines.WrittenCount < TableBytes) continue;
+            hash.AppendData(lines.WrittenSpan);
+            lines.ResetWrittenCount();
+        }
+
+        hash.AppendData(lines.WrittenSpan);
     }
 
     private static void Append(IncrementalHash hash, string line) => hash.AppendData(Encoding.UTF8.GetBytes(line + "\n"));

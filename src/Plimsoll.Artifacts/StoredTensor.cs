@@ -10,5 +10,14 @@ namespace Plimsoll.Artifacts;
 public sealed record StoredTensor(string Name, string Dtype, ImmutableArray<long> Shape, long Bytes)
 {
     /// <summary>Product of the dimensions; 1 for a scalar.</summary>
-    public long Elements => Shape.Aggregate(1L, (product, size) => checked(product * size));
+    public long Elements
+    {
+        get
+        {
+            var product = 1L;
+            foreach (var size in Shape)
+                product = checked(product * size);
+            return product;
+        }
+    }
 }

@@ -8,6 +8,9 @@ namespace Plimsoll.Artifacts;
 /// </summary>
 public static class Architecture
 {
+    // A thousand times the largest published model; what takes more is no model, and arithmetic on it would overflow.
+    private const long BytesMax = 1L << 55;
+
     /// <summary>
     /// Weighs an artefact by what its header and configuration say. Where there are tensors, their bytes are exact
     /// whatever the architecture is; what is not known of it then is said in the notes.
@@ -20,12 +23,12 @@ public static class Architecture
         ArgumentNullException.ThrowIfNull(header);
         try
         {
-            return WeighChecked(header);
+            var model = WeighChecked(header);
+            return model.Weights.Value <= BytesMax ? model : throw TooLarge(header, null);
         }
         catch (OverflowException wrong)
         {
-            throw new ArtifactException(
-                $"{header.Source} describes more than 8 EiB of weights: a size in its header or config.json is wrong.", wrong);
+            throw TooLarge(header, wrong);
         }
     }
 
@@ -40,8 +43,20 @@ public static class Architecture
     {
         ArgumentNullException.ThrowIfNull(header);
         ArgumentNullException.ThrowIfNull(model);
-        return ArchitectureFootprint.Of(header, model, digest);
+        try
+        {
+            var footprint = ArchitectureFootprint.Of(header, model, digest);
+            return footprint.OnDisk.Value <= BytesMax && footprint.KvPerToken.Value <= BytesMax && footprint.StatePerSequence.Value <= BytesMax
+                ? footprint : throw TooLarge(header, null);
+        }
+        catch (OverflowException wrong)
+        {
+            throw TooLarge(header, wrong);
+        }
     }
+
+    private static ArtifactException TooLarge(ArtifactHeader header, OverflowException? wrong) => new(
+        $"{header.Source} describes more than {new Bytes(BytesMax)}, which no model has: a size in its header or config.json is wrong.", wrong!);
 
     private static WeighedModel WeighChecked(ArtifactHeader header)
     {

@@ -26,7 +26,7 @@ internal static class EncoderDecoderFamily
         var config = fields.Config;
         var (heads, width, dense) = (fields.NeedHeads(), config.Positive("d_kv"), config.Positive("d_ff"));
         var encoders = fields.LayerCount(config.Positive("num_layers"));
-        var decoders = fields.LayerCount(config.Int("num_decoder_layers", encoders));
+        var decoders = fields.LayerCount(config.Has("num_decoder_layers") ? config.Positive("num_decoder_layers") : encoders);
         var inner = checked((long)heads * width);
         var gated = config.Text("feed_forward_proj")?.StartsWith("gated", StringComparison.Ordinal) == true;
         var buckets = config.Int("relative_attention_num_buckets", 32);

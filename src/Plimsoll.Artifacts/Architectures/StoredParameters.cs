@@ -6,13 +6,15 @@ namespace Plimsoll.Artifacts;
 /// </summary>
 internal static class StoredParameters
 {
-    private static readonly string[] Scales =
-    [
+    private static readonly HashSet<string> Scales = new(StringComparer.Ordinal)
+    {
         "weight_scale", "weight_scale_inv", "weight_scale_2", "input_scale", "output_scale", "k_scale", "v_scale", "q_scale",
         "scales", "qzeros", "g_idx", "zeros", "weight_zero_point", "input_zero_point", "weight_shape", "weight_g_idx",
         "absmax", "quant_map", "nested_absmax", "nested_quant_map", "SCB", "weight_format", "input_global_scale",
         "weight_global_scale", "position_ids", "rotary_emb.inv_freq", "inv_freq", "masked_bias",
-    ];
+    };
+
+    private static readonly HashSet<string>.AlternateLookup<ReadOnlySpan<char>> ScaleNames = Scales.GetAlternateLookup<ReadOnlySpan<char>>();
 
     /// <param name="tensor">The tensor as stored.</param>
     /// <param name="packedBits">Bits of a weight in packed words; 0 where the configuration does not say, then 4.</param>
@@ -39,11 +41,8 @@ internal static class StoredParameters
 
     private static bool IsScale(ReadOnlySpan<char> leaf, string dtype, string name)
     {
-        foreach (var scale in Scales)
-        {
-            if (leaf.SequenceEqual(scale))
-                return true;
-        }
+        if (ScaleNames.Contains(leaf))
+            return true;
 
         return leaf.EndsWith("_scales") || leaf.EndsWith("_scale_inv") || leaf.EndsWith("_weight_scale")
             || leaf.EndsWith("_weight_scale_2") || leaf.EndsWith("_input_scale")

@@ -18,6 +18,10 @@ internal readonly record struct TensorPlace(ModelSection Section, int Layer, str
 /// </summary>
 internal sealed class TensorPlaces(bool encoderDecoder, int layers)
 {
+    private const int LayerDigitsMax = 6;
+
+    private static readonly TensorPlace Predictor = new(ModelSection.NotServed, 0, "predictor", WeightSplit.Tensor);
+
     private static readonly HashSet<string> LayerWords = new(StringComparer.Ordinal)
         { "layers", "layer", "h", "blocks", "block", "blk", "resblocks" };
 
@@ -30,16 +34,73 @@ internal sealed class TensorPlaces(bool encoderDecoder, int layers)
     private static readonly HashSet<string> AudioWords = new(StringComparer.Ordinal)
         { "audio_tower", "audio", "embed_audio", "audio_model", "audio_encoder", "speech_encoder", "audio_projector" };
 
+    // Only the layer's number tells most names apart: a model of 100,000 tensors, experts stored one by one, has some 20 others.
+    private readonly Dictionary<string, (TensorPlace Place, int LayerAt)> _byPattern = new(StringComparer.Ordinal);
+
     /// <param name="name">The tensor's name.</param>
     public TensorPlace Of(string name)
     {
+        Span<char> pattern = name.Length <= 256 ? stackalloc char[512] : new char[2 * name.Length];
+        pattern = pattern[..Pattern(name, pattern)];
+        var known = _byPattern.GetAlternateLookup<ReadOnlySpan<char>>();
+        if (!known.TryGetValue(pattern, out var found))
+            known[pattern] = found = Told(name);
+        if (found.Place.Section != ModelSection.Layers)
+            return found.Place;
+        var layer = NumberAt(name, found.LayerAt);
+        return layers > 0 && layer >= layers ? Predictor : found.Place with { Layer = layer };
+    }
+
+    // The name with a sign in place of every part that is a number, as far as one may be a layer's.
+    private static int Pattern(ReadOnlySpan<char> name, Span<char> pattern)
+    {
+        var length = 0;
+        foreach (var range in name.Split('.'))
+        {
+            var part = name[range];
+            if (length > 0 || range.Start.Value > 0)
+                pattern[length++] = '.';
+            if (part.Length is > 0 and <= LayerDigitsMax && !part.ContainsAnyExceptInRange('0', '9'))
+            {
+                pattern[length++] = '#';
+                continue;
+            }
+
+            // A part that is or begins with the sign itself is told from a number by one more.
+            if (part.StartsWith('#'))
+                pattern[length++] = '#';
+            part.CopyTo(pattern[length..]);
+            length += part.Length;
+        }
+
+        return length;
+    }
+
+    private static int NumberAt(ReadOnlySpan<char> name, int part)
+    {
+        foreach (var range in name.Split('.'))
+        {
+            if (part-- == 0)
+                return int.Parse(name[range], NumberStyles.None, CultureInfo.InvariantCulture);
+        }
+
+        throw new System.Diagnostics.UnreachableException();
+    }
+
+    private (TensorPlace Place, int LayerAt) Told(string name)
+    {
         var parts = name.Split('.');
-        var (at, layer) = LayerOf(parts);
+        var at = LayerOf(parts);
+        return (Told(parts, at), at);
+    }
+
+    private TensorPlace Told(string[] parts, int at)
+    {
         for (var i = 0; i < (at < 0 ? parts.Length : at); i++)
         {
             var part = parts[i];
             if (part.StartsWith("mtp", StringComparison.Ordinal) || part.StartsWith("nextn", StringComparison.Ordinal))
-                return new TensorPlace(ModelSection.NotServed, 0, "predictor", WeightSplit.Tensor);
+                return Predictor;
             if (VisionWords.Contains(part) || (i == 0 && part is "v" or "mm"))
                 return Tower("vision", parts, at);
             if (AudioWords.Contains(part) || (i == 0 && part is "a"))
@@ -50,10 +111,8 @@ internal sealed class TensorPlaces(bool encoderDecoder, int layers)
 
         if (at < 0)
             return Outside(parts);
-        if (layers > 0 && layer >= layers)
-            return new TensorPlace(ModelSection.NotServed, 0, "predictor", WeightSplit.Tensor);
         var (component, split, fused) = LayerParts.Of(parts.AsSpan(at + 1));
-        return new TensorPlace(ModelSection.Layers, layer, component, split, fused);
+        return new TensorPlace(ModelSection.Layers, 0, component, split, fused);
     }
 
     // Engines divide an encoder's matrices as they do the model's, and keep what is not in a layer whole.
@@ -63,19 +122,19 @@ internal sealed class TensorPlaces(bool encoderDecoder, int layers)
         return new TensorPlace(ModelSection.Before, 0, component, split == WeightSplit.Replicated ? split : WeightSplit.Tensor);
     }
 
-    private static (int At, int Layer) LayerOf(string[] parts)
+    private static int LayerOf(string[] parts)
     {
         for (var i = 0; i + 1 < parts.Length; i++)
         {
-            if (LayerWords.Contains(parts[i]) && parts[i + 1].Length is > 0 and <= 6
-                && int.TryParse(parts[i + 1], NumberStyles.None, CultureInfo.InvariantCulture, out var layer))
-                return (i + 1, layer);
+            if (LayerWords.Contains(parts[i]) && parts[i + 1].Length is > 0 and <= LayerDigitsMax
+                && int.TryParse(parts[i + 1], NumberStyles.None, CultureInfo.InvariantCulture, out _))
+                return i + 1;
             // MiMo's stack of predictors has a name of its own.
             if (parts[i].StartsWith("mtp", StringComparison.Ordinal))
-                return (i + 1, 0);
+                return i + 1;
         }
 
-        return (-1, 0);
+        return -1;
     }
 
     private static TensorPlace Outside(string[] parts)

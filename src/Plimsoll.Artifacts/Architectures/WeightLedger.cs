@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 
 namespace Plimsoll.Artifacts;
 
@@ -119,8 +120,11 @@ internal sealed class WeightLedger(ModelSpec? spec, int layers, string? componen
         }
     }
 
-    private void Put(Place place, string dtype, Sum sum) =>
-        _sums[(place, dtype)] = _sums.GetValueOrDefault((place, dtype)) + sum;
+    private void Put(Place place, string dtype, Sum sum)
+    {
+        ref var all = ref CollectionsMarshal.GetValueRefOrAddDefault(_sums, (place, dtype), out _);
+        all += sum;
+    }
 
     // Scales belong to the weights they scale: to the largest group at their place.
     private void Settle()
@@ -195,7 +199,8 @@ internal sealed class WeightLedger(ModelSpec? spec, int layers, string? componen
             return null;
         var queries = (long)attention.Heads * attention.HeadWidth;
         var rest = (long)attention.KvHeads * (attention.HeadWidth + attention.ValueWidth);
-        return (rest, queries + rest);
+        // Of attention of no width no part is told apart: its tensors are not what the configuration says.
+        return queries + rest > 0 ? (rest, queries + rest) : null;
     }
 
     private static long Share(long amount, (long Part, long Whole) of) => (long)((Int128)amount * of.Part / of.Whole);

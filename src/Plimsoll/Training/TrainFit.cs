@@ -49,7 +49,7 @@ public static class TrainFit
             PerDevice = worst,
             Stages = stages,
             TrainedParameters = (long)Math.Min(trained, long.MaxValue / 64),
-            Checkpoint = TrainingStage.Up(trained * (each.Weights + each.Optimizer)),
+            Checkpoint = Bytes.Estimate(trained * (each.Weights + each.Optimizer)),
             Failure = fits ? null : FirstOver(worst),
             Reason = Sentence(worst, run),
             Notes = Notes(shape, run),

@@ -215,8 +215,8 @@ public sealed record TrainingRun
     /// <summary>Part of the device's memory that may be used.</summary>
     public double MemoryFraction { get; init; } = 1;
 
-    /// <summary>Devices of the whole run.</summary>
-    public long Devices => (long)DataParallel * TensorParallel * PipelineParallel * ContextParallel;
+    /// <summary>Devices of the whole run; of sizes that no run has, as many as a number can say.</summary>
+    public long Devices => (long)Int128.Clamp((Int128)DataParallel * TensorParallel * PipelineParallel * ContextParallel, 0, long.MaxValue);
 
     /// <summary>Ranks over which ZeRO shards.</summary>
     public long Shards => (long)DataParallel * ContextParallel;

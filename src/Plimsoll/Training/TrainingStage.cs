@@ -21,19 +21,19 @@ internal static class TrainingStage
         var buffers = weights.Buffers(run);
         var held = onDevice.Total + activations + logits + buffers;
         var derived = stage.Runs.All(layer => LayerTraits.Of(shape, layer).Derived) ? Certainty.Fitted : Certainty.Assumed;
-        var outside = Context + (run.Devices > 1 ? Collectives : Bytes.Zero) + Up((held - onDevice.Total) * TrainFit.AllocatorShare);
+        var outside = Context + (run.Devices > 1 ? Collectives : Bytes.Zero) + Bytes.Estimate((held - onDevice.Total) * TrainFit.AllocatorShare);
         return new TrainingNeed
         {
             Stage = stage.Stage,
-            Weights = new(Up(onDevice.Weights), Certainty.Exact, weights.From),
-            Gradients = new(Up(onDevice.Gradients), Certainty.Exact, run.OptimizerInBackward ? "of the largest layer" : "of what learns"),
-            Optimizer = new(Up(onDevice.Optimizer), Certainty.Exact, $"{run.Optimizer}, {run.Precision}"),
-            Activations = new(Up(activations), derived, "the tensors that automatic differentiation saves"),
-            Logits = new(Up(logits), Certainty.Fitted, run.Loss.From),
-            Buffers = new(Up(buffers), Certainty.Fitted, "weights gathered or dequantised for use"),
+            Weights = new(Bytes.Estimate(onDevice.Weights), Certainty.Exact, weights.From),
+            Gradients = new(Bytes.Estimate(onDevice.Gradients), Certainty.Exact, run.OptimizerInBackward ? "of the largest layer" : "of what learns"),
+            Optimizer = new(Bytes.Estimate(onDevice.Optimizer), Certainty.Exact, $"{run.Optimizer}, {run.Precision}"),
+            Activations = new(Bytes.Estimate(activations), derived, "the tensors that automatic differentiation saves"),
+            Logits = new(Bytes.Estimate(logits), Certainty.Fitted, run.Loss.From),
+            Buffers = new(Bytes.Estimate(buffers), Certainty.Fitted, "weights gathered or dequantised for use"),
             Outside = new(outside, Certainty.Assumed, "context 512 MiB, collectives 350 MiB, 2 % of what comes and goes"),
             Budget = run.Device.Memory.Scale(run.MemoryFraction),
-            Host = Up(Math.Max(0, states.Total - onDevice.Total)),
+            Host = Bytes.Estimate(Math.Max(0, states.Total - onDevice.Total)),
         };
     }
 
@@ -58,7 +58,4 @@ internal static class TrainingStage
         if (run.Interleave > 1) inFlight *= 1 + (stage.Stages - 1.0) / (stage.Stages * (double)run.Interleave);
         return (kept * inFlight, working);
     }
-
-    /// <summary>Rounded up; what no machine could hold is cut to an amount that sums of terms still hold.</summary>
-    internal static Bytes Up(double bytes) => new((long)Math.Ceiling(Math.Min(bytes, long.MaxValue / 64)));
 }

@@ -19,6 +19,7 @@ internal static class ValidRun
             if (value is < 1 or > RanksMax) return $"{what} is {value}; expected 1 to {RanksMax}";
         }
 
+        if (run.MemoryFraction is not (> 0 and <= 1)) return $"a memory fraction of {run.MemoryFraction} is not within 0 and 1";
         if (run.ZeroStage is < 0 or > 3) return $"the ZeRO stage is {run.ZeroStage}; expected 0 to 3";
         if (run.MicroBatch < 1 || run.MicroBatches < 1 || run.Sequence < 1 || (Int128)run.MicroBatch * run.Sequence > TokensMax)
             return $"a micro-batch of {run.MicroBatch} × {run.Sequence} tokens is none; expected 1 to {TokensMax} tokens";

@@ -11,6 +11,15 @@ public readonly record struct Bytes(long Value) : IComparable<Bytes>
 {
     public static readonly Bytes Zero;
 
+    /// <summary>The most an estimate says, 128 PiB: no device holds it, and a few dozen of them still add up.</summary>
+    public static readonly Bytes EstimateMax = new(long.MaxValue / 64);
+
+    /// <summary>An estimate rounded up to whole bytes, from zero to <see cref="EstimateMax"/>.</summary>
+    public static Bytes Estimate(double bytes) => bytes >= EstimateMax.Value ? EstimateMax : new((long)Math.Ceiling(Math.Max(bytes, 0)));
+
+    /// <summary>An exact count as far as <see cref="EstimateMax"/>, which stands for all beyond.</summary>
+    public static Bytes Estimate(Int128 bytes) => new((long)Int128.Clamp(bytes, 0, EstimateMax.Value));
+
     public static Bytes KiB(double n) => new(checked((long)(n * 1024)));
 
     public static Bytes MiB(double n) => new(checked((long)(n * 1024 * 1024)));

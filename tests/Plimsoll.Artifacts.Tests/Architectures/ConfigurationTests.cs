@@ -38,7 +38,7 @@ public sealed class ConfigurationTests
             {"model_type":"mixtral","hidden_size":268435456,"intermediate_size":268435456,"num_attention_heads":1,
              "num_hidden_layers":4096,"num_local_experts":65536,"num_experts_per_tok":1,"vocab_size":268435456}
             """;
-        Assert.Equal("model describes more than 8 EiB of weights: a size in its header or config.json is wrong.", Assert.Throws<ArtifactException>(() => Weighing.Model(config)).Message);
+        Assert.Equal("model describes more than 32.0 PiB, which no model has: a size in its header or config.json is wrong.", Assert.Throws<ArtifactException>(() => Weighing.Model(config)).Message);
     }
 
     [Fact]

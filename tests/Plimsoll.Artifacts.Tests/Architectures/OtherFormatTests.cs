@@ -84,7 +84,7 @@ public sealed class OtherFormatTests
     public void Tensors_whose_sizes_cannot_be_added_up_are_refused()
     {
         var header = Part("a", long.MaxValue / 4, 2) with { Tensors = [.. Enumerable.Repeat(new StoredTensor("a", "bfloat16", [4], long.MaxValue / 2), 3)] };
-        Assert.Equal("part describes more than 8 EiB of weights: a size in its header or config.json is wrong.",
+        Assert.Equal("part describes more than 32.0 PiB, which no model has: a size in its header or config.json is wrong.",
             Assert.Throws<ArtifactException>(() => Architecture.Weigh(header)).Message);
     }
 

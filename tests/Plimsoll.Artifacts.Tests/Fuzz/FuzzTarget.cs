@@ -9,6 +9,9 @@ namespace Plimsoll.Artifacts.Tests;
 /// <param name="File">The file that is opened; null for the folder.</param>
 internal sealed record FuzzTarget(string Name, MemoryFolder Folder, string? File)
 {
+    /// <summary>Of which each case takes one in place of config.json; null for always the same.</summary>
+    public byte[][]? Configs { get; private init; }
+
     private const string Config = """{"model_type":"llama","hidden_size":4,"architectures":["LlamaForCausalLM"]}""";
 
     public static IReadOnlyList<FuzzTarget> All { get; } =
@@ -33,7 +36,12 @@ internal sealed record FuzzTarget(string Name, MemoryFolder Folder, string? File
             instance_group [ { count: 2 kind: KIND_GPU gpus: [ 0, 1 ] } ]
             """)).With("a/1/model.onnx", Onnx()).With("a/1/w.bin", new byte[40]).With("a/2/model.onnx", Onnx()).With("a/2/w.bin", new byte[40])
             .With("b/1/model.pt", Torch(zip64: false)).With("c/config.pbtxt", Utf8("backend: 'vllm'")).With("c/1/model.json", Utf8("""{"model":"org/name"}""")), null),
-        new("config", new MemoryFolder().With("x.json", Utf8(Config)), "x.json"),
+        new("config", new MemoryFolder().With("x.json", SmallConfigs.Bytes(SmallConfigs.Of("llama"))), "x.json"),
+        new("configurations", new MemoryFolder().With("config.json", []), "config.json") { Configs = SmallConfigs.All },
+        new("quantization", new MemoryFolder().With("config.json", []), "config.json") { Configs = SmallConfigs.AllQuantized },
+        new("weights-and-config", new MemoryFolder().With("config.json", []).With("model.safetensors", Layers()), null) { Configs = SmallConfigs.All },
+        new("gguf-shape", new MemoryFolder().With("m.gguf", GgufShape()), "m.gguf"),
+        new("gguf-recurrent", new MemoryFolder().With("m.gguf", GgufRecurrent()), "m.gguf"),
     ];
 
     private static byte[] Utf8(string text) => Encoding.UTF8.GetBytes(text);
@@ -53,6 +61,43 @@ internal sealed record FuzzTarget(string Name, MemoryFolder Folder, string? File
         file.Text("general.architecture", "llama").UInt32("llama.block_count", 2).UInt32s("llama.attention.head_count_kv", 2, 0, 2)
             .Float("llama.rope.freq_base", 10000).Bool("llama.tied", true).Texts("tokenizer.ggml.tokens", 9);
         return file.Tensor($"q{part}", 12, 288, 256, 2).Tensor($"n{part}", 0, 128, 32).File();
+    }
+
+    // Two layers in several libraries' spellings, with a mixture, a fused projection, scales and a predictor.
+    private static byte[] Layers() => Weights(["model.embed_tokens.weight", .. Enumerable.Range(0, 2).SelectMany(i => (string[])
+    [
+        $"model.layers.{i}.input_layernorm.weight", $"model.layers.{i}.self_attn.q_proj.weight", $"model.layers.{i}.self_attn.k_proj.weight",
+        $"model.layers.{i}.self_attn.qkv_proj.weight", $"model.layers.{i}.mlp.experts.0.up_proj.weight", $"model.layers.{i}.mlp.experts.1.up_proj.weight_scale",
+        $"model.layers.{i}.mlp.gate.weight", $"transformer.h.{i}.attn.c_attn.weight", $"model.layers.{i}.mixer.in_proj.weight",
+    ]), "model.layers.9.eh_proj.weight", "mtp.fc.weight", "visual.blocks.0.attn.qkv.weight", "encoder.layer.0.x", "model.norm.weight", "lm_head.weight"]);
+
+    private static byte[] GgufShape()
+    {
+        using var file = new GgufBytes();
+        file.Text("general.architecture", "llama").UInt32("llama.block_count", 3).UInt32("llama.embedding_length", 64).UInt32("llama.context_length", 512)
+            .UInt32("llama.feed_forward_length", 128).UInt32("llama.attention.head_count", 4).UInt32s("llama.attention.head_count_kv", 2, 0, 2)
+            .UInt32("llama.attention.key_length", 16).UInt32("llama.attention.value_length", 16).UInt32("llama.attention.sliding_window", 32)
+            .UInt32("llama.expert_count", 4).UInt32("llama.expert_used_count", 2).UInt32("llama.expert_feed_forward_length", 32).UInt32("llama.expert_shared_count", 1)
+            .UInt32("llama.attention.kv_lora_rank", 0).UInt32("llama.rope.dimension_count", 16).UInt32("llama.vocab_size", 256);
+        return GgufLayers(file, 3);
+    }
+
+    private static byte[] GgufRecurrent()
+    {
+        using var file = new GgufBytes();
+        file.Text("general.architecture", "x").UInt32("x.block_count", 3).UInt32("x.embedding_length", 64).UInt32("x.ssm.inner_size", 128)
+            .UInt32("x.ssm.state_size", 16).UInt32("x.ssm.conv_kernel", 4).UInt32("x.ssm.group_count", 2).UInt32("x.full_attention_interval", 2)
+            .UInt32("x.attention.head_count", 4).UInt32("x.attention.kv_lora_rank", 16).UInt32("x.rope.dimension_count", 8).UInt32("x.attention.key_length_mla", 24)
+            .UInt32("x.attention.value_length_mla", 16).UInt32("x.nextn_predict_layers", 1).UInt32("x.pooling_type", 0);
+        return GgufLayers(file, 3);
+    }
+
+    private static byte[] GgufLayers(GgufBytes file, int layers)
+    {
+        file.Tensor("token_embd.weight", 12, 144, 256);
+        for (var i = 0; i < layers; i++)
+            file.Tensor($"blk.{i}.attn_q.weight", 12, 144, 256).Tensor($"blk.{i}.ffn_up_exps.weight", 1, 128, 8, 8).Tensor($"blk.{i}.attn_qkv.weight", 0, 128, 32);
+        return file.File();
     }
 
     private static byte[] Onnx() => OnnxBytes.Model(

@@ -10,6 +10,9 @@ namespace Plimsoll;
 /// </summary>
 internal sealed record CachePages
 {
+    // A block of more tokens than any context has is as good as that.
+    private const long BlockTokensMax = 1 << 30;
+
     public required int BlockTokens { get; init; }
 
     /// <summary>Bytes of one block: its tokens in every layer of a group. Zero without a cache.</summary>
@@ -31,7 +34,7 @@ internal sealed record CachePages
 
     /// <summary>Bytes that a number of sequences hold at a context.</summary>
     public long Bytes(long context, long sequences) =>
-        checked(sequences * (Blocks(context) * BlockBytes + BytesPerSequence));
+        Plimsoll.Bytes.Estimate(sequences * ((Int128)Blocks(context) * BlockBytes + BytesPerSequence)).Value;
 
     /// <summary>Tokens as the engine reports them: blocks shared out evenly over the groups.</summary>
     public long Tokens(long room)
@@ -62,7 +65,7 @@ internal sealed record CachePages
         if (states && widest > 0)
         {
             var state = layers.Keys.Max(kind => kind.StateBytes);
-            block = (int)Math.Max(block, (state + widest * 16L - 1) / (widest * 16L) * 16);
+            block = (int)Math.Clamp((state + widest * 16L - 1) / (widest * 16L) * 16, block, BlockTokensMax);
         }
 
         var least = layers.Values.Min();
@@ -78,13 +81,13 @@ internal sealed record CachePages
             for (var i = 0; i < split; i++) groups.Add(new CacheGroup(kind.Window, kind.TokenBytes == 0));
         }
 
-        var page = Math.Max(widest * block, layers.Keys.Max(kind => kind.StateBytes));
+        var page = Int128.Max((Int128)widest * block, layers.Keys.Max(kind => kind.StateBytes));
         return new CachePages
         {
             BlockTokens = block,
-            BlockBytes = checked(page * layersHere),
+            BlockBytes = Plimsoll.Bytes.Estimate(page * layersHere).Value,
             Groups = groups.ToImmutable(),
-            BytesPerToken = here.Sum(pair => pair.Key.TokenBytes * pair.Value),
+            BytesPerToken = PerToken(here),
             BytesPerSequence = 0,
             StepTokens = stepTokens,
         };
@@ -93,23 +96,23 @@ internal sealed record CachePages
     /// <summary>Engines without groups: every token in every layer, or windowed layers in a cache of their own.</summary>
     private static CachePages Apart(ServingEngine engine, Dictionary<CacheKindOfLayer, int> here, int stepTokens)
     {
-        long token = 0, sequence = 0;
+        Int128 token = 0, sequence = 0;
         foreach (var (kind, count) in here)
         {
-            sequence += kind.StateBytes * count;
+            sequence += (Int128)kind.StateBytes * count;
             if (engine.WindowsCap && kind.Window is { } window)
-                sequence += (window + stepTokens) * kind.TokenBytes * count;
+                sequence += ((Int128)window + stepTokens) * kind.TokenBytes * count;
             else
-                token += kind.TokenBytes * count;
+                token += (Int128)kind.TokenBytes * count;
         }
 
         return new CachePages
         {
             BlockTokens = engine.BlockTokens,
-            BlockBytes = token * engine.BlockTokens,
+            BlockBytes = Plimsoll.Bytes.Estimate(token * engine.BlockTokens).Value,
             Groups = token == 0 ? [] : [new CacheGroup(null, false)],
-            BytesPerToken = here.Sum(pair => pair.Key.TokenBytes * pair.Value),
-            BytesPerSequence = sequence,
+            BytesPerToken = PerToken(here),
+            BytesPerSequence = Plimsoll.Bytes.Estimate(sequence).Value,
             StepTokens = stepTokens,
         };
     }
@@ -140,11 +143,18 @@ internal sealed record CachePages
             var state = (double)cache.StateElements / t * (cache.StateElementBytes > 0 ? cache.StateElementBytes : width);
             var window = variant.Engine.WindowsCap ? cache.Window : null;
             var kind = new CacheKindOfLayer(
-                (long)Math.Ceiling(elements * width) + cache.ExtraBytesPerToken, (long)Math.Ceiling(state), window);
+                Plimsoll.Bytes.Estimate(elements * width + cache.ExtraBytesPerToken).Value, Plimsoll.Bytes.Estimate(state).Value, window);
             kinds[kind] = kinds.GetValueOrDefault(kind) + run.Count;
         }
 
         return kinds;
+    }
+
+    private static long PerToken(Dictionary<CacheKindOfLayer, int> here)
+    {
+        Int128 bytes = 0;
+        foreach (var (kind, count) in here) bytes += (Int128)kind.TokenBytes * count;
+        return Plimsoll.Bytes.Estimate(bytes).Value;
     }
 
     private sealed record CacheKindOfLayer(long TokenBytes, long StateBytes, long? Window);

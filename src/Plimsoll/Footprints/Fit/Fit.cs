@@ -36,7 +36,7 @@ public static class Fit
     {
         var variant = Resolve(footprint, asked);
         var problem = ValidSplit.Problem(footprint.Shape, variant);
-        if (problem is not null) variant = variant with { TensorParallel = 1, PipelineParallel = 1, ExpertParallel = 1 };
+        if (problem is not null) variant = ValidSplit.Nearest(Resolve(footprint, ValidSplit.Nearest(asked)));
         var stages = footprint.Shape is { LayerCount: > 0 } shape
             ? Staged(shape, variant, fitted)
             : [Unstaged(footprint, variant, fitted)];
@@ -102,13 +102,13 @@ public static class Fit
     {
         var stage = new StageLayers(0, 1, []);
         var weights = new MemoryTerm(
-            footprint.Weights.Scale(1.0 / variant.Devices), variant.Devices == 1 ? Certainty.Exact : Certainty.Assumed,
+            Bytes.Min(footprint.Weights.Scale(1.0 / variant.Devices), Bytes.EstimateMax), variant.Devices == 1 ? Certainty.Exact : Certainty.Assumed,
             "all tensors, over the devices evenly");
         var token = footprint.KvPerToken.Scale(1.0 / variant.Devices).Value;
         var pages = new CachePages
         {
             BlockTokens = variant.Engine.BlockTokens,
-            BlockBytes = checked(token * variant.Engine.BlockTokens),
+            BlockBytes = Bytes.Estimate((Int128)token * variant.Engine.BlockTokens).Value,
             Groups = token == 0 ? [] : [new CacheGroup(null, false)],
             BytesPerToken = token,
             BytesPerSequence = footprint.StatePerSequence.Scale(1.0 / variant.Devices).Value,

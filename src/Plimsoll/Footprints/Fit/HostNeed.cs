@@ -24,7 +24,8 @@ internal static class HostNeed
                     Bytes.Max(footprint.HostLoadPeak, footprint.Weights.Scale(1.2)) + Bytes.MiB(300), Bytes.MiB(500));
             default:
                 var processes = PerRank * variant.Devices + Front;
-                var staging = Bytes.Max(footprint.LargestTensor, Bytes.Min(footprint.Weights, Bytes.GiB(1))) * variant.Devices;
+                var each = Bytes.Max(footprint.LargestTensor, Bytes.Min(footprint.Weights, Bytes.GiB(1)));
+                var staging = Bytes.Estimate((Int128)each.Value * variant.Devices);
                 return new MemoryNeed(processes + staging, processes);
         }
     }

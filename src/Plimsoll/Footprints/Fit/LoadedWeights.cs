@@ -26,11 +26,11 @@ internal static class LoadedWeights
         if (stage.IsLast)
             foreach (var group in shape.After) bytes += PerDevice(shape, variant, null, group, runWidth, inLayer: false);
         if (variant.Engine.Kind is not (EngineKind.Vllm or EngineKind.SgLang or EngineKind.TextGenerationInference))
-            return new MemoryTerm(new Bytes((long)Math.Ceiling(bytes)), Certainty.Exact, "tensors as stored, over the devices");
+            return new MemoryTerm(Bytes.Estimate(bytes), Certainty.Exact, "tensors as stored, over the devices");
         var beside = RotaryTable(shape, runWidth) + Absorbed(shape, variant, stage, runWidth);
         var unused = AllocatorWaste.Of(shape, variant, stage, runWidth);
         return new MemoryTerm(
-            new Bytes((long)Math.Ceiling(bytes + beside + unused)),
+            Bytes.Estimate(bytes + beside + unused),
             shape.Quantization == "mxfp4" ? Certainty.Fitted : Certainty.Exact,
             "tensors at the dtype that runs, on the rank that holds most; rotary tables; the allocator's granularity");
     }

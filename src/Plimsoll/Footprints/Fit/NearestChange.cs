@@ -95,7 +95,7 @@ internal static class NearestChange
     private static void TrySplit(
         Footprint footprint, ServingVariant asked, FitCoefficients fitted, ImmutableArray<FitChange>.Builder found)
     {
-        for (var t = Math.Max(1, asked.TensorParallel) + 1; t <= 64; t++)
+        for (var t = Math.Clamp(asked.TensorParallel, 1, 64) + 1; t <= 64; t++)
         {
             var changed = asked with { TensorParallel = t, ExpertParallel = asked.ExpertParallel > 1 ? t : 1 };
             if (t > SmallestShapes.LargestTensorParallel(asked.Device) || !Fits(footprint, changed, fitted)) continue;
@@ -103,7 +103,7 @@ internal static class NearestChange
             return;
         }
 
-        for (var p = Math.Max(1, asked.PipelineParallel) + 1; p <= 64; p++)
+        for (var p = Math.Clamp(asked.PipelineParallel, 1, 64) + 1; p <= 64; p++)
         {
             var changed = asked with { PipelineParallel = p };
             if (!Fits(footprint, changed, fitted)) continue;

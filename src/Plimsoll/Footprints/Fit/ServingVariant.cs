@@ -46,6 +46,6 @@ public sealed record ServingVariant
     /// <summary>Part of the device's memory this replica may use where others share it; 1 for all of it.</summary>
     public double MemoryShare { get; init; } = 1;
 
-    /// <summary>Devices of one replica.</summary>
-    public int Devices => checked(TensorParallel * PipelineParallel);
+    /// <summary>Devices of one replica; of sizes that no replica has, as many as a number can say.</summary>
+    public int Devices => (int)Math.Clamp((long)TensorParallel * PipelineParallel, 0, int.MaxValue);
 }

@@ -44,7 +44,7 @@ internal static class StepMemory
         var from = sampler >= forward
             ? $"logits, probabilities and draws for {Math.Min(sequences, stepTokens)} sequences over the vocabulary"
             : $"the widest layer over {stepTokens} tokens";
-        return new MemoryTerm(new Bytes((long)Math.Ceiling(Math.Max(sampler, forward) + beside)), Certainty.Fitted, from);
+        return new MemoryTerm(Bytes.Estimate(Math.Max(sampler, forward) + beside), Certainty.Fitted, from);
     }
 
     /// <summary>
@@ -115,7 +115,7 @@ internal static class StepMemory
         var layer = (double)tokens * (3.0 * widest + 4.0 * shape.HiddenSize) * 4;
         var logits = stage.IsLast ? (double)tokens * shape.VocabularySize * 4 : 0;
         return new MemoryTerm(
-            new Bytes((long)Math.Ceiling(Math.Max(layer, logits + tokens * (double)shape.HiddenSize * 4))),
+            Bytes.Estimate(Math.Max(layer, logits + tokens * (double)shape.HiddenSize * 4)),
             Certainty.Assumed, $"the compute buffer for a batch of {tokens}");
     }
 
@@ -125,6 +125,6 @@ internal static class StepMemory
         var width = ElementWidth.Of(ElementWidth.Run(shape, variant)) ?? 2;
         var bytes = Forward(shape, variant, stage, tokens, width, fitted) + fitted.StepFixedGiB * GiB;
         return new MemoryTerm(
-            new Bytes((long)Math.Ceiling(bytes)), Certainty.Assumed, $"the widest layer over {tokens} tokens");
+            Bytes.Estimate(bytes), Certainty.Assumed, $"the widest layer over {tokens} tokens");
     }
 }

@@ -3,15 +3,37 @@ namespace Plimsoll;
 /// <summary>The splits a model allows.</summary>
 internal static class ValidSplit
 {
+    private const int RanksMax = 4096;
+    private const long TokensMax = 1L << 40;
+    private const int StepMax = 1 << 24;
+
+    /// <summary>The variant with what no model allows put to what any does, so that its terms can be told all the same.</summary>
+    public static ServingVariant Nearest(ServingVariant variant) => variant with
+    {
+        TensorParallel = 1,
+        PipelineParallel = 1,
+        ExpertParallel = 1,
+        Context = Math.Clamp(variant.Context, 0, TokensMax),
+        Concurrency = Math.Clamp(variant.Concurrency, 1, StepMax),
+        MaxBatchedTokens = variant.MaxBatchedTokens is { } tokens ? Math.Clamp(tokens, 1, StepMax) : null,
+        MaxSequences = variant.MaxSequences is { } sequences ? Math.Clamp(sequences, 1, StepMax) : null,
+        MemoryFraction = variant.MemoryFraction is { } fraction and not (> 0 and <= 1) ? null : variant.MemoryFraction,
+        MemoryShare = variant.MemoryShare is > 0 and <= 1 ? variant.MemoryShare : 1,
+    };
+
     /// <summary>Why a split is not possible, in one sentence; null when it is.</summary>
     public static string? Problem(ModelShape? shape, ServingVariant variant)
     {
         var (t, p, e) = (variant.TensorParallel, variant.PipelineParallel, variant.ExpertParallel);
         if (t < 1 || p < 1 || e < 1) return "every parallel size is 1 or more";
-        if (t > 4096 || p > 4096) return "no replica has more than 4096 ranks one way";
+        if (t > RanksMax || p > RanksMax) return "no replica has more than 4096 ranks one way";
         if (variant.Concurrency < 1) return $"a concurrency of {variant.Concurrency} serves nobody; 1 is the least";
-        if (variant.MemoryFraction is <= 0 or > 1) return $"a memory fraction of {variant.MemoryFraction} is not within 0 and 1";
-        if (variant.MemoryShare is <= 0 or > 1) return $"a memory share of {variant.MemoryShare} is not within 0 and 1";
+        if (variant.Concurrency > StepMax) return $"a concurrency of {variant.Concurrency} is more than an engine serves; {StepMax} is the most";
+        if (variant.Context is < 0 or > TokensMax) return $"a context of {variant.Context} tokens is none; 0 to {TokensMax} are";
+        if (variant.MaxBatchedTokens is < 1 or > StepMax) return $"a step of {variant.MaxBatchedTokens} tokens is none; 1 to {StepMax} are";
+        if (variant.MaxSequences is < 1 or > StepMax) return $"a step of {variant.MaxSequences} sequences is none; 1 to {StepMax} are";
+        if (variant.MemoryFraction is { } fraction and not (> 0 and <= 1)) return $"a memory fraction of {fraction} is not within 0 and 1";
+        if (variant.MemoryShare is not (> 0 and <= 1)) return $"a memory share of {variant.MemoryShare} is not within 0 and 1";
         if (!variant.KvDtype.Equals("auto", StringComparison.OrdinalIgnoreCase) && ElementWidth.Of(variant.KvDtype) is null)
             return $"'{variant.KvDtype}' is no dtype of a key-value cache; fp8, bfloat16, float16 and float32 are";
         if (t % e != 0) return $"experts over {e} ranks don't divide {t} tensor-parallel ranks";
