@@ -27,15 +27,31 @@ internal static class TrainingStage
             Stage = stage.Stage,
             Weights = new(Up(onDevice.Weights), Certainty.Exact, weights.From),
             Gradients = new(Up(onDevice.Gradients), Certainty.Exact, run.OptimizerInBackward ? "of the largest layer" : "of what learns"),
-            Optimizer = new(Up(onDevice.Optimizer), Certainty.Exact, $"{run.Optimizer}, {run.Precision}"),
+            Optimizer = new(Up(onDevice.Optimizer), Certainty.Exact, $"{Named(run.Optimizer)}, {Named(run.Precision)}"),
             Activations = new(Up(activations), derived, "the tensors that automatic differentiation saves"),
             Logits = new(Up(logits), Certainty.Fitted, run.Loss.From),
             Buffers = new(Up(buffers), Certainty.Fitted, "weights gathered or dequantised for use"),
-            Outside = new(outside, Certainty.Assumed, "context 512 MiB, collectives 350 MiB, 2 % of what comes and goes"),
+            Outside = new(outside, Certainty.Assumed, run.Devices > 1
+                ? "context 512 MiB, collectives 350 MiB, 2 % of what comes and goes" : "context 512 MiB, 2 % of what comes and goes"),
             Budget = run.Device.Memory.Scale(run.MemoryFraction),
             Host = Up(Math.Max(0, states.Total - onDevice.Total)),
         };
     }
+
+    private static string Named(TrainingOptimizer optimizer) => optimizer switch
+    {
+        TrainingOptimizer.Adam8Bit => "8-bit Adam",
+        TrainingOptimizer.Sgd => "SGD",
+        TrainingOptimizer.SgdMomentum => "SGD with momentum",
+        _ => optimizer.ToString(),
+    };
+
+    private static string Named(TrainingPrecision precision) => precision switch
+    {
+        TrainingPrecision.Mixed => "mixed precision",
+        TrainingPrecision.Pure16 => "all in 16 bit",
+        _ => "all in 32 bit",
+    };
 
     private static ModelStates Offloaded(ModelStates states, TrainingRun run) => run.Offload switch
     {

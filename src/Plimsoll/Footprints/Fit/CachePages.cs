@@ -53,7 +53,8 @@ internal sealed record CachePages
         var width = KvWidth(shape, variant);
         var layers = Kinds(shape.Layers, variant, width);
         var here = Kinds(stage.Runs, variant, width);
-        if (!engine.GroupsLayers || layers.Count == 0) return Apart(engine, here, stepTokens);
+        var crossed = Crossed(stage.Runs, variant, width);
+        if (!engine.GroupsLayers || layers.Count == 0) return Apart(engine, here, stepTokens, crossed);
         var states = layers.Keys.Any(kind => kind.StateBytes > 0);
         var widest = layers.Keys.Max(kind => kind.TokenBytes);
         var block = engine.BlockTokens;
@@ -85,15 +86,15 @@ internal sealed record CachePages
             BlockBytes = checked(page * layersHere),
             Groups = groups.ToImmutable(),
             BytesPerToken = here.Sum(pair => pair.Key.TokenBytes * pair.Value),
-            BytesPerSequence = 0,
+            BytesPerSequence = crossed,
             StepTokens = stepTokens,
         };
     }
 
     /// <summary>Engines without groups: every token in every layer, or windowed layers in a cache of their own.</summary>
-    private static CachePages Apart(ServingEngine engine, Dictionary<CacheKindOfLayer, int> here, int stepTokens)
+    private static CachePages Apart(ServingEngine engine, Dictionary<CacheKindOfLayer, int> here, int stepTokens, long crossed)
     {
-        long token = 0, sequence = 0;
+        long token = 0, sequence = crossed;
         foreach (var (kind, count) in here)
         {
             sequence += kind.StateBytes * count;
@@ -137,7 +138,7 @@ internal sealed record CachePages
                 CacheKind.Latent => cache.KeyWidth,
                 _ => 0,
             };
-            var state = (double)cache.StateElements / t * (cache.StateElementBytes > 0 ? cache.StateElementBytes : width);
+            var state = cache.Kind == CacheKind.KeyValue ? 0 : StateBytes(cache, variant, width);
             var window = variant.Engine.WindowsCap ? cache.Window : null;
             var kind = new CacheKindOfLayer(
                 (long)Math.Ceiling(elements * width) + cache.ExtraBytesPerToken, (long)Math.Ceiling(state), window);
@@ -146,6 +147,17 @@ internal sealed record CachePages
 
         return kinds;
     }
+
+    /// <summary>
+    /// Keys and values of what a decoder attends to across: one set for each sequence, as long as the encoder's output
+    /// whatever the sequence's own length, beside the layer's own.
+    /// </summary>
+    private static long Crossed(ImmutableArray<LayerRun> runs, ServingVariant variant, double width) =>
+        runs.Where(run => run.Cache.Kind == CacheKind.KeyValue)
+            .Sum(run => run.Count * (long)Math.Ceiling(StateBytes(run.Cache, variant, width)));
+
+    private static double StateBytes(LayerCache cache, ServingVariant variant, double width) =>
+        (double)cache.StateElements / variant.TensorParallel * (cache.StateElementBytes > 0 ? cache.StateElementBytes : width);
 
     private sealed record CacheKindOfLayer(long TokenBytes, long StateBytes, long? Window);
 }
