@@ -42,7 +42,7 @@ public sealed class SparseFileTests
         var footprint = Architecture.FootprintOf(ArtifactReader.Read(folder.Path), "sha256:0");
         Assert.Equal(
             ["activeParameters", "byDtype", "components", "diskBytes", "hostLoadPeakBytes", "hostSteadyBytes", "kvBytesPerToken",
-                "largestTensor", "parameters", "shape", "stateBytesPerSequence", "trainingCheckpointBytes", "weightBytes"],
+                "largestTensorBytes", "parameters", "shape", "stateBytesPerSequence", "trainingCheckpointBytes", "weightBytes"],
             footprint.Provenance.Select(one => one.Number));
         Assert.All(footprint.Provenance, one => Assert.NotEmpty(one.From));
         Assert.Equal("safetensors header: dtype and shape of 291 tensors", footprint.Provenance.Single(one => one.Number == "weightBytes").From);
