@@ -36,6 +36,7 @@ internal static class FileKinds
         var file = new HeaderFile(source, "a model");
         var count = (int)Math.Min(first.Length, file.Length);
         file.ReadExactly(first[..count]);
+        if (file.IsPointer()) throw file.Broken("");
         return ByMark(first[..count], file.Length) ?? ByName(first[..count], name);
     }
 

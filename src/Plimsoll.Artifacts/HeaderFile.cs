@@ -15,6 +15,10 @@ internal sealed class HeaderFile(ByteSource source, string kind)
     // A header of a million tensors holds about 50 MB of names.
     private const long TextsBytesMax = 256L << 20;
 
+    private const int PointerBytesMax = 1024;
+
+    private static ReadOnlySpan<byte> PointerStart => "version https://git-lfs"u8;
+
     private static readonly UTF8Encoding StrictUtf8 = new(false, throwOnInvalidBytes: true);
     private readonly byte[] _window = new byte[source.Window];
     private long _windowStart;
@@ -31,7 +35,16 @@ internal sealed class HeaderFile(ByteSource source, string kind)
     public ModelFile? FileBeside(string name) => source.FileBeside(name);
 
     /// <summary>An error that says what was found where.</summary>
-    public ArtifactException Broken(string what) => new($"{Path} is not {kind}: {what}.");
+    public ArtifactException Broken(string what) => IsPointer()
+        ? new($"{Path} is a pointer that Git LFS left in the file's place; git lfs pull would fetch the file itself.")
+        : new($"{Path} is not {kind}: {what}.");
+
+    /// <summary>Whether it is the few lines that a clone without Git LFS has in place of a large file.</summary>
+    public bool IsPointer()
+    {
+        Span<byte> first = stackalloc byte[PointerStart.Length];
+        return Length is > 64 and < PointerBytesMax && source.Read(first, 0) == first.Length && first.SequenceEqual(PointerStart);
+    }
 
     public ArtifactException Truncated(string what) => new($"{Path} is truncated: {what}, and the file has {Length} bytes.");
 

@@ -62,7 +62,10 @@ public static class Architecture
     {
         if (header.Tensors.IsEmpty && !header.Parts.IsEmpty)
             return WeighedParts.Of(header);
-        if (header.Tensors.IsEmpty && (header.StorageBytes is not null || header.Config is null) && !header.Files.IsEmpty)
+        var bytesAlone = header.StorageBytes is not null || header.Config is null
+            // Of a plan in a Triton repository the configuration says nothing of weights; of a name of weights elsewhere, nor do the bytes.
+            || (header.Format is ArtifactFormat.TensorRt or ArtifactFormat.Unknown && !header.Metadata.ContainsKey("model"));
+        if (header.Tensors.IsEmpty && bytesAlone && !header.Files.IsEmpty)
             return BytesAlone(header);
         var read = ReadModel.Of(header);
         return header.Tensors.IsEmpty ? FromConfiguration(header, read) : FromTensors(header, read);
@@ -72,7 +75,7 @@ public static class Architecture
     private static WeighedModel BytesAlone(ArtifactHeader header)
     {
         var read = ReadModel.Of(header with { Tensors = [new StoredTensor("all", "uint8", [1], 1)] });
-        var bytes = header.StorageBytes ?? header.Files.Sum(file => file.Bytes);
+        var bytes = header.StorageBytes ?? header.Files.Where(file => !file.Name.EndsWith("config.pbtxt", StringComparison.Ordinal)).Sum(file => file.Bytes);
         var exact = header.StorageBytes is not null;
         return new WeighedModel
         {
@@ -134,7 +137,30 @@ public static class Architecture
 
         if (read.Spec is { Tied: true, Task: ModelTask.Generate } && ledger.HasHead)
             ledger.DropHead();
-        return Weighed(header, ledger, read, largest, FootprintSource.Header);
+        var weighed = Weighed(header, ledger, read, largest, FootprintSource.Header);
+        return Unlike(weighed, read) is { } note ? weighed with { Notes = weighed.Notes.Add(note) } : weighed;
+    }
+
+    // Files that hold much more or less than the configuration describes are a download that broke off, or another model's.
+    private static string? Unlike(WeighedModel weighed, ReadModel read)
+    {
+        if (read.Estimated || read.Spec is not { Unplanned: null } spec)
+            return null;
+        try
+        {
+            var plan = new TensorPlan(read.Quantization, read.Dtype);
+            spec.Plan(plan);
+            var ledger = new WeightLedger(spec, spec.Layers.Length);
+            foreach (var tensor in plan.Tensors)
+                ledger.Add(tensor);
+            var described = ledger.Parameters();
+            return Math.Abs(weighed.Parameters - (double)described) <= described / 10.0 ? null
+                : $"config.json describes a model of {described:N0} parameters, and the files hold {weighed.Parameters:N0}: some may be missing, or be another model's.";
+        }
+        catch (Exception wrong) when (wrong is ArtifactException or OverflowException)
+        {
+            return null;
+        }
     }
 
     private static WeighedModel Weighed(ArtifactHeader header, WeightLedger ledger, ReadModel read, long largest, FootprintSource source)

@@ -32,7 +32,7 @@ internal static class ArchitectureFootprint
             Shape = model.Shape,
             Provenance = [.. model.Provenance.AddRange(
                 stored >= model.Weights.Value && !header.Files.IsEmpty
-                    ? new Provenance("diskBytes", Certainty.Exact, $"sizes of {header.Files.Length} files")
+                    ? new Provenance("diskBytes", Certainty.Exact, header.Files.Length == 1 ? "size of the file" : $"sizes of {header.Files.Length} files")
                     : new Provenance("diskBytes", Certainty.Assumed, "the weights' bytes: the files were not seen"),
                 new Provenance("hostLoadPeakBytes", Certainty.Assumed, rule),
                 new Provenance("hostSteadyBytes", Certainty.Assumed, rule),
@@ -67,13 +67,16 @@ internal static class ArchitectureFootprint
     // taken back, but only once they were read. A mapped GGUF file stays mapped whole; its embedding table is used from there.
     private static (Bytes Peak, Bytes Steady, string Rule) HostMemory(ArtifactHeader header, WeighedModel model)
     {
-        var largestFile = new Bytes(Math.Min(model.Weights.Value, header.Files.Select(file => file.Bytes).DefaultIfEmpty(model.Weights.Value).Max()));
+        // Where no weights were seen they are taken to lie in files of 5 GB, as libraries write them.
+        var largestFile = new Bytes(model.Source == FootprintSource.Architecture ? Math.Min(model.Weights.Value, 5_000_000_000) : Math.Min(model.Weights.Value, header.Files.Select(file => file.Bytes).DefaultIfEmpty(model.Weights.Value).Max()));
         var embedding = new Bytes(model.Components.Where(component => component.Component == "embedding").Sum(component => component.Weights.Value));
         return header.Format switch
         {
             ArtifactFormat.Gguf => (model.Weights, embedding, "the file is mapped whole while it is loaded; the embedding stays on the host"),
             ArtifactFormat.Onnx => (model.Weights + model.Weights, Bytes.Zero, "the graph's initialisers and their copies: weights × 2 while loading"),
             ArtifactFormat.PyTorch => (largestFile + model.LargestTensor, Bytes.Zero, "the largest file unpickled, and one tensor being copied"),
+            _ when model.Source == FootprintSource.Architecture =>
+                (largestFile + model.LargestTensor, Bytes.Zero, "a file of at most 5 GB mapped, as libraries write them, and one tensor being copied"),
             _ => (largestFile + model.LargestTensor, Bytes.Zero, "the largest file mapped, and one tensor being copied"),
         };
     }

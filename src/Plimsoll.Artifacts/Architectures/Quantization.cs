@@ -75,6 +75,14 @@ internal sealed class Quantization
         return method switch
         {
             "fp8" => Fp8(section, config),
+            // One float32 scale a row (Llama 3.1 405B FP8's own form).
+            "fbgemm_fp8" => new Quantization
+            {
+                Method = "fp8",
+                Notes = [],
+                _left = Patterns(section, "modules_to_not_convert"),
+                _groups = [(null, new QuantizedForm(QuantizedLayout.Bytes, "float8_e4m3fn", 8) { BlockRows = 1, ScaleDtype = "float32" })],
+            },
             "compressed-tensors" => CompressedTensors(section),
             "gptq" or "gptqmodel" => Packed(section, "gptq"),
             "awq" => Packed(section, "awq"),
@@ -89,10 +97,17 @@ internal sealed class Quantization
             "modelopt" or "modelopt_fp4" or "modelopt_mixed" => ModelOpt(section),
             null when section.Has("quant_algo") => ModelOpt(section),
             _ => throw new ArtifactException(
-                $"{section.File}: quantization_config.quant_method is {method ?? "not there"}; known are fp8, compressed-tensors, gptq, "
+                $"{section.File}: quantization_config.quant_method is {method ?? "not there"}; known are fp8, fbgemm_fp8, compressed-tensors, gptq, "
                 + "awq, bitsandbytes, mxfp4 and modelopt."),
         };
     }
+
+    /// <summary>A method that is not known, of which the tensors are at hand: they are counted as they are stored.</summary>
+    public static Quantization Unknown(ModelConfig config, string why) => new()
+    {
+        Method = config.Section("quantization_config")?.Text("quant_method"),
+        Notes = [$"{why} The weights' bytes are exact; parameters are counted as they are stored, which are fewer where several are packed in one."],
+    };
 
     private static Quantization Fp8(ModelConfig section, ModelConfig config)
     {

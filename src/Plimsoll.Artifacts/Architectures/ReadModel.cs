@@ -35,7 +35,11 @@ internal sealed record ReadModel
             return new ReadModel();
         try
         {
-            return OfConfiguration(ModelConfig.Parse(header.Config), header.QuantizationConfig);
+            var config = ModelConfig.Parse(header.Config);
+            // A component of a diffusion pipeline keeps nothing per token, and its tensors tell the rest.
+            if (!header.Tensors.IsEmpty && config.Has("_class_name") && !config.Has("model_type") && !config.Has("architectures"))
+                return new ReadModel();
+            return OfConfiguration(config, header);
         }
         catch (ArtifactException wrong) when (!header.Tensors.IsEmpty)
         {
@@ -50,9 +54,9 @@ internal sealed record ReadModel
         }
     }
 
-    private static ReadModel OfConfiguration(ModelConfig config, string? beside)
+    private static ReadModel OfConfiguration(ModelConfig config, ArtifactHeader header)
     {
-        var quantization = Quantization.Of(config, beside);
+        var quantization = QuantizationOf(config, header);
         var spec = FamilyCatalogue.Read(config);
         var estimated = spec is null;
         spec ??= FamilyCatalogue.Estimate(config, out var why) ?? throw new ArtifactException(why);
@@ -69,6 +73,18 @@ internal sealed record ReadModel
             Estimated = estimated,
             Notes = notes,
         };
+    }
+
+    private static Quantization QuantizationOf(ModelConfig config, ArtifactHeader header)
+    {
+        try
+        {
+            return Quantization.Of(config, header.QuantizationConfig);
+        }
+        catch (ArtifactException wrong) when (!header.Tensors.IsEmpty)
+        {
+            return Quantization.Unknown(config, wrong.Message);
+        }
     }
 
     private static ReadModel OfGguf(ArtifactHeader header)

@@ -101,9 +101,9 @@ internal sealed class TensorPlaces(bool encoderDecoder, int layers)
             var part = parts[i];
             if (part.StartsWith("mtp", StringComparison.Ordinal) || part.StartsWith("nextn", StringComparison.Ordinal))
                 return Predictor;
-            if (VisionWords.Contains(part) || (i == 0 && part is "v" or "mm"))
+            if (VisionWords.Contains(part) || (i == 0 && parts.Length > 2 && part is "v" or "mm"))
                 return Tower("vision", parts, at);
-            if (AudioWords.Contains(part) || (i == 0 && part is "a"))
+            if (AudioWords.Contains(part) || (i == 0 && parts.Length > 2 && part is "a"))
                 return Tower("audio", parts, at);
             if (encoderDecoder && part is "encoder" or "enc")
                 return Tower("encoder", parts, at);

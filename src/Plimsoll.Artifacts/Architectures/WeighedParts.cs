@@ -24,7 +24,15 @@ internal static class WeighedParts
             Notes = [.. header.Notes, .. parts.Select(part => part.Model.Why is null ? null : $"{part.Name} is not in these numbers: {part.Model.Why}").OfType<string>(),
                 .. known.SelectMany(part => part.Model.Notes.Select(note => $"{part.Name}: {note}"))],
         };
-        return whole with { Provenance = WeighedProvenance.Of(header, whole) };
+        // The whole is no surer than the least sure of its parts.
+        Certainty Least(string number) => known.SelectMany(part => part.Model.Provenance).Where(one => one.Number == number)
+            .Select(one => one.Certainty).DefaultIfEmpty(Certainty.Exact).Max();
+        return whole with
+        {
+            Provenance = [.. WeighedProvenance.Of(header, whole).Select(one =>
+                Least(one.Number) is var least && least <= one.Certainty ? one
+                    : one with { Certainty = least, From = $"{one.From}, and of some parts the bytes on disk" })],
+        };
     }
 
     private static (WeighedModel? Weighed, string? Why) WeighedOrNoted(ArtifactPart part)

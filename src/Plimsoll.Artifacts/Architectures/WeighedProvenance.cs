@@ -10,7 +10,7 @@ internal static class WeighedProvenance
         var tensors = model.Source == FootprintSource.Header;
         var certainty = tensors ? Certainty.Exact : model.Estimated ? Certainty.Assumed : Certainty.Exact;
         var written = model.Shape is null ? "" : $"config.json: the tensors that {model.Shape.Architecture} has with its fields";
-        var listed = $"{FormatName(header.Format)}: dtype and shape of {header.Tensors.Length} tensors";
+        var listed = $"{FormatName(header)}: dtype and shape of {Count(header)}";
         var from = tensors ? listed : model.Estimated ? written + ", taken to be built as usual" : written;
         var found = ImmutableArray.CreateBuilder<Provenance>();
         found.Add(new Provenance("activeParameters", model.Shape is null ? Certainty.Assumed : certainty,
@@ -43,8 +43,16 @@ internal static class WeighedProvenance
 
     private static string Config(ArtifactHeader header) => header.Format == ArtifactFormat.Gguf ? "GGUF header:" : "config.json:";
 
-    private static string FormatName(ArtifactFormat format) => format switch
+    private static string Count(ArtifactHeader header)
     {
+        var tensors = header.Tensors.Length + header.Parts.Sum(part => part.Header.Tensors.Length);
+        return tensors == 1 ? "1 tensor" : $"{tensors} tensors";
+    }
+
+    private static string FormatName(ArtifactHeader header) => header.Format switch
+    {
+        ArtifactFormat.Diffusers or ArtifactFormat.TritonRepository => "the parts' headers",
+        ArtifactFormat.HuggingFace when header.Files.Any(file => file.Name.EndsWith(".bin", StringComparison.Ordinal)) => "PyTorch header",
         ArtifactFormat.Gguf => "GGUF header",
         ArtifactFormat.Onnx => "ONNX header",
         ArtifactFormat.PyTorch => "PyTorch header",

@@ -28,6 +28,8 @@ internal static class LoraAdapter
         var notes = weights.Notes.ToBuilder();
         if (type != "LORA")
             notes.Add($"The adapter's type is {Messages.Shown(type)}: its bytes are exact, and its rank means nothing.");
+        else
+            notes.Add($"An adapter of rank {Number(root, "r") ?? "unknown"}, to be served on top of {(root.Text("base_model_name_or_path") is { Length: > 0 } named ? Messages.Shown(named) : "its base model, which it does not name")}: the base is not counted.");
         var metadata = weights.Metadata.ToBuilder();
         metadata["peft_type"] = type;
         Add(metadata, "base_model_name", root.Text("base_model_name_or_path"));

@@ -97,7 +97,7 @@ public abstract record SourceAddress
         return scheme switch
         {
             null => new LocalPath(text),
-            "file" => Uri.TryCreate(text, UriKind.Absolute, out var file) && file.IsFile ? new LocalPath(file.LocalPath)
+            "file" => Uri.TryCreate(text, UriKind.Absolute, out var file) && file.IsFile && file.Host.Length == 0 ? new LocalPath(file.LocalPath)
                 : throw SourceAddressText.Unreadable(text, "file:///FOLDER"),
             "http" or "https" => SourceAddressText.Web(text),
             "s3" or "gs" => SourceAddressText.Bucket(scheme, text),

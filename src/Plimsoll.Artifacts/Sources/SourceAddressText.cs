@@ -32,6 +32,7 @@ internal static class SourceAddressText
         var (bucket, key) = Cut(Rest(text), '/');
         // A signed address or keys in front of the bucket would otherwise be shown as a name.
         if (text.Contains('?', StringComparison.Ordinal)) throw Unreadable(text, $"{form} (a signed address begins with https://)");
+        if (bucket.Length is 1 or 2) throw Unreadable(text, $"{form} with a bucket's name of 3 characters or more");
         if (bucket.Length is < 3 or > 222 || bucket.AsSpan().ContainsAnyExcept(Plain) || !char.IsAsciiLetterOrDigit(bucket[0]) || bucket.Contains("..", StringComparison.Ordinal))
             throw Unreadable(text, form);
         var folder = key.Length == 0 || key.EndsWith('/');

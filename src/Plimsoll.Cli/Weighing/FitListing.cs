@@ -55,7 +55,7 @@ public sealed record FitListing
             Failure = report.Failure is { } failure
                 ? new FailureListing(failure.Term, failure.Excess.Value, [.. failure.Changes.Select(change => change.What)])
                 : null,
-            Notes = report.Notes,
+            Notes = [.. report.Notes, .. footprint.Notes],
         };
     }
 }

@@ -27,13 +27,14 @@ public sealed record InspectReport
 
     public required long WeightBytes { get; init; }
 
-    public required ImmutableArray<DtypeWeight> ByDtype { get; init; }
+    public required ImmutableArray<DtypeListing> ByDtype { get; init; }
 
-    public required ImmutableArray<ComponentWeight> Components { get; init; }
+    public required ImmutableArray<ComponentListing> Components { get; init; }
 
-    public long LargestTensorBytes { get; init; }
+    public long? LargestTensorBytes { get; init; }
 
-    public required long KvBytesPerToken { get; init; }
+    /// <summary>Null where the architecture is not known.</summary>
+    public required long? KvBytesPerToken { get; init; }
 
     public long StateBytesPerSequence { get; init; }
 
@@ -50,11 +51,11 @@ public sealed record InspectReport
 
     public long? OverheadBytes { get; init; }
 
-    public long TrainingCheckpointBytes { get; init; }
+    public long? TrainingCheckpointBytes { get; init; }
 
     public required string Digest { get; init; }
 
-    public required ImmutableArray<Provenance> Provenance { get; init; }
+    public required ImmutableArray<ProvenanceListing> Provenance { get; init; }
 
     public required ImmutableArray<string> Notes { get; init; }
 
@@ -74,10 +75,10 @@ public sealed record InspectReport
             Parameters = footprint.Parameters > 0 ? footprint.Parameters : null,
             ActiveParameters = footprint.ActiveParameters > 0 ? footprint.ActiveParameters : null,
             WeightBytes = footprint.Weights.Value,
-            ByDtype = footprint.ByDtype,
-            Components = footprint.Components,
-            LargestTensorBytes = footprint.LargestTensor.Value,
-            KvBytesPerToken = footprint.KvPerToken.Value,
+            ByDtype = [.. footprint.ByDtype.Select(one => new DtypeListing(one.Dtype, one.Weights.Value))],
+            Components = [.. footprint.Components.Select(one => new ComponentListing(one.Component, one.Parameters > 0 ? one.Parameters : null, one.Weights.Value))],
+            LargestTensorBytes = footprint.LargestTensor.Value > 0 ? footprint.LargestTensor.Value : null,
+            KvBytesPerToken = shape is null && footprint.KvPerToken.Value == 0 ? null : footprint.KvPerToken.Value,
             StateBytesPerSequence = footprint.StatePerSequence.Value,
             DiskBytes = footprint.OnDisk.Value,
             Files = files,
@@ -85,10 +86,18 @@ public sealed record InspectReport
             HostSteadyBytes = footprint.HostSteady.Value,
             ActivationBytes = footprint.ActivationPeak > Bytes.Zero ? footprint.ActivationPeak.Value : null,
             OverheadBytes = footprint.RuntimeOverhead > Bytes.Zero ? footprint.RuntimeOverhead.Value : null,
-            TrainingCheckpointBytes = footprint.TrainingCheckpoint.Value,
+            TrainingCheckpointBytes = footprint.TrainingCheckpoint.Value > 0 ? footprint.TrainingCheckpoint.Value : null,
             Digest = footprint.Digest,
-            Provenance = footprint.Provenance,
+            Provenance = [.. footprint.Provenance.Select(one => new ProvenanceListing(one.Number, ScalarKind.NameOf(one.Certainty), one.From))],
             Notes = footprint.Notes,
         };
     }
 }
+
+public sealed record DtypeListing(string Dtype, long WeightBytes);
+
+/// <summary>One part of a model; no parameters where they cannot be told.</summary>
+public sealed record ComponentListing(string Component, long? Parameters, long WeightBytes);
+
+/// <summary>How sure a number is, by its name here: "exact", "fitted" or "assumed", and by what it is.</summary>
+public sealed record ProvenanceListing(string Number, string Certainty, string From);

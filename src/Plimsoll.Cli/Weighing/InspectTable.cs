@@ -9,6 +9,7 @@ public static class InspectTable
 {
     private const int Width = 80;
     private const int BarColumns = 24;
+    private const string NotKnown = "not known";
 
     public static IEnumerable<string> Lines(InspectReport report)
     {
@@ -17,10 +18,10 @@ public static class InspectTable
         foreach (var line in FleetTable.Wrap(string.Join(" · ", Facts(report)), Width)) yield return "  " + line.TrimStart();
         yield return "";
         foreach (var (name, value, number) in Numbers(report))
-            yield return $"  {name,-22}{value,20}  {(From(report, number) is { } from ? ScalarKind.NameOf(from.Certainty) : "")}".TrimEnd();
-        foreach (var line in Parts("by part", report.Components.Select(part => (part.Component, part.Weights.Value, part.Parameters))))
+            yield return $"  {name,-22}{value,20}  {(From(report, number) is { } from && value != NotKnown ? from.Certainty : "")}".TrimEnd();
+        foreach (var line in Parts("by part", report.Components.Select(part => (part.Component, part.WeightBytes, part.Parameters ?? 0))))
             yield return line;
-        foreach (var line in Parts("by dtype", report.ByDtype.Select(dtype => (dtype.Dtype, dtype.Weights.Value, 0L))))
+        foreach (var line in Parts("by dtype", report.ByDtype.Select(dtype => (dtype.Dtype, dtype.WeightBytes, 0L))))
             yield return line;
         foreach (var line in Sources(report)) yield return line;
         if (report.Notes.Length > 0) yield return "";
@@ -34,23 +35,38 @@ public static class InspectTable
     {
         if (report.Architecture is { } architecture) yield return Show.Text(architecture, 80);
         if (report.Task is { } task) yield return task;
-        yield return report.Format;
-        if (report.Quantization is { } quantization) yield return Show.Text(quantization, 40);
+        yield return FormatName(report.Format);
+        if (report.Quantization is { } quantization && quantization != report.Format) yield return Show.Text(quantization, 40);
         if (report.Layers is > 0 and var layers) yield return $"{Count(layers)} layers";
         if (report.MaxPositions is { } positions) yield return $"{Count(positions)} positions";
         yield return report.Files == 1 ? "1 file" : $"{Count(report.Files)} files";
     }
 
+    private static string FormatName(string format) => format switch
+    {
+        "gguf" => "GGUF",
+        "onnx" => "ONNX",
+        "hugging-face" => "Hugging Face",
+        "py-torch" => "PyTorch",
+        "tensor-rt" => "TensorRT plan",
+        "triton-repository" => "Triton repository",
+        "lora" => "LoRA adapter",
+        "diffusers" => "diffusion pipeline",
+        "unknown" => "unknown format",
+        _ => format,
+    };
+
     private static IEnumerable<(string Name, string Value, string Number)> Numbers(InspectReport report)
     {
-        yield return ("parameters", report.Parameters is { } all ? Count(all) : "not known", "parameters");
+        yield return ("parameters", report.Parameters is { } all ? Count(all) : NotKnown, "parameters");
         if (report.ActiveParameters is { } active && active != report.Parameters)
             yield return ("active per token", Count(active), "activeParameters");
         yield return ("weights", new Bytes(report.WeightBytes).ToString(), "weightBytes");
         yield return ("on disk", new Bytes(report.DiskBytes).ToString(), "diskBytes");
-        yield return ("largest tensor", new Bytes(report.LargestTensorBytes).ToString(), "largestTensorBytes");
-        if (report.KvBytesPerToken > 0)
-            yield return ("KV cache per token", new Bytes(report.KvBytesPerToken).ToString(), "kvBytesPerToken");
+        if (report.LargestTensorBytes is { } largest)
+            yield return ("largest tensor", new Bytes(largest).ToString(), "largestTensorBytes");
+        if (report.KvBytesPerToken is { } perToken and > 0)
+            yield return ("KV cache per token", new Bytes(perToken).ToString(), "kvBytesPerToken");
         if (report.StateBytesPerSequence > 0)
             yield return ("state per sequence", new Bytes(report.StateBytesPerSequence).ToString(), "stateBytesPerSequence");
         if (report.ActivationBytes is { } activation) yield return ("activation peak", new Bytes(activation).ToString(), "activationBytes");
@@ -59,22 +75,22 @@ public static class InspectTable
             yield return ("host, while loading", new Bytes(report.HostLoadPeakBytes).ToString(), "hostLoadPeakBytes");
         if (report.HostSteadyBytes > 0)
             yield return ("host, once loaded", new Bytes(report.HostSteadyBytes).ToString(), "hostSteadyBytes");
-        if (report.TrainingCheckpointBytes > 0)
-            yield return ("training checkpoint", new Bytes(report.TrainingCheckpointBytes).ToString(), "trainingCheckpointBytes");
+        if (report.TrainingCheckpointBytes is { } checkpoint)
+            yield return ("training checkpoint", new Bytes(checkpoint).ToString(), "trainingCheckpointBytes");
     }
 
-    private static Provenance? From(InspectReport report, string number) => report.Provenance.FirstOrDefault(one => one.Number == number);
+    private static ProvenanceListing? From(InspectReport report, string number) => report.Provenance.FirstOrDefault(one => one.Number == number);
 
     // By what rule each number was come by; those of one rule in one line.
     private static IEnumerable<string> Sources(InspectReport report)
     {
-        var shown = Numbers(report).Select(one => (one.Name, From: From(report, one.Number))).Where(one => one.From is not null)
+        var shown = Numbers(report).Where(one => one.Value != NotKnown).Select(one => (one.Name, From: From(report, one.Number))).Where(one => one.From is not null)
             .GroupBy(one => (one.From!.Certainty, one.From.From)).ToList();
         if (shown.Count > 0) yield return "";
         foreach (var group in shown)
         {
             var names = string.Join(", ", group.Select(one => one.Name));
-            var lines = FleetTable.Wrap($"{ScalarKind.NameOf(group.Key.Certainty)}: {names}: {Show.Text(group.Key.From, 300)}", Width - 2);
+            var lines = FleetTable.Wrap($"{group.Key.Certainty}: {names}: {Show.Text(group.Key.From, 300)}", Width - 2);
             foreach (var (line, n) in lines.Select((line, n) => (line, n))) yield return (n == 0 ? "" : "  ") + line;
         }
     }

@@ -17,11 +17,11 @@ public static class TrainTable
         yield return Show.Text(fit.Source, 400);
         foreach (var line in FleetTable.Wrap((fit.Smallest ? "the smallest cluster: " : "") + fit.Run, Width - 2)) yield return "  " + line;
         yield return "";
-        foreach (var line in FleetTable.Wrap((fit.Fits ? "fits: " : "DOES NOT FIT: ") + Show.Text(fit.Reason, 600), Width)) yield return line;
+        foreach (var line in FleetTable.Wrap((fit.Fits ? "fits: " : fit.Failure?.Term == "architecture" ? "NOT KNOWN: " : "DOES NOT FIT: ") + Show.Text(fit.Reason, 600), Width)) yield return line;
         foreach (var change in fit.Failure?.Changes.Skip(1).Take(4) ?? []) yield return "  or with " + Show.Text(change, 200);
         if (device.TotalBytes == 0) yield break;
         yield return "";
-        yield return fit.Devices == 1 ? "the device" : $"each of {fit.Devices.ToString("#,0", CultureInfo.InvariantCulture)} devices";
+        yield return fit.Devices == 1 ? "the device" : $"each of the {fit.Devices.ToString("#,0", CultureInfo.InvariantCulture)} devices";
         var shown = device.Terms.Where(term => term.Bytes > 0).ToList();
         foreach (var term in shown)
         {

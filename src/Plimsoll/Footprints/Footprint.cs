@@ -59,7 +59,10 @@ public sealed record Footprint
     /// <summary>Number of parameters; 0 when unknown.</summary>
     public long Parameters { get; init; }
 
-    /// <summary>Parameters that one token passes; equal to all of them for dense models, 0 when unknown.</summary>
+    /// <summary>
+    /// Parameters that one token of text passes: all but experts it does not choose and encoders of images and sound; 0
+    /// when unknown.
+    /// </summary>
     public long ActiveParameters { get; init; }
 
     /// <summary>Parameters and weights by part, ordered by name; empty when the parts are not known.</summary>

@@ -28,7 +28,7 @@ internal static class NearestTrainingChange
         if (run.Recomputation != Recomputation.Full) yield return new("full recomputation", run with { Recomputation = Recomputation.Full });
         if (run.Shards > 1)
             for (var stage = run.ZeroStage + 1; stage <= 3; stage++) yield return new($"ZeRO stage {stage}", run with { ZeroStage = stage });
-        if (run.Offload == TrainingOffload.None) yield return new("the optimiser in host memory", run with { Offload = TrainingOffload.Optimizer });
+        if (run.Offload == TrainingOffload.None) yield return new("the optimizer in host memory", run with { Offload = TrainingOffload.Optimizer });
         if (run.Optimizer == TrainingOptimizer.AdamW) yield return new("8-bit Adam", run with { Optimizer = TrainingOptimizer.Adam8Bit });
         if (run.Method == TrainingMethod.Full) yield return new("LoRA", run with { Method = TrainingMethod.Lora });
         if (run.Method != TrainingMethod.Qlora) yield return new("QLoRA", run with { Method = TrainingMethod.Qlora });
@@ -67,7 +67,7 @@ internal static class NearestTrainingChange
     private static TrainChange? Other(Footprint footprint, TrainingRun run, IReadOnlyList<Accelerator> others) => others
         .Where(device => device.Memory > run.Device.Memory)
         .OrderBy(device => device.Memory).ThenBy(device => device.Name, StringComparer.Ordinal)
-        .Select(device => new TrainChange(device.Name, run with { Device = device }))
+        .Select(device => new TrainChange($"{device.Name} instead of {run.Device.Name}", run with { Device = device }))
         .FirstOrDefault(change => Fits(footprint, change.Run));
 
     private static long Most(long high, Func<long, bool> fits)

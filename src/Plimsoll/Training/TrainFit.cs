@@ -23,7 +23,7 @@ public static class TrainFit
         ArgumentNullException.ThrowIfNull(footprint);
         ArgumentNullException.ThrowIfNull(run);
         var report = Evaluate(footprint, run);
-        if (report.Failure is not { } failure || failure.Term == "shape") return report;
+        if (report.Failure is not { } failure || failure.Term is "shape" or "architecture") return report;
         var changes = NearestTrainingChange.Of(footprint, run, others ?? []);
         return report with
         {
@@ -35,7 +35,8 @@ public static class TrainFit
     /// <summary>The report without a search for changes.</summary>
     internal static TrainReport Evaluate(Footprint footprint, TrainingRun run)
     {
-        if (ValidRun.Problem(footprint.Shape, run) is { } problem) return Impossible(run, problem);
+        if (ValidRun.Problem(footprint.Shape, run) is { } problem)
+            return Impossible(run, problem, footprint.Shape is { LayerCount: > 0 } ? "shape" : "architecture");
         var shape = footprint.Shape!;
         var stages = StageLayers.Of(shape, run.PipelineParallel).Select(stage => TrainingStage.Of(shape, stage, run)).ToImmutableArray();
         var worst = stages.MinBy(stage => (stage.Headroom.Value, stage.Stage))!;
@@ -52,7 +53,7 @@ public static class TrainFit
             Checkpoint = Bytes.Estimate(trained * (each.Weights + each.Optimizer)),
             Failure = fits ? null : FirstOver(worst),
             Reason = Sentence(worst, run),
-            Notes = Notes(shape, run),
+            Notes = Notes(footprint, shape, run),
         };
     }
 
@@ -80,16 +81,32 @@ public static class TrainFit
         return new TrainFailure(term, excess, []);
     }
 
+    /// <summary>The first term that does not fit, as the subject of its sentence.</summary>
+    private static string Over(string term) => term switch
+    {
+        "weights" => "the weights alone go over",
+        "optimizer" => "the optimizer's state goes over",
+        "overhead" => "the overhead goes over",
+        _ => $"the {term} go over",
+    };
+
     private static string Sentence(TrainingNeed need, TrainingRun run)
     {
-        var where = run.PipelineParallel > 1 ? $"stage {need.Stage} needs" : "each device needs";
+        var where = run.PipelineParallel > 1 ? $"each device of stage {need.Stage + 1} needs"
+            : run.Devices > 1 ? "each device needs" : "the device needs";
         var of = $"{where} {need.Total} of {need.Budget}";
-        return need.Headroom.Value >= 0 ? $"{of}, {need.Headroom} are left" : $"{of}, {need.Total - need.Budget} too much";
+        return need.Headroom.Value >= 0 ? $"{of}, {need.Headroom} left" : $"{of}: {Over(FirstOver(need).Term)}, {need.Total - need.Budget} too much";
     }
 
-    private static ImmutableArray<string> Notes(ModelShape shape, TrainingRun run)
+    private static ImmutableArray<string> Notes(Footprint footprint, ModelShape shape, TrainingRun run)
     {
         var notes = ImmutableArray.CreateBuilder<string>();
+        if (footprint.Provenance.Any(one => one is { Number: "shape", Certainty: Certainty.Assumed }))
+            notes.Add($"{shape.Architecture} is not a known architecture: what follows from its layers is assumed");
+        if (footprint.Format == ArtifactFormat.Gguf)
+            notes.Add("trainers do not start from a GGUF file: this is for the same model in 16 bit");
+        if (shape.MaxPositions > 0 && run.Sequence > Math.Max(shape.MaxPositions, shape.RotaryRows))
+            notes.Add($"sequences of {run.Sequence} are beyond the {shape.MaxPositions} positions the model was made for");
         if (shape.Layers.Any(layer => !LayerTraits.Of(shape, layer).Derived))
             notes.Add("activations of experts, latent attention and state-space layers are assumed: no measured run of such a model was at hand");
         if (shape.Before.Concat(shape.After).Any(group => group.Component is "vision" or "audio" or "encoder"))
@@ -99,7 +116,7 @@ public static class TrainFit
         return notes.ToImmutable();
     }
 
-    private static TrainReport Impossible(TrainingRun run, string problem) => new()
+    private static TrainReport Impossible(TrainingRun run, string problem, string term) => new()
     {
         Run = run,
         Fits = false,
@@ -107,7 +124,7 @@ public static class TrainFit
         Stages = [],
         TrainedParameters = 0,
         Checkpoint = Bytes.Zero,
-        Failure = new TrainFailure("shape", Bytes.Zero, []),
+        Failure = new TrainFailure(term, Bytes.Zero, []),
         Reason = problem,
     };
 

@@ -46,9 +46,9 @@ public sealed record TrainingNeed
 }
 
 /// <summary>Why a run doesn't fit.</summary>
-/// <param name="Term">"shape" for a run that can't be, else the term that first goes over when they are added in this order:
+/// <param name="Term">"shape" for a run that can't be, "architecture" for a model whose own is not known, else the term that first goes over when they are added in this order:
 /// "weights", "gradients", "optimizer", "overhead", "activations", "logits".</param>
-/// <param name="Excess">By how much; zero for a shape.</param>
+/// <param name="Excess">By how much; zero for these two.</param>
 /// <param name="Changes">Single changes that make it fit, the nearest first; empty when none was found.</param>
 public sealed record TrainFailure(string Term, Bytes Excess, ImmutableArray<TrainChange> Changes);
 

@@ -27,15 +27,31 @@ internal static class TrainingStage
             Stage = stage.Stage,
             Weights = new(Bytes.Estimate(onDevice.Weights), Certainty.Exact, weights.From),
             Gradients = new(Bytes.Estimate(onDevice.Gradients), Certainty.Exact, run.OptimizerInBackward ? "of the largest layer" : "of what learns"),
-            Optimizer = new(Bytes.Estimate(onDevice.Optimizer), Certainty.Exact, $"{run.Optimizer}, {run.Precision}"),
+            Optimizer = new(Bytes.Estimate(onDevice.Optimizer), Certainty.Exact, $"{Named(run.Optimizer)}, {Named(run.Precision)}"),
             Activations = new(Bytes.Estimate(activations), derived, "the tensors that automatic differentiation saves"),
             Logits = new(Bytes.Estimate(logits), Certainty.Fitted, run.Loss.From),
             Buffers = new(Bytes.Estimate(buffers), Certainty.Fitted, "weights gathered or dequantised for use"),
-            Outside = new(outside, Certainty.Assumed, "context 512 MiB, collectives 350 MiB, 2 % of what comes and goes"),
+            Outside = new(outside, Certainty.Assumed, run.Devices > 1
+                ? "context 512 MiB, collectives 350 MiB, 2 % of what comes and goes" : "context 512 MiB, 2 % of what comes and goes"),
             Budget = run.Device.Memory.Scale(run.MemoryFraction),
             Host = Bytes.Estimate(Math.Max(0, states.Total - onDevice.Total)),
         };
     }
+
+    private static string Named(TrainingOptimizer optimizer) => optimizer switch
+    {
+        TrainingOptimizer.Adam8Bit => "8-bit Adam",
+        TrainingOptimizer.Sgd => "SGD",
+        TrainingOptimizer.SgdMomentum => "SGD with momentum",
+        _ => optimizer.ToString(),
+    };
+
+    private static string Named(TrainingPrecision precision) => precision switch
+    {
+        TrainingPrecision.Mixed => "mixed precision",
+        TrainingPrecision.Pure16 => "all in 16 bit",
+        _ => "all in 32 bit",
+    };
 
     private static ModelStates Offloaded(ModelStates states, TrainingRun run) => run.Offload switch
     {

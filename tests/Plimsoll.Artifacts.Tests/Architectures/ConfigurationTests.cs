@@ -22,7 +22,7 @@ public sealed class ConfigurationTests
     [InlineData("\"num_attention_heads\":4", "\"num_attention_heads\":0", "config.json has no num_attention_heads above 0, which its architecture needs.")]
     [InlineData("\"vocab_size\":100,", "", "config.json has no vocab_size, which its architecture needs.")]
     [InlineData("\"vocab_size\":100", "\"vocab_size\":100,\"layer_types\":[\"full_attention\"]", "config.json: layer_types is 1 entries; expected one for each of 2 layers.")]
-    [InlineData("\"vocab_size\":100", "\"vocab_size\":100,\"quantization_config\":{\"quant_method\":\"new\"}", "config.json: quantization_config.quant_method is new; known are fp8, compressed-tensors, gptq, awq, bitsandbytes, mxfp4 and modelopt.")]
+    [InlineData("\"vocab_size\":100", "\"vocab_size\":100,\"quantization_config\":{\"quant_method\":\"new\"}", "config.json: quantization_config.quant_method is new; known are fp8, fbgemm_fp8, compressed-tensors, gptq, awq, bitsandbytes, mxfp4 and modelopt.")]
     [InlineData("\"vocab_size\":100", "\"vocab_size\":100,\"quantization_config\":{\"quant_method\":\"gptq\",\"bits\":5}", "config.json: quantization_config.bits is 5; expected 2, 3, 4 or 8.")]
     public void A_field_that_cannot_be_is_named(string field, string instead, string message)
     {

@@ -66,6 +66,69 @@ public sealed class OtherFormatTests
     }
 
     [Fact]
+    public void Plans_of_a_triton_repository_weigh_their_files_and_are_not_called_exact()
+    {
+        ArtifactPart Plan(string name, long bytes) => new(name, new ArtifactHeader
+        {
+            Format = ArtifactFormat.TensorRt,
+            Source = name,
+            Config = "backend: 'tensorrt'",
+            Files = [new ModelFile("config.pbtxt", 30) { Name = $"{name}/config.pbtxt" }, new ModelFile("model.plan", bytes) { Name = $"{name}/1/model.plan" }],
+        });
+        var footprint = Architecture.FootprintOf(new ArtifactHeader
+        {
+            Format = ArtifactFormat.TritonRepository,
+            Source = "models",
+            Files = [],
+            Parts = [Plan("a", 700), Plan("b", 77)],
+        }, "d");
+        Assert.Equal(777, footprint.Weights.Value);
+        Assert.Equal(Certainty.Assumed, footprint.Provenance.Single(one => one.Number == "weightBytes").Certainty);
+    }
+
+    [Fact]
+    public void A_tensor_called_a_is_no_part_of_an_audio_encoder()
+    {
+        Assert.Equal(["audio", "other"], Architecture.Weigh(Part("a.weight", 4, 4) with
+        {
+            Tensors = [new StoredTensor("a.weight", "bfloat16", [4, 4], 32), new StoredTensor("a.blk.0.attn_q.weight", "bfloat16", [4, 4], 32)],
+        }).Components.Select(component => component.Component));
+    }
+
+    [Fact]
+    public void Files_that_hold_much_less_than_their_configuration_describes_are_noted()
+    {
+        var config = Weighing.Config("""
+            {"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":256,"intermediate_size":512,"num_attention_heads":4,
+             "num_hidden_layers":2,"vocab_size":1000,"torch_dtype":"bfloat16"}
+            """);
+        var weighed = Architecture.Weigh(config with { Tensors = [new StoredTensor("model.embed_tokens.weight", "bfloat16", [1000, 256], 512_000)] });
+        Assert.Contains("config.json describes a model of 1,824,000 parameters, and the files hold 256,000: some may be missing, or be another model's.", weighed.Notes);
+    }
+
+    [Fact]
+    public void A_component_of_a_pipeline_is_not_asked_for_its_attention_heads()
+    {
+        var weighed = Architecture.Weigh(Part("conv_in.weight", 320, 36) with
+        {
+            Format = ArtifactFormat.HuggingFace,
+            Config = """{"_class_name":"UNet2DConditionModel"}""",
+        });
+        Assert.Equal((11_520, 0), (weighed.Parameters, weighed.Notes.Length));
+    }
+
+    [Fact]
+    public void Weights_that_were_not_seen_are_taken_to_lie_in_files_of_five_gigabytes()
+    {
+        var footprint = Architecture.FootprintOf(Weighing.Config("""
+            {"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":4096,"intermediate_size":14336,"num_attention_heads":32,
+             "num_key_value_heads":8,"num_hidden_layers":32,"vocab_size":128256,"torch_dtype":"bfloat16"}
+            """), "d");
+        // The largest tensor is the embedding: 128,256 × 4,096 × 2.
+        Assert.Equal(5_000_000_000 + 1_050_673_152, footprint.HostLoadPeak.Value);
+    }
+
+    [Fact]
     public void A_projector_beside_a_gguf_model_is_weighed_with_it()
     {
         var weighed = Architecture.Weigh(new ArtifactHeader

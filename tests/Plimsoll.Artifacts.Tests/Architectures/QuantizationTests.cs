@@ -22,6 +22,24 @@ public sealed class QuantizationTests
     [Fact]
     public void Float8_by_block() => Weighs("""{"quant_method":"fp8","weight_block_size":[128,128]}""", OthersBytes + Linear + (2 * 40 * 4), "fp8");
 
+    // One float32 scale a row: 4 × 256 + 2 × 512 + 256 rows a layer.
+    [Fact]
+    public void Float8_by_row_as_fbgemm_writes_it() => Weighs("""{"quant_method":"fbgemm_fp8","activation_scale_ub":1200.0,"modules_to_not_convert":["lm_head"]}""",
+        OthersBytes + Linear + (2 * 2304 * 4), "fp8");
+
+    [Fact]
+    public void With_the_tensors_at_hand_a_method_nobody_knows_costs_nothing_but_a_note()
+    {
+        var weighed = Architecture.Weigh(Weighing.Config(Config("""{"quant_method":"hqq"}""")) with
+        {
+            Tensors = [new StoredTensor("model.embed_tokens.weight", "bfloat16", [1000, 256], 512_000)],
+        });
+        Assert.Equal(512_000, weighed.Weights.Value);
+        // Keys and values of 4 heads of 64.
+        Assert.Equal(512, weighed.Shape!.Layers[0].Cache.ElementsPerToken);
+        Assert.Contains(weighed.Notes, note => note.Contains("quant_method is hqq", StringComparison.Ordinal));
+    }
+
     // One bfloat16 scale a row: 4 × 256 + 2 × 512 + 256 rows a layer.
     [Fact]
     public void Int8_by_row() => Weighs("""

@@ -3,6 +3,17 @@ namespace Plimsoll.Artifacts.Tests;
 public sealed class SafetensorsTests
 {
     [Fact]
+    public void A_pointer_that_git_left_in_the_files_place_is_called_one()
+    {
+        var pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 16060556376\n"u8.ToArray();
+        foreach (var name in new[] { "model.safetensors", "m.gguf", "pytorch_model.bin" })
+        {
+            var error = Assert.Throws<ArtifactException>(() => ArtifactReader.Read(new MemoryFolder().With(name, pointer)));
+            Assert.EndsWith($"{name} is a pointer that Git LFS left in the file's place; git lfs pull would fetch the file itself.", error.Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public void Tensors_have_PyTorchs_dtypes_and_their_shapes_and_bytes_in_the_order_of_their_data()
     {
         var header = Read(SafetensorsBytes.File(

@@ -30,7 +30,9 @@ public sealed class WeighingCommandsTests : IDisposable
         Assert.Equal(16_060_522_496, report.GetProperty("weightBytes").GetInt64());
         Assert.Equal(131_072, report.GetProperty("kvBytesPerToken").GetInt64());
         Assert.True(report.GetProperty("diskBytes").GetInt64() >= 16_060_522_496);
-        Assert.Contains(report.GetProperty("provenance").EnumerateArray(), one => one.GetProperty("number").GetString() == "weightBytes");
+        Assert.Contains(report.GetProperty("provenance").EnumerateArray(),
+            one => one.GetProperty("number").GetString() == "weightBytes" && one.GetProperty("certainty").GetString() == "exact");
+        Assert.Equal(16_060_522_496, Assert.Single(report.GetProperty("byDtype").EnumerateArray()).GetProperty("weightBytes").GetInt64());
     }
 
     [Fact]
@@ -71,6 +73,32 @@ public sealed class WeighingCommandsTests : IDisposable
         Assert.Contains("DOES NOT FIT", output, StringComparison.Ordinal);
         Assert.Contains("it would with", string.Join(' ', output.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)), StringComparison.Ordinal);
         Assert.All(output.Split('\n').Skip(1), line => Assert.True(line.Length <= 80, line));
+    }
+
+    [Fact]
+    public async Task Fit_says_what_the_memory_is_a_share_of_and_cuts_no_rule_off()
+    {
+        var (code, output, _) = await RunAsync("fit", _folder, "--device", "h100-80gb", "--context", "8192", "--engine", "sglang", "--memory-share", "0.5",
+            "--memory-fraction", "0.8", "--kv-dtype", "fp8");
+
+        var words = string.Join(' ', output.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+        Assert.Equal(0, code);
+        Assert.Contains("KV cache in fp8, 0.8 of a share of 0.5 of the memory", words, StringComparison.Ordinal);
+        Assert.Contains("the device's context, captured graphs and the working set of a step", words, StringComparison.Ordinal);
+        // SGLang's fraction has no working set in it, so there is no row for one.
+        Assert.DoesNotContain("activation", output, StringComparison.Ordinal);
+        Assert.Contains("There are no weights beside config.json", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Training_what_nothing_is_known_of_is_not_said_not_to_fit()
+    {
+        var file = Path.Combine(_folder, "notes.txt");
+        File.WriteAllText(file, "no model");
+        var (code, output, _) = await RunAsync("train-fit", file, "--device", "h100-80gb");
+
+        Assert.Equal(3, code);
+        Assert.Contains("NOT KNOWN: the architecture is not known", output, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -137,6 +137,8 @@ public class FitTests
             [HandShapes.H100]);
         Assert.False(report.Fits);
         Assert.Equal("kv", report.Failure!.Term);
+        Assert.StartsWith("the device needs ", report.Reason, StringComparison.Ordinal);
+        Assert.Contains(": the KV cache goes over, ", report.Reason, StringComparison.Ordinal);
         Assert.Equal(report.PerDevice.Total - report.PerDevice.Budget, report.Failure.Excess);
         Assert.Contains(report.Failure.Changes, change => change.Variant.Context is > 0 and < 65_536);
         Assert.Contains(report.Failure.Changes, change => change.Variant.Device.Name == "h100-80gb");
@@ -151,6 +153,84 @@ public class FitTests
         Assert.Equal("weights", report.Failure!.Term);
         Assert.DoesNotContain(report.Failure.Changes, change => change.Variant.Context != 2048);
         Assert.Contains(report.Failure.Changes, change => change.Variant.TensorParallel == 2);
+        Assert.Contains(report.Failure.Changes, change => change.What == "tensor parallelism over 2 devices");
+        Assert.Contains(": the weights alone go over, ", report.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_slice_is_never_told_to_split_over_several()
+    {
+        var slice = HandShapes.Device("h100-80gb-1g.10gb", 9.75, "h100-80gb");
+        var report = Fit.Of(HandShapes.Llama31(), new ServingVariant { Device = slice, Context = 2048 }, [HandShapes.H100]);
+        Assert.Equal("h100-80gb instead of h100-80gb-1g.10gb", Assert.Single(report.Failure!.Changes).What);
+    }
+
+    [Fact]
+    public void Stages_are_counted_from_one_in_sentences()
+    {
+        var report = Fit.Of(HandShapes.Llama31(), On(HandShapes.H100) with { PipelineParallel = 2 });
+        Assert.StartsWith("each device of stage 2 needs ", report.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Weights_known_by_the_size_of_their_files_are_assumed_and_a_cache_is_said_not_to_be_counted()
+    {
+        var plan = new Footprint
+        {
+            Format = ArtifactFormat.TensorRt,
+            Source = FootprintSource.Header,
+            Digest = "by hand",
+            OnDisk = new Bytes(1000),
+            Weights = new Bytes(1000),
+            Provenance = [new Provenance("weightBytes", Certainty.Assumed, "bytes on disk: weights take no more")],
+        };
+        var report = Fit.Of(plan, On(HandShapes.H100));
+        Assert.Equal(Certainty.Assumed, report.PerDevice.Weights.Certainty);
+        Assert.Equal("the bytes on disk, over the devices evenly", report.PerDevice.Weights.From);
+        Assert.StartsWith("only the bytes on disk are known", Assert.Single(report.Notes), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_follows_from_a_guessed_architecture_is_not_called_exact()
+    {
+        var guessed = HandShapes.Llama31() with
+        {
+            Provenance = [new("shape", Certainty.Assumed, "guessed"), new("weightBytes", Certainty.Assumed, "guessed")],
+        };
+        var device = Fit.Of(guessed, On(HandShapes.H100));
+        Assert.Equal(
+            (Certainty.Assumed, Certainty.Assumed, Certainty.Assumed),
+            (device.PerDevice.Weights.Certainty, device.PerDevice.Kv.Certainty, device.PerDevice.Activation.Certainty));
+    }
+
+    [Fact]
+    public void What_a_decoder_attends_to_across_is_kept_beside_its_own_tokens()
+    {
+        // Whisper large v3: 32 layers of 20 heads of 64; 448 tokens of its own in 28 blocks of 16, and 1,500 of the encoder's:
+        // 2 × 20 × 64 × 2 bytes × 32 layers × (448 + 1,500).
+        var shape = HandShapes.Llama31Shape() with
+        {
+            Task = ModelTask.Transcribe,
+            MaxPositions = 448,
+            Layers =
+            [
+                HandShapes.Llama31Shape().Layers[0] with
+                {
+                    Cache = new LayerCache { Kind = CacheKind.KeyValue, KvHeads = 20, KeyWidth = 64, ValueWidth = 64, StateElements = 3_840_000 },
+                },
+            ],
+        };
+        var report = Fit.Of(HandShapes.Of(shape), On(HandShapes.H100) with { Context = 448 });
+        Assert.Equal(319_160_320, report.PerDevice.Kv.Bytes.Value);
+    }
+
+    [Fact]
+    public void An_engine_that_takes_as_many_as_it_is_told_does_not_bound_how_many_would_fit()
+    {
+        var engine = ServingEngine.LlamaCpp(new Version(1, 0));
+        var report = Fit.Of(HandShapes.Llama31(), new ServingVariant { Device = HandShapes.H100, Context = 8192, Engine = engine });
+        // 60 GiB and more for keys and values, of which a sequence takes one.
+        Assert.InRange(report.MaxConcurrency, 60, 64);
     }
 
     [Theory]
@@ -163,6 +243,7 @@ public class FitTests
         Assert.False(report.Fits);
         Assert.Equal("shape", report.Failure!.Term);
         Assert.StartsWith(reason, report.Reason, StringComparison.Ordinal);
+        if (tensor == 3) Assert.Equal("tensor parallelism over 2 devices", report.Failure.Changes[0].What);
     }
 
     [Fact]

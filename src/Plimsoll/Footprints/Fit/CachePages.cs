@@ -56,7 +56,8 @@ internal sealed record CachePages
         var width = KvWidth(shape, variant);
         var layers = Kinds(shape.Layers, variant, width);
         var here = Kinds(stage.Runs, variant, width);
-        if (!engine.GroupsLayers || layers.Count == 0) return Apart(engine, here, stepTokens);
+        var crossed = Crossed(stage.Runs, variant, width);
+        if (!engine.GroupsLayers || layers.Count == 0) return Apart(engine, here, stepTokens, crossed);
         var states = layers.Keys.Any(kind => kind.StateBytes > 0);
         var widest = layers.Keys.Max(kind => kind.TokenBytes);
         var block = engine.BlockTokens;
@@ -88,15 +89,15 @@ internal sealed record CachePages
             BlockBytes = Plimsoll.Bytes.Estimate(page * layersHere).Value,
             Groups = groups.ToImmutable(),
             BytesPerToken = PerToken(here),
-            BytesPerSequence = 0,
+            BytesPerSequence = crossed,
             StepTokens = stepTokens,
         };
     }
 
     /// <summary>Engines without groups: every token in every layer, or windowed layers in a cache of their own.</summary>
-    private static CachePages Apart(ServingEngine engine, Dictionary<CacheKindOfLayer, int> here, int stepTokens)
+    private static CachePages Apart(ServingEngine engine, Dictionary<CacheKindOfLayer, int> here, int stepTokens, long crossed)
     {
-        Int128 token = 0, sequence = 0;
+        Int128 token = 0, sequence = crossed;
         foreach (var (kind, count) in here)
         {
             sequence += (Int128)kind.StateBytes * count;
@@ -140,7 +141,7 @@ internal sealed record CachePages
                 CacheKind.Latent => cache.KeyWidth,
                 _ => 0,
             };
-            var state = (double)cache.StateElements / t * (cache.StateElementBytes > 0 ? cache.StateElementBytes : width);
+            var state = cache.Kind == CacheKind.KeyValue ? 0 : StateBytes(cache, variant, width);
             var window = variant.Engine.WindowsCap ? cache.Window : null;
             var kind = new CacheKindOfLayer(
                 Plimsoll.Bytes.Estimate(elements * width + cache.ExtraBytesPerToken).Value, Plimsoll.Bytes.Estimate(state).Value, window);
@@ -156,6 +157,21 @@ internal sealed record CachePages
         foreach (var (kind, count) in here) bytes += (Int128)kind.TokenBytes * count;
         return Plimsoll.Bytes.Estimate(bytes).Value;
     }
+
+    /// <summary>
+    /// Keys and values of what a decoder attends to across: one set for each sequence, as long as the encoder's output
+    /// whatever the sequence's own length, beside the layer's own.
+    /// </summary>
+    private static long Crossed(ImmutableArray<LayerRun> runs, ServingVariant variant, double width)
+    {
+        Int128 bytes = 0;
+        foreach (var run in runs.Where(run => run.Cache.Kind == CacheKind.KeyValue))
+            bytes += (Int128)run.Count * Plimsoll.Bytes.Estimate(StateBytes(run.Cache, variant, width)).Value;
+        return Plimsoll.Bytes.Estimate(bytes).Value;
+    }
+
+    private static double StateBytes(LayerCache cache, ServingVariant variant, double width) =>
+        (double)cache.StateElements / variant.TensorParallel * (cache.StateElementBytes > 0 ? cache.StateElementBytes : width);
 
     private sealed record CacheKindOfLayer(long TokenBytes, long StateBytes, long? Window);
 }

@@ -38,12 +38,12 @@ public static class Fit
         var problem = ValidSplit.Problem(footprint.Shape, variant);
         if (problem is not null) variant = ValidSplit.Nearest(Resolve(footprint, ValidSplit.Nearest(asked)));
         var stages = footprint.Shape is { LayerCount: > 0 } shape
-            ? Staged(shape, variant, fitted)
+            ? Known(Staged(shape, variant, fitted), footprint)
             : [Unstaged(footprint, variant, fitted)];
         var worst = stages.MinBy(stage => (stage.Headroom.Value, stage.Stage))!;
         var longer = problem is null ? ContextProblem(footprint.Shape, variant) : null;
         var fits = problem is null && longer is null && worst.Headroom.Value >= 0;
-        var sequences = Math.Min(stages.Min(stage => stage.Sequences), variant.MaxSequences!.Value);
+        var sequences = Math.Min(stages.Min(stage => stage.Sequences), SequencesMax(asked, variant, stages));
         return new FitReport
         {
             Variant = problem is null ? variant : Resolve(footprint, asked),
@@ -59,9 +59,17 @@ public static class Fit
                 : worst.Headroom.Value < 0 ? FirstOver(worst)
                 : new FitFailure("context", Bytes.Zero, []),
             Reason = problem ?? (worst.Headroom.Value >= 0 ? longer : null) ?? Sentence(worst, variant),
-            Notes = Notes(footprint, variant),
+            Notes = FitNotes.Of(footprint, variant),
         };
     }
+
+    /// <summary>
+    /// As many as the engine takes in one step. Where that is as many as were asked for, it bounds nothing, but for models
+    /// that keep nothing of a sequence.
+    /// </summary>
+    private static int SequencesMax(ServingVariant asked, ServingVariant variant, ImmutableArray<DeviceNeed> stages) =>
+        asked.MaxSequences is null && !variant.Engine.FillsItsShare && stages.Any(stage => stage.Sequences != int.MaxValue)
+            ? int.MaxValue : variant.MaxSequences!.Value;
 
     /// <summary>Every default filled in; llama.cpp's ranks made the stages that they are.</summary>
     private static ServingVariant Resolve(Footprint footprint, ServingVariant asked)
@@ -79,6 +87,28 @@ public static class Fit
         return engine.SplitsByLayer && variant.TensorParallel > 1
             ? variant with { PipelineParallel = variant.Devices, TensorParallel = 1, ExpertParallel = 1 }
             : variant;
+    }
+
+    /// <summary>How sure a number of the footprint is; exact where nothing says.</summary>
+    private static Certainty CertaintyOf(Footprint footprint, string number) =>
+        footprint.Provenance.FirstOrDefault(one => one.Number == number)?.Certainty ?? Certainty.Exact;
+
+    /// <summary>The same terms, none surer than what of the footprint they follow from.</summary>
+    private static ImmutableArray<DeviceNeed> Known(ImmutableArray<DeviceNeed> stages, Footprint footprint)
+    {
+        var (weights, shape) = (CertaintyOf(footprint, "weightBytes"), CertaintyOf(footprint, "shape"));
+        if ((weights, shape) is (Certainty.Exact, Certainty.Exact)) return stages;
+        static MemoryTerm AtMost(MemoryTerm term, Certainty sure) =>
+            term.Certainty >= sure ? term : term with { Certainty = sure };
+        return
+        [
+            .. stages.Select(stage => stage with
+            {
+                Weights = AtMost(stage.Weights, weights),
+                Kv = AtMost(stage.Kv, shape),
+                Activation = AtMost(stage.Activation, shape),
+            }),
+        ];
     }
 
     private static ImmutableArray<DeviceNeed> Staged(ModelShape shape, ServingVariant variant, FitCoefficients fitted)
@@ -102,8 +132,10 @@ public static class Fit
     {
         var stage = new StageLayers(0, 1, []);
         var weights = new MemoryTerm(
-            Bytes.Min(footprint.Weights.Scale(1.0 / variant.Devices), Bytes.EstimateMax), variant.Devices == 1 ? Certainty.Exact : Certainty.Assumed,
-            "all tensors, over the devices evenly");
+            Bytes.Min(footprint.Weights.Scale(1.0 / variant.Devices), Bytes.EstimateMax),
+            variant.Devices == 1 ? CertaintyOf(footprint, "weightBytes") : Certainty.Assumed,
+            footprint.Format is ArtifactFormat.Unknown or ArtifactFormat.TensorRt
+                ? "the bytes on disk, over the devices evenly" : "all tensors, over the devices evenly");
         var token = footprint.KvPerToken.Scale(1.0 / variant.Devices).Value;
         var pages = new CachePages
         {
@@ -134,7 +166,8 @@ public static class Fit
             Layers = layers,
             Weights = weights,
             Kv = new MemoryTerm(
-                new Bytes(kv), Certainty.Exact, $"{variant.Concurrency} × {variant.Context} tokens in blocks of {pages.BlockTokens}"),
+                new Bytes(kv), Certainty.Exact, $"{variant.Concurrency} × {variant.Context} tokens in blocks of {pages.BlockTokens}"
+                    + (pages.BytesPerSequence > 0 ? ", and what each sequence keeps whatever its length" : "")),
             Activation = variant.Engine.ActivationInsideFraction ? step : MemoryTerm.None,
             Overhead = inside,
             Outside = outside,
@@ -183,24 +216,22 @@ public static class Fit
 
     private static string Sentence(DeviceNeed need, ServingVariant variant)
     {
-        var where = variant.PipelineParallel > 1 ? $"stage {need.Stage} needs" : "each device needs";
+        var where = variant.PipelineParallel > 1 ? $"each device of stage {need.Stage + 1} needs"
+            : variant.Devices > 1 ? "each device needs" : "the device needs";
         if (need.Headroom.Value >= 0)
-            return string.Create(CultureInfo.InvariantCulture, $"{where} {need.Total} of {need.Budget}, {need.Headroom} are left");
+            return string.Create(CultureInfo.InvariantCulture, $"{where} {need.Total} of {need.Budget}, {need.Headroom} left");
         var failure = FirstOver(need);
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{where} {need.Total} of {need.Budget}: {failure.Term} go over, {failure.Excess} too much");
+            $"{where} {need.Total} of {need.Budget}: {Over(failure.Term)}, {failure.Excess} too much");
     }
 
-    private static ImmutableArray<string> Notes(Footprint footprint, ServingVariant variant)
+    /// <summary>The first term that does not fit, as the subject of its sentence.</summary>
+    private static string Over(string term) => term switch
     {
-        var notes = ImmutableArray.CreateBuilder<string>();
-        if (footprint.Shape is null)
-            notes.Add("the architecture is not known: weights are exact, the working set and the split are assumed");
-        if (variant.Device.MemoryCertainty != Certainty.Exact)
-            notes.Add($"the memory of {variant.Device.Name} is taken from its nominal size, not seen on one");
-        if (footprint.Shape is { MaxPositions: > 0 } shape && variant.Context > shape.MaxPositions)
-            notes.Add($"a context of {variant.Context} is beyond the {shape.MaxPositions} positions the model was made for");
-        return notes.ToImmutable();
-    }
+        "weights" => "the weights alone go over",
+        "overhead" => "the overhead goes over",
+        "activation" => "the working set goes over",
+        _ => "the KV cache goes over",
+    };
 }

@@ -26,6 +26,11 @@ internal static class NearestChange
             TryConcurrency(footprint, asked, fitted, found);
         }
 
+        else
+        {
+            TryFewerRanks(footprint, asked, fitted, found);
+        }
+
         TrySplit(footprint, asked, fitted, found);
         TryDevice(footprint, asked, others, fitted, found);
         return found.ToImmutable();
@@ -91,15 +96,30 @@ internal static class NearestChange
         found.Add(new FitChange(Text($"{low:N0} at once instead of {asked.Concurrency:N0}"), asked with { Concurrency = low }));
     }
 
+    /// <summary>Where a model does not divide over so many ranks: the most, fewer than those, over which it does and fits.</summary>
+    private static void TryFewerRanks(
+        Footprint footprint, ServingVariant asked, FitCoefficients fitted, ImmutableArray<FitChange>.Builder found)
+    {
+        for (var t = asked.TensorParallel - 1; t >= 1; t--)
+        {
+            var changed = asked with { TensorParallel = t, ExpertParallel = asked.ExpertParallel > 1 ? t : 1 };
+            if (!Fits(footprint, changed, fitted)) continue;
+            found.Add(new FitChange(t == 1 ? "one tensor-parallel rank" : $"tensor parallelism over {t} devices", changed));
+            return;
+        }
+    }
+
     /// <summary>The next larger tensor-parallel size that fits, then pipeline.</summary>
     private static void TrySplit(
         Footprint footprint, ServingVariant asked, FitCoefficients fitted, ImmutableArray<FitChange>.Builder found)
     {
+        // Slices of devices have no link between them, and engines do not join them.
+        if (asked.Device.SliceOf is not null) return;
         for (var t = Math.Clamp(asked.TensorParallel, 1, 64) + 1; t <= 64; t++)
         {
             var changed = asked with { TensorParallel = t, ExpertParallel = asked.ExpertParallel > 1 ? t : 1 };
             if (t > SmallestShapes.LargestTensorParallel(asked.Device) || !Fits(footprint, changed, fitted)) continue;
-            found.Add(new FitChange($"tensor parallel over {t} devices", changed));
+            found.Add(new FitChange($"tensor parallelism over {t} devices", changed));
             return;
         }
 
@@ -107,7 +127,8 @@ internal static class NearestChange
         {
             var changed = asked with { PipelineParallel = p };
             if (!Fits(footprint, changed, fitted)) continue;
-            found.Add(new FitChange($"{p} pipeline stages of {Math.Max(1, asked.TensorParallel)} devices", changed));
+            var each = asked.TensorParallel > 1 ? $"{asked.TensorParallel} devices" : "one device";
+            found.Add(new FitChange($"{p} pipeline stages of {each}", changed));
             return;
         }
     }
@@ -121,7 +142,7 @@ internal static class NearestChange
         {
             var changed = asked with { Device = device };
             if (!Fits(footprint, changed, fitted)) continue;
-            found.Add(new FitChange(device.Name, changed));
+            found.Add(new FitChange($"{device.Name} instead of {asked.Device.Name}", changed));
             return;
         }
     }

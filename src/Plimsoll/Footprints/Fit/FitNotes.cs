@@ -1,0 +1,36 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll;
+
+/// <summary>What a reader of a fit should know beside its numbers: what they leave out, and what they assume.</summary>
+internal static class FitNotes
+{
+    public static ImmutableArray<string> Of(Footprint footprint, ServingVariant variant)
+    {
+        var notes = ImmutableArray.CreateBuilder<string>();
+        if (footprint.Shape is not { } shape)
+        {
+            notes.Add(WithoutShape(footprint));
+        }
+        else
+        {
+            if (shape.MaxPositions > 0 && variant.Context > shape.MaxPositions)
+                notes.Add($"a context of {variant.Context} is beyond the {shape.MaxPositions} positions the model was made for");
+        }
+
+        if (variant.Device.MemoryCertainty != Certainty.Exact)
+            notes.Add($"the memory of {variant.Device.Name} is taken from its nominal size, not seen on one");
+        return notes.ToImmutable();
+    }
+
+    private static string WithoutShape(Footprint footprint) => footprint.Format switch
+    {
+        ArtifactFormat.Lora => "an adapter is served on top of its base model, whose weights and cache are not counted here",
+        ArtifactFormat.Diffusers => "the weights are those of all components at once; the working set is assumed, and grows with the images' size",
+        ArtifactFormat.Unknown or ArtifactFormat.TensorRt =>
+            "only the bytes on disk are known: what it takes in a device's memory, and keeps per request, is assumed",
+        ArtifactFormat.Onnx or ArtifactFormat.TritonRepository or ArtifactFormat.PyTorch =>
+            "the weights are known, not what the model computes with them: the working set is assumed, and a cache is not counted",
+        _ => "the architecture is not known: the working set is assumed, and a cache of keys and values is not counted",
+    };
+}
