@@ -106,7 +106,7 @@ public sealed class FleetFileTests
             [
                 "f:1:7: mode: found \"fly\"; observe, recommend or act would do",
                 "f:2:19: machine.memory: found \"lots\"; a size such as 250MB or 6GiB would do",
-                "f:4:3: models[0].source: missing; a path or an http(s) address would do",
+                "f:4:3: models[0].source: missing; a path or an address would do",
                 "f:5:3: models[0].sourze: there is no such field; did you mean \"source\"?",
             ],
             lines);
