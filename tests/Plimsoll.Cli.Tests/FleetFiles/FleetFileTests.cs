@@ -93,7 +93,7 @@ public sealed class FleetFileTests
         var file = FleetFile.Parse(page[start..page.IndexOf("```", start, StringComparison.Ordinal)], "f");
 
         Assert.Equal([], file.Problems.Lines());
-        Assert.Equal([null, true], file.Document.Models.Select(model => model.Cache));
+        Assert.Equal([null, null, true], file.Document.Models.Select(model => model.Cache));
         Assert.Equal(42_949_672_960, file.Document.Machine!.Cache!.Size!.Value.Value);
     }
 
