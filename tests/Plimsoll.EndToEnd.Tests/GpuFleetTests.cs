@@ -73,6 +73,6 @@ public sealed class GpuFleetTests
         Directory.CreateDirectory(Path.Combine(folder, "bin"));
         var path = Path.Combine(folder, "bin", name);
         File.WriteAllText(path, $"#!/bin/sh\n{script}\n");
-        File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        if (OperatingSystem.IsLinux()) File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserExecute);
     }
 }

@@ -31,7 +31,7 @@ public sealed class FleetSourcesTests : IAsyncLifetime
         {
             var path = Path.Combine(_folder, "bin", name);
             File.WriteAllText(path, "#!/bin/sh\n");
-            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+            if (OperatingSystem.IsLinux()) File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserExecute);
         }
 
         Set("PLIMSOLL_MODEL_SERVER", Path.Combine(_folder, "bin", "model-server"));
