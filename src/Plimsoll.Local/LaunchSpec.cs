@@ -46,6 +46,9 @@ public sealed record FetchSpec
     /// <summary>It is known to be a folder, although its address does not end in a slash.</summary>
     public bool IsFolder { get; init; }
 
+    /// <summary>A server is given the first of <see cref="Files"/>, although the source is the folder that holds them.</summary>
+    public bool ServesFirstFile { get; init; }
+
     /// <summary>Expected SHA-256 per file name, lower-case hex, where known; a file that differs is refused.</summary>
     public ImmutableSortedDictionary<string, string> Sha256 { get; init; } =
         ImmutableSortedDictionary<string, string>.Empty;

@@ -25,13 +25,17 @@ internal sealed class UpProcess : IAsyncDisposable
 
     public string Error => Text(_error);
 
-    public static UpProcess Start(params string[] arguments)
+    public static UpProcess Start(params string[] arguments) => Start([], arguments);
+
+    /// <param name="environment">Variables beside those of the tests.</param>
+    /// <param name="arguments">Command and options.</param>
+    public static UpProcess Start((string Name, string Value)[] environment, params string[] arguments)
     {
         var here = Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory);
         var program = Path.GetFullPath(Path.Combine(here, "..", "..", "Plimsoll.Cli", Path.GetFileName(here), "Plimsoll.Cli"));
         // Where the suite runs in the background of a script, the shell has it ignore Ctrl-C, and that is inherited.
         return new UpProcess(Process.Start(
-            new ProcessStartInfo("env", ["--default-signal=INT", program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true })!);
+            new ProcessStartInfo("env", ["--default-signal=INT", .. environment.Select(one => $"{one.Name}={one.Value}"), program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true })!);
     }
 
     /// <summary>The first line of its output with this in it, once there is one.</summary>

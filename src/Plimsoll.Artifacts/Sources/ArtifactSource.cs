@@ -148,19 +148,21 @@ public sealed class ArtifactSource : IDisposable
             case SourceAddress.Claim claim:
                 var root = settings.ClaimRoot ?? settings.First("PLIMSOLL_PVC_ROOT") ?? throw new ArtifactException(
                     $"{claim.Shown} is on a volume claim of a cluster, and it is not said where claims are mounted here; with PLIMSOLL_PVC_ROOT=/mnt it would be /mnt/{claim.Name}/{claim.Path}.");
-                return Exists(Path.GetFullPath(Path.Combine(root, claim.Name, claim.Path)), claim.Shown);
+                // Without its own folder it is the volume that is not there, whatever lies on it.
+                return Exists(Path.GetFullPath(Path.Combine(root, claim.Name, claim.Path)), claim.Shown, away: !Directory.Exists(Path.Combine(root, claim.Name)));
             case SourceAddress.Hub model:
                 var found = HubFolders.Find(model, settings);
                 if (found is null && settings.First("HF_HUB_OFFLINE") is { } offline && offline is not ("0" or "false" or "FALSE" or "no" or "NO"))
-                    throw new ArtifactException($"{model.Shown} is not whole in the hub's cache folder, and HF_HUB_OFFLINE forbids to ask the hub.");
+                    throw new ArtifactException($"{model.Shown} is not whole in the hub's cache folder, and HF_HUB_OFFLINE forbids to ask the hub.") { Unreachable = true };
                 return found;
             default:
                 return null;
         }
     }
 
-    private static string Exists(string path, string shown) => File.Exists(path) || Directory.Exists(path) ? path
-        : throw new ArtifactException(path == shown ? $"{path} does not exist." : $"{shown} does not exist: there is no {path}.") { Missing = true };
+    private static string Exists(string path, string shown, bool away = false) => File.Exists(path) || Directory.Exists(path) ? path
+        : throw new ArtifactException(path == shown ? $"{path} does not exist." : $"{shown} does not exist: there is no {path}.")
+        { Missing = !away, Unreachable = away };
 
     private static ArtifactSource OfWeb(SourceAddress.Web web, RangeReader reader)
     {

@@ -165,6 +165,9 @@ public sealed record ModelStatus
 
     public required long ChargedSteadyBytes { get; init; }
 
+    /// <summary>Memory charged on each device of a replica; left out on the processor alone.</summary>
+    public long? ChargedPerDeviceBytes { get; init; }
+
     public required string Rule { get; init; }
 
     public required string Reason { get; init; }
@@ -197,6 +200,7 @@ public sealed record ModelStatus
             HoldSeconds = verdict.Hold?.TotalSeconds,
             ChargedLoadPeakBytes = verdict.Needs.Host.LoadPeak.Value,
             ChargedSteadyBytes = verdict.Needs.Host.Steady.Value,
+            ChargedPerDeviceBytes = verdict.Needs.PerDevice?.Highest.Value,
             Rule = verdict.Reason.Rule.ToString(),
             Reason = verdict.Reason.ToString(),
             Refused = verdict.Refused,

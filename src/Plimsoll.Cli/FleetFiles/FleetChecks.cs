@@ -55,6 +55,10 @@ internal static class FleetChecks
         if (model.Command.IsEmpty) return;
         if (model.Server is not null)
             problems.Add($"{path}.command", "server is given too; one of the two would do");
+        if (model.Context is not null)
+            problems.Add($"{path}.context", "a command of your own is given, which takes it as an argument; leave it out here");
+        if (model.MemoryFraction is not null)
+            problems.Add($"{path}.memoryFraction", "a command of your own is given, which takes it as an argument; leave it out here");
         if (!model.Command.Concat(model.Env?.Values ?? []).Any(text => text.Contains("{port}", StringComparison.Ordinal)))
             problems.Add($"{path}.command", "no argument holds {port}; without it the server cannot know where to listen");
         for (var i = 0; i < model.Command.Length; i++)

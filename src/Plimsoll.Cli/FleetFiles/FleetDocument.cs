@@ -39,20 +39,20 @@ public sealed record ModelDocument
     [Looks("^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", "letters, digits, '.', '_' and '-', at most 128,")]
     public string? Name { get; init; }
 
-    [Means("Where the model is: a file or folder (relative to this file), or an http(s) address.")]
-    [Needed("a path or an http(s) address")]
-    [Looks(@"^[^\u0000-\u001f]{1,2048}$", "a path or an http(s) address of at most 2048 characters")]
+    [Means("Where the model is: a file or folder (relative to this file), or an address with https://, s3://, gs://, hf:// or pvc://.")]
+    [Needed("a path or an address")]
+    [Looks(@"^[^\u0000-\u001f]{1,2048}$", "a path or an address of at most 2048 characters")]
     public string? Source { get; init; }
 
-    [Means("SHA-256 of the file behind an http(s) address; a download that differs is refused.")]
+    [Means("SHA-256 of the model file behind an address; a download that differs is refused.")]
     [Looks("^[0-9a-fA-F]{64}$", "64 hexadecimal digits")]
     public string? Sha256 { get; init; }
 
-    [Means("SHA-256 of the files fetched beside the model's own (ONNX external data), by name.")]
+    [Means("SHA-256 of the files fetched beside the model's own, or in its folder, by name.")]
     [Bounds(0, 256)]
     public ImmutableSortedDictionary<string, string>? DataSha256 { get; init; }
 
-    [Means("What the weights take in memory. Read from the model's own header where that can be; needed where it cannot.")]
+    [Means("What the weights take in memory. Read from the model's own header where that can be; needed where it cannot (TensorRT plans, unknown formats).")]
     [Bounds(1, 1e15)]
     public Bytes? Weights { get; init; }
 
@@ -60,10 +60,10 @@ public sealed record ModelDocument
     [Looks("^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$", "letters, digits, '.', '_', '+' and '-', at most 128,")]
     public string? Version { get; init; }
 
-    [Means("The kind of file. Default: by its ending.")]
+    [Means("The kind of model, which decides the server. Default: what its header says.")]
     public ModelFormat? Format { get; init; }
 
-    [Means("True copies the model into the cache on this machine's disk before it is loaded; http(s) sources always are.")]
+    [Means("True copies the model into the cache on this machine's disk before it is loaded; a source behind an address always is.")]
     public bool? Cache { get; init; }
 
     [Means("What requests may take.")]

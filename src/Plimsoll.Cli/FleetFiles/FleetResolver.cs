@@ -31,9 +31,9 @@ public sealed class FleetResolver(FleetFile file, TimeProvider time, Func<ModelI
         for (var i = 0; i < document.Models.Length; i++)
         {
             var path = string.Create(CultureInfo.InvariantCulture, $"models[{i}]");
-            if (Launch(document.Models[i], path) is not { } launch
-                || weigher.Weigh(document.Models[i], path, cancellationToken) is not { } weighed) continue;
-            var fetch = launch.ModelPath is null ? Fetch(document.Models[i], weighed) : null;
+            var weighed = weigher.Weigh(document.Models[i], path, cancellationToken);
+            if (Launch(document.Models[i], path, weighed) is not { } launch || weighed is null) continue;
+            var fetch = launch.ModelPath is null ? Fetch(document.Models[i], path, weighed) : null;
             var model = Model(document.Models[i], path, weighed.Footprint, fetch?.Shown ?? launch.ModelPath!, cached: fetch is not null);
             models.Add(model);
             launches[model.Id] = launch;
@@ -78,43 +78,74 @@ public sealed class FleetResolver(FleetFile file, TimeProvider time, Func<ModelI
 
     private string PathOf(string source) => Path.GetFullPath(source, file.Folder);
 
-    private LaunchSpec? Launch(ModelDocument model, string path)
+    private LaunchSpec? Launch(ModelDocument model, string path, WeighedArtifact? weighed)
     {
-        var launch = model.Command.IsEmpty ? Preset(model, path) : new LaunchSpec { Command = Found(model.Command, path) };
+        var launch = model.Command.IsEmpty ? Preset(model, path, weighed?.Footprint.Format) : new LaunchSpec { Command = Found(model.Command, path) };
         return launch is null ? null : launch with
         {
             Environment = model.Env?.Count > 0 ? model.Env : launch.Environment,
             ReadyPath = model.ReadyPath ?? launch.ReadyPath,
-            ModelPath = model.Cache is true || FleetChecks.IsRemote(model.Source!) ? null : PathOf(model.Source!),
+            ModelPath = model.Cache is true || FleetChecks.IsRemote(model.Source!) ? null : Served(model, weighed),
         };
     }
 
-    private FetchSpec Fetch(ModelDocument model, WeighedArtifact weighed)
+    // A folder that holds one model's file stands for that file: what serves it is given the file.
+    private static string? FileIn(WeighedArtifact? weighed) => weighed is { IsFolder: true, Files.IsDefaultOrEmpty: false }
+        && weighed.Footprint.Format is ArtifactFormat.Onnx or ArtifactFormat.Gguf ? weighed.Files[0].Name : null;
+
+    private string Served(ModelDocument model, WeighedArtifact? weighed) =>
+        FileIn(weighed) is { } inside ? Path.Combine(PathOf(model.Source!), inside) : PathOf(model.Source!);
+
+    private FetchSpec Fetch(ModelDocument model, string path, WeighedArtifact weighed)
     {
         var (remote, files) = (FleetChecks.IsRemote(model.Source!), weighed.Files.IsDefault ? [] : weighed.Files);
+        var (inside, isFolder) = (FileIn(weighed), weighed.IsFolder);
         // A file at an address of the web is kept under a plain name; elsewhere, and in folders, names are what they are.
-        if (remote && !weighed.IsFolder && !files.IsEmpty && SourceAddress.Parse(model.Source!) is SourceAddress.Web { Url: { } url })
+        if (remote && !isFolder && !files.IsEmpty && SourceAddress.Parse(model.Source!) is SourceAddress.Web { Url: { } url })
             files = files.SetItem(0, files[0] with { Name = FetchSpec.FileNameOf(url) });
+        if (model.Sha256 is not null && isFolder && inside is null)
+            _problems.Add($"{path}.sha256", "the source is a folder of several files; dataSha256 checks each by its name");
         var hashes = model.DataSha256 ?? ImmutableSortedDictionary<string, string>.Empty;
         return new FetchSpec
         {
-            Source = remote ? model.Source! : PathOf(model.Source!),
-            IsFolder = remote && weighed.IsFolder,
-            Files = remote || !weighed.IsFolder ? [.. files.Select(one => new FetchFile(one.Name, new Bytes(one.Bytes), one.Validator))] : [],
+            Source = remote ? model.Source! : Served(model, weighed),
+            IsFolder = remote && isFolder,
+            ServesFirstFile = remote && inside is not null,
+            Files = remote || !isFolder || inside is not null ? [.. files.Select(one => new FetchFile(one.Name, new Bytes(one.Bytes), one.Validator))] : [],
             Sha256 = model.Sha256 is { } own && !files.IsEmpty ? hashes.SetItem(files[0].Name, own) : hashes,
         };
     }
 
-    private LaunchSpec? Preset(ModelDocument model, string path)
+    private LaunchSpec? Preset(ModelDocument model, string path, ArtifactFormat? format)
     {
-        var kind = KindOf(model);
+        if (format is ArtifactFormat.Lora or ArtifactFormat.Diffusers || KindOf(model, format) is not { } kind)
+        {
+            if (format is { } unserved)
+                _problems.Add($"{path}.source", $"found {Noun(unserved)}, which no server known here serves by itself; a command of your own would do");
+            return null;
+        }
+
+        if (model.MemoryFraction is not null && kind != ServerKind.Vllm)
+            _problems.Add($"{path}.memoryFraction", $"{ServerPresets.ProgramOf(kind)} takes no share of a GPU's memory; leave it out");
+        if (model.Context is not null && kind == ServerKind.PlimsollModelServer)
+            _problems.Add($"{path}.context", "the model server keeps no context; leave it out");
         if (ServerPresets.Find(kind) is { } program)
-            return ServerPresets.Launch(kind, program, model, model.Concurrency ?? DefaultConcurrency, Gpus(model));
+            return ServerPresets.Launch(kind, program, model, model.Concurrency ?? DefaultConcurrency, Gpus(model, kind));
         _problems.Add(model.Server is null ? $"{path}.source" : $"{path}.server", kind == ServerKind.PlimsollModelServer
             ? "the model server is not built; ./plimsoll builds it, or set PLIMSOLL_MODEL_SERVER to its path"
             : $"{ServerPresets.ProgramOf(kind)} is not on the PATH; install it, or give a command of your own");
         return null;
     }
+
+    private static string Noun(ArtifactFormat format) => format switch
+    {
+        ArtifactFormat.Lora => "a low-rank adapter without its base model",
+        ArtifactFormat.Diffusers => "a diffusion pipeline",
+        ArtifactFormat.TritonRepository => "a Triton model repository",
+        ArtifactFormat.TensorRt => "a TensorRT plan",
+        ArtifactFormat.PyTorch => "PyTorch weights without a config.json",
+        _ => "a format that is not known",
+    };
 
     private ImmutableArray<string> Found(ImmutableArray<string> command, string path)
     {
@@ -133,10 +164,11 @@ public sealed class FleetResolver(FleetFile file, TimeProvider time, Func<ModelI
 
     private ModelSpec Model(ModelDocument model, string path, Footprint footprint, string source, bool cached)
     {
-        var engine = model.Command.IsEmpty ? ScalarKind.NameOf(KindOf(model)) : "custom";
-        var gpus = Gpus(model);
-        var needs = OnKnownDevices(model, path, footprint, engine, gpus, cached)
-            ?? EngineProfile.Named(engine).Needs(footprint, gpus, model.Cores, cached);
+        ServerKind? kind = model.Command.IsEmpty ? KindOf(model, footprint.Format) : null;
+        var engine = kind is { } known ? ScalarKind.NameOf(known) : "custom";
+        var gpus = Gpus(model, kind);
+        var needs = OnKnownDevices(model, path, footprint, engine, gpus, cached) ?? EngineProfile.Named(engine).Needs(
+            footprint, gpus, model.Cores, cached, kind == ServerKind.LlamaServer && gpus == 0 ? LlamaCache(model, footprint) : Bytes.Zero);
         if (model.Memory is { LoadPeak: { } peak, Steady: { } steady }) needs = needs with { Host = new MemoryNeed(peak, steady) };
         var min = model.MinReplicas ?? 0;
         return new ModelSpec
@@ -173,14 +205,17 @@ public sealed class FleetResolver(FleetFile file, TimeProvider time, Func<ModelI
         if (gpus == 0 || footprint.Shape is null || model.Device is not { } name || DeviceCatalogue.BuiltIn.Find(name) is not { } device
             || !ServingEngine.TryParse(engine, out var rules))
             return null;
+        var atOnce = model.Concurrency ?? DefaultConcurrency;
         var variant = new ServingVariant
         {
             Device = device,
             Engine = rules,
             TensorParallel = gpus,
             Context = model.Context ?? 0,
+            // llama-server reserves a stated context for each slot, and the model's own once for all; vllm takes what is left.
+            Concurrency = rules.Kind == EngineKind.LlamaCpp && model.Context is not null ? atOnce : 1,
             MemoryFraction = model.MemoryFraction?.Value,
-            MaxSequences = model.Concurrency ?? DefaultConcurrency,
+            MaxSequences = atOnce,
         };
         var (needs, fit) = ServingNeeds.Of(footprint, variant, model.Cores, cached, DeviceCatalogue.BuiltIn.Accelerators);
         if (!fit.Fits) _problems.Add($"{path}.device", Show.Text($"{gpus} × {device.Name} with {rules.Name}: {fit.Reason}", 600));
@@ -189,15 +224,27 @@ public sealed class FleetResolver(FleetFile file, TimeProvider time, Func<ModelI
 
     private static string Kind(string device) => DeviceCatalogue.BuiltIn.Find(device)?.Name ?? device;
 
-    private ServerKind KindOf(ModelDocument model) => model.Server ?? ModelWeigher.FormatOf(model, file.Folder) switch
+    // On the processor llama-server reserves keys and values on the host, for every layer the whole context.
+    private static Bytes LlamaCache(ModelDocument model, Footprint footprint)
     {
-        ModelFormat.Gguf => ServerKind.LlamaServer,
-        ModelFormat.Safetensors => ServerKind.Vllm,
-        _ => ServerKind.PlimsollModelServer,
+        const int ContextOfNone = 4096;
+        var slots = model.Concurrency ?? DefaultConcurrency;
+        var tokens = model.Context is { } each ? (long)each * slots : footprint.Shape is { MaxPositions: > 0 and var made } ? made : ContextOfNone;
+        var reserved = ((Int128)footprint.KvPerToken.Value * tokens) + ((Int128)footprint.StatePerSequence.Value * slots);
+        // A header may claim anything; a petabyte fits nowhere.
+        return new Bytes((long)Int128.Min(reserved, 1_000_000_000_000_000));
+    }
+
+    // By the fields, else by what its header says it is; null for what none of the servers here takes.
+    private static ServerKind? KindOf(ModelDocument model, ArtifactFormat? format) => model.Server ?? (model.Format, format) switch
+    {
+        (ModelFormat.Onnx, _) or (null, ArtifactFormat.Onnx) => ServerKind.PlimsollModelServer,
+        (ModelFormat.Gguf, _) or (null, ArtifactFormat.Gguf) => ServerKind.LlamaServer,
+        (ModelFormat.Safetensors, _) or (null, ArtifactFormat.Safetensors or ArtifactFormat.HuggingFace) => ServerKind.Vllm,
+        _ => null,
     };
 
-    private int Gpus(ModelDocument model) =>
-        model.Gpus ?? (model.Command.IsEmpty && KindOf(model) == ServerKind.Vllm || model.Device is not null ? 1 : 0);
+    private static int Gpus(ModelDocument model, ServerKind? kind) => model.Gpus ?? (kind == ServerKind.Vllm || model.Device is not null ? 1 : 0);
 
     private static string Short(string digest) => digest[(digest.LastIndexOf(':') + 1)..] is { Length: > 12 } hex ? hex[..12] : digest;
 

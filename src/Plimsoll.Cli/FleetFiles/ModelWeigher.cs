@@ -19,87 +19,12 @@ internal sealed class ModelWeigher(FleetFile file, TimeProvider time, Func<Model
     /// <summary>What a person should know although nothing is wrong.</summary>
     public ImmutableArray<string> Notes => [.. _notes];
 
-    /// <summary>What is named: by the field, else by its ending; a folder, or a model of a hub, is one in the hub's layout.</summary>
-    public static ModelFormat FormatOf(ModelDocument model, string folder) => model.Format ?? ExtensionOf(model.Source!).ToUpperInvariant() switch
-    {
-        ".ONNX" => ModelFormat.Onnx,
-        ".GGUF" => ModelFormat.Gguf,
-        ".SAFETENSORS" => ModelFormat.Safetensors,
-        _ when IsHubLayout(model.Source!, folder) => ModelFormat.Safetensors,
-        _ => ModelFormat.Other,
-    };
-
-    private static bool IsHubLayout(string source, string folder)
-    {
-        if (!FleetChecks.IsRemote(source)) return File.Exists(Path.Combine(Path.GetFullPath(source, folder), "config.json"));
-        return !source.StartsWith("http", StringComparison.OrdinalIgnoreCase) && Path.GetExtension(source) is not (".bin" or ".pt" or ".pth" or ".plan" or ".engine");
-    }
-
-    private static string ExtensionOf(string source) =>
-        Path.GetExtension(FleetChecks.IsRemote(source) && Uri.TryCreate(source, UriKind.Absolute, out var url) ? url.AbsolutePath : source);
-
     /// <summary>What the model weighs; null when that is a problem of its field.</summary>
     public WeighedArtifact? Weigh(ModelDocument model, string path, CancellationToken cancellationToken)
     {
-        if (FleetChecks.IsRemote(model.Source!)) return WeighRemote(model, path, cancellationToken);
-        var source = Path.GetFullPath(model.Source!, file.Folder);
-        var format = FormatOf(model, file.Folder);
         try
         {
-            if (!File.Exists(source) && !Directory.Exists(source)) file.Problems.Add($"{path}.source", $"{source} does not exist");
-            // A stated weight is for what no header tells; where one should and does not, that is worth knowing.
-            else if (model.Weights is { } weights && format == ModelFormat.Other) return Stated(source, weights);
-            else return Known(ArtifactWeigher.Weigh(source), path);
-        }
-        catch (ArtifactException unreadable)
-        {
-            file.Problems.Add($"{path}.source", Show.Text(unreadable.Message, 400));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            file.Problems.Add($"{path}.source", $"{source} cannot be read: {Show.Text(e.Message, 200)}");
-        }
-
-        return null;
-    }
-
-    // A header of a format that nobody knows gives files and no weights.
-    private WeighedArtifact? Known(WeighedArtifact weighed, string path)
-    {
-        if (weighed.Footprint.Weights > Bytes.Zero) return weighed;
-        file.Problems.Add($"{path}.weights", "missing; no header of this source tells what it weighs, a size such as 250MB would do");
-        return null;
-    }
-
-    private static WeighedArtifact Stated(string source, Bytes weights)
-    {
-        try
-        {
-            var weighed = ArtifactWeigher.Weigh(source);
-            if (weighed.Footprint.Format != ArtifactFormat.Unknown && weighed.Footprint.Weights > Bytes.Zero) return weighed;
-        }
-        catch (ArtifactException)
-        {
-        }
-
-        return new WeighedArtifact(Declared(source, ModelFormat.Other, weights), []) { IsFolder = Directory.Exists(source) };
-    }
-
-    private WeighedArtifact? WeighRemote(ModelDocument model, string path, CancellationToken cancellationToken)
-    {
-        var format = FormatOf(model, file.Folder);
-        try
-        {
-            using var found = ArtifactSource.Open(SourceAddress.Parse(model.Source!), SourceSettings.OfProcess, time, cancellationToken);
-            if (ArtifactWeigher.HasRanges(found) && (model.Weights is null || format != ModelFormat.Other)) return Known(ArtifactWeigher.Weigh(found), path);
-            if (model.Weights is { } weights)
-            {
-                if (format != ModelFormat.Other) _notes.Add($"model '{model.Name}': its server knows no ranges, so it is taken to weigh {weights} as stated");
-                return found.LocalPath is { } here ? Stated(here, weights) : ArtifactWeigher.Declared(found, Kind(format), weights);
-            }
-
-            file.Problems.Add($"{path}.weights",
-                "missing; the server of this source knows no ranges, so its header cannot be read before it is fetched; a size such as 250MB would do");
+            return FleetChecks.IsRemote(model.Source!) ? Remote(model, path, cancellationToken) : Local(model, path);
         }
         catch (ArtifactException away) when (away.Unreachable && LastKnown(model) is { } known)
         {
@@ -110,36 +35,107 @@ internal sealed class ModelWeigher(FleetFile file, TimeProvider time, Func<Model
         {
             file.Problems.Add($"{path}.source", Show.Text(unreadable.Message, 400));
         }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            file.Problems.Add($"{path}.source", $"{SourceAddress.ShownOf(model.Source!)} cannot be read: {Show.Text(e.Message, 200)}");
+        }
 
         return null;
     }
+
+    private WeighedArtifact? Local(ModelDocument model, string path)
+    {
+        var source = Path.GetFullPath(model.Source!, file.Folder);
+        if (File.Exists(source) || Directory.Exists(source))
+            return Judged(model, path, source, () => ArtifactWeigher.Weigh(source), (format, weights) => Declared(source, format, weights));
+        file.Problems.Add($"{path}.source", $"{source} does not exist");
+        return null;
+    }
+
+    private WeighedArtifact? Remote(ModelDocument model, string path, CancellationToken cancellationToken)
+    {
+        using var found = ArtifactSource.Open(SourceAddress.Parse(model.Source!), SourceSettings.OfProcess, time, cancellationToken);
+        if (ArtifactWeigher.HasRanges(found))
+            return Judged(model, path, found.Shown, () => ArtifactWeigher.Weigh(found), (format, weights) => found.LocalPath is { } here
+                ? Declared(here, format, weights) : ArtifactWeigher.Declared(found, format, weights));
+        if (model.Weights is { } stated)
+        {
+            if (HasHeader(model)) _notes.Add($"model '{model.Name}': its server knows no ranges, so it is taken to weigh {stated} as stated");
+            return ArtifactWeigher.Declared(found, ByName(model), stated);
+        }
+
+        file.Problems.Add($"{path}.weights",
+            "missing; the server of this source knows no ranges, so its header cannot be read before it is fetched; a size such as 250MB would do");
+        return null;
+    }
+
+    // By its header. A stated weight is for what no header tells; where one should and does not, that is worth knowing.
+    private WeighedArtifact? Judged(
+        ModelDocument model, string path, string shown, Func<WeighedArtifact> weigh, Func<ArtifactFormat, Bytes, WeighedArtifact> declare)
+    {
+        WeighedArtifact weighed;
+        try
+        {
+            weighed = weigh();
+        }
+        catch (ArtifactException unreadable) when (!unreadable.Unreachable && model.Weights is not null && !HasHeader(model))
+        {
+            return declare(ArtifactFormat.Unknown, model.Weights.Value);
+        }
+
+        var footprint = weighed.Footprint;
+        var noWeights = footprint.Source == FootprintSource.Architecture;
+        if (!noWeights && footprint.Weights > Bytes.Zero && footprint.Format is not (ArtifactFormat.Unknown or ArtifactFormat.TensorRt)) return weighed;
+        // A server of one's own may bring weights from elsewhere; ours load what is there.
+        if (model.Weights is { } weights && (!noWeights || !model.Command.IsEmpty)) return declare(footprint.Format, weights);
+        if (noWeights)
+            file.Problems.Add($"{path}.source", $"{Show.Text(shown, 200)} holds a configuration and no weights, so there is nothing to serve; a folder that holds both would do");
+        else
+            file.Problems.Add($"{path}.weights", "missing; no header of this source tells what it weighs, a size such as 250MB would do");
+        return null;
+    }
+
+    // Of formats whose headers tell the weights: by the field, else by the name's ending.
+    private static bool HasHeader(ModelDocument model) => ByName(model) != ArtifactFormat.Unknown;
+
+    private static ArtifactFormat ByName(ModelDocument model) => model.Format switch
+    {
+        ModelFormat.Onnx => ArtifactFormat.Onnx,
+        ModelFormat.Gguf => ArtifactFormat.Gguf,
+        ModelFormat.Safetensors => ArtifactFormat.Safetensors,
+        ModelFormat.Other => ArtifactFormat.Unknown,
+        _ => ExtensionOf(model.Source!).ToUpperInvariant() switch
+        {
+            ".ONNX" => ArtifactFormat.Onnx,
+            ".GGUF" => ArtifactFormat.Gguf,
+            ".SAFETENSORS" => ArtifactFormat.Safetensors,
+            _ => ArtifactFormat.Unknown,
+        },
+    };
+
+    private static string ExtensionOf(string source) =>
+        Path.GetExtension(FleetChecks.IsRemote(source) && Uri.TryCreate(source, UriKind.Absolute, out var url) ? url.AbsolutePath : source);
 
     private ModelSpec? LastKnown(ModelDocument model) =>
         cached?.Invoke(ModelId.Of(model.Name!)) is { } known && known.Source == SourceAddress.ShownOf(model.Source!)
             && (model.Version is null || model.Version == known.Version) ? known : null;
 
-    private static ArtifactFormat Kind(ModelFormat format) => format switch
+    private static WeighedArtifact Declared(string source, ArtifactFormat format, Bytes weights)
     {
-        ModelFormat.Onnx => ArtifactFormat.Onnx,
-        ModelFormat.Gguf => ArtifactFormat.Gguf,
-        ModelFormat.Safetensors => ArtifactFormat.Safetensors,
-        _ => ArtifactFormat.Unknown,
-    };
-
-    private static Footprint Declared(string source, ModelFormat format, Bytes weights)
-    {
-        var files = Directory.Exists(source)
+        var isFolder = Directory.Exists(source);
+        var files = isFolder
             ? [.. new DirectoryInfo(source).EnumerateFiles("*", SearchOption.AllDirectories).Take(FilesMax)]
             : new List<FileInfo> { new(source) };
         var listing = string.Join('\n', files.Select(one => string.Create(CultureInfo.InvariantCulture,
             $"{Path.GetRelativePath(source, one.FullName)} {one.Length} {one.LastWriteTimeUtc.Ticks}")).Order(StringComparer.Ordinal));
-        return new Footprint
+        var footprint = new Footprint
         {
-            Format = Kind(format),
+            Format = format,
             Source = FootprintSource.Declared,
             Digest = "listing-sha256:" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(listing))),
             OnDisk = new Bytes(files.Sum(one => one.Length)),
             Weights = weights,
         };
+        return new WeighedArtifact(footprint, []) { IsFolder = isFolder };
     }
 }

@@ -24,8 +24,8 @@ internal static class ServerPresets
     public static LaunchSpec Launch(ServerKind kind, string program, ModelDocument model, int concurrency, int gpus)
     {
         var atOnce = concurrency.ToString(CultureInfo.InvariantCulture);
-        // llama-server shares its context out among the slots.
-        var slots = model.Context is { } each ? ["--ctx-size", Text((long)each * concurrency)] : Array.Empty<string>();
+        // llama-server shares its context out among the slots; 0 is the model's own, once for all of them.
+        var shared = Text((long)(model.Context ?? 0) * concurrency);
         string[] limits =
         [
             .. model.Context is { } context ? ["--max-model-len", Text(context)] : Array.Empty<string>(),
@@ -38,7 +38,7 @@ internal static class ServerPresets
                 Command =
                 [
                     program, "--model", "{model}", "--alias", "{name}", "--host", "127.0.0.1", "--port", "{port}",
-                    "--threads", "{threads}", "--parallel", atOnce, "--n-gpu-layers", gpus > 0 ? "999" : "0", .. slots,
+                    "--threads", "{threads}", "--parallel", atOnce, "--n-gpu-layers", gpus > 0 ? "999" : "0", "--ctx-size", shared,
                 ],
                 ReadyPath = "/health",
             },

@@ -27,7 +27,7 @@ internal static class AddressFetch
             using var source = ArtifactSource.Open(address, settings, time, cancellationToken);
             if (source.LocalPath is { } path) return FetchSource.OfPath(path, spec, mostFiles, source.LinkRoot);
             if (source.IsFile && address is SourceAddress.Web alone) return OfFile(spec, alone, http);
-            return new FetchSource(source.IsFile, Files(spec, source, mostFiles, http));
+            return new FetchSource(source.IsFile || spec.ServesFirstFile, Files(spec, source, mostFiles, http));
         }
         catch (ArtifactException unusable)
         {

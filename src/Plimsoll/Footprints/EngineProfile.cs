@@ -47,7 +47,8 @@ public sealed record EngineProfile(
     /// <param name="devices">Devices in the gang; 0 for the processor alone.</param>
     /// <param name="cores">Cores the replica is given; null derives them from the weight.</param>
     /// <param name="cached">Whether the artefact takes room in the node's model cache.</param>
-    public ReplicaNeeds Needs(Footprint footprint, int devices, Cores? cores, bool cached)
+    /// <param name="hostCache">Keys and values that the engine reserves on the host at the start.</param>
+    public ReplicaNeeds Needs(Footprint footprint, int devices, Cores? cores, bool cached, Bytes hostCache = default)
     {
         ArgumentNullException.ThrowIfNull(footprint);
         var host = devices > 0
@@ -63,7 +64,7 @@ public sealed record EngineProfile(
 
         return new ReplicaNeeds
         {
-            Host = host,
+            Host = new MemoryNeed(host.LoadPeak + hostCache, host.Steady + hostCache),
             PerDevice = perDevice,
             Devices = devices,
             Cores = cores ?? CoresFor(footprint.Weights, devices),

@@ -65,11 +65,18 @@ internal sealed class Eviction(
         return best;
     }
 
-    public static Reason Scarce(ModelOutlook claimant, NodeLedger node) => new(Rule.HoldScarce,
-    [
-        Fact.Of("needed", claimant.Needs.Host.Highest), Fact.Of("cores", claimant.Needs.Cores.ToString()),
-        Fact.Of("free", Free(node)),
-    ]);
+    public static Reason Scarce(ModelOutlook claimant, NodeLedger node)
+    {
+        var needs = claimant.Needs;
+        if (needs.PerDevice is { } each && node.DeviceFree(claimant.Variant.DeviceKind, needs.Devices) is { } room && room < each.Highest)
+        {
+            return new Reason(Rule.HoldScarceDevice,
+                [Fact.Of("needed", each.Highest), Fact.Of("devices", needs.Devices), Fact.Of("free", Bytes.Max(Bytes.Zero, room))]);
+        }
+
+        return new Reason(Rule.HoldScarce,
+            [Fact.Of("needed", needs.Host.Highest), Fact.Of("cores", needs.Cores.ToString()), Fact.Of("free", Free(node))]);
+    }
 
     // Cheapest first until it fits, then whatever proved unnecessary is kept after all, dearest first. An exact
     // knapsack comes with the Decide issue.

@@ -54,6 +54,17 @@ internal sealed class NodeLedger
     public Bytes HostFree =>
         (HostUsable ?? Bytes.Zero) - _hostBase - _starts.Aggregate(Bytes.Zero, (sum, start) => sum + start.Takes.Host);
 
+    /// <summary>The least that is free on the emptiest devices of a kind, so many of them, before any stop of this plan and
+    /// with its starts at their peaks; null where there are fewer.</summary>
+    public Bytes? DeviceFree(string? kind, int devices)
+    {
+        var free = _devices.Where(entry => kind is null || entry.Device.Kind == kind).Select(entry => (entry.Usable ?? Bytes.Zero)
+            - _deviceBase.GetValueOrDefault(entry.Device.Id)
+            - _starts.Where(start => start.Takes.Devices.Contains(entry.Device.Id))
+                .Aggregate(Bytes.Zero, (sum, start) => sum + start.Takes.PerDevice)).OrderDescending().ToList();
+        return devices < 1 || free.Count < devices ? null : free[devices - 1];
+    }
+
     /// <summary>Registers a stop of this plan, so that later starts may wait for it.</summary>
     public void WillStop(StepId stop, Release frees) => _stops.Add((stop, frees));
 

@@ -282,7 +282,8 @@ internal sealed class PlanDraft
             return true;
         }
 
-        var onlyDisk = verdict.Rule == Rule.HoldScarce && ways.Values.All(way => !way.MustGo.IsEmpty);
+        var onlyDisk = verdict.Rule is Rule.HoldScarce or Rule.HoldScarceDevice
+            && ways.Values.All(way => !way.MustGo.IsEmpty);
         _verdicts[outlook.Model.Id] = onlyDisk ? NoDisk(outlook, nodes) : verdict;
         if (outlook.Held > 0) _unmetPriority ??= outlook.Model.Priority;
         return false;

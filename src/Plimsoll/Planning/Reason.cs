@@ -99,6 +99,7 @@ public enum Rule
     HoldLoading,
     HoldScarce,
     HoldScarceEqual,
+    HoldScarceDevice,
     HoldDisk,
     IdleAtZero,
     RefusedTooHeavy,
@@ -158,6 +159,8 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.HoldBackoff] = "failed {failures} {failures|time|times}, next try in {wait}: {why}",
         [Rule.HoldLoading] = "{loading} of {wanted} loading, the next is expected ready in {left}",
         [Rule.HoldScarce] = "needs {needed} and {cores} {cores|core|cores}, {free} is free and nothing may go for it",
+        [Rule.HoldScarceDevice] =
+            "needs {needed} of {devices} {devices|device|devices}, {free} is free there and nothing may go for it",
         [Rule.HoldScarceEqual] =
             "needs {needed}, {free} is free; {held} {held|request waits|requests wait}, {debt} request-seconds so far; a swap pays from {price} on",
         [Rule.HoldDisk] = "needs {needed} of disk, {free} is free and nothing may go for it",

@@ -93,7 +93,7 @@ public sealed class FleetFileTests
         var file = FleetFile.Parse(page[start..page.IndexOf("```", start, StringComparison.Ordinal)], "f");
 
         Assert.Equal([], file.Problems.Lines());
-        Assert.Equal([null, true], file.Document.Models.Select(model => model.Cache));
+        Assert.Equal([null, null, true], file.Document.Models.Select(model => model.Cache));
         Assert.Equal(42_949_672_960, file.Document.Machine!.Cache!.Size!.Value.Value);
     }
 
@@ -106,7 +106,7 @@ public sealed class FleetFileTests
             [
                 "f:1:7: mode: found \"fly\"; observe, recommend or act would do",
                 "f:2:19: machine.memory: found \"lots\"; a size such as 250MB or 6GiB would do",
-                "f:4:3: models[0].source: missing; a path or an http(s) address would do",
+                "f:4:3: models[0].source: missing; a path or an address would do",
                 "f:5:3: models[0].sourze: there is no such field; did you mean \"source\"?",
             ],
             lines);
