@@ -81,8 +81,10 @@ public class FitPropertyTests
         Gen.Select(Cases, Gen.Long[0, 50_000], Gen.Int[0, 64]).Sample((Case, context, concurrency) =>
         {
             var footprint = HandShapes.Of(Case.Shape);
-            var less = Fit.Of(footprint, Case.Variant);
-            var more = Fit.Of(footprint, Case.Variant with
+            // vLLM before 0.8 takes prompts beyond 32,768 tokens in chunks, so that its step then does need less.
+            var variant = Case.Variant with { MaxBatchedTokens = Case.Variant.Engine.Version == new Version(0, 7) ? 4096 : null };
+            var less = Fit.Of(footprint, variant);
+            var more = Fit.Of(footprint, variant with
             {
                 Context = Case.Variant.Context + context,
                 Concurrency = Case.Variant.Concurrency + concurrency,
