@@ -100,7 +100,7 @@ internal static class NearestChange
     private static void TryFewerRanks(
         Footprint footprint, ServingVariant asked, FitCoefficients fitted, ImmutableArray<FitChange>.Builder found)
     {
-        for (var t = asked.TensorParallel - 1; t >= 1; t--)
+        for (var t = Math.Min(asked.TensorParallel - 1, 64); t >= 1; t--)
         {
             var changed = asked with { TensorParallel = t, ExpertParallel = asked.ExpertParallel > 1 ? t : 1 };
             if (!Fits(footprint, changed, fitted)) continue;
