@@ -94,7 +94,7 @@ public sealed class CachedFleetTests : IAsyncLifetime
             - {name: slow, source: "{{_server.Address}}/slow.onnx", minReplicas: 1, sha256: {{Sha256(model)}}}
             """);
         var killed = _scene.Up();
-        await UntilAsync(() => long.Parse(StatusOf("slow", "fetchedBytes") ?? "0", CultureInfo.InvariantCulture) > 5_000_000);
+        await UntilAsync(() => long.Parse(StatusOf("slow", "fetchedBytes") ?? "0", CultureInfo.InvariantCulture) > 5_500_000);
         Assert.Equal("fetching", StatusOf("slow", "tier"));
         Assert.Matches("slow .* fetch [5-9][0-9]% ", await _scene.SaysAsync("status"));
         killed.Signal("KILL");

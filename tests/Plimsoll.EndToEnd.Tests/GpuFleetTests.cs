@@ -53,7 +53,7 @@ public sealed class GpuFleetTests
         Assert.Equal(2, await up.ExitAsync());
 
         var line = Assert.Single(up.Error.TrimEnd('\n').Split('\n'));
-        Assert.StartsWith($"plimsoll: {file}:2:36: models[0].device: 1 × t4-16gb with vllm: each device needs ", line, StringComparison.Ordinal);
+        Assert.StartsWith($"plimsoll: {file}:2:36: models[0].device: 1 × t4-16gb with vllm: the device needs ", line, StringComparison.Ordinal);
         Assert.Contains(" too much; it would with ", line, StringComparison.Ordinal);
         Assert.False(Directory.Exists(scene.State));
     }

@@ -136,7 +136,7 @@ internal static class WeighingCase
         }
 
         Holds(report.Fits == (report.Failure is null), "a failure that fits");
-        Holds(report.Fits || report.Failure!.Term == "shape" || report.PerDevice.Total > report.PerDevice.Budget, "no fit within its budget");
+        Holds(report.Fits || report.Failure!.Term is "shape" or "architecture" || report.PerDevice.Total > report.PerDevice.Budget, "no fit within its budget");
         Holds(report is { TrainedParameters: >= 0, Checkpoint.Value: >= 0 } && report.Reason.Length > 0, "a sum below zero");
     }
 

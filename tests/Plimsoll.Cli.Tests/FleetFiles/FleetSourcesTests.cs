@@ -193,7 +193,7 @@ public sealed class FleetSourcesTests : IAsyncLifetime
         var (definition, problems) = Resolve("- {name: m, source: org/large, device: t4-16gb, context: 2048}");
 
         Assert.Null(definition);
-        Assert.Matches(@"^models\[0\]\.device: 1 × t4-16gb with vllm: each device needs 1[5-9]\.\d+ GiB of 1\d\.\d+ GiB: weights go over, \d\.\d+ GiB too much; it would with ", Assert.Single(problems));
+        Assert.Matches(@"^models\[0\]\.device: 1 × t4-16gb with vllm: the device needs 1[5-9]\.\d+ GiB of 1\d\.\d+ GiB: the weights alone go over, \d\.\d+ GiB too much; it would with ", Assert.Single(problems));
     }
 
     [Fact]
