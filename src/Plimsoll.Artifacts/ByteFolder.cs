@@ -6,6 +6,9 @@ internal abstract class ByteFolder
     /// <summary>More files than any published model has; a listing stops there with an error.</summary>
     public const int FilesMax = 100_000;
 
+    /// <summary>More than any file of a model has; all of a folder's together still fit 63 bits.</summary>
+    public const long FileBytesMax = 1L << 46;
+
     /// <summary>The folder as messages name it, without a slash at its end.</summary>
     public abstract string Name { get; }
 
@@ -22,7 +25,7 @@ internal abstract class ByteFolder
     /// <summary>A name that was found in an untrusted file, without "." and empty parts; null when it leaves the folder.</summary>
     public static string? Checked(string name)
     {
-        if (name.Length is 0 or > 1024 || name[0] == '/' || name.AsSpan().ContainsAny('\\', '\0', ':'))
+        if (name.Length is 0 or > 1024 || name[0] == '/' || name.AsSpan().ContainsAny('\\', ':') || name.Any(char.IsControl))
             return null;
         var parts = name.Split('/').Where(part => part is not ("" or ".")).ToList();
         return parts.Count == 0 || parts.Contains("..") ? null : string.Join('/', parts);

@@ -180,6 +180,7 @@ public static class Architecture
             Components = ledger.Components(),
             Shape = read.Spec is { } spec ? Shape(spec, ledger, read, source) : null,
             Estimated = read.Estimated,
+            Assumed = read.Assumed,
         };
         if (weighed.Components.FirstOrDefault(component => component.Component == "predictor") is { } predictor)
         {
@@ -190,7 +191,7 @@ public static class Architecture
         return weighed with { Notes = notes, Provenance = WeighedProvenance.Of(header, weighed) };
     }
 
-    private static ModelShape Shape(ModelSpec spec, WeightLedger ledger, ReadModel read, FootprintSource source) => new()
+    private static ModelShape Shape(ArchitectureSpec spec, WeightLedger ledger, ReadModel read, FootprintSource source) => new()
     {
         Architecture = spec.Architecture,
         Task = spec.Task,
@@ -200,6 +201,7 @@ public static class Architecture
         AttentionHeads = spec.Heads,
         RotaryWidth = spec.RotaryWidth,
         RotaryRows = spec.RotaryRows,
+        ScaledPositions = spec.ScaledPositions,
         ComputeDtype = read.Dtype,
         Quantization = read.Method,
         TiedEmbeddings = source == FootprintSource.Header && spec.Task == ModelTask.Generate ? !ledger.HasHead || spec.Tied : spec.Tied,

@@ -39,7 +39,7 @@ internal sealed record DecoderForm
 /// <summary>Puts decoders together from their parts.</summary>
 internal static class Decoder
 {
-    public static ModelSpec Spec(DecoderFields fields, DecoderForm form, bool tied, ImmutableArray<LayerSpec> layers) => new()
+    public static ArchitectureSpec Spec(DecoderFields fields, DecoderForm form, bool tied, ImmutableArray<LayerSpec> layers) => new()
     {
         Architecture = fields.Architecture,
         Hidden = fields.Hidden,
@@ -47,6 +47,7 @@ internal static class Decoder
         MaxPositions = fields.MaxPositions,
         Heads = fields.Heads,
         RotaryRows = fields.RotaryRows,
+        ScaledPositions = fields.ScaledPositions,
         Tied = tied,
         Layers = layers,
         Plan = plan => Plan(plan, fields, form, tied, layers),

@@ -97,6 +97,25 @@ internal sealed class DecoderFields
         }
     }
 
+    /// <summary>Positions with their scaling where it carries further than <c>max_position_embeddings</c> says; 0 where it does not.</summary>
+    public long ScaledPositions
+    {
+        get
+        {
+            var scaling = _config.Section("rope_scaling", "rope_parameters");
+            if (scaling?.Number("factor") is not (> 1 and <= 1024 and var factor)) return 0;
+            var original = scaling.OptionalInt("original_max_position_embeddings") ?? MaxPositions;
+            // Gemma 3 states its positions with the scaling in them.
+            var scaled = scaling.Text("rope_type", "type") switch
+            {
+                "yarn" => (long)(original * factor),
+                "linear" or "dynamic" when _config.Text("model_type") != "gemma3_text" => (long)(MaxPositions * factor),
+                _ => 0,
+            };
+            return scaled > MaxPositions ? scaled : 0;
+        }
+    }
+
     public int LayerCount(int layers) => layers <= LayersMax ? layers
         : throw _config.Wrong("num_hidden_layers", $"{layers}", $"at most {LayersMax}");
 

@@ -10,7 +10,7 @@ internal static class DeepSeekV4
 {
     public static readonly ImmutableArray<string> Types = ["deepseek_v4"];
 
-    public static ModelSpec Read(DecoderFields above, string type)
+    public static ArchitectureSpec Read(DecoderFields above, string type)
     {
         var config = above.Config;
         var fields = new DecoderFields(config, "", "head", above.TiedAbove);

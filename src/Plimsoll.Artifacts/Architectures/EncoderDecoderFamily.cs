@@ -6,7 +6,7 @@ namespace Plimsoll.Artifacts;
 /// </summary>
 internal static class EncoderDecoderFamily
 {
-    private static readonly Dictionary<string, Func<DecoderFields, ModelSpec>> ByType = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, Func<DecoderFields, ArchitectureSpec>> ByType = new(StringComparer.Ordinal)
     {
         ["t5"] = T5,
         ["mt5"] = T5,
@@ -18,10 +18,10 @@ internal static class EncoderDecoderFamily
 
     public static IEnumerable<string> Types => ByType.Keys;
 
-    public static ModelSpec Read(DecoderFields fields, string type) => ByType[type](fields);
+    public static ArchitectureSpec Read(DecoderFields fields, string type) => ByType[type](fields);
 
     // T5: no biases, relative positions in the first layer of each stack (in every layer for umT5), one embedding.
-    private static ModelSpec T5(DecoderFields fields)
+    private static ArchitectureSpec T5(DecoderFields fields)
     {
         var config = fields.Config;
         var (heads, width, dense) = (fields.NeedHeads(), config.Positive("d_kv"), config.Positive("d_ff"));
@@ -82,7 +82,7 @@ internal static class EncoderDecoderFamily
         { Tied = tied, Task = alone ? ModelTask.Embed : ModelTask.Generate };
     }
 
-    private static ModelSpec Bart(DecoderFields fields)
+    private static ArchitectureSpec Bart(DecoderFields fields)
     {
         var config = fields.Config;
         var (encoders, decoders) = (config.Positive("encoder_layers"), config.Positive("decoder_layers"));
@@ -100,7 +100,7 @@ internal static class EncoderDecoderFamily
     }
 
     // Whisper (OpenAI 2022): sound as 80 or 128 mel bands, two convolutions, 1,500 positions for 30 seconds.
-    private static ModelSpec Whisper(DecoderFields fields)
+    private static ArchitectureSpec Whisper(DecoderFields fields)
     {
         var config = fields.Config;
         var (encoders, decoders) = (config.Positive("encoder_layers"), config.Positive("decoder_layers"));
@@ -158,7 +158,7 @@ internal static class EncoderDecoderFamily
             plan.Norm($"{stack}.layer_norm", hidden, bias: true);
     }
 
-    private static ModelSpec Spec(DecoderFields fields, int layers, int heads, int width, int encoded, int dense, Action<TensorPlan> plan)
+    private static ArchitectureSpec Spec(DecoderFields fields, int layers, int heads, int width, int encoded, int dense, Action<TensorPlan> plan)
     {
         var cache = new LayerCache
         {
@@ -169,7 +169,7 @@ internal static class EncoderDecoderFamily
             StateElements = checked(2L * heads * width * encoded),
         };
         var layer = new LayerSpec(new Mixer.Own(cache, (_, _, _) => { }), new FeedForward.Dense(dense, Gated: false));
-        return new ModelSpec
+        return new ArchitectureSpec
         {
             Architecture = fields.Architecture,
             Hidden = fields.Hidden,

@@ -5,13 +5,12 @@ namespace Plimsoll.Artifacts;
 /// <summary>Encoders: BERT, RoBERTa, XLM-R and what embeds, ranks and classifies with their build.</summary>
 internal static class EncoderFamily
 {
-    private static readonly Dictionary<string, Func<DecoderFields, ModelSpec>> ByType = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, Func<DecoderFields, ArchitectureSpec>> ByType = new(StringComparer.Ordinal)
     {
         ["bert"] = fields => Bert(fields, "bert"),
         ["roberta"] = fields => Bert(fields, "roberta"),
         ["xlm-roberta"] = fields => Bert(fields, "roberta"),
         ["camembert"] = fields => Bert(fields, "roberta"),
-        ["electra"] = fields => Bert(fields, "electra"),
         ["distilbert"] = DistilBert,
         ["modernbert"] = ModernBert,
     };
@@ -21,9 +20,9 @@ internal static class EncoderFamily
 
     public static IEnumerable<string> Types => ByType.Keys;
 
-    public static ModelSpec Read(DecoderFields fields, string type) => ByType[type](fields);
+    public static ArchitectureSpec Read(DecoderFields fields, string type) => ByType[type](fields);
 
-    private static ModelSpec Bert(DecoderFields fields, string prefix)
+    private static ArchitectureSpec Bert(DecoderFields fields, string prefix)
     {
         var config = fields.Config;
         var architecture = fields.Architecture;
@@ -75,7 +74,7 @@ internal static class EncoderFamily
         }
     }
 
-    private static ModelSpec DistilBert(DecoderFields fields)
+    private static ArchitectureSpec DistilBert(DecoderFields fields)
     {
         var config = fields.Config;
         var bare = fields.Architecture.EndsWith("Model", StringComparison.Ordinal);
@@ -105,7 +104,7 @@ internal static class EncoderFamily
     }
 
     // ModernBERT: gated feed-forward parts, no biases, and no norm before the first layer's attention.
-    private static ModelSpec ModernBert(DecoderFields fields)
+    private static ArchitectureSpec ModernBert(DecoderFields fields)
     {
         var config = fields.Config;
         var root = fields.Architecture.EndsWith("Model", StringComparison.Ordinal) ? "" : "model.";
@@ -156,10 +155,10 @@ internal static class EncoderFamily
     private static int Labels(ModelConfig config) => config.OptionalInt("num_labels")
         ?? config.LabelCount() ?? 2;
 
-    private static ModelSpec Spec(DecoderFields fields, IEnumerable<LayerSpec> layers, Action<TensorPlan, ImmutableArray<LayerSpec>> plan)
+    private static ArchitectureSpec Spec(DecoderFields fields, IEnumerable<LayerSpec> layers, Action<TensorPlan, ImmutableArray<LayerSpec>> plan)
     {
         var all = layers.ToImmutableArray();
-        return new ModelSpec
+        return new ArchitectureSpec
         {
             Architecture = fields.Architecture,
             Task = fields.Architecture.EndsWith("Classification", StringComparison.Ordinal) ? ModelTask.Classify : ModelTask.Embed,

@@ -5,7 +5,7 @@ namespace Plimsoll.Artifacts;
 /// <summary>Which family reads which model_type.</summary>
 internal static class FamilyCatalogue
 {
-    private static readonly FrozenDictionary<string, Func<DecoderFields, string, ModelSpec>> ByType = All()
+    private static readonly FrozenDictionary<string, Func<DecoderFields, string, ArchitectureSpec>> ByType = All()
         .ToFrozenDictionary(entry => entry.Type, entry => entry.Read, StringComparer.Ordinal);
 
     // Configurations that name their class and no model_type, and types that are another's under a new name.
@@ -33,7 +33,7 @@ internal static class FamilyCatalogue
         ["hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size"];
 
     /// <summary>The reader of a configuration; null when its architecture is not known.</summary>
-    public static ModelSpec? Read(ModelConfig config)
+    public static ArchitectureSpec? Read(ModelConfig config)
     {
         if (Multimodal.Read(config) is { } whole)
             return whole;
@@ -41,14 +41,14 @@ internal static class FamilyCatalogue
     }
 
     /// <summary>The text part of a larger model.</summary>
-    public static ModelSpec? ReadText(ModelConfig text, string root, string head, bool? tied) =>
+    public static ArchitectureSpec? ReadText(ModelConfig text, string root, string head, bool? tied) =>
         TypeOf(text) is { } type ? ByType[type](new DecoderFields(Filled(text, type), root, head, tied), type) : null;
 
     /// <summary>
     /// A decoder whose architecture is not known, taken for the usual one with its fields: latent attention, a mixture,
     /// or Llama's build. Null, and why, where a field of those is missing.
     /// </summary>
-    public static ModelSpec? Estimate(ModelConfig config, out string why)
+    public static ArchitectureSpec? Estimate(ModelConfig config, out string why)
     {
         var text = config.Section("text_config", "llm_config") ?? config;
         var name = config.Texts("architectures") is [var first, ..] ? first : config.Text("model_type") ?? "nothing";
@@ -89,15 +89,15 @@ internal static class FamilyCatalogue
         return null;
     }
 
-    private static IEnumerable<(string Type, Func<DecoderFields, string, ModelSpec> Read)> All() =>
+    private static IEnumerable<(string Type, Func<DecoderFields, string, ArchitectureSpec> Read)> All() =>
     [
-        .. LlamaFamily.Types.Select(type => (type, (Func<DecoderFields, string, ModelSpec>)LlamaFamily.Read)),
-        .. MixtureFamily.Types.Select(type => (type, (Func<DecoderFields, string, ModelSpec>)MixtureFamily.Read)),
-        .. LatentFamily.Types.Select(type => (type, (Func<DecoderFields, string, ModelSpec>)LatentFamily.Read)),
-        .. LegacyFamily.Types.Select(type => (type, (Func<DecoderFields, string, ModelSpec>)LegacyFamily.Read)),
-        .. HybridFamily.Types.Select(type => (type, (Func<DecoderFields, string, ModelSpec>)HybridFamily.Read)),
-        .. DeepSeekV4.Types.Select(type => (type, (Func<DecoderFields, string, ModelSpec>)DeepSeekV4.Read)),
-        .. EncoderDecoderFamily.Types.Select(type => (type, (Func<DecoderFields, string, ModelSpec>)EncoderDecoderFamily.Read)),
-        .. EncoderFamily.Types.Select(type => (type, (Func<DecoderFields, string, ModelSpec>)EncoderFamily.Read)),
+        .. LlamaFamily.Types.Select(type => (type, (Func<DecoderFields, string, ArchitectureSpec>)LlamaFamily.Read)),
+        .. MixtureFamily.Types.Select(type => (type, (Func<DecoderFields, string, ArchitectureSpec>)MixtureFamily.Read)),
+        .. LatentFamily.Types.Select(type => (type, (Func<DecoderFields, string, ArchitectureSpec>)LatentFamily.Read)),
+        .. LegacyFamily.Types.Select(type => (type, (Func<DecoderFields, string, ArchitectureSpec>)LegacyFamily.Read)),
+        .. HybridFamily.Types.Select(type => (type, (Func<DecoderFields, string, ArchitectureSpec>)HybridFamily.Read)),
+        .. DeepSeekV4.Types.Select(type => (type, (Func<DecoderFields, string, ArchitectureSpec>)DeepSeekV4.Read)),
+        .. EncoderDecoderFamily.Types.Select(type => (type, (Func<DecoderFields, string, ArchitectureSpec>)EncoderDecoderFamily.Read)),
+        .. EncoderFamily.Types.Select(type => (type, (Func<DecoderFields, string, ArchitectureSpec>)EncoderFamily.Read)),
     ];
 }

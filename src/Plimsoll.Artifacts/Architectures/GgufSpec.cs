@@ -25,7 +25,7 @@ internal sealed class GgufSpec
     /// Null where the header does not name an architecture and its blocks and width, or more blocks than it has
     /// <paramref name="tensors"/>, so that a wrong number costs nothing.
     /// </summary>
-    public static ModelSpec? Read(ImmutableDictionary<string, string> metadata, int tensors)
+    public static ArchitectureSpec? Read(ImmutableDictionary<string, string> metadata, int tensors)
     {
         if (metadata.GetValueOrDefault("general.architecture") is not { Length: > 0 } name)
             return null;
@@ -34,12 +34,12 @@ internal sealed class GgufSpec
             ? keys.Spec(blocks, hidden) : null;
     }
 
-    private ModelSpec Spec(int blocks, int hidden)
+    private ArchitectureSpec Spec(int blocks, int hidden)
     {
         var predictors = Int("nextn_predict_layers") ?? 0;
         var encoder = Int("pooling_type") is > 0 || _name.Contains("bert", StringComparison.Ordinal);
         var heads = Ints("attention.head_count") is [var first, ..] ? first : 0;
-        return new ModelSpec
+        return new ArchitectureSpec
         {
             Architecture = _name,
             Task = encoder ? ModelTask.Embed : ModelTask.Generate,
@@ -107,14 +107,20 @@ internal sealed class GgufSpec
     private bool RecurrentAt(int layer) =>
         Int("ssm.state_size") is > 0 && Int("full_attention_interval") is { } interval and > 0 && (layer + 1) % interval != 0;
 
-    // Gemma 2, 3 and gpt-oss slide in a pattern that the header does not hold; a period is written by some converters.
-    private bool SlidesAt(int layer) => (Int("attention.sliding_window_pattern") ?? _name switch
+    // Gemma 2, 3 and gpt-oss slide in a pattern that the header does not hold; converters write a period, or each layer's own.
+    private bool SlidesAt(int layer)
     {
-        "gemma2" or "gpt-oss" => 2,
-        "gemma3" => 6,
-        "cohere2" => 4,
-        _ => 0,
-    }) is var period && (period <= 0 || (layer + 1) % period != 0);
+        if (_metadata.GetValueOrDefault($"{_name}.attention.sliding_window_pattern")?.Split(',') is { Length: > 1 } each)
+            return layer < each.Length && (each[layer].Trim() is "true" or "1");
+        var period = Int("attention.sliding_window_pattern") ?? _name switch
+        {
+            "gemma2" or "gpt-oss" => 2,
+            "gemma3" => 6,
+            "cohere2" => 4,
+            _ => 0,
+        };
+        return period <= 0 || (layer + 1) % period != 0;
+    }
 
     private int? Int(string key) => Number($"{_name}.{key}");
 

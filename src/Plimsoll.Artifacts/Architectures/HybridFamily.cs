@@ -5,7 +5,7 @@ namespace Plimsoll.Artifacts;
 /// <summary>Decoders whose layers differ in kind: states beside attention, windows of other shapes, layers left out.</summary>
 internal static class HybridFamily
 {
-    private static readonly Dictionary<string, Func<DecoderFields, ModelSpec>> ByType = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, Func<DecoderFields, ArchitectureSpec>> ByType = new(StringComparer.Ordinal)
     {
         ["qwen3_next"] = fields => Qwen(fields, joined: true),
         ["qwen3_5_text"] = fields => Qwen(fields, joined: false),
@@ -22,10 +22,10 @@ internal static class HybridFamily
 
     public static IEnumerable<string> Types => ByType.Keys;
 
-    public static ModelSpec Read(DecoderFields fields, string type) => ByType[type](fields);
+    public static ArchitectureSpec Read(DecoderFields fields, string type) => ByType[type](fields);
 
     // Qwen3-Next and 3.5: three gated delta layers to one of gated attention, over dense parts or mixtures.
-    private static ModelSpec Qwen(DecoderFields fields, bool joined)
+    private static ArchitectureSpec Qwen(DecoderFields fields, bool joined)
     {
         var config = fields.Config;
         var types = fields.LayerTypes();
@@ -60,7 +60,7 @@ internal static class HybridFamily
     }
 
     // Nemotron-H and 3 (NVIDIA 2025): each layer is one thing, named by a letter or a word.
-    private static ModelSpec NemotronH(DecoderFields above)
+    private static ArchitectureSpec NemotronH(DecoderFields above)
     {
         var config = above.Config;
         var kinds = config.Texts("layers_block_type") is { IsEmpty: false } words ? words
@@ -117,7 +117,7 @@ internal static class HybridFamily
         };
     }
 
-    private static ModelSpec PureMamba(DecoderFields above, Mixer mixer)
+    private static ArchitectureSpec PureMamba(DecoderFields above, Mixer mixer)
     {
         var fields = new DecoderFields(above.Config, "backbone", above.Head, above.TiedAbove);
         var layers = Enumerable.Repeat(new LayerSpec(mixer, new FeedForward.Nothing()), fields.Layers).ToImmutableArray();
@@ -126,7 +126,7 @@ internal static class HybridFamily
     }
 
     // Kimi Linear and K3: delta attention and latent attention in turn, counted from 1 in the configuration.
-    private static ModelSpec KimiLinear(DecoderFields fields)
+    private static ArchitectureSpec KimiLinear(DecoderFields fields)
     {
         var config = fields.Config;
         var linear = config.Section("linear_attn_config")
@@ -157,7 +157,7 @@ internal static class HybridFamily
     }
 
     // Nemotron NAS (NVIDIA 2024): Llama's layers, each with its own width and groups, or without attention.
-    private static ModelSpec NemotronNas(DecoderFields fields)
+    private static ArchitectureSpec NemotronNas(DecoderFields fields)
     {
         var config = fields.Config;
         var blocks = config.Sections("block_configs");
@@ -196,7 +196,7 @@ internal static class HybridFamily
         : throw new ArtifactException($"config.json: block_configs has an ffn_mult of {multiple}; expected a number above 0 and below 1000.");
 
     // Gemma 4 (Google 2026): global layers with wider heads whose keys serve as values; optionally a mixture beside each dense part.
-    private static ModelSpec Gemma4(DecoderFields fields)
+    private static ArchitectureSpec Gemma4(DecoderFields fields)
     {
         var config = fields.Config;
         var types = fields.LayerTypes() ?? throw new ArtifactException($"{config.File} has no layer_types, which its architecture needs.");
@@ -256,7 +256,7 @@ internal static class HybridFamily
         };
 
     // MiniMax M3: dense layers first, then mixtures; an indexer of a few heads on the sparse layers.
-    private static ModelSpec MiniMaxM3(DecoderFields fields)
+    private static ArchitectureSpec MiniMaxM3(DecoderFields fields)
     {
         var config = fields.Config;
         var sparse = fields.PerLayer("moe_layer_freq");
@@ -300,7 +300,7 @@ internal static class HybridFamily
     }
 
     // Jamba (AI21 2024): one layer of attention in eight, a mixture in every other.
-    private static ModelSpec Jamba(DecoderFields fields)
+    private static ArchitectureSpec Jamba(DecoderFields fields)
     {
         var config = fields.Config;
         var (attentionEvery, attentionAt) = (Math.Max(1, config.Int("attn_layer_period", 8)), config.Int("attn_layer_offset", 4));

@@ -24,7 +24,7 @@ internal static class JsonNumbers
 
             if (text[i] == '"')
                 quoted = !quoted;
-            var word = quoted ? null : Array.Find(Words, word => string.CompareOrdinal(text, i, word, 0, word.Length) == 0);
+            var word = quoted ? null : WordAt(text.AsSpan(i));
             if (word is null)
             {
                 finite.Append(text[i]);
@@ -36,5 +36,16 @@ internal static class JsonNumbers
         }
 
         return finite.ToString();
+    }
+
+    // Without a delegate for each character: a text may have many millions.
+    private static string? WordAt(ReadOnlySpan<char> rest)
+    {
+        foreach (var word in Words)
+        {
+            if (rest.StartsWith(word, StringComparison.Ordinal)) return word;
+        }
+
+        return null;
     }
 }

@@ -6,9 +6,9 @@ namespace Plimsoll.Artifacts;
 internal static class LatentFamily
 {
     public static readonly ImmutableArray<string> Types =
-        ["deepseek_v2", "deepseek_v3", "deepseek_v32", "kimi_k2", "glm_moe_dsa", "glm4_moe_lite", "longcat_flash"];
+        ["deepseek_v2", "deepseek_v3", "deepseek_v32", "kimi_k2", "glm_moe_dsa", "glm4_moe_lite"];
 
-    public static ModelSpec Read(DecoderFields fields, string type)
+    public static ArchitectureSpec Read(DecoderFields fields, string type)
     {
         var config = fields.Config;
         var attention = Attention(fields);

@@ -5,7 +5,7 @@ namespace Plimsoll.Artifacts;
 /// <summary>Decoders from before Llama's build became usual: learned positions, biases, fused projections.</summary>
 internal static class LegacyFamily
 {
-    private static readonly Dictionary<string, Func<DecoderFields, ModelSpec>> ByType = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, Func<DecoderFields, ArchitectureSpec>> ByType = new(StringComparer.Ordinal)
     {
         ["gpt2"] = Gpt2,
         ["gpt_bigcode"] = Gpt2,
@@ -22,9 +22,9 @@ internal static class LegacyFamily
 
     public static IEnumerable<string> Types => ByType.Keys;
 
-    public static ModelSpec Read(DecoderFields fields, string type) => ByType[type](fields);
+    public static ArchitectureSpec Read(DecoderFields fields, string type) => ByType[type](fields);
 
-    private static ModelSpec Gpt2(DecoderFields fields)
+    private static ArchitectureSpec Gpt2(DecoderFields fields)
     {
         var one = fields.Config.Bool("multi_query");
         var width = fields.Config.OptionalInt("n_inner") ?? checked(4 * fields.Hidden);
@@ -48,7 +48,7 @@ internal static class LegacyFamily
         { DefaultDtype = "float32" };
     }
 
-    private static ModelSpec NeoX(DecoderFields fields)
+    private static ArchitectureSpec NeoX(DecoderFields fields)
     {
         var bias = fields.Config.Bool("attention_bias", true);
         return Uniform(fields, new LayerSpec(
@@ -65,7 +65,7 @@ internal static class LegacyFamily
         };
     }
 
-    private static ModelSpec GptJ(DecoderFields fields) => Uniform(fields, new LayerSpec(
+    private static ArchitectureSpec GptJ(DecoderFields fields) => Uniform(fields, new LayerSpec(
         new Mixer.Attention(fields.NeedHeads(), fields.Heads, fields.HeadWidth)
         {
             Names = new AttentionNames("attn", "q_proj", "k_proj", "v_proj", "out_proj"),
@@ -79,7 +79,7 @@ internal static class LegacyFamily
         tied: false, root: "transformer") with
     { RotaryWidth = fields.Config.Int("rotary_dim", 64) };
 
-    private static ModelSpec Opt(DecoderFields fields)
+    private static ArchitectureSpec Opt(DecoderFields fields)
     {
         var config = fields.Config;
         var bias = config.Bool("enable_bias", true);
@@ -110,7 +110,7 @@ internal static class LegacyFamily
             }, tied: true, root: "model.decoder");
     }
 
-    private static ModelSpec Bloom(DecoderFields fields) => Uniform(fields, new LayerSpec(
+    private static ArchitectureSpec Bloom(DecoderFields fields) => Uniform(fields, new LayerSpec(
         new Mixer.Attention(fields.NeedHeads(), fields.Heads, fields.HeadWidth)
         {
             QueryBias = true,
@@ -128,7 +128,7 @@ internal static class LegacyFamily
         }, tied: true, root: "transformer");
 
     // Falcon 7B has one key-value head and one norm; the later build has groups of heads and a norm for each branch.
-    private static ModelSpec Falcon(DecoderFields fields)
+    private static ArchitectureSpec Falcon(DecoderFields fields)
     {
         var config = fields.Config;
         var later = config.Bool("new_decoder_architecture", config.OptionalInt("n_head_kv") is > 1);
@@ -155,7 +155,7 @@ internal static class LegacyFamily
     }
 
     // Phi 1.5 and 2: attention and feed-forward part side by side behind one norm, biases everywhere, the head's too.
-    private static ModelSpec Phi(DecoderFields fields) => Uniform(fields, new LayerSpec(
+    private static ArchitectureSpec Phi(DecoderFields fields) => Uniform(fields, new LayerSpec(
         new Mixer.Attention(fields.NeedHeads(), fields.KvHeads, fields.HeadWidth)
         {
             QueryBias = true,
@@ -175,7 +175,7 @@ internal static class LegacyFamily
         tied: false, root: fields.Root) with
     { RotaryWidth = (int)(fields.HeadWidth * (fields.Config.Number("partial_rotary_factor") ?? 0.5)) };
 
-    private static ModelSpec Mpt(DecoderFields fields)
+    private static ArchitectureSpec Mpt(DecoderFields fields)
     {
         var bias = !fields.Config.Bool("no_bias", true);
         var kv = fields.Config.Section("attn_config")?.OptionalInt("kv_n_heads") ?? fields.NeedHeads();
@@ -195,7 +195,7 @@ internal static class LegacyFamily
             tied: true, root: "transformer");
     }
 
-    private static ModelSpec Uniform(DecoderFields fields, LayerSpec layer, DecoderForm form, bool tied, string root)
+    private static ArchitectureSpec Uniform(DecoderFields fields, LayerSpec layer, DecoderForm form, bool tied, string root)
     {
         var layers = Enumerable.Repeat(layer, fields.Layers).ToImmutableArray();
         var head = root == "gpt_neox" ? "embed_out" : fields.Head;

@@ -54,13 +54,13 @@ internal static class LlamaFamily
         ["gemma3_text"] = new(Tied: true, QkNorm: QkNorm.Head)
         {
             Norms = FourNorms,
-            Slides = (fields, i) => (i + 1) % fields.Config.Int("sliding_window_pattern", 6) != 0,
+            Slides = (fields, i) => (i + 1) % Math.Max(1, fields.Config.Int("sliding_window_pattern", 6)) != 0,
         },
         ["olmo"] = new() { Norms = [] },
         ["olmo2"] = new(QkNorm: QkNorm.Full) { Norms = ["post_attention_layernorm", "post_feedforward_layernorm"] },
         ["olmo3"] = new(QkNorm: QkNorm.Full) { Norms = ["post_attention_layernorm", "post_feedforward_layernorm"], Slides = (_, i) => (i + 1) % 4 != 0 },
         ["cohere"] = new(Tied: true) { Norms = ["input_layernorm"] },
-        ["cohere2"] = new(Tied: true) { Norms = ["input_layernorm"], Slides = (fields, i) => (i + 1) % fields.Config.Int("sliding_window_pattern", 4) != 0 },
+        ["cohere2"] = new(Tied: true) { Norms = ["input_layernorm"], Slides = (fields, i) => (i + 1) % Math.Max(1, fields.Config.Int("sliding_window_pattern", 4)) != 0 },
         ["stablelm"] = new() { NormBias = true, OutBias = false },
         ["starcoder2"] = new(Bias: true, Tied: true)
         {
@@ -99,7 +99,7 @@ internal static class LlamaFamily
 
     public static IEnumerable<string> Types => ByType.Keys;
 
-    public static ModelSpec Read(DecoderFields fields, string type)
+    public static ArchitectureSpec Read(DecoderFields fields, string type)
     {
         var (config, traits) = (fields.Config, ByType[type]);
         var bias = config.Bool("attention_bias", config.Bool("use_qkv_bias", config.Bool("use_bias", config.Bool("qkv_bias", traits.Bias))));

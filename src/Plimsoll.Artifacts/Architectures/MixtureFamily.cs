@@ -10,7 +10,7 @@ internal static class MixtureFamily
         GateUp = "input_linear.weight",
     };
 
-    private static readonly Dictionary<string, Func<DecoderFields, ModelSpec>> ByType = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, Func<DecoderFields, ArchitectureSpec>> ByType = new(StringComparer.Ordinal)
     {
         ["mixtral"] = fields => Simple(fields, new(MixtureNames.Mixtral), _ => true),
         ["phimoe"] = fields => Simple(fields, new(MixtureNames.Mixtral) { NormBias = true, HeadBias = fields.Config.Bool("lm_head_bias") }, _ => true),
@@ -60,9 +60,9 @@ internal static class MixtureFamily
 
     public static IEnumerable<string> Types => ByType.Keys;
 
-    public static ModelSpec Read(DecoderFields fields, string type) => ByType[type](fields);
+    public static ArchitectureSpec Read(DecoderFields fields, string type) => ByType[type](fields);
 
-    private static ModelSpec Simple(DecoderFields fields, Traits traits, Func<int, bool> sparse)
+    private static ArchitectureSpec Simple(DecoderFields fields, Traits traits, Func<int, bool> sparse)
     {
         var config = fields.Config;
         var bias = config.Bool("attention_bias", config.Bool("qkv_bias", traits.Bias));
@@ -98,7 +98,7 @@ internal static class MixtureFamily
     }
 
     // gpt-oss (OpenAI 2025): biases everywhere, a learned sink a head, windows on every other layer.
-    private static ModelSpec GptOss(DecoderFields fields)
+    private static ArchitectureSpec GptOss(DecoderFields fields)
     {
         var config = fields.Config;
         var mixture = new FeedForward.Mixture(Experts(config), PerToken(config), fields.Width)
@@ -122,7 +122,7 @@ internal static class MixtureFamily
     }
 
     // Llama 4 (Meta 2025): a shared expert beside the routed ones, dense layers between, chunked attention on three of four.
-    private static ModelSpec Llama4(DecoderFields fields)
+    private static ArchitectureSpec Llama4(DecoderFields fields)
     {
         var config = fields.Config;
         var step = config.Int("interleave_moe_layer_step", 1);
@@ -148,7 +148,7 @@ internal static class MixtureFamily
     }
 
     // MiMo-V2-Flash (Xiaomi 2025): sliding layers with head counts of their own and sinks; values narrower than keys.
-    private static ModelSpec MiMoFlash(DecoderFields fields)
+    private static ArchitectureSpec MiMoFlash(DecoderFields fields)
     {
         var config = fields.Config;
         var slides = fields.PerLayer("hybrid_layer_pattern");
@@ -176,7 +176,7 @@ internal static class MixtureFamily
         return Decoder.Spec(fields, new DecoderForm(), fields.Tied(false), layers) with { RotaryWidth = fields.RotaryWidth };
     }
 
-    private static ModelSpec Step(DecoderFields fields)
+    private static ArchitectureSpec Step(DecoderFields fields)
     {
         var config = fields.Config;
         var mixture = new FeedForward.Mixture(Experts(config), PerToken(config), ExpertWidth(config))

@@ -30,7 +30,7 @@ internal static class Multimodal
     };
 
     /// <summary>Reads a model of several parts; null when it has none, or its text part is not known.</summary>
-    public static ModelSpec? Read(ModelConfig config)
+    public static ArchitectureSpec? Read(ModelConfig config)
     {
         var whole = config.Section("thinker_config") ?? config;
         var build = ByType.GetValueOrDefault(whole.Text("model_type") ?? "");

@@ -10,7 +10,7 @@ internal sealed record ReadModel
     private static readonly string[] Whole = ["F64", "F32", "F16", "BF16", "I8", "I16", "I32", "I64"];
 
     /// <summary>Null where the architecture is not known and cannot be guessed.</summary>
-    public ModelSpec? Spec { get; private init; }
+    public ArchitectureSpec? Spec { get; private init; }
 
     public Quantization Quantization { get; private init; } = Quantization.None;
 
@@ -21,6 +21,9 @@ internal sealed record ReadModel
 
     /// <summary>The architecture is not known, and taken for the usual one with its fields.</summary>
     public bool Estimated { get; private init; }
+
+    /// <summary>Something that the configuration does not say was filled in; the notes say what.</summary>
+    public bool Assumed { get; private init; }
 
     public ImmutableArray<string> Notes { get; private init; } = [];
 
@@ -71,6 +74,7 @@ internal sealed record ReadModel
             Method = quantization.Method,
             Dtype = Dtypes.Named(named) ?? spec.DefaultDtype,
             Estimated = estimated,
+            Assumed = estimated || !notes.IsEmpty,
             Notes = notes,
         };
     }

@@ -44,7 +44,8 @@ internal static class StoredParameters
         if (ScaleNames.Contains(leaf))
             return true;
 
-        return leaf.EndsWith("_scales") || leaf.EndsWith("_scale_inv") || leaf.EndsWith("_weight_scale")
+        // Scales of stacked experts have their kind behind the word.
+        return leaf.IndexOf("_scales") >= 0 || leaf.EndsWith("_scale_inv") || leaf.EndsWith("_weight_scale")
             || leaf.EndsWith("_weight_scale_2") || leaf.EndsWith("_input_scale")
             || (leaf.SequenceEqual("scale") && dtype is "float8_e8m0fnu")
             || name.Contains(".quant_state.", StringComparison.Ordinal);

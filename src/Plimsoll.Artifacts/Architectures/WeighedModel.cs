@@ -36,6 +36,9 @@ public sealed record WeighedModel
     /// <summary>True where the architecture is not known and was taken for the usual one with its fields.</summary>
     public bool Estimated { get; init; }
 
+    /// <summary>True where something that the configuration does not say was filled in, a dtype or a part; the notes say what.</summary>
+    public bool Assumed { get; init; }
+
     public ImmutableArray<Provenance> Provenance { get; init; } = [];
 
     public ImmutableArray<string> Notes { get; init; } = [];

@@ -8,21 +8,21 @@ internal static class WeighedProvenance
     public static ImmutableArray<Provenance> Of(ArtifactHeader header, WeighedModel model)
     {
         var tensors = model.Source == FootprintSource.Header;
-        var certainty = tensors ? Certainty.Exact : model.Estimated ? Certainty.Assumed : Certainty.Exact;
+        var told = model.Estimated || model.Assumed ? Certainty.Assumed : Certainty.Exact;
+        var certainty = tensors ? Certainty.Exact : told;
         var written = model.Shape is null ? "" : $"config.json: the tensors that {model.Shape.Architecture} has with its fields";
         var listed = $"{FormatName(header)}: dtype and shape of {Count(header)}";
         var from = tensors ? listed : model.Estimated ? written + ", taken to be built as usual" : written;
         var found = ImmutableArray.CreateBuilder<Provenance>();
-        found.Add(new Provenance("activeParameters", model.Shape is null ? Certainty.Assumed : certainty,
+        found.Add(new Provenance("activeParameters", model.Shape is null ? Certainty.Assumed : told,
             model.Shape?.Layers.Any(run => run.Experts > 0) == true ? $"{from}; {Config(header)} num_experts_per_tok of the experts" : from));
         found.Add(new Provenance("byDtype", certainty, from));
-        found.Add(new Provenance("components", tensors && !model.Estimated ? Certainty.Exact : certainty, $"{from}, by name"));
+        found.Add(new Provenance("components", certainty, $"{from}, by name"));
         if (model.Shape is { } shape)
         {
-            found.Add(new Provenance("kvBytesPerToken", model.Estimated ? Certainty.Assumed : Certainty.Exact, Caches(header, shape)));
+            found.Add(new Provenance("kvBytesPerToken", told, Caches(header, shape)));
             found.Add(new Provenance("shape", model.Estimated ? Certainty.Assumed : Certainty.Exact, Config(header) + " its architecture's fields"));
-            var state = model.Estimated ? Certainty.Assumed : Certainty.Exact;
-            found.Add(new Provenance("stateBytesPerSequence", state, Config(header) + " fields of its state or cross-attention"));
+            found.Add(new Provenance("stateBytesPerSequence", told, Config(header) + " fields of its state or cross-attention"));
         }
 
         found.Add(new Provenance("largestTensorBytes", certainty, from));

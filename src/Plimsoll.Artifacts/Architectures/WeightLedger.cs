@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace Plimsoll.Artifacts;
 
 /// <summary>Adds tensors up by where they belong, then by layer into runs of equal layers.</summary>
-internal sealed class WeightLedger(ModelSpec? spec, int layers, string? component = null)
+internal sealed class WeightLedger(ArchitectureSpec? spec, int layers, string? component = null)
 {
     private readonly record struct Place(ModelSection Section, int Layer, string Component, WeightSplit Split);
 
@@ -33,7 +33,10 @@ internal sealed class WeightLedger(ModelSpec? spec, int layers, string? componen
         var at = component is null ? _places.Of(tensor.Name)
             : new TensorPlace(ModelSection.Before, 0, component, WeightSplit.Replicated);
         HasHead |= at is { Section: ModelSection.After, Component: "head", Split: WeightSplit.Vocabulary };
-        var place = new Place(at.Section, at.Layer, at.Component, at.Split);
+        // Keys and values of layers that keep none by head (encoders, linear attention) split as heads of their own do.
+        var split = at.Split == WeightSplit.KeyValueHeads && spec is not null && at.Section == ModelSection.Layers
+            && at.Layer < spec.Layers.Length && spec.Layers[at.Layer].Cache.KvHeads == 0 ? WeightSplit.Tensor : at.Split;
+        var place = new Place(at.Section, at.Layer, at.Component, split);
         if (StoredParameters.IsScale(tensor.Name, tensor.Dtype))
         {
             _scales[place] = checked(_scales.GetValueOrDefault(place) + bytes);

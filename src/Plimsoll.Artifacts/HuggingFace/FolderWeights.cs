@@ -98,7 +98,7 @@ internal static partial class FolderWeights
     [GeneratedRegex(@"^(diffusion_pytorch_model|model|pytorch_model)(\.[a-z0-9_]+\.(safetensors|bin)|\.(safetensors|bin)\.index\.[a-z0-9_]+\.json)$", RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Variant();
 
-    [GeneratedRegex(@"^(.+)-\d{5}-of-(\d{5})\.safetensors$", RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(@"^(.+)-[0-9]{5}-of-([0-9]{5})\.safetensors$", RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Shard();
 
     [GeneratedRegex(@"^consolidated(\.00)?\.pth$", RegexOptions.CultureInvariant, 1000)]

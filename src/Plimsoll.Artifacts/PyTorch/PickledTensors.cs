@@ -8,8 +8,10 @@ internal sealed class PickledTensors
     private const int DepthMax = 64;
     private const int TensorsMax = 1_000_000;
     private const int NameMax = 8192;
+    private const long NamesMax = 32 << 20;
     private readonly List<(string Name, PickleValue.Tensor Tensor)> _found = [];
     private readonly HashSet<object> _seen = new(ReferenceEqualityComparer.Instance);
+    private long _nameCharacters;
 
     /// <summary>Tensors in the pickle's order. A container that is met again, or inside itself, is passed over.</summary>
     /// <exception cref="PickleException">They are nested too deep, or too many.</exception>
@@ -24,6 +26,9 @@ internal sealed class PickledTensors
     {
         if (depth > DepthMax || name.Length > NameMax)
             throw new PickleException($"its values are nested deeper than {DepthMax}, or their names are longer than {NameMax}");
+        // A million entries may share two long keys, and each would have a name of its own.
+        if ((_nameCharacters += name.Length) > NamesMax)
+            throw new PickleException($"the names of its values are longer than {NamesMax} characters together");
         switch (value)
         {
             case PickleValue.Tensor tensor:

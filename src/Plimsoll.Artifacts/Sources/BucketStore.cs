@@ -46,20 +46,14 @@ internal sealed class BucketStore : SourceStore
     public void List(RangeReader reader)
     {
         var prefix = _folder.Key.Length == 0 ? "" : _folder.Key + "/";
-        var files = new List<ModelFile>();
-        string? after = null;
-        do
+        _files = Pages((after, files) =>
         {
             // Ordered by name, as the signature wants it.
             var query = (after is null ? "" : $"continuation-token={Uri.EscapeDataString(after)}&")
                 + $"list-type=2&max-keys=1000&prefix={Uri.EscapeDataString(prefix)}";
             var url = new UriBuilder(_endpoint) { Path = _root.Length == 0 ? "/" : _root, Query = query }.Uri;
-            var page = reader.ReadListing(Request(url, Name, []), PageBytesMax);
-            after = Read(page, prefix, files) is { } next && next != after ? next : null;
-            if (files.Count > FilesMax) throw new ArtifactException($"{Name} holds more than {FilesMax} objects; name the model's own folder.");
-        }
-        while (after is not null);
-        _files = Ordered(files);
+            return Read(reader.ReadListing(Request(url, Name, []), PageBytesMax), prefix, files);
+        });
     }
 
     public override SourceRequest Ask(string name, bool whole)

@@ -35,18 +35,12 @@ internal sealed class GoogleStore : SourceStore
     public void List(RangeReader reader)
     {
         var prefix = _folder.Key.Length == 0 ? "" : _folder.Key + "/";
-        var files = new List<ModelFile>();
-        string? after = null;
-        do
+        _files = Pages((after, files) =>
         {
             var query = $"prefix={Uri.EscapeDataString(prefix)}&maxResults=1000&fields={Uri.EscapeDataString("items(name,size,generation),nextPageToken")}"
                 + (after is null ? "" : $"&pageToken={Uri.EscapeDataString(after)}");
-            var page = reader.ReadListing(new SourceRequest(Url("", query), Name, _headers, Refusal), PageBytesMax);
-            after = Read(page, prefix, files) is { } next && next != after ? next : null;
-            if (files.Count > FilesMax) throw new ArtifactException($"{Name} holds more than {FilesMax} objects; name the model's own folder.");
-        }
-        while (after is not null);
-        _files = Ordered(files);
+            return Read(reader.ReadListing(new SourceRequest(Url("", query), Name, _headers, Refusal), PageBytesMax), prefix, files);
+        });
     }
 
     public override SourceRequest Ask(string name, bool whole)

@@ -26,6 +26,24 @@ internal abstract class SourceStore
     /// <summary>Each part of a path as it stands in a URL.</summary>
     protected static string Escaped(string path) => string.Join('/', path.Split('/').Select(Uri.EscapeDataString));
 
+    /// <summary>Lists a folder page by page, at most <see cref="FilesMax"/> objects, and puts it in order.</summary>
+    /// <param name="read">Asks for the page after what it is given (null for the first), adds its files, and says what comes
+    /// after it; null for nothing.</param>
+    /// <exception cref="ArtifactException">It may not be listed, is too large, or names what leads elsewhere.</exception>
+    protected IReadOnlyList<ModelFile> Pages(Func<string?, List<ModelFile>, string?> read)
+    {
+        var files = new List<ModelFile>();
+        string? after = null;
+        do
+        {
+            // A store that names the same page again has no more.
+            after = read(after, files) is { } next && next != after ? next : null;
+            if (files.Count > FilesMax) throw new ArtifactException($"{Name} holds more than {FilesMax} objects; name the model's own folder.");
+        }
+        while (after is not null);
+        return Ordered(files);
+    }
+
     /// <summary>Puts a listing in order.</summary>
     /// <exception cref="ArtifactException">A name in it leads elsewhere.</exception>
     protected IReadOnlyList<ModelFile> Ordered(IEnumerable<ModelFile> files)
@@ -35,6 +53,8 @@ internal abstract class SourceStore
         {
             if (ByteFolder.Checked(file.Name) != file.Name)
                 throw new ArtifactException($"{Name} lists a file whose name is not a plain path; leave it out or rename it.");
+            if (file.Bytes > ByteFolder.FileBytesMax)
+                throw new ArtifactException($"{Name} lists a file of {file.Bytes} bytes, which no model has.");
         }
 
         return ordered;

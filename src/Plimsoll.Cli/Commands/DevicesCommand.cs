@@ -3,6 +3,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using Plimsoll.Cli.FleetFiles;
+using Plimsoll.Cli.Weighing;
 using Spectre.Console;
 
 namespace Plimsoll.Cli.Commands;
@@ -14,7 +15,7 @@ public static class DevicesCommand
     {
         var filter = new Argument<string?>("FILTER")
         {
-            Description = "A name, a vendor or a part of one, such as h100 or amd; a product's name as nvidia-smi tells it",
+            Description = "A name, the beginning of a word of one, or a vendor, such as h100 or amd; a product's name as nvidia-smi tells it",
             Arity = ArgumentArity.ZeroOrOne,
         };
         var instances = new Option<bool>("--instances") { Description = "List the clouds' machines, by price per device" };
@@ -47,7 +48,11 @@ public static class DevicesCommand
             if (!file.Exists) throw new CommandException(ExitCode.BadInput, $"{Show.Text(path, 200)}: there is no such file");
             if (file.Length > DeviceCatalogue.FileBytesMax)
                 throw new CommandException(ExitCode.BadInput, $"{Show.Text(path, 200)} has {new Bytes(file.Length)}; a catalogue of devices has at most {new Bytes(DeviceCatalogue.FileBytesMax)}");
-            return DeviceCatalogue.BuiltInWith(File.ReadAllBytes(path), Show.Text(path, 200));
+            // A pipe or a device has no length; it is read no further than a file may go.
+            using var stream = file.OpenRead();
+            var bytes = new byte[DeviceCatalogue.FileBytesMax + 1];
+            var read = stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
+            return DeviceCatalogue.BuiltInWith(bytes.AsMemory(0, read), Show.Text(path, 200));
         }
         catch (CatalogueException mistake)
         {
@@ -116,8 +121,8 @@ internal static class DeviceTables
         }
 
         Write(table, output);
-        output.WriteLine("memory: what an engine sees, ~ where assumed; bf16 and fp8: dense TFLOP/s; of: devices in a link domain");
-        if (found is [var single, ..] && found.All(one => one == single || one.SliceOf == single.Name)) output.WriteLine($"source: {single.Source}");
+        foreach (var line in EightyColumns.Hung("memory: what an engine sees, ~ where assumed; bf16 and fp8: dense TFLOP/s; of: devices in a link domain")) output.WriteLine(line);
+        if (found is [var single, ..] && found.All(one => one == single || one.SliceOf == single.Name)) foreach (var line in EightyColumns.Hung($"source: {single.Source}")) output.WriteLine(line);
     }
 
     public static void Instances(ImmutableArray<CloudInstance> found, TextWriter output)

@@ -111,7 +111,7 @@ public sealed class FleetResolver(FleetFile file, TimeProvider time, Func<ModelI
             Source = remote ? model.Source! : Served(model, weighed),
             IsFolder = remote && isFolder,
             ServesFirstFile = remote && inside is not null,
-            Files = remote || !isFolder || inside is not null ? [.. files.Select(one => new FetchFile(one.Name, new Bytes(one.Bytes), one.Validator))] : [],
+            Files = [.. files.Select(one => new FetchFile(one.Name, new Bytes(one.Bytes), one.Validator))],
             Sha256 = model.Sha256 is { } own && !files.IsEmpty ? hashes.SetItem(files[0].Name, own) : hashes,
         };
     }

@@ -123,19 +123,20 @@ internal sealed class ModelWeigher(FleetFile file, TimeProvider time, Func<Model
     private static WeighedArtifact Declared(string source, ArtifactFormat format, Bytes weights)
     {
         var isFolder = Directory.Exists(source);
-        var files = isFolder
-            ? [.. new DirectoryInfo(source).EnumerateFiles("*", SearchOption.AllDirectories).Take(FilesMax)]
-            : new List<FileInfo> { new(source) };
+        IEnumerable<FileInfo> found = isFolder
+            ? new DirectoryInfo(source).EnumerateFiles("*", SearchOption.AllDirectories).Take(FilesMax) : [new FileInfo(source)];
+        // A link's own length and time are its target path's; the weights are in the target.
+        var files = found.Select(one => (Name: Path.GetRelativePath(source, one.FullName), File: one.ResolveLinkTarget(true) as FileInfo ?? one)).ToList();
         var listing = string.Join('\n', files.Select(one => string.Create(CultureInfo.InvariantCulture,
-            $"{Path.GetRelativePath(source, one.FullName)} {one.Length} {one.LastWriteTimeUtc.Ticks}")).Order(StringComparer.Ordinal));
+            $"{one.Name} {one.File.Length} {one.File.LastWriteTimeUtc.Ticks}")).Order(StringComparer.Ordinal));
         var footprint = new Footprint
         {
             Format = format,
             Source = FootprintSource.Declared,
             Digest = "listing-sha256:" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(listing))),
-            OnDisk = new Bytes(files.Sum(one => one.Length)),
+            OnDisk = new Bytes(files.Sum(one => one.File.Length)),
             Weights = weights,
         };
-        return new WeighedArtifact(footprint, []) { IsFolder = isFolder };
+        return new WeighedArtifact(footprint, isFolder ? [] : [new ModelFile(source, files[0].File.Length)]) { IsFolder = isFolder };
     }
 }

@@ -19,6 +19,8 @@ public static class FitCommand
         {
             var catalogue = DevicesCommand.Open(parsed.GetValue(options.Catalogue));
             var variant = options.Variant(parsed, catalogue);
+            if (parsed.GetValue(options.Device) is null && options.IsSplitNamed(parsed))
+                throw new CommandException(ExitCode.BadInput, "--tp, --pp and --ep split a model over a --device; name one, or leave them out for the fewest devices");
             var weighed = SourceWeigher.Weigh(parsed.GetValue(source)!, time, cancellationToken);
             var (output, asJson) = (parsed.InvocationConfiguration.Output, parsed.GetValue(json));
             return Task.FromResult(parsed.GetValue(options.Device) is null
@@ -34,7 +36,7 @@ public static class FitCommand
         var report = Fit.Of(weighed.Footprint, variant, others);
         var listing = FitListing.Of(weighed.Shown, weighed.Footprint, report);
         if (json) output.WriteLine(JsonSerializer.Serialize(listing, CommandJson.Default.FitListing));
-        else foreach (var line in FitTable.Lines(listing, report.PerDevice)) output.WriteLine(line);
+        else foreach (var line in FitTable.Lines(listing)) output.WriteLine(line);
         return report.Fits ? ExitCode.Ok : ExitCode.Refused;
     }
 

@@ -72,6 +72,9 @@ internal sealed class FitOptions
             command.Add(option);
     }
 
+    public bool IsSplitNamed(ParseResult parsed) =>
+        new[] { TensorParallel, PipelineParallel, ExpertParallel }.Any(option => parsed.GetValue(option) is not null);
+
     /// <summary>The variant that was named; on the first device of the catalogue where none was.</summary>
     /// <exception cref="CommandException">The device is not known.</exception>
     public ServingVariant Variant(ParseResult parsed, DeviceCatalogue catalogue)

@@ -42,9 +42,9 @@ public sealed record InspectReport
 
     public int Files { get; init; }
 
-    public long HostLoadPeakBytes { get; init; }
+    public long? HostLoadPeakBytes { get; init; }
 
-    public long HostSteadyBytes { get; init; }
+    public long? HostSteadyBytes { get; init; }
 
     /// <summary>By its usual engine on one device; left out where that says nothing.</summary>
     public long? ActivationBytes { get; init; }
@@ -82,8 +82,8 @@ public sealed record InspectReport
             StateBytesPerSequence = footprint.StatePerSequence.Value,
             DiskBytes = footprint.OnDisk.Value,
             Files = files,
-            HostLoadPeakBytes = footprint.HostLoadPeak.Value,
-            HostSteadyBytes = footprint.HostSteady.Value,
+            HostLoadPeakBytes = footprint.HostLoadPeak.Value > 0 ? footprint.HostLoadPeak.Value : null,
+            HostSteadyBytes = footprint.HostSteady.Value > 0 ? footprint.HostSteady.Value : null,
             ActivationBytes = footprint.ActivationPeak > Bytes.Zero ? footprint.ActivationPeak.Value : null,
             OverheadBytes = footprint.RuntimeOverhead > Bytes.Zero ? footprint.RuntimeOverhead.Value : null,
             TrainingCheckpointBytes = footprint.TrainingCheckpoint.Value > 0 ? footprint.TrainingCheckpoint.Value : null,

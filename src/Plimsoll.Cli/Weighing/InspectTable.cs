@@ -1,13 +1,11 @@
 using System.Globalization;
 using Plimsoll.Cli.FleetFiles;
-using Plimsoll.Cli.Fleets;
 
 namespace Plimsoll.Cli.Weighing;
 
-/// <summary>A footprint for people: 80 columns, the parts as bars, each number with how sure it is.</summary>
+/// <summary>A footprint for people: the parts as bars, each number with how sure it is.</summary>
 public static class InspectTable
 {
-    private const int Width = 80;
     private const int BarColumns = 24;
     private const string NotKnown = "not known";
 
@@ -15,7 +13,7 @@ public static class InspectTable
     {
         ArgumentNullException.ThrowIfNull(report);
         yield return Show.Text(report.Source, 400);
-        foreach (var line in FleetTable.Wrap(string.Join(" · ", Facts(report)), Width)) yield return "  " + line.TrimStart();
+        foreach (var line in EightyColumns.Hung(string.Join(" · ", Facts(report)), "  ", "  ")) yield return line;
         yield return "";
         foreach (var (name, value, number) in Numbers(report))
             yield return $"  {name,-22}{value,20}  {(From(report, number) is { } from && value != NotKnown ? from.Certainty : "")}".TrimEnd();
@@ -25,10 +23,7 @@ public static class InspectTable
             yield return line;
         foreach (var line in Sources(report)) yield return line;
         if (report.Notes.Length > 0) yield return "";
-        foreach (var note in report.Notes)
-        {
-            foreach (var line in FleetTable.Wrap(Show.Text(note, 600), Width)) yield return line;
-        }
+        foreach (var line in report.Notes.SelectMany(note => EightyColumns.Hung(note))) yield return line;
     }
 
     private static IEnumerable<string> Facts(InspectReport report)
@@ -37,9 +32,9 @@ public static class InspectTable
         if (report.Task is { } task) yield return task;
         yield return FormatName(report.Format);
         if (report.Quantization is { } quantization && quantization != report.Format) yield return Show.Text(quantization, 40);
-        if (report.Layers is > 0 and var layers) yield return $"{Count(layers)} layers";
-        if (report.MaxPositions is { } positions) yield return $"{Count(positions)} positions";
-        yield return report.Files == 1 ? "1 file" : $"{Count(report.Files)} files";
+        if (report.Layers is > 0 and var layers) yield return $"{EightyColumns.Count(layers)} layers";
+        if (report.MaxPositions is { } positions) yield return $"{EightyColumns.Count(positions)} positions";
+        yield return report.Files == 1 ? "1 file" : $"{EightyColumns.Count(report.Files)} files";
     }
 
     private static string FormatName(string format) => format switch
@@ -58,9 +53,9 @@ public static class InspectTable
 
     private static IEnumerable<(string Name, string Value, string Number)> Numbers(InspectReport report)
     {
-        yield return ("parameters", report.Parameters is { } all ? Count(all) : NotKnown, "parameters");
+        yield return ("parameters", report.Parameters is { } all ? EightyColumns.Count(all) : NotKnown, "parameters");
         if (report.ActiveParameters is { } active && active != report.Parameters)
-            yield return ("active per token", Count(active), "activeParameters");
+            yield return ("active per token", EightyColumns.Count(active), "activeParameters");
         yield return ("weights", new Bytes(report.WeightBytes).ToString(), "weightBytes");
         yield return ("on disk", new Bytes(report.DiskBytes).ToString(), "diskBytes");
         if (report.LargestTensorBytes is { } largest)
@@ -71,10 +66,10 @@ public static class InspectTable
             yield return ("state per sequence", new Bytes(report.StateBytesPerSequence).ToString(), "stateBytesPerSequence");
         if (report.ActivationBytes is { } activation) yield return ("activation peak", new Bytes(activation).ToString(), "activationBytes");
         if (report.OverheadBytes is { } overhead) yield return ("runtime overhead", new Bytes(overhead).ToString(), "overheadBytes");
-        if (report.HostLoadPeakBytes > 0)
-            yield return ("host, while loading", new Bytes(report.HostLoadPeakBytes).ToString(), "hostLoadPeakBytes");
-        if (report.HostSteadyBytes > 0)
-            yield return ("host, once loaded", new Bytes(report.HostSteadyBytes).ToString(), "hostSteadyBytes");
+        if (report.HostLoadPeakBytes is { } peak)
+            yield return ("host, while loading", new Bytes(peak).ToString(), "hostLoadPeakBytes");
+        if (report.HostSteadyBytes is { } steady)
+            yield return ("host, once loaded", new Bytes(steady).ToString(), "hostSteadyBytes");
         if (report.TrainingCheckpointBytes is { } checkpoint)
             yield return ("training checkpoint", new Bytes(checkpoint).ToString(), "trainingCheckpointBytes");
     }
@@ -90,8 +85,7 @@ public static class InspectTable
         foreach (var group in shown)
         {
             var names = string.Join(", ", group.Select(one => one.Name));
-            var lines = FleetTable.Wrap($"{group.Key.Certainty}: {names}: {Show.Text(group.Key.From, 300)}", Width - 2);
-            foreach (var (line, n) in lines.Select((line, n) => (line, n))) yield return (n == 0 ? "" : "  ") + line;
+            foreach (var line in EightyColumns.Hung($"{group.Key.Certainty}: {names}: {group.Key.From}", "", "  ")) yield return line;
         }
     }
 
@@ -106,15 +100,9 @@ public static class InspectTable
         {
             var share = bytes / (double)total;
             var count = parameters > 0 ? Rounded(parameters) : "";
-            yield return string.Create(CultureInfo.InvariantCulture,
-                $"  {Cut(Show.Text(name, 40), 16),-17}{new Bytes(bytes),10}{count,9} {share,7:P1}  {Bars.Of(share, BarColumns)}")
-                .Replace(" %", "%", StringComparison.Ordinal);
+            yield return $"  {EightyColumns.Cut(Show.Text(name, 40), 16),-17}{new Bytes(bytes),10}{count,9} {EightyColumns.Percent(share, "P1"),6}  {Bars.Of(share, BarColumns)}";
         }
     }
-
-    private static string Cut(string text, int columns) => text.Length <= columns ? text : text[..(columns - 1)] + "…";
-
-    private static string Count(long n) => n.ToString("#,0", CultureInfo.InvariantCulture);
 
     /// <summary>"8.03 B", "124 M": three significant digits, as model cards say it.</summary>
     public static string Rounded(long parameters)

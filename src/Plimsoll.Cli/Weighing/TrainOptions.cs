@@ -73,7 +73,7 @@ internal sealed class TrainOptions
     private readonly Option<int?> _tensor = FitOptions.Number("--tp", "Tensor-parallel ranks", "N", 1024);
     private readonly Option<int?> _pipeline = FitOptions.Number("--pp", "Pipeline stages", "N", 1024);
     private readonly Option<int?> _context = FitOptions.Number("--cp", "Context-parallel ranks", "N", 1024);
-    private readonly Option<bool> _sequenceParallel = new("--sp") { Description = "Sequence parallelism beside tensor parallelism" };
+    private readonly Option<bool> _sequenceParallel = new("--sp") { Description = "Sequence parallelism beside tensor parallelism, with a split named" };
     private readonly Option<int?> _microBatch = FitOptions.Number("--micro-batch", "Sequences of one micro-batch (default 1)", "N", 1 << 16);
     private readonly Option<int?> _sequence = FitOptions.Number("--sequence", "Tokens of one sequence (default 2048)", "N", 1 << 27);
     private readonly Option<int?> _rank = FitOptions.Number("--lora-rank", "Default 8", "N", 1 << 14);

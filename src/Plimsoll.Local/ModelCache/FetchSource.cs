@@ -83,8 +83,9 @@ internal sealed record FetchSource(bool SingleFile, ImmutableArray<SourceFile> F
         }
 
         if (files.Count == 0) throw new FetchFailedException($"{path} holds no file");
-        if (spec.ServesFirstFile)
-            return new FetchSource(true, [.. spec.Files.Select(wanted => files.FirstOrDefault(file => file.Name == wanted.Name)
+        // Weighed by these: what else lies there is not needed to serve, and no room was kept for it.
+        if (!spec.Files.IsEmpty)
+            return new FetchSource(spec.ServesFirstFile, [.. spec.Files.Select(wanted => files.FirstOrDefault(file => file.Name == wanted.Name)
                 ?? throw new FetchFailedException($"{wanted.Name} is not in {path} any more"))]);
         return new FetchSource(false, [.. files.OrderBy(file => file.Name, StringComparer.Ordinal)]);
     }

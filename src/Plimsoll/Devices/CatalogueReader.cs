@@ -151,8 +151,8 @@ internal static class CatalogueReader
     private static string Name(CatalogueFields fields, string field)
     {
         var name = fields.Text(field);
-        return name.Length <= 64 && name.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '-' or '.') ? name
-            : throw fields.Wrong(field, $"is '{name}'", "up to 64 small letters, digits, dashes and dots");
+        return name.Length is > 0 and <= 64 && char.IsAsciiLetterOrDigit(name[0]) && name.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '-' or '.') ? name
+            : throw fields.Wrong(field, $"is '{name}'", "up to 64 small letters, digits, dashes and dots, beginning with a letter or digit");
     }
 
     private static ImmutableArray<string> Aliases(CatalogueFields fields) =>

@@ -58,7 +58,7 @@ public static class NodeLabels
                 Notes.Add("the node's MIG devices are not all alike, which its strategy 'single' does not allow: it hands out none");
             else if (Groups.Count == 0) Add(Gpu, product);
             else if (allocatable is null) Notes.Add("devices that are not cut into slices are not counted: labels don't tell them from those that are");
-            else if (allocatable.GetValueOrDefault(Gpu) > 0) Add(Gpu, product, (int)Math.Min(allocatable[Gpu], CountMax));
+            else if (allocatable.GetValueOrDefault(Gpu) is > 0 and var parts) Add(Gpu, product, parts);
         }
 
         /// <summary>The AMD operator's labels name the product; how many there are, only the resource tells.</summary>
@@ -74,7 +74,7 @@ public static class NodeLabels
         public void Cloud(string nameLabel, string countLabel, string? memoryLabel, string resource)
         {
             if (labels.GetValueOrDefault(nameLabel) is not { } name) return;
-            var memory = memoryLabel is not null && Number(memoryLabel) is > 0 and var mebi ? Bytes.MiB(mebi) : (Bytes?)null;
+            var memory = memoryLabel is not null ? Mebibytes(memoryLabel) : null;
             if (Number(countLabel) is > 0 and <= CountMax and var count) Match(name, memory, resource, (int)count, 1, DeviceSharing.None);
             else Notes.Add($"{nameLabel} is {Shown(name)}, but {countLabel} says no number of devices");
         }
@@ -85,10 +85,11 @@ public static class NodeLabels
                 Match(instance.Accelerator, null, Gpu, instance.Devices, 1, DeviceSharing.None);
         }
 
-        private void Add(string resource, string product, int? whole = null)
+        private void Add(string resource, string product, long? parts = null)
         {
             var replicas = Number(resource + ".replicas") ?? 1;
-            var count = whole ?? Number(resource + ".count");
+            // What is allocatable are the parts that a device is shared in, not devices.
+            var count = parts is { } all && replicas > 0 ? all / replicas : Number(resource + ".count");
             if (count == 0) return;
             if (count is not (> 0 and <= CountMax) || replicas is not (> 0 and <= CountMax))
             {
@@ -99,9 +100,11 @@ public static class NodeLabels
 
             var sharing = replicas == 1 ? DeviceSharing.None
                 : labels.GetValueOrDefault(Gpu + ".sharing-strategy") == "mps" ? DeviceSharing.Mps : DeviceSharing.TimeSlicing;
-            var memory = Number(resource + ".memory") is > 0 and < 1L << 40 and var mebi ? Bytes.MiB(mebi) : (Bytes?)null;
+            var memory = Mebibytes(resource + ".memory");
             Match(product, memory, resource, (int)count, (int)replicas, sharing);
         }
+
+        private Bytes? Mebibytes(string label) => Number(label) is > 0 and < 1L << 40 and var mebi ? Bytes.MiB(mebi) : null;
 
         private void Match(string product, Bytes? memory, string resource, int count, int replicas, DeviceSharing sharing)
         {

@@ -85,7 +85,7 @@ public sealed record DeviceState
 {
     public required DeviceId Id { get; init; }
 
-    /// <summary>What kind of device, as variants name it ("gpu", "nvidia-l4").</summary>
+    /// <summary>What kind of device, as variants name it ("gpu", "l4-24gb").</summary>
     public required string Kind { get; init; }
 
     public required Bytes Memory { get; init; }

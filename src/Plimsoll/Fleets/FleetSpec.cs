@@ -93,7 +93,7 @@ public sealed record VariantSpec
     /// <summary>Which engine's overheads apply (<see cref="EngineProfile"/>).</summary>
     public required string Engine { get; init; }
 
-    /// <summary>The device kind it needs ("gpu", "nvidia-l4"); null runs on the processor.</summary>
+    /// <summary>The device kind it needs ("gpu", "l4-24gb"); null runs on the processor.</summary>
     public string? DeviceKind { get; init; }
 
     public int TensorParallel { get; init; } = 1;

@@ -143,6 +143,12 @@ public sealed record ModelShape
     /// </summary>
     public long RotaryRows { get; init; }
 
+    /// <summary>Positions that the rotary embedding is scaled to, beyond <see cref="MaxPositions"/>; 0 where it is not.</summary>
+    public long ScaledPositions { get; init; }
+
+    /// <summary>The longest context the model was made for, scaled or not; 0 when not said.</summary>
+    public long PositionsMax => Math.Max(MaxPositions, ScaledPositions);
+
     /// <summary>The dtype the model computes in ("bfloat16").</summary>
     public string ComputeDtype { get; init; } = "bfloat16";
 

@@ -64,7 +64,8 @@ public sealed class SizeBlindAllocator(SizeBlindSettings settings) : IAllocator
             var recommended = Recommend(inFlight, current);
             recommendations = [.. recommendations.Where(past => now - past.At < settings.DownscaleWindow)];
             wanted = recommendations.Select(past => past.Replicas).Append(recommended).Max();
-            wanted = Math.Clamp(wanted, Math.Max(1, model.MinReplicas), Math.Min(model.MaxReplicas, Math.Max(2 * current, 4)));
+            var least = Math.Max(1, model.MinReplicas);
+            wanted = Math.Clamp(wanted, least, Math.Max(least, Math.Min(model.MaxReplicas, Math.Max(2 * current, 4))));
             recommendations = recommendations.Add(new Recommendation(now, recommended));
             if (recommendations.Length > MostRemembered) recommendations = recommendations.RemoveAt(0);
         }

@@ -105,8 +105,8 @@ public static class TrainFit
             notes.Add($"{shape.Architecture} is not a known architecture: what follows from its layers is assumed");
         if (footprint.Format == ArtifactFormat.Gguf)
             notes.Add("trainers do not start from a GGUF file: this is for the same model in 16 bit");
-        if (shape.MaxPositions > 0 && run.Sequence > Math.Max(shape.MaxPositions, shape.RotaryRows))
-            notes.Add($"sequences of {run.Sequence} are beyond the {shape.MaxPositions} positions the model was made for");
+        if (shape.MaxPositions > 0 && run.Sequence > shape.PositionsMax)
+            notes.Add($"sequences of {run.Sequence} are beyond the {shape.PositionsMax} positions the model was made for");
         if (shape.Layers.Any(layer => !LayerTraits.Of(shape, layer).Derived))
             notes.Add("activations of experts, latent attention and state-space layers are assumed: no measured run of such a model was at hand");
         if (shape.Before.Concat(shape.After).Any(group => group.Component is "vision" or "audio" or "encoder"))

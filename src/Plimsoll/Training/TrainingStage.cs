@@ -70,8 +70,9 @@ internal static class TrainingStage
         double tokens = run.Tokens;
         var kept = stage.Runs.Sum(layer => layer.Count * LayerActivations.Kept(shape, layer, run).PerToken(run)) * tokens;
         var working = stage.Runs.IsEmpty ? 0 : stage.Runs.Max(layer => LayerActivations.Working(shape, layer, run).PerToken(run)) * tokens;
-        double inFlight = Math.Min(run.MicroBatches, stage.Stages - stage.Stage);
+        double inFlight = stage.Stages - stage.Stage;
         if (run.Interleave > 1) inFlight *= 1 + (stage.Stages - 1.0) / (stage.Stages * (double)run.Interleave);
-        return (kept * inFlight, working);
+        // No schedule holds more than there are.
+        return (kept * Math.Min(run.MicroBatches, inFlight), working);
     }
 }

@@ -104,4 +104,13 @@ public sealed class ConfigurationTests
             }
         }, iter: 2000, threads: 1);
     }
+
+    [Fact]
+    public void Rows_of_rotary_tables_are_not_positions()
+    {
+        var shape = Weighing.Model(PublicData.Configuration("deepseek-ai/DeepSeek-V2-Lite-Chat")).Shape!;
+
+        // 4,096 positions × 40; its table is kept in float32 and counts twice.
+        Assert.Equal((163_840L, 327_680L), (shape.PositionsMax, shape.RotaryRows));
+    }
 }

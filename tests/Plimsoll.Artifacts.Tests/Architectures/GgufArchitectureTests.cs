@@ -88,4 +88,18 @@ public sealed class GgufArchitectureTests
     };
 
     private static StoredTensor Tensor(string name, string dtype, long bytes, params long[] shape) => new(name, dtype, [.. shape], bytes);
+
+    [Fact]
+    public void A_pattern_of_windows_written_layer_by_layer_is_taken_as_it_is()
+    {
+        var weighed = Architecture.Weigh(Header(
+        [
+            ("general.architecture", "gemma3"), ("gemma3.block_count", "2"), ("gemma3.embedding_length", "64"), ("gemma3.feed_forward_length", "128"),
+            ("gemma3.attention.head_count", "4"), ("gemma3.attention.head_count_kv", "2"), ("gemma3.attention.key_length", "16"),
+            ("gemma3.attention.value_length", "16"), ("gemma3.attention.sliding_window", "128"), ("gemma3.attention.sliding_window_pattern", "true,false"),
+        ],
+        [Tensor("token_embd.weight", "F16", 12_800, 100, 64), Tensor("blk.0.attn_norm.weight", "F32", 256, 64), Tensor("blk.1.attn_norm.weight", "F32", 256, 64)]));
+
+        Assert.Equal([128, null], weighed.Shape!.Layers.Select(run => run.Cache.Window));
+    }
 }

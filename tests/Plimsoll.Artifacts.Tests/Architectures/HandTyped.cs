@@ -172,6 +172,21 @@ internal sealed record HandTyped(string Model, int Layers, int Experts, string D
         ("lm_head.weight", [102400, 2048]),
     ]);
 
+    /// <summary>The models with their published counts, and bytes by hand: at two bytes a parameter where nothing is said.</summary>
+    public static TheoryData<string, long, long> Published => new()
+    {
+        { "Llama2", 6_738_415_616, 13_476_831_232 },
+        { "Qwen25", 1_543_714_304, 3_087_428_608 },
+        { "Mixtral", 46_702_792_704, 93_405_585_408 },
+        { "Gemma2", 2_614_341_888, 5_228_683_776 },
+        { "Phi2", 2_779_683_840, 5_559_367_680 },
+        // Four bytes each.
+        { "Gpt2", 124_439_808, 497_759_232 },
+        // 19,110,297,600 weights of experts at 17/32 of a byte, 1,804,459,584 others at two bytes.
+        { "GptOss", 20_914_757_184, 13_761_264_768 },
+        { "DeepSeekLite", 15_706_484_224, 31_412_968_448 },
+    };
+
     public static HandTyped Named(string name) => name switch
     {
         "Llama2" => Llama2,

@@ -4,14 +4,7 @@ namespace Plimsoll.Artifacts.Tests.Architectures;
 public sealed class SparseFileTests
 {
     [Theory]
-    [InlineData("Llama2", 6_738_415_616, 13_476_831_232)]
-    [InlineData("Qwen25", 1_543_714_304, 3_087_428_608)]
-    [InlineData("Mixtral", 46_702_792_704, 93_405_585_408)]
-    [InlineData("Gemma2", 2_614_341_888, 5_228_683_776)]
-    [InlineData("Phi2", 2_779_683_840, 5_559_367_680)]
-    [InlineData("Gpt2", 124_439_808, 497_759_232)]
-    [InlineData("GptOss", 20_914_757_184, 13_761_264_768)]
-    [InlineData("DeepSeekLite", 15_706_484_224, 31_412_968_448)]
+    [MemberData(nameof(HandTyped.Published), MemberType = typeof(HandTyped))]
     public void A_sparse_file_of_hand_typed_tensors_weighs_what_the_model_does(string model, long parameters, long bytes)
     {
         using var folder = new TemporaryFolder();

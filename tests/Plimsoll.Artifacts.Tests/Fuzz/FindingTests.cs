@@ -82,4 +82,31 @@ public sealed class FindingTests
         var digest = ContentDigest.Of([new ModelFile("m", 5) { Name = "m" }], [new StoredTensor("a.b", "bfloat16", [2, 3], 12), new StoredTensor("c", "uint8", [], 1)], null);
         Assert.Equal("listed-sha256:57bba35d1a09933083c0afa3bb81648a42ee6576ac747276009c3577c706f2a5", digest);
     }
+
+    [Fact]
+    public void A_text_with_a_number_that_json_does_not_know_costs_a_few_times_its_length()
+    {
+        var text = "{\"a\":-Infinity}" + new string('\0', 100_000);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.StartsWith("{\"a\":null}", JsonNumbers.Finite(text), StringComparison.Ordinal);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1_000_000);
+    }
+
+    [Theory]
+    [InlineData("gemma3_text")]
+    [InlineData("cohere2")]
+    public void A_pattern_of_windows_with_no_period_is_no_division(string type)
+    {
+        var config = $$"""
+            {"model_type":"{{type}}","hidden_size":64,"vocab_size":256,"num_hidden_layers":2,"num_attention_heads":4,"num_key_value_heads":2,"head_dim":16,
+             "intermediate_size":128,"sliding_window":32,"sliding_window_pattern":0}
+            """;
+        Assert.NotNull(Architecture.FootprintOf(Header(config, Tensor("model.norm.weight", 64)), "").Shape);
+    }
+
+    [Theory]
+    [InlineData("a\nb")]
+    [InlineData("a\u001b]0;x")]
+    [InlineData("../a")]
+    public void A_name_that_is_no_plain_path_is_none(string name) => Assert.Null(ByteFolder.Checked(name));
 }

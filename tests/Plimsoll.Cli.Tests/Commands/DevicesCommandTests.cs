@@ -13,7 +13,7 @@ public sealed class DevicesCommandTests
         Assert.Equal(0, code);
         Assert.Single(output.Split('\n'), line => line.StartsWith("h100-80gb ", StringComparison.Ordinal));
         Assert.DoesNotContain("3g.40gb", output, StringComparison.Ordinal);
-        Assert.All(output.Split('\n')[..^2], line => Assert.True(line.Length <= 80, line));
+        Assert.All(output.Split('\n'), line => Assert.True(line.Length <= 80, line));
     }
 
     [Fact]
@@ -25,7 +25,7 @@ public sealed class DevicesCommandTests
         Assert.Matches(@"^device +memory +GB/s +bf16 +fp8 +link +GB/s +of$", lines[0]);
         Assert.Matches(@"^h100-80gb +79\.2 GiB +3350 +989 +1979 +nvlink4 +450 +8$", lines[1]);
         Assert.Contains(lines, line => System.Text.RegularExpressions.Regex.IsMatch(line, @"^  3g\.40gb +39\.5 GiB +1675 +450 +899$"));
-        Assert.StartsWith("source: NVIDIA data sheet H100 SXM5; memory: ", lines[^2], StringComparison.Ordinal);
+        Assert.Contains(lines, line => line.StartsWith("source: NVIDIA data sheet H100 SXM5; memory: ", StringComparison.Ordinal));
     }
 
     [Fact]

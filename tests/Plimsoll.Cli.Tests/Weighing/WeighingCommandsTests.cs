@@ -147,6 +147,7 @@ public sealed class WeighingCommandsTests : IDisposable
 
     [Theory]
     [InlineData("--device is 'h100-8gb', which the catalogue has not; did you mean", 2, "--device", "h100-8gb")]
+    [InlineData("--tp, --pp and --ep split a model over a --device; name one", 2, "--tp", "8")]
     [InlineData("--tp is '0'; expected a whole number from 1 to 1024.", 2, "--tp", "0")]
     [InlineData("--memory-fraction is '90'; expected a share above 0, at most 1, such as 0.9.", 2, "--memory-fraction", "90")]
     [InlineData("--engine is 'vlm'; expected vllm, sglang, tgi, llama.cpp or triton, such as vllm@0.19.", 2, "--engine", "vlm")]

@@ -197,6 +197,10 @@ public sealed class AddressFetchTests : IAsyncLifetime
         AssertFolder(await FetchAsync(cache, From("pvc://claim/m")), Model);
         AssertFolder(await FetchAsync(cache, From($"hf://org/name@{Commit}"), "v2"), Model);
         Assert.Empty(_server.Asked);
+        // What it was not weighed by stays where it is: no room was kept for it.
+        File.WriteAllBytes(Path.Combine(claim, "original.pth"), new byte[1000]);
+        var weighed = From("pvc://claim/m") with { IsFolder = true, Files = [.. Model.Select(file => new FetchFile(file.Key, new Bytes(file.Value.Length)))] };
+        AssertFolder(await FetchAsync(cache, weighed, "v4"), Model);
         File.Delete(Path.Combine(snapshot, "config.json"));
         File.CreateSymbolicLink(Path.Combine(snapshot, "config.json"), "/etc/hostname");
         Assert.Contains("is a link that leads out of", (await FetchAsync(cache, From($"hf://org/name@{Commit}"), "v3")).Why, StringComparison.Ordinal);

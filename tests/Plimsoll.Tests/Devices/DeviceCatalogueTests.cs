@@ -150,7 +150,9 @@ public class DeviceCatalogueTests
     [InlineData("""{"format": 1, "accelerators": [{"name": "x", "vendor": "y", "memory": "much"}]}""",
         "devices.json: accelerators[0].memory is 'much'; expected a size such as 79.19GiB.")]
     [InlineData("""{"format": 1, "accelerators": [{"name": "X Y"}]}""",
-        "devices.json: accelerators[0].name is 'X Y'; expected up to 64 small letters, digits, dashes and dots.")]
+        "devices.json: accelerators[0].name is 'X Y'; expected up to 64 small letters, digits, dashes and dots, beginning with a letter or digit.")]
+    [InlineData("""{"format": 1, "accelerators": [{"name": "-"}]}""",
+        "devices.json: accelerators[0].name is '-'; expected up to 64 small letters, digits, dashes and dots, beginning with a letter or digit.")]
     [InlineData("""{"format": 1, "accelerators": [{"name": "x", "name": "x"}]}""", "devices.json: accelerators[0].name is there twice; expected it once.")]
     [InlineData("""{"format": 1, "instanceLists": [{"provider": "a", "date": "2026", "source": "s", "instances": [{"type": "t", "accelerator": "h101", "devices": 1}]}]}""",
         "devices.json: the instance t has the accelerator h101, which no entry describes; h100 is the nearest.")]

@@ -55,6 +55,8 @@ public class NodeLabelsTests
         "nvidia.com/gpu: 8 a100-40gb")]
     [InlineData("karpenter.k8s.aws/instance-gpu-name=l40s karpenter.k8s.aws/instance-gpu-count=4 karpenter.k8s.aws/instance-gpu-memory=45776",
         "nvidia.com/gpu: 4 l40s-48gb")]
+    [InlineData("karpenter.k8s.aws/instance-gpu-name=l40s karpenter.k8s.aws/instance-gpu-count=4 karpenter.k8s.aws/instance-gpu-memory=9223372036854775807",
+        "nvidia.com/gpu: 4 l40s-48gb")]
     [InlineData("karpenter.k8s.aws/instance-accelerator-name=inferentia2 karpenter.k8s.aws/instance-accelerator-count=12",
         "aws.amazon.com/neuron: 12 inferentia2-32gb")]
     [InlineData("cloud.google.com/gke-accelerator=nvidia-tesla-a100 cloud.google.com/gke-accelerator-count=2", "nvidia.com/gpu: 2 a100-40gb")]

@@ -60,4 +60,17 @@ public class SizeBlindTests
         Assert.Equal(1, Wanted(700, 0));
         Assert.Equal(0, Wanted(701, 0));
     }
+
+    [Fact]
+    public void More_replicas_than_fit_may_be_asked_for_as_a_minimum()
+    {
+        var model = Model with { MinReplicas = 5 };
+        var spec = Spec(model);
+        var planner = new Planner(new SizeBlindAllocator(SizeBlindSettings.Defaults(1)));
+        var snapshot = Snapshot(
+            spec, Node(4000), Noon, Replica(model, 1, ReplicaState.Ready, Noon, 1), Replica(model, 2, ReplicaState.Ready, Noon, 1)).With(Traffic(model.Id, Noon, 1));
+
+        // Two may at most become four, and five are the least.
+        Assert.Equal(5, planner.Decide(spec, snapshot, Knowledge.Empty.Fold(spec, snapshot)).Models[0].Wanted);
+    }
 }

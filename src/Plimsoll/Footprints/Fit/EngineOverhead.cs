@@ -21,10 +21,11 @@ internal static class EngineOverhead
 
         var gib = NonTorch(variant, stage, fitted);
         if (variant.Engine.GraphsInsideFraction) gib += Graphs(variant, stage, fitted);
+        var graphs = variant.Engine.GraphsInsideFraction && variant.Graphs ? ", captured graphs" : "";
         return new MemoryTerm(
-            Bytes.GiB(gib), Sure(variant), variant.TensorParallel > 1
-                ? $"kernels, libraries and collectives of {variant.TensorParallel} ranks"
-                : "kernels and libraries");
+            Bytes.GiB(gib), variant.Engine.Measured, variant.TensorParallel > 1
+                ? $"kernels, libraries and collectives of {variant.TensorParallel} ranks{graphs}"
+                : $"kernels and libraries{graphs}");
     }
 
     /// <summary>Outside the fraction; what is left of the device must hold it.</summary>
@@ -34,11 +35,12 @@ internal static class EngineOverhead
         if (variant.Engine.Kind is EngineKind.LlamaCpp or EngineKind.OnnxRuntime) return MemoryTerm.None;
         var gib = variant.TensorParallel > 1 ? fitted.ContextRanksGiB : fitted.ContextGiB;
         if (!variant.Engine.GraphsInsideFraction) gib += Graphs(variant, stage, fitted);
+        var graphs = !variant.Engine.GraphsInsideFraction && variant.Graphs;
         if (variant.Engine.ActivationInsideFraction)
-            return new MemoryTerm(Bytes.GiB(gib), Sure(variant), "the device's context and captured graphs");
+            return new MemoryTerm(Bytes.GiB(gib), variant.Engine.Measured, graphs ? "the device's context and captured graphs" : "the device's context");
         return new MemoryTerm(
             Bytes.GiB(gib + NonTorch(variant, stage, fitted)) + step.Bytes, Certainty.Assumed,
-            "the device's context, captured graphs and the working set of a step");
+            graphs ? "the device's context, captured graphs and the working set of a step" : "the device's context and the working set of a step");
     }
 
     private static double NonTorch(ServingVariant variant, StageLayers stage, FitCoefficients fitted) =>
@@ -55,10 +57,4 @@ internal static class EngineOverhead
         var experts = stage.Runs.Where(run => run.Experts > 0).Sum(run => run.Count);
         return fitted.GraphsFixedGiB + fitted.GraphsPerLayerGiB * stage.Count + fitted.GraphsPerExpertLayerGiB * experts;
     }
-
-    /// <summary>Fitted where the engine and its version are those that were measured.</summary>
-    private static Certainty Sure(ServingVariant variant) =>
-        variant.Engine is { Kind: EngineKind.Vllm, Version: { Major: 0, Minor: >= 17 and <= 20 } }
-            ? Certainty.Fitted
-            : Certainty.Assumed;
 }

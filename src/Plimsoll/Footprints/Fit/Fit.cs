@@ -193,7 +193,7 @@ public static class Fit
     {
         if (shape is not { MaxPositions: > 0 }) return null;
         if (variant.Engine.Kind is not (EngineKind.Vllm or EngineKind.TextGenerationInference)) return null;
-        var most = Math.Max(shape.MaxPositions, shape.RotaryRows);
+        var most = shape.PositionsMax;
         return variant.Context <= most ? null
             : $"{variant.Engine.Name} refuses a context of {variant.Context}: the model was made for {most} positions";
     }

@@ -14,8 +14,8 @@ internal static class FitNotes
         }
         else
         {
-            if (shape.MaxPositions > 0 && variant.Context > shape.MaxPositions)
-                notes.Add($"a context of {variant.Context} is beyond the {shape.MaxPositions} positions the model was made for");
+            if (shape.MaxPositions > 0 && variant.Context > shape.PositionsMax)
+                notes.Add($"a context of {variant.Context} is beyond the {shape.PositionsMax} positions the model was made for");
         }
 
         if (variant.Device.MemoryCertainty != Certainty.Exact)

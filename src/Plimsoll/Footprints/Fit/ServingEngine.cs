@@ -46,6 +46,9 @@ public sealed record ServingEngine
     /// <summary>Tokens of one piece of key-value memory.</summary>
     public int BlockTokens { get; init; } = 16;
 
+    /// <summary>Fitted where the engine and its version are those that were measured.</summary>
+    internal Certainty Measured => this is { Kind: EngineKind.Vllm, Version: { Major: 0, Minor: >= 17 and <= 20 } } ? Certainty.Fitted : Certainty.Assumed;
+
     /// <summary>Whether the engine takes all that its fraction allows at the start, for keys and values to come.</summary>
     public bool FillsItsShare => Kind is EngineKind.Vllm or EngineKind.SgLang or EngineKind.TextGenerationInference;
 

@@ -44,7 +44,7 @@ internal static class StepMemory
         var from = sampler >= forward
             ? $"logits, probabilities and draws for {Math.Min(sequences, stepTokens)} sequences over the vocabulary"
             : $"the widest layer over {stepTokens} tokens";
-        return new MemoryTerm(Bytes.Estimate(Math.Max(sampler, forward) + beside), Certainty.Fitted, from);
+        return new MemoryTerm(Bytes.Estimate(Math.Max(sampler, forward) + beside), variant.Engine.Measured, from);
     }
 
     /// <summary>

@@ -12,7 +12,7 @@ internal sealed record LayerSpec(Mixer Mixer, FeedForward FeedForward)
 /// <summary>
 /// A model as its configuration describes it: the numbers of a shape, its layers, and how to write down its tensors.
 /// </summary>
-internal sealed record ModelSpec
+internal sealed record ArchitectureSpec
 {
     public required string Architecture { get; init; }
 
@@ -30,6 +30,8 @@ internal sealed record ModelSpec
 
     /// <summary>Rows of rotary tables; 0 for as many as positions.</summary>
     public long RotaryRows { get; init; }
+
+    public long ScaledPositions { get; init; }
 
     public bool Tied { get; init; }
 
