@@ -166,7 +166,8 @@ public static class Fit
             Layers = layers,
             Weights = weights,
             Kv = new MemoryTerm(
-                new Bytes(kv), Certainty.Exact, $"{variant.Concurrency} × {variant.Context} tokens in blocks of {pages.BlockTokens}"
+                new Bytes(kv), Certainty.Exact, string.Create(
+                    CultureInfo.InvariantCulture, $"{variant.Concurrency:N0} × {variant.Context:N0} tokens in blocks of {pages.BlockTokens}")
                     + (pages.BytesPerSequence > 0 ? ", and what each sequence keeps whatever its length" : "")),
             Activation = variant.Engine.ActivationInsideFraction ? step : MemoryTerm.None,
             Overhead = inside,
