@@ -79,6 +79,9 @@ public sealed record NodeState
     public Signal<Bytes> CacheFileSystemFree { get; init; }
 
     public ImmutableArray<DeviceState> Devices { get; init; } = [];
+
+    /// <summary>What another scheduler, which places the replicas, counts as left; null where the body places them itself.</summary>
+    public SchedulerRoom? Scheduler { get; init; }
 }
 
 public sealed record DeviceState
@@ -92,11 +95,20 @@ public sealed record DeviceState
 
     /// <summary>What Plimsoll may use of it at the most.</summary>
     public required Bytes MemoryBudget { get; init; }
+
+    /// <summary>What a replica asks for to get it ("nvidia.com/gpu"); null where the body hands it out itself.</summary>
+    public string? Resource { get; init; }
+
+    /// <summary>Handed out more than once, by turns: those who hold it must fit into it together.</summary>
+    public bool Shared { get; init; }
 }
 
 /// <summary>Where something runs.</summary>
 public sealed record Placement(NodeId Node, ImmutableArray<DeviceId> Devices)
 {
+    /// <summary>Of a replica that another scheduler has yet to place.</summary>
+    public static readonly Placement Pending = new(new NodeId(""), []);
+
     public bool Equals(Placement? other) => other is not null && Node == other.Node && Devices.SequenceEqual(other.Devices);
 
     public override int GetHashCode() => HashCode.Combine(Node, Devices.Length);
@@ -144,6 +156,9 @@ public sealed record InferenceReplica
 
     /// <summary>What the plan that started it reserved; charged while it loads.</summary>
     public required ReplicaNeeds Reserved { get; init; }
+
+    /// <summary>What it asked of the scheduler that placed it; null where the body places.</summary>
+    public SchedulerRequests? Requests { get; init; }
 
     /// <summary>Host memory in use now.</summary>
     public Signal<Bytes> HostMemory { get; init; }

@@ -69,8 +69,17 @@ public sealed record ModelSpec
     /// <summary>Release an idle replica after this long whatever the break-even says; null leaves it to break-even.</summary>
     public TimeSpan? IdleLimit { get; init; }
 
-    /// <summary>Ways to run it, at least one, in order of preference.</summary>
+    /// <summary>
+    /// Ways to run it, at least one, in order of preference. Where another scheduler chooses the node, they are the ways one and
+    /// the same replica would run on the device kinds it could land on.
+    /// </summary>
     public required ImmutableArray<VariantSpec> Variants { get; init; }
+
+    /// <summary>What a replica asks of the scheduler that places it; null where the body places.</summary>
+    public SchedulerRequests? Requests { get; init; }
+
+    /// <summary>False when its plan is only shown: then nothing of it is counted on to go for another model.</summary>
+    public bool Acts { get; init; } = true;
 }
 
 /// <summary>A latency objective on a share of requests, held time in the gateway included.</summary>

@@ -14,6 +14,8 @@ internal sealed class Eviction(
 {
     public sealed record Choice(NodeId Node, ImmutableArray<(InferenceReplica Replica, Reason Why)> Victims, double Loss);
 
+    private readonly ILookup<NodeId, InferenceReplica> _byNode = observed.Replicas.ToLookup(replica => replica.Placement.Node);
+
     private sealed record Candidate(InferenceReplica Replica, int Priority, double Loss, NodeLedger.Release Frees);
 
     /// <summary>The best choice over the nodes, or null and why not.</summary>
@@ -85,8 +87,8 @@ internal sealed class Eviction(
     {
         var chosen = mustGo.Select(replica => Consider(claimant, replica, withWeights: true)).OfType<Candidate>().ToList();
         if (chosen.Count < mustGo.Length) return null;
-        var candidates = observed.Replicas
-            .Where(replica => replica.Placement.Node == ledger.Node.Id && !going.Contains(replica.Id) && !mustGo.Contains(replica))
+        var candidates = _byNode[ledger.Node.Id]
+            .Where(replica => !going.Contains(replica.Id) && !mustGo.Contains(replica))
             .Select(replica => Consider(claimant, replica, withWeights: false)).OfType<Candidate>()
             .OrderBy(candidate => Math.Min(candidate.Priority, claimant.Model.Priority))
             .ThenBy(candidate => candidate.Loss).ThenBy(candidate => candidate.Replica.Id);
@@ -111,7 +113,7 @@ internal sealed class Eviction(
 
     private Candidate? Consider(ModelOutlook claimant, InferenceReplica replica, bool withWeights)
     {
-        if (!outlooks.TryGetValue(replica.Model, out var owner)) return null;
+        if (!outlooks.TryGetValue(replica.Model, out var owner) || !owner.Model.Acts) return null;
         var lower = owner.Model.Priority < claimant.Model.Priority;
         var frees = NodeLedger.Release.Of(replica, knowledge.Of(replica.Model));
 

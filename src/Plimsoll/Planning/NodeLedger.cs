@@ -17,10 +17,11 @@ internal sealed class NodeLedger
     private Bytes _hostBase;
     private Cores _coresBase;
 
-    public NodeLedger(NodeState node, FleetSnapshot observed, Knowledge knowledge, IEnumerable<InferenceReplica> replicas)
+    public NodeLedger(
+        NodeState node, FleetSnapshot observed, Knowledge knowledge, IEnumerable<InferenceReplica> replicas, IEnumerable<ForeignUse> foreign)
     {
         Node = node;
-        var foreign = observed.Foreign.Where(use => use.Node == node.Id).ToArray();
+        foreign = [.. foreign];
         HostUsable = Usable(node.HostMemory, node.HostMemoryBudget, foreign.Where(use => use.Device is null));
         _devices =
         [
@@ -40,9 +41,15 @@ internal sealed class NodeLedger
     /// <summary>What a replica takes, or gives back when it ends.</summary>
     public sealed record Release(Bytes Host, Bytes PerDevice, Cores Cores, ImmutableArray<DeviceId> Devices)
     {
+        /// <summary>What its scheduler counts; null where the body places.</summary>
+        public SchedulerRequests? Requests { get; init; }
+
         public static Release Of(InferenceReplica replica, ModelKnowledge known) => new(
             Weighing.HostCharge(replica, known), Weighing.DeviceCharge(replica), replica.Reserved.Cores,
-            replica.Placement.Devices);
+            replica.Placement.Devices)
+        {
+            Requests = replica.Requests,
+        };
     }
 
     public NodeState Node { get; }
@@ -53,6 +60,20 @@ internal sealed class NodeLedger
     /// <summary>Free before any stop of this plan, starts of this plan at their peaks.</summary>
     public Bytes HostFree =>
         (HostUsable ?? Bytes.Zero) - _hostBase - _starts.Aggregate(Bytes.Zero, (sum, start) => sum + start.Takes.Host);
+
+    /// <summary>Free of host memory before anything of this plan.</summary>
+    public Bytes HostFreeBefore => (HostUsable ?? Bytes.Zero) - _hostBase;
+
+    /// <summary>The least that is free on any device of a resource, before any stop of this plan and with its starts at their
+    /// peaks; null where there is none.</summary>
+    public Bytes? LeastDeviceFree(string? resource) => _devices.Where(entry => entry.Device.Resource == resource)
+        .Select(entry => (Bytes?)((entry.Usable ?? Bytes.Zero) - _deviceBase.GetValueOrDefault(entry.Device.Id)
+            - _starts.Where(start => start.Takes.Devices.Contains(entry.Device.Id))
+                .Aggregate(Bytes.Zero, (sum, start) => sum + start.Takes.PerDevice))).Min();
+
+    /// <summary>What its scheduler will count as left once all stops of this plan are done; null where the body places.</summary>
+    public SchedulerRoom? SchedulerAfter => _stops.Aggregate(
+        Node.Scheduler, (room, stop) => stop.Frees.Requests is { } gone ? room?.Without(gone) : room);
 
     /// <summary>The least that is free on the emptiest devices of a kind, so many of them, before any stop of this plan and
     /// with its starts at their peaks; null where there are fewer.</summary>
@@ -69,8 +90,11 @@ internal sealed class NodeLedger
     public void WillStop(StepId stop, Release frees) => _stops.Add((stop, frees));
 
     /// <summary>Finds room for a replica at the lowest level that is safe together with all starts so far.</summary>
+    /// <param name="needs">What it takes.</param>
+    /// <param name="kind">The kind of device; null for any.</param>
+    /// <param name="now">Without waiting for any stop.</param>
     /// <returns>The stops to wait for and the devices; null when it does not fit.</returns>
-    public (ImmutableArray<StepId> After, ImmutableArray<DeviceId> Devices)? TryReserve(ReplicaNeeds needs, string? kind)
+    public (ImmutableArray<StepId> After, ImmutableArray<DeviceId> Devices)? TryReserve(ReplicaNeeds needs, string? kind, bool now = false)
     {
         if (Node.Condition != NodeCondition.Ready || HostUsable is not { } usable) return null;
         var hostLeft = new Bytes[_stops.Count + 1];
@@ -82,7 +106,7 @@ internal sealed class NodeLedger
             coresLeft[level] = Node.Cores - used.Cores - needs.Cores;
         }
 
-        for (var level = 0; level <= _stops.Count; level++)
+        for (var level = 0; level <= (now ? 0 : _stops.Count); level++)
         {
             // A start of this level runs in all states of higher levels too.
             if (hostLeft.AsSpan(level).ContainsAnyInRange(new Bytes(long.MinValue), new Bytes(-1))) continue;

@@ -24,6 +24,7 @@ internal sealed class PlanDraft
     // The highest priority whose waiting requests found no room: nobody lower may buy what it was refused.
     private int? _unmetPriority;
     private readonly Eviction _eviction;
+    private readonly SchedulerChoice _scheduler;
 
     public PlanDraft(
         FleetSpec spec, FleetSnapshot observed, Knowledge knowledge,
@@ -34,8 +35,15 @@ internal sealed class PlanDraft
         _allocations = allocations.ToDictionary(allocation => allocation.Model);
         _replicas = observed.Replicas.ToLookup(replica => replica.Model);
         var byNode = observed.Replicas.ToLookup(replica => replica.Placement.Node);
+        var foreign = observed.Foreign.ToLookup(use => use.Node);
         foreach (var node in observed.Nodes)
-            _ledgers[node.Id] = new NodeLedger(node, observed, knowledge, byNode[node.Id]);
+            _ledgers[node.Id] = new NodeLedger(node, observed, knowledge, byNode[node.Id], foreign[node.Id]);
+        _scheduler = new SchedulerChoice(_ledgers, (model, variant) => Weighing.Needs(variant, knowledge.Of(model.Id)));
+        foreach (var waiting in observed.Replicas.Where(replica => replica.Placement == Placement.Pending))
+        {
+            if (_outlookOf.TryGetValue(waiting.Model, out var outlook)) _scheduler.Await(outlook.Model);
+        }
+
         _disks = new DiskDraft(spec, observed, knowledge, _outlookOf);
         _eviction = new Eviction(observed, knowledge, _outlookOf, _allocations);
     }
@@ -309,6 +317,7 @@ internal sealed class PlanDraft
     // Another scheduler chooses the node, so every node it could choose must have the room (design §1).
     private bool StartAnywhere(ModelOutlook outlook, ReplicaId replica, Reason why)
     {
+        if (outlook.Model.Requests is not null) return StartByRequests(outlook, replica, why);
         var ready = _ledgers.Values.Where(ledger => ledger.Node.Condition == NodeCondition.Ready
             && Admission.Fits(ledger.Node, outlook.Needs, outlook.Variant.DeviceKind)).ToArray();
         var after = new SortedSet<StepId>();
@@ -335,6 +344,31 @@ internal sealed class PlanDraft
         return true;
     }
 
+    private bool StartByRequests(ModelOutlook outlook, ReplicaId replica, Reason why)
+    {
+        var answer = _scheduler.Place(outlook);
+        if (answer is { After: null, Why.Rule: not Rule.HoldUnsafeNode })
+        {
+            var mayPay = _unmetPriority is not { } unmet || outlook.Model.Priority >= unmet;
+            if (_eviction.Choose(outlook, _scheduler.Eligible(outlook), _ => [], _going, mayPay, out var verdict) is { } choice)
+            {
+                foreach (var (victim, reason) in choice.Victims) LetGo(victim, reason);
+                answer = _scheduler.Place(outlook);
+            }
+            else if (verdict.Rule == Rule.HoldScarceEqual) answer = answer with { Why = verdict };
+        }
+
+        if (answer.After is not { } after)
+        {
+            _verdicts[outlook.Model.Id] = answer.Why!;
+            if (outlook.Held > 0) _unmetPriority ??= outlook.Model.Priority;
+            return false;
+        }
+
+        Emit(outlook with { Needs = answer.Needs }, replica, null, after, why);
+        return true;
+    }
+
     private void Emit(
         ModelOutlook outlook, ReplicaId replica, Placement? placement, ImmutableArray<StepId> after, Reason why)
     {
@@ -343,6 +377,7 @@ internal sealed class PlanDraft
         {
             Reason = why,
             After = [.. after.Order()],
+            Requests = placement is null ? outlook.Model.Requests : null,
         };
         _steps[start.Id] = start;
         _verdicts[outlook.Model.Id] = why;

@@ -30,13 +30,18 @@ public static class ReachableStates
         var starts = steps.OfType<Step.Start>().ToArray();
         if (starts.Length == 0) return null;
         var releases = Releases(observed, knowledge, steps);
+        var replicas = observed.Replicas.ToLookup(replica => replica.Placement.Node);
+        var foreign = observed.Foreign.ToLookup(use => use.Node);
         foreach (var node in observed.Nodes)
         {
             // Without a placement a scheduler chooses, and it never chooses a node that is too small when empty.
             var here = starts.Where(start => start.Placement is { } placement
-                ? placement.Node == node.Id : Admission.Fits(node, start.Needs, null)).ToArray();
+                ? placement.Node == node.Id : start.Requests is null && Admission.Fits(node, start.Needs, null)).ToArray();
+            var chosen = starts.Where(start => start is { Placement: null, Requests: not null }).ToArray();
+            if (here.Length + chosen.Length == 0) continue;
+            var use = NodeUse.Of(node, observed, knowledge, replicas[node.Id], foreign[node.Id]);
+            if (SchedulerStates.FindViolation(node, chosen, releases, use.HostLimit, use.HostUsed) is { } overfilled) return overfilled;
             if (here.Length == 0) continue;
-            var use = NodeUse.Of(node, observed, knowledge);
             foreach (var (what, limit, used, takes, frees) in use.Resources(releases))
             {
                 var worst = WorstCase(used, here, takes, frees);
@@ -137,13 +142,14 @@ public static class ReachableStates
 
     private sealed record NodeUse(NodeState Node, long HostLimit, long HostUsed, long CoresUsed, Dictionary<DeviceId, (long Limit, long Used)> Devices)
     {
-        public static NodeUse Of(NodeState node, FleetSnapshot observed, Knowledge knowledge)
+        public static NodeUse Of(
+            NodeState node, FleetSnapshot observed, Knowledge knowledge, IEnumerable<InferenceReplica> replicas, IEnumerable<ForeignUse> foreign)
         {
             var host = 0L;
             var cores = 0L;
             var devices = node.Devices.ToDictionary(
-                device => device.Id, device => (Limit: Limit(observed, node, device.Id, device.Memory, device.MemoryBudget), Used: 0L));
-            foreach (var replica in observed.Replicas.Where(replica => replica.Placement.Node == node.Id))
+                device => device.Id, device => (Limit: Limit(foreign, device.Id, device.Memory, device.MemoryBudget), Used: 0L));
+            foreach (var replica in replicas)
             {
                 var holds = NodeLedger.Release.Of(replica, knowledge.Of(replica.Model));
                 host += holds.Host.Value;
@@ -168,7 +174,7 @@ public static class ReachableStates
                 }
             }
 
-            return new NodeUse(node, Limit(observed, node, null, node.HostMemory, node.HostMemoryBudget), host, cores, devices);
+            return new NodeUse(node, Limit(foreign, null, node.HostMemory, node.HostMemoryBudget), host, cores, devices);
         }
 
         public IEnumerable<(string What, long Limit, long Used, Func<Step.Start, long> Takes, Func<StepId, long> Frees)> Resources(
@@ -186,16 +192,16 @@ public static class ReachableStates
                     step => Freed(step) is { } frees && frees.Devices.Contains(id) ? frees.PerDevice.Value : 0);
         }
 
-        private static long Limit(FleetSnapshot observed, NodeState node, DeviceId? device, Bytes memory, Bytes budget)
+        private static long Limit(IEnumerable<ForeignUse> foreign, DeviceId? device, Bytes memory, Bytes budget)
         {
-            var foreign = 0L;
-            foreach (var use in observed.Foreign.Where(use => use.Node == node.Id && use.Device == device))
+            var taken = 0L;
+            foreach (var use in foreign.Where(use => use.Device == device))
             {
                 if (!use.Memory.TryGetLast(out var bytes)) return 0;
-                foreign += bytes.Value;
+                taken += bytes.Value;
             }
 
-            return Math.Min(budget.Value, memory.Value - foreign);
+            return Math.Min(budget.Value, memory.Value - taken);
         }
     }
 }

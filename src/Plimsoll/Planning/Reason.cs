@@ -100,6 +100,8 @@ public enum Rule
     HoldScarce,
     HoldScarceEqual,
     HoldScarceDevice,
+    HoldUnsafeNode,
+    HoldUnplaced,
     HoldDisk,
     IdleAtZero,
     RefusedTooHeavy,
@@ -163,6 +165,10 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
             "needs {needed} of {devices} {devices|device|devices}, {free} is free there and nothing may go for it",
         [Rule.HoldScarceEqual] =
             "needs {needed}, {free} is free; {held} {held|request waits|requests wait}, {debt} request-seconds so far; a swap pays from {price} on",
+        [Rule.HoldUnsafeNode] =
+            "the scheduler could put it on {node}, where it does not fit: {why}; {would} would do",
+        [Rule.HoldUnplaced] =
+            "it asks the scheduler for {asked}, and no ready node has that much left",
         [Rule.HoldDisk] = "needs {needed} of disk, {free} is free and nothing may go for it",
         [Rule.IdleAtZero] = "no demand; the next request waits {load} for it to load",
         [Rule.RefusedTooHeavy] =

@@ -72,6 +72,9 @@ public abstract record Step
         ReplicaId Replica, ModelId Model, string Version, VariantId Variant, Placement? Placement,
         ReplicaNeeds Needs, TimeSpan ExpectedLoad) : Step
     {
+        /// <summary>What it asks of the scheduler that chooses its node; null where the plan does.</summary>
+        public SchedulerRequests? Requests { get; init; }
+
         [JsonIgnore]
         public override StepId Id => StepId.Of($"start/{Replica}");
 

@@ -1,0 +1,96 @@
+using System.Collections.Concurrent;
+using Plimsoll.Artifacts;
+
+namespace Plimsoll.Kubernetes.Body;
+
+/// <summary>What is known of a source's weight.</summary>
+/// <param name="Footprint">Null while nobody knows.</param>
+/// <param name="Shown">The source as it may be shown.</param>
+/// <param name="Problem">Why not, in a sentence; null while it is being read, and when it was.</param>
+public sealed record WeighedSource(Footprint? Footprint, string Shown, string? Problem);
+
+/// <summary>
+/// Weighs sources by their headers, in the background: a hub that hangs must not hold up the planning of others. What was
+/// read is kept; what failed is tried again, less and less often.
+/// </summary>
+public sealed class FootprintStore(SourceSettings settings, TimeProvider time) : IDisposable
+{
+    private const int AtOnce = 4;
+    private const int SourcesMax = 20_000;
+    private static readonly TimeSpan LongestRetry = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan ReadTimeMax = TimeSpan.FromMinutes(2);
+
+    private readonly ConcurrentDictionary<string, Entry> _entries = new(StringComparer.Ordinal);
+    private readonly SemaphoreSlim _turn = new(AtOnce);
+    private readonly CancellationTokenSource _ending = new();
+
+    /// <summary>Called when something became known.</summary>
+    public Action? Changed { get; set; }
+
+    /// <summary>What is known now; starts to read what is not.</summary>
+    public WeighedSource Find(string source)
+    {
+        var now = time.GetTimestamp();
+        if (_entries.TryGetValue(source, out var known) && (known.Result is { Problem: null } || known.Reading || now < known.NotBefore))
+            return known.Result;
+        if (known is null && _entries.Count >= SourcesMax)
+            return new WeighedSource(null, "", $"more than {SourcesMax} sources are named; fewer would do");
+        var entry = new Entry(known?.Result ?? new WeighedSource(null, "", null), Reading: true, known?.Failures ?? 0, 0);
+        _entries[source] = entry;
+        _ = Task.Run(() => ReadAsync(source, entry, _ending.Token));
+        return entry.Result;
+    }
+
+    public void Dispose()
+    {
+        _ending.Cancel();
+        _ending.Dispose();
+        _turn.Dispose();
+    }
+
+    private async Task ReadAsync(string source, Entry before, CancellationToken ending)
+    {
+        try
+        {
+            await _turn.WaitAsync(ending).ConfigureAwait(false);
+            try
+            {
+                using var limit = CancellationTokenSource.CreateLinkedTokenSource(ending);
+                limit.CancelAfter(ReadTimeMax);
+                _entries[source] = new Entry(Read(source, limit.Token), Reading: false, 0, 0);
+            }
+            finally
+            {
+                _turn.Release();
+            }
+        }
+        catch (Exception failed) when (failed is ArtifactException or OperationCanceledException && !ending.IsCancellationRequested)
+        {
+            var problem = failed is ArtifactException ? failed.Message : $"it could not be read in {Durations.Show(ReadTimeMax)}";
+            var failures = Math.Min(before.Failures + 1, 16);
+            var pause = TimeSpan.FromSeconds(5 * Math.Pow(2, failures - 1));
+            pause = pause < LongestRetry ? pause : LongestRetry;
+            _entries[source] = new Entry(
+                before.Result with { Problem = problem }, Reading: false, failures, time.GetTimestamp() + (long)(pause.TotalSeconds * time.TimestampFrequency));
+        }
+        catch (Exception ended) when (ended is OperationCanceledException or ObjectDisposedException)
+        {
+            return;
+        }
+
+        Changed?.Invoke();
+    }
+
+    // A ScaledModel comes from a stranger: nothing of this machine is read for it.
+    private WeighedSource Read(string source, CancellationToken cancellationToken)
+    {
+        if (!SourceAddress.IsAddress(source))
+            throw new ArtifactException("the source is a path of some machine, which the operator does not read; an address such as hf://org/name, or weights, would do.");
+        using var found = ArtifactSource.Open(SourceAddress.Parse(source), settings, time, cancellationToken);
+        if (found.LocalPath is not null && !source.StartsWith("hf:", StringComparison.OrdinalIgnoreCase))
+            throw new ArtifactException($"{found.Shown} lies on a volume, which the operator does not read; an address such as hf://org/name, or weights, would do.");
+        return new WeighedSource(ArtifactWeigher.Weigh(found).Footprint, found.Shown, null);
+    }
+
+    private sealed record Entry(WeighedSource Result, bool Reading, int Failures, long NotBefore);
+}

@@ -1,0 +1,293 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text.Json;
+using k8s.Models;
+using Plimsoll.Kubernetes.Cluster;
+using Plimsoll.Kubernetes.Resources;
+
+namespace Plimsoll.Kubernetes.Body;
+
+/// <summary>
+/// Turns ScaledModels into what the planner can plan with: the target found, its pods' arguments read, the artefact
+/// weighed, and what a replica takes on each kind of device that its pods could land on. What is missing is a finding, and
+/// its model is left as it is.
+/// </summary>
+public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprints)
+{
+    private const int ConcurrencyDefault = 8;
+
+    // By ScaledModel: what it was made of, and what it came to. Most of thousands do not change between two ticks.
+    private Dictionary<ObjectName, (object Key, ResolvedModel Model)> _known = [];
+    private readonly Dictionary<string, V1PodSpec> _specs = new(StringComparer.Ordinal);
+
+    /// <summary>Node groups by what the models' pods ask of nodes; of the last <see cref="Resolve"/>.</summary>
+    public NodeGroups Groups { get; private set; } = new([], new Dictionary<string, V1PodSpec>());
+
+    /// <summary>All ScaledModels, ordered by name.</summary>
+    public ImmutableArray<ResolvedModel> Resolve(FleetSettings fleet)
+    {
+        ArgumentNullException.ThrowIfNull(fleet);
+        var looked = cluster.ScaledModels.Items.Values.Select(Look).ToArray();
+        _specs.Clear();
+        foreach (var one in looked)
+        {
+            if (one.Pod is { } pod) _specs.TryAdd(one.SelectorKey!, pod);
+        }
+
+        Groups = new NodeGroups([.. cluster.Nodes.Items.Values], _specs);
+        var kinds = KindsByGroup();
+        var before = _known;
+        _known = new Dictionary<ObjectName, (object, ResolvedModel)>(looked.Length);
+        var models = ImmutableArray.CreateBuilder<ResolvedModel>(looked.Length);
+        foreach (var one in looked)
+        {
+            var kindsHere = one.SelectorKey is { } key ? Groups.GroupsFor(key).SelectMany(group => kinds.GetValueOrDefault(group, []))
+                .DistinctBy(kind => SnapshotBuilder.KindOf(kind)).OrderBy(kind => SnapshotBuilder.KindOf(kind), StringComparer.Ordinal).ToArray() : [];
+            var madeOf = (one.View.ResourceVersion, one.Workload?.ResourceVersion, one.Weighed,
+                string.Join(',', kindsHere.Select(kind => $"{kind.Resource}={SnapshotBuilder.KindOf(kind)}")),
+                one.SelectorKey is { } selector ? string.Join(',', Groups.GroupsFor(selector)) : "", fleet.Mode, one.Rivals);
+            var model = before.TryGetValue(one.View.Name, out var known) && known.Key.Equals(madeOf)
+                ? known.Model : Finish(one, kindsHere, fleet);
+            _known[one.View.Name] = (madeOf, model);
+            models.Add(model);
+        }
+
+        return models.ToImmutable();
+    }
+
+    private sealed record Looked(ScaledModelView View)
+    {
+        public ScaledModelSettings? Settings { get; init; }
+
+        public VariantSettings? Variant { get; init; }
+
+        public WorkloadView? Workload { get; init; }
+
+        public ScalableKind? Kind { get; init; }
+
+        public V1PodSpec? Pod { get; init; }
+
+        public string? SelectorKey { get; init; }
+
+        public ServedModel? Served { get; init; }
+
+        public WeighedSource? Weighed { get; init; }
+
+        public string Rivals { get; init; } = "";
+
+        public ImmutableArray<Finding> Findings { get; init; } = [];
+    }
+
+    private Looked Look(ScaledModelView view)
+    {
+        if (view.Model is not { } model) return new Looked(view) { Findings = [No(ConditionTypes.Ready, "Unreadable", view.Problem ?? "it cannot be read")] };
+        var problems = ScaledModelCheck.Of(model);
+        if (!problems.IsEmpty)
+            return new Looked(view) { Findings = [No(ConditionTypes.Ready, "Invalid", string.Join("; ", problems.Select(problem => $"{problem.Path}: {problem.Message}")))] };
+        var settings = ScaledModelSettings.Of(model);
+        var (variant, kind, workload) = Target(settings);
+        var looked = new Looked(view) { Settings = settings, Variant = variant, Kind = kind, Workload = workload };
+        if (kind is null)
+            return looked with { Findings = [No(ConditionTypes.TargetFound, "UnknownKind", $"the server has no kind {variant.Target.Kind} that is scaled here; Deployment, StatefulSet or LeaderWorkerSet would do")] };
+        if (workload is null)
+            return looked with { Findings = [No(ConditionTypes.TargetFound, "NotFound", $"{variant.Target.Kind} {variant.Target.Name} is not there; it is planned for once it is")] };
+        var found = ImmutableArray.Create(new Finding(ConditionTypes.TargetFound, true, "Found", $"{workload.Kind} {workload.Name.Name}"));
+        if (settings.Variants.Length > 1)
+            found = found.Add(new Finding(ConditionTypes.Fits, null, "FirstVariantOnly", $"of {settings.Variants.Length} variants only {variant.Name} is planned; the others stay as they are"));
+        if (workload.PodSpec is not { } pod)
+            return looked with { Findings = found.Add(No(ConditionTypes.Weighed, "NoPodSpec", $"{workload.Kind} {workload.Name.Name} has no pod spec to read")) };
+        var served = ServedModel.Of(pod);
+        looked = looked with { Pod = pod, SelectorKey = NodeGroups.KeyOf(pod), Served = served, Findings = found };
+        if (workload.PodsPerReplica > 1)
+            return looked with { Findings = found.Add(No(ConditionTypes.Ready, "SeveralPods", $"a replica is {workload.PodsPerReplica} pods; replicas over several nodes are not planned yet and stay as they are")) };
+        var rivals = cluster.Scalers.Where(scaler => scaler.Name.Namespace == view.Name.Namespace
+            && scaler.TargetKind == workload.Kind && scaler.TargetName == workload.Name.Name).ToArray();
+        var conflict = Ownership.Conflict(settings, workload, rivals);
+        if (conflict is not null) looked = looked with { Rivals = conflict, Findings = looked.Findings.Add(new Finding(ConditionTypes.Conflict, true, "OtherScaler", conflict)) };
+        return looked with { Weighed = Weigh(settings, served) };
+    }
+
+    private (VariantSettings Variant, ScalableKind? Kind, WorkloadView? Workload) Target(ScaledModelSettings settings)
+    {
+        foreach (var variant in settings.Variants)
+        {
+            var (kind, name) = Scaled(variant.Target.Kind, new ObjectName(settings.Name.Namespace, variant.Target.Name));
+            if (kind is not null && cluster.Workload(kind.Kind, name) is { } workload) return (variant, kind, workload);
+        }
+
+        return (settings.Variants[0], cluster.KindOf(settings.Variants[0].Target.Kind), null);
+    }
+
+    // Under autoscalerClass external, what is scaled of an InferenceService is the Deployment of its predictor.
+    private (ScalableKind? Kind, ObjectName Name) Scaled(string kind, ObjectName name) => kind == TargetKinds.InferenceService
+        ? (cluster.KindOf(TargetKinds.Deployment), name with { Name = name.Name + "-predictor" }) : (cluster.KindOf(kind), name);
+
+    private WeighedSource? Weigh(ScaledModelSettings settings, ServedModel served)
+    {
+        if (settings.Weights is { } weights && settings.Source is null && served.Source is null)
+            return new WeighedSource(Declared(weights, "weights"), $"{weights} as stated", null);
+        if ((settings.Source ?? served.Source) is not { } source) return null;
+        var weighed = footprints.Find(source);
+        return weighed.Footprint is null && settings.Weights is { } stated ? weighed with { Footprint = Declared(stated, source) } : weighed;
+    }
+
+    private static Footprint Declared(Bytes weights, string what) => new()
+    {
+        Format = ArtifactFormat.Unknown,
+        Source = FootprintSource.Declared,
+        Digest = string.Create(CultureInfo.InvariantCulture, $"declared:{weights.Value}:{what}"),
+        OnDisk = weights,
+        Weights = weights,
+    };
+
+    private ResolvedModel Finish(Looked looked, DeviceGroup[] kinds, FleetSettings fleet)
+    {
+        var model = new ResolvedModel
+        {
+            View = looked.View,
+            Settings = looked.Settings,
+            Workload = looked.Workload,
+            ScalePath = looked is { Kind: { } kind, Workload: { } workload } ? kind.PathOf(workload.Name) + "/scale" : null,
+            Pod = looked.Pod,
+            Served = looked.Served,
+            Weighed = looked.Weighed,
+            Mode = looked.Settings is { } settings ? fleet.Cap(settings.Mode) : FleetMode.Observe,
+            Findings = looked.Findings,
+        };
+        if (looked.Pod is null || looked.Findings.Any(finding => finding is { Type: ConditionTypes.Ready, Holds: false })) return model;
+        if (looked.Weighed is not { } weighed)
+            return model with { Findings = model.Findings.Add(No(ConditionTypes.Weighed, "NoSource", (looked.Served?.Missing ?? "its pods do not say which model they serve") + "; spec.source would do")) };
+        if (weighed.Footprint is not { } footprint)
+            return model with { Findings = model.Findings.Add(weighed.Problem is { } why ? No(ConditionTypes.Weighed, "Unreadable", why) : new Finding(ConditionTypes.Weighed, null, "Reading", "its header is being read")) };
+        model = model with { Findings = model.Findings.Add(new Finding(ConditionTypes.Weighed, true, "Weighed", $"{footprint.Weights} of weights, from {(footprint.Source == FootprintSource.Declared ? "what was stated" : "its header")}")) };
+        return Plan(model, looked, footprint, kinds);
+    }
+
+    private ResolvedModel Plan(ResolvedModel model, Looked looked, Footprint footprint, DeviceGroup[] kinds)
+    {
+        var (settings, served) = (looked.Settings!, looked.Served!);
+        using var json = JsonDocument.Parse(looked.Workload!.PodSpecJson);
+        var pod = PodRequests.Of(json.RootElement);
+        var device = pod.Extended.FirstOrDefault(one => kinds.Any(kind => kind.Resource == one.Resource)) ?? pod.Extended.FirstOrDefault();
+        var variants = ImmutableArray.CreateBuilder<VariantSpec>();
+        var misfits = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
+        var engine = settings.Server ?? served.Engine ?? "unknown";
+        var concurrency = settings.Concurrency ?? looked.Variant!.Concurrency ?? served.MaxNumSeqs ?? ConcurrencyDefault;
+        if (device is null)
+            variants.Add(Variant("cpu", engine, null, EngineProfile.Named(engine).Needs(footprint, 0, pod.Cores, cached: false), concurrency, 1, 1));
+        else
+        {
+            foreach (var kind in kinds.Where(kind => kind.Resource == device.Resource))
+            {
+                var name = SnapshotBuilder.KindOf(kind);
+                var (needs, why) = OnDevice(footprint, kind, settings, served, engine, (int)Math.Min(device.Count, 1024), pod.Cores, concurrency);
+                if (needs is null) misfits[name] = why!;
+                else variants.Add(Variant(name, engine, name, needs, concurrency, served.TensorParallel, served.PipelineParallel));
+            }
+        }
+
+        model = model with { Misfits = misfits.ToImmutable() };
+        if (variants.Count == 0)
+        {
+            var why = misfits.Count > 0 ? string.Join("; ", misfits.Select(one => one.Value))
+                : device is null ? "" : $"no node that its pods may go to has {device.Resource} of a kind that is known";
+            return model with { Findings = model.Findings.Add(No(ConditionTypes.Fits, misfits.Count > 0 ? "DoesNotFit" : "NoSuchDevice", why)) };
+        }
+
+        var floor = settings.Gateway ? 0 : 1;
+        return model with
+        {
+            Findings = model.Findings.Add(new Finding(ConditionTypes.Fits, true, "Fits", string.Join("; ", variants.Select(Fitting)))),
+            Spec = new ModelSpec
+            {
+                Id = model.Id,
+                Version = Short(footprint.Digest),
+                Source = looked.Weighed!.Shown,
+                Footprint = footprint,
+                Slo = settings.SloFor(footprint),
+                Priority = settings.Priority,
+                MinReplicas = Math.Max(floor, settings.MinReplicas ?? 0),
+                MaxReplicas = Math.Max(settings.MaxReplicas, Math.Max(floor, settings.MinReplicas ?? 0)),
+                IdleLimit = settings.IdleLimit,
+                Variants = variants.ToImmutable(),
+                Acts = model.Acts || model.Mode == FleetMode.Act && settings.Actuation == Actuation.Metric,
+                Requests = new SchedulerRequests
+                {
+                    Memory = pod.Memory,
+                    Cores = pod.Cores,
+                    EphemeralStorage = pod.EphemeralStorage,
+                    Resource = device?.Resource,
+                    Devices = (int)Math.Min(device?.Count ?? 0, 1024),
+                    Pools = Groups.GroupsFor(looked.SelectorKey!),
+                },
+            },
+        };
+    }
+
+    private static VariantSpec Variant(
+        string name, string engine, string? kind, ReplicaNeeds needs, int concurrency, int tensor, int pipeline) => new()
+        {
+            Id = VariantId.Of(name),
+            Engine = engine,
+            DeviceKind = kind,
+            TensorParallel = Math.Max(1, tensor),
+            PipelineParallel = Math.Max(1, pipeline),
+            Needs = needs,
+            Concurrency = concurrency,
+        };
+
+    // By the engine's own memory rules where they are known; else by its prior.
+    private static (ReplicaNeeds? Needs, string? Why) OnDevice(
+        Footprint footprint, DeviceGroup kind, ScaledModelSettings settings, ServedModel served, string engine, int devices, Cores cores, int concurrency)
+    {
+        var share = kind.Sharing == DeviceSharing.Mps ? 1.0 / kind.ReplicasPerDevice : 1;
+        if (footprint.Shape is not null && ServingEngine.TryParse(engine, out var rules))
+        {
+            var variant = new ServingVariant
+            {
+                Device = kind.Accelerator,
+                Engine = rules,
+                TensorParallel = served.TensorParallel > 0 && served.PipelineParallel > 0 ? served.TensorParallel : devices,
+                PipelineParallel = Math.Max(1, served.PipelineParallel),
+                Context = settings.Context ?? served.MaxModelLen ?? 0,
+                MemoryFraction = served.GpuMemoryUtilization,
+                MaxSequences = served.MaxNumSeqs,
+                MemoryShare = share,
+            };
+            if (variant.Devices != devices)
+                return (null, $"its arguments split it over {variant.Devices} devices and the pod asks for {devices}; the same number would do");
+            var (needs, fit) = ServingNeeds.Of(footprint, variant, cores, cached: false, DeviceCatalogue.BuiltIn.Accelerators);
+            return fit.Fits ? (needs, null) : (null, $"{devices} × {SnapshotBuilder.KindOf(kind)} with {rules.Name}: {fit.Reason}");
+        }
+
+        var prior = EngineProfile.Named(engine).Needs(footprint, devices, cores, cached: false);
+        return prior.PerDevice!.Highest <= kind.MemoryPerReplica ? (prior, null)
+            : (null, $"{prior.PerDevice.Highest} per device against {kind.MemoryPerReplica} of {SnapshotBuilder.KindOf(kind)}");
+    }
+
+    private static string Fitting(VariantSpec variant) => variant.Needs.PerDevice is { } each
+        ? $"{each.Highest} of each of {variant.Needs.Devices} {variant.DeviceKind} and {variant.Needs.Host.Highest} of memory"
+        : $"{variant.Needs.Host.Highest} of memory";
+
+    private Dictionary<string, List<DeviceGroup>> KindsByGroup()
+    {
+        var kinds = new Dictionary<string, List<DeviceGroup>>(StringComparer.Ordinal);
+        var seen = new HashSet<(string, string, string)>();
+        foreach (var node in cluster.Nodes.Items.Values)
+        {
+            var group = Groups.GroupOf(node.Name);
+            foreach (var devices in node.Devices.Groups)
+            {
+                if (!seen.Add((group, devices.Resource, SnapshotBuilder.KindOf(devices)))) continue;
+                if (!kinds.TryGetValue(group, out var list)) kinds[group] = list = [];
+                list.Add(devices);
+            }
+        }
+
+        return kinds;
+    }
+
+    private static string Short(string digest) => digest[(digest.LastIndexOf(':') + 1)..] is { Length: > 12 } hex ? hex[..12] : digest;
+
+    private static Finding No(string type, string reason, string message) => new(type, false, reason, message);
+}

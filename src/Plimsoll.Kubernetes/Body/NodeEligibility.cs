@@ -1,0 +1,102 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using k8s.Models;
+using Plimsoll.Kubernetes.Cluster;
+
+namespace Plimsoll.Kubernetes.Body;
+
+/// <summary>
+/// The scheduler's filters that a pod's spec sets on nodes: node selector, required node affinity, tolerations. What pods
+/// ask of one another (affinity between pods, topology spread) only narrows this, and is left out.
+/// </summary>
+public static class NodeEligibility
+{
+    /// <summary>Whether the scheduler may put a pod of this spec on the node, were there room.</summary>
+    public static bool Allows(V1PodSpec pod, NodeView node)
+    {
+        ArgumentNullException.ThrowIfNull(pod);
+        ArgumentNullException.ThrowIfNull(node);
+        if (pod.NodeName is { Length: > 0 } fixedNode && fixedNode != node.Name) return false;
+        if (pod.NodeSelector?.Any(want => node.Labels.GetValueOrDefault(want.Key) != want.Value) == true) return false;
+        var terms = pod.Affinity?.NodeAffinity?.RequiredDuringSchedulingIgnoredDuringExecution?.NodeSelectorTerms;
+        if (terms is not null && !terms.Any(term => Matches(term, node))) return false;
+        return node.Taints.All(taint => pod.Tolerations?.Any(toleration => Tolerates(toleration, taint)) == true);
+    }
+
+    // A term without any expression matches nothing.
+    private static bool Matches(V1NodeSelectorTerm term, NodeView node)
+    {
+        var (labels, fields) = (term.MatchExpressions ?? [], term.MatchFields ?? []);
+        return labels.Count + fields.Count > 0
+            && labels.All(one => Matches(one, node.Labels.GetValueOrDefault(one.Key)))
+            && fields.All(one => one.Key == "metadata.name" && Matches(one, node.Name));
+    }
+
+    private static bool Matches(V1NodeSelectorRequirement want, string? value) => want.OperatorProperty switch
+    {
+        "In" => value is not null && want.Values?.Contains(value) == true,
+        "NotIn" => value is null || want.Values?.Contains(value) != true,
+        "Exists" => value is not null,
+        "DoesNotExist" => value is null,
+        "Gt" => Compare(value, want) is > 0,
+        "Lt" => Compare(value, want) is < 0,
+        _ => false,
+    };
+
+    private static int? Compare(string? value, V1NodeSelectorRequirement want) =>
+        long.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var have)
+        && long.TryParse(want.Values?.FirstOrDefault(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var bound)
+            ? have.CompareTo(bound) : null;
+
+    private static bool Tolerates(V1Toleration toleration, Taint taint) =>
+        (string.IsNullOrEmpty(toleration.Effect) || toleration.Effect == taint.Effect)
+        && (string.IsNullOrEmpty(toleration.Key) ? toleration.OperatorProperty == "Exists" : toleration.Key == taint.Key)
+        && (toleration.OperatorProperty == "Exists" || (toleration.Value ?? "") == taint.Value);
+}
+
+/// <summary>
+/// Nodes grouped by which pod specs may go to them: few groups however many nodes, each with a name that models' requests
+/// refer to (<see cref="SchedulerRequests.Pools"/>).
+/// </summary>
+public sealed class NodeGroups
+{
+    private readonly Dictionary<string, string> _groupOf = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, ImmutableArray<string>> _groupsFor = new(StringComparer.Ordinal);
+
+    /// <param name="nodes">All nodes.</param>
+    /// <param name="specs">One spec for each key; specs that ask the same of nodes share a key.</param>
+    public NodeGroups(IReadOnlyCollection<NodeView> nodes, IReadOnlyDictionary<string, V1PodSpec> specs)
+    {
+        ArgumentNullException.ThrowIfNull(nodes);
+        var keys = specs.Keys.Order(StringComparer.Ordinal).ToArray();
+        var members = keys.ToDictionary(key => key, _ => new SortedSet<string>(StringComparer.Ordinal), StringComparer.Ordinal);
+        foreach (var node in nodes)
+        {
+            var allowed = keys.Where(key => NodeEligibility.Allows(specs[key], node)).ToArray();
+            var group = allowed.Length == keys.Length ? "every" : string.Join('|', allowed.Select(key => Array.IndexOf(keys, key)));
+            _groupOf[node.Name] = group;
+            foreach (var key in allowed) members[key].Add(group);
+        }
+
+        // A spec that may go nowhere must not read as one that may go everywhere.
+        foreach (var (key, groups) in members) _groupsFor[key] = groups.Count > 0 ? [.. groups] : ["nowhere"];
+    }
+
+    public string GroupOf(string node) => _groupOf.GetValueOrDefault(node, "");
+
+    public ImmutableArray<string> GroupsFor(string key) => _groupsFor.GetValueOrDefault(key, ["nowhere"]);
+
+    /// <summary>A key that is equal for specs that ask the same of nodes.</summary>
+    public static string KeyOf(V1PodSpec pod)
+    {
+        ArgumentNullException.ThrowIfNull(pod);
+        return k8s.KubernetesJson.Serialize(new V1PodSpec
+        {
+            Containers = [],
+            NodeName = pod.NodeName,
+            NodeSelector = pod.NodeSelector,
+            Affinity = pod.Affinity?.NodeAffinity is { } node ? new V1Affinity { NodeAffinity = node } : null,
+            Tolerations = pod.Tolerations,
+        });
+    }
+}

@@ -1,0 +1,71 @@
+using System.Collections.Immutable;
+using Plimsoll.Kubernetes.Cluster;
+
+namespace Plimsoll.Kubernetes.Body;
+
+/// <summary>What ended between two looks at the pods: loads, crashes, pods that are gone.</summary>
+internal sealed class PodHistory
+{
+    private sealed record Seen(ModelId Model, ReplicaId Replica, bool Ready, int Restarts, bool Ending, ReplicaState State);
+
+    private readonly List<Outcome> _failures = [];
+    private Dictionary<string, Seen> _seen = new(StringComparer.Ordinal);
+    private IReadOnlyDictionary<ModelId, int> _live = new Dictionary<ModelId, int>();
+    private HashSet<ReplicaId> _ending = [];
+    private bool _first = true;
+
+    /// <summary>Whether the replica's pod was told to end already.</summary>
+    public bool IsEnding(ReplicaId replica) => _ending.Contains(replica);
+
+    public int Live(ModelId model) => _live.GetValueOrDefault(model);
+
+    /// <summary>Tells the next look that something could not be done.</summary>
+    public void Failed(StepId step, ModelId model, string why, DateTimeOffset at) =>
+        _failures.Add(new Outcome.StepFailed { Step = step, Model = model, Why = why, At = at });
+
+    /// <summary>What ended since the call before; nothing at the first, as pods are taken over as they are.</summary>
+    public ImmutableArray<Outcome> Advance(IEnumerable<PodView> pods, SnapshotBuilder built, DateTimeOffset at)
+    {
+        var outcomes = new List<Outcome>(_failures);
+        _failures.Clear();
+        var now = new Dictionary<string, Seen>(StringComparer.Ordinal);
+        var ending = new HashSet<ReplicaId>();
+        foreach (var pod in pods)
+        {
+            if (built.OwnerOf(pod) is not { Spec: { } spec } owner || pod.WorkerIndex > 0) continue;
+            var id = SnapshotBuilder.IdOf(pod);
+            var state = pod.DeletedAt is not null ? ReplicaState.Stopping : pod.Ready ? ReplicaState.Ready : ReplicaState.Loading;
+            var before = _seen.GetValueOrDefault(pod.Uid);
+            if (pod.DeletedAt is not null) ending.Add(id);
+            if (!pod.IsOver) now[pod.Uid] = new Seen(owner.Id, id, pod.Ready || before is { Ready: true }, pod.Restarts, pod.DeletedAt is not null, state);
+            if (_first) continue;
+            if (pod.Ready && before is not { Ready: true } && pod is { ReadyChangedAt: { } ready, ScheduledAt: { } scheduled, Restarts: 0 } && ready >= scheduled)
+            {
+                outcomes.Add(new Outcome.Loaded
+                {
+                    At = at, Replica = id, Model = owner.Id, Version = spec.Version, Size = spec.Footprint.Weights, Took = ready - scheduled,
+                    Variant = spec.Variants[0].Id,
+                });
+            }
+
+            if (before is not null && pod.Restarts > before.Restarts || pod.IsOver && before is not null)
+            {
+                outcomes.Add(new Outcome.Exited
+                {
+                    At = at, Replica = id, Model = owner.Id, Was = before!.State, Asked = false,
+                    Why = $"pod {pod.Name.Name}: {pod.Trouble ?? (pod.IsOver ? pod.Phase : "its container ended")}",
+                });
+            }
+        }
+
+        foreach (var (uid, gone) in _seen)
+        {
+            if (now.ContainsKey(uid) || outcomes.Any(outcome => outcome is Outcome.Exited exited && exited.Replica == gone.Replica)) continue;
+            // Whoever deleted it (a scale-down, an eviction, a person): it did not crash.
+            outcomes.Add(new Outcome.Exited { At = at, Replica = gone.Replica, Model = gone.Model, Was = gone.State, Asked = true, Why = "its pod was deleted" });
+        }
+
+        (_seen, _ending, _live, _first) = (now, ending, built.Live, false);
+        return [.. outcomes];
+    }
+}

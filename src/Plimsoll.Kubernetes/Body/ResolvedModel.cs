@@ -1,0 +1,50 @@
+using System.Collections.Immutable;
+using k8s.Models;
+using Plimsoll.Kubernetes.Cluster;
+using Plimsoll.Kubernetes.Resources;
+
+namespace Plimsoll.Kubernetes.Body;
+
+/// <summary>One of a ScaledModel's conditions, before anybody compares it with the last one.</summary>
+/// <param name="Type">One of <see cref="ConditionTypes"/>.</param>
+/// <param name="Holds">True, False, or null for Unknown.</param>
+/// <param name="Reason">A word in camel case.</param>
+/// <param name="Message">A sentence for a person.</param>
+public sealed record Finding(string Type, bool? Holds, string Reason, string Message);
+
+/// <summary>What a ScaledModel comes to once its target, its artefact and the nodes were looked at.</summary>
+public sealed record ResolvedModel
+{
+    public required ScaledModelView View { get; init; }
+
+    public ModelId Id => View.Name.ModelId;
+
+    public ScaledModelSettings? Settings { get; init; }
+
+    /// <summary>What is scaled; null when it is not there.</summary>
+    public WorkloadView? Workload { get; init; }
+
+    /// <summary>The path of its scale subresource.</summary>
+    public string? ScalePath { get; init; }
+
+    public V1PodSpec? Pod { get; init; }
+
+    public ServedModel? Served { get; init; }
+
+    public WeighedSource? Weighed { get; init; }
+
+    /// <summary>For the planner; null when there is not enough to plan with, and then nothing is done.</summary>
+    public ModelSpec? Spec { get; init; }
+
+    /// <summary>The model's own, or the Fleet's where that is less.</summary>
+    public FleetMode Mode { get; init; }
+
+    public ImmutableArray<Finding> Findings { get; init; } = [];
+
+    /// <summary>By device kind, why it does not fit there.</summary>
+    public ImmutableSortedDictionary<string, string> Misfits { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+
+    /// <summary>Whether we write its replicas.</summary>
+    public bool Acts => Mode == FleetMode.Act && Spec is not null && Settings is { Actuation: Actuation.Scale }
+        && !Findings.Any(finding => finding is { Type: ConditionTypes.Conflict, Holds: true });
+}

@@ -1,0 +1,278 @@
+using System.Collections.Immutable;
+using Plimsoll.Kubernetes.Cluster;
+using Plimsoll.Kubernetes.Metrics;
+
+namespace Plimsoll.Kubernetes.Body;
+
+/// <summary>A replica that was asked for and has no pod yet, and since when.</summary>
+internal sealed record Promised(int Count, DateTimeOffset Since);
+
+/// <summary>
+/// Turns the cluster's objects into the planner's snapshot. All pods count, ours and others'; where Kubernetes does not
+/// say which device a pod has, its devices are those that pods before it left over, which is the same to the planner.
+/// </summary>
+internal sealed class SnapshotBuilder
+{
+    private readonly DateTimeOffset _at;
+    private readonly NodeGroups _groups;
+    private readonly Dictionary<string, ResolvedModel> _byWorkload;
+    private readonly Dictionary<ModelId, ResolvedModel> _byId;
+    private readonly Dictionary<string, PodLoad> _loads;
+    private readonly ImmutableArray<NodeState>.Builder _nodes = ImmutableArray.CreateBuilder<NodeState>();
+    private readonly List<InferenceReplica> _replicas = [];
+    private readonly List<ForeignUse> _foreign = [];
+    private readonly List<WorkInFlight> _flying = [];
+    private readonly Dictionary<ModelId, int> _live = [];
+
+    public SnapshotBuilder(
+        DateTimeOffset at, NodeGroups groups, IEnumerable<ResolvedModel> models, IEnumerable<KeyValuePair<string, PodLoad>> loads)
+    {
+        (_at, _groups) = (at, groups);
+        _byWorkload = models.Where(model => model is { Workload: not null, Spec: not null })
+            .GroupBy(model => KeyOf(model.Workload!)).ToDictionary(group => group.Key, group => group.First(), StringComparer.Ordinal);
+        _byId = _byWorkload.Values.ToDictionary(model => model.Id);
+        _loads = new Dictionary<string, PodLoad>(loads, StringComparer.Ordinal);
+    }
+
+    /// <summary>Replicas there are of each model, those that end not counted.</summary>
+    public IReadOnlyDictionary<ModelId, int> Live => _live;
+
+    public static string KeyOf(WorkloadView workload) => $"{workload.Name.Namespace}/{workload.Kind}/{workload.Name.Name}";
+
+    public ResolvedModel? OwnerOf(PodView pod) =>
+        pod.Workload is { } workload ? _byWorkload.GetValueOrDefault($"{pod.Name.Namespace}/{workload}") : null;
+
+    /// <summary>The snapshot, but for traffic and outcomes.</summary>
+    public FleetSnapshot Build(
+        IEnumerable<NodeView> nodes, IReadOnlyCollection<PodView> pods, IReadOnlyDictionary<ModelId, Promised> promised, Capabilities can)
+    {
+        var bound = pods.Where(pod => pod is { Node: not null, IsOver: false }).ToLookup(pod => pod.Node!, StringComparer.Ordinal);
+        foreach (var node in nodes) Add(node, [.. bound[node.Name].OrderBy(pod => pod.ScheduledAt ?? pod.CreatedAt).ThenBy(pod => pod.Name)]);
+        foreach (var pod in pods.Where(pod => pod is { Node: null, IsOver: false, DeletedAt: null }))
+        {
+            if (OwnerOf(pod) is { } owner) Add(pod, owner, Placement.Pending, null);
+        }
+
+        foreach (var (model, missing) in promised)
+        {
+            if (!_byId.TryGetValue(model, out var owner)) continue;
+            for (var i = 0; i < missing.Count; i++) Promise(owner, missing.Since, i);
+        }
+
+        return new FleetSnapshot
+        {
+            At = _at,
+            Can = can,
+            Nodes = _nodes.ToImmutable(),
+            Replicas = [.. _replicas.OrderBy(replica => replica.Id)],
+            Foreign = [.. _foreign],
+            InFlight = [.. _flying.OrderBy(work => work.Step)],
+        };
+    }
+
+    private void Add(NodeView node, PodView[] pods)
+    {
+        var id = new NodeId(node.Name);
+        var room = new Room(node);
+        var devices = new Devices(node);
+        var foreign = Bytes.Zero;
+        var others = 0;
+        foreach (var pod in pods)
+        {
+            room.Take(pod.Requests);
+            if (OwnerOf(pod) is { } owner)
+            {
+                Add(pod, owner, new Placement(id, devices.Take(pod.Requests)), devices.KindOf(pod.Requests));
+                continue;
+            }
+
+            foreign += pod.Requests.Memory;
+            others++;
+            foreach (var device in devices.TakeForeign(pod.Requests))
+                _foreign.Add(new ForeignUse { Node = id, Device = device.Id, Memory = Signal.Known(device.Memory, _at), What = pod.Name.ToString() });
+        }
+
+        if (others > 0) _foreign.Add(new ForeignUse { Node = id, Memory = Signal.Known(foreign, _at), What = $"{others} other pods" });
+        _nodes.Add(new NodeState
+        {
+            Id = id,
+            Pool = _groups.GroupOf(node.Name),
+            Condition = node is { Ready: true, Unschedulable: false } ? NodeCondition.Ready
+                : node.Ready ? NodeCondition.Draining : NodeCondition.Unreachable,
+            HostMemory = node.Memory,
+            HostMemoryBudget = node.Memory,
+            Cores = node.Cores,
+            Devices = devices.States,
+            Scheduler = room.Left,
+        });
+    }
+
+    private void Add(PodView pod, ResolvedModel owner, Placement placement, string? kind)
+    {
+        // The others of a group are its leader's.
+        if (pod.WorkerIndex > 0) return;
+        var spec = owner.Spec!;
+        var variant = spec.Variants.FirstOrDefault(one => kind is null || one.DeviceKind == kind) ?? spec.Variants[0];
+        var load = _loads.GetValueOrDefault(pod.Uid);
+        var started = pod.ScheduledAt ?? pod.CreatedAt;
+        var state = pod.DeletedAt is not null ? ReplicaState.Stopping
+            : !pod.Ready ? ReplicaState.Loading
+            : load is { Asleep: true } ? ReplicaState.Asleep : ReplicaState.Ready;
+        // A container that starts over loads anew.
+        if (state == ReplicaState.Loading && pod is { Restarts: > 0, ReadyChangedAt: { } changed } && changed > started) started = changed;
+        var id = IdOf(pod);
+        _replicas.Add(new InferenceReplica
+        {
+            Id = id,
+            Model = owner.Id,
+            Version = spec.Version,
+            Variant = variant.Id,
+            Placement = placement,
+            State = state,
+            StateSince = state is ReplicaState.Ready or ReplicaState.Asleep ? pod.ReadyChangedAt ?? started : pod.DeletedAt ?? started,
+            StartedAt = started,
+            Reserved = variant.Needs,
+            Requests = spec.Requests,
+            HostMemory = Signal.Missing<Bytes>("Kubernetes does not tell"),
+            DeviceMemory = Signal.Missing<Bytes>("Kubernetes does not tell"),
+            Outstanding = load is not null && load.Outstanding.TryGetLast(out var outstanding) ? outstanding : 0,
+            Concurrency = load?.Concurrency ?? variant.Concurrency,
+        });
+        if (state == ReplicaState.Loading) Fly(owner, id, started, placement);
+        if (state != ReplicaState.Stopping) _live[owner.Id] = _live.GetValueOrDefault(owner.Id) + 1;
+    }
+
+    /// <summary>Never used twice: a StatefulSet gives a new pod the old one's name.</summary>
+    public static ReplicaId IdOf(PodView pod) =>
+        new($"{pod.Name}@{pod.Uid[..Math.Min(8, pod.Uid.Length)]}");
+
+    /// <summary>The pod of a replica; null of one that has none yet.</summary>
+    public static ObjectName? PodOf(ReplicaId replica) =>
+        replica.Value.Split('@') is [var name, not ['n', 'e', 'w', ..]] ? ObjectName.Parse(name) : null;
+
+    private void Promise(ResolvedModel owner, DateTimeOffset since, int index)
+    {
+        var spec = owner.Spec!;
+        var id = new ReplicaId($"{owner.Id}@new{index}");
+        _replicas.Add(new InferenceReplica
+        {
+            Id = id,
+            Model = owner.Id,
+            Version = spec.Version,
+            Variant = spec.Variants[0].Id,
+            Placement = Placement.Pending,
+            State = ReplicaState.Loading,
+            StateSince = since,
+            StartedAt = since,
+            Reserved = spec.Variants[0].Needs,
+            Requests = spec.Requests,
+            HostMemory = Signal.Missing<Bytes>("it has no pod yet"),
+            DeviceMemory = Signal.Missing<Bytes>("it has no pod yet"),
+        });
+        Fly(owner, id, since, Placement.Pending);
+        _live[owner.Id] = _live.GetValueOrDefault(owner.Id) + 1;
+    }
+
+    // Kubernetes gives a Deployment ten minutes to make progress; images and nodes may take them, and nothing is called
+    // overdue before that.
+    private void Fly(ResolvedModel owner, ReplicaId id, DateTimeOffset started, Placement placement) => _flying.Add(new WorkInFlight
+    {
+        Step = StepId.Of($"start/{id}"),
+        Kind = WorkKind.Loading,
+        StartedAt = started,
+        ExpectedEnd = started + owner.Workload!.ProgressDeadline / 3,
+        Model = owner.Id,
+        Replica = id,
+        Node = placement == Placement.Pending ? null : placement.Node,
+    });
+
+    /// <summary>What the scheduler counts as left.</summary>
+    private sealed class Room(NodeView node)
+    {
+        private readonly Dictionary<string, long> _extended = node.Extended.ToDictionary(one => one.Resource, one => one.Count, StringComparer.Ordinal);
+        private Cores _cores = node.Cores;
+        private Bytes _memory = node.Memory;
+        private Bytes _storage = node.EphemeralStorage;
+        private int _pods = node.Pods;
+
+        public SchedulerRoom Left => new()
+        {
+            Cores = _cores,
+            Memory = _memory,
+            EphemeralStorage = _storage,
+            Pods = _pods,
+            Resources = [.. _extended.OrderBy(one => one.Key, StringComparer.Ordinal).Select(one => new ResourceCount(one.Key, one.Value))],
+        };
+
+        public void Take(PodRequests requests)
+        {
+            (_cores, _memory, _storage, _pods) = (_cores - requests.Cores, _memory - requests.Memory, _storage - requests.EphemeralStorage, _pods - 1);
+            foreach (var (resource, count) in requests.Extended) _extended[resource] = _extended.GetValueOrDefault(resource) - count;
+        }
+    }
+
+    /// <summary>A node's devices, handed out in order.</summary>
+    private sealed class Devices
+    {
+        private readonly List<DeviceState> _states = [];
+        private readonly Dictionary<string, Queue<DeviceState>> _free = new(StringComparer.Ordinal);
+
+        public Devices(NodeView node)
+        {
+            foreach (var group in node.Devices.Groups)
+            {
+                var name = group.Resource[(group.Resource.IndexOf('/', StringComparison.Ordinal) + 1)..];
+                var parts = group.Sharing == DeviceSharing.Mps ? group.ReplicasPerDevice : 1;
+                // What the device plugin hands out, not what labels promise: an unhealthy device is not there.
+                var allocatable = node.Extended.FirstOrDefault(one => one.Resource == group.Resource)?.Count ?? 0;
+                var count = (int)Math.Min(
+                    (long)group.Devices * parts, group.Sharing == DeviceSharing.TimeSlicing ? allocatable / Math.Max(1, group.ReplicasPerDevice) : allocatable);
+                var queue = _free[group.Resource] = new Queue<DeviceState>();
+                for (var i = 0; i < count; i++)
+                {
+                    var device = new DeviceState
+                    {
+                        Id = new DeviceId(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{name}{i:00}")),
+                        Kind = KindOf(group),
+                        Memory = group.MemoryPerReplica,
+                        MemoryBudget = group.MemoryPerReplica,
+                        Resource = group.Resource,
+                        Shared = group.Sharing == DeviceSharing.TimeSlicing,
+                    };
+                    _states.Add(device);
+                    queue.Enqueue(device);
+                }
+            }
+        }
+
+        public ImmutableArray<DeviceState> States => [.. _states.OrderBy(device => device.Id)];
+
+        public string? KindOf(PodRequests requests) =>
+            requests.Extended.Select(one => _states.FirstOrDefault(device => device.Resource == one.Resource)?.Kind).FirstOrDefault(kind => kind is not null);
+
+        /// <summary>Of shared devices nobody knows which: then it may be any, and counts on all.</summary>
+        public ImmutableArray<DeviceId> Take(PodRequests requests) => [.. TakeForeign(requests).Select(device => device.Id).Order()];
+
+        public List<DeviceState> TakeForeign(PodRequests requests)
+        {
+            var taken = new List<DeviceState>();
+            foreach (var (resource, count) in requests.Extended)
+            {
+                if (!_free.TryGetValue(resource, out var queue)) continue;
+                if (_states.Any(device => device.Resource == resource && device.Shared))
+                {
+                    taken.AddRange(_states.Where(device => device.Resource == resource));
+                    continue;
+                }
+
+                for (var i = 0; i < count && queue.Count > 0; i++) taken.Add(queue.Dequeue());
+            }
+
+            return taken;
+        }
+    }
+
+    /// <summary>A device's kind; a part of a shared one is a kind of its own.</summary>
+    public static string KindOf(DeviceGroup group) => group.Sharing == DeviceSharing.Mps
+        ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{group.Accelerator.Name}/{group.ReplicasPerDevice}") : group.Accelerator.Name;
+}

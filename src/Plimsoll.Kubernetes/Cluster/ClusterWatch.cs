@@ -1,0 +1,203 @@
+using System.Collections.Immutable;
+using System.Text.Json;
+using k8s;
+using Plimsoll.Kubernetes.Resources;
+
+namespace Plimsoll.Kubernetes.Cluster;
+
+/// <summary>A ScaledModel as read, or why it could not be.</summary>
+public sealed record ScaledModelView(ObjectName Name, string Uid, string ResourceVersion, ScaledModel? Model, string? Problem);
+
+/// <summary>A kind whose objects have a scale subresource, where the server has it.</summary>
+public sealed record ScalableKind(string Kind, string ApiVersion, string Plural)
+{
+    public string PathOf(ObjectName name) => $"{Root}/namespaces/{name.Namespace}/{Plural}/{name.Name}";
+
+    public string ListPath => $"{Root}/{Plural}";
+
+    private string Root => ApiVersion.Contains('/', StringComparison.Ordinal) ? $"apis/{ApiVersion}" : $"api/{ApiVersion}";
+}
+
+/// <summary>Everything of the cluster that decisions rest on, kept up by watches: no list is asked for while planning.</summary>
+public sealed class ClusterWatch : IAsyncDisposable
+{
+    /// <summary>How long a picture may be out of date before nothing is decided on it.</summary>
+    public static readonly TimeSpan OutdatedAfter = TimeSpan.FromSeconds(30);
+
+    private static readonly ScalableKind[] Kinds =
+    [
+        new("Deployment", "apps/v1", "deployments"),
+        new("StatefulSet", "apps/v1", "statefulsets"),
+        new("LeaderWorkerSet", "leaderworkerset.x-k8s.io/v1", "leaderworkersets"),
+        new("InferenceService", "serving.kserve.io/v1beta1", "inferenceservices"),
+    ];
+
+    private readonly TimeProvider _time;
+    private readonly CancellationTokenSource _ending = new();
+    private readonly List<IWatched> _lists = [];
+    private readonly List<Task> _running = [];
+    private readonly Dictionary<string, (ScalableKind Kind, WatchedList<WorkloadView> List)> _workloads = new(StringComparer.Ordinal);
+    private readonly List<WatchedList<ScalerView>> _scalers = [];
+    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private ClusterWatch(KubernetesApi api, TimeProvider time)
+    {
+        (Api, _time) = (api, time);
+        Nodes = new WatchedList<NodeView>(api, "api/v1/nodes", NodeView.Of, Changed, time);
+        Pods = new WatchedList<PodView>(api, "api/v1/pods", PodView.Of, Changed, time);
+        ScaledModels = new WatchedList<ScaledModelView>(
+            api, $"apis/{ResourceGroup.ApiVersion}/{ScaledModel.KubePluralName}", Read, Changed, time);
+        Fleets = new WatchedList<FleetResource>(
+            api, $"apis/{ResourceGroup.ApiVersion}/{FleetResource.KubePluralName}", item => Typed<FleetResource>(item), Changed, time);
+        _lists.AddRange([Nodes, Pods, ScaledModels, Fleets]);
+    }
+
+    public KubernetesApi Api { get; }
+
+    /// <summary>The server's minor version ("1.31" is 31); 0 when it does not say.</summary>
+    public int ServerMinor { get; private set; }
+
+    public WatchedList<NodeView> Nodes { get; }
+
+    public WatchedList<PodView> Pods { get; }
+
+    public WatchedList<ScaledModelView> ScaledModels { get; }
+
+    public WatchedList<FleetResource> Fleets { get; }
+
+    /// <summary>HorizontalPodAutoscalers and, where KEDA is, ScaledObjects.</summary>
+    public IEnumerable<ScalerView> Scalers => _scalers.SelectMany(list => list.Items.Values);
+
+    /// <summary>Why the picture is not whole or not up to date; null when it can be relied on.</summary>
+    public string? Problem => _lists.FirstOrDefault(list => !list.Synced || list.SinceHeard > OutdatedAfter) is { } outdated
+        ? $"{outdated.Path}: {outdated.Problem ?? "not up to date"}" : null;
+
+    /// <summary>Asks what kinds the server has and starts to watch them; returns once all were listed.</summary>
+    /// <exception cref="ApiException">Our own resources are not installed, or the server cannot be reached.</exception>
+    public static async Task<ClusterWatch> StartAsync(KubernetesApi api, TimeProvider time, CancellationToken cancellationToken)
+    {
+        var watch = new ClusterWatch(api, time);
+        try
+        {
+            if (!await HasAsync(api, ResourceGroup.ApiVersion, ScaledModel.KubePluralName, cancellationToken).ConfigureAwait(false))
+                throw new ApiException($"the server has no {ScaledModel.KubePluralName}.{ResourceGroup.Group}; kubectl apply -k deploy/crds would do");
+            using (var version = await api.GetAsync("version", cancellationToken).ConfigureAwait(false))
+                watch.ServerMinor = int.TryParse(version.RootElement.Text("minor")?.TrimEnd('+'), out var minor) ? minor : 0;
+            foreach (var kind in Kinds)
+            {
+                if (await HasAsync(api, kind.ApiVersion, kind.Plural, cancellationToken).ConfigureAwait(false)) watch.Add(kind);
+            }
+
+            foreach (var version in (string[])["autoscaling/v2", "autoscaling/v2beta2"])
+            {
+                if (!await HasAsync(api, version, "horizontalpodautoscalers", cancellationToken).ConfigureAwait(false)) continue;
+                watch.AddScalers($"apis/{version}/horizontalpodautoscalers", "HorizontalPodAutoscaler");
+                break;
+            }
+
+            if (await HasAsync(api, "keda.sh/v1alpha1", "scaledobjects", cancellationToken).ConfigureAwait(false))
+                watch.AddScalers("apis/keda.sh/v1alpha1/scaledobjects", "ScaledObject");
+            watch.Run();
+            while (watch._lists.Any(list => !list.Synced))
+            {
+                await Task.WhenAny(watch.WaitForChangeAsync(cancellationToken), Task.Delay(TimeSpan.FromMilliseconds(200), time, cancellationToken))
+                    .ConfigureAwait(false);
+                cancellationToken.ThrowIfCancellationRequested();
+                if (watch._lists.FirstOrDefault(list => !list.Synced && list.SinceHeard > OutdatedAfter) is { } missing)
+                    throw new ApiException($"{missing.Path} could not be listed: {missing.Problem}");
+            }
+
+            return watch;
+        }
+        catch
+        {
+            await watch.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>The kind, when the server has it.</summary>
+    public ScalableKind? KindOf(string kind) => _workloads.TryGetValue(kind, out var found) ? found.Kind : null;
+
+    public WorkloadView? Workload(string kind, ObjectName name) =>
+        _workloads.TryGetValue(kind, out var found) ? found.List.Items.GetValueOrDefault(name) : null;
+
+    /// <summary>Ends at the next change of anything that is watched.</summary>
+    public Task WaitForChangeAsync(CancellationToken cancellationToken) => Volatile.Read(ref _changed).Task.WaitAsync(cancellationToken);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _ending.CancelAsync().ConfigureAwait(false);
+        await Task.WhenAll(_running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _ending.Dispose();
+    }
+
+    private static async Task<bool> HasAsync(KubernetesApi api, string version, string plural, CancellationToken cancellationToken)
+    {
+        using var resources = await api.FindAsync($"apis/{version}", cancellationToken).ConfigureAwait(false);
+        return resources?.RootElement.List("resources").Any(one => one.Text("name") == plural) == true;
+    }
+
+    private static ScaledModelView? Read(JsonElement item)
+    {
+        if (item.At("metadata") is not { } metadata) return null;
+        var name = new ObjectName(metadata.Text("namespace") ?? "", metadata.Text("name") ?? "");
+        var (uid, version) = (metadata.Text("uid") ?? "", metadata.Text("resourceVersion") ?? "");
+        try
+        {
+            return new ScaledModelView(name, uid, version, KubernetesJson.Deserialize<ScaledModel>(item), null);
+        }
+        catch (JsonException unreadable)
+        {
+            return new ScaledModelView(name, uid, version, null, $"it cannot be read: {unreadable.Message}");
+        }
+    }
+
+    private static T? Typed<T>(JsonElement item) where T : class
+    {
+        try
+        {
+            return KubernetesJson.Deserialize<T>(item);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    private void Add(ScalableKind kind)
+    {
+        var list = new WatchedList<WorkloadView>(Api, kind.ListPath, item => WorkloadView.Of(item, kind.ApiVersion, kind.Kind), Changed, _time);
+        _workloads[kind.Kind] = (kind, list);
+        _lists.Add(list);
+    }
+
+    private void AddScalers(string path, string kind)
+    {
+        var list = new WatchedList<ScalerView>(Api, path, item => ScalerView.Of(item, kind), Changed, _time);
+        _scalers.Add(list);
+        _lists.Add(list);
+    }
+
+    private void Run()
+    {
+        var token = _ending.Token;
+        _running.AddRange(_lists.Select(list => Task.Run(() => list.RunAsync(token), token)));
+    }
+
+    private void Changed() =>
+        Interlocked.Exchange(ref _changed, new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
+}
+
+/// <summary>Another scaler, and what it scales.</summary>
+/// <param name="Json">The whole object, as written.</param>
+public sealed record ScalerView(ObjectName Name, string Kind, string TargetKind, string TargetName, byte[] Json)
+{
+    public static ScalerView? Of(JsonElement item, string kind)
+    {
+        if (item.At("metadata") is not { } metadata || item.At("spec", "scaleTargetRef") is not { } target) return null;
+        return new ScalerView(
+            new ObjectName(metadata.Text("namespace") ?? "", metadata.Text("name") ?? ""), kind,
+            target.Text("kind") ?? "Deployment", target.Text("name") ?? "", JsonSerializer.SerializeToUtf8Bytes(item, KubeJson.Default.JsonElement));
+    }
+}

@@ -1,0 +1,55 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using k8s.Models;
+
+namespace Plimsoll.Kubernetes.Cluster;
+
+/// <summary>Reads fields that may be absent, or not what they should be, of objects that others wrote.</summary>
+[JsonSerializable(typeof(JsonElement))]
+internal sealed partial class KubeJson : JsonSerializerContext;
+
+internal static class KubeFields
+{
+    public static JsonElement? At(this JsonElement element, string name) =>
+        element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+
+    public static JsonElement? At(this JsonElement element, string first, string second) => element.At(first)?.At(second);
+
+    public static string? Text(this JsonElement element, string name) =>
+        element.At(name) is { ValueKind: JsonValueKind.String } text ? text.GetString() : null;
+
+    public static int? Number(this JsonElement element, string name) =>
+        element.At(name) is { ValueKind: JsonValueKind.Number } number && number.TryGetInt32(out var value) ? value : null;
+
+    public static bool Flag(this JsonElement element, string name) => element.At(name) is { ValueKind: JsonValueKind.True };
+
+    public static DateTimeOffset? Time(this JsonElement element, string name) =>
+        DateTimeOffset.TryParse(element.Text(name), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time : null;
+
+    public static IEnumerable<JsonElement> List(this JsonElement element, string name) =>
+        element.At(name) is { ValueKind: JsonValueKind.Array } list ? list.EnumerateArray() : [];
+
+    public static IEnumerable<KeyValuePair<string, string>> Texts(this JsonElement element, string name) =>
+        element.At(name) is { ValueKind: JsonValueKind.Object } map
+            ? map.EnumerateObject().Where(one => one.Value.ValueKind == JsonValueKind.String).Select(one => KeyValuePair.Create(one.Name, one.Value.GetString()!))
+            : [];
+
+    /// <summary>A quantity in thousandths of its unit, rounded up; null when it is none.</summary>
+    public static long? Milli(string text)
+    {
+        if (text.Length is 0 or > 40) return null;
+        try
+        {
+            var value = new ResourceQuantity(text).ToDecimal();
+            return value is < 0 or > 1_000_000_000_000_000m ? null : (long)Math.Ceiling(value * 1000);
+        }
+        catch (Exception wrong) when (wrong is FormatException or OverflowException or ArgumentException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>A quantity in whole units, rounded up; null when it is none.</summary>
+    public static long? Whole(string text) => Milli(text) is { } milli ? (milli + 999) / 1000 : null;
+}

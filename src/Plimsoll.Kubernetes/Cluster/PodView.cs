@@ -1,0 +1,160 @@
+using System.Collections.Immutable;
+using System.Text.Json;
+
+namespace Plimsoll.Kubernetes.Cluster;
+
+/// <summary>What is kept of a pod.</summary>
+public sealed record PodView
+{
+    public required ObjectName Name { get; init; }
+
+    public required string Uid { get; init; }
+
+    /// <summary>Null until the scheduler chose one.</summary>
+    public string? Node { get; init; }
+
+    public required string Phase { get; init; }
+
+    public required DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>When its grace ends; null unless it is being deleted.</summary>
+    public DateTimeOffset? DeletedAt { get; init; }
+
+    /// <summary>The workload that made it ("Deployment/llama"); null of a pod of its own.</summary>
+    public string? Workload { get; init; }
+
+    /// <summary>Its index in a LeaderWorkerSet's group, 0 the leader; null elsewhere.</summary>
+    public int? WorkerIndex { get; init; }
+
+    public string? Ip { get; init; }
+
+    /// <summary>When it was bound to its node.</summary>
+    public DateTimeOffset? ScheduledAt { get; init; }
+
+    public bool Ready { get; init; }
+
+    /// <summary>When Ready last changed.</summary>
+    public DateTimeOffset? ReadyChangedAt { get; init; }
+
+    /// <summary>Why the scheduler finds no place, in its words.</summary>
+    public string? Unschedulable { get; init; }
+
+    public int Restarts { get; init; }
+
+    /// <summary>Why a container does not run or last ended badly ("CrashLoopBackOff", "OOMKilled", "ImagePullBackOff").</summary>
+    public string? Trouble { get; init; }
+
+    public required PodRequests Requests { get; init; }
+
+    public bool IsOver => Phase is "Succeeded" or "Failed";
+
+    public static PodView? Of(JsonElement pod)
+    {
+        if (pod.At("metadata") is not { } metadata || pod.At("spec") is not { } spec || metadata.Text("uid") is not { } uid) return null;
+        var status = pod.At("status") ?? default;
+        var conditions = status.List("conditions").ToLookup(one => one.Text("type"));
+        var ready = conditions["Ready"].FirstOrDefault();
+        var scheduled = conditions["PodScheduled"].FirstOrDefault();
+        var containers = status.List("containerStatuses").ToArray();
+        var labels = metadata.At("labels") ?? default;
+        return new PodView
+        {
+            Name = new ObjectName(metadata.Text("namespace") ?? "", metadata.Text("name") ?? ""),
+            Uid = uid,
+            Node = spec.Text("nodeName"),
+            Phase = status.Text("phase") ?? "Pending",
+            CreatedAt = metadata.Time("creationTimestamp") ?? DateTimeOffset.UnixEpoch,
+            DeletedAt = metadata.Time("deletionTimestamp"),
+            Workload = WorkloadOf(metadata, labels),
+            WorkerIndex = int.TryParse(labels.Text("leaderworkerset.sigs.k8s.io/worker-index"), out var index) ? index : null,
+            Ip = status.Text("podIP"),
+            ScheduledAt = scheduled.Text("status") == "True" ? scheduled.Time("lastTransitionTime") : null,
+            Ready = ready.Text("status") == "True",
+            ReadyChangedAt = ready.Time("lastTransitionTime"),
+            Unschedulable = scheduled.Text("status") == "False" ? Short(scheduled.Text("message")) : null,
+            Restarts = containers.Select(one => one.Number("restartCount") ?? 0).DefaultIfEmpty().Max(),
+            Trouble = containers.Select(Troubled).FirstOrDefault(trouble => trouble is not null),
+            Requests = PodRequests.Of(spec),
+        };
+    }
+
+    // A Deployment's pod belongs to a ReplicaSet that is named after it and the hash of its template.
+    private static string? WorkloadOf(JsonElement metadata, JsonElement labels)
+    {
+        var owner = metadata.List("ownerReferences").FirstOrDefault(one => one.Flag("controller"));
+        if (labels.Text("leaderworkerset.sigs.k8s.io/name") is { } set) return $"LeaderWorkerSet/{set}";
+        if (labels.Text("serving.kserve.io/inferenceservice") is { } service) return $"InferenceService/{service}";
+        if (owner.Text("kind") is not { } kind || owner.Text("name") is not { } name) return null;
+        return kind == "ReplicaSet" && labels.Text("pod-template-hash") is { } hash && name.EndsWith("-" + hash, StringComparison.Ordinal)
+            ? $"Deployment/{name[..^(hash.Length + 1)]}" : $"{kind}/{name}";
+    }
+
+    private static string? Troubled(JsonElement container)
+    {
+        var state = container.At("state") ?? default;
+        var last = container.At("lastState", "terminated");
+        var ended = state.At("terminated") ?? last;
+        var reason = ended?.Text("reason") is { } why and not "Completed" ? why : null;
+        if (state.At("waiting")?.Text("reason") is { } waiting && waiting is not ("ContainerCreating" or "PodInitializing"))
+            return Short(reason is null or "Error" ? waiting : $"{waiting} after {reason}");
+        return state.At("terminated") is not null ? Short(reason) : null;
+    }
+
+    private static string? Short(string? text) => text is { Length: > 300 } ? text[..300] + "…" : text;
+}
+
+/// <summary>What a pod asks of the scheduler, all containers together.</summary>
+/// <param name="Extended">Device resources, ordered by name.</param>
+public sealed record PodRequests(Cores Cores, Bytes Memory, Bytes EphemeralStorage, ImmutableArray<ResourceCount> Extended)
+{
+    public static PodRequests Of(JsonElement spec)
+    {
+        // The scheduler's rule: containers add up, init containers run one after the other before them.
+        var sum = new SortedDictionary<string, long>(StringComparer.Ordinal);
+        foreach (var container in spec.List("containers"))
+        {
+            foreach (var (name, amount) in Amounts(container)) sum[name] = checked(sum.GetValueOrDefault(name) + amount);
+        }
+
+        var always = new Dictionary<string, long>(StringComparer.Ordinal);
+        foreach (var container in spec.List("initContainers"))
+        {
+            var sidecar = container.Text("restartPolicy") == "Always";
+            foreach (var (name, amount) in Amounts(container))
+            {
+                var before = always.GetValueOrDefault(name);
+                if (sidecar)
+                {
+                    always[name] = checked(before + amount);
+                    sum[name] = checked(sum.GetValueOrDefault(name) + amount);
+                }
+                else sum[name] = Math.Max(sum.GetValueOrDefault(name), checked(before + amount));
+            }
+        }
+
+        foreach (var (name, text) in spec.At("overhead") is null ? [] : spec.Texts("overhead"))
+        {
+            if (Amount(name, text) is { } amount) sum[name] = checked(sum.GetValueOrDefault(name) + amount);
+        }
+
+        return new PodRequests(
+            new Cores(sum.GetValueOrDefault("cpu")), new Bytes(sum.GetValueOrDefault("memory")), new Bytes(sum.GetValueOrDefault("ephemeral-storage")),
+            [.. sum.Where(one => one.Key.Contains('/', StringComparison.Ordinal) && one.Value > 0).Select(one => new ResourceCount(one.Key, one.Value))]);
+    }
+
+    // A limit without a request is a request.
+    private static IEnumerable<KeyValuePair<string, long>> Amounts(JsonElement container)
+    {
+        var resources = container.At("resources") ?? default;
+        var amounts = new Dictionary<string, long>(StringComparer.Ordinal);
+        foreach (var (name, text) in resources.Texts("limits").Concat(resources.Texts("requests")))
+        {
+            if (Amount(name, text) is { } amount) amounts[name] = amount;
+        }
+
+        return amounts;
+    }
+
+    /// <summary>Thousandths of cores, whole units of everything else.</summary>
+    public static long? Amount(string name, string text) => name == "cpu" ? KubeFields.Milli(text) : KubeFields.Whole(text);
+}

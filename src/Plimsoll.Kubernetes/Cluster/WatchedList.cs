@@ -1,0 +1,196 @@
+using System.Buffers;
+using System.Collections.Immutable;
+using System.IO.Pipelines;
+using System.Net;
+using System.Text.Json;
+
+namespace Plimsoll.Kubernetes.Cluster;
+
+/// <summary>
+/// All objects of one kind, listed once by pages and kept up by a watch: bookmarks keep its place, an expired place
+/// (410) is listed anew, a broken connection is tried again with a growing pause.
+/// </summary>
+/// <typeparam name="TView">What is kept of an object.</typeparam>
+/// <param name="api">The server.</param>
+/// <param name="path">The list's path ("api/v1/pods").</param>
+/// <param name="view">What is kept of an object; null keeps nothing.</param>
+/// <param name="changed">Called after each change, from the watch's thread.</param>
+/// <param name="time">Paces the pauses.</param>
+public sealed class WatchedList<TView>(
+    KubernetesApi api, string path, Func<JsonElement, TView?> view, Action changed, TimeProvider time) : IWatched
+    where TView : class
+{
+    private const int PageSize = 500;
+    private const int LineBytesMax = 8 << 20;
+    private static readonly TimeSpan WatchTime = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
+
+    private ImmutableSortedDictionary<ObjectName, TView> _items = ImmutableSortedDictionary<ObjectName, TView>.Empty;
+    private long _heard;
+    private volatile string? _problem = "not listed yet";
+
+    /// <summary>By name; of kinds without namespaces the namespace is empty.</summary>
+    public ImmutableSortedDictionary<ObjectName, TView> Items => Volatile.Read(ref _items);
+
+    public string Path => path;
+
+    public bool Synced { get; private set; }
+
+    public string? Problem => _problem;
+
+    public TimeSpan SinceHeard => _problem is null ? TimeSpan.Zero : time.GetElapsedTime(Interlocked.Read(ref _heard));
+
+    /// <summary>Lists and watches until cancelled.</summary>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        Interlocked.Exchange(ref _heard, time.GetTimestamp());
+        string? place = null;
+        for (var failures = 0; !cancellationToken.IsCancellationRequested;)
+        {
+            try
+            {
+                place ??= await ListAsync(cancellationToken).ConfigureAwait(false);
+                var started = time.GetTimestamp();
+                place = await WatchAsync(place, cancellationToken).ConfigureAwait(false);
+                failures = 0;
+                // A server that ends each watch at once must not be asked in a tight loop.
+                if (time.GetElapsedTime(started) < TimeSpan.FromSeconds(1))
+                    await Task.Delay(TimeSpan.FromSeconds(1), time, cancellationToken).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (ApiException expired) when (expired.Status == HttpStatusCode.Gone || expired.Reason is "Expired" or "Gone")
+            {
+                place = null;
+                await Task.Delay(Pause(failures++) / 4, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+            catch (ApiException failed)
+            {
+                Failed(failed.Message);
+                // What the server refuses outright may have another place by the time it no longer does.
+                if (!failed.IsTransient) place = null;
+                await Task.Delay(Pause(failures++), time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+
+    private static TimeSpan Pause(int failures)
+    {
+        var doubled = TimeSpan.FromMilliseconds(250 * Math.Pow(2, Math.Min(failures, 8)));
+        return (doubled < LongestPause ? doubled : LongestPause) * (0.5 + (Random.Shared.NextDouble() / 2));
+    }
+
+    private void Failed(string problem)
+    {
+        if (_problem is null) Interlocked.Exchange(ref _heard, time.GetTimestamp());
+        _problem = problem;
+    }
+
+    private async Task<string> ListAsync(CancellationToken cancellationToken)
+    {
+        var items = ImmutableSortedDictionary.CreateBuilder<ObjectName, TView>();
+        var (token, version) = ("", "");
+        do
+        {
+            var page = $"{path}?limit={PageSize}" + (token.Length > 0 ? "&continue=" + Uri.EscapeDataString(token) : "");
+            using var json = await api.GetAsync(page, cancellationToken).ConfigureAwait(false);
+            var root = json.RootElement;
+            foreach (var item in root.GetProperty("items").EnumerateArray())
+            {
+                if (view(item) is { } kept) items[NameOf(item)] = kept;
+            }
+
+            var metadata = root.GetProperty("metadata");
+            version = metadata.Text("resourceVersion") ?? "";
+            token = metadata.Text("continue") ?? "";
+        }
+        while (token.Length > 0);
+        Volatile.Write(ref _items, items.ToImmutable());
+        Synced = true;
+        _problem = null;
+        changed();
+        return version;
+    }
+
+    private async Task<string> WatchAsync(string place, CancellationToken cancellationToken)
+    {
+        var seconds = (int)(WatchTime.TotalSeconds * (1 + Random.Shared.NextDouble()));
+        using var silence = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        silence.CancelAfter(TimeSpan.FromSeconds(seconds + 30));
+        using var response = await api.WatchAsync(
+            $"{path}?watch=1&allowWatchBookmarks=true&resourceVersion={Uri.EscapeDataString(place)}&timeoutSeconds={seconds}",
+            cancellationToken).ConfigureAwait(false);
+        _problem = null;
+        try
+        {
+            var reader = PipeReader.Create(await response.Content.ReadAsStreamAsync(silence.Token).ConfigureAwait(false));
+            while (true)
+            {
+                var read = await reader.ReadAsync(silence.Token).ConfigureAwait(false);
+                var buffer = read.Buffer;
+                while (buffer.PositionOf((byte)'\n') is { } end)
+                {
+                    place = Take(buffer.Slice(0, end), place);
+                    buffer = buffer.Slice(buffer.GetPosition(1, end));
+                }
+
+                if (buffer.Length > LineBytesMax)
+                    throw new ApiException($"an object of {path} is over {new Bytes(LineBytesMax)}, larger than the API server stores");
+                reader.AdvanceTo(buffer.Start, buffer.End);
+                if (read.IsCompleted) break;
+            }
+
+            await reader.CompleteAsync().ConfigureAwait(false);
+            return place;
+        }
+        catch (Exception broken) when (broken is HttpRequestException or IOException or JsonException
+            || broken is OperationCanceledException && !cancellationToken.IsCancellationRequested)
+        {
+            // What was taken so far counts: the next watch goes on from there.
+            Failed($"the watch of {path} broke off: {broken.Message}");
+            return place;
+        }
+    }
+
+    private string Take(ReadOnlySequence<byte> line, string place)
+    {
+        using var json = JsonDocument.Parse(line);
+        var item = json.RootElement.GetProperty("object");
+        var kind = json.RootElement.Text("type");
+        if (kind == "ERROR")
+            throw ApiException.Of(HttpMethod.Get, path, (HttpStatusCode)(item.Number("code") ?? 500), JsonSerializer.SerializeToUtf8Bytes(item, KubeJson.Default.JsonElement));
+        place = item.GetProperty("metadata").Text("resourceVersion") ?? place;
+        if (kind == "BOOKMARK") return place;
+        var name = NameOf(item);
+        var kept = kind == "DELETED" ? null : view(item);
+        Volatile.Write(ref _items, kept is null ? _items.Remove(name) : _items.SetItem(name, kept));
+        changed();
+        return place;
+    }
+
+    private static ObjectName NameOf(JsonElement item)
+    {
+        var metadata = item.GetProperty("metadata");
+        return new ObjectName(metadata.Text("namespace") ?? "", metadata.Text("name") ?? "");
+    }
+}
+
+/// <summary>Whether a list can be relied on.</summary>
+public interface IWatched
+{
+    string Path { get; }
+
+    /// <summary>Listed at least once.</summary>
+    bool Synced { get; }
+
+    /// <summary>Why it is not up to date; null when it is.</summary>
+    string? Problem { get; }
+
+    /// <summary>How long it has not been up to date.</summary>
+    TimeSpan SinceHeard { get; }
+
+    /// <summary>Keeps it up until cancelled.</summary>
+    Task RunAsync(CancellationToken cancellationToken);
+}

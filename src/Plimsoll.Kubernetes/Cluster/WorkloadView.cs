@@ -1,0 +1,64 @@
+using System.Text.Json;
+using k8s;
+using k8s.Models;
+
+namespace Plimsoll.Kubernetes.Cluster;
+
+/// <summary>What is kept of something that is scaled.</summary>
+public sealed record WorkloadView
+{
+    public required ObjectName Name { get; init; }
+
+    public required string ApiVersion { get; init; }
+
+    public required string Kind { get; init; }
+
+    public required string Uid { get; init; }
+
+    public required long Generation { get; init; }
+
+    public required string ResourceVersion { get; init; }
+
+    /// <summary>Replicas it is asked to have.</summary>
+    public required int Replicas { get; init; }
+
+    /// <summary>How long a pod may take to become ready before Kubernetes calls it stuck.</summary>
+    public TimeSpan ProgressDeadline { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>The pods' spec as written; of a LeaderWorkerSet the leaders'. Null where the kind has none.</summary>
+    public byte[]? PodSpecJson { get; init; }
+
+    /// <summary>Pods of one replica: a LeaderWorkerSet's group size.</summary>
+    public int PodsPerReplica { get; init; } = 1;
+
+    /// <summary>The workers' pod spec of a LeaderWorkerSet.</summary>
+    public byte[]? WorkerSpecJson { get; init; }
+
+    /// <summary>managedFields, as written: who wrote spec.replicas.</summary>
+    public byte[]? ManagedFieldsJson { get; init; }
+
+    public V1PodSpec? PodSpec => PodSpecJson is { } json ? KubernetesJson.Deserialize<V1PodSpec>(json) : null;
+
+    public static WorkloadView? Of(JsonElement item, string apiVersion, string kind)
+    {
+        if (item.At("metadata") is not { } metadata || item.At("spec") is not { } spec) return null;
+        var groups = kind == "LeaderWorkerSet" ? spec.At("leaderWorkerTemplate") : null;
+        var template = groups is { } group ? group.At("leaderTemplate", "spec") ?? group.At("workerTemplate", "spec")
+            : spec.At("template", "spec") ?? spec.At("predictor");
+        return new WorkloadView
+        {
+            Name = new ObjectName(metadata.Text("namespace") ?? "", metadata.Text("name") ?? ""),
+            ApiVersion = apiVersion,
+            Kind = kind,
+            Uid = metadata.Text("uid") ?? "",
+            Generation = metadata.At("generation") is { ValueKind: JsonValueKind.Number } generation && generation.TryGetInt64(out var number) ? number : 0,
+            ResourceVersion = metadata.Text("resourceVersion") ?? "",
+            Replicas = Math.Max(0, spec.Number("replicas") ?? spec.At("predictor")?.Number("minReplicas") ?? 1),
+            ProgressDeadline = TimeSpan.FromSeconds(Math.Clamp(spec.Number("progressDeadlineSeconds") ?? 600, 30, 86_400)),
+            PodsPerReplica = Math.Clamp(groups?.Number("size") ?? 1, 1, 10_000),
+            PodSpecJson = template is { } pods ? JsonSerializer.SerializeToUtf8Bytes(pods, KubeJson.Default.JsonElement) : null,
+            WorkerSpecJson = groups?.At("workerTemplate", "spec") is { } workers ? JsonSerializer.SerializeToUtf8Bytes(workers, KubeJson.Default.JsonElement) : null,
+            ManagedFieldsJson = metadata.At("managedFields") is { } fields ? JsonSerializer.SerializeToUtf8Bytes(fields, KubeJson.Default.JsonElement) : null,
+        };
+    }
+}

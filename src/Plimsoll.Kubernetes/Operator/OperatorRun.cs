@@ -1,0 +1,129 @@
+using Plimsoll.Control;
+using Plimsoll.Kubernetes.Body;
+using Plimsoll.Kubernetes.Cluster;
+using Plimsoll.Kubernetes.Election;
+
+namespace Plimsoll.Kubernetes.Operator;
+
+/// <summary>How an operator is, for probes and pages.</summary>
+/// <param name="Leads">Whether it leads and may write.</param>
+/// <param name="Ready">Whether it sees the cluster whole.</param>
+/// <param name="Problem">Why not; null when it does.</param>
+/// <param name="Ticks">Turns so far.</param>
+/// <param name="LastTick">How long the last turn took.</param>
+public sealed record OperatorHealth(bool Leads, bool Ready, string? Problem, long Ticks, TimeSpan LastTick);
+
+/// <summary>
+/// An operator: watches the cluster, and while it leads turns the loop: look, plan, write down, scale. It decides nothing
+/// on a picture that is not whole, and writes nothing once another may lead.
+/// </summary>
+public sealed class OperatorRun(
+    KubernetesFleetParts parts, LeaseElection election, KnowledgeStore store, OperatorOptions options, Planner planner, Action<Tick>? applied = null)
+{
+    private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan PauseUnseen = TimeSpan.FromSeconds(1);
+
+    private volatile OperatorHealth _health = new(false, false, "it has just started", 0, TimeSpan.Zero);
+
+    public OperatorHealth Health => _health with
+    {
+        Leads = election.MayWrite, Ready = parts.Cluster.Problem is null && _health.Problem is null, Problem = parts.Cluster.Problem ?? _health.Problem,
+    };
+
+    /// <summary>Turns until cancelled.</summary>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        var statuses = new StatusWriter(parts);
+        var unseen = "";
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            try
+            {
+                if (!election.MayWrite)
+                {
+                    _health = _health with { Problem = null };
+                    await Task.Delay(ShortestPause, parts.Time, cancellationToken).ConfigureAwait(false);
+                    continue;
+                }
+
+                await LeadAsync(statuses, cancellationToken).ConfigureAwait(false);
+                unseen = "";
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                break;
+            }
+            catch (Exception problem) when (problem is ClusterUnseenException or ApiException)
+            {
+                if (problem.Message != unseen) parts.Log($"nothing is decided: {problem.Message}");
+                unseen = problem.Message;
+                _health = _health with { Problem = problem.Message };
+                await Task.Delay(PauseUnseen, parts.Time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+
+    // From taking the lease to losing it: what the last leader learned is read first.
+    private async Task LeadAsync(StatusWriter statuses, CancellationToken cancellationToken)
+    {
+        var knowledge = await store.ReadAsync(cancellationToken).ConfigureAwait(false);
+        var fleet = new KubernetesFleet(parts);
+        var loop = new ControlLoop(fleet, planner, parts.Time, (_, _) => ValueTask.CompletedTask);
+        var checkpointed = parts.Time.GetTimestamp();
+        try
+        {
+            for (var number = 1L; election.MayWrite; number++)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                var started = parts.Time.GetTimestamp();
+                try
+                {
+                    var spec = fleet.Look();
+                    var tick = await loop.TurnAsync(number, spec, knowledge, cancellationToken).ConfigureAwait(false);
+                    knowledge = tick.Plan.Next;
+                    applied?.Invoke(tick);
+                    var left = await statuses.WriteAsync(fleet, tick, cancellationToken).ConfigureAwait(false);
+                    _health = new OperatorHealth(true, true, null, _health.Ticks + 1, parts.Time.GetElapsedTime(started));
+                    if (parts.Time.GetElapsedTime(checkpointed) >= options.Checkpoint)
+                    {
+                        await store.WriteAsync(knowledge, () => election.MayWrite, cancellationToken).ConfigureAwait(false);
+                        checkpointed = parts.Time.GetTimestamp();
+                    }
+
+                    await PauseAsync(left > 0 ? ShortestPause : spec.Settings.Review, cancellationToken).ConfigureAwait(false);
+                }
+                catch (Exception problem) when (problem is ClusterUnseenException or ApiException)
+                {
+                    if (_health.Problem != problem.Message) parts.Log($"nothing is decided: {problem.Message}");
+                    _health = _health with { Problem = problem.Message };
+                    await Task.Delay(PauseUnseen, parts.Time, cancellationToken).ConfigureAwait(false);
+                }
+            }
+        }
+        finally
+        {
+            if (election.MayWrite)
+            {
+                using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(5));
+                try
+                {
+                    await store.WriteAsync(knowledge, () => election.MayWrite, limit.Token).ConfigureAwait(false);
+                }
+                catch (Exception ended) when (ended is ApiException or OperationCanceledException)
+                {
+                    parts.Log($"what was learned since the last checkpoint is lost: {ended.Message}");
+                }
+            }
+        }
+    }
+
+    // A change of the cluster is worth a look before the next regular one, but not a hundred a second.
+    private async Task PauseAsync(TimeSpan review, CancellationToken cancellationToken)
+    {
+        var shortest = review < ShortestPause ? review : TimeSpan.FromTicks(Math.Max(ShortestPause.Ticks, review.Ticks / 5));
+        await Task.Delay(shortest, parts.Time, cancellationToken).ConfigureAwait(false);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        await Task.WhenAny(parts.Cluster.WaitForChangeAsync(either.Token), Task.Delay(review - shortest, parts.Time, either.Token)).ConfigureAwait(false);
+        await either.CancelAsync().ConfigureAwait(false);
+    }
+}

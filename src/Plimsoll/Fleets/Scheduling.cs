@@ -1,0 +1,73 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll;
+
+/// <summary>A number of some countable resource ("nvidia.com/gpu").</summary>
+public sealed record ResourceCount(string Resource, long Count);
+
+/// <summary>
+/// What a replica asks of the scheduler that places it (Kubernetes: its pod's requests). The scheduler counts these and
+/// nothing else; what a replica truly takes is <see cref="ReplicaNeeds"/>.
+/// </summary>
+public sealed record SchedulerRequests
+{
+    public required Bytes Memory { get; init; }
+
+    public required Cores Cores { get; init; }
+
+    public Bytes EphemeralStorage { get; init; }
+
+    /// <summary>The device resource it asks for; null when it asks for none.</summary>
+    public string? Resource { get; init; }
+
+    public int Devices { get; init; }
+
+    /// <summary>Pools (<see cref="NodeState.Pool"/>) that its selectors and tolerations allow, ordered; empty allows every pool.</summary>
+    public ImmutableArray<string> Pools { get; init; } = [];
+
+    /// <summary>
+    /// Whether the scheduler, by counting only this, never overfills the host memory of a node or gives out a device twice.
+    /// </summary>
+    public bool Cover(ReplicaNeeds needs)
+    {
+        ArgumentNullException.ThrowIfNull(needs);
+        return Memory >= needs.Host.Highest && Devices >= needs.Devices;
+    }
+}
+
+/// <summary>What is left on a node as its scheduler counts: allocatable less the requests of everything bound to it.</summary>
+public sealed record SchedulerRoom
+{
+    public required Bytes Memory { get; init; }
+
+    public required Cores Cores { get; init; }
+
+    public Bytes EphemeralStorage { get; init; }
+
+    /// <summary>Ordered by resource; one that is not listed is not there.</summary>
+    public ImmutableArray<ResourceCount> Resources { get; init; } = [];
+
+    public int Pods { get; init; }
+
+    /// <summary>Whether the scheduler could put the replica here now.</summary>
+    public bool Takes(SchedulerRequests requests)
+    {
+        ArgumentNullException.ThrowIfNull(requests);
+        return Pods > 0 && requests.Memory <= Memory && requests.Cores <= Cores && requests.EphemeralStorage <= EphemeralStorage
+            && (requests.Devices == 0 || Resources.Any(one => one.Resource == requests.Resource && one.Count >= requests.Devices));
+    }
+
+    /// <summary>The room once a replica with these requests has gone.</summary>
+    public SchedulerRoom Without(SchedulerRequests gone)
+    {
+        ArgumentNullException.ThrowIfNull(gone);
+        return this with
+        {
+            Memory = Memory + gone.Memory,
+            Cores = Cores + gone.Cores,
+            EphemeralStorage = EphemeralStorage + gone.EphemeralStorage,
+            Pods = Pods + 1,
+            Resources = [.. Resources.Select(one => one.Resource == gone.Resource ? one with { Count = one.Count + gone.Devices } : one)],
+        };
+    }
+}

@@ -1,0 +1,136 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll;
+
+/// <summary>
+/// Starts whose node another scheduler chooses. It counts requests and nothing else, so a start is allowed only if every
+/// node it could choose is safe (design §1), and sensible only if one of them has the room whatever it did with the others:
+/// so each start is reserved on every node that it could land on.
+/// </summary>
+/// <param name="ledgers">The nodes, by id.</param>
+/// <param name="needs">What a replica takes as one of its variants.</param>
+internal sealed class SchedulerChoice(
+    IReadOnlyDictionary<NodeId, NodeLedger> ledgers, Func<ModelSpec, VariantSpec, ReplicaNeeds> needs)
+{
+    // Host memory that starts of this plan may take on a node: of those whose requests cover them, and of the others.
+    private readonly Dictionary<NodeId, (Bytes Covered, Bytes Others)> _started = [];
+
+    /// <param name="After">The stops to wait for; null when it must not start.</param>
+    /// <param name="Needs">The most it takes on any node it could land on.</param>
+    /// <param name="Why">Why it must not start; null when it may.</param>
+    public sealed record Answer(ImmutableArray<StepId>? After, ReplicaNeeds Needs, Reason? Why);
+
+    /// <summary>Reserves what the scheduler has yet to place, so that nothing else is promised the same room.</summary>
+    public void Await(ModelSpec model)
+    {
+        if (model.Requests is { } requests) Reserve([.. Open(requests)], model, requests);
+    }
+
+    /// <summary>Whether a replica may start now, or after which stops.</summary>
+    public Answer Place(ModelOutlook outlook)
+    {
+        var (model, requests) = (outlook.Model, outlook.Model.Requests!);
+        var open = Open(requests).ToArray();
+        foreach (var ledger in open)
+        {
+            if (Danger(ledger, model, requests, afterStops: false) is { } danger) return new Answer(null, outlook.Needs, danger);
+        }
+
+        if (Reserve(open, model, requests) is { } most) return new Answer([], most, null);
+        foreach (var ledger in ledgers.Values.Where(ledger => MayRun(ledger, requests)))
+        {
+            if (ledger.SchedulerAfter is not { } room || !room.Takes(requests) || Danger(ledger, model, requests, afterStops: true) is not null
+                || VariantAt(ledger.Node, model, requests) is not { } variant)
+                continue;
+            var takes = needs(model, variant);
+            if (ledger.TryReserve(takes, variant.DeviceKind) is not { } reserved) continue;
+            Charge(ledger, takes, requests);
+            return new Answer(reserved.After, takes, null);
+        }
+
+        return new Answer(null, outlook.Needs, open.Length > 0 ? Eviction.Scarce(outlook, open[0]) : Unplaced(requests));
+    }
+
+    /// <summary>Nodes on which it would be safe and which only lack room: where others may be let go for it.</summary>
+    public NodeLedger[] Eligible(ModelOutlook outlook) =>
+    [
+        .. ledgers.Values.Where(ledger => MayRun(ledger, outlook.Model.Requests!)
+            && VariantAt(ledger.Node, outlook.Model, outlook.Model.Requests!) is { } variant
+            && variant.Id == outlook.Variant.Id && Admission.Fits(ledger.Node, outlook.Needs, variant.DeviceKind)),
+    ];
+
+    private IEnumerable<NodeLedger> Open(SchedulerRequests requests) =>
+        ledgers.Values.Where(ledger => MayRun(ledger, requests) && ledger.Node.Scheduler!.Takes(requests));
+
+    private static bool MayRun(NodeLedger ledger, SchedulerRequests requests) =>
+        ledger.Node is { Condition: NodeCondition.Ready, Scheduler: not null }
+        && (requests.Pools.IsEmpty || requests.Pools.BinarySearch(ledger.Node.Pool, StringComparer.Ordinal) >= 0);
+
+    private ReplicaNeeds? Reserve(NodeLedger[] open, ModelSpec model, SchedulerRequests requests)
+    {
+        ReplicaNeeds? most = null;
+        foreach (var ledger in open)
+        {
+            if (VariantAt(ledger.Node, model, requests) is not { } variant) continue;
+            var takes = needs(model, variant);
+            if (ledger.TryReserve(takes, variant.DeviceKind, now: true) is null) continue;
+            if (most is null || takes.Host.Highest > most.Host.Highest) most = takes;
+        }
+
+        if (most is null) return null;
+        foreach (var ledger in open) Charge(ledger, most, requests);
+        return most;
+    }
+
+    private void Charge(NodeLedger ledger, ReplicaNeeds takes, SchedulerRequests requests)
+    {
+        var (covered, others) = _started.GetValueOrDefault(ledger.Node.Id);
+        _started[ledger.Node.Id] = requests.Cover(takes)
+            ? (covered + takes.Host.Highest, others) : (covered, others + takes.Host.Highest);
+    }
+
+    // What it would run as there; null where nobody knows.
+    private static VariantSpec? VariantAt(NodeState node, ModelSpec model, SchedulerRequests requests)
+    {
+        var kind = requests.Resource is null ? null
+            : node.Devices.FirstOrDefault(device => device.Resource == requests.Resource)?.Kind;
+        return model.Variants.FirstOrDefault(variant => requests.Resource is null ? variant.Needs.Devices == 0 : variant.DeviceKind == kind);
+    }
+
+    // Once others have gone the ledger knows what is free, and it holds every start against every node.
+    private Reason? Danger(NodeLedger ledger, ModelSpec model, SchedulerRequests requests, bool afterStops)
+    {
+        var node = ledger.Node;
+        if (ledger.HostUsable is null) return Unsafe(node, "what others use of its memory is not known", "a node whose pods all state their memory");
+        if (VariantAt(node, model, requests) is not { } variant)
+        {
+            var kind = node.Devices.FirstOrDefault(device => device.Resource == requests.Resource)?.Kind;
+            return Unsafe(node, kind is null ? "its devices are not known" : $"nothing says that it fits {kind}", "a node selector for a kind that it fits");
+        }
+
+        var takes = needs(model, variant);
+        if (takes.PerDevice is { } each)
+        {
+            var devices = node.Devices.Where(device => device.Resource == requests.Resource).ToArray();
+            var smallest = devices.Select(device => device.MemoryBudget).DefaultIfEmpty(Bytes.Zero).Min();
+            if (each.Highest > smallest)
+                return Unsafe(node, $"{each.Highest} against {smallest} of {variant.DeviceKind}", "a node selector for a kind that it fits");
+            if (devices.Any(device => device.Shared) && ledger.LeastDeviceFree(requests.Resource) is { } free && each.Highest > free)
+                return Unsafe(node, $"{each.Highest} of a shared device that has {Bytes.Max(Bytes.Zero, free)} left", "devices that are not shared");
+        }
+
+        if (afterStops) return null;
+        var (covered, others) = _started.GetValueOrDefault(node.Id);
+        if (requests.Cover(takes)) covered += takes.Host.Highest;
+        else others += takes.Host.Highest;
+        var worst = others + Bytes.Min(covered, node.Scheduler!.Memory);
+        return worst <= ledger.HostFreeBefore ? null
+            : Unsafe(node, $"{worst} of memory against {Bytes.Max(Bytes.Zero, ledger.HostFreeBefore)}", $"a memory request of {takes.Host.Highest}");
+    }
+
+    private static Reason Unsafe(NodeState node, string why, string would) => new(
+        Rule.HoldUnsafeNode, [Fact.Of("node", node.Id.Value), Fact.Of("why", why), Fact.Of("would", would)]);
+
+    private static Reason Unplaced(SchedulerRequests requests) => new(Rule.HoldUnplaced,
+        [Fact.Of("asked", $"{requests.Memory} and {requests.Cores} cores" + (requests.Devices > 0 ? $" and {requests.Devices} {requests.Resource}" : ""))]);
+}
