@@ -24,6 +24,8 @@ internal sealed class HoldsAttribute(int most) : Attribute
 {
     public int Most { get; } = most;
 
+    public int Least { get; init; }
+
     /// <summary>The field by which entries of a list are told apart; null for a list that is replaced as a whole.</summary>
     public string? Key { get; init; }
 }
@@ -91,6 +93,13 @@ internal sealed class RuleAttribute(string expression, string message) : Attribu
     public string Expression { get; } = expression;
 
     public string Message { get; } = message;
+}
+
+/// <summary>Exactly one of these fields must be there.</summary>
+[AttributeUsage(AttributeTargets.Class)]
+internal sealed class OneOfAttribute(params string[] fields) : Attribute
+{
+    public string[] Fields { get; } = fields;
 }
 
 /// <summary>A column of <c>kubectl get</c>.</summary>

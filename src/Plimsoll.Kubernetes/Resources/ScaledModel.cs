@@ -1,3 +1,4 @@
+using System.Text.Json;
 using k8s;
 using k8s.Models;
 
@@ -50,6 +51,7 @@ public sealed record ScaledModel : IKubernetesObject<V1ObjectMeta>
 
 /// <summary>What is asked for. Every text and number is as written; <see cref="ScaledModelSettings"/> reads them.</summary>
 [Means("What is asked for: one of target, variants and template, and what else differs from the defaults.")]
+[OneOf("target", "variants", "template")]
 [Rule("[has(self.target), has(self.variants), has(self.template)].filter(given, given).size() == 1", "exactly one of target, variants and template would do")]
 [Rule("!has(self.minReplicas) || !has(self.maxReplicas) || self.minReplicas <= self.maxReplicas", "minReplicas must not be above maxReplicas")]
 [Rule("!has(self.template) || self.actuation != 'metric'", "what a template makes is Plimsoll's own to scale: actuation scale would do")]
@@ -59,7 +61,7 @@ public sealed record ScaledModelSpec
     public TargetReference? Target { get; init; }
 
     [Means("Several targets that serve the same model in different ways, in order of preference.")]
-    [Holds(32, Key = "name")]
+    [Holds(32, Least = 1, Key = "name")]
     public IReadOnlyList<TargetVariant>? Variants { get; init; }
 
     [Means("A pod template, from which Plimsoll makes one workload for each variant.")]
@@ -171,14 +173,14 @@ public sealed record ModelTemplate
 
     [Means("The pods' metadata (labels, annotations) and spec; of a LeaderWorkerSet, the leaders'.")]
     [Needed("metadata and spec of a pod")]
-    public System.Text.Json.JsonElement? PodTemplate { get; init; }
+    public JsonElement? PodTemplate { get; init; }
 
     [Means("The workers' metadata and spec, for a LeaderWorkerSet. Default: as the leaders'.")]
-    public System.Text.Json.JsonElement? WorkerTemplate { get; init; }
+    public JsonElement? WorkerTemplate { get; init; }
 
     [Means("The ways to run it, in order of preference.")]
     [Needed("a list with at least one variant")]
-    [Holds(32, Key = "name")]
+    [Holds(32, Least = 1, Key = "name")]
     public IReadOnlyList<TemplateVariant>? Variants { get; init; }
 }
 
