@@ -1,5 +1,4 @@
 using System.Collections.Frozen;
-using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Net;
 using System.Text.Json.Nodes;
@@ -34,8 +33,8 @@ internal sealed record ScalarKind(
         [typeof(BytesPerSecond)] = new("a bandwidth such as 200MB/s or 1GiB/s",
             text => BytesPerSecond.TryParse(text, out var rate) ? (rate, rate.Value) : null,
             n => new BytesPerSecond((long)n).ToString(), () => Either("integer", BytesPattern + "(/[Ss])? *$", "200MB/s", "1GiB/s")),
-        [typeof(TimeSpan)] = new("a duration such as 200ms, 2s or 1min",
-            text => TryDuration(text, out var time) ? (time, time.TotalSeconds) : null,
+        [typeof(TimeSpan)] = new(DurationText.WouldDo,
+            text => DurationText.TryParse(text, out var time) ? (time, time.TotalSeconds) : null,
             Durations.Show, () => Patterned(NumberPattern + "(ms|s|min|m|h|d) *$", "200ms", "2s", "1min")),
         [typeof(Cores)] = new("a number of cores such as 0.5 or 4",
             text => TryNumber(text, out var n) && n < 1e6 ? (Plimsoll.Cores.Of(n), n) : null, Plain, () => Typed("number")),
@@ -48,28 +47,6 @@ internal sealed record ScalarKind(
     /// <summary>The kind of a type; null when the type is a list, a map or a group of fields.</summary>
     public static ScalarKind? Of(Type type) =>
         Kinds.GetValueOrDefault(type) ?? (type.IsEnum ? OfEnum(type) : null);
-
-    /// <summary>Reads "200ms", "2s", "1.5min" (or m), "2h", "1d". A number alone is refused: of what?</summary>
-    public static bool TryDuration([NotNullWhen(true)] string? text, out TimeSpan time)
-    {
-        time = default;
-        if (text is null || text.Length > 32) return false;
-        text = text.Trim();
-        var digits = text.TakeWhile(c => char.IsAsciiDigit(c) || c == '.').Count();
-        if (digits == 0 || !TryNumber(text[..digits], out var number)) return false;
-        var seconds = number * text[digits..].Trim() switch
-        {
-            "ms" => 0.001,
-            "s" => 1,
-            "m" or "min" => 60,
-            "h" => 3600,
-            "d" => 86_400,
-            _ => double.NaN,
-        };
-        if (!(seconds <= 1e10)) return false;
-        time = TimeSpan.FromSeconds(seconds);
-        return true;
-    }
 
     /// <summary>LlamaServer is written "llama-server".</summary>
     public static string NameOf(object value)

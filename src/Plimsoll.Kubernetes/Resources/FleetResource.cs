@@ -1,0 +1,191 @@
+using k8s;
+using k8s.Models;
+
+namespace Plimsoll.Kubernetes.Resources;
+
+/// <summary>
+/// The kind Fleet: what holds for all models of a cluster. It is not namespaced, and an operator reads one of them,
+/// by name ("default" unless told otherwise); without it the defaults hold.
+/// </summary>
+[Means("What holds for all models of a cluster: prices, node pools, quotas and the time scales of planning. One operator reads one Fleet.")]
+[Names("fleets", "fleet", "plf", Namespaced = false)]
+[Column("Mode", "string", ".spec.mode", "The most that Plimsoll may do.")]
+[Column("Models", "integer", ".status.models", "ScaledModels that are planned for.")]
+[Column("Nodes", "integer", ".status.nodes", "Nodes that are planned with.")]
+[Column("Reason", "string", ".status.reason", "How things are.")]
+[Column("Age", "date", ".metadata.creationTimestamp", "Since it was made.", Wide = true)]
+[KubernetesEntity(Group = ResourceGroup.Group, ApiVersion = ResourceGroup.Version, Kind = KubeKind, PluralName = KubePluralName)]
+public sealed record FleetResource : IKubernetesObject<V1ObjectMeta>
+{
+    public const string KubeKind = "Fleet";
+    public const string KubePluralName = "fleets";
+
+    /// <summary>The Fleet that an operator reads when no other is named.</summary>
+    public const string DefaultName = "default";
+
+    public string ApiVersion { get; set; } = ResourceGroup.ApiVersion;
+
+    public string Kind { get; set; } = KubeKind;
+
+    public V1ObjectMeta Metadata { get; set; } = new();
+
+    [Means("What is asked for.")]
+    public FleetResourceSpec? Spec { get; set; }
+
+    [Means("What Plimsoll sees; written by the operator alone.")]
+    public FleetResourceStatus? Status { get; set; }
+}
+
+[Means("What holds for all models.")]
+public sealed record FleetResourceSpec
+{
+    [Means("The most that Plimsoll may do for any model: observe, recommend or act.")]
+    [Words("observe", "recommend", "act")]
+    [FilledIn("act")]
+    public string? Mode { get; init; }
+
+    [Means("What hardware costs; left out, it is owned and idle devices cost nothing until another model claims them.")]
+    public FleetPrices? Prices { get; init; }
+
+    [Means("Kinds of node that can be added.")]
+    [Holds(64, Key = "name")]
+    public IReadOnlyList<FleetNodePool>? NodePools { get; init; }
+
+    [Means("Most that all models together may take.")]
+    public FleetQuotas? Quotas { get; init; }
+
+    [Means("Time scales of planning. The defaults suit most clusters.")]
+    public FleetPlanner? Planner { get; init; }
+}
+
+[Means("Prices in US dollars per hour.")]
+public sealed record FleetPrices
+{
+    [Means("A GiB of host memory held for an hour, on nodes without devices.")]
+    [Bounds(0, 1e6)]
+    public double? HostMemoryPerGiB { get; init; }
+
+    [Means("One device for an hour, by its kind (l4-24gb).")]
+    [Bounds(0, 1e6)]
+    [Holds(64)]
+    public IReadOnlyDictionary<string, double>? Devices { get; init; }
+}
+
+[Means("A kind of node that can be added.")]
+[Rule("!has(self.minNodes) || !has(self.maxNodes) || self.minNodes <= self.maxNodes", "minNodes must not be above maxNodes")]
+public sealed record FleetNodePool
+{
+    [Means("The pool's name.")]
+    [Needed("a name")]
+    [Looks("^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", 253, "a name such as l4-pool")]
+    public string? Name { get; init; }
+
+    [Means("Labels by which its nodes are known.")]
+    [Holds(16)]
+    public IReadOnlyDictionary<string, string>? NodeLabels { get; init; }
+
+    [Means("The kind of device, as plimsoll devices lists it (l4-24gb). Default: none.")]
+    [Looks("^[A-Za-z0-9][A-Za-z0-9._-]*$", 128, "a name such as l4-24gb")]
+    public string? Device { get; init; }
+
+    [Means("Devices of one node.")]
+    [Bounds(0, 1024)]
+    public int? Devices { get; init; }
+
+    [Means("Memory of one node that pods may take.")]
+    [Size(1_048_576, 1_000_000_000_000_000)]
+    public string? Memory { get; init; }
+
+    [Means("Cores of one node that pods may take.")]
+    [Bounds(0.01, 4096)]
+    public double? Cores { get; init; }
+
+    [Means("Disk of one node that pods may take.")]
+    [Size(1_048_576, 10_000_000_000_000_000)]
+    public string? Disk { get; init; }
+
+    [Means("From asking for a node to its being ready. Default: as observed, or 5min.")]
+    [Duration(0.1, 86_400)]
+    public string? BootTime { get; init; }
+
+    [Means("What one node costs in US dollars an hour, devices included. Default: by the prices.")]
+    [Bounds(0, 1e6)]
+    public double? PricePerHour { get; init; }
+
+    [Means("Nodes kept whatever the demand.")]
+    [Bounds(0, 5000)]
+    public int? MinNodes { get; init; }
+
+    [Means("Most nodes.")]
+    [Bounds(0, 5000)]
+    public int? MaxNodes { get; init; }
+}
+
+[Means("Most that all models together may take.")]
+public sealed record FleetQuotas
+{
+    [Means("Devices by their kind (h100-80gb); a kind that is left out has no quota.")]
+    [Bounds(0, 1_000_000)]
+    [Holds(64)]
+    public IReadOnlyDictionary<string, int>? Devices { get; init; }
+}
+
+[Means("Time scales of planning.")]
+public sealed record FleetPlanner
+{
+    [Means("Time between two regular plans. Default: 5s.")]
+    [Duration(0.1, 3600)]
+    public string? Review { get; init; }
+
+    [Means("How much past demand is remembered. Default: 1h.")]
+    [Duration(1, 604_800)]
+    public string? DemandHistory { get; init; }
+
+    [Means("How finely it is remembered. Default: 5s.")]
+    [Duration(0.1, 3600)]
+    public string? DemandBucket { get; init; }
+
+    [Means("How long a draining replica may finish what it holds. Default: 30s.")]
+    [Duration(0.1, 86_400)]
+    public string? DrainDeadline { get; init; }
+
+    [Means("Wait after a replica's first failure; doubles with each further one. Default: 1s.")]
+    [Duration(0.1, 3600)]
+    public string? CrashBackoff { get; init; }
+
+    [Means("Longest such wait. Default: 5min.")]
+    [Duration(0.1, 86_400)]
+    public string? CrashBackoffMax { get; init; }
+
+    [Means("A load that takes this many times its expected time no longer counts as supply. Default: 3.")]
+    [Bounds(1, 100)]
+    public double? OverdueFactor { get; init; }
+
+    [Means("Bandwidth assumed for loading before any load was seen. Default: 200MiB/s.")]
+    [Size(1024, 10_000_000_000_000, PerSecond = true)]
+    public string? AssumedLoadBandwidth { get; init; }
+
+    [Means("Fixed part of a load assumed before any was seen. Default: 2s.")]
+    [Duration(0, 3600)]
+    public string? AssumedLoadFixed { get; init; }
+}
+
+[Means("What Plimsoll sees of the whole.")]
+public sealed record FleetResourceStatus
+{
+    [Means("The generation of the spec that this status is about.")]
+    public long? ObservedGeneration { get; init; }
+
+    [Means("Ready: whether the spec could be read and the cluster seen.")]
+    [Holds(32, Key = "type")]
+    public IReadOnlyList<V1Condition>? Conditions { get; init; }
+
+    [Means("ScaledModels that are planned for.")]
+    public int? Models { get; init; }
+
+    [Means("Nodes that are planned with.")]
+    public int? Nodes { get; init; }
+
+    [Means("How things are.")]
+    public string? Reason { get; init; }
+}

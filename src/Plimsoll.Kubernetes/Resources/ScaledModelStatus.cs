@@ -1,0 +1,111 @@
+using k8s.Models;
+
+namespace Plimsoll.Kubernetes.Resources;
+
+/// <summary>The types of a ScaledModel's conditions. Each is True when all is well, but for <see cref="Conflict"/>.</summary>
+public static class ConditionTypes
+{
+    /// <summary>Whether Plimsoll can do for this model what its mode says.</summary>
+    public const string Ready = "Ready";
+
+    /// <summary>Whether what it scales is there, with a scale subresource.</summary>
+    public const string TargetFound = "TargetFound";
+
+    /// <summary>Whether its weight is known.</summary>
+    public const string Weighed = "Weighed";
+
+    /// <summary>Whether its demand is known.</summary>
+    public const string MetricsSeen = "MetricsSeen";
+
+    /// <summary>Whether a replica fits on the nodes it may go to.</summary>
+    public const string Fits = "Fits";
+
+    /// <summary>True when somebody else scales the target; the message names who.</summary>
+    public const string Conflict = "Conflict";
+}
+
+/// <summary>What Plimsoll sees and thinks. What is not known is left out, never zero.</summary>
+[Means("What Plimsoll sees and thinks; what is not known is left out.")]
+public sealed record ScaledModelStatus
+{
+    [Means("The generation of the spec that this status is about.")]
+    public long? ObservedGeneration { get; init; }
+
+    [Means("Ready, TargetFound, Weighed, MetricsSeen, Fits and Conflict.")]
+    [Holds(32, Key = "type")]
+    public IReadOnlyList<V1Condition>? Conditions { get; init; }
+
+    [Means("The artefact, as it may be shown.")]
+    public string? Model { get; init; }
+
+    [Means("What its weights take in memory, for a person.")]
+    public string? Weight { get; init; }
+
+    [Means("What its weights take in memory.")]
+    public long? WeightBytes { get; init; }
+
+    [Means("Replicas there are, those that load counted.")]
+    public int? Replicas { get; init; }
+
+    [Means("Replicas that serve.")]
+    public int? ReadyReplicas { get; init; }
+
+    [Means("Replicas that the last plan wants.")]
+    public int? DesiredReplicas { get; init; }
+
+    [Means("Requests that arrive in a second.")]
+    public double? DemandPerSecond { get; init; }
+
+    [Means("Requests in a second that the plan prepares for.")]
+    public double? ForecastPerSecond { get; init; }
+
+    [Means("How long a replica takes until it serves, at the 90th percentile.")]
+    public string? LoadTime { get; init; }
+
+    [Means("How long an idle replica is kept.")]
+    public string? Hold { get; init; }
+
+    [Means("What Plimsoll may do for this model: its own mode, or the Fleet's where that is less.")]
+    public string? Mode { get; init; }
+
+    [Means("Why it is so, with the numbers.")]
+    public string? Reason { get; init; }
+
+    [Means("The label selector of the target's pods.")]
+    public string? Selector { get; init; }
+
+    [Means("What each pod should request: cpu, memory, ephemeral-storage and devices.")]
+    [Holds(32)]
+    public IReadOnlyDictionary<string, string>? RecommendedRequests { get; init; }
+
+    [Means("Each variant, where there are several.")]
+    [Holds(32, Key = "name")]
+    public IReadOnlyList<VariantStatus>? Variants { get; init; }
+}
+
+[Means("What Plimsoll sees and thinks of one variant.")]
+public sealed record VariantStatus
+{
+    [Means("The variant's name.")]
+    [Needed("a name")]
+    public string? Name { get; init; }
+
+    [Means("What is scaled, as kind/name.")]
+    public string? Target { get; init; }
+
+    [Means("Replicas there are, those that load counted.")]
+    public int? Replicas { get; init; }
+
+    [Means("Replicas that serve.")]
+    public int? ReadyReplicas { get; init; }
+
+    [Means("Replicas that the last plan wants.")]
+    public int? DesiredReplicas { get; init; }
+
+    [Means("Whether a replica fits, and why it is chosen or not.")]
+    public string? Reason { get; init; }
+
+    [Means("What each pod should request: cpu, memory, ephemeral-storage and devices.")]
+    [Holds(32)]
+    public IReadOnlyDictionary<string, string>? RecommendedRequests { get; init; }
+}

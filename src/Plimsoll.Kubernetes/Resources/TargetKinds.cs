@@ -1,0 +1,27 @@
+namespace Plimsoll.Kubernetes.Resources;
+
+/// <summary>The kinds of target that are known by name, and where they are served.</summary>
+public static class TargetKinds
+{
+    public const string Deployment = "Deployment";
+    public const string StatefulSet = "StatefulSet";
+    public const string LeaderWorkerSet = "LeaderWorkerSet";
+    public const string InferenceService = "InferenceService";
+
+    /// <summary>Group and version of a kind that needs none stated; null for others.</summary>
+    public static string? ApiVersionOf(string kind) => kind switch
+    {
+        Deployment or StatefulSet or "ReplicaSet" => "apps/v1",
+        LeaderWorkerSet => "leaderworkerset.x-k8s.io/v1",
+        InferenceService => "serving.kserve.io/v1beta1",
+        _ => null,
+    };
+
+    /// <summary>The group of an apiVersion; empty for the core group.</summary>
+    public static string GroupOf(string apiVersion)
+    {
+        ArgumentNullException.ThrowIfNull(apiVersion);
+        var slash = apiVersion.IndexOf('/', StringComparison.Ordinal);
+        return slash < 0 ? "" : apiVersion[..slash];
+    }
+}
