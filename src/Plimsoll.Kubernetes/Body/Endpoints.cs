@@ -20,9 +20,10 @@ internal static class Endpoints
                 Pod = pod.Name,
                 Uid = pod.Uid,
                 Model = owner.Id,
-                Metrics = new Uri($"http://{host}:{port}{settings.MetricsPath ?? "/metrics"}"),
+                Metrics = new Uri($"{(owner.Served?.Tls == true ? "https" : "http")}://{host}:{port}{settings.MetricsPath ?? owner.Served?.MetricsPath ?? "/metrics"}"),
+                ServedName = owner.Served?.ServedName,
                 ReadySince = pod.Ready ? pod.ReadyChangedAt : null,
-                Concurrency = settings.Concurrency ?? owner.Served?.MaxNumSeqs,
+                Concurrency = settings.Concurrency ?? owner.Served?.MaxSequences,
             });
         }
 

@@ -58,7 +58,7 @@ public sealed class KubernetesFleet : IFleet
     {
         ArgumentNullException.ThrowIfNull(parts);
         _parts = parts;
-        _resolver = new ModelResolver(parts.Cluster, parts.Footprints);
+        _resolver = new ModelResolver(parts.Cluster, parts.Footprints, parts.Time);
     }
 
     // Of a Deployment's pods that with the least deletion cost ends first: since 1.22, and only there the victim is ours to choose.

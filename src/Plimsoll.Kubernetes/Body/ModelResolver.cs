@@ -4,6 +4,7 @@ using System.Text.Json;
 using k8s.Models;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Resources;
+using Plimsoll.Kubernetes.Resources.Pods;
 
 namespace Plimsoll.Kubernetes.Body;
 
@@ -12,12 +13,16 @@ namespace Plimsoll.Kubernetes.Body;
 /// weighed, and what a replica takes on each kind of device that its pods could land on. What is missing is a finding, and
 /// its model is left as it is.
 /// </summary>
-public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprints)
+public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprints, TimeProvider time)
 {
     private const int ConcurrencyDefault = 8;
 
+    private ImmutableSortedDictionary<ObjectName, ObjectName> _usurped = ImmutableSortedDictionary<ObjectName, ObjectName>.Empty;
+    private ILookup<(string, string, string), ScalerView> _scalers = Array.Empty<ScalerView>().ToLookup(scaler => ("", "", ""));
+
     // By ScaledModel: what it was made of, and what it came to. Most of thousands do not change between two ticks.
     private Dictionary<ObjectName, (object Key, ResolvedModel Model)> _known = [];
+    private readonly Dictionary<ObjectName, (object Key, Looked Looked)> _looks = [];
     private readonly Dictionary<string, V1PodSpec> _specs = new(StringComparer.Ordinal);
 
     /// <summary>Node groups by what the models' pods ask of nodes; of the last <see cref="Resolve"/>.</summary>
@@ -27,7 +32,10 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
     public ImmutableArray<ResolvedModel> Resolve(FleetSettings fleet)
     {
         ArgumentNullException.ThrowIfNull(fleet);
-        var looked = cluster.ScaledModels.Items.Values.Select(Look).ToArray();
+        _usurped = Ownership.Usurped(cluster.ScaledModels.Items.Values.Select(view => view.Model).OfType<ScaledModel>());
+        _scalers = cluster.Scalers.ToLookup(scaler => (scaler.Name.Namespace, scaler.TargetKind, scaler.TargetName));
+        var looked = cluster.ScaledModels.Items.Values.Select(Lookup).ToArray();
+        foreach (var gone in _looks.Keys.Except(looked.Select(one => one.View.Name)).ToArray()) _looks.Remove(gone);
         _specs.Clear();
         foreach (var one in looked)
         {
@@ -78,6 +86,20 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
         public ImmutableArray<Finding> Findings { get; init; } = [];
     }
 
+    // Reading a pod's arguments takes longer than all else; of thousands of models few change between two ticks. A conflict is
+    // looked at anew, as it ends by the passing of time alone.
+    private Looked Lookup(ScaledModelView view)
+    {
+        var settings = view.Model is { } model && view.Problem is null ? ScaledModelSettings.Of(model) : null;
+        var workload = settings is { Variants.IsEmpty: false } ? Target(settings).Workload : null;
+        var rivals = workload is null ? "" : string.Join(',', _scalers[(view.Name.Namespace, workload.Kind, workload.Name.Name)].Select(rival => rival.ResourceVersion));
+        var key = (view.ResourceVersion, workload?.Kind, workload?.ResourceVersion, rivals, _usurped.ContainsKey(view.Name));
+        var looked = _looks.TryGetValue(view.Name, out var known) && known.Key.Equals(key) && known.Looked.Rivals.Length == 0 ? known.Looked : Look(view);
+        _looks[view.Name] = (key, looked);
+        return looked is { Served: { } served, Settings: { } stated } && !looked.Findings.Any(finding => finding is { Type: ConditionTypes.Ready, Holds: false })
+            ? looked with { Weighed = Weigh(stated, served) } : looked;
+    }
+
     private Looked Look(ScaledModelView view)
     {
         if (view.Model is not { } model) return new Looked(view) { Findings = [No(ConditionTypes.Ready, "Unreadable", view.Problem ?? "it cannot be read")] };
@@ -96,16 +118,39 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
             found = found.Add(new Finding(ConditionTypes.Fits, null, "FirstVariantOnly", $"of {settings.Variants.Length} variants only {variant.Name} is planned; the others stay as they are"));
         if (workload.PodSpec is not { } pod)
             return looked with { Findings = found.Add(No(ConditionTypes.Weighed, "NoPodSpec", $"{workload.Kind} {workload.Name.Name} has no pod spec to read")) };
-        var served = ServedModel.Of(pod);
+        var served = ServedModel.Of(pod, workload.PodAnnotations, workload.PodsPerReplica, workload.WorkerSpec);
         looked = looked with { Pod = pod, SelectorKey = NodeGroups.KeyOf(pod), Served = served, Findings = found };
         if (workload.PodsPerReplica > 1)
             return looked with { Findings = found.Add(No(ConditionTypes.Ready, "SeveralPods", $"a replica is {workload.PodsPerReplica} pods; replicas over several nodes are not planned yet and stay as they are")) };
-        var rivals = cluster.Scalers.Where(scaler => scaler.Name.Namespace == view.Name.Namespace
-            && scaler.TargetKind == workload.Kind && scaler.TargetName == workload.Name.Name).ToArray();
-        var conflict = Ownership.Conflict(settings, workload, rivals);
-        if (conflict is not null) looked = looked with { Rivals = conflict, Findings = looked.Findings.Add(new Finding(ConditionTypes.Conflict, true, "OtherScaler", conflict)) };
-        return looked with { Weighed = Weigh(settings, served) };
+        if (Conflict(settings, variant, workload, view) is { } conflict)
+            looked = looked with { Rivals = conflict, Findings = looked.Findings.Add(new Finding(ConditionTypes.Conflict, true, "OtherScaler", conflict)) };
+        return looked;
     }
+
+    private string? Conflict(ScaledModelSettings settings, VariantSettings variant, WorkloadView workload, ScaledModelView view)
+    {
+        if (_usurped.TryGetValue(view.Name, out var owner)) return $"{variant.Target} is the ScaledModel {owner}'s already; one of the two would do";
+        var rivals = _scalers[(view.Name.Namespace, workload.Kind, workload.Name.Name)].ToArray();
+        if (rivals.Length == 0 && workload.ManagedFieldsJson is null) return null;
+        using var autoscalers = Parsed(rivals.Where(rival => rival.Kind == "HorizontalPodAutoscaler"));
+        using var scaled = Parsed(rivals.Where(rival => rival.Kind == "ScaledObject"));
+        return Ownership.Conflict(new OwnershipQuestion
+        {
+            Namespace = view.Name.Namespace,
+            Target = variant.Target,
+            Actuation = settings.Actuation,
+            Autoscalers = autoscalers.RootElement.EnumerateArray(),
+            ScaledObjects = scaled.RootElement.EnumerateArray(),
+            ManagedFields = workload.ManagedFieldsJson is { } fields ? k8s.KubernetesJson.Deserialize<List<V1ManagedFieldsEntry>>(fields) : [],
+            Annotations = workload.Annotations,
+            Created = workload.CreatedAt,
+            At = time.GetUtcNow(),
+            OurManagers = [KubernetesApi.FieldManager],
+        });
+    }
+
+    private static JsonDocument Parsed(IEnumerable<ScalerView> scalers) =>
+        JsonDocument.Parse($"[{string.Join(',', scalers.Select(scaler => System.Text.Encoding.UTF8.GetString(scaler.Json)))}]");
 
     private (VariantSettings Variant, ScalableKind? Kind, WorkloadView? Workload) Target(ScaledModelSettings settings)
     {
@@ -156,7 +201,7 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
         };
         if (looked.Pod is null || looked.Findings.Any(finding => finding is { Type: ConditionTypes.Ready, Holds: false })) return model;
         if (looked.Weighed is not { } weighed)
-            return model with { Findings = model.Findings.Add(No(ConditionTypes.Weighed, "NoSource", (looked.Served?.Missing ?? "its pods do not say which model they serve") + "; spec.source would do")) };
+            return model with { Findings = model.Findings.Add(No(ConditionTypes.Weighed, "NoSource", looked.Served is { Notes.IsEmpty: false } served ? string.Join(' ', served.Notes) : "its pods do not say which model they serve; spec.source would do")) };
         if (weighed.Footprint is not { } footprint)
             return model with { Findings = model.Findings.Add(weighed.Problem is { } why ? No(ConditionTypes.Weighed, "Unreadable", why) : new Finding(ConditionTypes.Weighed, null, "Reading", "its header is being read")) };
         model = model with { Findings = model.Findings.Add(new Finding(ConditionTypes.Weighed, true, "Weighed", $"{footprint.Weights} of weights, from {(footprint.Source == FootprintSource.Declared ? "what was stated" : "its header")}")) };
@@ -166,21 +211,19 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
     private ResolvedModel Plan(ResolvedModel model, Looked looked, Footprint footprint, DeviceGroup[] kinds)
     {
         var (settings, served) = (looked.Settings!, looked.Served!);
-        using var json = JsonDocument.Parse(looked.Workload!.PodSpecJson);
-        var pod = PodRequests.Of(json.RootElement);
-        var device = pod.Extended.FirstOrDefault(one => kinds.Any(kind => kind.Resource == one.Resource)) ?? pod.Extended.FirstOrDefault();
+        var (cores, memory) = (new Cores(served.Requests.CpuMilli), new Bytes(served.Requests.MemoryBytes));
         var variants = ImmutableArray.CreateBuilder<VariantSpec>();
         var misfits = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
-        var engine = settings.Server ?? served.Engine ?? "unknown";
-        var concurrency = settings.Concurrency ?? looked.Variant!.Concurrency ?? served.MaxNumSeqs ?? ConcurrencyDefault;
-        if (device is null)
-            variants.Add(Variant("cpu", engine, null, EngineProfile.Named(engine).Needs(footprint, 0, pod.Cores, cached: false), concurrency, 1, 1));
+        var engine = settings.Server ?? served.Server ?? "unknown";
+        var concurrency = settings.Concurrency ?? looked.Variant!.Concurrency ?? served.MaxSequences ?? ConcurrencyDefault;
+        if (served.DeviceResource is not { } resource)
+            variants.Add(Variant("cpu", engine, null, EngineProfile.Named(engine).Needs(footprint, 0, cores, cached: false), concurrency, 1, 1));
         else
         {
-            foreach (var kind in kinds.Where(kind => kind.Resource == device.Resource))
+            foreach (var kind in kinds.Where(kind => kind.Resource == resource))
             {
                 var name = SnapshotBuilder.KindOf(kind);
-                var (needs, why) = OnDevice(footprint, kind, settings, served, engine, (int)Math.Min(device.Count, 1024), pod.Cores, concurrency);
+                var (needs, why) = OnDevice(footprint, kind, settings, served, engine, cores);
                 if (needs is null) misfits[name] = why!;
                 else variants.Add(Variant(name, engine, name, needs, concurrency, served.TensorParallel, served.PipelineParallel));
             }
@@ -190,7 +233,7 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
         if (variants.Count == 0)
         {
             var why = misfits.Count > 0 ? string.Join("; ", misfits.Select(one => one.Value))
-                : device is null ? "" : $"no node that its pods may go to has {device.Resource} of a kind that is known";
+                : $"no node that its pods may go to has {served.DeviceResource} of a kind that is known";
             return model with { Findings = model.Findings.Add(No(ConditionTypes.Fits, misfits.Count > 0 ? "DoesNotFit" : "NoSuchDevice", why)) };
         }
 
@@ -213,11 +256,11 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
                 Acts = model.Acts || model.Mode == FleetMode.Act && settings.Actuation == Actuation.Metric,
                 Requests = new SchedulerRequests
                 {
-                    Memory = pod.Memory,
-                    Cores = pod.Cores,
-                    EphemeralStorage = pod.EphemeralStorage,
-                    Resource = device?.Resource,
-                    Devices = (int)Math.Min(device?.Count ?? 0, 1024),
+                    Memory = memory,
+                    Cores = cores,
+                    EphemeralStorage = new Bytes(served.Requests.EphemeralStorageBytes),
+                    Resource = served.DeviceResource,
+                    Devices = (int)Math.Min(served.Devices, 1024),
                     Pools = Groups.GroupsFor(looked.SelectorKey!),
                 },
             },
@@ -238,31 +281,25 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
 
     // By the engine's own memory rules where they are known; else by its prior.
     private static (ReplicaNeeds? Needs, string? Why) OnDevice(
-        Footprint footprint, DeviceGroup kind, ScaledModelSettings settings, ServedModel served, string engine, int devices, Cores cores, int concurrency)
+        Footprint footprint, DeviceGroup kind, ScaledModelSettings settings, ServedModel served, string engine, Cores cores)
     {
-        var share = kind.Sharing == DeviceSharing.Mps ? 1.0 / kind.ReplicasPerDevice : 1;
-        if (footprint.Shape is not null && ServingEngine.TryParse(engine, out var rules))
+        var devices = (int)Math.Min(served.Devices, 1024);
+        if (footprint.Shape is not null && served.Engine is { } rules)
         {
-            var variant = new ServingVariant
+            var variant = served.VariantOn(kind.Accelerator) with
             {
-                Device = kind.Accelerator,
-                Engine = rules,
-                TensorParallel = served.TensorParallel > 0 && served.PipelineParallel > 0 ? served.TensorParallel : devices,
-                PipelineParallel = Math.Max(1, served.PipelineParallel),
-                Context = settings.Context ?? served.MaxModelLen ?? 0,
-                MemoryFraction = served.GpuMemoryUtilization,
-                MaxSequences = served.MaxNumSeqs,
-                MemoryShare = share,
+                Context = settings.Context ?? served.Context ?? 0,
+                MemoryShare = kind.Sharing == DeviceSharing.Mps ? 1.0 / kind.ReplicasPerDevice : 1,
             };
-            if (variant.Devices != devices)
+            if ((long)variant.Devices * Math.Max(1, served.DataParallel) != devices)
                 return (null, $"its arguments split it over {variant.Devices} devices and the pod asks for {devices}; the same number would do");
             var (needs, fit) = ServingNeeds.Of(footprint, variant, cores, cached: false, DeviceCatalogue.BuiltIn.Accelerators);
-            return fit.Fits ? (needs, null) : (null, $"{devices} × {SnapshotBuilder.KindOf(kind)} with {rules.Name}: {fit.Reason}");
+            return fit.Fits ? (needs with { Devices = devices }, null) : (null, $"{devices} × {SnapshotBuilder.KindOf(kind)} with {rules.Name}: {fit.Reason}");
         }
 
         var prior = EngineProfile.Named(engine).Needs(footprint, devices, cores, cached: false);
-        return prior.PerDevice!.Highest <= kind.MemoryPerReplica ? (prior, null)
-            : (null, $"{prior.PerDevice.Highest} per device against {kind.MemoryPerReplica} of {SnapshotBuilder.KindOf(kind)}");
+        return prior.PerDevice is not { } each || each.Highest <= kind.MemoryPerReplica ? (prior, null)
+            : (null, $"{each.Highest} per device against {kind.MemoryPerReplica} of {SnapshotBuilder.KindOf(kind)}");
     }
 
     private static string Fitting(VariantSpec variant) => variant.Needs.PerDevice is { } each

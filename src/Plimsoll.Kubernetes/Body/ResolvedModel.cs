@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using k8s.Models;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Resources;
+using Plimsoll.Kubernetes.Resources.Pods;
 
 namespace Plimsoll.Kubernetes.Body;
 

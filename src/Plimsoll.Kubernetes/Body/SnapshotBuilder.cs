@@ -204,7 +204,7 @@ internal sealed class SnapshotBuilder
             Resources = [.. _extended.OrderBy(one => one.Key, StringComparer.Ordinal).Select(one => new ResourceCount(one.Key, one.Value))],
         };
 
-        public void Take(PodRequests requests)
+        public void Take(PodAmounts requests)
         {
             (_cores, _memory, _storage, _pods) = (_cores - requests.Cores, _memory - requests.Memory, _storage - requests.EphemeralStorage, _pods - 1);
             foreach (var (resource, count) in requests.Extended) _extended[resource] = _extended.GetValueOrDefault(resource) - count;
@@ -247,13 +247,13 @@ internal sealed class SnapshotBuilder
 
         public ImmutableArray<DeviceState> States => [.. _states.OrderBy(device => device.Id)];
 
-        public string? KindOf(PodRequests requests) =>
+        public string? KindOf(PodAmounts requests) =>
             requests.Extended.Select(one => _states.FirstOrDefault(device => device.Resource == one.Resource)?.Kind).FirstOrDefault(kind => kind is not null);
 
         /// <summary>Of shared devices nobody knows which: then it may be any, and counts on all.</summary>
-        public ImmutableArray<DeviceId> Take(PodRequests requests) => [.. TakeForeign(requests).Select(device => device.Id).Order()];
+        public ImmutableArray<DeviceId> Take(PodAmounts requests) => [.. TakeForeign(requests).Select(device => device.Id).Order()];
 
-        public List<DeviceState> TakeForeign(PodRequests requests)
+        public List<DeviceState> TakeForeign(PodAmounts requests)
         {
             var taken = new List<DeviceState>();
             foreach (var (resource, count) in requests.Extended)

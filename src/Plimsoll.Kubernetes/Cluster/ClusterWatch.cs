@@ -191,13 +191,13 @@ public sealed class ClusterWatch : IAsyncDisposable
 
 /// <summary>Another scaler, and what it scales.</summary>
 /// <param name="Json">The whole object, as written.</param>
-public sealed record ScalerView(ObjectName Name, string Kind, string TargetKind, string TargetName, byte[] Json)
+public sealed record ScalerView(ObjectName Name, string Kind, string ResourceVersion, string TargetKind, string TargetName, byte[] Json)
 {
     public static ScalerView? Of(JsonElement item, string kind)
     {
         if (item.At("metadata") is not { } metadata || item.At("spec", "scaleTargetRef") is not { } target) return null;
         return new ScalerView(
-            new ObjectName(metadata.Text("namespace") ?? "", metadata.Text("name") ?? ""), kind,
+            new ObjectName(metadata.Text("namespace") ?? "", metadata.Text("name") ?? ""), kind, metadata.Text("resourceVersion") ?? "",
             target.Text("kind") ?? "Deployment", target.Text("name") ?? "", JsonSerializer.SerializeToUtf8Bytes(item, KubeJson.Default.JsonElement));
     }
 }

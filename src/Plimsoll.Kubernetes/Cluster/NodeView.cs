@@ -74,7 +74,7 @@ public sealed record NodeView
         var amounts = ImmutableSortedDictionary.CreateBuilder<string, long>(StringComparer.Ordinal);
         foreach (var (name, text) in status.Texts(field))
         {
-            if (PodRequests.Amount(name, text) is { } amount) amounts[name] = amount;
+            if (PodAmounts.Amount(name, text) is { } amount) amounts[name] = amount;
         }
 
         return amounts.ToImmutable();

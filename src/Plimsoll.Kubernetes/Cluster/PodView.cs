@@ -44,7 +44,7 @@ public sealed record PodView
     /// <summary>Why a container does not run or last ended badly ("CrashLoopBackOff", "OOMKilled", "ImagePullBackOff").</summary>
     public string? Trouble { get; init; }
 
-    public required PodRequests Requests { get; init; }
+    public required PodAmounts Requests { get; init; }
 
     public bool IsOver => Phase is "Succeeded" or "Failed";
 
@@ -74,7 +74,7 @@ public sealed record PodView
             Unschedulable = scheduled.Text("status") == "False" ? Short(scheduled.Text("message")) : null,
             Restarts = containers.Select(one => one.Number("restartCount") ?? 0).DefaultIfEmpty().Max(),
             Trouble = containers.Select(Troubled).FirstOrDefault(trouble => trouble is not null),
-            Requests = PodRequests.Of(spec),
+            Requests = PodAmounts.Of(spec),
         };
     }
 
@@ -101,60 +101,4 @@ public sealed record PodView
     }
 
     private static string? Short(string? text) => text is { Length: > 300 } ? text[..300] + "…" : text;
-}
-
-/// <summary>What a pod asks of the scheduler, all containers together.</summary>
-/// <param name="Extended">Device resources, ordered by name.</param>
-public sealed record PodRequests(Cores Cores, Bytes Memory, Bytes EphemeralStorage, ImmutableArray<ResourceCount> Extended)
-{
-    public static PodRequests Of(JsonElement spec)
-    {
-        // The scheduler's rule: containers add up, init containers run one after the other before them.
-        var sum = new SortedDictionary<string, long>(StringComparer.Ordinal);
-        foreach (var container in spec.List("containers"))
-        {
-            foreach (var (name, amount) in Amounts(container)) sum[name] = checked(sum.GetValueOrDefault(name) + amount);
-        }
-
-        var always = new Dictionary<string, long>(StringComparer.Ordinal);
-        foreach (var container in spec.List("initContainers"))
-        {
-            var sidecar = container.Text("restartPolicy") == "Always";
-            foreach (var (name, amount) in Amounts(container))
-            {
-                var before = always.GetValueOrDefault(name);
-                if (sidecar)
-                {
-                    always[name] = checked(before + amount);
-                    sum[name] = checked(sum.GetValueOrDefault(name) + amount);
-                }
-                else sum[name] = Math.Max(sum.GetValueOrDefault(name), checked(before + amount));
-            }
-        }
-
-        foreach (var (name, text) in spec.At("overhead") is null ? [] : spec.Texts("overhead"))
-        {
-            if (Amount(name, text) is { } amount) sum[name] = checked(sum.GetValueOrDefault(name) + amount);
-        }
-
-        return new PodRequests(
-            new Cores(sum.GetValueOrDefault("cpu")), new Bytes(sum.GetValueOrDefault("memory")), new Bytes(sum.GetValueOrDefault("ephemeral-storage")),
-            [.. sum.Where(one => one.Key.Contains('/', StringComparison.Ordinal) && one.Value > 0).Select(one => new ResourceCount(one.Key, one.Value))]);
-    }
-
-    // A limit without a request is a request.
-    private static IEnumerable<KeyValuePair<string, long>> Amounts(JsonElement container)
-    {
-        var resources = container.At("resources") ?? default;
-        var amounts = new Dictionary<string, long>(StringComparer.Ordinal);
-        foreach (var (name, text) in resources.Texts("limits").Concat(resources.Texts("requests")))
-        {
-            if (Amount(name, text) is { } amount) amounts[name] = amount;
-        }
-
-        return amounts;
-    }
-
-    /// <summary>Thousandths of cores, whole units of everything else.</summary>
-    public static long? Amount(string name, string text) => name == "cpu" ? KubeFields.Milli(text) : KubeFields.Whole(text);
 }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text.Json;
 using k8s;
 using k8s.Models;
@@ -34,10 +35,19 @@ public sealed record WorkloadView
     /// <summary>The workers' pod spec of a LeaderWorkerSet.</summary>
     public byte[]? WorkerSpecJson { get; init; }
 
+    public ImmutableSortedDictionary<string, string> Annotations { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+
+    /// <summary>Of the pods.</summary>
+    public ImmutableSortedDictionary<string, string> PodAnnotations { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+
+    public DateTimeOffset? CreatedAt { get; init; }
+
     /// <summary>managedFields, as written: who wrote spec.replicas.</summary>
     public byte[]? ManagedFieldsJson { get; init; }
 
     public V1PodSpec? PodSpec => PodSpecJson is { } json ? KubernetesJson.Deserialize<V1PodSpec>(json) : null;
+
+    public V1PodSpec? WorkerSpec => WorkerSpecJson is { } json ? KubernetesJson.Deserialize<V1PodSpec>(json) : null;
 
     public static WorkloadView? Of(JsonElement item, string apiVersion, string kind)
     {
@@ -58,7 +68,16 @@ public sealed record WorkloadView
             PodsPerReplica = Math.Clamp(groups?.Number("size") ?? 1, 1, 10_000),
             PodSpecJson = template is { } pods ? JsonSerializer.SerializeToUtf8Bytes(pods, KubeJson.Default.JsonElement) : null,
             WorkerSpecJson = groups?.At("workerTemplate", "spec") is { } workers ? JsonSerializer.SerializeToUtf8Bytes(workers, KubeJson.Default.JsonElement) : null,
+            Annotations = Texts(metadata.At("annotations")),
+            PodAnnotations = Texts((groups?.At("leaderTemplate", "metadata") ?? spec.At("template", "metadata"))?.At("annotations")),
+            CreatedAt = metadata.Time("creationTimestamp"),
             ManagedFieldsJson = metadata.At("managedFields") is { } fields ? JsonSerializer.SerializeToUtf8Bytes(fields, KubeJson.Default.JsonElement) : null,
         };
     }
+
+    private static ImmutableSortedDictionary<string, string> Texts(JsonElement? map) =>
+        map is { ValueKind: JsonValueKind.Object } found
+            ? found.EnumerateObject().Where(one => one.Value.ValueKind == JsonValueKind.String)
+                .ToImmutableSortedDictionary(one => one.Name, one => one.Value.GetString()!, StringComparer.Ordinal)
+            : ImmutableSortedDictionary<string, string>.Empty;
 }

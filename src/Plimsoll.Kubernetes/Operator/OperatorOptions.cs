@@ -1,4 +1,6 @@
+using System.Net;
 using Plimsoll.Kubernetes.Election;
+using Plimsoll.Kubernetes.Metrics;
 using Plimsoll.Kubernetes.Resources;
 
 namespace Plimsoll.Kubernetes.Operator;
@@ -18,6 +20,14 @@ public sealed record OperatorOptions
     public string LeaseName { get; init; } = "plimsoll-operator";
 
     public LeaseTimes Lease { get; init; } = LeaseTimes.Default;
+
+    /// <summary>Where probes ask.</summary>
+    public IPAddress Address { get; init; } = IPAddress.Any;
+
+    /// <summary>The probes' port; 0 takes a free one, null serves none.</summary>
+    public int? HealthPort { get; init; }
+
+    public MetricsScraperSettings Metrics { get; init; } = new();
 
     /// <summary>How often what was learned is written down.</summary>
     public TimeSpan Checkpoint { get; init; } = TimeSpan.FromSeconds(30);

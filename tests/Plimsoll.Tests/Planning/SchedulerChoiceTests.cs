@@ -1,0 +1,277 @@
+using System.Collections.Immutable;
+using CsCheck;
+using static Plimsoll.Tests.Planning.Fleets;
+
+namespace Plimsoll.Tests.Planning;
+
+/// <summary>Starts that another scheduler places: it counts requests and knows nothing of what a model takes.</summary>
+public sealed class SchedulerChoiceTests
+{
+    private const string Gpu = "nvidia.com/gpu";
+
+    [Fact]
+    public void A_node_that_the_scheduler_could_choose_and_where_it_does_not_fit_stops_a_start()
+    {
+        var model = Asking(Model("m", 30_000, min: 1, devices: 1), memoryMiB: 40_000);
+        var large = Gpus("a-large", 100_000, 2, "gpu", 80_000);
+        var small = Gpus("b-small", 100_000, 2, "gpu", 24_000);
+
+        Assert.Equal(["start/m-1"], Decide(Spec(model), Cluster(large)).StepIds());
+
+        var verdict = Decide(Spec(model), Cluster(large, small)).Models[0].Reason;
+        Assert.Equal(Rule.HoldUnsafeNode, verdict.Rule);
+        Assert.Equal(
+            "the scheduler could put it on b-small, where it does not fit: 32.2 GiB against 23.4 GiB of gpu; a node selector for a kind that it fits would do",
+            verdict.ToString());
+    }
+
+    [Fact]
+    public void A_node_selector_keeps_it_from_the_small_node_and_the_start_goes_ahead()
+    {
+        var model = Asking(Model("m", 30_000, min: 1, devices: 1), memoryMiB: 40_000, "large");
+        var plan = Decide(Spec(model), Cluster(
+            Gpus("a-large", 100_000, 2, "gpu", 80_000) with { Pool = "large" }, Gpus("b-small", 100_000, 2, "gpu", 24_000) with { Pool = "small" }));
+
+        Assert.Equal(["start/m-1"], plan.StepIds());
+    }
+
+    [Fact]
+    public void A_small_node_without_a_free_device_cannot_be_chosen_and_is_no_danger()
+    {
+        var model = Asking(Model("m", 30_000, min: 1, devices: 1), memoryMiB: 40_000);
+        var full = Gpus("b-small", 100_000, 2, "gpu", 24_000, free: 0);
+
+        Assert.Equal(["start/m-1"], Decide(Spec(model), Cluster(Gpus("a-large", 100_000, 2, "gpu", 80_000), full)).StepIds());
+    }
+
+    [Fact]
+    public void Without_a_memory_request_a_full_host_is_a_danger_and_the_request_that_would_do_is_named()
+    {
+        var model = Asking(Model("m", 30_000, min: 1, devices: 1), memoryMiB: 0);
+        var node = Gpus("a", 20_000, 2, "gpu", 80_000);
+
+        var reason = Decide(Spec(model), Cluster(Gpus("b", 100_000, 2, "gpu", 80_000), node)).Models[0].Reason;
+
+        Assert.Equal(Rule.HoldUnsafeNode, reason.Rule);
+        Assert.Contains("a memory request of 29.3 GiB would do", reason.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_waits_for_a_place_holds_the_room_it_may_get()
+    {
+        var model = Asking(Model("m", 30_000, min: 2, devices: 2) with { MaxReplicas = 4 }, memoryMiB: 40_000);
+        var waiting = Replica(model, 1, ReplicaState.Loading, Noon) with { Placement = Placement.Pending, Requests = model.Requests };
+        var node = Gpus("a", 100_000, 2, "gpu", 80_000);
+
+        var plan = Decide(Spec(model), Cluster(node) with { Replicas = [waiting] });
+
+        Assert.Empty(plan.Steps);
+        Assert.Equal(Rule.HoldScarceDevice, plan.Models[0].Reason.Rule);
+    }
+
+    [Fact]
+    public void With_no_device_left_it_says_what_was_asked_for()
+    {
+        var model = Asking(Model("m", 30_000, min: 1, devices: 1), memoryMiB: 40_000);
+
+        Assert.Equal(
+            "it asks the scheduler for 39.1 GiB and 0.25 cores and 1 nvidia.com/gpu, and no ready node has that much left",
+            Decide(Spec(model), Cluster(Gpus("a", 100_000, 2, "gpu", 80_000, free: 0))).Models[0].Reason.ToString());
+    }
+
+    [Fact]
+    public void A_victim_of_lower_priority_makes_room_and_the_start_waits_until_it_is_gone()
+    {
+        var low = Asking(Model("low", 30_000, devices: 1), memoryMiB: 40_000);
+        var high = Asking(Model("high", 30_000, priority: 5, min: 1, devices: 1), memoryMiB: 40_000);
+        var running = Replica(low, 1, ReplicaState.Ready, Noon.AddHours(-1), node: "a") with
+        {
+            Placement = new Placement(new NodeId("a"), [new DeviceId("gpu00")]), Requests = low.Requests,
+        };
+        var snapshot = Cluster(Gpus("a", 100_000, 1, "gpu", 80_000, free: 0)) with { Replicas = [running], Can = Capabilities.ChooseVictim };
+
+        var plan = Decide(Spec(low, high), snapshot);
+
+        Assert.Equal(["drain/low-1", "start/high-1", "stop/low-1"], plan.StepIds());
+        Assert.Equal(["stop/low-1"], plan.Steps.OfType<Step.Start>().Single().After.Select(id => id.Value));
+
+        // One whose plan is only shown will not go, and is not counted on.
+        Assert.DoesNotContain(Decide(Spec(low with { Acts = false }, high), snapshot).Steps, step => step is Step.Start);
+    }
+
+    [Fact]
+    public void Whatever_the_scheduler_chooses_no_node_is_overfilled_and_what_starts_now_finds_a_place() => Situations.Sample(
+        pair => Adversary(pair.Situation, pair.Seed) is null, iter: 3000, print: pair => $"{Adversary(pair.Situation, pair.Seed)}\n{pair.Situation}");
+
+    [Fact]
+    public void A_planner_that_takes_requests_for_needs_is_caught()
+    {
+        // The seeded bug: what a replica takes is believed to be what it asks for.
+        var caught = 0;
+        Situations.Sample(pair =>
+        {
+            var (spec, snapshot, _) = pair.Situation;
+            var trusting = spec with
+            {
+                Models =
+                [
+                    .. spec.Models.Select(model => model with
+                    {
+                        Variants = [.. model.Variants.Select(variant => variant with
+                        {
+                            Needs = variant.Needs with { Host = new MemoryNeed(model.Requests!.Memory, model.Requests.Memory) },
+                        })],
+                    }),
+                ],
+            };
+            var plan = new Planner(new WeightAllocator()).Decide(trusting, snapshot, pair.Situation.Knowledge);
+            if (Place(pair.Situation, plan, pair.Seed) is not null) Interlocked.Increment(ref caught);
+        }, iter: 1000);
+        Assert.NotEqual(0, caught);
+    }
+
+    private static string? Adversary(Situation situation, int seed) => Place(situation, situation.Decide(), seed);
+
+    // Stops end in any order, starts are placed on any node whose requests add up, and everything is at its peak.
+    private static string? Place(Situation situation, Plan plan, int seed)
+    {
+        var random = new Random(seed);
+        var nodes = situation.Snapshot.Nodes;
+        var room = nodes.ToDictionary(node => node.Id, node => node.Scheduler!);
+        var host = nodes.ToDictionary(node => node.Id, node => node.HostMemoryBudget);
+        foreach (var use in situation.Snapshot.Foreign) host[use.Node] -= use.Memory.Value;
+        foreach (var replica in situation.Snapshot.Replicas.Where(replica => host.ContainsKey(replica.Placement.Node)))
+            host[replica.Placement.Node] -= Weighing.HostCharge(replica, ModelKnowledge.Nothing);
+        var done = new HashSet<StepId>();
+        foreach (var stop in plan.Steps.OfType<Step.Stop>().Where(_ => random.Next(2) == 0))
+        {
+            var replica = situation.Snapshot.Replicas.Single(one => one.Id == stop.Replica);
+            done.Add(stop.Id);
+            if (!host.ContainsKey(replica.Placement.Node)) continue;
+            host[replica.Placement.Node] += Weighing.HostCharge(replica, ModelKnowledge.Nothing);
+            room[replica.Placement.Node] = room[replica.Placement.Node].Without(replica.Requests!);
+        }
+
+        var placing = plan.Steps.OfType<Step.Start>().Where(start => start.After.All(done.Contains)).ToArray();
+        random.Shuffle(placing);
+        foreach (var start in placing)
+        {
+            var model = situation.Spec.Find(start.Model)!;
+            var open = nodes.Where(node => room[node.Id].Takes(model.Requests!)
+                && (model.Requests!.Pools.IsEmpty || model.Requests.Pools.Contains(node.Pool))).ToArray();
+            if (open.Length == 0)
+            {
+                // A victim's room is taken by others of the plan only where they wait for it too.
+                if (start.After.IsEmpty) return $"{start.Id} finds no place";
+                continue;
+            }
+
+            var node = open[random.Next(open.Length)];
+            room[node.Id] = Minus(room[node.Id], model.Requests!);
+            host[node.Id] -= model.Variants[0].Needs.Host.Highest;
+            if (host[node.Id] < Bytes.Zero) return $"{start.Id} overfills the memory of {node.Id}";
+            var device = node.Devices.FirstOrDefault();
+            if (model.Variants[0].Needs.PerDevice is { } each && (device is null || each.Highest > device.MemoryBudget))
+                return $"{start.Id} does not fit the devices of {node.Id}";
+        }
+
+        return null;
+    }
+
+    private static SchedulerRoom Minus(SchedulerRoom room, SchedulerRequests taken) => room with
+    {
+        Memory = room.Memory - taken.Memory,
+        Cores = room.Cores - taken.Cores,
+        Pods = room.Pods - 1,
+        Resources = [.. room.Resources.Select(one => one.Resource == taken.Resource ? one with { Count = one.Count - taken.Devices } : one)],
+    };
+
+    private static readonly Gen<(Situation Situation, int Seed)> Situations =
+        from nodes in Gen.Select(Gen.Int[20_000, 120_000], Gen.Int[0, 4], Gen.Int[24_000, 80_000], Gen.Int[0, 30_000], Gen.Int[0, 1]).Array[1, 4]
+        from models in Gen.Select(Gen.Int[2_000, 50_000], Gen.Int[0, 4], Gen.Int[0, 2], Gen.Int[0, 3], Gen.Int[0, 2], Gen.Int[1, 4]).Array[1, 5]
+        from replicas in Gen.Select(Gen.Int[0, 4], Gen.Int[0, 3], Gen.Bool).Array[0, 6]
+        from seed in Gen.Int
+        from victims in Gen.Bool
+        select (Build(nodes, models, replicas, victims), seed);
+
+    private static Situation Build(
+        (int Memory, int Devices, int DeviceMiB, int Foreign, int Pool)[] nodes,
+        (int Weight, int Request, int Devices, int Min, int Pool, int Max)[] models, (int Model, int Node, bool Ready)[] replicas, bool victims)
+    {
+        var specs = models.Select((draw, i) =>
+        {
+            var model = Model($"m{i}", draw.Weight, priority: i % 3, min: draw.Min, max: Math.Max(draw.Min, draw.Max), devices: draw.Devices);
+            return Asking(model, draw.Weight * draw.Request / 2, draw.Pool < 2 ? [$"p{draw.Pool}"] : []);
+        }).ToArray();
+        var placed = new List<InferenceReplica>();
+        var states = new List<NodeState>();
+        var foreign = new List<ForeignUse>();
+        foreach (var (draw, i) in nodes.Select((draw, i) => (draw, i)))
+        {
+            var node = Gpus($"n{i}", draw.Memory, draw.Devices, "gpu", draw.DeviceMiB) with { Pool = $"p{draw.Pool}" };
+            var free = Bytes.MiB(draw.Memory - Math.Min(draw.Foreign, draw.Memory / 2));
+            foreign.Add(new ForeignUse { Node = node.Id, Memory = Signal.Known(node.HostMemory - node.HostMemoryBudget + Bytes.MiB(draw.Memory) - free, Noon) });
+            var room = node.Scheduler! with { Memory = free };
+            var host = free;
+            var next = 0;
+            foreach (var (one, k) in replicas.Select((one, k) => (one, k)).Where(pair => pair.one.Node % nodes.Length == i))
+            {
+                var model = specs[one.Model % specs.Length];
+                var needs = model.Variants[0].Needs;
+                if (!room.Takes(model.Requests!) || needs.Host.Highest > host || needs.PerDevice?.Highest > Bytes.MiB(draw.DeviceMiB)) continue;
+                room = Minus(room, model.Requests!);
+                host -= needs.Host.Highest;
+                placed.Add(Replica(model, 10 + k, one.Ready ? ReplicaState.Ready : ReplicaState.Loading, Noon.AddMinutes(-1)) with
+                {
+                    Placement = new Placement(node.Id, [.. node.Devices.Skip(next).Take(needs.Devices).Select(device => device.Id)]), Requests = model.Requests,
+                });
+                next += needs.Devices;
+            }
+
+            states.Add(node with { Scheduler = room, HostMemory = Bytes.MiB(draw.Memory), HostMemoryBudget = Bytes.MiB(draw.Memory) });
+            foreign[^1] = foreign[^1] with { Memory = Signal.Known(Bytes.MiB(draw.Memory) - free, Noon) };
+        }
+
+        var spec = Spec(specs);
+        var snapshot = Cluster([.. states]) with
+        {
+            Replicas = [.. placed.OrderBy(replica => replica.Id)], Foreign = [.. foreign],
+            Can = victims ? Capabilities.ChooseVictim : Capabilities.None,
+            Traffic = [.. spec.Models.Select(model => Traffic(model.Id, Noon, 0))],
+        };
+        return new Situation(spec, snapshot, Knowledge.Empty.Fold(spec, snapshot));
+    }
+
+    private static ModelSpec Asking(ModelSpec model, double memoryMiB, params string[] pools) => model with
+    {
+        Requests = new SchedulerRequests
+        {
+            Memory = Bytes.MiB(memoryMiB), Cores = Cores.Of(0.25), Resource = model.Variants[0].Needs.Devices > 0 ? Gpu : null,
+            Devices = model.Variants[0].Needs.Devices, Pools = [.. pools],
+        },
+    };
+
+    private static NodeState Gpus(string id, double memoryMiB, int devices, string kind, double deviceMiB, int? free = null) => new()
+    {
+        Id = new NodeId(id),
+        HostMemory = Bytes.MiB(memoryMiB),
+        HostMemoryBudget = Bytes.MiB(memoryMiB),
+        Cores = Cores.Of(64),
+        Devices =
+        [
+            .. Enumerable.Range(0, devices).Select(i => new DeviceState
+            {
+                Id = new DeviceId($"gpu{i:00}"), Kind = kind, Memory = Bytes.MiB(deviceMiB), MemoryBudget = Bytes.MiB(deviceMiB), Resource = Gpu,
+            }),
+        ],
+        Scheduler = new SchedulerRoom
+        {
+            Memory = Bytes.MiB(memoryMiB), Cores = Cores.Of(64), Pods = 110, Resources = [new ResourceCount(Gpu, free ?? devices)],
+        },
+    };
+
+    private static FleetSnapshot Cluster(params NodeState[] nodes) => new()
+    {
+        At = Noon, Can = Capabilities.None, Nodes = [.. nodes.OrderBy(node => node.Id)],
+    };
+}
