@@ -34,6 +34,7 @@ public static class CommandLine
             TrainFitCommand.Create(time),
             ModelsCommand.Create(time),
             DevicesCommand.Create(),
+            OperatorCommand.Create(time),
             SchemaCommand.Create(),
             CompletionCommand.Create(),
             TrafficCommand.Create(time),
