@@ -54,7 +54,7 @@ public static class Ownership
             var name = $"the ScaledObject {NameOf(scaled)}";
             if (Paused(scaled)) continue;
             if (question.Actuation == Actuation.Scale) return $"{name} scales {question.Shown}; delete it, or choose actuation metric and let it read {Metric}";
-            if (!Triggers(scaled).Any(OursTrigger)) return $"{name} scales {question.Shown} by something else than {Metric}; a trigger that reads it would do";
+            if (!Json.Items(scaled, "spec", "triggers").Any(IsOurs)) return $"{name} scales {question.Shown} by something else than {Metric}; a trigger external with scaledModel in its metadata would do";
         }
 
         return null;
@@ -87,7 +87,7 @@ public static class Ownership
     {
         // A metric's reader is meant to write.
         if (question.Actuation == Actuation.Metric) return null;
-        foreach (var entry in question.ManagedFields.Where(entry => entry is not null && !IsOurs(entry, question)).OrderBy(entry => entry.Manager, StringComparer.Ordinal))
+        foreach (var entry in question.ManagedFields.Where(entry => entry is not null && !IsNoRival(entry, question)).OrderBy(entry => entry.Manager, StringComparer.Ordinal))
         {
             if (!HasReplicas(entry)) continue;
             var who = Shown.Text(entry.Manager ?? "somebody");
@@ -102,11 +102,11 @@ public static class Ownership
     }
 
     // What a person does by hand once is no second autoscaler.
-    private static bool IsOurs(V1ManagedFieldsEntry entry, OwnershipQuestion question) =>
+    private static bool IsNoRival(V1ManagedFieldsEntry entry, OwnershipQuestion question) =>
         question.OurManagers.Contains(entry.Manager ?? "", StringComparer.Ordinal) || entry.Manager?.StartsWith("kubectl", StringComparison.Ordinal) == true;
 
     private static bool HasReplicas(V1ManagedFieldsEntry entry) =>
-        entry.Subresource is null or "" or "scale" && entry.FieldsV1 is JsonElement fields && Json.At(fields, "f:spec", "f:replicas") is not null;
+        (entry.Subresource is null or "" or "scale") && entry.FieldsV1 is JsonElement fields && Json.At(fields, "f:spec", "f:replicas") is not null;
 
     private static bool Targets(JsonElement scaler, OwnershipQuestion question)
     {
@@ -121,9 +121,8 @@ public static class Ownership
     private static bool Paused(JsonElement scaled) =>
         Json.Text(scaled, "metadata", "annotations", "autoscaling.keda.sh/paused") is { } paused && paused != "false";
 
-    private static IEnumerable<JsonElement> Triggers(JsonElement scaled) => Json.Items(scaled, "spec", "triggers");
-
-    private static bool OursTrigger(JsonElement trigger) => Json.Text(trigger, "type") switch
+    /// <summary>Whether a ScaledObject's trigger reads the number that we publish.</summary>
+    internal static bool IsOurs(JsonElement trigger) => Json.Text(trigger, "type") switch
     {
         "external" or "external-push" => Json.Text(trigger, "metadata", "scaledModel") is not null
             || Json.Text(trigger, "metadata", "scalerAddress")?.Contains("plimsoll", StringComparison.OrdinalIgnoreCase) == true,
