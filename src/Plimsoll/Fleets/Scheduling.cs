@@ -49,6 +49,10 @@ public sealed record SchedulerRoom
 
     public int Pods { get; init; }
 
+    /// <summary>More was taken than there is.</summary>
+    public bool IsOverfull => Pods < 0 || Memory < Bytes.Zero || Cores < Cores.Zero || EphemeralStorage < Bytes.Zero
+        || Resources.Any(one => one.Count < 0);
+
     /// <summary>Whether the scheduler could put the replica here now.</summary>
     public bool Takes(SchedulerRequests requests)
     {
@@ -58,16 +62,21 @@ public sealed record SchedulerRoom
     }
 
     /// <summary>The room once a replica with these requests has gone.</summary>
-    public SchedulerRoom Without(SchedulerRequests gone)
+    public SchedulerRoom Without(SchedulerRequests gone) => Changed(gone, 1);
+
+    /// <summary>The room once a replica with these requests is here too; below zero where it would not have been put.</summary>
+    public SchedulerRoom With(SchedulerRequests placed) => Changed(placed, -1);
+
+    private SchedulerRoom Changed(SchedulerRequests by, int sign)
     {
-        ArgumentNullException.ThrowIfNull(gone);
+        ArgumentNullException.ThrowIfNull(by);
         return this with
         {
-            Memory = Memory + gone.Memory,
-            Cores = Cores + gone.Cores,
-            EphemeralStorage = EphemeralStorage + gone.EphemeralStorage,
-            Pods = Pods + 1,
-            Resources = [.. Resources.Select(one => one.Resource == gone.Resource ? one with { Count = one.Count + gone.Devices } : one)],
+            Memory = Memory + (by.Memory * sign),
+            Cores = new Cores(Cores.Milli + (by.Cores.Milli * sign)),
+            EphemeralStorage = EphemeralStorage + (by.EphemeralStorage * sign),
+            Pods = Pods + sign,
+            Resources = [.. Resources.Select(one => one.Resource == by.Resource ? one with { Count = one.Count + (by.Devices * sign) } : one)],
         };
     }
 }

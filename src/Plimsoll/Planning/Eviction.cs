@@ -93,19 +93,19 @@ internal sealed class Eviction(
             .OrderBy(candidate => Math.Min(candidate.Priority, claimant.Model.Priority))
             .ThenBy(candidate => candidate.Loss).ThenBy(candidate => candidate.Replica.Id);
         var kind = claimant.Variant.DeviceKind;
-        var fits = ledger.FitsAfter(claimant.Needs, kind, [.. chosen.Select(one => one.Frees)]);
+        var fits = ledger.FitsAfter(claimant.Needs, kind, [.. chosen.Select(one => one.Frees)], claimant.Model.Requests);
         foreach (var candidate in candidates)
         {
             if (fits) break;
             chosen.Add(candidate);
-            fits = ledger.FitsAfter(claimant.Needs, kind, [.. chosen.Select(one => one.Frees)]);
+            fits = ledger.FitsAfter(claimant.Needs, kind, [.. chosen.Select(one => one.Frees)], claimant.Model.Requests);
         }
 
         if (!fits) return null;
         for (var i = chosen.Count - 2; i >= mustGo.Length; i--)
         {
             var without = chosen.Where((_, at) => at != i).Select(one => one.Frees).ToArray();
-            if (ledger.FitsAfter(claimant.Needs, kind, without)) chosen.RemoveAt(i);
+            if (ledger.FitsAfter(claimant.Needs, kind, without, claimant.Model.Requests)) chosen.RemoveAt(i);
         }
 
         return chosen;

@@ -14,6 +14,7 @@ internal sealed class NodeLedger
     private readonly List<(int Level, Release Takes)> _starts = [];
     private readonly ImmutableArray<(DeviceState Device, Bytes? Usable)> _devices;
     private readonly Dictionary<DeviceId, Bytes> _deviceBase = [];
+    private readonly Dictionary<DeviceId, DeviceState> _exclusive;
     private Bytes _hostBase;
     private Cores _coresBase;
 
@@ -22,6 +23,7 @@ internal sealed class NodeLedger
     {
         Node = node;
         foreign = [.. foreign];
+        _exclusive = node.Devices.Where(device => device is { Resource: not null, Shared: false }).ToDictionary(device => device.Id);
         HostUsable = Usable(node.HostMemory, node.HostMemoryBudget, foreign.Where(use => use.Device is null));
         _devices =
         [
@@ -64,6 +66,12 @@ internal sealed class NodeLedger
     /// <summary>Free of host memory before anything of this plan.</summary>
     public Bytes HostFreeBefore => (HostUsable ?? Bytes.Zero) - _hostBase;
 
+    /// <summary>Free of host memory once all stops of this plan are done, before any start.</summary>
+    public Bytes HostFreeAfter => _stops.Aggregate(HostFreeBefore, (free, stop) => free + stop.Frees.Host);
+
+    /// <summary>The stops of this plan, ordered.</summary>
+    public ImmutableArray<StepId> Stops => [.. _stops.Select(stop => stop.Stop).Order()];
+
     /// <summary>The least that is free on any device of a resource, before any stop of this plan and with its starts at their
     /// peaks; null where there is none.</summary>
     public Bytes? LeastDeviceFree(string? resource) => _devices.Where(entry => entry.Device.Resource == resource)
@@ -82,7 +90,7 @@ internal sealed class NodeLedger
         var free = _devices.Where(entry => kind is null || entry.Device.Kind == kind).Select(entry => (entry.Usable ?? Bytes.Zero)
             - _deviceBase.GetValueOrDefault(entry.Device.Id)
             - _starts.Where(start => start.Takes.Devices.Contains(entry.Device.Id))
-                .Aggregate(Bytes.Zero, (sum, start) => sum + start.Takes.PerDevice)).OrderDescending().ToList();
+                .Aggregate(Bytes.Zero, (sum, start) => sum + Held(entry.Device, start.Takes.PerDevice))).OrderDescending().ToList();
         return devices < 1 || free.Count < devices ? null : free[devices - 1];
     }
 
@@ -121,8 +129,13 @@ internal sealed class NodeLedger
     }
 
     /// <summary>Whether the node has room for the needs once some more replicas were stopped.</summary>
-    public bool FitsAfter(ReplicaNeeds needs, string? kind, IReadOnlyList<Release> more)
+    /// <param name="needs">What it takes.</param>
+    /// <param name="kind">The kind of device; null for any.</param>
+    /// <param name="more">What is given back beside the stops of this plan.</param>
+    /// <param name="requests">What its scheduler must count as there too; null where the body places.</param>
+    public bool FitsAfter(ReplicaNeeds needs, string? kind, IReadOnlyList<Release> more, SchedulerRequests? requests = null)
     {
+        if (requests is not null && !more.Aggregate(SchedulerAfter, (room, one) => one.Requests is { } gone ? room?.Without(gone) : room)!.Takes(requests)) return false;
         if (Node.Condition != NodeCondition.Ready || HostUsable is not { } usable) return false;
         var used = UsedAt(_stops.Count);
         var host = used.Host + needs.Host.Highest;
@@ -140,7 +153,7 @@ internal sealed class NodeLedger
         {
             if (kind is not null && entry.Device.Kind != kind || entry.Usable is not { } room) return false;
             var left = room - DeviceUsedAt(entry.Device.Id, _stops.Count) - perDevice;
-            foreach (var release in more.Where(release => release.Devices.Contains(entry.Device.Id))) left += release.PerDevice;
+            foreach (var release in more.Where(release => release.Devices.Contains(entry.Device.Id))) left += Held(entry.Device, release.PerDevice);
             return left >= Bytes.Zero;
         }) >= needs.Devices;
     }
@@ -169,12 +182,12 @@ internal sealed class NodeLedger
         var used = _deviceBase.GetValueOrDefault(device);
         for (var i = 0; i < level; i++)
         {
-            if (_stops[i].Frees.Devices.Contains(device)) used -= _stops[i].Frees.PerDevice;
+            if (_stops[i].Frees.Devices.Contains(device)) used -= Held(_exclusive.GetValueOrDefault(device), _stops[i].Frees.PerDevice);
         }
 
         foreach (var (at, takes) in _starts)
         {
-            if (at <= level && takes.Devices.Contains(device)) used += takes.PerDevice;
+            if (at <= level && takes.Devices.Contains(device)) used += Held(_exclusive.GetValueOrDefault(device), takes.PerDevice);
         }
 
         return used;
@@ -204,8 +217,12 @@ internal sealed class NodeLedger
         _hostBase += held.Host;
         _coresBase += held.Cores;
         foreach (var device in held.Devices)
-            _deviceBase[device] = _deviceBase.GetValueOrDefault(device) + held.PerDevice;
+            _deviceBase[device] = _deviceBase.GetValueOrDefault(device) + Held(_exclusive.GetValueOrDefault(device), held.PerDevice);
     }
+
+    // What another scheduler hands out goes to one holder whole, however little of it that one takes.
+    private static Bytes Held(DeviceState? device, Bytes takes) =>
+        device is { Resource: not null, Shared: false } ? Bytes.Max(takes, device.MemoryBudget) : takes;
 
     private static Bytes? Usable(Bytes memory, Bytes budget, IEnumerable<ForeignUse> foreign)
     {

@@ -15,6 +15,11 @@ internal sealed class SchedulerChoice(
     // Host memory that starts of this plan may take on a node: of those whose requests cover them, and of the others.
     private readonly Dictionary<NodeId, (Bytes Covered, Bytes Others)> _started = [];
 
+    // What starts of this plan ask for on the nodes they may land on.
+    private readonly Dictionary<NodeId, List<SchedulerRequests>> _asked = [];
+
+    private readonly List<(NodeLedger[] Nodes, NodeLedger? After)> _promises = [];
+
     /// <param name="After">The stops to wait for; null when it must not start.</param>
     /// <param name="Needs">The most it takes on any node it could land on.</param>
     /// <param name="Why">Why it must not start; null when it may.</param>
@@ -23,7 +28,12 @@ internal sealed class SchedulerChoice(
     /// <summary>Reserves what the scheduler has yet to place, so that nothing else is promised the same room.</summary>
     public void Await(ModelSpec model)
     {
-        if (model.Requests is { } requests) Reserve([.. Open(requests)], model, requests);
+        if (model.Requests is not { } requests) return;
+        var open = Open(requests).ToArray();
+        if (Reserve(open, model, requests) is not null) return;
+
+        // It is there, whether all of them find a place or not.
+        foreach (var ledger in open) Ask(ledger, requests);
     }
 
     /// <summary>Whether a replica may start now, or after which stops.</summary>
@@ -37,15 +47,15 @@ internal sealed class SchedulerChoice(
         }
 
         if (Reserve(open, model, requests) is { } most) return new Answer([], most, null);
-        foreach (var ledger in ledgers.Values.Where(ledger => MayRun(ledger, requests)))
+        var later = ledgers.Values.Where(ledger => MayRun(ledger, requests) && ledger.SchedulerAfter!.Takes(requests)).ToArray();
+        foreach (var ledger in later.Where(ledger => !ledger.Stops.IsEmpty))
         {
-            if (ledger.SchedulerAfter is not { } room || !room.Takes(requests) || Danger(ledger, model, requests, afterStops: true) is not null
-                || VariantAt(ledger.Node, model, requests) is not { } variant)
-                continue;
+            if (Danger(ledger, model, requests, afterStops: true) is not null || VariantAt(ledger.Node, model, requests) is not { } variant) continue;
+            if (!Promise(later, requests, ledger)) continue;
             var takes = needs(model, variant);
-            if (ledger.TryReserve(takes, variant.DeviceKind) is not { } reserved) continue;
-            Charge(ledger, takes, requests);
-            return new Answer(reserved.After, takes, null);
+            if (ledger.TryReserve(takes, variant.DeviceKind) is null) continue;
+            foreach (var one in later) Charge(one, takes, requests);
+            return new Answer(ledger.Stops, takes, null);
         }
 
         return new Answer(null, outlook.Needs, open.Length > 0 ? Eviction.Scarce(outlook, open[0]) : Unplaced(requests));
@@ -64,22 +74,44 @@ internal sealed class SchedulerChoice(
 
     private static bool MayRun(NodeLedger ledger, SchedulerRequests requests) =>
         ledger.Node is { Condition: NodeCondition.Ready, Scheduler: not null }
-        && (requests.Pools.IsEmpty || requests.Pools.BinarySearch(ledger.Node.Pool, StringComparer.Ordinal) >= 0);
+        && (requests.Pools.IsEmpty || requests.Pools.Contains(ledger.Node.Pool));
 
     private ReplicaNeeds? Reserve(NodeLedger[] open, ModelSpec model, SchedulerRequests requests)
     {
+        if (!Promise(open, requests, null)) return null;
         ReplicaNeeds? most = null;
         foreach (var ledger in open)
         {
             if (VariantAt(ledger.Node, model, requests) is not { } variant) continue;
             var takes = needs(model, variant);
-            if (ledger.TryReserve(takes, variant.DeviceKind, now: true) is null) continue;
+            ledger.TryReserve(takes, variant.DeviceKind, now: true);
             if (most is null || takes.Host.Highest > most.Host.Highest) most = takes;
         }
 
-        if (most is null) return null;
-        foreach (var ledger in open) Charge(ledger, most, requests);
+        foreach (var ledger in open)
+        {
+            if (most is not null) Charge(ledger, most, requests);
+        }
+
         return most;
+    }
+
+    // A start finds a place if one of its nodes takes all that may come there, in whatever order it comes: it must be so for
+    // this start, and stay so for those before it. A node chosen for after its stops has until then to be left alone.
+    private bool Promise(NodeLedger[] nodes, SchedulerRequests requests, NodeLedger? after)
+    {
+        foreach (var ledger in nodes) Ask(ledger, requests);
+        var full = nodes.Where(ledger => Left(ledger, ledger.Node.Scheduler!).IsOverfull).Select(ledger => ledger.Node.Id).ToHashSet();
+        bool Kept((NodeLedger[] Nodes, NodeLedger? After) promise) => promise.After is { } chosen
+            ? !Left(chosen, chosen.SchedulerAfter!).IsOverfull : promise.Nodes.Any(ledger => !full.Contains(ledger.Node.Id) && !Left(ledger, ledger.Node.Scheduler!).IsOverfull);
+        if (Kept((nodes, after)) && _promises.All(Kept))
+        {
+            _promises.Add((nodes, after));
+            return true;
+        }
+
+        foreach (var ledger in nodes) _asked[ledger.Node.Id].Remove(requests);
+        return false;
     }
 
     private void Charge(NodeLedger ledger, ReplicaNeeds takes, SchedulerRequests requests)
@@ -89,6 +121,15 @@ internal sealed class SchedulerChoice(
             ? (covered + takes.Host.Highest, others) : (covered, others + takes.Host.Highest);
     }
 
+    private void Ask(NodeLedger ledger, SchedulerRequests requests)
+    {
+        if (!_asked.TryGetValue(ledger.Node.Id, out var asked)) _asked[ledger.Node.Id] = asked = [];
+        asked.Add(requests);
+    }
+
+    private SchedulerRoom Left(NodeLedger ledger, SchedulerRoom room) =>
+        _asked.GetValueOrDefault(ledger.Node.Id, []).Aggregate(room, (left, asked) => left.With(asked));
+
     // What it would run as there; null where nobody knows.
     private static VariantSpec? VariantAt(NodeState node, ModelSpec model, SchedulerRequests requests)
     {
@@ -97,7 +138,7 @@ internal sealed class SchedulerChoice(
         return model.Variants.FirstOrDefault(variant => requests.Resource is null ? variant.Needs.Devices == 0 : variant.DeviceKind == kind);
     }
 
-    // Once others have gone the ledger knows what is free, and it holds every start against every node.
+    // What the scheduler could do on a node, now or once the stops of this plan are done there, if it is let.
     private Reason? Danger(NodeLedger ledger, ModelSpec model, SchedulerRequests requests, bool afterStops)
     {
         var node = ledger.Node;
@@ -115,17 +156,17 @@ internal sealed class SchedulerChoice(
             var smallest = devices.Select(device => device.MemoryBudget).DefaultIfEmpty(Bytes.Zero).Min();
             if (each.Highest > smallest)
                 return Unsafe(node, $"{each.Highest} against {smallest} of {variant.DeviceKind}", "a node selector for a kind that it fits");
-            if (devices.Any(device => device.Shared) && ledger.LeastDeviceFree(requests.Resource) is { } free && each.Highest > free)
-                return Unsafe(node, $"{each.Highest} of a shared device that has {Bytes.Max(Bytes.Zero, free)} left", "devices that are not shared");
+            if (devices.Any(device => device.Shared) && ledger.LeastDeviceFree(requests.Resource) is { } least && each.Highest > least)
+                return Unsafe(node, $"{each.Highest} of a shared device that has {Bytes.Max(Bytes.Zero, least)} left", "devices that are not shared");
         }
 
-        if (afterStops) return null;
         var (covered, others) = _started.GetValueOrDefault(node.Id);
         if (requests.Cover(takes)) covered += takes.Host.Highest;
         else others += takes.Host.Highest;
-        var worst = others + Bytes.Min(covered, node.Scheduler!.Memory);
-        return worst <= ledger.HostFreeBefore ? null
-            : Unsafe(node, $"{worst} of memory against {Bytes.Max(Bytes.Zero, ledger.HostFreeBefore)}", $"a memory request of {takes.Host.Highest}");
+        var free = afterStops ? ledger.HostFreeAfter : ledger.HostFreeBefore;
+        var worst = others + Bytes.Min(covered, (afterStops ? ledger.SchedulerAfter : node.Scheduler)!.Memory);
+        return worst <= free ? null
+            : Unsafe(node, $"{worst} of memory against {Bytes.Max(Bytes.Zero, free)}", $"a memory request of {takes.Host.Highest}");
     }
 
     private static Reason Unsafe(NodeState node, string why, string would) => new(

@@ -45,5 +45,5 @@ internal static class SchedulerStates
     }
 
     private static bool Allowed(NodeState node, Step.Start start) =>
-        start.Requests!.Pools.IsEmpty || start.Requests.Pools.BinarySearch(node.Pool, StringComparer.Ordinal) >= 0;
+        start.Requests!.Pools.IsEmpty || start.Requests.Pools.Contains(node.Pool);
 }

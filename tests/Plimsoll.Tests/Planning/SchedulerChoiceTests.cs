@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using CsCheck;
 using static Plimsoll.Tests.Planning.Fleets;
 
@@ -86,7 +85,8 @@ public sealed class SchedulerChoiceTests
         var high = Asking(Model("high", 30_000, priority: 5, min: 1, devices: 1), memoryMiB: 40_000);
         var running = Replica(low, 1, ReplicaState.Ready, Noon.AddHours(-1), node: "a") with
         {
-            Placement = new Placement(new NodeId("a"), [new DeviceId("gpu00")]), Requests = low.Requests,
+            Placement = new Placement(new NodeId("a"), [new DeviceId("gpu00")]),
+            Requests = low.Requests,
         };
         var snapshot = Cluster(Gpus("a", 100_000, 1, "gpu", 80_000, free: 0)) with { Replicas = [running], Can = Capabilities.ChooseVictim };
 
@@ -167,7 +167,7 @@ public sealed class SchedulerChoiceTests
             }
 
             var node = open[random.Next(open.Length)];
-            room[node.Id] = Minus(room[node.Id], model.Requests!);
+            room[node.Id] = room[node.Id].With(model.Requests!);
             host[node.Id] -= model.Variants[0].Needs.Host.Highest;
             if (host[node.Id] < Bytes.Zero) return $"{start.Id} overfills the memory of {node.Id}";
             var device = node.Devices.FirstOrDefault();
@@ -177,14 +177,6 @@ public sealed class SchedulerChoiceTests
 
         return null;
     }
-
-    private static SchedulerRoom Minus(SchedulerRoom room, SchedulerRequests taken) => room with
-    {
-        Memory = room.Memory - taken.Memory,
-        Cores = room.Cores - taken.Cores,
-        Pods = room.Pods - 1,
-        Resources = [.. room.Resources.Select(one => one.Resource == taken.Resource ? one with { Count = one.Count - taken.Devices } : one)],
-    };
 
     private static readonly Gen<(Situation Situation, int Seed)> Situations =
         from nodes in Gen.Select(Gen.Int[20_000, 120_000], Gen.Int[0, 4], Gen.Int[24_000, 80_000], Gen.Int[0, 30_000], Gen.Int[0, 1]).Array[1, 4]
@@ -219,11 +211,12 @@ public sealed class SchedulerChoiceTests
                 var model = specs[one.Model % specs.Length];
                 var needs = model.Variants[0].Needs;
                 if (!room.Takes(model.Requests!) || needs.Host.Highest > host || needs.PerDevice?.Highest > Bytes.MiB(draw.DeviceMiB)) continue;
-                room = Minus(room, model.Requests!);
+                room = room.With(model.Requests!);
                 host -= needs.Host.Highest;
                 placed.Add(Replica(model, 10 + k, one.Ready ? ReplicaState.Ready : ReplicaState.Loading, Noon.AddMinutes(-1)) with
                 {
-                    Placement = new Placement(node.Id, [.. node.Devices.Skip(next).Take(needs.Devices).Select(device => device.Id)]), Requests = model.Requests,
+                    Placement = new Placement(node.Id, [.. node.Devices.Skip(next).Take(needs.Devices).Select(device => device.Id)]),
+                    Requests = model.Requests,
                 });
                 next += needs.Devices;
             }
@@ -235,7 +228,8 @@ public sealed class SchedulerChoiceTests
         var spec = Spec(specs);
         var snapshot = Cluster([.. states]) with
         {
-            Replicas = [.. placed.OrderBy(replica => replica.Id)], Foreign = [.. foreign],
+            Replicas = [.. placed.OrderBy(replica => replica.Id)],
+            Foreign = [.. foreign],
             Can = victims ? Capabilities.ChooseVictim : Capabilities.None,
             Traffic = [.. spec.Models.Select(model => Traffic(model.Id, Noon, 0))],
         };
@@ -246,8 +240,11 @@ public sealed class SchedulerChoiceTests
     {
         Requests = new SchedulerRequests
         {
-            Memory = Bytes.MiB(memoryMiB), Cores = Cores.Of(0.25), Resource = model.Variants[0].Needs.Devices > 0 ? Gpu : null,
-            Devices = model.Variants[0].Needs.Devices, Pools = [.. pools],
+            Memory = Bytes.MiB(memoryMiB),
+            Cores = Cores.Of(0.25),
+            Resource = model.Variants[0].Needs.Devices > 0 ? Gpu : null,
+            Devices = model.Variants[0].Needs.Devices,
+            Pools = [.. pools],
         },
     };
 
@@ -266,12 +263,17 @@ public sealed class SchedulerChoiceTests
         ],
         Scheduler = new SchedulerRoom
         {
-            Memory = Bytes.MiB(memoryMiB), Cores = Cores.Of(64), Pods = 110, Resources = [new ResourceCount(Gpu, free ?? devices)],
+            Memory = Bytes.MiB(memoryMiB),
+            Cores = Cores.Of(64),
+            Pods = 110,
+            Resources = [new ResourceCount(Gpu, free ?? devices)],
         },
     };
 
     private static FleetSnapshot Cluster(params NodeState[] nodes) => new()
     {
-        At = Noon, Can = Capabilities.None, Nodes = [.. nodes.OrderBy(node => node.Id)],
+        At = Noon,
+        Can = Capabilities.None,
+        Nodes = [.. nodes.OrderBy(node => node.Id)],
     };
 }
