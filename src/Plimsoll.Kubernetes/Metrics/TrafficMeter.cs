@@ -101,7 +101,7 @@ public sealed class TrafficMeter
             WithinSlo = Whole(intervals.Sum(interval => interval.WithinSlo ?? 0)),
             WithinSloUnknown = intervals.Any(interval => interval.WithinSlo is null),
             HeldNow = (int)held,
-            HeldRequestSeconds = (memory.Held + held) / 2 * (to - from).TotalSeconds,
+            HeldRequestSeconds = (memory.Held + held) / 2 * (to - Later(from, memory.To)).TotalSeconds,
             Service = ServicePair.Sum((awake.Any(Clear) ? awake.Where(Clear) : awake)
                 .Select(interval => interval.Service).OfType<ServiceSample>()),
             Censored = saturated || rejected > 0
@@ -162,6 +162,9 @@ public sealed class TrafficMeter
         readings.Length == 0
             ? $"no pod of {model.Model} runs, and only a gateway or a query for arrivals can see requests then"
             : $"no pod of {model.Model} is ready";
+
+    // A pod that was missed reaches back into a time whose waiting was counted.
+    private static DateTimeOffset Later(DateTimeOffset from, DateTimeOffset? last) => last > from ? last.Value : from;
 
     private static bool Clear(PodInterval interval) => !interval.Saturated;
 
