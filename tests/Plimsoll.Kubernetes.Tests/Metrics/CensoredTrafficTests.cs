@@ -87,7 +87,8 @@ public sealed class CensoredTrafficTests
     {
         ServerSample Of(double at, double ended, double waiting, double seconds) => Sample(at, ended, 2, waiting) with
         {
-            Latency = Times(ended, seconds), QueueTime = Times(ended, 0),
+            Latency = Times(ended, seconds),
+            QueueTime = Times(ended, 0),
         };
         _scene.Look(0, Read("a", Of(0, 0, 5, 0)), Read("b", Of(0, 0, 0, 0)));
         var row = _scene.Row(1, Read("a", Of(1, 4, 5, 40)), Read("b", Of(1, 3, 0, 3)));

@@ -46,7 +46,8 @@ internal sealed class Endpoint : IAsyncDisposable
         var bytes = Encoding.UTF8.GetBytes(body);
         var head = Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture,
             $"HTTP/1.1 {status}\r\nContent-Type: {type}\r\nContent-Length: {bytes.Length}\r\nConnection: close\r\n\r\n"));
-        return stream.WriteAsync([.. head, .. bytes], stop).AsTask();
+        byte[] all = [.. head, .. bytes];
+        return stream.WriteAsync(all, stop).AsTask();
     }
 
     /// <summary>A root of our own, and a certificate of it for 127.0.0.1.</summary>

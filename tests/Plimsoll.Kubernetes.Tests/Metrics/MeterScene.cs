@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Plimsoll.Kubernetes.Metrics;
 
 namespace Plimsoll.Kubernetes.Tests.Metrics;

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
@@ -15,6 +14,8 @@ public sealed class MetricsScraperTests
     };
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
+
+    private static Task Forever(CancellationToken stop) => Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stop);
 
     private static PodEndpoint Pod(string name, Uri metrics) => MeterScene.Pod(name) with { Metrics = metrics };
 
@@ -59,7 +60,7 @@ public sealed class MetricsScraperTests
     [Fact]
     public async Task Hanging_lying_and_resetting_endpoints_end_in_a_sentence()
     {
-        Assert.Equal("it did not answer within 1 s", await Why((_, _, stop) => Task.Delay(Timeout.Infinite, stop)));
+        Assert.Equal("it did not answer within 1 s", await Why((_, _, stop) => Forever(stop)));
         Assert.Equal("it did not answer within 1 s", await Why(async (_, stream, stop) =>
         {
             // Bytes that come too slowly are no better than none.
@@ -152,7 +153,7 @@ public sealed class MetricsScraperTests
     [Fact]
     public async Task Pods_that_hang_do_not_keep_those_that_answer_from_being_read()
     {
-        await using var hanging = new Endpoint((_, _, stop) => Task.Delay(Timeout.Infinite, stop));
+        await using var hanging = new Endpoint((_, _, stop) => Forever(stop));
         await using var answering = new Endpoint(() => ServerMetricsTests.Text("llamacpp"));
         var settings = Settings with { Concurrency = 4, PodTimeout = TimeSpan.FromSeconds(60), LookTimeout = TimeSpan.FromSeconds(2) };
         using var scraper = new MetricsScraper(settings, TimeProvider.System);
@@ -187,7 +188,7 @@ public sealed class MetricsScraperTests
     [Fact]
     public async Task A_look_that_is_called_off_throws_that_it_was()
     {
-        await using var hanging = new Endpoint((_, _, stop) => Task.Delay(Timeout.Infinite, stop));
+        await using var hanging = new Endpoint((_, _, stop) => Forever(stop));
         using var scraper = new MetricsScraper(Settings with { PodTimeout = TimeSpan.FromSeconds(60) }, TimeProvider.System);
         using var off = CancellationTokenSource.CreateLinkedTokenSource(Stop);
         var look = scraper.ScrapeAsync([Pod("a", hanging.Uri)], off.Token);

@@ -1,5 +1,4 @@
 using CsCheck;
-using Plimsoll.Kubernetes.Metrics;
 using static Plimsoll.Kubernetes.Tests.Metrics.MeterScene;
 
 namespace Plimsoll.Kubernetes.Tests.Metrics;
@@ -220,6 +219,8 @@ public sealed class TrafficMeterTests
         Assert.Equal((SignalState.Missing, true), (look.Pods["uid-d"].Outstanding.State, look.Pods["uid-d"].Asleep));
     }
 
+    private static readonly string[] ThreePods = ["a", "b", "c"];
+
     /// <summary>In each step a pod takes in some requests, ends some of those in it, and is or is not read.</summary>
     private static readonly Gen<(int In, int Out, int Reading)[]> Steps =
         Gen.Select(Gen.Int[0, 20], Gen.Int[0, 20], Gen.Int[0, 3]).Array[3];
@@ -229,16 +230,15 @@ public sealed class TrafficMeterTests
         Steps.Array[1, 30].Sample(steps =>
         {
             var scene = new MeterScene();
-            var pods = new[] { "a", "b", "c" };
             long[] taken = [0, 0, 0], ended = [0, 0, 0], read = [0, 0, 0];
-            var last = pods.Select(_ => Sample(0)).ToArray();
-            scene.Look(0, [.. pods.Select((pod, i) => Read(pod, last[i]))]);
+            var last = ThreePods.Select(_ => Sample(0)).ToArray();
+            scene.Look(0, [.. ThreePods.Select((pod, i) => Read(pod, last[i]))]);
             long counted = 0;
 
             // The last step reads all pods, so that nothing is outstanding.
             foreach (var (step, moment) in steps.Append([(0, 0, 0), (0, 0, 0), (0, 0, 0)]).Select((step, i) => (step, i + 1)))
             {
-                var readings = pods.Select((pod, i) =>
+                var readings = ThreePods.Select((pod, i) =>
                 {
                     taken[i] += step[i].In;
                     ended[i] += Math.Min(step[i].Out, taken[i] - ended[i]);
