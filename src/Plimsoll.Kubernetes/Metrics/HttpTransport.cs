@@ -26,7 +26,9 @@ internal static class HttpTransport
         if (acceptAny)
         {
             // The user's choice, for pods that sign their own certificates.
+#pragma warning disable CA5359
             handler.SslOptions = new SslClientAuthenticationOptions { RemoteCertificateValidationCallback = (_, _, _, _) => true };
+#pragma warning restore CA5359
         }
         else if (roots is not null)
         {

@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-
 namespace Plimsoll.Kubernetes.Metrics;
 
 /// <summary>What happened in one pod between two of its samples.</summary>

@@ -60,8 +60,8 @@ public sealed class PrometheusSource : IDisposable
 
     private async Task<Signal<FrontSample>> FrontAsync(FrontQuery query, CancellationToken cancellationToken)
     {
-        var arrivals = query.Arrivals is null ? null : (await AskAsync(query.Arrivals, cancellationToken)).Told("arrivals");
-        var queue = query.Queue is null ? null : (await AskAsync(query.Queue, cancellationToken)).Told("queue");
+        Asked? arrivals = query.Arrivals is null ? null : (await AskAsync(query.Arrivals, cancellationToken)).Told("arrivals");
+        Asked? queue = query.Queue is null ? null : (await AskAsync(query.Queue, cancellationToken)).Told("queue");
         if ((arrivals?.Why ?? queue?.Why) is { } why)
             return Signal.Missing<FrontSample>($"{query.Model}: {why}");
         var at = (arrivals?.Answer ?? queue?.Answer)?.At;

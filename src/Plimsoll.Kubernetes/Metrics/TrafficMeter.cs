@@ -101,7 +101,7 @@ public sealed class TrafficMeter
             WithinSlo = Whole(intervals.Sum(interval => interval.WithinSlo ?? 0)),
             WithinSloUnknown = intervals.Any(interval => interval.WithinSlo is null),
             HeldNow = (int)held,
-            HeldRequestSeconds = (memory.Held + held) / 2 * (to - from).TotalSeconds,
+            HeldRequestSeconds = (memory.Held + held) / 2 * (to - Later(from, memory.To)).TotalSeconds,
             Service = ServicePair.Sum((awake.Any(Clear) ? awake.Where(Clear) : awake)
                 .Select(interval => interval.Service).OfType<ServiceSample>()),
             Censored = saturated || rejected > 0
@@ -127,12 +127,13 @@ public sealed class TrafficMeter
             look.Held += sample.Waiting ?? 0;
             if (_pods.TryGetValue(pod.Uid, out var before))
             {
-                if (sample.At == before.At) look.Waits = true;
+                var old = at - before.At > _longestGap / 2;
+                look.Ripe |= old;
+                if (sample.At == before.At) look.Wait(old ? $"{pod.Pod} has no newer metrics since {before.At:u}" : null);
                 else if (sample.At < before.At || sample.At - before.At > _longestGap)
                     look.Restart(pod, sample, $"{pod.Pod} was not read for too long, or a clock jumped; it is counted from now on");
                 else if (PodInterval.GaugeLost(before, sample)) look.Miss($"{pod.Pod} does not say how many requests it holds");
                 else Add(before, before.At);
-                if (at - before.At > _longestGap / 2) look.Ripe = true;
             }
             else if (pod.ReadySince is { } ready && ready > _began && ready < sample.At && sample.At - ready <= _longestGap)
             {
@@ -161,6 +162,9 @@ public sealed class TrafficMeter
         readings.Length == 0
             ? $"no pod of {model.Model} runs, and only a gateway or a query for arrivals can see requests then"
             : $"no pod of {model.Model} is ready";
+
+    // A pod that was missed reaches back into a time whose waiting was counted.
+    private static DateTimeOffset Later(DateTimeOffset from, DateTimeOffset? last) => last > from ? last.Value : from;
 
     private static bool Clear(PodInterval interval) => !interval.Saturated;
 
@@ -191,7 +195,7 @@ public sealed class TrafficMeter
         public double Held { get; set; }
 
         /// <summary>Some pod's sample is the one already counted: Prometheus was asked more often than it asks.</summary>
-        public bool Waits { get; set; }
+        public bool Waits { get; private set; }
 
         /// <summary>It counts now, even if some pod has nothing new.</summary>
         public bool Ripe { get; set; }
@@ -199,6 +203,13 @@ public sealed class TrafficMeter
         public bool Missed { get; private set; }
 
         public string? Why { get; private set; }
+
+        /// <param name="tooLong">Why the others wait for it no longer; null while they do.</param>
+        public void Wait(string? tooLong)
+        {
+            Waits = true;
+            if (tooLong is not null) Miss(tooLong);
+        }
 
         public void Miss(string why)
         {
