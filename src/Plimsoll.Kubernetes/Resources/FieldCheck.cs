@@ -22,6 +22,9 @@ internal sealed class FieldCheck
     /// <summary>More than a person repairs in one go, and than a condition's message should hold.</summary>
     public const int ProblemsMax = 20;
 
+    /// <summary>A label's name with its prefix, the longest of what maps hold.</summary>
+    public const int LongestEntry = 317;
+
     private readonly List<FieldProblem> _problems = [];
 
     public ImmutableArray<FieldProblem> Problems => [.. _problems];
@@ -154,8 +157,8 @@ internal sealed class FieldCheck
                 _ => throw new InvalidOperationException($"{field.Property} maps to a type that is not checked"),
             };
             var at = $"{path}[{Shown.Text(key)}]";
-            if (key.Length is 0 or > 317 || key.Any(char.IsControl)) Add(at, "a name of 1 to 317 characters would do");
-            if (value is null or string { Length: > 317 }) Add(at, "a text of at most 317 characters would do");
+            if (key.Length is 0 or > LongestEntry || key.Any(char.IsControl)) Add(at, $"a name of 1 to {LongestEntry} characters would do");
+            if (value is null or string { Length: > LongestEntry }) Add(at, $"a text of at most {LongestEntry} characters would do");
             else if (value is not string) Number(Convert.ToDouble(value, CultureInfo.InvariantCulture), field, at);
         }
     }

@@ -110,7 +110,9 @@ internal static class ManifestSchema
 
     private static JsonObject Map(Field field)
     {
-        var schema = new JsonObject { ["type"] = "object", ["additionalProperties"] = Scalar(field, Field.ScalarOf(field.Type)!.Value) };
+        var value = Scalar(field, Field.ScalarOf(field.Type)!.Value);
+        if (field.Type == typeof(string)) value["maxLength"] = FieldCheck.LongestEntry;
+        var schema = new JsonObject { ["type"] = "object", ["additionalProperties"] = value };
         Counts(field, schema, "minProperties", "maxProperties");
         return schema;
     }

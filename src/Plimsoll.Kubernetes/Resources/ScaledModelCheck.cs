@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json;
 using Plimsoll.Artifacts;
 
 namespace Plimsoll.Kubernetes.Resources;
@@ -26,7 +27,7 @@ public static class ScaledModelCheck
         check.Group(spec, "spec");
         if (spec.Target is { } target) Check(target, "spec.target", check);
         if (spec.Variants is { } variants) Check(variants, check);
-        if (spec.Template is { } template) Check(template, model.Metadata?.Name ?? "", check);
+        if (spec.Template is { } template) Check(template, model.Metadata?.Name ?? "", spec.Context, check);
         if (spec.Source is { } source) Check(source, spec.Revision, check);
         else if (spec.Revision is not null)
             check.Add("spec.revision", "found without a source; spec.source with an address would do, or leave it to the pods' arguments");
@@ -58,7 +59,7 @@ public static class ScaledModelCheck
         }
     }
 
-    private static void Check(ModelTemplate template, string name, FieldCheck check)
+    private static void Check(ModelTemplate template, string name, long? context, FieldCheck check)
     {
         if (template.PodTemplate is { } pod) PodTemplateCheck.Of(pod, "spec.template.podTemplate", check);
         if (template.WorkerTemplate is { } worker)
@@ -68,11 +69,14 @@ public static class ScaledModelCheck
                 check.Add("spec.template.workerTemplate", "a Deployment has no workers; kind LeaderWorkerSet would do, or leave it out");
         }
 
+        var mentionsLength = Mentions(template.PodTemplate) || Mentions(template.WorkerTemplate);
         for (var i = 0; i < template.Variants?.Count && !Full(check); i++)
         {
             if (template.Variants[i] is not { Name: { } variant } one) continue;
             if (name.Length + 1 + variant.Length > WorkloadNameMax)
                 check.Add($"spec.template.variants[{i}].name", $"the workload's name, the ScaledModel's with \"-{Shown.Text(variant)}\", has {name.Length + 1 + variant.Length} characters; {WorkloadNameMax} together would do");
+            if (mentionsLength && one.MaxModelLen is null && context is null)
+                check.Add($"spec.template.variants[{i}].maxModelLen", "missing, and the template has {maxModelLen}; a number of tokens would do, here or in spec.context");
             if ((one.Tp ?? 1L) * (one.Pp ?? 1L) > 1024)
                 check.Add($"spec.template.variants[{i}].tp", $"found {one.Tp ?? 1} × {one.Pp ?? 1} devices; 1024 at most would do");
         }
@@ -101,6 +105,9 @@ public static class ScaledModelCheck
 
         check.Add("spec.source", $"found \"{Shown.Text(SourceAddress.ShownOf(source))}\"; an address with hf://, s3://, gs://, https:// or pvc:// would do");
     }
+
+    private static bool Mentions(JsonElement? pod) =>
+        pod is { ValueKind: JsonValueKind.Object } given && given.GetRawText().Contains("{maxModelLen}", StringComparison.Ordinal);
 
     private static bool Full(FieldCheck check) => check.Problems.Length >= FieldCheck.ProblemsMax;
 }

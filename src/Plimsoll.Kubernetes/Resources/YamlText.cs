@@ -28,7 +28,7 @@ public static class YamlText
         switch (node)
         {
             case JsonObject map:
-                emitter.Emit(new MappingStart(null, null, true, map.Count == 0 ? MappingStyle.Flow : MappingStyle.Block));
+                emitter.Emit(new MappingStart(AnchorName.Empty, TagName.Empty, true, map.Count == 0 ? MappingStyle.Flow : MappingStyle.Block));
                 foreach (var (name, value) in map)
                 {
                     Write(emitter, name);
@@ -38,7 +38,7 @@ public static class YamlText
                 emitter.Emit(new MappingEnd());
                 break;
             case JsonArray list:
-                emitter.Emit(new SequenceStart(null, null, true, list.Count == 0 ? SequenceStyle.Flow : SequenceStyle.Block));
+                emitter.Emit(new SequenceStart(AnchorName.Empty, TagName.Empty, true, list.Count == 0 ? SequenceStyle.Flow : SequenceStyle.Block));
                 foreach (var item in list) Write(emitter, item);
                 emitter.Emit(new SequenceEnd());
                 break;
@@ -53,7 +53,7 @@ public static class YamlText
     }
 
     private static void Write(Emitter emitter, string text) => emitter.Emit(new Scalar(
-        null, null, text, IsPlain(text) ? ScalarStyle.Plain : text.Contains('\n', StringComparison.Ordinal) && text.All(c => c == '\n' || !char.IsControl(c)) ? ScalarStyle.Literal : ScalarStyle.DoubleQuoted, true, true));
+        AnchorName.Empty, TagName.Empty, text, IsPlain(text) ? ScalarStyle.Plain : ScalarStyle.DoubleQuoted, true, true));
 
     /// <summary>Whether a text may stand without quotes: a word or a sentence that no reader, YAML 1.1 included, takes for something else.</summary>
     private static bool IsPlain(string text) =>

@@ -86,22 +86,16 @@ public static class ManifestImport
     /// <summary>Scalers of one target, and variants of one model, belong together.</summary>
     private static IEnumerable<List<ImportedScaler>> Grouped(List<ImportedScaler> scalers, List<ImportNote> notes)
     {
-        var groups = new List<List<ImportedScaler>>();
+        var targets = new Dictionary<(string, TargetReference), ImportedScaler>();
         foreach (var scaler in scalers)
         {
-            var twin = groups.SelectMany(group => group).FirstOrDefault(other => other.Namespace == scaler.Namespace && other.Target == scaler.Target);
-            if (twin is not null)
-            {
-                twin.Complete(scaler, notes);
-                // A model's name may come from either.
-                continue;
-            }
-
-            if (scaler.ModelId is { } id && groups.Find(group => group[0].ModelId == id && group[0].Namespace == scaler.Namespace) is { } same) same.Add(scaler);
-            else groups.Add([scaler]);
+            if (!targets.TryAdd((scaler.Namespace, scaler.Target), scaler)) targets[(scaler.Namespace, scaler.Target)].Complete(scaler, notes);
         }
 
-        return groups;
+        // By where they stand in the manifests; a scaler without a model's name is a model by itself.
+        return scalers.Where(scaler => targets[(scaler.Namespace, scaler.Target)] == scaler)
+            .GroupBy(scaler => (scaler.Namespace, scaler.ModelId ?? scaler.From + scaler.Target.Kind))
+            .Select(group => group.ToList());
     }
 
     private static ScaledModel ModelOf(List<ImportedScaler> group, List<ScaledModel> before, List<ImportNote> notes)

@@ -36,7 +36,7 @@ internal sealed record ContainerCommand
             Container = container,
             Environment = environment,
             HasCommand = hasCommand,
-            Commands = hasCommand && ScriptOf(words) is { } script ? [.. ShellScript.Commands(script, environment)] : [words],
+            Commands = ScriptOf(words) is { } script ? [.. ShellScript.Commands(script, environment)] : [words],
         };
     }
 

@@ -50,7 +50,7 @@ internal sealed class ServerArguments
     /// <summary>A whole number from 1 up, with the suffixes that vLLM (k, K for 1000, 1024) and SGLang (k, Ki) take.</summary>
     public static long? Number(string? text, bool capitalsAreBinary)
     {
-        if (text is null || text.Length > 24) return null;
+        if (text is null || text.Length > 18) return null;
         var digits = text.TakeWhile(c => char.IsAsciiDigit(c) || c == '.').Count();
         long? factor = text[digits..] switch
         {

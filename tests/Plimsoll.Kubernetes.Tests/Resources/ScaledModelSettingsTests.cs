@@ -1,0 +1,110 @@
+using Plimsoll.Kubernetes.Resources;
+
+namespace Plimsoll.Kubernetes.Tests.Resources;
+
+public sealed class ScaledModelSettingsTests
+{
+    private static ScaledModelSettings Read(string spec) => ScaledModelSettings.Of(Written.Model(spec));
+
+    [Fact]
+    public void Five_lines_are_enough()
+    {
+        var settings = Read("target: {name: llama}");
+        Assert.Equal(new ObjectName("prod", "llama"), settings.Name);
+        Assert.Equal(new ScaleTarget("apps/v1", "Deployment", "llama"), Assert.Single(settings.Variants).Target);
+        Assert.Equal(FleetMode.Recommend, settings.Mode);
+        Assert.Equal(Actuation.Scale, settings.Actuation);
+        Assert.Null(settings.MinReplicas);
+        Assert.Equal(100, settings.MaxReplicas);
+        Assert.Equal("llama", settings.GatewayModel);
+        Assert.False(settings.Gateway);
+    }
+
+    [Theory]
+    [InlineData("Deployment", "apps/v1")]
+    [InlineData("StatefulSet", "apps/v1")]
+    [InlineData("LeaderWorkerSet", "leaderworkerset.x-k8s.io/v1")]
+    [InlineData("InferenceService", "serving.kserve.io/v1beta1")]
+    public void A_known_kind_needs_no_version(string kind, string version) =>
+        Assert.Equal(version, Read($"target: {{kind: {kind}, name: llama}}").Variants[0].Target.ApiVersion);
+
+    [Fact]
+    public void A_template_names_a_workload_for_each_variant()
+    {
+        var settings = Read("""
+            concurrency: 64
+            template:
+              kind: LeaderWorkerSet
+              podTemplate: {spec: {containers: [{name: a}]}}
+              variants:
+              - {name: h100, device: h100-80gb, tp: 8, pp: 2, maxModelLen: 32768}
+              - {name: l4}
+            """);
+        Assert.Equal(["llama-h100", "llama-l4"], settings.Variants.Select(variant => variant.Target.Name));
+        Assert.Equal("leaderworkerset.x-k8s.io/v1", settings.Variants[0].Target.ApiVersion);
+        Assert.Equal(2, settings.Variants[0].Template!.Pp);
+        Assert.Equal(64, settings.Variants[1].Concurrency);
+    }
+
+    [Theory]
+    [InlineData("source: hf://org/name\nrevision: v1", "hf://org/name@v1")]
+    [InlineData("source: hf://org/name@v1\nrevision: v1", "hf://org/name@v1")]
+    [InlineData("source: hf://org/name/model.gguf\nrevision: refs/pr/1", "hf://org/name@refs%2Fpr%2F1/model.gguf")]
+    [InlineData("source: s3://bucket/key", "s3://bucket/key")]
+    public void A_revision_goes_into_the_address(string spec, string source) => Assert.Equal(source, Read("target: {name: a}\n" + spec).Source);
+
+    [Theory]
+    [InlineData("", 0, 2)]
+    [InlineData("", 1024, 60)]
+    [InlineData("slo: {ttft: 300ms}", 1024, 3600)]
+    [InlineData("slo: {latency: 500ms}", 1024, 0.5)]
+    public void An_objective_that_was_not_stated_follows_from_what_the_model_does(string slo, long kvBytesPerToken, double seconds)
+    {
+        var footprint = new Footprint
+        {
+            Format = ArtifactFormat.HuggingFace, Source = FootprintSource.Header, Digest = "d", OnDisk = Bytes.GiB(1), Weights = Bytes.GiB(1), KvPerToken = new Bytes(kvBytesPerToken),
+        };
+        var objective = Read("target: {name: a}\n" + slo).SloFor(footprint);
+        Assert.Equal(seconds, objective.Latency.TotalSeconds);
+        Assert.Equal(0.99, objective.Attainment);
+    }
+
+    [Fact]
+    public void A_fleet_caps_the_mode_of_its_models_and_never_raises_it()
+    {
+        var fleet = FleetSettings.Of(Written.Fleet("mode: recommend"));
+        Assert.Equal(FleetMode.Recommend, fleet.Cap(FleetMode.Act));
+        Assert.Equal(FleetMode.Observe, fleet.Cap(FleetMode.Observe));
+        Assert.Equal(FleetMode.Act, FleetSettings.Of(null).Cap(FleetMode.Act));
+    }
+
+    [Fact]
+    public void A_fleet_is_read_in_the_brains_types()
+    {
+        var resource = Written.Fleet("""
+            prices: {hostMemoryPerGiB: 0.004, devices: {l4-24gb: 0.8, h100-80gb: 4}}
+            quotas: {devices: {h100-80gb: 16}}
+            nodePools:
+            - {name: l4, nodeLabels: {pool: l4}, device: l4-24gb, devices: 2, memory: 96Gi, cores: 24, bootTime: 4min, pricePerHour: 2.1, maxNodes: 8}
+            planner: {review: 10s, demandHistory: 30min, demandBucket: 10s, assumedLoadBandwidth: 1GiB/s}
+            """);
+        Assert.Empty(FleetSettings.Check(resource));
+        var fleet = FleetSettings.Of(resource);
+        Assert.Equal(["h100-80gb", "l4-24gb"], fleet.Prices.Devices.Select(price => price.Kind));
+        Assert.Equal(16, fleet.DeviceQuotas["h100-80gb"]);
+        Assert.Equal(Bytes.GiB(96), fleet.NodePools[0].Memory);
+        Assert.Equal(TimeSpan.FromMinutes(4), fleet.NodePools[0].BootTime);
+        Assert.Equal(180, fleet.Planner.DemandBuckets);
+        Assert.Equal(BytesPerSecond.MiB(1024), fleet.Planner.AssumedLoadBandwidth);
+        Assert.Equal(TimeSpan.FromSeconds(30), fleet.Planner.DrainDeadline);
+    }
+
+    [Theory]
+    [InlineData("nodePools: [{name: a, device: l4-24gb}]", "spec.nodePools[0].devices: missing; how many of the device one node has would do")]
+    [InlineData("nodePools: [{name: a, minNodes: 3, maxNodes: 2}]", "spec.nodePools[0].minNodes: found 3, above maxNodes (2); at most that would do")]
+    [InlineData("prices: {devices: {l4-24gb: -1}}", "spec.prices.devices[l4-24gb]: found -1; it must be from 0 to 1000000")]
+    [InlineData("planner: {demandHistory: 7d, demandBucket: 100ms}", "spec.planner.demandHistory: 100 ms go into it 1000000 times; 1 to 100000 would do")]
+    [InlineData("planner: {assumedLoadBandwidth: fast}", "spec.planner.assumedLoadBandwidth: found \"fast\"; a bandwidth such as 200MB/s would do")]
+    public void What_is_wrong_with_a_fleet_is_told(string spec, string problem) =>
+        Assert.Equal(problem, Assert.Single(FleetSettings.Check(Written.Fleet(spec))).ToString());
+}
