@@ -105,7 +105,7 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
         if (view.Model is not { } model) return new Looked(view) { Findings = [No(ConditionTypes.Ready, "Unreadable", view.Problem ?? "it cannot be read")] };
         var problems = ScaledModelCheck.Of(model);
         if (!problems.IsEmpty)
-            return new Looked(view) { Findings = [No(ConditionTypes.Ready, "Invalid", string.Join("; ", problems.Select(problem => $"{problem.Path}: {problem.Message}")))] };
+            return new Looked(view) { Findings = [No(ConditionTypes.Ready, "Invalid", string.Join("; ", problems.Select(problem => problem.ToString())))] };
         var settings = ScaledModelSettings.Of(model);
         var (variant, kind, workload) = Target(settings);
         var looked = new Looked(view) { Settings = settings, Variant = variant, Kind = kind, Workload = workload };
@@ -141,7 +141,7 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
             Actuation = settings.Actuation,
             Autoscalers = autoscalers.RootElement.EnumerateArray(),
             ScaledObjects = scaled.RootElement.EnumerateArray(),
-            ManagedFields = workload.ManagedFieldsJson is { } fields ? k8s.KubernetesJson.Deserialize<List<V1ManagedFieldsEntry>>(fields) : [],
+            ManagedFields = workload.ManagedFieldsJson is { } fields ? k8s.KubernetesJson.Deserialize<List<V1ManagedFieldsEntry>>(System.Text.Encoding.UTF8.GetString(fields)) : [],
             Annotations = workload.Annotations,
             Created = workload.CreatedAt,
             At = time.GetUtcNow(),

@@ -43,7 +43,12 @@ internal sealed class PodHistory
             {
                 outcomes.Add(new Outcome.Loaded
                 {
-                    At = at, Replica = id, Model = owner.Id, Version = spec.Version, Size = spec.Footprint.Weights, Took = ready - scheduled,
+                    At = at,
+                    Replica = id,
+                    Model = owner.Id,
+                    Version = spec.Version,
+                    Size = spec.Footprint.Weights,
+                    Took = ready - scheduled,
                     Variant = spec.Variants[0].Id,
                 });
             }
@@ -52,7 +57,11 @@ internal sealed class PodHistory
             {
                 outcomes.Add(new Outcome.Exited
                 {
-                    At = at, Replica = id, Model = owner.Id, Was = before!.State, Asked = false,
+                    At = at,
+                    Replica = id,
+                    Model = owner.Id,
+                    Was = before!.State,
+                    Asked = false,
                     Why = $"pod {pod.Name.Name}: {pod.Trouble ?? (pod.IsOver ? pod.Phase : "its container ended")}",
                 });
             }

@@ -233,7 +233,7 @@ internal sealed class SnapshotBuilder
                     var device = new DeviceState
                     {
                         Id = new DeviceId(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{name}{i:00}")),
-                        Kind = KindOf(group),
+                        Kind = SnapshotBuilder.KindOf(group),
                         Memory = group.MemoryPerReplica,
                         MemoryBudget = group.MemoryPerReplica,
                         Resource = group.Resource,

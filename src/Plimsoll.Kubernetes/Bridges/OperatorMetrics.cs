@@ -11,7 +11,7 @@ public sealed class OperatorMetrics : IDisposable
 {
     private static readonly string[] Labels = ["namespace", BridgeNames.ScaledModelLabel];
 
-    private readonly CollectorRegistry _registry = Metrics.NewCustomRegistry();
+    private readonly CollectorRegistry _registry = Prometheus.Metrics.NewCustomRegistry();
     private readonly IDisposable _meters;
     private readonly DesiredScales _scales;
     private readonly TimeProvider _time;
@@ -24,7 +24,7 @@ public sealed class OperatorMetrics : IDisposable
     {
         ArgumentNullException.ThrowIfNull(scales);
         (_scales, _time) = (scales, time);
-        var factory = Metrics.WithCustomRegistry(_registry);
+        var factory = Prometheus.Metrics.WithCustomRegistry(_registry);
         _replicas = factory.CreateGauge(BridgeNames.DesiredReplicas,
             "Replicas that the plan wants; absent while the last plan is too old to act on", Labels);
         _active = factory.CreateGauge("plimsoll_desired_active",

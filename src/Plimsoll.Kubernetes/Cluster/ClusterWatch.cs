@@ -189,8 +189,7 @@ public sealed class ClusterWatch : IAsyncDisposable
         Interlocked.Exchange(ref _changed, new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
 }
 
-/// <summary>Another scaler, and what it scales.</summary>
-/// <param name="Json">The whole object, as written.</param>
+/// <summary>Another scaler, and what it scales; with the whole object as written.</summary>
 public sealed record ScalerView(ObjectName Name, string Kind, string ResourceVersion, string TargetKind, string TargetName, byte[] Json)
 {
     public static ScalerView? Of(JsonElement item, string kind)

@@ -121,7 +121,7 @@ public sealed class KubernetesApi : IDisposable
             catch (ApiException failed) when (failed.IsTransient && attempt < TriesMax && (verb != HttpMethod.Post || failed.Status == HttpStatusCode.TooManyRequests))
             {
                 var wait = failed.Data["retryAfter"] is TimeSpan told ? told : TimeSpan.FromMilliseconds(100 * (1 << attempt));
-                await Task.Delay(wait * (0.75 + (Random.Shared.NextDouble() / 2)), _time, cancellationToken).ConfigureAwait(false);
+                await Task.Delay(Jitter.Around(wait, 0.25), _time, cancellationToken).ConfigureAwait(false);
             }
         }
     }

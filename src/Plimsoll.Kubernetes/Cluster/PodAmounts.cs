@@ -3,8 +3,7 @@ using System.Text.Json;
 
 namespace Plimsoll.Kubernetes.Cluster;
 
-/// <summary>What a pod asks of the scheduler, all containers together.</summary>
-/// <param name="Extended">Device resources, ordered by name.</param>
+/// <summary>What a pod asks of the scheduler, all containers together; device resources ordered by name.</summary>
 public sealed record PodAmounts(Cores Cores, Bytes Memory, Bytes EphemeralStorage, ImmutableArray<ResourceCount> Extended)
 {
     public static PodAmounts Of(JsonElement spec)
@@ -43,7 +42,7 @@ public sealed record PodAmounts(Cores Cores, Bytes Memory, Bytes EphemeralStorag
     }
 
     // A limit without a request is a request.
-    private static IEnumerable<KeyValuePair<string, long>> Amounts(JsonElement container)
+    private static Dictionary<string, long> Amounts(JsonElement container)
     {
         var resources = container.At("resources") ?? default;
         var amounts = new Dictionary<string, long>(StringComparer.Ordinal);

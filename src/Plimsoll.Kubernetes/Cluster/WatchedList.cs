@@ -79,7 +79,7 @@ public sealed class WatchedList<TView>(
     private static TimeSpan Pause(int failures)
     {
         var doubled = TimeSpan.FromMilliseconds(250 * Math.Pow(2, Math.Min(failures, 8)));
-        return (doubled < LongestPause ? doubled : LongestPause) * (0.5 + (Random.Shared.NextDouble() / 2));
+        return Jitter.Around((doubled < LongestPause ? doubled : LongestPause) * 0.75, 0.33);
     }
 
     private void Failed(string problem)
@@ -116,7 +116,7 @@ public sealed class WatchedList<TView>(
 
     private async Task<string> WatchAsync(string place, CancellationToken cancellationToken)
     {
-        var seconds = (int)(WatchTime.TotalSeconds * (1 + Random.Shared.NextDouble()));
+        var seconds = (int)Jitter.Around(WatchTime, 0.5).TotalSeconds;
         using var silence = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         silence.CancelAfter(TimeSpan.FromSeconds(seconds + 30));
         using var response = await api.WatchAsync(

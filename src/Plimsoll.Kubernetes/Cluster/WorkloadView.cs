@@ -45,9 +45,9 @@ public sealed record WorkloadView
     /// <summary>managedFields, as written: who wrote spec.replicas.</summary>
     public byte[]? ManagedFieldsJson { get; init; }
 
-    public V1PodSpec? PodSpec => PodSpecJson is { } json ? KubernetesJson.Deserialize<V1PodSpec>(json) : null;
+    public V1PodSpec? PodSpec => PodSpecJson is { } json ? KubernetesJson.Deserialize<V1PodSpec>(System.Text.Encoding.UTF8.GetString(json)) : null;
 
-    public V1PodSpec? WorkerSpec => WorkerSpecJson is { } json ? KubernetesJson.Deserialize<V1PodSpec>(json) : null;
+    public V1PodSpec? WorkerSpec => WorkerSpecJson is { } json ? KubernetesJson.Deserialize<V1PodSpec>(System.Text.Encoding.UTF8.GetString(json)) : null;
 
     public static WorkloadView? Of(JsonElement item, string apiVersion, string kind)
     {

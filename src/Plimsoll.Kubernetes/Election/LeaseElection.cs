@@ -61,7 +61,7 @@ public sealed class LeaseElection(
                 log($"lease {lease}: not renewed for {Durations.Show(times.Fence)}; this operator writes nothing until it leads again");
             }
 
-            await Task.Delay(times.Retry * (0.9 + (Random.Shared.NextDouble() * 0.2)), time, cancellationToken)
+            await Task.Delay(Jitter.Around(times.Retry, 0.1), time, cancellationToken)
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 

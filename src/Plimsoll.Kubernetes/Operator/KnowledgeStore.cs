@@ -116,7 +116,9 @@ public sealed class KnowledgeStore(KubernetesApi api, string space, string name,
         body["kind"] = "ConfigMap";
         body["metadata"] = new JsonObject
         {
-            ["name"] = part, ["namespace"] = space, ["labels"] = new JsonObject { ["app.kubernetes.io/part-of"] = "plimsoll" },
+            ["name"] = part,
+            ["namespace"] = space,
+            ["labels"] = new JsonObject { ["app.kubernetes.io/part-of"] = "plimsoll" },
         };
         using var written = await api.PatchAsync(
             $"{_list}/{part}", JsonSerializer.SerializeToUtf8Bytes(body, BodyJson.Default.JsonObject), PatchKind.Apply, cancellationToken).ConfigureAwait(false);

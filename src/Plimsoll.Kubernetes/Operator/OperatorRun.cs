@@ -27,7 +27,9 @@ public sealed class OperatorRun(
 
     public OperatorHealth Health => _health with
     {
-        Leads = election.MayWrite, Ready = parts.Cluster.Problem is null && _health.Problem is null, Problem = parts.Cluster.Problem ?? _health.Problem,
+        Leads = election.MayWrite,
+        Ready = parts.Cluster.Problem is null && _health.Problem is null,
+        Problem = parts.Cluster.Problem ?? _health.Problem,
     };
 
     /// <summary>Turns until cancelled.</summary>
