@@ -152,5 +152,5 @@ internal static class ManifestSchema
     }
 
     // 100000 and not 1E+05: both are one number, and one of them a person reads.
-    private static JsonNode Plain(double number) => number == Math.Floor(number) && Math.Abs(number) < 1e15 ? JsonValue.Create((long)number) : JsonValue.Create(number);
+    private static JsonValue Plain(double number) => number == Math.Floor(number) && Math.Abs(number) < 1e15 ? JsonValue.Create((long)number) : JsonValue.Create(number);
 }

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using k8s;
 using k8s.Models;
 using Plimsoll.Kubernetes.Resources;
 
@@ -21,10 +20,10 @@ public sealed class OwnershipTests
     private static JsonElement Json(string text) => JsonDocument.Parse(text).RootElement;
 
     private static JsonElement Autoscaler(string metrics = "[]", string more = "", string target = """{"apiVersion":"apps/v1","kind":"Deployment","name":"llama"}""") => Json(
-        $$"""{"metadata":{"name":"llama-hpa","namespace":"prod"{{more}}},"spec":{"scaleTargetRef":{{target}},"metrics":{{metrics}}}}""");
+        $$$$"""{"metadata":{"name":"llama-hpa","namespace":"prod"{{{{more}}}}},"spec":{"scaleTargetRef":{{{{target}}}},"metrics":{{{{metrics}}}}}}""");
 
     private static JsonElement Scaled(string triggers, string annotations = "{}") => Json(
-        $$"""{"metadata":{"name":"llama-keda","namespace":"prod","annotations":{{annotations}}},"spec":{"scaleTargetRef":{"name":"llama"},"triggers":{{triggers}}}}""");
+        $$$$"""{"metadata":{"name":"llama-keda","namespace":"prod","annotations":{{{{annotations}}}}},"spec":{"scaleTargetRef":{"name":"llama"},"triggers":{{{{triggers}}}}}}""");
 
     [Fact]
     public void Nobody_else_is_no_conflict() => Assert.Null(Ownership.Conflict(Question()));
@@ -98,7 +97,11 @@ public sealed class OwnershipTests
     {
         var entry = new V1ManagedFieldsEntry
         {
-            Manager = manager, Operation = operation, Subresource = subresource, Time = Now.AddSeconds(seconds).UtcDateTime, FieldsV1 = Json("""{"f:spec":{"f:replicas":{}}}"""),
+            Manager = manager,
+            Operation = operation,
+            Subresource = subresource,
+            Time = Now.AddSeconds(seconds).UtcDateTime,
+            FieldsV1 = Json("""{"f:spec":{"f:replicas":{}}}"""),
         };
         Assert.Equal(conflict, Ownership.Conflict(Question() with { ManagedFields = [entry] }));
         Assert.Null(Ownership.Conflict(Question(Actuation.Metric) with { ManagedFields = [entry] }));

@@ -14,7 +14,7 @@ public sealed class ResourceJsonTests
     public void One_model_as_deep_as_a_well_does_not_hide_the_others_of_its_list()
     {
         var well = string.Concat(Enumerable.Repeat("{\"a\":", 9000)) + "1" + new string('}', 9000);
-        var list = KubernetesJson.Deserialize<Models>($$"""{"items":[{"metadata":{"name":"well"},"spec":{"template":{"podTemplate":{{well}}}}},{"metadata":{"name":"llama"},"spec":{"target":{"name":"llama"}}}]}""");
+        var list = KubernetesJson.Deserialize<Models>($$$$"""{"items":[{"metadata":{"name":"well"},"spec":{"template":{"podTemplate":{{{{well}}}}}}},{"metadata":{"name":"llama"},"spec":{"target":{"name":"llama"}}}]}""");
         Assert.Equal("llama", list.Items[1].Spec!.Target!.Name);
         Assert.Contains(ScaledModelCheck.Of(list.Items[0]), problem => problem.Message.StartsWith("it is nested more than 24 deep", StringComparison.Ordinal));
         Assert.Equal("well", System.Text.Json.JsonSerializer.Deserialize<Models>(System.Text.Json.JsonSerializer.Serialize(list, ResourceJson.Options), ResourceJson.Options)!.Items[0].Metadata.Name);

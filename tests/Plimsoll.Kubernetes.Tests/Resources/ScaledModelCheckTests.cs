@@ -100,13 +100,13 @@ public sealed class ScaledModelCheckTests
         Gen.Select(text, text, number, list, depth).Sample((a, b, n, count, deep) =>
         {
             string Quoted(string value) => System.Text.Json.JsonSerializer.Serialize(value);
-            var target = $$"""{"name":{{Quoted(a)}},"kind":{{Quoted(b)}},"apiVersion":{{Quoted(a)}}}""";
+            var target = $$$$"""{"name":{{{{Quoted(a)}}}},"kind":{{{{Quoted(b)}}}},"apiVersion":{{{{Quoted(a)}}}}}""";
             var pod = string.Concat(Enumerable.Repeat("{\"spec\":", deep)) + "[]" + new string('}', deep);
-            var variants = string.Join(',', Enumerable.Repeat($$"""{"name":{{Quoted(b.Length > 100 ? "b" : b)}},"tp":{{n}}}""", count));
-            var json = $$"""
-                {"metadata":{"name":"x"},"spec":{"target":{{target}},"source":{{Quoted(b)}},"revision":{{Quoted(a)}},"weights":{{Quoted(a)}},"idleLimit":{{Quoted(b)}},
-                "minReplicas":{{n}},"maxReplicas":{{n}},"concurrency":{{n}},"slo":{"latency":{{Quoted(a)}},"attainment":1e300},"metrics":{"path":{{Quoted(a)}},"port":{{n}}},
-                "template":{"podTemplate":{{pod}},"variants":[{{variants}}]}}}
+            var variants = string.Join(',', Enumerable.Repeat($$$$"""{"name":{{{{Quoted(b.Length > 100 ? "b" : b)}}}},"tp":{{{{n}}}}}""", count));
+            var json = $$$$"""
+                {"metadata":{"name":"x"},"spec":{"target":{{{{target}}}},"source":{{{{Quoted(b)}}}},"revision":{{{{Quoted(a)}}}},"weights":{{{{Quoted(a)}}}},"idleLimit":{{{{Quoted(b)}}}},
+                "minReplicas":{{{{n}}}},"maxReplicas":{{{{n}}}},"concurrency":{{{{n}}}},"slo":{"latency":{{{{Quoted(a)}}}},"attainment":1e300},"metrics":{"path":{{{{Quoted(a)}}}},"port":{{{{n}}}}},
+                "template":{"podTemplate":{{{{pod}}}},"variants":[{{{{variants}}}}]}}}
                 """;
             var model = KubernetesJson.Deserialize<ScaledModel>(json);
             var problems = ScaledModelCheck.Of(model);

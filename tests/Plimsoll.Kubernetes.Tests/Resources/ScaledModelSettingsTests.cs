@@ -62,7 +62,12 @@ public sealed class ScaledModelSettingsTests
     {
         var footprint = new Footprint
         {
-            Format = ArtifactFormat.HuggingFace, Source = FootprintSource.Header, Digest = "d", OnDisk = Bytes.GiB(1), Weights = Bytes.GiB(1), KvPerToken = new Bytes(kvBytesPerToken),
+            Format = ArtifactFormat.HuggingFace,
+            Source = FootprintSource.Header,
+            Digest = "d",
+            OnDisk = Bytes.GiB(1),
+            Weights = Bytes.GiB(1),
+            KvPerToken = new Bytes(kvBytesPerToken),
         };
         var objective = Read("target: {name: a}\n" + slo).SloFor(footprint);
         Assert.Equal(seconds, objective.Latency.TotalSeconds);

@@ -6,8 +6,8 @@ namespace Plimsoll.Kubernetes.Tests.Resources;
 
 public sealed class TemplateWorkloadTests
 {
-    private static ScaledModel Model(string kind) => KubernetesJson.Deserialize<ScaledModel>($$"""
-        {"metadata":{"name":"llama","namespace":"prod","uid":"u-1"},"spec":{"context":8192,"template":{"kind":"{{kind}}",
+    private static ScaledModel Model(string kind) => KubernetesJson.Deserialize<ScaledModel>($$$$"""
+        {"metadata":{"name":"llama","namespace":"prod","uid":"u-1"},"spec":{"context":8192,"template":{"kind":"{{{{kind}}}}",
         "podTemplate":{"metadata":{"labels":{"app":"llama"}},"spec":{"containers":[{"name":"vllm","args":["--tensor-parallel-size={tp}","-pp","{pp}","--max-model-len","{maxModelLen}","{\"a\":\"{b}\"}"],
         "resources":{"limits":{"nvidia.com/gpu":"{devices}"}},"ports":[{"containerPort":8000}]}]}},
         "variants":[{"name":"h100","tp":4,"pp":2},{"name":"long","tp":8,"maxModelLen":131072}]}}}

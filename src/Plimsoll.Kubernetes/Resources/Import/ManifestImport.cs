@@ -1,17 +1,16 @@
 using System.Collections.Immutable;
 using System.Text;
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using k8s.Models;
 
 namespace Plimsoll.Kubernetes.Resources.Import;
 
 /// <summary>Something of a manifest that a ScaledModel does otherwise, or not at all.</summary>
-/// <param name="Object">"HorizontalPodAutoscaler prod/llama".</param>
+/// <param name="From">"HorizontalPodAutoscaler prod/llama".</param>
 /// <param name="Text">What it was and what to do instead.</param>
-public sealed record ImportNote(string Object, string Text)
+public sealed record ImportNote(string From, string Text)
 {
-    public override string ToString() => $"{Object}: {Text}";
+    public override string ToString() => $"{From}: {Text}";
 }
 
 /// <summary>What came of an import.</summary>

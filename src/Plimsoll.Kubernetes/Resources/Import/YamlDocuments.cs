@@ -37,12 +37,12 @@ internal sealed class YamlDocuments
         }
         catch (YamlException broken)
         {
-            throw documents.Unreadable($"not readable as YAML: {Shown.Text(broken.Message, 200)}", broken.Start);
+            throw Unreadable($"not readable as YAML: {Shown.Text(broken.Message, 200)}", broken.Start);
         }
         catch (Exception e) when (e is ArgumentException or InvalidOperationException or OverflowException or IndexOutOfRangeException or NullReferenceException)
         {
             // The parser's own slips on mutilated input.
-            throw documents.Unreadable("not readable as YAML", documents._parser.Current?.Start ?? Mark.Empty);
+            throw Unreadable("not readable as YAML", documents._parser.Current?.Start ?? Mark.Empty);
         }
     }
 
@@ -143,6 +143,6 @@ internal sealed class YamlDocuments
         if (!_parser.MoveNext() && _parser.Current is not StreamEnd) throw Unreadable("it ends too early", _parser.Current?.Start ?? Mark.Empty);
     }
 
-    private YamlUnreadableException Unreadable(string message, Mark at) =>
+    private static YamlUnreadableException Unreadable(string message, Mark at) =>
         new(string.Create(CultureInfo.InvariantCulture, $"line {Math.Max(1, at.Line)}: {message}"));
 }

@@ -109,14 +109,17 @@ internal sealed class ServedPod(V1PodSpec pod, IReadOnlyDictionary<string, strin
                 var ranks = (tensor ?? 1) * data;
                 return model with
                 {
-                    TensorParallel = tensor ?? 1, PipelineParallel = pipeline, DataParallel = data,
+                    TensorParallel = tensor ?? 1,
+                    PipelineParallel = pipeline,
+                    DataParallel = data,
                     ExpertParallel = Arguments.Has("--enable-expert-parallel") || Arguments.Has("-ep") ? Math.Min(ranks, RanksMax) : 1,
                 };
             case ServerNames.SgLang:
                 // SGLang's data-parallel attention shares the ranks of one copy instead of adding some.
                 return model with
                 {
-                    TensorParallel = tensor ?? 1, PipelineParallel = pipeline,
+                    TensorParallel = tensor ?? 1,
+                    PipelineParallel = pipeline,
                     DataParallel = Arguments.Has("--enable-dp-attention") ? 1 : data,
                     ExpertParallel = Ranks("--ep-size", "--expert-parallel-size", "--ep") ?? 1,
                 };

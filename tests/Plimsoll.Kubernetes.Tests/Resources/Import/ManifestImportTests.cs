@@ -1,4 +1,3 @@
-using Plimsoll.Kubernetes.Resources;
 using Plimsoll.Kubernetes.Resources.Import;
 
 namespace Plimsoll.Kubernetes.Tests.Resources.Import;
@@ -148,21 +147,21 @@ public sealed class ManifestImportTests
     [Fact]
     public void Variants_of_one_model_become_one_ScaledModel_with_the_bounds_of_their_autoscalers()
     {
-        static string Variant(string name, string accelerator) => $$"""
+        static string Variant(string name, string accelerator) => $$$$"""
             apiVersion: llmd.ai/v1alpha1
             kind: VariantAutoscaling
-            metadata: {name: {{name}}, namespace: prod}
+            metadata: {name: {{{{name}}}}, namespace: prod}
             spec:
-              scaleTargetRef: {kind: Deployment, name: {{name}}}
+              scaleTargetRef: {kind: Deployment, name: {{{{name}}}}}
               modelID: meta/Llama-3.1-8B
-              accelerator: {{accelerator}}
+              accelerator: {{{{accelerator}}}}
               variantCost: "40.0"
             ---
             apiVersion: autoscaling/v2
             kind: HorizontalPodAutoscaler
-            metadata: {name: {{name}}-hpa, namespace: prod}
+            metadata: {name: {{{{name}}}}-hpa, namespace: prod}
             spec:
-              scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: {{name}}}
+              scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: {{{{name}}}}}
               minReplicas: 1
               maxReplicas: 5
               metrics: [{type: External, external: {metric: {name: wva_desired_replicas}}}]

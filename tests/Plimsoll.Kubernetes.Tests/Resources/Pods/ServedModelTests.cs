@@ -87,17 +87,17 @@ public sealed class ServedModelTests
     [InlineData("persistentVolumeClaim: {claimName: weights}", "", "/models/../etc", null)]
     public void A_path_is_followed_through_its_volume(string volume, string subPath, string path, string? source)
     {
-        var model = Read($$"""
+        var model = Read($$$$"""
             containers:
             - name: server
               image: x
-              command: [vllm, serve, {{path}}]
+              command: [vllm, serve, {{{{path}}}}]
               volumeMounts:
               - {name: other, mountPath: /mod}
-              - {name: models, mountPath: /models/{{(subPath.Length > 0 ? ", " + subPath : "")}}}
+              - {name: models, mountPath: /models/{{{{(subPath.Length > 0 ? ", " + subPath : "")}}}}}
             volumes:
             - name: models
-              {{volume}}
+              {{{{volume}}}}
             """);
         Assert.Equal(source, model.Source);
         if (source is null) Assert.Contains("spec.source", Assert.Single(model.Notes), StringComparison.Ordinal);
@@ -109,9 +109,9 @@ public sealed class ServedModelTests
     [InlineData("[sh, -c, 'aws s3 cp s3://models/aaa /models; aws s3 cp s3://models/bbb /models']", null)]
     public void What_an_init_container_fetches_is_the_source_when_it_is_one_thing(string command, string? source)
     {
-        var model = Read($$"""
+        var model = Read($$$$"""
             initContainers:
-            - {name: fetch, image: x, command: {{command}}}
+            - {name: fetch, image: x, command: {{{{command}}}}}
             containers:
             - {name: server, image: x, command: [vllm, serve, /models], volumeMounts: [{name: models, mountPath: /models}]}
             volumes:

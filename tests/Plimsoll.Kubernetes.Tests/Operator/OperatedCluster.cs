@@ -1,0 +1,158 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Net;
+using System.Text;
+using System.Text.Json.Nodes;
+using k8s;
+using k8s.Models;
+using Plimsoll.Artifacts;
+using Plimsoll.Control;
+using Plimsoll.Kubernetes.Election;
+using Plimsoll.Kubernetes.Operator;
+using Plimsoll.Kubernetes.Resources;
+using Plimsoll.Kubernetes.Tests.ControlPlane;
+
+namespace Plimsoll.Kubernetes.Tests.Operator;
+
+/// <summary>
+/// A control plane of its own with our resources installed, nodes with GPUs, pods that answer as vLLM does, and operators
+/// as they run in production, but for their time scales.
+/// </summary>
+internal sealed class OperatedCluster : IAsyncDisposable
+{
+    public const string Space = "models";
+
+    private readonly List<OperatorHost> _operators = [];
+    private KubeletStandIn? _kubelet;
+
+    private OperatedCluster(KubernetesControlPlane plane, TestNodes nodes) => (Plane, Nodes) = (plane, nodes);
+
+    public KubernetesControlPlane Plane { get; }
+
+    public TestNodes Nodes { get; }
+
+    public k8s.Kubernetes Client => Plane.Client;
+
+    /// <summary>Requests a second of each app, which its ready pods share evenly.</summary>
+    public ConcurrentDictionary<string, double> Rate { get; } = new();
+
+    public ConcurrentQueue<string> Log { get; } = new();
+
+    public ConcurrentQueue<Tick> Ticks { get; } = new();
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public static async Task<OperatedCluster> StartAsync(Func<V1Pod, TimeSpan>? load = null, Func<V1Pod, TimeSpan>? stop = null, ControlPlaneOptions? options = null)
+    {
+        var plane = await KubernetesControlPlane.StartAsync(options);
+        var cluster = new OperatedCluster(plane, new TestNodes(plane.Client, "node"));
+        foreach (var resource in Manifest.Resources) await CustomResources.InstallAsync(plane.Client, Manifest.Write(resource));
+        await plane.Client.CoreV1.CreateNamespaceAsync(new V1Namespace { Metadata = new() { Name = Space } }, cancellationToken: Cancel);
+        cluster._kubelet = KubeletStandIn.Start(plane.Client, null, new KubeletBehaviour
+        {
+            LoadTime = load ?? (_ => TimeSpan.FromMilliseconds(500)),
+            StopTime = stop ?? (_ => TimeSpan.Zero),
+            Metrics = pod => cluster.Answer(pod),
+        });
+        return cluster;
+    }
+
+    public async Task<OperatorHost> OperateAsync(KubernetesClientConfiguration? who = null, TimeProvider? time = null, LeaseTimes? lease = null)
+    {
+        var host = await OperatorHost.StartAsync(
+            new OperatorOptions
+            {
+                Namespace = Space,
+                Identity = $"operator-{_operators.Count}_{Guid.NewGuid():N}",
+                Address = IPAddress.Loopback,
+                HealthPort = 0,
+                Lease = lease ?? new LeaseTimes(TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(300)),
+                Checkpoint = TimeSpan.FromSeconds(2),
+            },
+            who ?? Plane.Admin(), new SourceSettings { Variable = _ => null }, time ?? TimeProvider.System,
+            line => Log.Enqueue(line), tick => Ticks.Enqueue(tick), Cancel);
+        _operators.Add(host);
+        return host;
+    }
+
+    public async Task EndAsync(OperatorHost host)
+    {
+        _operators.Remove(host);
+        await host.DisposeAsync();
+    }
+
+    /// <summary>A Fleet that looks every half second and remembers a minute.</summary>
+    public Task QuickFleetAsync() => CreateAsync("fleets", null, $$"""
+        {"apiVersion":"{{ResourceGroup.ApiVersion}}","kind":"Fleet","metadata":{"name":"default"},
+         "spec":{"planner":{"review":"500ms","demandBucket":"1s","demandHistory":"1min","assumedLoadFixed":"1s","assumedLoadBandwidth":"100GiB"}}}
+        """);
+
+    /// <summary>A Deployment that serves with vLLM, asks for its GPUs and memory, and answers to requests of its app.</summary>
+    public Task ServeAsync(string name, int replicas, int gpus, string memory, params string[] arguments)
+    {
+        var deployment = Workloads.Deployment(name, replicas, gpus, memory, ["--model", $"org/{name}", "--tensor-parallel-size", gpus.ToString(CultureInfo.InvariantCulture), .. arguments]);
+        deployment.Spec.Template.Spec.Containers[0].Image = "vllm/vllm-openai:v0.19.0";
+        return Client.AppsV1.CreateNamespacedDeploymentAsync(deployment, Space, cancellationToken: Cancel);
+    }
+
+    public Task ModelAsync(string name, string spec) => CreateAsync("scaledmodels", Space, $$"""
+        {"apiVersion":"{{ResourceGroup.ApiVersion}}","kind":"ScaledModel","metadata":{"name":"{{name}}","namespace":"{{Space}}"},
+         "spec":{"target":{"name":"{{name}}"},{{spec}}}}
+        """);
+
+    public async Task<ScaledModelStatus?> StatusAsync(string name, CancellationToken cancel = default)
+    {
+        var json = await Client.CustomObjects.GetNamespacedCustomObjectAsync<System.Text.Json.JsonElement>(
+            ResourceGroup.Group, ResourceGroup.Version, Space, "scaledmodels", name, cancel);
+        return KubernetesJson.Deserialize<ScaledModel>(json).Status;
+    }
+
+    public async Task<V1Deployment> DeploymentAsync(string name, CancellationToken cancel = default) =>
+        await Client.AppsV1.ReadNamespacedDeploymentAsync(name, Space, cancellationToken: cancel);
+
+    public Task<V1Deployment> ReplicasAsync(string name, Func<V1Deployment, bool> wanted, string what) => Patience.UntilAsync(
+        what, cancel => DeploymentAsync(name, cancel), wanted,
+        deployment => $"{deployment.Spec.Replicas} asked, {deployment.Status.ReadyReplicas ?? 0} ready\n{string.Join('\n', Log.TakeLast(12))}");
+
+    public Task<ScaledModelStatus?> StatusAsync(string name, Func<ScaledModelStatus, bool> wanted, string what) => Patience.UntilAsync(
+        what, cancel => StatusAsync(name, cancel), status => status is not null && wanted(status),
+        status => status is null ? "no status" : KubernetesJson.Serialize(status) + "\n" + string.Join('\n', Log.TakeLast(12)));
+
+    public static V1Condition? Condition(ScaledModelStatus? status, string type) => status?.Conditions?.FirstOrDefault(one => one.Type == type);
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var host in _operators.ToArray()) await EndAsync(host);
+        if (_kubelet is not null) await _kubelet.DisposeAsync();
+        await Plane.DisposeAsync();
+    }
+
+    private async Task CreateAsync(string plural, string? space, string json)
+    {
+        var body = JsonNode.Parse(json)!;
+        if (space is null) await Client.CustomObjects.CreateClusterCustomObjectAsync(body, ResourceGroup.Group, ResourceGroup.Version, plural, cancellationToken: Cancel);
+        else await Client.CustomObjects.CreateNamespacedCustomObjectAsync(body, ResourceGroup.Group, ResourceGroup.Version, space, plural, cancellationToken: Cancel);
+    }
+
+    // As vLLM tells it, counted from the pod's start at the app's rate over its ready pods: each takes two seconds a request.
+    private readonly ConcurrentDictionary<string, (DateTimeOffset At, double Done)> _served = new();
+
+    private string Answer(V1Pod pod)
+    {
+        var app = pod.Metadata.Labels["app"];
+        var now = TimeProvider.System.GetUtcNow();
+        var share = Rate.GetValueOrDefault(app) / Math.Max(1, _served.Keys.Count(key => key.StartsWith(app + "-", StringComparison.Ordinal)));
+        var (_, done) = _served.AddOrUpdate(pod.Metadata.Name, (now, 0), (_, before) => (now, before.Done + (share * (now - before.At).TotalSeconds)));
+        var text = new StringBuilder();
+        void Line(string name, double value) => text.Append(CultureInfo.InvariantCulture, $"{name}{{model_name=\"{app}\"}} {value}\n");
+        Line("vllm:num_requests_running", Math.Round(share * 2));
+        Line("vllm:num_requests_waiting", 0);
+        Line("vllm:request_success_total", Math.Floor(done));
+        Line("vllm:e2e_request_latency_seconds_count", Math.Floor(done));
+        Line("vllm:e2e_request_latency_seconds_sum", Math.Floor(done) * 2);
+        foreach (var bound in (double[])[1, 2.5, 5])
+            text.Append(CultureInfo.InvariantCulture, $"vllm:e2e_request_latency_seconds_bucket{{model_name=\"{app}\",le=\"{bound}\"}} {(bound < 2 ? 0 : Math.Floor(done))}\n");
+        text.Append(CultureInfo.InvariantCulture, $"vllm:e2e_request_latency_seconds_bucket{{model_name=\"{app}\",le=\"+Inf\"}} {Math.Floor(done)}\n");
+        return text.ToString();
+    }
+}
