@@ -39,7 +39,7 @@ public static class OperatorCommand
             var options = new OperatorOptions
             {
                 Namespace = parsed.GetValue(space) ?? own ?? NamespaceOutside,
-                Identity = $"{Environment.MachineName}_{Guid.NewGuid():N}",
+                Identity = $"{Environment.MachineName}_{Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8))}",
                 Fleet = parsed.GetValue(fleet)!,
                 HealthPort = parsed.GetValue(health),
             };

@@ -63,7 +63,7 @@ internal sealed class OperatedCluster : IAsyncDisposable
             new OperatorOptions
             {
                 Namespace = Space,
-                Identity = $"operator-{_operators.Count}_{Guid.NewGuid():N}",
+                Identity = $"operator-{_operators.Count}_{Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8))}",
                 Address = IPAddress.Loopback,
                 HealthPort = 0,
                 Lease = lease ?? new LeaseTimes(TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(300)),
@@ -82,8 +82,8 @@ internal sealed class OperatedCluster : IAsyncDisposable
     }
 
     /// <summary>A Fleet that looks every half second and remembers a minute.</summary>
-    public Task QuickFleetAsync() => CreateAsync("fleets", null, $$"""
-        {"apiVersion":"{{ResourceGroup.ApiVersion}}","kind":"Fleet","metadata":{"name":"default"},
+    public Task QuickFleetAsync() => CreateAsync("fleets", null, $$$$$"""
+        {"apiVersion":"{{{{{ResourceGroup.ApiVersion}}}}}","kind":"Fleet","metadata":{"name":"default"},
          "spec":{"planner":{"review":"500ms","demandBucket":"1s","demandHistory":"1min","assumedLoadFixed":"1s","assumedLoadBandwidth":"100GiB"}}}
         """);
 
@@ -95,9 +95,9 @@ internal sealed class OperatedCluster : IAsyncDisposable
         return Client.AppsV1.CreateNamespacedDeploymentAsync(deployment, Space, cancellationToken: Cancel);
     }
 
-    public Task ModelAsync(string name, string spec) => CreateAsync("scaledmodels", Space, $$"""
-        {"apiVersion":"{{ResourceGroup.ApiVersion}}","kind":"ScaledModel","metadata":{"name":"{{name}}","namespace":"{{Space}}"},
-         "spec":{"target":{"name":"{{name}}"},{{spec}}}}
+    public Task ModelAsync(string name, string spec) => CreateAsync("scaledmodels", Space, $$$$$"""
+        {"apiVersion":"{{{{{ResourceGroup.ApiVersion}}}}}","kind":"ScaledModel","metadata":{"name":"{{{{{name}}}}}","namespace":"{{{{{Space}}}}}"},
+         "spec":{"target":{"name":"{{{{{name}}}}}"},{{{{{spec}}}}}}}
         """);
 
     public async Task<ScaledModelStatus?> StatusAsync(string name, CancellationToken cancel = default)
