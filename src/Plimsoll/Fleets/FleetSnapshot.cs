@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 
 namespace Plimsoll;
 
@@ -231,7 +232,8 @@ public sealed record CachedArtifact
 }
 
 /// <summary>
-/// What the gateway saw of one model between two snapshots. Numbers are of the interval, except those that say "now".
+/// What the gateway, or the servers' own metrics, saw of one model between two snapshots. Numbers are of the interval,
+/// except those that say "now". An interval of no length says that nothing newer is known, and nothing is stale.
 /// </summary>
 public sealed record ModelTraffic
 {
@@ -271,6 +273,18 @@ public sealed record ModelTraffic
 
     /// <summary>What replicas' service times looked like; null when none ended.</summary>
     public ServiceSample? Service { get; init; }
+
+    /// <summary>
+    /// The counts bound demand from below: the replicas were full the whole interval, turned requests away, or some of
+    /// them could not be counted. Such an interval teaches neither a lower demand nor a lower capacity. Left out of
+    /// JSON when false, so that older journals read and hash as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Censored { get; init; }
+
+    /// <summary>Nobody saw the latencies of some of the completed, so that <see cref="WithinSlo"/> counts too few.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool WithinSloUnknown { get; init; }
 }
 
 /// <summary>

@@ -52,18 +52,33 @@ public sealed partial record Knowledge
         foreach (var row in snapshot.Traffic)
         {
             if (!models.TryGetValue(row.Model, out var known)) continue;
-            var demand = known.Demand.Add(row.From, row.To, row.Arrivals, spec.Settings);
+            double? floor = !row.Censored ? null
+                : known.RateBeforeCensored ?? (known.Demand.MeanRate(ActiveWindow, spec.Settings).TryGetKnown(out var before) ? before : 0);
+            var arrivals = Math.Max(row.Arrivals, (floor ?? 0) * (row.To - row.From).TotalSeconds);
+            var demand = known.Demand.Add(row.From, row.To, arrivals, spec.Settings);
             models[row.Model] = known with
             {
                 Demand = demand,
+                RateBeforeCensored = floor,
                 ActiveRate = row.Arrivals > 0 && demand.MeanRate(ActiveWindow, spec.Settings).TryGetKnown(out var rate)
                     ? rate : known.ActiveRate,
-                LastArrival = row.Arrivals > 0 || row.HeldNow > 0 ? row.To : known.LastArrival,
+                LastArrival = row.Arrivals > 0 || row.HeldNow > 0 || row.Censored ? row.To : known.LastArrival,
                 HeldDebt = row.HeldNow > 0 || !serving.Contains(row.Model)
                     ? known.HeldDebt + Math.Max(0, row.HeldRequestSeconds) : 0,
-                Service = row.Service is { } sample ? known.Service.Add(sample) : known.Service,
+                Service = row.Service is { } sample ? Learned(spec, row, known.Service, sample) : known.Service,
             };
         }
+    }
+
+    // An overloaded interval may show that a replica carries more than was known, never that it carries less: its
+    // times say how much was asked of it. Where nothing is known it is better than nothing.
+    private static ServiceFit Learned(FleetSpec spec, ModelTraffic row, ServiceFit known, ServiceSample sample)
+    {
+        var learned = known.Add(sample);
+        if (!row.Censored || spec.Models.FirstOrDefault(model => model.Id == row.Model) is not { } model) return learned;
+        var concurrency = model.Variants.Max(variant => variant.Concurrency);
+        return known.CapacityPerSecond(model.Slo, concurrency) is { } before
+            && !(learned.CapacityPerSecond(model.Slo, concurrency) >= before) ? known : learned;
     }
 
     private static void FoldReplicas(

@@ -58,6 +58,12 @@ public sealed record ModelKnowledge
     public double ActiveRate { get; init; }
 
     /// <summary>
+    /// While what is seen only bounds demand from below: arrivals a second in the minute before that began, which the
+    /// demand is not taken to have fallen under. Null while all is counted.
+    /// </summary>
+    public double? RateBeforeCensored { get; init; }
+
+    /// <summary>
     /// Element k is when at least k + 1 replicas were last wanted: how long each rank has been surplus. At most as
     /// long as the model's largest number of replicas.
     /// </summary>
