@@ -71,7 +71,7 @@ public sealed record PodLoad
     /// <summary>Requests in it, waiting ones included.</summary>
     public required Signal<int> Outstanding { get; init; }
 
-    /// <summary>Requests it works on at once, as the server says, or else as its endpoint said.</summary>
+    /// <summary>Requests it works on at once, as its endpoint said; no server tells it.</summary>
     public int? Concurrency { get; init; }
 
     public bool Asleep { get; init; }

@@ -67,9 +67,6 @@ public sealed record ServerSample
     /// <summary>Seconds of that spent reading weights, where it says.</summary>
     public double? LoadSeconds { get; init; }
 
-    /// <summary>Requests it works on at once at the most, where it says.</summary>
-    public double? MaxRunning { get; init; }
-
     /// <summary>When its process started, where it says: a later start than before means that counters began anew.</summary>
     public double? ProcessStartSeconds { get; init; }
 
@@ -77,12 +74,56 @@ public sealed record ServerSample
     public double? InFlight => Running is null && Waiting is null ? null : (Running ?? 0) + (Waiting ?? 0);
 }
 
-/// <summary>A cumulative histogram; a summary's or a pair of counters' sum and count have no buckets.</summary>
+/// <summary>A cumulative histogram; what is made of two counters, a time and a count, has no buckets.</summary>
 /// <param name="Count">Observations.</param>
-/// <param name="Sum">Their sum, in the unit of the observation.</param>
+/// <param name="Sum">Their sum, in seconds.</param>
 /// <param name="Buckets">Ascending by bound; the last one's bound is infinite where the server says so.</param>
-public sealed record HistogramSample(double Count, double Sum, ImmutableArray<HistogramBucket> Buckets);
+public sealed record HistogramSample(double Count, double Sum, ImmutableArray<HistogramBucket> Buckets)
+{
+    /// <summary>
+    /// Observations up to a bound, those of the bucket it falls into taken as spread evenly. Of a last bucket
+    /// without an end nothing counts, since nobody can say how far it reaches.
+    /// </summary>
+    public double Below(double seconds)
+    {
+        var (lower, below) = (0.0, 0.0);
+        foreach (var bucket in Buckets)
+        {
+            if (seconds >= bucket.UpperBound)
+            {
+                (lower, below) = (bucket.UpperBound, bucket.Cumulative);
+                continue;
+            }
 
-/// <param name="UpperBound">Inclusive.</param>
+            if (double.IsInfinity(bucket.UpperBound) || seconds <= lower) return below;
+            return below + ((bucket.Cumulative - below) * (seconds - lower) / (bucket.UpperBound - lower));
+        }
+
+        return below;
+    }
+
+    /// <summary>
+    /// The bound of the slowest observation since an earlier reading: its bucket's upper one, or the last finite one.
+    /// Null without buckets.
+    /// </summary>
+    public double? Slowest(HistogramSample earlier)
+    {
+        ArgumentNullException.ThrowIfNull(earlier);
+        double? slowest = null;
+        var (now, then) = (0.0, 0.0);
+        for (var i = 0; i < Buckets.Length; i++)
+        {
+            var cumulative = i < earlier.Buckets.Length ? earlier.Buckets[i].Cumulative : earlier.Count;
+            if (Buckets[i].Cumulative - now > cumulative - then)
+                slowest = !double.IsInfinity(Buckets[i].UpperBound) ? Buckets[i].UpperBound
+                    : i > 0 ? Buckets[i - 1].UpperBound : null;
+            (now, then) = (Buckets[i].Cumulative, cumulative);
+        }
+
+        return slowest;
+    }
+}
+
+/// <param name="UpperBound">In seconds, inclusive.</param>
 /// <param name="Cumulative">Observations up to the bound.</param>
 public readonly record struct HistogramBucket(double UpperBound, double Cumulative);

@@ -1,0 +1,100 @@
+namespace Plimsoll.Kubernetes.Metrics;
+
+/// <summary>What happened in one pod between two of its samples.</summary>
+internal sealed record PodInterval
+{
+    public required DateTimeOffset From { get; init; }
+
+    public required DateTimeOffset To { get; init; }
+
+    /// <summary>Completions and other ends, and the change of what is in flight; negative where ends went uncounted.</summary>
+    public double Arrivals { get; init; }
+
+    public double Completed { get; init; }
+
+    public double Failed { get; init; }
+
+    public double Aborted { get; init; }
+
+    public double Rejected { get; init; }
+
+    /// <summary>Of the completed; null where no histogram says.</summary>
+    public double? WithinSlo { get; init; }
+
+    public ServiceSample? Service { get; init; }
+
+    /// <summary>It was full, or requests waited in it, at both ends; or it turned requests away.</summary>
+    public bool Saturated { get; init; }
+
+    /// <summary>More may have arrived than was counted: the counters began anew, or the server counts no ends.</summary>
+    public bool LowerBound { get; init; }
+
+    public bool Asleep { get; init; }
+
+    /// <summary>The difference of two samples of one pod.</summary>
+    /// <param name="before">The earlier one; null when the pod started with nothing at <paramref name="from"/>.</param>
+    /// <param name="from">When the earlier one was true.</param>
+    /// <param name="now">The later one.</param>
+    /// <param name="slo">Whose latency counts as within.</param>
+    /// <param name="concurrency">Requests the pod works on at once; null when unknown.</param>
+    public static PodInterval Between(
+        ServerSample? before, DateTimeOffset from, ServerSample now, Slo slo, int? concurrency)
+    {
+        var restarted = before is not null && Restarted(before, now);
+        var start = before is null || restarted ? new ServerSample { Server = now.Server, At = from } : before;
+        var completed = Difference(start.Completed, now.Completed) ?? 0;
+        var (failed, aborted) = (Difference(start.Failed, now.Failed) ?? 0, Difference(start.Aborted, now.Aborted) ?? 0);
+        var rejected = Difference(start.Rejected, now.Rejected) ?? 0;
+        var moved = (now.InFlight ?? 0) - (start.InFlight ?? 0);
+        var arrivals = Difference(start.Arrived, now.Arrived) ?? completed + failed + aborted + rejected + moved;
+        var tokens = Difference(start.GenerationTokens, now.GenerationTokens) is > 0;
+        var blind = now.Arrived is null && now.Completed is null && (tokens || start.InFlight > 0 || now.InFlight > 0);
+
+        // Tokens came out of a server that was empty before: one request at least went in.
+        if (blind && tokens && !(start.InFlight > 0)) arrivals = Math.Max(1, arrivals);
+        var saturated = rejected > 0 || (start.Waiting > 0 && now.Waiting > 0)
+            || (concurrency is { } limit && start.Running >= limit && now.Running >= limit);
+        return new PodInterval
+        {
+            From = from,
+            To = now.At,
+            Arrivals = arrivals,
+            Completed = completed,
+            Failed = failed,
+            Aborted = aborted,
+            Rejected = rejected,
+            WithinSlo = Within(start.Latency, now.Latency, slo.Latency.TotalSeconds, completed),
+            Service = restarted ? null : ServicePair.Between(start, now, from, saturated),
+            Saturated = saturated,
+            LowerBound = restarted || blind,
+            Asleep = now.Asleep is true,
+        };
+    }
+
+    /// <summary>Whether a gauge that was there is not told now, so that nothing can be said of what is in flight.</summary>
+    public static bool GaugeLost(ServerSample before, ServerSample now) => !Restarted(before, now)
+        && ((before.Running is not null && now.Running is null) || (before.Waiting is not null && now.Waiting is null));
+
+    // A counter that fell or vanished, or a process that started later: it began anew.
+    private static bool Restarted(ServerSample before, ServerSample now) =>
+        before.Server != now.Server
+        || Fell(before.Arrived, now.Arrived) || Fell(before.Completed, now.Completed) || Fell(before.Failed, now.Failed)
+        || Fell(before.PromptTokens, now.PromptTokens) || Fell(before.GenerationTokens, now.GenerationTokens)
+        || Fell(before.Latency?.Count, now.Latency?.Count)
+        || now.ProcessStartSeconds - before.ProcessStartSeconds > 1;
+
+    private static bool Fell(double? before, double? now) => before is { } b && !(now >= b);
+
+    // A counter that is not there before its first event counts from zero, as prometheus clients have it.
+    private static double? Difference(double? before, double? now) => now is { } n ? Math.Max(0, n - (before ?? 0)) : null;
+
+    private static double? Within(HistogramSample? before, HistogramSample? now, double sloSeconds, double completed)
+    {
+        if (completed <= 0) return 0;
+        if (now is null || now.Buckets.IsEmpty) return null;
+        var count = now.Count - (before?.Count ?? 0);
+        if (count <= 0) return null;
+        var within = now.Below(sloSeconds) - (before?.Below(sloSeconds) ?? 0);
+        return completed * Math.Clamp(within / count, 0, 1);
+    }
+}
