@@ -67,7 +67,7 @@ public static class Exposition
         if (text[^1] != '\n') throw new MetricsException("the metrics end within a line, so they were cut off");
         var wanted = names.GetAlternateLookup<ReadOnlySpan<char>>();
         var samples = ImmutableArray.CreateBuilder<ExpositionSample>();
-        var seen = new HashSet<string>(StringComparer.Ordinal);
+        var seen = new HashSet<ExpositionSample>(SameSeries.Instance);
         Span<char> buffer = stackalloc char[200];
         var (number, ended) = (0, false);
         while (!text.IsEmpty)
@@ -97,7 +97,7 @@ public static class Exposition
             var rest = new Cursor(line[name.Length..], number, known);
             var labels = rest.Labels(limits.MaxLabels);
             var sample = new ExpositionSample(known, labels, rest.Value());
-            if (!seen.Add(Identity(sample)))
+            if (!seen.Add(sample))
                 throw new MetricsException($"line {number} gives {known} a second time with the same labels");
             samples.Add(sample);
         }
@@ -105,13 +105,28 @@ public static class Exposition
         return samples.ToImmutable();
     }
 
-    // Labels may stand in any order; a length before each part keeps one series from looking like another.
-    private static string Identity(ExpositionSample sample)
+    /// <summary>By name and labels, in whatever order these stand.</summary>
+    private sealed class SameSeries : IEqualityComparer<ExpositionSample>
     {
-        var text = new StringBuilder(sample.Name, 256);
-        foreach (var label in sample.Labels.OrderBy(label => label.Name, StringComparer.Ordinal))
-            text.Append(CultureInfo.InvariantCulture, $"|{label.Name}={label.Value.Length}:{label.Value}");
-        return text.ToString();
+        public static readonly SameSeries Instance = new();
+
+        public bool Equals(ExpositionSample? one, ExpositionSample? other)
+        {
+            if (one is null || other is null || one.Name != other.Name || one.Labels.Length != other.Labels.Length) return false;
+            foreach (var label in one.Labels)
+            {
+                if (other.Label(label.Name) != label.Value) return false;
+            }
+
+            return true;
+        }
+
+        public int GetHashCode(ExpositionSample sample)
+        {
+            var hash = sample.Name.GetHashCode(StringComparison.Ordinal);
+            foreach (var label in sample.Labels) hash ^= HashCode.Combine(label.Name, label.Value);
+            return hash;
+        }
     }
 
     /// <summary>The rest of one line, after its name.</summary>
@@ -138,7 +153,7 @@ public static class Exposition
                 SkipBlanks();
                 if (!Take('"')) throw Broken($"the value of the label {label} does not start with a quote");
                 if (labels.Count == most) throw Broken($"it has more than {most} labels");
-                if (labels.Any(other => other.Name == label)) throw Broken($"it has the label {label} twice");
+                if (Has(labels, label)) throw Broken($"it has the label {label} twice");
                 labels.Add(new ExpositionLabel(label, Quoted(label)));
                 SkipBlanks();
                 if (Take(',') || (!_rest.IsEmpty && _rest[0] == '}')) continue;
@@ -219,6 +234,16 @@ public static class Exposition
                     _ => [(byte)'\\', escaped],
                 });
             }
+        }
+
+        private static bool Has(ImmutableArray<ExpositionLabel>.Builder labels, string name)
+        {
+            foreach (var label in labels)
+            {
+                if (label.Name == name) return true;
+            }
+
+            return false;
         }
 
         private void SkipBlanks() => _rest = _rest.TrimStart(" \t"u8);

@@ -53,7 +53,7 @@ public sealed class PrometheusSource : IDisposable
         IReadOnlyList<FrontQuery> queries, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(queries);
-        var answers = await Task.WhenAll(queries.Select(async query => (query.Model, await FrontAsync(query, cancellationToken))));
+        var answers = await Task.WhenAll(queries.DistinctBy(query => query.Model).Select(async query => (query.Model, await FrontAsync(query, cancellationToken))));
         cancellationToken.ThrowIfCancellationRequested();
         return answers.ToImmutableSortedDictionary(answer => answer.Model, answer => answer.Item2);
     }

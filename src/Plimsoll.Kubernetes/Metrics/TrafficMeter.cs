@@ -25,8 +25,8 @@ public sealed class TrafficMeter
     public TrafficMeter(TimeSpan? longestGap = null) => _longestGap = longestGap ?? TimeSpan.FromMinutes(3);
 
     /// <summary>The traffic since the call before.</summary>
-    /// <param name="models">Each model once.</param>
-    /// <param name="readings">Each pod once, those that could not be read too.</param>
+    /// <param name="models">Each model once; the first counts.</param>
+    /// <param name="readings">Each pod once, those that could not be read too; the first counts.</param>
     /// <param name="at">The time of this look.</param>
     public TrafficReading Advance(
         IReadOnlyList<MeteredModel> models, IReadOnlyList<PodReading> readings, DateTimeOffset at)
@@ -34,10 +34,11 @@ public sealed class TrafficMeter
         ArgumentNullException.ThrowIfNull(models);
         ArgumentNullException.ThrowIfNull(readings);
         _began ??= at;
+        readings = [.. readings.DistinctBy(reading => reading.Pod.Uid)];
         var byModel = readings.ToLookup(reading => reading.Pod.Model);
         var rows = ImmutableArray.CreateBuilder<ModelTraffic>(models.Count);
         var unobserved = ImmutableSortedDictionary.CreateBuilder<ModelId, string>();
-        foreach (var model in models.OrderBy(model => model.Model))
+        foreach (var model in models.DistinctBy(model => model.Model).OrderBy(model => model.Model))
         {
             if (!_models.TryGetValue(model.Model, out var memory)) _models[model.Model] = memory = new ModelMemory();
             var row = Row(model, [.. byModel[model.Model]], memory, at, out var why);

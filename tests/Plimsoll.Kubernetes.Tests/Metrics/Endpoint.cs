@@ -73,8 +73,9 @@ internal sealed class Endpoint : IAsyncDisposable
         {
             while (true) _ = ServeAsync(await _listener.AcceptTcpClientAsync(_stop.Token));
         }
-        catch (Exception problem) when (problem is OperationCanceledException or SocketException or ObjectDisposedException)
+        catch (Exception problem) when (problem is OperationCanceledException or SocketException or InvalidOperationException)
         {
+            // Stopped; a listener that is stopped between two connections says it is not listening.
         }
     }
 

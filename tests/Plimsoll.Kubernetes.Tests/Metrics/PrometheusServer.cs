@@ -5,7 +5,7 @@ using System.Net.Sockets;
 
 namespace Plimsoll.Kubernetes.Tests.Metrics;
 
-/// <summary>A real Prometheus on loopback that scrapes the endpoints it is given every 200 ms.</summary>
+/// <summary>A real Prometheus on loopback that scrapes the endpoints it is given every half second.</summary>
 internal sealed class PrometheusServer : IAsyncDisposable
 {
     private readonly Process _process;
@@ -32,7 +32,7 @@ internal sealed class PrometheusServer : IAsyncDisposable
 
         var folder = Directory.CreateTempSubdirectory("plimsoll-prometheus-");
         var config = Path.Combine(folder.FullName, "prometheus.yml");
-        await File.WriteAllTextAsync(config, "global: {scrape_interval: 200ms, scrape_timeout: 200ms}\nscrape_configs:\n- job_name: pods\n  static_configs:\n"
+        await File.WriteAllTextAsync(config, "global: {scrape_interval: 500ms, scrape_timeout: 500ms}\nscrape_configs:\n- job_name: pods\n  static_configs:\n"
             + string.Concat(targets.Select(target => string.Create(CultureInfo.InvariantCulture,
                 $"  - targets: ['127.0.0.1:{target.Endpoint.Port}']\n    labels: {{namespace: {target.Namespace}, pod: {target.Pod}}}\n"))));
         for (var attempt = 0; ; attempt++)
