@@ -188,4 +188,7 @@ public sealed record FleetResourceStatus
 
     [Means("How things are.")]
     public string? Reason { get; init; }
+
+    /// <summary>A copy that every API server takes and every terminal shows.</summary>
+    public FleetResourceStatus Writable() => this with { Conditions = StatusText.Conditions(Conditions), Reason = StatusText.Of(Reason) };
 }

@@ -15,7 +15,7 @@ public static class Manifest
 
     /// <summary>One manifest in YAML.</summary>
     public static string Write(Type resource) =>
-        "# Made from the records in src/Plimsoll.Kubernetes/Resources by `plimsoll schema crds DIR`; change those.\n" + YamlText.Write(Of(resource));
+        "# Made from the records in src/Plimsoll.Kubernetes/Resources: change those, then PLIMSOLL_WRITE_MANIFESTS=true ./test Kubernetes writes this.\n" + YamlText.Write(Of(resource));
 
     /// <summary>One manifest, apiextensions.k8s.io/v1.</summary>
     public static JsonObject Of(Type resource)

@@ -12,10 +12,11 @@ public static class ResourceJson
     /// </summary>
     public const int DepthMax = 20_000;
 
-    /// <summary>Prepares Kubernetes' client; to be called before its first use, and harmless when called again.</summary>
+    /// <summary>Prepares Kubernetes' client for the whole process; harmless when called again.</summary>
+    /// <exception cref="InvalidOperationException">The client has read something before: it is too late.</exception>
     public static void Prepare() => KubernetesJson.AddJsonOptions(static options =>
     {
-        if (!options.IsReadOnly) options.MaxDepth = DepthMax;
+        if (options.MaxDepth < DepthMax) options.MaxDepth = DepthMax;
     });
 
     /// <summary>A copy of the client's options that takes such depth, for what reads by itself.</summary>
@@ -23,7 +24,6 @@ public static class ResourceJson
 
     private static JsonSerializerOptions MakeOptions()
     {
-        Prepare();
         JsonSerializerOptions? copy = null;
         KubernetesJson.AddJsonOptions(options => copy = new JsonSerializerOptions(options) { MaxDepth = DepthMax });
         return copy!;

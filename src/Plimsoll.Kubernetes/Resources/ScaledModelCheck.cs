@@ -31,8 +31,8 @@ public static class ScaledModelCheck
         if (spec.Source is { } source) Check(source, spec.Revision, check);
         else if (spec.Revision is not null)
             check.Add("spec.revision", "found without a source; spec.source with an address would do, or leave it to the pods' arguments");
-        if (spec.MinReplicas > (spec.MaxReplicas ?? ScaledModelSettings.MaxReplicasDefault))
-            check.Add("spec.minReplicas", $"found {spec.MinReplicas}, above maxReplicas ({spec.MaxReplicas ?? ScaledModelSettings.MaxReplicasDefault}); at most that would do");
+        if (spec.MinReplicas > spec.MaxReplicas)
+            check.Add("spec.minReplicas", $"found {spec.MinReplicas}, above maxReplicas ({spec.MaxReplicas}); at most that would do");
         if (spec is { Template: not null, Actuation: "metric" })
             check.Add("spec.actuation", "found \"metric\" with a template; what Plimsoll makes it scales itself, scale would do");
         if (spec.Slo is { Latency: { } latency, Ttft: { } first } && DurationText.TryParse(latency, out var whole) && DurationText.TryParse(first, out var token) && token > whole)

@@ -138,7 +138,7 @@ public sealed record ScaledModelSettings
             Attainment = spec.Slo?.Attainment ?? 0.99,
             Priority = spec.Priority ?? 0,
             MinReplicas = spec.MinReplicas,
-            MaxReplicas = spec.MaxReplicas ?? MaxReplicasDefault,
+            MaxReplicas = spec.MaxReplicas ?? Math.Max(MaxReplicasDefault, spec.MinReplicas ?? 0),
             Mode = ModeOf(spec.Mode, FleetMode.Recommend),
             IdleLimit = Time(spec.IdleLimit),
             Concurrency = spec.Concurrency,

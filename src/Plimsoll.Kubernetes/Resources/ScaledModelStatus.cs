@@ -81,6 +81,26 @@ public sealed record ScaledModelStatus
     [Means("Each variant, where there are several.")]
     [Holds(32, Key = "name")]
     public IReadOnlyList<VariantStatus>? Variants { get; init; }
+
+    /// <summary>
+    /// A copy that every API server takes and every terminal shows: without empty texts, which old servers refuse as if
+    /// they were null, without control characters, and with numbers as exact as they are meant, so that a demand of
+    /// 4.2501 instead of 4.2499 writes nothing.
+    /// </summary>
+    public ScaledModelStatus Writable() => this with
+    {
+        Conditions = StatusText.Conditions(Conditions),
+        Model = StatusText.Of(Model),
+        Weight = StatusText.Of(Weight),
+        DemandPerSecond = StatusText.Rounded(DemandPerSecond),
+        ForecastPerSecond = StatusText.Rounded(ForecastPerSecond),
+        LoadTime = StatusText.Of(LoadTime),
+        Hold = StatusText.Of(Hold),
+        Mode = StatusText.Of(Mode),
+        Reason = StatusText.Of(Reason),
+        Selector = StatusText.Of(Selector),
+        Variants = Variants?.Select(variant => variant with { Target = StatusText.Of(variant.Target), Reason = StatusText.Of(variant.Reason) }).ToList(),
+    };
 }
 
 [Means("What Plimsoll sees and thinks of one variant.")]

@@ -16,6 +16,7 @@ public sealed class ScaledModelSettingsTests
         Assert.Equal(Actuation.Scale, settings.Actuation);
         Assert.Null(settings.MinReplicas);
         Assert.Equal(100, settings.MaxReplicas);
+        Assert.Equal(300, Read("target: {name: llama}\nminReplicas: 300").MaxReplicas);
         Assert.Equal("llama", settings.GatewayModel);
         Assert.False(settings.Gateway);
     }
