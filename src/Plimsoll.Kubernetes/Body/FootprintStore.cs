@@ -35,7 +35,7 @@ public sealed class FootprintStore(SourceSettings settings, TimeProvider time) :
             return known.Result;
         if (known is null && _entries.Count >= SourcesMax)
             return new WeighedSource(null, "", $"more than {SourcesMax} sources are named; fewer would do");
-        var entry = new Entry(known?.Result ?? new WeighedSource(null, "", null), Reading: true, known?.Failures ?? 0, 0);
+        var entry = new Entry(known?.Result ?? new WeighedSource(null, SourceAddress.ShownOf(source), null), Reading: true, known?.Failures ?? 0, 0);
         _entries[source] = entry;
         _ = Task.Run(() => ReadAsync(source, entry, _ending.Token));
         return entry.Result;

@@ -90,7 +90,7 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
         };
         if (model.Weighed is { Footprint: { } footprint } weighed)
         {
-            status["model"] = Short(weighed.Shown);
+            if (weighed.Shown.Length > 0) status["model"] = Short(weighed.Shown);
             status["weight"] = footprint.Weights.ToString();
             status["weightBytes"] = footprint.Weights.Value;
         }

@@ -31,7 +31,7 @@ public sealed class OperatorTests : IAsyncLifetime
         var status = await _cluster.StatusAsync("llama", status => status.DesiredReplicas == 1, "one replica recommended");
 
         Assert.Equal("recommend", status!.Mode);
-        Assert.Equal("16 GiB", status.Weight);
+        Assert.Equal("16.0 GiB", status.Weight);
         Assert.Equal(0, status.Replicas);
         Assert.Equal("True", OperatedCluster.Condition(status, ConditionTypes.Fits)?.Status);
         Assert.Equal("True", OperatedCluster.Condition(status, ConditionTypes.Ready)?.Status);
