@@ -39,6 +39,8 @@ public static class ArtifactReader
             ?? ReadSingle(folder)
             ?? HuggingFaceFolder.Read(folder)
             ?? (has is null ? LoraAdapter.Read(folder) : null);
+        if (has is null && header is null or { Tensors.IsEmpty: true, StorageBytes: null, Parts.IsEmpty: true })
+            header = ReadOnnxAskedFor(folder) ?? header;
         return header ?? (folder.Files is { } files
             ? Unknown(folder.Name, [.. files])
             : throw new ArtifactException($"{folder.Name} holds no file of a name that is known, and cannot be listed."));
@@ -92,7 +94,7 @@ public static class ArtifactReader
     {
         var files = (folder.Files ?? []).Where(file => !file.Name.Contains('/') && !GgufArtifact.IsLaterSplit(file.Name)).Select(file => file.Name).ToList();
         if (files.Any(name => name.EndsWith(".safetensors", StringComparison.Ordinal) || name.EndsWith(".index.json", StringComparison.Ordinal)
-            || name.StartsWith("pytorch_model", StringComparison.Ordinal)))
+            || name.StartsWith("pytorch_model", StringComparison.Ordinal) || name.StartsWith("diffusion_pytorch_model", StringComparison.Ordinal)))
             return null;
         foreach (var ending in ModelEndings)
         {
@@ -108,6 +110,14 @@ public static class ArtifactReader
         }
 
         return null;
+    }
+
+    // Where nobody lists the files: the name that exported graphs usually have.
+    private static ArtifactHeader? ReadOnnxAskedFor(ByteFolder folder)
+    {
+        const string UsualName = "model.onnx";
+        using var file = folder.Open(UsualName);
+        return file is null ? null : ReadSingle(folder, UsualName, [UsualName]);
     }
 
     private static ArtifactHeader ReadSingle(ByteFolder folder, string name, List<string> all)

@@ -23,11 +23,10 @@ public static class ArtifactWeigher
     {
         ArgumentNullException.ThrowIfNull(source);
         if (source.LocalPath is { } path) return Weigh(path);
-        if (!source.IsFile) return Of(source.ReadHeader(), null) with { IsFolder = true };
         if (!HasRanges(source))
             throw new ArtifactException($"{source.Shown} cannot be weighed by its header: its server knows no ranges.");
-        var header = ArtifactReader.Read(source.OpenFile());
-        return Of(header, header.Files.Length <= SampledRemoteFilesMax ? source.Opened : null);
+        var header = source.ReadHeader();
+        return Of(header, source.IsFile && header.Files.Length <= SampledRemoteFilesMax ? source.Opened : null) with { IsFolder = !source.IsFile };
     }
 
     /// <summary>False when it is one file and its server sends it only whole, and it is too large to look at its header so.</summary>

@@ -99,6 +99,8 @@ internal sealed class LocalFolder(string path) : ByteFolder
 
             if (files.Count >= FilesMax)
                 throw new ArtifactException($"{Name} holds more than {FilesMax} files; name the model's own folder.");
+            if (file.Length > FileBytesMax)
+                throw new ArtifactException($"{entry.FullName} has {file.Length} bytes, which no file of a model has.");
             files.Add(new ModelFile(entry.FullName, file.Length) { Name = before + entry.Name });
         }
     }

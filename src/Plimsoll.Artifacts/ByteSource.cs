@@ -57,6 +57,10 @@ internal sealed class LocalFile : ByteSource
         {
             throw new ArtifactException(Unreadable(path, e), e);
         }
+
+        if (Length <= ByteFolder.FileBytesMax) return;
+        _handle.Dispose();
+        throw new ArtifactException($"{path} has {Length} bytes, which no file of a model has.");
     }
 
     public override string Name { get; }

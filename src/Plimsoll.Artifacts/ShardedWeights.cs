@@ -97,7 +97,8 @@ internal static class ShardedWeights
     // one by one has 100,000 of them.
     private static List<string> Unnamed(string indexName, ShardIndex index, ImmutableArray<string> names, StoredWeights[] parts)
     {
-        var unnamed = new HashSet<string>(StringComparer.Ordinal);
+        // The file each was found in.
+        var unnamed = new Dictionary<string, string>(StringComparer.Ordinal);
         var found = 0;
         for (var i = 0; i < parts.Length; i++)
         {
@@ -106,14 +107,16 @@ internal static class ShardedWeights
                 var isNamed = index.ShardOf.TryGetValue(tensor.Name, out var shard);
                 if (isNamed && shard == names[i])
                     found++;
-                else if (isNamed || !unnamed.Add(tensor.Name))
-                    throw new ArtifactException($"{indexName} keeps tensor '{Messages.Shown(tensor.Name)}' in '{Messages.Shown(shard ?? "another shard")}', and '{Messages.Shown(names[i])}' has one too.");
+                else if (isNamed)
+                    throw new ArtifactException($"{indexName} keeps tensor '{Messages.Shown(tensor.Name)}' in '{Messages.Shown(shard!)}', and '{Messages.Shown(names[i])}' has one too.");
+                else if (!unnamed.TryAdd(tensor.Name, names[i]))
+                    throw new ArtifactException($"{indexName} does not name tensor '{Messages.Shown(tensor.Name)}', which both '{Messages.Shown(unnamed[tensor.Name])}' and '{Messages.Shown(names[i])}' hold.");
             }
         }
 
         if (found < index.ShardOf.Count && parts.All(part => part.StorageBytes is null))
             CheckMissing(indexName, index, parts);
-        return [.. unnamed];
+        return [.. unnamed.Keys];
     }
 
     private static void CheckMissing(string indexName, ShardIndex index, StoredWeights[] parts)

@@ -8,7 +8,7 @@ namespace Plimsoll.Local;
 public sealed record LaunchSpec
 {
     /// <summary>
-    /// Program and arguments. Placeholders in any argument: {model} path of the artefact, {name} the model's id, {port}
+    /// Program and arguments. Placeholders in any argument: {model} path of the artefact, {folder} the folder it lies in, {name} the model's id, {port}
     /// the port chosen for it, {device} device ids joined by commas, {cores} cores as a decimal number, {threads} cores
     /// rounded up, {load_bandwidth} bytes per second (the argument and the one before it are left out when no limit is set).
     /// </summary>

@@ -22,6 +22,7 @@ internal sealed class FolderStores : IAsyncDisposable
     private StubServer _hub = null!;
     private StubServer _elsewhere = null!;
     private StubServer _buckets = null!;
+    private StubServer _google = null!;
 
     private FolderStores(string folder) => _folder = folder;
 
@@ -37,7 +38,8 @@ internal sealed class FolderStores : IAsyncDisposable
 
     /// <summary>What leads a program to these stores, and to nothing that this machine has.</summary>
     public (string Name, string Value)[] Environment =>
-        [("HF_ENDPOINT", _hub.Address), ("HF_HOME", Path.Combine(_folder, "none")), ("AWS_ENDPOINT_URL_S3", _buckets.Address), ("AWS_REGION", "us-east-1")];
+        [("HF_ENDPOINT", _hub.Address), ("HF_HOME", Path.Combine(_folder, "none")), ("AWS_ENDPOINT_URL_S3", _buckets.Address), ("AWS_REGION", "us-east-1"),
+            ("STORAGE_EMULATOR_HOST", _google.Address), ("GOOGLE_OAUTH_ACCESS_TOKEN", "")];
 
     /// <summary>What lets it in.</summary>
     public static (string Name, string Value)[] Keys =>
@@ -49,6 +51,7 @@ internal sealed class FolderStores : IAsyncDisposable
         stores._elsewhere = await StubServer.StartAsync((server, context) => stores.SendAsync(server, context, context.Request.Path.Value![1..]));
         stores._hub = await StubServer.StartAsync(stores.HubAsync);
         stores._buckets = await StubServer.StartAsync(stores.BucketAsync);
+        stores._google = await StubServer.StartAsync(stores.GoogleAsync);
         return stores;
     }
 
@@ -57,6 +60,7 @@ internal sealed class FolderStores : IAsyncDisposable
         await _hub.DisposeAsync();
         await _elsewhere.DisposeAsync();
         await _buckets.DisposeAsync();
+        await _google.DisposeAsync();
     }
 
     private Task HubAsync(StubServer server, HttpContext context)
@@ -90,6 +94,18 @@ internal sealed class FolderStores : IAsyncDisposable
             $"<Contents><Key>{WebUtility.HtmlEncode(file.Name)}</Key><ETag>&quot;{Hash(file.Bytes)[..16]}&quot;</ETag><Size>{file.Bytes.Length}</Size></Contents>"));
         return server.TextAsync(context, "<?xml version=\"1.0\" encoding=\"UTF-8\"?><ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
             + $"<IsTruncated>false</IsTruncated>{string.Concat(objects)}</ListBucketResult>");
+    }
+
+    // "/storage/v1/b/BUCKET/o" lists, with a name behind it it sends.
+    private Task GoogleAsync(StubServer server, HttpContext context)
+    {
+        if (IsPrivate && context.Request.Headers.Authorization != $"Bearer {Token}") return server.TextAsync(context, "{}", 401);
+        var parts = context.Request.Path.Value![1..].Split('/', 6);
+        if (parts is ["storage", "v1", "b", var bucket, "o", var name]) return SendAsync(server, context, $"{bucket}/{Uri.UnescapeDataString(name)}");
+        var prefix = context.Request.Query["prefix"].ToString();
+        var items = Below(parts[3] + "/").Where(file => file.Name.StartsWith(prefix, StringComparison.Ordinal)).Select(file => string.Create(CultureInfo.InvariantCulture,
+            $"{{\"name\":\"{file.Name}\",\"size\":\"{file.Bytes.Length}\",\"generation\":\"1\"}}"));
+        return server.TextAsync(context, $"{{\"items\":[{string.Join(',', items)}]}}");
     }
 
     private Task SendAsync(StubServer server, HttpContext context, string path)

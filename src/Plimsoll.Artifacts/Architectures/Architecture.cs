@@ -105,13 +105,19 @@ public static class Architecture
 
         if (spec.Unplanned is not null)
             throw new ArtifactException($"{header.Source}: without tensors it cannot be weighed, because {spec.Unplanned}.");
+        var (ledger, largest) = Planned(spec, read);
+        return Weighed(header, ledger, read, largest, FootprintSource.Architecture);
+    }
+
+    // The tensors that a configuration describes, in a ledger, and the bytes of the largest.
+    private static (WeightLedger Ledger, long Largest) Planned(ArchitectureSpec spec, ReadModel read)
+    {
         var plan = new TensorPlan(read.Quantization, read.Dtype);
         spec.Plan(plan);
         var ledger = new WeightLedger(spec, spec.Layers.Length);
         foreach (var tensor in plan.Tensors)
             ledger.Add(tensor);
-        var largest = plan.Tensors.Select(tensor => tensor.Bytes).DefaultIfEmpty(0).Max();
-        return Weighed(header, ledger, read, largest, FootprintSource.Architecture);
+        return (ledger, plan.Tensors.Select(tensor => tensor.Bytes).DefaultIfEmpty(0).Max());
     }
 
     private static WeighedModel FromTensors(ArtifactHeader header, ReadModel read)
@@ -123,10 +129,11 @@ public static class Architecture
             ArtifactFormat.Onnx => "other",
             _ => null,
         });
+        var bits = new PackedBits(header.Tensors, read.Quantization);
         long largest = 0;
         foreach (var tensor in header.Tensors)
         {
-            var parameters = StoredParameters.Of(tensor, read.Quantization.PackedBits, read.Quantization.PairsInInt8);
+            var parameters = StoredParameters.Of(tensor, tensor.Dtype == "int32" ? bits.Of(tensor.Name) : 0, read.Quantization.PairsInInt8);
             ledger.Add(new WeighedTensor(tensor.Name, tensor.Dtype, parameters, tensor.Bytes, 1));
             largest = Math.Max(largest, tensor.Bytes);
         }
@@ -148,12 +155,7 @@ public static class Architecture
             return null;
         try
         {
-            var plan = new TensorPlan(read.Quantization, read.Dtype);
-            spec.Plan(plan);
-            var ledger = new WeightLedger(spec, spec.Layers.Length);
-            foreach (var tensor in plan.Tensors)
-                ledger.Add(tensor);
-            var described = ledger.Parameters();
+            var described = Planned(spec, read).Ledger.Parameters();
             return Math.Abs(weighed.Parameters - (double)described) <= described / 10.0 ? null
                 : $"config.json describes a model of {described:N0} parameters, and the files hold {weighed.Parameters:N0}: some may be missing, or be another model's.";
         }

@@ -42,13 +42,14 @@ internal static class Decoder
     public static ArchitectureSpec Spec(DecoderFields fields, DecoderForm form, bool tied, ImmutableArray<LayerSpec> layers) => new()
     {
         Architecture = fields.Architecture,
+        Task = fields.Task,
         Hidden = fields.Hidden,
         Vocabulary = fields.Vocabulary,
         MaxPositions = fields.MaxPositions,
         Heads = fields.Heads,
         RotaryRows = fields.RotaryRows,
         ScaledPositions = fields.ScaledPositions,
-        Tied = tied,
+        Tied = tied && fields.Task == ModelTask.Generate,
         Layers = layers,
         Plan = plan => Plan(plan, fields, form, tied, layers),
     };
@@ -56,7 +57,7 @@ internal static class Decoder
     private static void Plan(
         TensorPlan plan, DecoderFields fields, DecoderForm form, bool tied, ImmutableArray<LayerSpec> layers)
     {
-        var root = fields.Root.Length == 0 ? "" : fields.Root + ".";
+        var root = RootOf(fields);
         long width = form.EmbeddingWidth > 0 ? form.EmbeddingWidth : fields.Hidden;
         plan.Plain($"{root}{form.Embedding}.weight", fields.Vocabulary, width);
         if (form.Positions is { } positions)
@@ -69,8 +70,17 @@ internal static class Decoder
         if (form.FinalNorm.Length > 0)
             plan.Norm($"{root}{form.FinalNorm}", fields.Hidden, form.NormBias);
         form.After?.Invoke(plan, root);
-        if (!tied)
+        if (fields.Task == ModelTask.Classify)
+            ModelClass.PlanScore(plan, fields);
+        else if (fields.Task == ModelTask.Generate && !tied)
             plan.Linear(fields.Head, fields.Vocabulary, width, form.HeadBias, head: true);
+    }
+
+    // The layers alone are stored without the name they have in a whole model: "layers.0", and OPT's "decoder.layers.0".
+    private static string RootOf(DecoderFields fields)
+    {
+        var root = fields.Root.Length == 0 ? "" : fields.Root + ".";
+        return fields.Task == ModelTask.Embed ? root[(root.IndexOf('.', StringComparison.Ordinal) + 1)..] : root;
     }
 
     /// <summary>Writes down one layer: norms, mixer, feed-forward part.</summary>

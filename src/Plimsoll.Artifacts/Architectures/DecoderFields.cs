@@ -10,10 +10,10 @@ internal sealed class DecoderFields
     private readonly ModelConfig _config;
     private ImmutableArray<string>? _types;
 
-    public DecoderFields(ModelConfig config, string root = "model", string head = "lm_head", bool? tiedAbove = null)
+    public DecoderFields(ModelConfig config, string root = "model", string head = "lm_head", bool? tiedAbove = null, bool isPart = false)
     {
         _config = config;
-        (Root, Head, TiedAbove) = (root, head, tiedAbove);
+        (Root, Head, TiedAbove, IsPart) = (root, head, tiedAbove, isPart);
         Hidden = config.Positive("hidden_size", "n_embd", "d_model", "dim");
         Vocabulary = config.Positive("vocab_size", "padded_vocab_size");
         Heads = config.OptionalInt("num_attention_heads", "n_head", "n_heads", "attention_heads", "num_heads") ?? 0;
@@ -30,6 +30,9 @@ internal sealed class DecoderFields
 
     /// <summary>tie_word_embeddings of a configuration above this one, which holds where this one does not say.</summary>
     public bool? TiedAbove { get; }
+
+    /// <summary>It describes the text part of a larger model, whose class is named above it.</summary>
+    public bool IsPart { get; }
 
     public int Hidden { get; }
 
@@ -51,6 +54,12 @@ internal sealed class DecoderFields
 
     public string Architecture => _config.Texts("architectures") is [var first, ..] ? first
         : _config.Text("model_type") ?? "unknown";
+
+    /// <summary>What the model is for; of a part only that it writes text is known.</summary>
+    public ModelTask Task => IsPart ? ModelTask.Generate : ModelClass.TaskOf(Architecture);
+
+    /// <summary>The same with its layers below another root.</summary>
+    public DecoderFields Under(string root, string? head = null) => new(_config, root, head ?? Head, TiedAbove, IsPart);
 
     public bool Tied(bool otherwise) => _config.Has("tie_word_embeddings") ? _config.Bool("tie_word_embeddings") : TiedAbove ?? otherwise;
 

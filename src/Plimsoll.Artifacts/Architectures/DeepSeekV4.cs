@@ -13,7 +13,7 @@ internal static class DeepSeekV4
     public static ArchitectureSpec Read(DecoderFields above, string type)
     {
         var config = above.Config;
-        var fields = new DecoderFields(config, "", "head", above.TiedAbove);
+        var fields = above.Under("", "head");
         var ratios = config.Ints("compress_ratios");
         if (ratios.Length < fields.Layers)
             throw config.Wrong("compress_ratios", $"{ratios.Length} entries", $"one for each of {fields.Layers} layers");

@@ -34,7 +34,7 @@ internal static class EncoderFamily
             EncoderAttention(fields, BertAttention, bias: true),
             new FeedForward.Dense(fields.Width, Gated: false) { Bias = true, Names = new DenseNames("", "", "intermediate.dense", "output.dense") });
         var form = new DecoderForm { LayerNorms = ["attention.output.LayerNorm", "output.LayerNorm"], NormBias = true };
-        var labels = Labels(config);
+        var labels = ModelClass.Labels(config);
         return Spec(fields, Enumerable.Repeat(layer, fields.Layers), (plan, layers) =>
         {
             plan.Plain($"{root}embeddings.word_embeddings.weight", fields.Vocabulary, fields.Hidden);
@@ -87,7 +87,7 @@ internal static class EncoderFamily
                 Names = new DenseNames("ffn", "", "lin1", "lin2"),
             });
         var form = new DecoderForm { LayerNorms = ["sa_layer_norm", "output_layer_norm"], NormBias = true };
-        var labels = Labels(config);
+        var labels = ModelClass.Labels(config);
         return Spec(fields, Enumerable.Repeat(layer, fields.Layers), (plan, layers) =>
         {
             plan.Plain($"{root}embeddings.word_embeddings.weight", fields.Vocabulary, fields.Hidden);
@@ -133,7 +133,7 @@ internal static class EncoderFamily
                 if (fields.Architecture.EndsWith("MaskedLM", StringComparison.Ordinal))
                     plan.Plain("decoder.bias", fields.Vocabulary);
                 else
-                    plan.Linear("classifier", Labels(config), fields.Hidden, bias: true, head: true);
+                    plan.Linear("classifier", ModelClass.Labels(config), fields.Hidden, bias: true, head: true);
             }
         });
     }
@@ -151,9 +151,6 @@ internal static class EncoderFamily
         };
         return new Mixer.Own(LayerCache.None, attention.Plan);
     }
-
-    private static int Labels(ModelConfig config) => config.OptionalInt("num_labels")
-        ?? config.LabelCount() ?? 2;
 
     private static ArchitectureSpec Spec(DecoderFields fields, IEnumerable<LayerSpec> layers, Action<TensorPlan, ImmutableArray<LayerSpec>> plan)
     {

@@ -42,7 +42,7 @@ internal static class FamilyCatalogue
 
     /// <summary>The text part of a larger model.</summary>
     public static ArchitectureSpec? ReadText(ModelConfig text, string root, string head, bool? tied) =>
-        TypeOf(text) is { } type ? ByType[type](new DecoderFields(Filled(text, type), root, head, tied), type) : null;
+        TypeOf(text) is { } type ? ByType[type](new DecoderFields(ClassDefaults.Behind(text, type), root, head, tied, isPart: true), type) : null;
 
     /// <summary>
     /// A decoder whose architecture is not known, taken for the usual one with its fields: latent attention, a mixture,
@@ -58,7 +58,7 @@ internal static class FamilyCatalogue
             return null;
         var (type, taken) = text.Has("kv_lora_rank") ? ("deepseek_v3", "DeepSeek-V3's")
             : text.OptionalInt("num_experts", "num_local_experts", "n_routed_experts") is > 1 ? ("qwen3_moe", "Qwen3-MoE's") : ("llama", "Llama's");
-        var spec = ByType[type](new DecoderFields(text), type);
+        var spec = ByType[type](new DecoderFields(text, isPart: !ReferenceEquals(text, config)), type);
         return spec with
         {
             Architecture = name,
@@ -68,12 +68,8 @@ internal static class FamilyCatalogue
         };
     }
 
-    // Published Gemma 3 configurations leave out what equals their architecture's defaults: those of the 4B model.
-    private static ModelConfig Filled(ModelConfig config, string type) => type == "gemma3_text"
-        ? config.With(
-            ("num_attention_heads", 8), ("num_key_value_heads", 4), ("head_dim", 256), ("sliding_window", 4096),
-            ("max_position_embeddings", 131072), ("vocab_size", 262208))
-        : config;
+    // Gemma 3 leaves fields out even where it is a model of text alone.
+    private static ModelConfig Filled(ModelConfig config, string type) => type == "gemma3_text" ? ClassDefaults.Behind(config, type) : config;
 
     // A class is more telling than a type: DeepSeek V4 was published with "deepseek_ref" as its type.
     private static string? TypeOf(ModelConfig config)

@@ -68,7 +68,7 @@ internal static class HybridFamily
                 ? [.. pattern.Select(letter => letter switch { 'M' => "mamba", 'E' => "moe", '*' => "attention", '-' => "mlp", _ => $"{letter}" })]
                 : throw new ArtifactException(
                     $"{config.File} has neither layers_block_type nor hybrid_override_pattern, which its architecture needs.");
-        var fields = new DecoderFields(config, "backbone", above.Head, above.TiedAbove);
+        var fields = above.Under("backbone");
         fields.LayerCount(kinds.Length);
         var layers = kinds.Select(kind => NemotronLayer(fields, kind)).ToImmutableArray();
         var form = new DecoderForm { Embedding = "embeddings", LayerNorms = ["norm"], FinalNorm = "norm_f" };
@@ -119,7 +119,7 @@ internal static class HybridFamily
 
     private static ArchitectureSpec PureMamba(DecoderFields above, Mixer mixer)
     {
-        var fields = new DecoderFields(above.Config, "backbone", above.Head, above.TiedAbove);
+        var fields = above.Under("backbone");
         var layers = Enumerable.Repeat(new LayerSpec(mixer, new FeedForward.Nothing()), fields.Layers).ToImmutableArray();
         var form = new DecoderForm { Embedding = "embeddings", LayerNorms = ["norm"], FinalNorm = "norm_f" };
         return Decoder.Spec(fields, form, fields.Tied(true), layers);

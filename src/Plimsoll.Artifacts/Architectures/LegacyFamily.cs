@@ -199,7 +199,7 @@ internal static class LegacyFamily
     {
         var layers = Enumerable.Repeat(layer, fields.Layers).ToImmutableArray();
         var head = root == "gpt_neox" ? "embed_out" : fields.Head;
-        var named = new DecoderFields(fields.Config, root, head, fields.TiedAbove);
+        var named = fields.Under(root, head);
         return Decoder.Spec(named, form, named.Tied(tied), layers);
     }
 }

@@ -108,7 +108,8 @@ internal sealed class ModelConfig
 
         foreach (var (name, value) in _defaults)
         {
-            if (names.Contains(name))
+            // A null in the file says that there is none.
+            if (names.Contains(name) && !_fields.TryGetProperty(name, out _))
                 return value;
         }
 

@@ -7,7 +7,7 @@ internal static class Predictors
     /// DeepSeek-V3's (DeepSeek-AI 2024, section 2.2): one more layer of the model, with two norms, a projection of
     /// both inputs, and copies of embedding and head.
     /// </summary>
-    public static DecoderForm NextLayer(DecoderFields fields, DecoderForm form, LayerSpec layer, bool copies = true) => form with
+    public static DecoderForm NextLayer(DecoderFields fields, DecoderForm form, LayerSpec layer) => form with
     {
         Predictors = Count(fields.Config),
         Predictor = (plan, root, index) =>
@@ -17,12 +17,8 @@ internal static class Predictors
             plan.Norm($"{at}.hnorm", fields.Hidden);
             plan.Linear($"{at}.eh_proj", fields.Hidden, 2L * fields.Hidden, head: true);
             plan.Norm($"{at}.shared_head.norm", fields.Hidden);
-            if (copies)
-            {
-                plan.Plain($"{at}.embed_tokens.weight", fields.Vocabulary, fields.Hidden);
-                plan.Linear($"{at}.shared_head.head", fields.Vocabulary, fields.Hidden, head: true);
-            }
-
+            plan.Plain($"{at}.embed_tokens.weight", fields.Vocabulary, fields.Hidden);
+            plan.Linear($"{at}.shared_head.head", fields.Vocabulary, fields.Hidden, head: true);
             Decoder.Layer(plan, at, fields.Hidden, form, layer, index);
         },
     };

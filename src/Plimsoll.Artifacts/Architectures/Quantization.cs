@@ -17,6 +17,8 @@ internal sealed class Quantization
     private FrozenDictionary<string, QuantizedForm> _byModule = FrozenDictionary<string, QuantizedForm>.Empty;
     private ImmutableArray<(ModulePattern? Target, QuantizedForm Form)> _groups = [];
     private bool _headToo;
+    private bool _layersOnly;
+    private bool _isMixed;
     private long _tests;
 
     /// <summary>The method, in the names of <see cref="ModelShape.Quantization"/>; null for none.</summary>
@@ -30,10 +32,26 @@ internal sealed class Quantization
 
     public required ImmutableArray<string> Notes { get; init; }
 
+    /// <summary>Bits of a module's packed weights: its own where groups of modules differ.</summary>
+    public int PackedBitsOf(string module)
+    {
+        if (!_isMixed)
+            return PackedBits;
+        try
+        {
+            return FormOf(module, head: false) is { Layout: QuantizedLayout.Packed or QuantizedLayout.Gptq or QuantizedLayout.Awq } form ? form.Bits : PackedBits;
+        }
+        catch (ArtifactException)
+        {
+            // More patterns than are compared: the bytes are exact all the same.
+            return PackedBits;
+        }
+    }
+
     /// <summary>The form of a linear layer; null when it is stored as it is.</summary>
     public QuantizedForm? FormOf(string module, bool head)
     {
-        if (Method is null)
+        if (Method is null || (_layersOnly && !head && !TensorPlaces.IsInLayer(module)))
             return null;
         for (var end = module.Length; end > 0; end = module.LastIndexOf('.', end - 1))
         {
@@ -148,10 +166,12 @@ internal sealed class Quantization
                 groups.Add((target, form));
         }
 
+        var packed = groups.Select(group => group.Item2).Where(form => form.Layout == QuantizedLayout.Packed).ToList();
         return new Quantization
         {
             Method = section.IsObject("config_groups") && groups.Count > 0 ? Named(groups[0].Item2) : "compressed-tensors",
-            PackedBits = groups.Select(group => group.Item2).FirstOrDefault(form => form.Layout == QuantizedLayout.Packed)?.Bits ?? 0,
+            PackedBits = packed.FirstOrDefault()?.Bits ?? 0,
+            _isMixed = packed.DistinctBy(form => form.Bits).Skip(1).Any(),
             Notes = [],
             _left = Patterns(section, "ignore"),
             _groups = [.. groups.OrderBy(group => group.Item1 is null)],
@@ -238,22 +258,51 @@ internal sealed class Quantization
         _ => throw section.Wrong("quant_algo", name, "FP8, MXFP8, NVFP4 or MXFP4"),
     };
 
+    // Both take the linear layers within the text's layers: towers of images and projectors stay as they are, and GPTQ's
+    // configurations do not say so (vLLM pull request 10169).
     private static Quantization Packed(ModelConfig section, string method)
     {
-        var bits = section.OptionalInt("bits", "w_bit") ?? 4;
-        if (bits is not (2 or 3 or 4 or 8))
-            throw section.Wrong("bits", $"{bits}", "2, 3, 4 or 8");
-        var size = section.Number("group_size") is { } group and > 0 ? checked((int)group) : 0;
+        var bits = Bits(section) ?? 4;
+        var whole = new QuantizedForm(method == "awq" ? QuantizedLayout.Awq : QuantizedLayout.Gptq, "int32", bits) { GroupSize = GroupSize(section) ?? 0 };
+        var (left, own) = Dynamic(section, whole);
         return new Quantization
         {
             Method = method,
             PackedBits = bits,
             Notes = [],
-            _left = Patterns(section, "modules_to_not_convert"),
-            _groups = [(null, new QuantizedForm(method == "awq" ? QuantizedLayout.Awq : QuantizedLayout.Gptq, "int32", bits) { GroupSize = size })],
+            _left = [.. Patterns(section, "modules_to_not_convert"), .. left],
+            _groups = [.. own, (null, whole)],
             _headToo = section.Bool("lm_head"),
+            _layersOnly = true,
+            _isMixed = own.Any(group => group.Form.Bits != bits),
         };
     }
+
+    // GPTQModel's exceptions: "-:" and an expression leaves modules out, "+:" or nothing before it gives them bits of their own.
+    private static (List<ModulePattern> Left, List<(ModulePattern? Target, QuantizedForm Form)> Own) Dynamic(ModelConfig section, QuantizedForm whole)
+    {
+        var left = new List<ModulePattern>();
+        var own = new List<(ModulePattern?, QuantizedForm)>();
+        foreach (var (name, rule) in section.Section("dynamic")?.Members() ?? [])
+        {
+            if (left.Count + own.Count >= ExpressionsMax)
+                throw section.Wrong("dynamic", $"more than {ExpressionsMax} expressions", $"at most {ExpressionsMax}");
+            var pattern = ModulePattern.Of("re:" + (name.StartsWith("-:", StringComparison.Ordinal) || name.StartsWith("+:", StringComparison.Ordinal) ? name[2..] : name), section.File);
+            if (name.StartsWith("-:", StringComparison.Ordinal))
+                left.Add(pattern);
+            else
+                own.Add((pattern, whole with { Bits = Bits(rule) ?? whole.Bits, GroupSize = GroupSize(rule) ?? whole.GroupSize }));
+        }
+
+        return (left, own);
+    }
+
+    private static int? Bits(ModelConfig section) => section.OptionalInt("bits", "w_bit") is not { } bits ? null
+        : bits is 2 or 3 or 4 or 8 ? bits : throw section.Wrong("bits", $"{bits}", "2, 3, 4 or 8");
+
+    // -1 for a whole row.
+    private static int? GroupSize(ModelConfig section) => (section.Number("group_size") ?? section.Number("q_group_size")) is not { } size ? null
+        : size > 0 ? checked((int)size) : 0;
 
     private static Quantization Bitsandbytes(ModelConfig section)
     {

@@ -63,6 +63,9 @@ internal sealed record ReadModel
         var spec = FamilyCatalogue.Read(config);
         var estimated = spec is null;
         spec ??= FamilyCatalogue.Estimate(config, out var why) ?? throw new ArtifactException(why);
+        // How an embedding model is pooled stands in a file beside it, whatever class it was published as (Qwen3-Embedding).
+        if (spec.Task == ModelTask.Generate && header.Files.Any(file => file.Name == "modules.json"))
+            spec = spec with { Task = ModelTask.Embed, Tied = false };
         var named = config.Text("torch_dtype", "dtype") ?? config.Section("text_config", "llm_config")?.Text("torch_dtype", "dtype");
         var notes = spec.Notes.AddRange(quantization.Notes);
         if (Dtypes.Named(named) is null)

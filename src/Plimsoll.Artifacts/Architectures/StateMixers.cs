@@ -68,49 +68,47 @@ internal static class StateMixers
     }
 
     /// <summary>Mamba (Gu and Dao 2023): a state for each inner channel.</summary>
-    public static Mixer Mamba(ModelConfig config, int hidden)
-    {
-        var inner = config.OptionalInt("intermediate_size", "d_inner") ?? checked(hidden * (config.OptionalInt("expand", "mamba_expand") ?? 2));
-        var state = config.OptionalInt("state_size", "mamba_d_state", "d_state") ?? 16;
-        var kernel = config.OptionalInt("conv_kernel", "mamba_d_conv", "d_conv") ?? 4;
-        var rank = config.OptionalInt("time_step_rank", "mamba_dt_rank") ?? (hidden + 15) / 16;
-        return new Mixer.Own(State((long)(kernel - 1) * inner, (long)inner * state, wide: true), (plan, at, width) =>
-        {
-            var module = $"{at}.mixer";
-            plan.Linear($"{module}.in_proj", 2L * inner, width, config.Bool("use_bias"));
-            plan.Plain($"{module}.conv1d.weight", inner, 1, kernel);
-            if (config.Bool("use_conv_bias", true))
-                plan.Plain($"{module}.conv1d.bias", inner);
-            plan.Linear($"{module}.x_proj", rank + (2L * state), inner);
-            plan.Linear($"{module}.dt_proj", inner, rank, bias: true);
-            plan.Plain($"{module}.A_log", inner, state);
-            plan.Plain($"{module}.D", inner);
-            plan.Linear($"{module}.out_proj", width, inner, config.Bool("use_bias"));
-        });
-    }
+    public static Mixer Mamba(ModelConfig config, int hidden) => Selective(new Scan(
+        "mixer",
+        config.OptionalInt("intermediate_size", "d_inner") ?? checked(hidden * (config.OptionalInt("expand", "mamba_expand") ?? 2)),
+        config.OptionalInt("state_size", "mamba_d_state", "d_state") ?? 16,
+        config.OptionalInt("conv_kernel", "mamba_d_conv", "d_conv") ?? 4,
+        config.OptionalInt("time_step_rank", "mamba_dt_rank") ?? (hidden + 15) / 16,
+        config.Bool("use_bias"), config.Bool("use_conv_bias", true), HasNorms: false));
 
     /// <summary>Jamba's Mamba, with norms on time step, input and output.</summary>
-    public static Mixer Jamba(ModelConfig config, int hidden)
+    public static Mixer Jamba(ModelConfig config, int hidden) => Selective(new Scan(
+        "mamba",
+        checked(hidden * config.Int("mamba_expand", 2)),
+        config.Int("mamba_d_state", 16),
+        config.Int("mamba_d_conv", 4),
+        config.OptionalInt("mamba_dt_rank") ?? (hidden + 15) / 16,
+        config.Bool("mamba_proj_bias"), config.Bool("mamba_conv_bias", true), HasNorms: true));
+
+    private sealed record Scan(string Module, int Inner, int State, int Kernel, int Rank, bool Bias, bool ConvolutionBias, bool HasNorms);
+
+    private static Mixer.Own Selective(Scan scan)
     {
-        var inner = checked(hidden * config.Int("mamba_expand", 2));
-        var (state, kernel) = (config.Int("mamba_d_state", 16), config.Int("mamba_d_conv", 4));
-        var rank = config.OptionalInt("mamba_dt_rank") ?? (hidden + 15) / 16;
-        var bias = config.Bool("mamba_proj_bias");
-        return new Mixer.Own(State((long)(kernel - 1) * inner, (long)inner * state, wide: true), (plan, at, width) =>
+        var (inner, state) = (scan.Inner, scan.State);
+        return new Mixer.Own(State((long)(scan.Kernel - 1) * inner, (long)inner * state, wide: true), (plan, at, hidden) =>
         {
-            var module = $"{at}.mamba";
-            plan.Linear($"{module}.in_proj", 2L * inner, width, bias);
-            plan.Plain($"{module}.conv1d.weight", inner, 1, kernel);
-            if (config.Bool("mamba_conv_bias", true))
+            var module = $"{at}.{scan.Module}";
+            plan.Linear($"{module}.in_proj", 2L * inner, hidden, scan.Bias);
+            plan.Plain($"{module}.conv1d.weight", inner, 1, scan.Kernel);
+            if (scan.ConvolutionBias)
                 plan.Plain($"{module}.conv1d.bias", inner);
-            plan.Linear($"{module}.x_proj", rank + (2L * state), inner);
-            plan.Linear($"{module}.dt_proj", inner, rank, bias: true);
+            plan.Linear($"{module}.x_proj", scan.Rank + (2L * state), inner);
+            plan.Linear($"{module}.dt_proj", inner, scan.Rank, bias: true);
             plan.Plain($"{module}.A_log", inner, state);
             plan.Plain($"{module}.D", inner);
-            plan.Norm($"{module}.dt_layernorm", rank);
-            plan.Norm($"{module}.b_layernorm", state);
-            plan.Norm($"{module}.c_layernorm", state);
-            plan.Linear($"{module}.out_proj", width, inner, bias);
+            if (scan.HasNorms)
+            {
+                plan.Norm($"{module}.dt_layernorm", scan.Rank);
+                plan.Norm($"{module}.b_layernorm", state);
+                plan.Norm($"{module}.c_layernorm", state);
+            }
+
+            plan.Linear($"{module}.out_proj", hidden, inner, scan.Bias);
         });
     }
 

@@ -51,6 +51,14 @@ internal sealed class TensorPlaces(bool encoderDecoder, int layers)
         return layers > 0 && layer >= layers ? Predictor : found.Place with { Layer = layer };
     }
 
+    /// <summary>Whether a module lies in one of the text's layers: not before or after them, nor in a tower of images or sound.</summary>
+    public static bool IsInLayer(string module)
+    {
+        var parts = module.Split('.');
+        var at = LayerOf(parts);
+        return at >= 0 && !parts.Take(at).Any(part => VisionWords.Contains(part) || AudioWords.Contains(part));
+    }
+
     // The name with a sign in place of every part that is a number, as far as one may be a layer's.
     private static int Pattern(ReadOnlySpan<char> name, Span<char> pattern)
     {

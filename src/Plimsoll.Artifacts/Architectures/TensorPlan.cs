@@ -21,15 +21,13 @@ internal sealed class TensorPlan(Quantization quantization, string dtype)
 
     public IReadOnlyList<WeighedTensor> Tensors => _tensors;
 
-    public string Dtype => dtype;
-
     /// <summary>A linear layer: <c>module.weight</c> of outputs × inputs, and <c>module.bias</c>.</summary>
     public void Linear(string module, long outputs, long inputs, bool bias = false, int count = 1, bool head = false)
     {
         if (quantization.FormOf(module, head) is { } form)
         {
             foreach (var tensor in form.Tensors(module, outputs, inputs))
-                Add(tensor, count);
+                Add(tensor, count, form.Bits);
         }
         else
         {
@@ -49,7 +47,7 @@ internal sealed class TensorPlan(Quantization quantization, string dtype)
             {
                 var stacked = tensor.Name.Replace(".weight_scale", "_scales", StringComparison.Ordinal)
                     .Replace(".weight_packed", "_blocks", StringComparison.Ordinal).Replace(".weight", "_blocks", StringComparison.Ordinal);
-                Add(tensor with { Name = stacked, Shape = tensor.Shape.Insert(0, experts), Bytes = checked(tensor.Bytes * experts) }, 1);
+                Add(tensor with { Name = stacked, Shape = tensor.Shape.Insert(0, experts), Bytes = checked(tensor.Bytes * experts) }, 1, form.Bits);
             }
         }
         else
@@ -59,11 +57,11 @@ internal sealed class TensorPlan(Quantization quantization, string dtype)
     }
 
     /// <summary>A norm's weight, and its bias where it has one.</summary>
-    public void Norm(string module, long width, bool bias = false, int count = 1)
+    public void Norm(string module, long width, bool bias = false)
     {
-        Tensor($"{module}.weight", count, null, width);
+        Tensor($"{module}.weight", 1, null, width);
         if (bias)
-            Tensor($"{module}.bias", count, null, width);
+            Tensor($"{module}.bias", 1, null, width);
     }
 
     /// <summary>A tensor that is never quantised, in the model's dtype.</summary>
@@ -81,13 +79,13 @@ internal sealed class TensorPlan(Quantization quantization, string dtype)
         Add(new StoredTensor(name, stored, [.. shape], checked(elements * Dtypes.Bits(stored)!.Value / 8)), count);
     }
 
-    private void Add(StoredTensor tensor, int count)
+    private void Add(StoredTensor tensor, int count, int packedBits = 0)
     {
         if (count <= 0)
             return;
         if (_tensors.Count >= TensorsMax)
             throw new ArtifactException($"config.json describes more than {TensorsMax} tensors; no published model has so many.");
         _tensors.Add(new WeighedTensor(tensor.Name, tensor.Dtype,
-            StoredParameters.Of(tensor, quantization.PackedBits, quantization.PairsInInt8), tensor.Bytes, count));
+            StoredParameters.Of(tensor, packedBits, quantization.PairsInInt8), tensor.Bytes, count));
     }
 }

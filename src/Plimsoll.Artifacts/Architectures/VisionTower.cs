@@ -77,7 +77,11 @@ internal static class VisionTower
         }
 
         Merger(plan, $"{at}.merger", hidden, merged, outputs);
-        for (var i = 0; i < vision.Ints("deepstack_visual_indexes").Length; i++)
+        // Taps of layers: no more than there are.
+        var taps = vision.ArrayLength("deepstack_visual_indexes");
+        if (taps > Layers(vision))
+            throw vision.Wrong("deepstack_visual_indexes", $"{taps} entries", $"at most one for each of {Layers(vision)} layers");
+        for (var i = 0; i < taps; i++)
             Merger(plan, $"{at}.deepstack_merger_list.{i}", merged, merged, outputs);
     }
 

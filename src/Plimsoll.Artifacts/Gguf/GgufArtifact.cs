@@ -44,8 +44,12 @@ internal static partial class GgufArtifact
                 parts.Add((source, askedHeader, FileOf(source, name)));
                 var header = isAsked ? askedHeader : GgufHeader.Read(source);
                 parts[^1] = parts[^1] with { Header = header };
-                if (Number(header, "split.no") != i || Number(header, "split.count") != count)
-                    throw new ArtifactException($"{source.Name} says that it is file {Number(header, "split.no") + 1} of {Number(header, "split.count")}, and its name says {i + 1} of {count}.");
+                var (no, of) = (Number(header, "split.no"), Number(header, "split.count"));
+                if (no == i && of == count)
+                    continue;
+                throw new ArtifactException(no is null || of is null
+                    ? $"{source.Name} does not say which file of a split model it is (split.no and split.count), and its name says {i + 1} of {count}."
+                    : $"{source.Name} says that it is file {(Int128)no + 1} of {of}, and its name says {i + 1} of {count}.");
             }
 
             return Header(parts[0].Source.Name, parts);

@@ -53,6 +53,10 @@ internal static class DiffusionPipeline
         component.Files?.Any(file => file.Name == "config.json" || FolderWeights.IsWeights(file.Name)) == false
             ? null : HuggingFaceFolder.Read(component);
 
+    /// <summary>The components that a model_index.json names, each a folder beside it, with their classes.</summary>
+    /// <exception cref="ArtifactException">It is no JSON object, names one twice or too many, or one elsewhere.</exception>
+    public static List<(string Name, string Type)> Components(ByteSource index) => Components(index.Name, JsonFile.ReadText(index));
+
     private static List<(string Name, string Type)> Components(string path, string text)
     {
         using var index = JsonFile.Parse(path, text);

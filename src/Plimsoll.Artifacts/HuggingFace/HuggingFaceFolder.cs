@@ -23,7 +23,9 @@ internal static class HuggingFaceFolder
         if (config is null)
             notes.Add("There is no config.json beside the weights: the architecture is told by the tensors alone.");
         if (weights is null)
-            notes.Add("There are no weights beside config.json: what they take follows from the architecture.");
+            notes.Add(folder.Files is null
+                ? "There are no weights of a usual name beside config.json, and its server does not list what else lies there: what they take follows from the architecture."
+                : "There are no weights beside config.json: what they take follows from the architecture.");
         else if (FolderWeights.Unread(folder, weights) is { } unread)
             notes.Add(unread);
         weights ??= new StoredWeights { Files = [] };

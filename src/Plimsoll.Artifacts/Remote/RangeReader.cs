@@ -147,6 +147,7 @@ internal sealed class RangeReader : IDisposable
                 if (part is not { From: { } first, To: { } last, Length: { } whole } || first != offset || whole <= offset
                     || last != Math.Min(whole, offset + count) - 1)
                     throw new ArtifactException($"{name} sent another part than it was asked for.");
+                if (whole > ByteFolder.FileBytesMax) throw TooLarge(name, whole);
                 return new RangeAnswer(from, whole, validator, await ContentAsync(name, response, (int)(last - first + 1)).ConfigureAwait(false));
             case HttpStatusCode.RequestedRangeNotSatisfiable when offset == 0:
                 return new RangeAnswer(from, 0, validator, []);
@@ -154,12 +155,15 @@ internal sealed class RangeReader : IDisposable
                 throw new ArtifactException($"{name} does not tell its size, which must be known before it is fetched.");
             case HttpStatusCode.OK:
                 var known = headers.ContentLength!.Value;
+                if (known > ByteFolder.FileBytesMax) throw TooLarge(name, known);
                 var small = offset == 0 && known <= WholeMax;
                 return new RangeAnswer(from, known, validator, small ? await ContentAsync(name, response, (int)known).ConfigureAwait(false) : null);
             default:
                 throw from.Refused(response);
         }
     }
+
+    private static ArtifactException TooLarge(string name, long bytes) => new($"{name} is said to have {bytes} bytes, which no file of a model has.");
 
     private async Task<byte[]> ContentAsync(string name, HttpResponseMessage response, int count)
     {

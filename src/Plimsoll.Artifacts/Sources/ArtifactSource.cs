@@ -115,7 +115,8 @@ public sealed class ArtifactSource : IDisposable
         if (_store!.Files is not null) return header;
         // Nobody lists the folder: what an engine reads beside the weights is asked for by name.
         var known = header.Files.Select(file => file.Name).ToHashSet(StringComparer.Ordinal);
-        return header with { Files = [.. header.Files, .. WebFolderFiles.Companions(_folder!).Where(file => !known.Contains(file.Name))] };
+        ArtifactHeader whole = header with { Files = [.. header.Files, .. WebFolderFiles.Companions(_folder!).Where(file => !known.Contains(file.Name))] };
+        return WebFolderFiles.Missing(_folder!, whole) is { } missing ? whole with { Notes = whole.Notes.Add(missing) } : whole;
     }
 
     /// <summary>How a file of it is asked for to be fetched; to be called again for each try, as permissions run out.</summary>
@@ -152,7 +153,7 @@ public sealed class ArtifactSource : IDisposable
                 return Exists(Path.GetFullPath(Path.Combine(root, claim.Name, claim.Path)), claim.Shown, away: !Directory.Exists(Path.Combine(root, claim.Name)));
             case SourceAddress.Hub model:
                 var found = HubFolders.Find(model, settings);
-                if (found is null && settings.First("HF_HUB_OFFLINE") is { } offline && offline is not ("0" or "false" or "FALSE" or "no" or "NO"))
+                if (found is null && HubFolders.IsOffline(settings))
                     throw new ArtifactException($"{model.Shown} is not whole in the hub's cache folder, and HF_HUB_OFFLINE forbids to ask the hub.") { Unreachable = true };
                 return found;
             default:

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 
 namespace Plimsoll.Artifacts;
 
@@ -9,8 +8,9 @@ namespace Plimsoll.Artifacts;
 /// </summary>
 internal static class HubFolders
 {
-    private const int LargestIndex = 64 << 20;
     private const int FilesMax = 10_000;
+
+    private static readonly string[] YesWords = ["on", "yes", "true"];
 
     private static readonly string[] Weights = [".safetensors", ".gguf", ".onnx", ".bin", ".pt", ".pth", ".ckpt"];
 
@@ -31,6 +31,10 @@ internal static class HubFolders
         }
     }
 
+    /// <summary>Whether the environment forbids to ask the hub, by the values that the hub's own tools take for yes.</summary>
+    public static bool IsOffline(SourceSettings settings) => settings.First("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE") is { } told
+        && (told == "1" || YesWords.Contains(told, StringComparer.OrdinalIgnoreCase));
+
     /// <summary>Where a model lies whole on this machine; null when it does not, or not all of it.</summary>
     public static string? Find(SourceAddress.Hub model, SourceSettings settings)
     {
@@ -43,9 +47,9 @@ internal static class HubFolders
             var commit = File.Exists(reference) && new FileInfo(reference).Length <= 128 ? File.ReadAllText(reference).Trim() : model.Revision;
             if (commit.Length == 0 || !commit.All(char.IsAsciiLetterOrDigit)) return null;
             var path = Path.GetFullPath(Path.Combine(folder, "snapshots", commit, model.Path));
-            return File.Exists(path) || (Directory.Exists(path) && IsWhole(path)) ? path : null;
+            return File.Exists(path) ? IsWholeFile(path) ? path : null : Directory.Exists(path) && IsWhole(path) ? path : null;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or InvalidOperationException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArtifactException)
         {
             return null;
         }
@@ -74,7 +78,12 @@ internal static class HubFolders
     {
         if (Directory.EnumerateFiles(folder, "*.index.json").Take(FilesMax).Any(index => !HasAll(folder, index))) return false;
         var pipeline = Path.Combine(folder, "model_index.json");
-        if (File.Exists(pipeline)) return Components(pipeline).All(part => Directory.Exists(Path.Combine(folder, part)) && IsWhole(Path.Combine(folder, part)));
+        if (File.Exists(pipeline))
+        {
+            using var file = new LocalFile(pipeline);
+            return DiffusionPipeline.Components(file).All(part => Directory.Exists(Path.Combine(folder, part.Name)) && IsWhole(Path.Combine(folder, part.Name)));
+        }
+
         var weights = Directory.EnumerateFiles(folder).Take(FilesMax).Select(path => Path.GetFileName(path))
             .Where(name => Weights.Contains(Path.GetExtension(name), StringComparer.OrdinalIgnoreCase)).ToList();
         // A component without weights, a tokenizer or a scheduler, has its configuration only.
@@ -82,22 +91,19 @@ internal static class HubFolders
         return weights.All(name => PartOf(name) is not { } part || part.Count == weights.Count(other => PartOf(other) is { } same && same == part));
     }
 
-    private static bool HasAll(string folder, string index)
+    // An index is nothing without its shards, nor a part of a split GGUF model without the others.
+    private static bool IsWholeFile(string path)
     {
-        if (new FileInfo(index).Length > LargestIndex) return false;
-        using var text = JsonDocument.Parse(File.ReadAllBytes(index));
-        return !text.RootElement.TryGetProperty("weight_map", out var map) || map.EnumerateObject().Select(entry => entry.Value.GetString() ?? "")
-            .Distinct(StringComparer.Ordinal).Take(FilesMax).All(name => ByteFolder.Checked(name) is { } file && File.Exists(Path.Combine(folder, file)));
+        var (folder, name) = (Path.GetDirectoryName(path)!, Path.GetFileName(path));
+        if (name.EndsWith(".index.json", StringComparison.Ordinal)) return HasAll(folder, path);
+        return !name.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase) || PartOf(name) is not { } part
+            || part.Count == Directory.EnumerateFiles(folder).Take(FilesMax).Count(other => PartOf(Path.GetFileName(other)) is { } same && same == part);
     }
 
-    private static List<string> Components(string pipeline)
+    private static bool HasAll(string folder, string index)
     {
-        if (new FileInfo(pipeline).Length > LargestIndex) return [".."];
-        using var text = JsonDocument.Parse(File.ReadAllBytes(pipeline));
-        // "unet": ["diffusers", "UNet2DConditionModel"]; a part that is left out is [null, null].
-        return text.RootElement.EnumerateObject().Where(entry => !entry.Name.StartsWith('_') && entry.Value.ValueKind == JsonValueKind.Array
-            && entry.Value.GetArrayLength() == 2 && entry.Value[0].ValueKind == JsonValueKind.String)
-            .Select(entry => entry.Name).Where(name => ByteFolder.Checked(name) == name && !name.Contains('/', StringComparison.Ordinal)).Take(100).ToList();
+        using var file = new LocalFile(index);
+        return ShardIndex.Read(file).Shards.All(name => File.Exists(Path.Combine(folder, name)));
     }
 
     // "model-00002-of-00004.safetensors": the name before the number, and how many there are.

@@ -112,7 +112,7 @@ public static class ExplainCommand
     private static string Unknown(string name, FleetSpec spec)
     {
         var names = spec.Models.Select(model => model.Id.Value).ToList();
-        return Spelling.Nearest(name, names) is { } near
+        return NearMiss.Of(name, names, 1).FirstOrDefault() is { } near
             ? $"the fleet has no model '{Show.Text(name)}'; did you mean '{near}'?"
             : $"the fleet has no model '{Show.Text(name)}'; it has {string.Join(", ", names.Take(10))}{(names.Count > 10 ? string.Create(CultureInfo.InvariantCulture, $" and {names.Count - 10} more") : "")}";
     }

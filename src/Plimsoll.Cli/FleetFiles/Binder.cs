@@ -128,7 +128,7 @@ internal sealed class Binder(Problems problems)
     private static string Unknown(string name, Type type)
     {
         var names = Field.Of(type).Select(field => field.Name).ToList();
-        return Spelling.Nearest(name, names) is { } near
+        return NearMiss.Of(name, names, 1).FirstOrDefault() is { } near
             ? $"there is no such field; did you mean \"{near}\"?"
             : $"there is no such field; {Names(type)} would do";
     }

@@ -32,9 +32,8 @@ internal static class FleetChecks
     private static void Check(ModelDocument model, string path, Problems problems)
     {
         var remote = model.Source is { } source && IsRemote(source);
-        if (model.Source is { } address && address.Contains("://", StringComparison.Ordinal)
-            && (!remote || !IsReadable(address)))
-            problems.Add($"{path}.source", $"found \"{Show.Text(WithoutSecrets(address))}\"; a path, or an address with https://, s3://, gs://, hf:// or pvc://, would do");
+        if (model.Source is { } address && address.Contains("://", StringComparison.Ordinal) && Unreadable(address) is { } why)
+            problems.Add($"{path}.source", why);
         if (model.Sha256 is not null && !remote)
             problems.Add($"{path}.sha256", "a local source is checked by its own digest; leave it out");
         foreach (var (name, hash) in model.DataSha256 ?? ImmutableSortedDictionary<string, string>.Empty)
@@ -71,6 +70,24 @@ internal static class FleetChecks
         }
     }
 
+    /// <summary>A source of this machine as a path, relative to the fleet file's folder: "file:///models/m" is one too.</summary>
+    public static string PathOf(string source, string folder) => Path.GetFullPath(
+        source.Contains("://", StringComparison.Ordinal) && SourceAddress.Parse(source) is SourceAddress.LocalPath local ? local.Path : source, folder);
+
+    // The reader's own sentence, which shows no user and no query.
+    private static string? Unreadable(string address)
+    {
+        try
+        {
+            return SourceAddress.Parse(address) is not SourceAddress.LocalPath { Path: { } path } || path != address ? null
+                : $"found \"{Show.Text(WithoutSecrets(address))}\"; a path, or an address with https://, s3://, gs://, hf:// or pvc://, would do";
+        }
+        catch (ArtifactException unreadable)
+        {
+            return Show.Text(unreadable.Message, 400);
+        }
+    }
+
     // Before anything is known to be an address: what stands where a user, a query or a fragment would is left out.
     private static string WithoutSecrets(string address)
     {
@@ -84,18 +101,6 @@ internal static class FleetChecks
 
     /// <summary>Whether a source is behind an address, and so comes through the model cache.</summary>
     public static bool IsRemote(string source) => SourceAddress.IsAddress(source);
-
-    private static bool IsReadable(string address)
-    {
-        try
-        {
-            return SourceAddress.Parse(address) is not SourceAddress.Web { Url.Host.Length: 0 };
-        }
-        catch (ArtifactException)
-        {
-            return false;
-        }
-    }
 
     // Only words count: JSON in an argument has braces too, and goes through as it is.
     private static IEnumerable<string> Unknown(string argument)

@@ -45,7 +45,7 @@ internal sealed class ModelWeigher(FleetFile file, TimeProvider time, Func<Model
 
     private WeighedArtifact? Local(ModelDocument model, string path)
     {
-        var source = Path.GetFullPath(model.Source!, file.Folder);
+        var source = FleetChecks.PathOf(model.Source!, file.Folder);
         if (File.Exists(source) || Directory.Exists(source))
             return Judged(model, path, source, () => ArtifactWeigher.Weigh(source), (format, weights) => Declared(source, format, weights));
         file.Problems.Add($"{path}.source", $"{source} does not exist");

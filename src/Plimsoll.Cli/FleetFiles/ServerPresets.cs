@@ -21,7 +21,25 @@ internal static class ServerPresets
     public static string? Find(ServerKind kind) =>
         kind == ServerKind.PlimsollModelServer ? ModelServer() : OnPath(ProgramOf(kind));
 
-    public static LaunchSpec Launch(ServerKind kind, string program, ModelDocument model, int concurrency, int gpus)
+    /// <summary>By the fields, else by what its header says it is; null for what none of the servers here takes.</summary>
+    public static ServerKind? KindOf(ModelDocument model, ArtifactFormat? format) => model.Server ?? (model.Format, format) switch
+    {
+        (ModelFormat.Onnx, _) or (null, ArtifactFormat.Onnx) => ServerKind.PlimsollModelServer,
+        (ModelFormat.Gguf, _) or (null, ArtifactFormat.Gguf) => ServerKind.LlamaServer,
+        (ModelFormat.Safetensors, _) or (null, ArtifactFormat.Safetensors or ArtifactFormat.HuggingFace) => ServerKind.Vllm,
+        _ => null,
+    };
+
+    /// <summary>Devices of a replica; vllm runs on one at least.</summary>
+    public static int GpusOf(ModelDocument model, ServerKind? kind) => model.Gpus ?? (kind == ServerKind.Vllm || model.Device is not null ? 1 : 0);
+
+    /// <param name="kind">The server.</param>
+    /// <param name="program">Where it lies.</param>
+    /// <param name="model">What is asked of it.</param>
+    /// <param name="concurrency">Requests at once.</param>
+    /// <param name="gpus">Devices of a replica.</param>
+    /// <param name="projector">A GGUF model's projector for images, by its name beside the model; null without one.</param>
+    public static LaunchSpec Launch(ServerKind kind, string program, ModelDocument model, int concurrency, int gpus, string? projector)
     {
         var atOnce = concurrency.ToString(CultureInfo.InvariantCulture);
         // llama-server shares its context out among the slots; 0 is the model's own, once for all of them.
@@ -39,6 +57,7 @@ internal static class ServerPresets
                 [
                     program, "--model", "{model}", "--alias", "{name}", "--host", "127.0.0.1", "--port", "{port}",
                     "--threads", "{threads}", "--parallel", atOnce, "--n-gpu-layers", gpus > 0 ? "999" : "0", "--ctx-size", shared,
+                    .. projector is null ? Array.Empty<string>() : ["--mmproj", "{folder}/" + projector],
                 ],
                 ReadyPath = "/health",
             },

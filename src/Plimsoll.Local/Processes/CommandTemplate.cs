@@ -76,6 +76,7 @@ internal static class CommandTemplate
     private static string? ValueOf(string name, Placeholders values) => name switch
     {
         "model" => values.Model,
+        "folder" => Path.GetDirectoryName(values.Model) ?? "",
         "name" => values.Name,
         "port" => values.Port.ToString(CultureInfo.InvariantCulture),
         "device" => string.Join(',', values.Devices.Select(device => device.Value)),

@@ -102,6 +102,10 @@ public sealed record Footprint
     /// <summary>What a reader should know: an unknown architecture, a part that is estimated.</summary>
     public ImmutableArray<string> Notes { get; init; } = [];
 
+    /// <summary>How sure a number is, by its name in <see cref="Provenance"/>; exact where nothing says.</summary>
+    public Certainty CertaintyOf(string number) =>
+        Provenance.FirstOrDefault(one => one.Number == number)?.Certainty ?? Certainty.Exact;
+
     public override string ToString() => $"{Weights} {Format} ({Source})";
 }
 

@@ -35,7 +35,7 @@ internal sealed class Eviction(
         if (!observed.Can.HasFlag(Capabilities.ChooseVictim) || !allocations[claimant.Model.Id].MayClaim) return null;
         var debt = knowledge.Of(claimant.Model.Id).HeldDebt;
         Choice? best = null;
-        var cheapestRefused = double.PositiveInfinity;
+        (double Price, NodeLedger Node)? cheapestRefused = null;
         foreach (var ledger in nodes)
         {
             var inTheWay = mustGo(ledger.Node.Id);
@@ -47,7 +47,7 @@ internal sealed class Eviction(
             var loss = set.Sum(candidate => candidate.Loss);
             if (price > debt || paid.Length > 0 && !mayPay)
             {
-                cheapestRefused = Math.Min(cheapestRefused, price);
+                if (cheapestRefused is null || price < cheapestRefused.Value.Price) cheapestRefused = (price, ledger);
                 continue;
             }
 
@@ -58,11 +58,11 @@ internal sealed class Eviction(
                         ? WhyForDisk(claimant, candidate, debt) : Why(claimant, ledger, candidate, debt)))], loss);
         }
 
-        if (best is null && double.IsFinite(cheapestRefused))
+        if (best is null && cheapestRefused is { } refused)
             verdict = new Reason(Rule.HoldScarceEqual,
             [
-                Fact.Of("needed", claimant.Needs.Host.Highest), Fact.Of("free", Free(nodes[0])), Fact.Of("held", claimant.Held),
-                Fact.Quantity("debt", Math.Round(debt, 1)), Fact.Quantity("price", Math.Round(cheapestRefused, 1)),
+                .. Lacking(claimant, refused.Node), Fact.Of("held", claimant.Held),
+                Fact.Quantity("debt", Math.Round(debt, 1)), Fact.Quantity("price", Math.Round(refused.Price, 1)),
             ]);
         return best;
     }
@@ -70,15 +70,22 @@ internal sealed class Eviction(
     public static Reason Scarce(ModelOutlook claimant, NodeLedger node)
     {
         var needs = claimant.Needs;
-        if (needs.PerDevice is { } each && node.DeviceFree(claimant.Variant.DeviceKind, needs.Devices) is { } room && room < each.Highest)
-        {
-            return new Reason(Rule.HoldScarceDevice,
-                [Fact.Of("needed", each.Highest), Fact.Of("devices", needs.Devices), Fact.Of("free", Bytes.Max(Bytes.Zero, room))]);
-        }
+        if (DeviceShort(claimant, node) is (var each, var room))
+            return new Reason(Rule.HoldScarceDevice, [Fact.Of("needed", each), Fact.Of("devices", needs.Devices), Fact.Of("free", room)]);
 
         return new Reason(Rule.HoldScarce,
             [Fact.Of("needed", needs.Host.Highest), Fact.Of("cores", needs.Cores.ToString()), Fact.Of("free", Free(node))]);
     }
+
+    // What each device must hold and what is free on them, where devices are what is short.
+    private static (Bytes Each, Bytes Room)? DeviceShort(ModelOutlook claimant, NodeLedger node) =>
+        claimant.Needs.PerDevice is { } each && node.DeviceFree(claimant.Variant.DeviceKind, claimant.Needs.Devices) is { } room && room < each.Highest
+            ? (each.Highest, Bytes.Max(Bytes.Zero, room)) : null;
+
+    // The same as facts: of devices where they are short, else of the host's memory.
+    private static Fact[] Lacking(ModelOutlook claimant, NodeLedger node) => DeviceShort(claimant, node) is (var each, var room)
+        ? [Fact.Of("needed", each), Fact.Of("of", claimant.Needs.Devices == 1 ? " of a device" : $" of each of {claimant.Needs.Devices} devices"), Fact.Of("free", room)]
+        : [Fact.Of("needed", claimant.Needs.Host.Highest), Fact.Of("of", ""), Fact.Of("free", Free(node))];
 
     // Cheapest first until it fits, then whatever proved unnecessary is kept after all, dearest first. An exact
     // knapsack comes with the Decide issue.
@@ -170,8 +177,7 @@ internal sealed class Eviction(
     private static Reason Why(ModelOutlook claimant, NodeLedger ledger, Candidate candidate, double debt) => new(
         Rule.DrainForClaimant,
         [
-            Fact.Of("claimant", claimant.Model.Id.Value), Fact.Of("needed", claimant.Needs.Host.Highest),
-            Fact.Of("free", Free(ledger)), Fact.Quantity("loss", Math.Round(candidate.Loss, 1)),
+            Fact.Of("claimant", claimant.Model.Id.Value), .. Lacking(claimant, ledger), Fact.Quantity("loss", Math.Round(candidate.Loss, 1)),
             Fact.Quantity("gain", Math.Round(debt, 1)),
         ],
         new Rejected("letting it wait", [Fact.Of("requests held", claimant.Held)]));

@@ -135,7 +135,7 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.DrainIdleLimit] = "idle for {idle}, past the stated limit of {limit}",
         [Rule.DrainSurplus] = "{wanted} of {have} wanted for {surplus}, past the break-even of {hold}",
         [Rule.DrainForClaimant] =
-            "{claimant} needs {needed} and {free} is free; letting this go loses least: {loss} request-seconds "
+            "{claimant} needs {needed}{of} and {free} is free; letting this go loses least: {loss} request-seconds "
             + "expected against {gain} for the claimant",
         [Rule.DrainForClaimantsDisk] =
             "{claimant} needs {needed} of disk, where the weights of this one lie; letting it go loses least: {loss} "
@@ -164,7 +164,7 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.HoldScarceDevice] =
             "needs {needed} of {devices} {devices|device|devices}, {free} is free there and nothing may go for it",
         [Rule.HoldScarceEqual] =
-            "needs {needed}, {free} is free; {held} {held|request waits|requests wait}, {debt} request-seconds so far; a swap pays from {price} on",
+            "needs {needed}{of}, {free} is free; {held} {held|request waits|requests wait}, {debt} request-seconds so far; a swap pays from {price} on",
         [Rule.HoldUnsafeNode] =
             "the scheduler could put it on {node}, where it does not fit: {why}; {would} would do",
         [Rule.HoldUnplaced] =

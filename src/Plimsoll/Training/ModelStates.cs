@@ -8,8 +8,6 @@ namespace Plimsoll;
 /// <param name="Optimizer">Bytes of the optimiser's state and, in mixed precision, of the 32-bit master copy.</param>
 public sealed record ModelStates(double Weights, double Gradients, double Optimizer)
 {
-    public const int NormalFloatBlock = 64;
-
     private const int EightBitBlock = 256;
 
     public double Total => Weights + Gradients + Optimizer;
@@ -36,31 +34,26 @@ public sealed record ModelStates(double Weights, double Gradients, double Optimi
         return new ModelStates(weight, run.GradientBytes ?? weight, states + (run.Precision == TrainingPrecision.Mixed ? 4 : 0));
     }
 
-    /// <summary>Bytes of one frozen parameter: 2 or 4, and under QLoRA, where it is quantised, half a byte and its scales
-    /// (a 4-byte one per 64, or quantised again a byte per 64 and 4 bytes per 64 × 256).</summary>
+    /// <summary>Bytes of one frozen parameter: 2 or 4, and under QLoRA, where it is quantised, half a byte and its scales.</summary>
     public static double PerFrozen(TrainingRun run, bool quantised)
     {
         ArgumentNullException.ThrowIfNull(run);
         if (!quantised) return run.Precision == TrainingPrecision.Full32 ? 4 : 2;
-        return 0.5 + (run.DoubleQuantization
-            ? 1.0 / NormalFloatBlock + 4.0 / (NormalFloatBlock * EightBitBlock)
-            : 4.0 / NormalFloatBlock);
+        return ElementWidth.NormalFloat4(run.DoubleQuantization);
     }
 
-    /// <summary>
-    /// What one rank holds of a model that learns whole: stage 1 is <c>4 + 12/N</c> bytes a parameter in mixed AdamW, stage 2
-    /// <c>2 + 14/N</c>, stage 3 <c>16/N</c>.
-    /// </summary>
-    /// <param name="parameters">Parameters of the rank before ZeRO shards them.</param>
-    /// <param name="run">Optimiser, precision, stage and ranks.</param>
+    /// <summary>What so many parameters that learn take before ZeRO shards them.</summary>
+    /// <param name="parameters">Parameters of the rank.</param>
+    /// <param name="run">Optimiser, precision and the gradients' width.</param>
     /// <param name="hidden">Width of the model.</param>
     public static ModelStates Of(double parameters, TrainingRun run, int hidden)
     {
         var each = PerTrained(run, hidden);
-        return new ModelStates(each.Weights * parameters, each.Gradients * parameters, each.Optimizer * parameters).Sharded(run);
+        return new ModelStates(each.Weights * parameters, each.Gradients * parameters, each.Optimizer * parameters);
     }
 
-    /// <summary>These states as ZeRO's stage leaves them on one rank.</summary>
+    /// <summary>These states as ZeRO's stage leaves them on one rank: in mixed AdamW stage 1 leaves <c>4 + 12/N</c> bytes a
+    /// parameter, stage 2 <c>2 + 14/N</c>, stage 3 <c>16/N</c>.</summary>
     internal ModelStates Sharded(TrainingRun run)
     {
         double shards = run.Shards;

@@ -11,14 +11,11 @@ internal static class NearestTrainingChange
     private const int DataParallelMax = 4096;
 
     public static ImmutableArray<TrainChange> Of(Footprint footprint, TrainingRun run, IReadOnlyList<Accelerator> others) =>
-    [
-        .. Candidates(run).Where(change => Fits(footprint, change.Run)),
-        .. new[] { Smaller(footprint, run), Shorter(footprint, run), Wider(footprint, run), Other(footprint, run, others) }.OfType<TrainChange>(),
-    ];
+        [.. Candidates(footprint, run, others).OfType<TrainChange>().Where(change => Fits(footprint, change.Run))];
 
     private static bool Fits(Footprint footprint, TrainingRun run) => TrainFit.Evaluate(footprint, run).Fits;
 
-    private static IEnumerable<TrainChange> Candidates(TrainingRun run)
+    private static IEnumerable<TrainChange?> Candidates(Footprint footprint, TrainingRun run, IReadOnlyList<Accelerator> others)
     {
         if (!run.FusedAttention) yield return new("fused attention", run with { FusedAttention = true });
         if (run.Loss.BytesPerLogit > 0) yield return new("a fused loss", run with { Loss = LossMemory.Fused });
@@ -28,22 +25,29 @@ internal static class NearestTrainingChange
         if (run.Recomputation != Recomputation.Full) yield return new("full recomputation", run with { Recomputation = Recomputation.Full });
         if (run.Shards > 1)
             for (var stage = run.ZeroStage + 1; stage <= 3; stage++) yield return new($"ZeRO stage {stage}", run with { ZeroStage = stage });
+        // More of them, their gradients summed, learn the same.
+        yield return Smaller(footprint, run);
         if (run.Offload == TrainingOffload.None) yield return new("the optimizer in host memory", run with { Offload = TrainingOffload.Optimizer });
+
         if (run.Optimizer == TrainingOptimizer.AdamW) yield return new("8-bit Adam", run with { Optimizer = TrainingOptimizer.Adam8Bit });
+        yield return Shorter(footprint, run);
         if (run.Method == TrainingMethod.Full) yield return new("LoRA", run with { Method = TrainingMethod.Lora });
         if (run.Method != TrainingMethod.Qlora) yield return new("QLoRA", run with { Method = TrainingMethod.Qlora });
+
+        yield return Wider(footprint, run);
+        yield return Other(footprint, run, others);
     }
 
     /// <summary>The largest micro-batch that fits, by bisection: a larger one never needs less.</summary>
     private static TrainChange? Smaller(Footprint footprint, TrainingRun run)
     {
-        var most = Most(run.MicroBatch - 1, batch => Fits(footprint, run with { MicroBatch = (int)batch }));
+        var most = Bisection.Most(run.MicroBatch - 1, batch => Fits(footprint, run with { MicroBatch = (int)batch }));
         return most > 0 ? new($"a micro-batch of {most} instead of {run.MicroBatch}", run with { MicroBatch = (int)most }) : null;
     }
 
     private static TrainChange? Shorter(Footprint footprint, TrainingRun run)
     {
-        var most = Most((run.Sequence - 1) / SequenceStep, steps => Fits(footprint, run with { Sequence = steps * SequenceStep })) * SequenceStep;
+        var most = Bisection.Most((run.Sequence - 1) / SequenceStep, steps => Fits(footprint, run with { Sequence = steps * SequenceStep })) * SequenceStep;
         return most > 0
             ? new(string.Create(CultureInfo.InvariantCulture, $"sequences of {most:N0} instead of {run.Sequence:N0}"), run with { Sequence = most }) : null;
     }
@@ -69,17 +73,4 @@ internal static class NearestTrainingChange
         .OrderBy(device => device.Memory).ThenBy(device => device.Name, StringComparer.Ordinal)
         .Select(device => new TrainChange($"{device.Name} instead of {run.Device.Name}", run with { Device = device }))
         .FirstOrDefault(change => Fits(footprint, change.Run));
-
-    private static long Most(long high, Func<long, bool> fits)
-    {
-        long low = 0;
-        while (low < high)
-        {
-            var middle = low + (high - low + 1) / 2;
-            if (fits(middle)) low = middle;
-            else high = middle - 1;
-        }
-
-        return low;
-    }
 }

@@ -27,7 +27,7 @@ internal sealed record StageWeights
     {
         double e = LayerActivations.Width(run);
         ModelStates states = new(0, 0, 0);
-        double whole = 0, largest = 0, largestElements = 0, ends = 0, quantised = 0;
+        double whole = 0, largest = 0, largestElements = 0, ends = 0, largestEnd = 0, quantised = 0;
         foreach (var layer in stage.Runs)
         {
             double elements = 0, gathered = 0;
@@ -47,21 +47,17 @@ internal sealed record StageWeights
             largestElements = Math.Max(largestElements, elements);
         }
 
-        foreach (var group in (stage.IsFirst ? shape.Before : []).Concat(stage.IsLast ? shape.After : []))
+        foreach (var group in EndsOf(shape, stage))
         {
             var parameters = group.Parameters * Share(group.Split, 0, run);
+            largestEnd = Math.Max(largestEnd, parameters);
             ends = run.Trainer.GathersEndsApart ? Math.Max(ends, e * parameters) : ends + e * parameters;
             Add(parameters, IsQuantised(group, run));
         }
 
-        // A tied head lies on the last stage too when that isn't the first.
-        if (shape.TiedEmbeddings && stage is { IsLast: true, IsFirst: false })
-            foreach (var group in shape.Before.Where(group => group.Component == "embedding"))
-                Add(group.Parameters * Share(group.Split, 0, run), false);
-
         var sharded = states.Sharded(run);
         if (run.OptimizerInBackward && run.Method == TrainingMethod.Full)
-            sharded = sharded with { Gradients = ModelStates.PerTrained(run, shape.HiddenSize).Gradients * largestElements };
+            sharded = sharded with { Gradients = ModelStates.Of(Math.Max(largestElements, largestEnd), run, shape.HiddenSize).Gradients };
         return new StageWeights
         {
             States = sharded,
@@ -89,9 +85,9 @@ internal sealed record StageWeights
 
         void Learn(double parameters)
         {
-            var each = ModelStates.PerTrained(run, shape.HiddenSize);
-            states += new ModelStates(each.Weights * parameters, each.Gradients * parameters, each.Optimizer * parameters);
-            whole += each.Weights * parameters;
+            var learned = ModelStates.Of(parameters, run, shape.HiddenSize);
+            states += learned;
+            whole += learned.Weights;
         }
     }
 
@@ -106,6 +102,11 @@ internal sealed record StageWeights
         if (!gathers) return dequantised;
         return (run.Trainer.KeepsGathered ? Whole : (2 * LargestLayer) + Ends) + LargestGradient + dequantised;
     }
+
+    /// <summary>What lies before the layers and after them; a tied head on the last stage too when that isn't the first.</summary>
+    private static IEnumerable<WeightGroup> EndsOf(ModelShape shape, StageLayers stage) =>
+        shape.Before.Where(group => stage.IsFirst || (stage.IsLast && shape.TiedEmbeddings && group.Component == "embedding"))
+            .Concat(stage.IsLast ? shape.After : []);
 
     private static bool IsQuantised(WeightGroup group, TrainingRun run) =>
         run.Method == TrainingMethod.Qlora && group.Component is "attention" or "mlp" or "experts" or "shared experts";

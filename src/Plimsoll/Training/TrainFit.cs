@@ -38,7 +38,7 @@ public static class TrainFit
         if (ValidRun.Problem(footprint.Shape, run) is { } problem)
             return Impossible(run, problem, footprint.Shape is { LayerCount: > 0 } ? "shape" : "architecture");
         var shape = footprint.Shape!;
-        var stages = StageLayers.Of(shape, run.PipelineParallel).Select(stage => TrainingStage.Of(shape, stage, run)).ToImmutableArray();
+        var stages = StageLayers.Of(shape, run.PipelineParallel).Select(stage => Known(TrainingStage.Of(shape, stage, run), footprint, run)).ToImmutableArray();
         var worst = stages.MinBy(stage => (stage.Headroom.Value, stage.Stage))!;
         var fits = worst.Headroom.Value >= 0;
         var trained = Trained(shape, run);
@@ -51,8 +51,8 @@ public static class TrainFit
             Stages = stages,
             TrainedParameters = (long)Math.Min(trained, long.MaxValue / 64),
             Checkpoint = Bytes.Estimate(trained * (each.Weights + each.Optimizer)),
-            Failure = fits ? null : FirstOver(worst),
-            Reason = Sentence(worst, run),
+            Failure = fits ? null : new TrainFailure(FirstOver(worst), worst.Total - worst.Budget, []),
+            Reason = OverBudget.Sentence(run.PipelineParallel, run.Devices, worst.Stage, worst.Total, worst.Budget, FirstOver(worst)),
             Notes = Notes(footprint, shape, run),
         };
     }
@@ -62,46 +62,30 @@ public static class TrainFit
             + shape.Layers.Sum(layer => layer.Count * layer.Weights.Sum(group => (double)group.Parameters))
         : shape.Layers.Sum(layer => layer.Count * LoraAdapters.Parameters(shape, layer, run));
 
-    private static TrainFailure FirstOver(TrainingNeed need)
+    private static string FirstOver(TrainingNeed need) => OverBudget.First(need.Budget,
+        ("weights", need.Weights.Bytes), ("gradients", need.Gradients.Bytes), ("optimizer", need.Optimizer.Bytes),
+        ("overhead", need.Overhead), ("activations", need.Activations.Bytes), ("logits", need.Logits.Bytes));
+
+    /// <summary>The same terms, none surer than what of the footprint they follow from: adapters follow the shape.</summary>
+    private static TrainingNeed Known(TrainingNeed need, Footprint footprint, TrainingRun run)
     {
-        var sum = Bytes.Zero;
-        var (term, excess) = ("logits", need.Total - need.Budget);
-        foreach (var (name, bytes) in new[]
-                 {
-                     ("weights", need.Weights.Bytes), ("gradients", need.Gradients.Bytes), ("optimizer", need.Optimizer.Bytes),
-                     ("overhead", need.Overhead), ("activations", need.Activations.Bytes), ("logits", need.Logits.Bytes),
-                 })
+        var (weights, shape) = (footprint.CertaintyOf("parameters"), footprint.CertaintyOf("shape"));
+        var trained = run.Method == TrainingMethod.Full ? weights : (Certainty)Math.Max((int)weights, (int)shape);
+        return need with
         {
-            sum += bytes;
-            if (sum <= need.Budget) continue;
-            term = name;
-            break;
-        }
-
-        return new TrainFailure(term, excess, []);
-    }
-
-    /// <summary>The first term that does not fit, as the subject of its sentence.</summary>
-    private static string Over(string term) => term switch
-    {
-        "weights" => "the weights alone go over",
-        "optimizer" => "the optimizer's state goes over",
-        "overhead" => "the overhead goes over",
-        _ => $"the {term} go over",
-    };
-
-    private static string Sentence(TrainingNeed need, TrainingRun run)
-    {
-        var where = run.PipelineParallel > 1 ? $"each device of stage {need.Stage + 1} needs"
-            : run.Devices > 1 ? "each device needs" : "the device needs";
-        var of = $"{where} {need.Total} of {need.Budget}";
-        return need.Headroom.Value >= 0 ? $"{of}, {need.Headroom} left" : $"{of}: {Over(FirstOver(need).Term)}, {need.Total - need.Budget} too much";
+            Weights = need.Weights.AtMost(trained),
+            Gradients = need.Gradients.AtMost(trained),
+            Optimizer = need.Optimizer.AtMost(trained),
+            Activations = need.Activations.AtMost(shape),
+            Logits = need.Logits.AtMost(shape),
+            Buffers = need.Buffers.AtMost(trained),
+        };
     }
 
     private static ImmutableArray<string> Notes(Footprint footprint, ModelShape shape, TrainingRun run)
     {
         var notes = ImmutableArray.CreateBuilder<string>();
-        if (footprint.Provenance.Any(one => one is { Number: "shape", Certainty: Certainty.Assumed }))
+        if (footprint.CertaintyOf("shape") == Certainty.Assumed)
             notes.Add($"{shape.Architecture} is not a known architecture: what follows from its layers is assumed");
         if (footprint.Format == ArtifactFormat.Gguf)
             notes.Add("trainers do not start from a GGUF file: this is for the same model in 16 bit");

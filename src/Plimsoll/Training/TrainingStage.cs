@@ -26,7 +26,7 @@ internal static class TrainingStage
         {
             Stage = stage.Stage,
             Weights = new(Bytes.Estimate(onDevice.Weights), Certainty.Exact, weights.From),
-            Gradients = new(Bytes.Estimate(onDevice.Gradients), Certainty.Exact, run.OptimizerInBackward ? "of the largest layer" : "of what learns"),
+            Gradients = new(Bytes.Estimate(onDevice.Gradients), Certainty.Exact, run.OptimizerInBackward ? "of the largest layer, embedding or head" : "of what learns"),
             Optimizer = new(Bytes.Estimate(onDevice.Optimizer), Certainty.Exact, $"{Named(run.Optimizer)}, {Named(run.Precision)}"),
             Activations = new(Bytes.Estimate(activations), derived, "the tensors that automatic differentiation saves"),
             Logits = new(Bytes.Estimate(logits), Certainty.Fitted, run.Loss.From),

@@ -115,6 +115,9 @@ public sealed class GgufArtifactTests
     {
         Assert.Contains("'m-00003-of-00003.gguf' is not beside it", Refusal(Split(left: 2)), StringComparison.Ordinal);
         Assert.Contains("says that it is file 3 of 3, and its name says 2 of 3", Refusal(Split().With("m-00002-of-00003.gguf", Part(2, "d"))), StringComparison.Ordinal);
+        using var silent = new GgufBytes();
+        Assert.Contains("does not say which file of a split model it is (split.no and split.count), and its name says 2 of 3",
+            Refusal(Split().With("m-00002-of-00003.gguf", silent.UInt16("split.count", 3).File())), StringComparison.Ordinal);
         Assert.Contains("has tensor 'b', which another of its model's files has too", Refusal(Split().With("m-00003-of-00003.gguf", Part(2, "b"))), StringComparison.Ordinal);
         Assert.Contains("says that its model has 7 tensors, and its 3 files hold 2", Refusal(Split(tensors: 7)), StringComparison.Ordinal);
     }

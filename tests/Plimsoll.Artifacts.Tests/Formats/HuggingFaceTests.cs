@@ -43,6 +43,25 @@ public sealed class HuggingFaceTests
     }
 
     [Fact]
+    public void A_tensor_that_no_index_names_and_two_shards_hold_is_told_with_both()
+    {
+        var folder = Folder(("config.json", Config), ("model.safetensors.index.json", """{"weight_map":{"a":"1.safetensors","b":"2.safetensors"}}"""))
+            .With("1.safetensors", SafetensorsBytes.File(("a", "BF16", [2, 2], 8), ("x", "BF16", [2, 2], 8)))
+            .With("2.safetensors", SafetensorsBytes.File(("b", "BF16", [2, 2], 8), ("x", "BF16", [2, 2], 8)));
+
+        Assert.Equal("memory/model.safetensors.index.json does not name tensor 'x', which both '1.safetensors' and '2.safetensors' hold.", Refusal(folder));
+    }
+
+    [Fact]
+    public void A_components_PyTorch_files_are_read_as_a_component_and_not_as_several_models()
+    {
+        var header = ArtifactReader.Read(Folder(("config.json", "{}"))
+            .With("diffusion_pytorch_model.bin", Torch("w")).With("diffusion_pytorch_model.fp16.bin", Torch("half")));
+
+        Assert.Equal((ArtifactFormat.HuggingFace, "w"), (header.Format, Assert.Single(header.Tensors).Name));
+    }
+
+    [Fact]
     public void A_tied_tensor_that_the_index_names_is_not_missed()
     {
         byte[] tensor = Tensor(Storage("HalfStorage", "0", 2), 0, [2], [1]);
@@ -200,6 +219,28 @@ public sealed class HuggingFaceTests
         Assert.Equal(new FileInfo(blob).Length, header.Files[1].Bytes);
         Assert.Equal("w", Assert.Single(ArtifactReader.Read(folder.File("model.safetensors")).Tensors).Name);
         Assert.EndsWith("nothing does not exist.", Assert.Throws<ArtifactException>(() => ArtifactReader.Read(folder.File("nothing"))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_file_longer_than_any_models_is_refused_before_its_size_is_summed()
+    {
+        // Most disks have no files of 64 TiB; a file system in memory has, as long as nothing is in them.
+        if (!Directory.Exists("/dev/shm")) Assert.Skip("there is no file system in memory");
+        var folder = Directory.CreateDirectory(Path.Combine("/dev/shm", $"plimsoll-artifacts-{Environment.ProcessId}"));
+        try
+        {
+            using (var file = File.Create(Path.Combine(folder.FullName, "model.safetensors"))) file.SetLength((1L << 46) + 1);
+
+            foreach (var path in new[] { folder.FullName, Path.Combine(folder.FullName, "model.safetensors") })
+            {
+                Assert.EndsWith("model.safetensors has 70368744177665 bytes, which no file of a model has.",
+                    Assert.Throws<ArtifactException>(() => ArtifactReader.Read(path)).Message, StringComparison.Ordinal);
+            }
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
     }
 
     private static MemoryFolder Pipeline(string index) => Folder(("model_index.json", index), ("unet/config.json", "{}"), ("text_encoder/config.json", "{}"), ("tokenizer/vocab.json", "{}"))

@@ -92,6 +92,16 @@ public sealed class FindingTests
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1_000_000);
     }
 
+    [Fact]
+    public void More_taps_than_a_tower_has_layers_are_refused_before_each_is_read_for_each()
+    {
+        var config = SmallConfigs.Of("qwen3_vl").Replace("[0,1]", $"[{string.Join(',', Enumerable.Repeat(1, 4000))}]", StringComparison.Ordinal);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        var refused = Assert.Throws<ArtifactException>(() => Architecture.FootprintOf(Header(config), ""));
+        Assert.Equal("config.json: vision_config.deepstack_visual_indexes is 4000 entries; expected at most one for each of 2 layers.", refused.Message);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 10_000_000);
+    }
+
     [Theory]
     [InlineData("gemma3_text")]
     [InlineData("cohere2")]

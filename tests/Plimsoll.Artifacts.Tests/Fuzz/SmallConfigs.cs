@@ -55,10 +55,15 @@ internal static class SmallConfigs
         """{"quant_method":"compressed-tensors","format":"pack-quantized","ignore":["lm_head","re:.*gate$"],"config_groups":{"group_0":{"targets":["Linear"],"weights":{"num_bits":4,"type":"int","group_size":128,"symmetric":false,"strategy":"group"}}}}""",
         """{"quant_method":"compressed-tensors","config_groups":{"g":{"targets":["re:.*mlp.*"],"input_activations":{"dynamic":false},"weights":{"num_bits":8,"type":"float","block_structure":[128,128],"strategy":"block"}}}}""",
         """{"quant_method":"modelopt","quant_algo":"NVFP4","ignore":["lm_head"],"quantized_layers":{"model.layers.0.mlp.up_proj":{"quant_algo":"FP8"}}}""",
+        """{"quant_method":"gptq","bits":4,"group_size":128,"dynamic":{"-:.*self_attn.*":{},"+:.*down_proj":{"bits":8,"group_size":64},".*up_proj":{"bits":3}}}""",
+        """{"quant_method":"compressed-tensors","format":"pack-quantized","config_groups":{"group_0":{"targets":["Linear"],"weights":{"num_bits":4,"type":"int","group_size":128}},"group_1":{"targets":["re:.*mlp.*"],"weights":{"num_bits":8,"type":"int","group_size":64}}}}""",
     ];
 
+    /// <summary>Classes without a vocabulary's head.</summary>
+    public static readonly string[] Classes = ["FuzzedModel", "FuzzedForSequenceClassification", "FuzzedForTokenClassification", "Qwen2ForRewardModel"];
+
     private const string Fields = """
-        "architectures":["FuzzedModel"],"torch_dtype":"bfloat16","hidden_size":64,"n_embd":64,"d_model":64,"dim":64,"vocab_size":256,"max_position_embeddings":512,
+        "architectures":["FuzzedForCausalLM"],"torch_dtype":"bfloat16","hidden_size":64,"n_embd":64,"d_model":64,"dim":64,"vocab_size":256,"max_position_embeddings":512,
         "n_positions":512,"n_ctx":512,"num_hidden_layers":4,"n_layer":4,"num_layers":4,"n_layers":4,"num_attention_heads":4,"n_head":4,"n_heads":4,"num_key_value_heads":2,
         "head_dim":16,"intermediate_size":128,"ffn_dim":128,"tie_word_embeddings":false,"rope_theta":10000,"rope_scaling":{"rope_type":"yarn","factor":4.0,"original_max_position_embeddings":128},
         "sliding_window":64,"layer_types":["full_attention","sliding_attention","full_attention","sliding_attention"],"partial_rotary_factor":0.5,"rotary_dim":8,
@@ -89,7 +94,7 @@ internal static class SmallConfigs
         """;
 
     public static string Of(string type) => Array.IndexOf(WithVision, type) >= 0
-        ? $$"""{"model_type":"{{type}}","architectures":["FuzzedModel"],{{Vision}},"image_grid_pinpoints":[[28,28],[28,56]],"mm_tokens_per_image":4,"text_config":{"model_type":"{{TextOf.GetValueOrDefault(type, "llama")}}",{{Fields}} } }"""
+        ? $$"""{"model_type":"{{type}}","architectures":["FuzzedForCausalLM"],{{Vision}},"image_grid_pinpoints":[[28,28],[28,56]],"mm_tokens_per_image":4,"text_config":{"model_type":"{{TextOf.GetValueOrDefault(type, "llama")}}",{{Fields}} } }"""
         : $$"""{"model_type":"{{type}}",{{Fields}},{{MoreFields}} }""";
 
     public static byte[] Bytes(string text) => Encoding.UTF8.GetBytes(text);
@@ -97,9 +102,23 @@ internal static class SmallConfigs
     /// <summary>The same with a quantisation.</summary>
     public static string Quantized(string type, string quantization) => $$"""{{Of(type)[..^1]}},"quantization_config":{{quantization}} }""";
 
-    public static byte[][] All { get; } = [.. Decoders.Concat(Others).Concat(WithVision).Select(type => Bytes(Of(type)))];
+    /// <summary>The same under another class.</summary>
+    private static string Classed(string type, string name) => Of(type).Replace("FuzzedForCausalLM", name, StringComparison.Ordinal);
 
-    /// <summary>Every quantisation on a dense model and on a mixture.</summary>
+    /// <summary>A text part that leaves out all that equals its type's defaults.</summary>
+    private static string Sparse(string type) => $$"""{"model_type":"llava",{{Vision}},"text_config":{"model_type":"{{type}}","vocab_size":256} }""";
+
+    public static byte[][] All { get; } =
+    [
+        .. Decoders.Concat(Others).Concat(WithVision).Select(type => Bytes(Of(type))),
+        .. Classes.SelectMany(name => (byte[][])[Bytes(Classed("llama", name)), Bytes(Classed("gpt2", name)), Bytes(Classed("deepseek_v3", name))]),
+        .. new[] { "llama", "mistral", "gemma2" }.Select(type => Bytes(Sparse(type))),
+    ];
+
+    /// <summary>Every quantisation on a dense model, on mixtures and on one with a tower of images.</summary>
     public static byte[][] AllQuantized { get; } =
-        [.. Quantizations.SelectMany(one => (byte[][])[Bytes(Quantized("llama", one)), Bytes(Quantized("qwen3_moe", one)), Bytes(Quantized("deepseek_v3", one))])];
+    [
+        .. Quantizations.SelectMany(one => (byte[][])[Bytes(Quantized("llama", one)), Bytes(Quantized("qwen3_moe", one)), Bytes(Quantized("deepseek_v3", one))]),
+        .. Quantizations.Select(one => Bytes(Quantized("qwen2_5_vl", one))),
+    ];
 }

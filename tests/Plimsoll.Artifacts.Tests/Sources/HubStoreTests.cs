@@ -174,6 +174,42 @@ public sealed class HubStoreTests : IAsyncLifetime
             StubServer.Refusal("hf://org/name", Settings(("HF_HUB_CACHE", _folder.Path), ("HF_HUB_OFFLINE", "1"))), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("ON", true)]
+    [InlineData("yes", true)]
+    [InlineData("True", true)]
+    [InlineData("1", true)]
+    [InlineData("off", false)]
+    [InlineData("2", false)]
+    [InlineData("False", false)]
+    public void Only_what_the_hubs_tools_take_for_yes_forbids_to_ask(string told, bool offline)
+    {
+        var settings = Settings(("HF_HUB_CACHE", _folder.Path), ("HF_HUB_OFFLINE", told));
+        if (offline)
+        {
+            Assert.Contains("HF_HUB_OFFLINE forbids to ask the hub", StubServer.Refusal("hf://org/name", settings), StringComparison.Ordinal);
+            return;
+        }
+
+        using var model = StubServer.Open("hf://org/name", settings);
+        Assert.Single(_hub.Asked);
+    }
+
+    [Theory]
+    [InlineData("m-00001-of-00002.gguf", "m-00002-of-00002.gguf")]
+    [InlineData("model.safetensors.index.json", "other.safetensors")]
+    public void A_file_that_is_nothing_without_others_is_whole_only_with_them(string file, string other)
+    {
+        var settings = Settings(("HF_HUB_CACHE", _folder.Path), ("HF_HUB_OFFLINE", "1"));
+        var snapshot = Cached(file);
+        File.WriteAllText(Path.Combine(snapshot, file), """{"weight_map":{"b":"other.safetensors"}}""");
+
+        Assert.Contains("is not whole in the hub's cache folder", StubServer.Refusal($"hf://org/name@{Commit}/{file}", settings), StringComparison.Ordinal);
+        Cached(other);
+        using var whole = StubServer.Open($"hf://org/name@{Commit}/{file}", settings);
+        Assert.Equal(Path.Combine(snapshot, file), whole.LocalPath);
+    }
+
     private string Cached(params string[] files)
     {
         var model = Path.Combine(_folder.Path, "models--org--name");

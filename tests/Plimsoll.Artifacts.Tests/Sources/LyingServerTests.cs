@@ -19,6 +19,8 @@ public sealed class LyingServerTests
     [InlineData(Part + "Content-Range: bytes 0-9/10\r\nContent-Length: 4\r\n\r\nabcd", "ended after 4 of 10 bytes that were asked for")]
     [InlineData(Part + "Content-Range: bytes 0-9/10\r\nContent-Length: 10\r\n\r\nabcd", "cannot be reached")]
     [InlineData(Part + "Content-Encoding: gzip\r\nContent-Range: bytes 0-3/4\r\nContent-Length: 4\r\n\r\nabcd", "is sent compressed")]
+    [InlineData(Part + "Content-Range: bytes 0-65535/9223372036854775807\r\nContent-Length: 65536\r\n\r\n", "is said to have 9223372036854775807 bytes, which no file of a model has")]
+    [InlineData("HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775807\r\n\r\n", "is said to have 9223372036854775807 bytes, which no file of a model has")]
     [InlineData("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "does not tell its size")]
     [InlineData("HTTP/1.1 302 Found\r\nLocation: https://[nonsense\r\nContent-Length: 0\r\n\r\n", "redirects to ")]
     [InlineData("HTTP/1.1 418 token=hidden is wrong\r\nContent-Length: 0\r\n\r\n", "answered 418.")]

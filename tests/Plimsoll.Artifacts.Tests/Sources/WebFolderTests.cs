@@ -1,4 +1,6 @@
+using System.Text;
 using Plimsoll.Tests;
+using static Plimsoll.Artifacts.Tests.OnnxBytes;
 
 namespace Plimsoll.Artifacts.Tests;
 
@@ -46,6 +48,60 @@ public sealed class WebFolderTests : IAsyncLifetime
 
         Assert.Equal(["config.json", "tokenizer.json"], header.Files.Select(file => file.Name));
         Assert.Equal(["config.json 42", "tokenizer.json 3"], source.FilesToFetch().Select(file => $"{file.Name} {file.Bytes}"));
+    }
+
+    [Fact]
+    public void A_pipeline_that_nobody_lists_is_fetched_with_its_tokenizers_and_schedulers_or_says_what_was_not_found()
+    {
+        foreach (var part in new[] { "unet", "tokenizer", "scheduler" }) Directory.CreateDirectory(_folder.File(part));
+        _folder.Write("model_index.json", Encoding.UTF8.GetBytes("""
+            {"unet":["diffusers","UNet2DConditionModel"],"tokenizer":["transformers","CLIPTokenizer"],"scheduler":["diffusers","DDIMScheduler"],
+             "watermark":["own","Watermark"],"image_encoder":[null,null]}
+            """));
+        _folder.Write("unet/config.json", Encoding.UTF8.GetBytes("{}"));
+        _folder.Write("unet/diffusion_pytorch_model.safetensors", SafetensorsBytes.File(("u", "BF16", [2, 2], 8)));
+        _folder.Write("tokenizer/vocab.json", [1, 2]);
+        _folder.Write("tokenizer/merges.txt", [1]);
+        _folder.Write("scheduler/scheduler_config.json", [1, 2, 3]);
+        using var source = StubServer.Open($"{_server.Address}/", StubServer.Settings());
+
+        var header = source.ReadHeader();
+
+        string[] names =
+        [
+            "model_index.json", "scheduler/scheduler_config.json", "tokenizer/merges.txt", "tokenizer/vocab.json", "unet/config.json",
+            "unet/diffusion_pytorch_model.safetensors",
+        ];
+        Assert.Equal(names, header.Files.Select(file => file.Name).Order(StringComparer.Ordinal));
+        Assert.Equal(names, source.FilesToFetch().Select(file => file.Name));
+        Assert.Equal("Its server does not list its files, and none of a usual name was found of 'watermark': fetched from there, the pipeline may lack them.",
+            Assert.Single(header.Notes));
+    }
+
+    [Fact]
+    public void A_graph_beside_a_configuration_is_read_although_nobody_lists_it()
+    {
+        _folder.Write("config.json", ShardedModel.Config);
+        _folder.Write("model.onnx", Model(Tensor(1, [2, 3], Number(14, 1), Entry("location", "model.onnx_data"))));
+        _folder.Write("model.onnx_data", new byte[24]);
+        using var source = StubServer.Open($"{_server.Address}/", StubServer.Settings());
+
+        var header = source.ReadHeader();
+
+        Assert.Equal((ArtifactFormat.Onnx, 24L), (header.Format, Assert.Single(header.Tensors).Bytes));
+        string[] names = ["config.json", "model.onnx", "model.onnx_data"];
+        Assert.Equal(names, header.Files.Select(file => file.Name).Order(StringComparer.Ordinal));
+        Assert.Equal(names, source.FilesToFetch().Select(file => file.Name));
+    }
+
+    [Fact]
+    public void A_configuration_whose_weights_are_not_found_says_that_nobody_lists_them()
+    {
+        _folder.Write("config.json", ShardedModel.Config);
+        using var source = StubServer.Open($"{_server.Address}/", StubServer.Settings());
+
+        Assert.StartsWith("There are no weights of a usual name beside config.json, and its server does not list what else lies there",
+            Assert.Single(source.ReadHeader().Notes), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -66,9 +66,15 @@ public sealed class FleetFileTests
     [InlineData("models:\n- name: a\n  source: a.onnx\n  command: [serve]",
         "f:4:12: models[0].command: no argument holds {port}; without it the server cannot know where to listen")]
     [InlineData("models:\n- name: a\n  source: ftp://h/a.onnx",
-        "f:3:11: models[0].source: found \"ftp://h/a.onnx\"; a path, or an address with https://, s3://, gs://, hf:// or pvc://, would do")]
+        "f:3:11: models[0].source: \"ftp://h/a.onnx\" is no source that can be read; a path, or https://, s3://, gs://, hf:// or pvc:// would do.")]
     [InlineData("models:\n- name: a\n  source: ftp://me:s3cret@h/a.onnx?token=s3cret",
-        "f:3:11: models[0].source: found \"ftp://h/a.onnx\"; a path, or an address with https://, s3://, gs://, hf:// or pvc://, would do")]
+        "f:3:11: models[0].source: \"h/a.onnx\" is no source that can be read; a path, or https://, s3://, gs://, hf:// or pvc:// would do.")]
+    [InlineData("models:\n- name: a\n  source: hf://name",
+        "f:3:11: models[0].source: \"hf://name\" is no source that can be read; hf://ORG/NAME@REVISION/FILE would do.")]
+    [InlineData("models:\n- name: a\n  source: file://host/a.onnx",
+        "f:3:11: models[0].source: \"file://host/a.onnx\" is no source that can be read; file:///FOLDER would do.")]
+    [InlineData("models:\n- name: a\n  source: my models://me:s3cret@h/a.onnx",
+        "f:3:11: models[0].source: found \"my models://h/a.onnx\"; a path, or an address with https://, s3://, gs://, hf:// or pvc://, would do")]
     [InlineData("models:\n- name: a\n  source: https://h/a.onnx\n  dataSha256: {w.bin: 12}",
         "f:4:15: models[0].dataSha256.w.bin: found \"12\"; 64 hexadecimal digits would do")]
     [InlineData("models:\n- name: a\n  source: https://h/a.onnx\n  cache: false",

@@ -55,6 +55,10 @@ public sealed class FleetSourcesTests : IAsyncLifetime
     [InlineData("source: 's3://org/llama'", "vllm", null, "folder config.json model.safetensors")]
     [InlineData("source: 's3://org/quantised/'", "llama-server", null, "first m-Q8_0.gguf")]
     [InlineData("source: 's3://org/quantised/m-Q8_0.gguf'", "llama-server", null, "file m-Q8_0.gguf")]
+    [InlineData("source: 'gs://org/llama'", "vllm", null, "folder config.json model.safetensors")]
+    [InlineData("source: 'gs://org/quantised/'", "llama-server", null, "first m-Q8_0.gguf")]
+    [InlineData("source: 'gs://org/graph/model.onnx'", "Plimsoll.ModelServer", null, "file model.onnx")]
+    [InlineData("source: 'file://FOLDER/org/graph'", "Plimsoll.ModelServer", "org/graph/model.onnx", null)]
     [InlineData("source: 's3://org/bare/graph'", "Plimsoll.ModelServer", null, "file graph")]
     [InlineData("source: 'pvc://claim/graph'", "Plimsoll.ModelServer", null, "first model.onnx")]
     [InlineData("source: org/llama, server: llama-server", "llama-server", "org/llama", null)]
@@ -62,7 +66,7 @@ public sealed class FleetSourcesTests : IAsyncLifetime
     {
         await WriteModelsAsync();
 
-        var (definition, problems) = Resolve($"- {{name: m, {fields}}}");
+        var (definition, problems) = Resolve($"- {{name: m, {fields.Replace("FOLDER", _folder, StringComparison.Ordinal)}}}");
 
         Assert.Equal([], problems);
         var (launch, spec) = (definition!.Launches.Values.Single(), definition.Spec.Models.Single());
@@ -146,6 +150,7 @@ public sealed class FleetSourcesTests : IAsyncLifetime
     [InlineData("hf://org/llama")]
     [InlineData("s3://org/llama")]
     [InlineData("s3://org/graph/model.onnx")]
+    [InlineData("gs://org/llama")]
     [InlineData("pvc://claim/graph")]
     public async Task A_model_whose_store_is_away_is_as_it_was_last_weighed(string source)
     {
@@ -163,6 +168,26 @@ public sealed class FleetSourcesTests : IAsyncLifetime
         Assert.Equal(before.Launches.Values.Single().Command, after.Launches.Values.Single().Command);
         Assert.Empty(after.Fetches);
         Assert.StartsWith("model 'm' is served from the model cache as last weighed: ", Assert.Single(after.Notes), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("source: org/seeing", "m.gguf mmproj-f16.gguf")]
+    [InlineData("source: 'hf://org/seeing'", "m.gguf mmproj-f16.gguf")]
+    [InlineData("source: org/seeing/m.gguf", null)]
+    public void Llama_server_is_given_the_projector_that_lies_beside_its_model(string fields, string? fetched)
+    {
+        Directory.CreateDirectory(Path.Combine(_folder, "org", "seeing"));
+        using var model = new GgufBytes().Text("general.architecture", "llama").Tensor("token_embd.weight", 1, 512, 256, 1);
+        using var projector = new GgufBytes().Text("general.architecture", "clip").Tensor("v.patch_embd.weight", 1, 512, 256, 1);
+        File.WriteAllBytes(Path.Combine(_folder, "org/seeing/m.gguf"), model.File());
+        File.WriteAllBytes(Path.Combine(_folder, "org/seeing/mmproj-f16.gguf"), projector.File());
+
+        var (definition, problems) = Resolve($"- {{name: m, {fields}}}");
+
+        Assert.Equal([], problems);
+        var command = string.Join(' ', definition!.Launches.Values.Single().Command);
+        Assert.Equal(fetched is not null, command.EndsWith("--mmproj {folder}/mmproj-f16.gguf", StringComparison.Ordinal));
+        if (definition.Fetches.Values.SingleOrDefault() is { } fetch) Assert.Equal(fetched, string.Join(' ', fetch.Files.Select(file => file.Name)));
     }
 
     [Fact]

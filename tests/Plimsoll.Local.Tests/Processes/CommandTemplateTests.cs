@@ -17,10 +17,10 @@ public sealed class CommandTemplateTests
     public void Every_placeholder_is_filled_in_and_values_are_not_read_again()
     {
         var filled = CommandTemplate.Fill(
-            ["serve", "{model}", "--name={name}", "{port}", "{device}", "{cores}", "{threads}", "{other}", "a{b"], Values);
+            ["serve", "{model}", "--name={name}", "{port}", "{device}", "{cores}", "{threads}", "{other}", "a{b", "{folder}/x"], Values);
 
         Assert.Equal(
-            ["serve", "/models/a {port} b", "--name=chat", "4711", "GPU-1,GPU-2", "1.5", "2", "{other}", "a{b"], filled);
+            ["serve", "/models/a {port} b", "--name=chat", "4711", "GPU-1,GPU-2", "1.5", "2", "{other}", "a{b", "/models/x"], filled);
     }
 
     [Fact]

@@ -32,6 +32,8 @@ public class DeviceCatalogueTests
     [InlineData("NVIDIA A100 80GB PCIe", "a100-pcie-80gb")]
     [InlineData("Tesla-T4", "t4-16gb")]
     [InlineData("NVIDIA GeForce RTX 4090", "rtx-4090-24gb")]
+    [InlineData("NVIDIA GeForce RTX 4060", "rtx-4060-8gb")]
+    [InlineData("NVIDIA-GeForce-RTX-3070", "rtx-3070-8gb")]
     [InlineData("NVIDIA RTX 6000 Ada Generation", "rtx-6000-ada-48gb")]
     [InlineData("NVIDIA-RTX-PRO-6000-Blackwell-Server-Edition", "rtx-pro-6000-96gb")]
     [InlineData("NVIDIA-B300-SXM6-AC", "b300-288gb")]

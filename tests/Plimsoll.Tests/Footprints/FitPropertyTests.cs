@@ -82,7 +82,8 @@ public class FitPropertyTests
         {
             var footprint = HandShapes.Of(Case.Shape);
             // vLLM before 0.8 takes prompts beyond 32,768 tokens in chunks, so that its step then does need less.
-            var variant = Case.Variant with { MaxBatchedTokens = Case.Variant.Engine.Version == new Version(0, 7) ? 4096 : null };
+            // As many sequences in one step whatever is asked for: engines that take that for their bound have no other.
+            var variant = Case.Variant with { MaxBatchedTokens = Case.Variant.Engine.Version == new Version(0, 7) ? 4096 : null, MaxSequences = 1024 };
             var less = Fit.Of(footprint, variant);
             var more = Fit.Of(footprint, variant with
             {
@@ -90,7 +91,7 @@ public class FitPropertyTests
                 Concurrency = Case.Variant.Concurrency + concurrency,
             });
             Assert.True(more.PerDevice.Headroom <= less.PerDevice.Headroom);
-            Assert.True(more.MaxConcurrency <= less.MaxConcurrency || concurrency > 0);
+            Assert.True(more.MaxConcurrency <= less.MaxConcurrency);
         });
 
     [Fact]
@@ -125,6 +126,20 @@ public class FitPropertyTests
                 Assert.False(report.Fits);
             }
         });
+
+    [Fact]
+    public void A_larger_device_never_needs_more_of_them() =>
+        Gen.Select(Cases, Gen.Double[1, 3]).Sample((Case, times) =>
+        {
+            var footprint = HandShapes.Of(Case.Shape);
+            var less = Case.Variant.Device.Memory.Value / (double)(1L << 30);
+            // Engines' defaults jump with the device's memory; what is asked for does not.
+            var variant = Case.Variant with { MaxBatchedTokens = 2048, MaxSequences = 256 };
+            var shapes = SmallestShapes.Of(
+                footprint, variant, [HandShapes.Device("smaller", less), HandShapes.Device("larger", less * times)], devicesMax: 16);
+            if (shapes[0].Report is null) return;
+            Assert.InRange(shapes[1].Devices, 1, shapes[0].Devices);
+        }, iter: 60);
 
     [Fact]
     public void A_proposed_change_fits() =>

@@ -138,6 +138,25 @@ public class PlannerTests
     }
 
     [Fact]
+    public void Among_equals_on_a_device_what_the_device_lacks_is_told_and_not_the_hosts_memory()
+    {
+        // Each takes 1,100 MiB of a device of 1,500, and the host has room for both.
+        var (first, second) = (Model("first", 1000, devices: 1), Model("second", 1000, devices: 1));
+        var spec = Spec(first, second);
+        var running = Replica(first, 1, ReplicaState.Ready, Noon.AddMinutes(-5)) with { Placement = new Placement(new NodeId("here"), [new DeviceId("gpu0")]) };
+        var snapshot = Snapshot(spec, Node(9000, deviceMiB: [1500]), Noon, running)
+            .With(Traffic(first.Id, Noon, 2)).With(Traffic(second.Id, Noon, 1, held: 1, heldSeconds: 1));
+
+        var verdict = Decide(spec, snapshot).Models[1].Reason;
+        Assert.Equal(Rule.HoldScarceEqual, verdict.Rule);
+        Assert.StartsWith("needs 1.07 GiB of a device, 400 MiB is free; 1 request waits, 1 request-seconds so far; a swap pays from ", verdict.ToString(), StringComparison.Ordinal);
+
+        var paid = Decide(spec, snapshot.With(Traffic(second.Id, Noon, 1, held: 1, heldSeconds: 100_000)));
+        Assert.StartsWith("second needs 1.07 GiB of a device and 400 MiB is free; letting this go loses least",
+            paid.Steps.Single(step => step is Step.Drain).Reason.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Among_equals_the_claimant_waits_until_it_has_lost_what_the_other_would_lose()
     {
         // Each loads in (1500/200 + 2) × 1.3 = 12.35 s. Large would be away while the rival loads, serves as long and large

@@ -11,7 +11,7 @@ public class ModelStatesTests
     [InlineData(2, 16.6)]
     [InlineData(3, 1.9)]
     public void Zeros_figure_1_is_met(int stage, double gigabytes) =>
-        Assert.Equal(gigabytes, ModelStates.Of(7.5e9, Run with { DataParallel = 64, ZeroStage = stage }, 0).Total / 1e9, 0.05);
+        Assert.Equal(gigabytes, Sharded(7.5e9, 64, stage), 0.05);
 
     // Table 1 of the same paper: GB per device by ranks, for stages 1, 2 and 3. Larger ones are cut there and not rounded.
     [Theory]
@@ -34,7 +34,7 @@ public class ModelStatesTests
     {
         foreach (var (stage, printed) in new[] { (1, one), (2, two), (3, three) })
         {
-            var gigabytes = ModelStates.Of(billions * 1e9, Run with { DataParallel = ranks, ZeroStage = stage }, 0).Total / 1e9;
+            var gigabytes = Sharded(billions * 1e9, ranks, stage);
             var digit = printed >= 100 || printed == Math.Floor(printed) ? 1 : printed >= 10 || ranks < 64 ? 0.1 : 0.01;
             Assert.InRange(gigabytes, printed - (0.51 * digit), printed + (0.99 * digit));
         }
@@ -55,6 +55,12 @@ public class ModelStatesTests
         Assert.Equal(
             new ModelStates(weight, gradient, state),
             ModelStates.PerTrained(Run with { Optimizer = optimizer, Precision = precision }, hidden: 4096));
+
+    private static double Sharded(double parameters, int ranks, int stage)
+    {
+        var run = Run with { DataParallel = ranks, ZeroStage = stage };
+        return ModelStates.Of(parameters, run, hidden: 0).Sharded(run).Total / 1e9;
+    }
 
     [Fact]
     public void Four_bit_weights_take_half_a_byte_and_their_scales()

@@ -18,6 +18,12 @@ internal static class ElementWidth
         _ => null,
     };
 
+    /// <summary>
+    /// 4-bit NormalFloat (Dettmers et al. 2023): half a byte and a 4-byte scale per 64 weights, or, quantised again, a byte
+    /// per 64 and 4 bytes per 64 × 256.
+    /// </summary>
+    public static double NormalFloat4(bool twice) => 0.5 + (twice ? 1.0 / 64 + 4.0 / (64 * 256) : 4.0 / 64);
+
     /// <summary>Whether an engine casts weights of this dtype to the one it runs in.</summary>
     public static bool IsFloat(string dtype) => Of(dtype) is >= 2;
 

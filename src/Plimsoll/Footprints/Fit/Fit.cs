@@ -56,9 +56,9 @@ public static class Fit
             Host = HostNeed.Of(footprint, variant),
             Failure = fits ? null
                 : problem is not null ? new FitFailure("shape", Bytes.Zero, [])
-                : worst.Headroom.Value < 0 ? FirstOver(worst)
+                : worst.Headroom.Value < 0 ? new FitFailure(FirstOver(worst), worst.Total - worst.Budget, [])
                 : new FitFailure("context", Bytes.Zero, []),
-            Reason = problem ?? (worst.Headroom.Value >= 0 ? longer : null) ?? Sentence(worst, variant),
+            Reason = problem ?? (worst.Headroom.Value >= 0 ? longer : null) ?? OverBudget.Sentence(variant.PipelineParallel, variant.Devices, worst.Stage, worst.Total, worst.Budget, FirstOver(worst)),
             Notes = FitNotes.Of(footprint, variant),
         };
     }
@@ -89,24 +89,18 @@ public static class Fit
             : variant;
     }
 
-    /// <summary>How sure a number of the footprint is; exact where nothing says.</summary>
-    private static Certainty CertaintyOf(Footprint footprint, string number) =>
-        footprint.Provenance.FirstOrDefault(one => one.Number == number)?.Certainty ?? Certainty.Exact;
-
     /// <summary>The same terms, none surer than what of the footprint they follow from.</summary>
     private static ImmutableArray<DeviceNeed> Known(ImmutableArray<DeviceNeed> stages, Footprint footprint)
     {
-        var (weights, shape) = (CertaintyOf(footprint, "weightBytes"), CertaintyOf(footprint, "shape"));
+        var (weights, shape) = (footprint.CertaintyOf("weightBytes"), footprint.CertaintyOf("shape"));
         if ((weights, shape) is (Certainty.Exact, Certainty.Exact)) return stages;
-        static MemoryTerm AtMost(MemoryTerm term, Certainty sure) =>
-            term.Certainty >= sure ? term : term with { Certainty = sure };
         return
         [
             .. stages.Select(stage => stage with
             {
-                Weights = AtMost(stage.Weights, weights),
-                Kv = AtMost(stage.Kv, shape),
-                Activation = AtMost(stage.Activation, shape),
+                Weights = stage.Weights.AtMost(weights),
+                Kv = stage.Kv.AtMost(shape),
+                Activation = stage.Activation.AtMost(shape),
             }),
         ];
     }
@@ -133,7 +127,7 @@ public static class Fit
         var stage = new StageLayers(0, 1, []);
         var weights = new MemoryTerm(
             Bytes.Min(footprint.Weights.Scale(1.0 / variant.Devices), Bytes.EstimateMax),
-            variant.Devices == 1 ? CertaintyOf(footprint, "weightBytes") : Certainty.Assumed,
+            variant.Devices == 1 ? footprint.CertaintyOf("weightBytes") : Certainty.Assumed,
             footprint.Format is ArtifactFormat.Unknown or ArtifactFormat.TensorRt
                 ? "the bytes on disk, over the devices evenly" : "all tensors, over the devices evenly");
         var token = footprint.KvPerToken.Scale(1.0 / variant.Devices).Value;
@@ -200,39 +194,6 @@ public static class Fit
     }
 
     /// <summary>The term that first goes over when they are added in the order an engine meets them.</summary>
-    private static FitFailure FirstOver(DeviceNeed need)
-    {
-        var sum = Bytes.Zero;
-        foreach (var (name, term) in new[]
-                 {
-                     ("weights", need.Weights), ("overhead", need.Overhead), ("activation", need.Activation), ("kv", need.Kv),
-                 })
-        {
-            sum += term.Bytes;
-            if (sum > need.Budget) return new FitFailure(name, need.Total - need.Budget, []);
-        }
-
-        return new FitFailure("kv", need.Total - need.Budget, []);
-    }
-
-    private static string Sentence(DeviceNeed need, ServingVariant variant)
-    {
-        var where = variant.PipelineParallel > 1 ? $"each device of stage {need.Stage + 1} needs"
-            : variant.Devices > 1 ? "each device needs" : "the device needs";
-        if (need.Headroom.Value >= 0)
-            return string.Create(CultureInfo.InvariantCulture, $"{where} {need.Total} of {need.Budget}, {need.Headroom} left");
-        var failure = FirstOver(need);
-        return string.Create(
-            CultureInfo.InvariantCulture,
-            $"{where} {need.Total} of {need.Budget}: {Over(failure.Term)}, {failure.Excess} too much");
-    }
-
-    /// <summary>The first term that does not fit, as the subject of its sentence.</summary>
-    private static string Over(string term) => term switch
-    {
-        "weights" => "the weights alone go over",
-        "overhead" => "the overhead goes over",
-        "activation" => "the working set goes over",
-        _ => "the KV cache goes over",
-    };
+    private static string FirstOver(DeviceNeed need) => OverBudget.First(need.Budget,
+        ("weights", need.Weights.Bytes), ("overhead", need.Overhead.Bytes), ("activation", need.Activation.Bytes), ("kv", need.Kv.Bytes));
 }

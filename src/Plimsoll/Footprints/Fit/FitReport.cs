@@ -9,6 +9,9 @@ namespace Plimsoll;
 public sealed record MemoryTerm(Bytes Bytes, Certainty Certainty, string From)
 {
     public static readonly MemoryTerm None = new(Bytes.Zero, Certainty.Exact, "none");
+
+    /// <summary>The same, no surer than what it follows from.</summary>
+    internal MemoryTerm AtMost(Certainty sure) => Certainty >= sure ? this : this with { Certainty = sure };
 }
 
 /// <summary>What each device of one pipeline stage must hold.</summary>

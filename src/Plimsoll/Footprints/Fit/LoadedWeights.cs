@@ -95,8 +95,8 @@ internal static class LoadedWeights
         return variant.QuantizeOnLoad switch
         {
             null => runWidth,
-            "bitsandbytes" or "nf4" => 0.5 + 4.0 / 64,
-            "nf4-dq" => 0.5 + 1.0 / 64 + 4.0 / (64 * 256),
+            "bitsandbytes" or "nf4" => ElementWidth.NormalFloat4(twice: false),
+            "nf4-dq" => ElementWidth.NormalFloat4(twice: true),
             _ => 1,
         };
     }

@@ -25,7 +25,6 @@ internal static class NearestChange
             TryContext(footprint, asked, variant, fitted, found);
             TryConcurrency(footprint, asked, fitted, found);
         }
-
         else
         {
             TryFewerRanks(footprint, asked, fitted, found);
@@ -67,33 +66,18 @@ internal static class NearestChange
         Footprint footprint, ServingVariant asked, ServingVariant resolved, FitCoefficients fitted,
         ImmutableArray<FitChange>.Builder found)
     {
-        long low = 0, high = resolved.Context / ContextStep;
-        while (low < high)
-        {
-            var middle = (low + high + 1) / 2;
-            if (Fits(footprint, asked with { Context = middle * ContextStep }, fitted)) low = middle;
-            else high = middle - 1;
-        }
-
-        if (low == 0 || low * ContextStep >= resolved.Context) return;
-        found.Add(new FitChange(
-            Text($"a context of {low * ContextStep:N0} instead of {resolved.Context:N0}"),
-            asked with { Context = low * ContextStep }));
+        var most = ContextStep * Bisection.Most(
+            resolved.Context / ContextStep, steps => Fits(footprint, asked with { Context = steps * ContextStep }, fitted));
+        if (most == 0 || most >= resolved.Context) return;
+        found.Add(new FitChange(Text($"a context of {most:N0} instead of {resolved.Context:N0}"), asked with { Context = most }));
     }
 
     private static void TryConcurrency(
         Footprint footprint, ServingVariant asked, FitCoefficients fitted, ImmutableArray<FitChange>.Builder found)
     {
-        int low = 0, high = asked.Concurrency;
-        while (low < high)
-        {
-            var middle = low + (high - low + 1) / 2;
-            if (Fits(footprint, asked with { Concurrency = middle }, fitted)) low = middle;
-            else high = middle - 1;
-        }
-
-        if (low == 0 || low == asked.Concurrency) return;
-        found.Add(new FitChange(Text($"{low:N0} at once instead of {asked.Concurrency:N0}"), asked with { Concurrency = low }));
+        var most = (int)Bisection.Most(asked.Concurrency, sequences => Fits(footprint, asked with { Concurrency = (int)sequences }, fitted));
+        if (most == 0 || most == asked.Concurrency) return;
+        found.Add(new FitChange(Text($"{most:N0} at once instead of {asked.Concurrency:N0}"), asked with { Concurrency = most }));
     }
 
     /// <summary>Where a model does not divide over so many ranks: the most, fewer than those, over which it does and fits.</summary>

@@ -149,7 +149,7 @@ public sealed record ServingEngine
             // Its first engine took whole prompts in one pass, and those beyond 32,768 tokens in chunks.
             EngineKind.Vllm when Version < new Version(0, 8) => context > 32_768 ? 2048 : (int)Math.Max(context, 2048),
             EngineKind.Vllm => LargeBatches(device) ? 8192 : 2048,
-            EngineKind.SgLang => device.Memory < Bytes.GiB(35) ? 2048 : device.Memory < Bytes.GiB(160) ? 8192 : 16384,
+            EngineKind.SgLang => SgLangChunk(device.Memory),
             EngineKind.TextGenerationInference => 4096,
             EngineKind.LlamaCpp => 512,
             _ => 512,
@@ -164,7 +164,7 @@ public sealed record ServingEngine
         {
             EngineKind.Vllm when Version < new Version(0, 8) => 256,
             EngineKind.Vllm => LargeBatches(device) ? 1024 : 256,
-            EngineKind.SgLang => device.Memory < Bytes.GiB(35) ? 24 : 256,
+            EngineKind.SgLang => SgLangGraphs(device.Memory),
             EngineKind.TextGenerationInference => 128,
             _ => Math.Max(1, concurrency),
         };
@@ -174,6 +174,12 @@ public sealed record ServingEngine
     private static bool LargeBatches(Accelerator device) =>
         device.Memory >= Bytes.GiB(70) && !device.Name.Contains("a100", StringComparison.OrdinalIgnoreCase);
 
+    /// <summary>SGLang's prefill chunk by memory, in tokens.</summary>
+    private static int SgLangChunk(Bytes memory) => memory < Bytes.GiB(35) ? 2048 : memory < Bytes.GiB(160) ? 8192 : 16384;
+
+    /// <summary>Sequences of SGLang's largest graph by memory.</summary>
+    private static int SgLangGraphs(Bytes memory) => memory < Bytes.GiB(35) ? 24 : 256;
+
     /// <summary>
     /// SGLang's server arguments: 512 MiB, 1.5 MiB a token of the prefill chunk, 2 MiB a sequence of the largest
     /// graph and 128 MiB a rank stay free, at least 10 GiB on devices above 60 GiB.
@@ -181,9 +187,7 @@ public sealed record ServingEngine
     private static double SgLangFraction(Bytes memory, int ranks)
     {
         var mib = memory.Value / 1048576.0;
-        var chunk = mib < 35 * 1024 ? 2048 : mib < 160 * 1024 ? 8192 : 16384;
-        var graphs = mib < 35 * 1024 ? 24 : 256;
-        var reserved = 512 + chunk * 1.5 + graphs * 2 + ranks * 128.0;
+        var reserved = 512 + SgLangChunk(memory) * 1.5 + SgLangGraphs(memory) * 2 + ranks * 128.0;
         if (mib > 60 * 1024) reserved = Math.Max(reserved, 10 * 1024);
         return Math.Max(0.1, Math.Round((mib - reserved) / mib, 3));
     }

@@ -1,0 +1,79 @@
+namespace Plimsoll.Cli.FleetFiles;
+
+/// <summary>Makes a weighed model of a fleet file one that can be planned: what a replica of it needs, and what is asked of it.</summary>
+internal sealed class ModelResolver(Problems problems)
+{
+    /// <summary>The model, charged by its engine's rules where its device is known, else by what such servers take.</summary>
+    public ModelSpec Of(ModelDocument model, string path, Footprint footprint, string source, bool cached)
+    {
+        ServerKind? kind = model.Command.IsEmpty ? ServerPresets.KindOf(model, footprint.Format) : null;
+        var engine = kind is { } known ? ScalarKind.NameOf(known) : "custom";
+        var gpus = ServerPresets.GpusOf(model, kind);
+        var needs = OnKnownDevices(model, path, footprint, engine, gpus, cached) ?? EngineProfile.Named(engine).Needs(
+            footprint, gpus, model.Cores, cached, kind == ServerKind.LlamaServer && gpus == 0 ? LlamaCache(model, footprint) : Bytes.Zero);
+        if (model.Memory is { LoadPeak: { } peak, Steady: { } steady }) needs = needs with { Host = new MemoryNeed(peak, steady) };
+        var min = model.MinReplicas ?? 0;
+        return new ModelSpec
+        {
+            Id = ModelId.Of(model.Name!),
+            Version = model.Version ?? Short(footprint.Digest),
+            Source = source,
+            Cached = cached,
+            Footprint = footprint,
+            Slo = new Slo(model.Slo?.Latency ?? TimeSpan.FromSeconds(2), model.Slo?.Attainment?.Value ?? 0.99),
+            Priority = model.Priority ?? 0,
+            MinReplicas = min,
+            MaxReplicas = model.MaxReplicas ?? Math.Max(1, min),
+            IdleLimit = model.IdleLimit,
+            Variants =
+            [
+                new VariantSpec
+                {
+                    Id = VariantId.Of(gpus > 0 ? $"{engine}-gpu" : $"{engine}-cpu"),
+                    Engine = engine,
+                    DeviceKind = gpus > 0 && model.Device is { } device ? FleetSettings.KindOf(device) : null,
+                    TensorParallel = Math.Max(1, gpus),
+                    Needs = needs,
+                    Concurrency = model.Concurrency ?? FleetResolver.DefaultConcurrency,
+                    LoadBandwidth = model.LoadBandwidth,
+                },
+            ],
+        };
+    }
+
+    // By the engine's own rules, where the device is known by name and the engine is one whose rules are known.
+    private ReplicaNeeds? OnKnownDevices(ModelDocument model, string path, Footprint footprint, string engine, int gpus, bool cached)
+    {
+        if (gpus == 0 || footprint.Shape is null || model.Device is not { } name || DeviceCatalogue.BuiltIn.Find(name) is not { } device
+            || !ServingEngine.TryParse(engine, out var rules))
+            return null;
+        var atOnce = model.Concurrency ?? FleetResolver.DefaultConcurrency;
+        var variant = new ServingVariant
+        {
+            Device = device,
+            Engine = rules,
+            TensorParallel = gpus,
+            Context = model.Context ?? 0,
+            // llama-server reserves a stated context for each slot, and the model's own once for all; vllm takes what is left.
+            Concurrency = rules.Kind == EngineKind.LlamaCpp && model.Context is not null ? atOnce : 1,
+            MemoryFraction = model.MemoryFraction?.Value,
+            MaxSequences = atOnce,
+        };
+        var (needs, fit) = ServingNeeds.Of(footprint, variant, model.Cores, cached, DeviceCatalogue.BuiltIn.Accelerators);
+        if (!fit.Fits) problems.Add($"{path}.device", Show.Text($"{gpus} × {device.Name} with {rules.Name}: {fit.Reason}", 600));
+        return needs;
+    }
+
+    // On the processor llama-server reserves keys and values on the host, for every layer the whole context.
+    private static Bytes LlamaCache(ModelDocument model, Footprint footprint)
+    {
+        const int ContextOfNone = 4096;
+        var slots = model.Concurrency ?? FleetResolver.DefaultConcurrency;
+        var tokens = model.Context is { } each ? (long)each * slots : footprint.Shape is { MaxPositions: > 0 and var made } ? made : ContextOfNone;
+        var reserved = ((Int128)footprint.KvPerToken.Value * tokens) + ((Int128)footprint.StatePerSequence.Value * slots);
+        // A header may claim anything; a petabyte fits nowhere.
+        return new Bytes((long)Int128.Min(reserved, 1_000_000_000_000_000));
+    }
+
+    private static string Short(string digest) => digest[(digest.LastIndexOf(':') + 1)..] is { Length: > 12 } hex ? hex[..12] : digest;
+}
