@@ -12,15 +12,19 @@ namespace Plimsoll.Kubernetes.Tests.ControlPlane;
 /// A real control plane on loopback: etcd, kube-apiserver, kube-controller-manager and kube-scheduler as child processes
 /// on free ports, everything in a temporary folder. No kubelet: <see cref="KubeletStandIn"/> runs pods.
 /// <code>
-/// public sealed class MyTests(SharedControlPlane shared) : ClusterTest(shared)      // one control plane for all classes,
-/// {                                                                                 // a namespace of its own each test
+/// public sealed class MyTests(SharedControlPlane shared) : ClusterTest(shared)   // the shared one; a namespace for each test
+/// {
 ///     [Fact]
-///     public async Task A_pod_lands()
+///     public async Task A_deployment_becomes_available()
 ///     {
-///         await Namespace.Nodes.CreateAsync("h100", gpus: 8);                        // only this namespace's pods go there
+///         await Namespace.Nodes.CreateAsync("h100", gpus: 8);                     // takes this namespace's pods only
 ///         await using var kubelet = KubeletStandIn.Start(Client, Namespace.Name, new() { LoadTime = _ => TimeSpan.FromSeconds(1) });
 ///         await Client.AppsV1.CreateNamespacedDeploymentAsync(Workloads.Deployment("llama", 1, gpus: 2), Namespace.Name);
-///         await Patience.UntilAsync("ready", async cancel => (await Client.AppsV1.ReadNamespacedDeploymentAsync("llama", Namespace.Name)), ...);
+///         await Patience.UntilAsync(
+///             "one available", cancel => Client.AppsV1.ReadNamespacedDeploymentAsync("llama", Namespace.Name, cancellationToken: cancel),
+///             llama => llama.Status.AvailableReplicas == 1);
+///     }
+/// }
 /// </code>
 /// As whom: <see cref="Admin"/>, <see cref="ForUser"/> (any user and groups, by a certificate), <see cref="ForToken"/>,
 /// <see cref="ForServiceAccountAsync"/> (a real token; RBAC decides), <see cref="Kubeconfig"/> for kubectl and commands.
