@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Net;
 using k8s;
 using k8s.Exceptions;
 using Plimsoll.Artifacts;
@@ -78,7 +77,7 @@ public static class OperatorCommand
                 await using (bridge.ConfigureAwait(false))
                 {
                     Log($"operator {options.Identity} watches {host.Api.Address}; lease {options.Namespace}/{options.LeaseName}");
-                    await Task.WhenAny(host.Ended, Task.Delay(Timeout.Infinite, cancellationToken)).ConfigureAwait(false);
+                    await Task.WhenAny(host.Ended, Task.Delay(Timeout.InfiniteTimeSpan, time, cancellationToken)).ConfigureAwait(false);
                     if (!cancellationToken.IsCancellationRequested) await host.Ended.ConfigureAwait(false);
                 }
             }

@@ -149,7 +149,8 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
 
     private static double Rounded(double rate) => Math.Round(rate, rate < 1 ? 3 : 1);
 
-    private static string Short(string text) => text.Length > 1000 ? text[..1000] + "…" : text;
+    // An API server before 1.23 takes an empty text for none, which a field with a schema may not be.
+    private static string Short(string text) => text.Length > 1000 ? text[..1000] + "…" : text.Length == 0 ? "-" : text;
 }
 
 /// <summary>A ScaledModel's conditions.</summary>

@@ -99,6 +99,9 @@ public sealed class BridgesHost : IAsyncDisposable
             },
             kestrel =>
             {
+                // gRPC bounds each message, and answers with a status where Kestrel would cut the call.
+                kestrel.Limits.MaxRequestBodySize = null;
+
                 // A KEDA that vanished without a word would keep its streams for ever.
                 kestrel.Limits.Http2.MaxStreamsPerConnection = MostKedaStreams;
                 kestrel.Limits.Http2.KeepAlivePingDelay = TimeSpan.FromSeconds(30);

@@ -36,8 +36,8 @@ public sealed class OperatorMetrics : IDisposable
         {
             Registry = _registry,
 
-            // A counter that rests is no counter that is gone; five minutes would be the default. Longer than this is no timer.
-            MetricsExpireAfter = TimeSpan.FromDays(40),
+            // A counter that rests is no counter that is gone; five minutes is the default, and a day the most it takes.
+            MetricsExpireAfter = TimeSpan.FromDays(1),
             InstrumentFilterPredicate = instrument => instrument.Meter.Name.StartsWith("Plimsoll", StringComparison.Ordinal),
         });
     }

@@ -49,15 +49,15 @@ public sealed class BridgesTlsTests : IDisposable
         await keda.WriteAsync(_folder, "keda");
         await using var host = await StartAsync(Path.Combine(_folder, "keda.crt"));
 
-        Assert.Equal(StatusCode.Unavailable, await AskAsync(host, null, "no plan"));
-        Assert.Equal(StatusCode.Unavailable, await AskAsync(host, TestCertificate.SelfSigned("keda"), "no plan"));
-        Assert.Equal(StatusCode.OK, await AskAsync(host, keda, "a plan"));
+        Assert.False(await IsHeardAsync(host, null));
+        Assert.False(await IsHeardAsync(host, TestCertificate.SelfSigned("keda")));
+        Assert.True(await IsHeardAsync(host, keda));
 
         // A server's certificate is no client's.
         var server = TestCertificate.SelfSigned("keda", [ServerUse]);
         await server.WriteAsync(_folder, "keda");
         await using var other = await StartAsync(Path.Combine(_folder, "keda.crt"));
-        Assert.Equal(StatusCode.Unavailable, await AskAsync(other, server, "no plan"));
+        Assert.False(await IsHeardAsync(other, server));
     }
 
     [Fact]
@@ -107,7 +107,7 @@ public sealed class BridgesTlsTests : IDisposable
         return stream.RemoteCertificate!.Subject;
     }
 
-    private static async Task<StatusCode> AskAsync(BridgesHost host, TestCertificate? client, string what)
+    private static async Task<bool> IsHeardAsync(BridgesHost host, TestCertificate? client)
     {
         var handler = new SocketsHttpHandler { SslOptions = { RemoteCertificateValidationCallback = (_, shown, _, _) => shown is not null } };
         if (client is not null)
@@ -117,17 +117,15 @@ public sealed class BridgesTlsTests : IDisposable
         }
 
         using var channel = GrpcChannel.ForAddress(host.Keda!, new() { HttpHandler = handler, DisposeHttpClient = true });
-        var call = new ExternalScaler.ExternalScalerClient(channel).IsActiveAsync(new() { Name = "llama", Namespace = "prod" }, cancellationToken: Cancel);
+        using var call = new ExternalScaler.ExternalScalerClient(channel).IsActiveAsync(new() { Name = "llama", Namespace = "prod" }, cancellationToken: Cancel);
         try
         {
-            Assert.True((await call).Result, what);
-            return StatusCode.OK;
+            return (await call).Result;
         }
-        catch (RpcException problem)
+        catch (RpcException problem) when (problem.InnerException is HttpRequestException or IOException)
         {
-            // A handshake that fails, not an answer of ours.
-            Assert.DoesNotContain("plan", problem.Status.Detail, StringComparison.Ordinal);
-            return problem.StatusCode;
+            // The handshake failed, or the connection right after it: with TLS 1.3 the server judges when the client is through.
+            return false;
         }
     }
 }

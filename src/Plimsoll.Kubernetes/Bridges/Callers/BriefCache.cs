@@ -6,10 +6,11 @@ namespace Plimsoll.Kubernetes.Bridges.Callers;
 internal sealed class BriefCache<TValue>(TimeSpan lifetime, int capacity, TimeProvider time)
 {
     private readonly Lock _lock = new();
-    private readonly Dictionary<string, (TValue Value, long Since)> _entries = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (TValue Value, long Since, long Number)> _entries = new(StringComparer.Ordinal);
 
-    // Every entry is in the line once, oldest first, because all live equally long.
-    private readonly Queue<(string Key, long Since)> _line = new();
+    // Every addition stands in the line once, oldest first, because all live equally long.
+    private readonly Queue<(string Key, long Since, long Number)> _line = new();
+    private long _added;
 
     public int Count
     {
@@ -34,14 +35,14 @@ internal sealed class BriefCache<TValue>(TimeSpan lifetime, int capacity, TimePr
         lock (_lock)
         {
             var now = time.GetTimestamp();
-            _entries[key] = (value, now);
-            _line.Enqueue((key, now));
+            _entries[key] = (value, now, ++_added);
+            _line.Enqueue((key, now, _added));
             while (_line.TryPeek(out var oldest) && (_line.Count > capacity || time.GetElapsedTime(oldest.Since) >= lifetime))
             {
                 _line.Dequeue();
 
                 // A key that was added again has a younger place in the line.
-                if (_entries.TryGetValue(oldest.Key, out var entry) && entry.Since == oldest.Since) _entries.Remove(oldest.Key);
+                if (_entries.TryGetValue(oldest.Key, out var entry) && entry.Number == oldest.Number) _entries.Remove(oldest.Key);
             }
         }
     }
