@@ -8,6 +8,7 @@ using Plimsoll.Control;
 using Plimsoll.Kubernetes.Bridges;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Operator;
+using Plimsoll.Kubernetes.Resources;
 
 namespace Plimsoll.Cli.Commands;
 
@@ -34,6 +35,7 @@ public static class OperatorCommand
         };
         command.SetAction(async (parsed, cancellationToken) =>
         {
+            ResourceJson.Prepare();
             var (configuration, own) = Reach(parsed.GetValue(kubeconfig));
             var options = new OperatorOptions
             {

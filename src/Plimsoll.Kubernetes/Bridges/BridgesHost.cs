@@ -61,7 +61,7 @@ public sealed class BridgesHost : IAsyncDisposable
 
             if (options.OperatorMetricsPort is { } own)
             {
-                var metrics = host.Own(new OperatorMetrics(scales, time));
+                var metrics = new OperatorMetrics(scales, time);
                 var app = Build(options, own, logs, listen => listen.Protocols = HttpProtocols.Http1);
                 app.MapOperatorMetrics(metrics);
                 host.OperatorMetrics = await host.ServeAsync(app, "the operator's metrics", options, own, cancellationToken);

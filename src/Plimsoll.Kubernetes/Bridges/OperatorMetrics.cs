@@ -4,15 +4,13 @@ using Prometheus;
 namespace Plimsoll.Kubernetes.Bridges;
 
 /// <summary>
-/// The operator's numbers for Prometheus: the plan's scales, read when asked for, and every .NET meter whose name begins with
-/// "Plimsoll", so that whoever counts something needs no library for it.
+/// The operator's numbers for Prometheus: the plan's scales, read when asked for.
 /// </summary>
-public sealed class OperatorMetrics : IDisposable
+public sealed class OperatorMetrics
 {
     private static readonly string[] Labels = ["namespace", BridgeNames.ScaledModelLabel];
 
     private readonly CollectorRegistry _registry = Prometheus.Metrics.NewCustomRegistry();
-    private readonly IDisposable _meters;
     private readonly DesiredScales _scales;
     private readonly TimeProvider _time;
     private readonly Lock _lock = new();
@@ -32,17 +30,10 @@ public sealed class OperatorMetrics : IDisposable
         _age = factory.CreateGauge("plimsoll_desired_age_seconds",
             "Time since the snapshot on which the scale was decided, too old or not", Labels);
         _registry.AddBeforeCollectCallback(Update);
-        _meters = MeterAdapter.StartListening(new MeterAdapterOptions
-        {
-            Registry = _registry,
-
-            // A counter that rests is no counter that is gone; five minutes is the default, and a day the most it takes.
-            MetricsExpireAfter = TimeSpan.FromDays(1),
-            InstrumentFilterPredicate = instrument => instrument.Meter.Name.StartsWith("Plimsoll", StringComparison.Ordinal),
-        });
     }
 
-    public void Dispose() => _meters.Dispose();
+    /// <summary>Where whoever else counts something in the operator makes its metrics.</summary>
+    public CollectorRegistry Registry => _registry;
 
     internal async Task WriteAsync(HttpContext context)
     {

@@ -147,7 +147,7 @@ public sealed class ClusterWatch : IAsyncDisposable
         {
             return new ScaledModelView(name, uid, version, KubernetesJson.Deserialize<ScaledModel>(item), null);
         }
-        catch (JsonException unreadable)
+        catch (Exception unreadable) when (unreadable is JsonException or InvalidOperationException or FormatException or OverflowException)
         {
             return new ScaledModelView(name, uid, version, null, $"it cannot be read: {unreadable.Message}");
         }
@@ -197,6 +197,6 @@ public sealed record ScalerView(ObjectName Name, string Kind, string ResourceVer
         if (item.At("metadata") is not { } metadata || item.At("spec", "scaleTargetRef") is not { } target) return null;
         return new ScalerView(
             new ObjectName(metadata.Text("namespace") ?? "", metadata.Text("name") ?? ""), kind, metadata.Text("resourceVersion") ?? "",
-            target.Text("kind") ?? "Deployment", target.Text("name") ?? "", JsonSerializer.SerializeToUtf8Bytes(item, KubeJson.Default.JsonElement));
+            target.Text("kind") ?? "Deployment", target.Text("name") ?? "", item.Raw());
     }
 }

@@ -1,16 +1,19 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using k8s.Models;
+using Plimsoll.Kubernetes.Resources;
 
 namespace Plimsoll.Kubernetes.Cluster;
 
 /// <summary>Reads fields that may be absent, or not what they should be, of objects that others wrote.</summary>
-[JsonSerializable(typeof(JsonElement))]
-internal sealed partial class KubeJson : JsonSerializerContext;
-
 internal static class KubeFields
 {
+    /// <summary>As deep as the server takes objects: one that is deep must not cost the list it is in.</summary>
+    public static readonly JsonDocumentOptions Deep = new() { MaxDepth = ResourceJson.DepthMax };
+
+    public static byte[] Raw(this JsonElement element) => Encoding.UTF8.GetBytes(element.GetRawText());
+
     public static JsonElement? At(this JsonElement element, string name) =>
         element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
 

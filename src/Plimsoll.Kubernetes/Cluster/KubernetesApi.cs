@@ -111,7 +111,7 @@ public sealed class KubernetesApi : IDisposable
                     await response.Content.LoadIntoBufferAsync(AnswerBytesMax, limit.Token).ConfigureAwait(false);
                     var stream = await response.Content.ReadAsStreamAsync(limit.Token).ConfigureAwait(false);
                     await using (stream.ConfigureAwait(false))
-                        return await JsonDocument.ParseAsync(stream, cancellationToken: limit.Token).ConfigureAwait(false);
+                        return await JsonDocument.ParseAsync(stream, KubeFields.Deep, limit.Token).ConfigureAwait(false);
                 }
                 catch (Exception broken) when (IsBroken(broken, cancellationToken) || broken is JsonException)
                 {

@@ -99,7 +99,7 @@ public sealed class WatchedList<TView>(
             var root = json.RootElement;
             foreach (var item in root.GetProperty("items").EnumerateArray())
             {
-                if (view(item) is { } kept) items[NameOf(item)] = kept;
+                if (View(item) is { } kept) items[NameOf(item)] = kept;
             }
 
             var metadata = root.GetProperty("metadata");
@@ -156,18 +156,31 @@ public sealed class WatchedList<TView>(
 
     private string Take(ReadOnlySequence<byte> line, string place)
     {
-        using var json = JsonDocument.Parse(line);
+        using var json = JsonDocument.Parse(line, KubeFields.Deep);
         var item = json.RootElement.GetProperty("object");
         var kind = json.RootElement.Text("type");
         if (kind == "ERROR")
-            throw ApiException.Of(HttpMethod.Get, path, (HttpStatusCode)(item.Number("code") ?? 500), JsonSerializer.SerializeToUtf8Bytes(item, KubeJson.Default.JsonElement));
+            throw ApiException.Of(HttpMethod.Get, path, (HttpStatusCode)(item.Number("code") ?? 500), item.Raw());
         place = item.GetProperty("metadata").Text("resourceVersion") ?? place;
         if (kind == "BOOKMARK") return place;
         var name = NameOf(item);
-        var kept = kind == "DELETED" ? null : view(item);
+        var kept = kind == "DELETED" ? null : View(item);
         Volatile.Write(ref _items, kept is null ? _items.Remove(name) : _items.SetItem(name, kept));
         changed();
         return place;
+    }
+
+    // One object that nobody can make sense of is left out; the others are not its affair.
+    private TView? View(JsonElement item)
+    {
+        try
+        {
+            return view(item);
+        }
+        catch (Exception odd) when (odd is JsonException or InvalidOperationException or OverflowException or FormatException)
+        {
+            return null;
+        }
     }
 
     private static ObjectName NameOf(JsonElement item)

@@ -66,12 +66,12 @@ public sealed record WorkloadView
             Replicas = Math.Max(0, spec.Number("replicas") ?? spec.At("predictor")?.Number("minReplicas") ?? 1),
             ProgressDeadline = TimeSpan.FromSeconds(Math.Clamp(spec.Number("progressDeadlineSeconds") ?? 600, 30, 86_400)),
             PodsPerReplica = Math.Clamp(groups?.Number("size") ?? 1, 1, 10_000),
-            PodSpecJson = template is { } pods ? JsonSerializer.SerializeToUtf8Bytes(pods, KubeJson.Default.JsonElement) : null,
-            WorkerSpecJson = groups?.At("workerTemplate", "spec") is { } workers ? JsonSerializer.SerializeToUtf8Bytes(workers, KubeJson.Default.JsonElement) : null,
+            PodSpecJson = template is { } pods ? pods.Raw() : null,
+            WorkerSpecJson = groups?.At("workerTemplate", "spec") is { } workers ? workers.Raw() : null,
             Annotations = Texts(metadata.At("annotations")),
             PodAnnotations = Texts((groups?.At("leaderTemplate", "metadata") ?? spec.At("template", "metadata"))?.At("annotations")),
             CreatedAt = metadata.Time("creationTimestamp"),
-            ManagedFieldsJson = metadata.At("managedFields") is { } fields ? JsonSerializer.SerializeToUtf8Bytes(fields, KubeJson.Default.JsonElement) : null,
+            ManagedFieldsJson = metadata.At("managedFields") is { } fields ? fields.Raw() : null,
         };
     }
 

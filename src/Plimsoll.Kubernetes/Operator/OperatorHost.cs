@@ -15,7 +15,6 @@ using Plimsoll.Kubernetes.Body;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Election;
 using Plimsoll.Kubernetes.Metrics;
-using Plimsoll.Kubernetes.Resources;
 
 namespace Plimsoll.Kubernetes.Operator;
 
@@ -51,7 +50,6 @@ public sealed class OperatorHost : IAsyncDisposable
         Action<Tick>? applied, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(options);
-        ResourceJson.Prepare();
         var host = new OperatorHost { Api = new KubernetesApi(configuration, time), Desired = new DesiredScales(time) };
         try
         {

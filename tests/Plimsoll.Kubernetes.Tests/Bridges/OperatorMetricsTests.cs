@@ -1,4 +1,3 @@
-using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Time.Testing;
 using Plimsoll.Kubernetes.Bridges;
 
@@ -49,18 +48,6 @@ public sealed class OperatorMetricsTests : IAsyncLifetime
         lines = await Lines();
         Assert.Contains("""plimsoll_desired_replicas{namespace="prod",scaledmodel="llama"} 4""", lines);
         Assert.DoesNotContain(lines, line => line.Contains("mistral", StringComparison.Ordinal));
-    }
-
-    [Fact]
-    public async Task A_meter_of_ours_is_shown_without_knowing_of_Prometheus()
-    {
-        using var meter = new Meter("Plimsoll.Kubernetes.Tests");
-        meter.CreateCounter<long>("reconciles", description: "Reconciles done").Add(7);
-        using var foreign = new Meter("Foreign.Kubernetes.Tests");
-        foreign.CreateCounter<long>("reconciles").Add(7);
-        var lines = await Lines();
-        Assert.Matches(@"\nplimsoll_kubernetes_tests_reconciles(_total)?(\{\})? 7\n", string.Join('\n', lines));
-        Assert.DoesNotContain(lines, line => line.Contains("foreign", StringComparison.OrdinalIgnoreCase));
     }
 
     private async Task<string[]> Lines() =>
