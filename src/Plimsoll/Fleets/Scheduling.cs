@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 
 namespace Plimsoll;
 
@@ -50,6 +51,7 @@ public sealed record SchedulerRoom
     public int Pods { get; init; }
 
     /// <summary>More was taken than there is.</summary>
+    [JsonIgnore]
     public bool IsOverfull => Pods < 0 || Memory < Bytes.Zero || Cores < Cores.Zero || EphemeralStorage < Bytes.Zero
         || Resources.Any(one => one.Count < 0);
 

@@ -25,6 +25,7 @@ internal sealed class PlanDraft
     private int? _unmetPriority;
     private readonly Eviction _eviction;
     private readonly SchedulerChoice _scheduler;
+    private readonly Stack<(StepId Start, ModelId Model)> _byScheduler = [];
 
     public PlanDraft(
         FleetSpec spec, FleetSnapshot observed, Knowledge knowledge,
@@ -366,7 +367,25 @@ internal sealed class PlanDraft
         }
 
         Emit(outlook with { Needs = answer.Needs }, replica, null, after, why);
+        _byScheduler.Push((StepId.Of($"start/{replica}"), outlook.Model.Id));
         return true;
+    }
+
+    /// <summary>
+    /// Takes back starts, the last claims first, that what was let go after them made unsafe: room that is made for one model
+    /// is room that the scheduler may give to another.
+    /// </summary>
+    public void WithdrawUnsafe()
+    {
+        while (_byScheduler.TryPeek(out var last) && ReachableStates.FindViolation(_observed, _knowledge, Steps) is { } violation)
+        {
+            _byScheduler.Pop();
+            _steps.Remove(last.Start);
+            _verdicts[last.Model] = new Reason(Rule.HoldUnsafeNode,
+            [
+                Fact.Of("node", "a node that others leave"), Fact.Of("why", violation), Fact.Of("would", "a memory request of what it takes"),
+            ]);
+        }
     }
 
     private void Emit(

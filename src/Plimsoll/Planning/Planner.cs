@@ -27,6 +27,7 @@ public sealed class Planner(IAllocator allocator)
         draft.Retire();
         draft.Claim();
         draft.PrefetchAhead();
+        draft.WithdrawUnsafe();
         var steps = draft.Steps;
         if (ReachableStates.FindViolation(observed, knowledge, steps) is { } violation)
             throw new InvalidOperationException($"a plan was stopped that could overfill {violation}");

@@ -46,11 +46,22 @@ internal sealed class SchedulerChoice(
             if (Danger(ledger, model, requests, afterStops: false) is { } danger) return new Answer(null, outlook.Needs, danger);
         }
 
-        if (Reserve(open, model, requests) is { } most) return new Answer([], most, null);
+        // It may still be waiting when a stop makes room elsewhere.
         var later = ledgers.Values.Where(ledger => MayRun(ledger, requests) && ledger.SchedulerAfter!.Takes(requests)).ToArray();
         foreach (var ledger in later.Where(ledger => !ledger.Stops.IsEmpty))
         {
-            if (Danger(ledger, model, requests, afterStops: true) is not null || VariantAt(ledger.Node, model, requests) is not { } variant) continue;
+            if (Danger(ledger, model, requests, afterStops: true) is { } danger) return new Answer(null, outlook.Needs, danger);
+        }
+
+        if (Reserve(open, model, requests) is { } most)
+        {
+            foreach (var ledger in later.Except(open)) Charge(ledger, most, requests);
+            return new Answer([], most, null);
+        }
+
+        foreach (var ledger in later.Where(ledger => !ledger.Stops.IsEmpty))
+        {
+            if (VariantAt(ledger.Node, model, requests) is not { } variant) continue;
             if (!Promise(later, requests, ledger)) continue;
             var takes = needs(model, variant);
             if (ledger.TryReserve(takes, variant.DeviceKind) is null) continue;

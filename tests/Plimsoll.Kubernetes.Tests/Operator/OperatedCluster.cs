@@ -134,19 +134,25 @@ internal sealed class OperatedCluster : IAsyncDisposable
         else await Client.CustomObjects.CreateNamespacedCustomObjectAsync(body, ResourceGroup.Group, ResourceGroup.Version, space, plural, cancellationToken: Cancel);
     }
 
-    // As vLLM tells it, counted from the pod's start at the app's rate over its ready pods: each takes two seconds a request.
-    private readonly ConcurrentDictionary<string, (DateTimeOffset At, double Done)> _served = new();
+    // As vLLM tells it: the app's rate over its ready pods, two seconds a request and eight at once, so four a second; what is
+    // more waits.
+    private readonly ConcurrentDictionary<string, (DateTimeOffset At, double Done, double Waiting)> _served = new();
 
     private string Answer(V1Pod pod)
     {
         var app = pod.Metadata.Labels["app"];
         var now = TimeProvider.System.GetUtcNow();
         var share = Rate.GetValueOrDefault(app) / Math.Max(1, _served.Keys.Count(key => key.StartsWith(app + "-", StringComparison.Ordinal)));
-        var (_, done) = _served.AddOrUpdate(pod.Metadata.Name, (now, 0), (_, before) => (now, before.Done + (share * (now - before.At).TotalSeconds)));
+        var (_, done, waiting) = _served.AddOrUpdate(pod.Metadata.Name, (now, 0, 0), (_, before) =>
+        {
+            var seconds = (now - before.At).TotalSeconds;
+            var served = Math.Min(before.Waiting + (share * seconds), 4 * seconds);
+            return (now, before.Done + served, Math.Max(0, before.Waiting + (share * seconds) - served));
+        });
         var text = new StringBuilder();
         void Line(string name, double value) => text.Append(CultureInfo.InvariantCulture, $"{name}{{model_name=\"{app}\"}} {value}\n");
-        Line("vllm:num_requests_running", Math.Round(share * 2));
-        Line("vllm:num_requests_waiting", 0);
+        Line("vllm:num_requests_running", waiting > 0 ? 8 : Math.Round(share * 2));
+        Line("vllm:num_requests_waiting", Math.Floor(waiting));
         Line("vllm:request_success_total", Math.Floor(done));
         Line("vllm:e2e_request_latency_seconds_count", Math.Floor(done));
         Line("vllm:e2e_request_latency_seconds_sum", Math.Floor(done) * 2);

@@ -50,7 +50,10 @@ public sealed class OperatorTests : IAsyncLifetime
         await _cluster.OperateAsync();
         await _cluster.ReplicasAsync("llama", deployment => deployment.Status.ReadyReplicas == 1, "one ready");
 
-        _cluster.Rate["llama"] = 40;
+        // Two a second teach what one carries: eight at once in two seconds. Ten a second then take three.
+        _cluster.Rate["llama"] = 2;
+        await _cluster.StatusAsync("llama", status => status.DemandPerSecond > 1, "two a second seen");
+        _cluster.Rate["llama"] = 10;
         await _cluster.ReplicasAsync("llama", deployment => deployment is { Spec.Replicas: 3, Status.ReadyReplicas: 3 }, "three asked and ready");
 
         var status = await _cluster.StatusAsync("llama", status => status is { ReadyReplicas: 3, DesiredReplicas: 3 }, "three in status");
