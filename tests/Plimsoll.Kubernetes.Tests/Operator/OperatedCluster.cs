@@ -33,6 +33,8 @@ internal sealed class OperatedCluster : IAsyncDisposable
 
     public k8s.Kubernetes Client => Plane.Client;
 
+    public KubeletStandIn Kubelet => _kubelet!;
+
     /// <summary>Requests a second of each app, which its ready pods share evenly.</summary>
     public ConcurrentDictionary<string, double> Rate { get; } = new();
 
@@ -109,6 +111,9 @@ internal sealed class OperatedCluster : IAsyncDisposable
 
     public async Task<V1Deployment> DeploymentAsync(string name, CancellationToken cancel = default) =>
         await Client.AppsV1.ReadNamespacedDeploymentAsync(name, Space, cancellationToken: cancel);
+
+    public async Task<string[]> PodsAsync(string app) =>
+        [.. (await Client.CoreV1.ListNamespacedPodAsync(Space, labelSelector: $"app={app}", cancellationToken: Cancel)).Items.Select(pod => pod.Metadata.Name).Order(StringComparer.Ordinal)];
 
     public Task<V1Deployment> ReplicasAsync(string name, Func<V1Deployment, bool> wanted, string what) => Patience.UntilAsync(
         what, cancel => DeploymentAsync(name, cancel), wanted,
