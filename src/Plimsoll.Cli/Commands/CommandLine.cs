@@ -35,6 +35,7 @@ public static class CommandLine
             ModelsCommand.Create(time),
             DevicesCommand.Create(),
             OperatorCommand.Create(time),
+            ImportCommand.Create(),
             SchemaCommand.Create(),
             CompletionCommand.Create(),
             TrafficCommand.Create(time),
