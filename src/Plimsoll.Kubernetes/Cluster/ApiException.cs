@@ -45,10 +45,20 @@ public sealed partial class ApiException : Exception
                 + $" in API group \"{denied.Groups["group"].Value}\"{denied.Groups["where"].Value}", status, reason);
         }
 
+        // An apply of what is not there yet needs create, and of that a server says no more than so.
+        if (status == HttpStatusCode.Forbidden && verb == HttpMethod.Patch && DeniedCreation().Match(said) is { Success: true } creation)
+        {
+            return new ApiException(
+                $"the operator's role lacks the permission to create {creation.Groups["resource"].Value} in API group \"{creation.Groups["group"].Value}\"", status, reason);
+        }
+
         return new ApiException(
             $"{verb} {path.Split('?')[0]} was answered {(int)status}{(said.Length > 0 ? ": " + said : "")}", status, reason);
     }
 
     [GeneratedRegex("cannot (?<verb>[a-z]+) resource \"(?<resource>[^\"]+)\" in API group \"(?<group>[^\"]*)\"(?<where>( in the namespace \"[^\"]+\")?( at the cluster scope)?)")]
     private static partial Regex Denied();
+
+    [GeneratedRegex("^(?<resource>[a-z0-9-]+)(\\.(?<group>[a-z0-9.-]+))? \"[^\"]+\" is forbidden: *$")]
+    private static partial Regex DeniedCreation();
 }

@@ -108,8 +108,8 @@ public sealed class WatchedList<TView>(
         }
         while (token.Length > 0);
         Volatile.Write(ref _items, items.ToImmutable());
+        // Only the watch that follows keeps it up: where that is refused, lists anew must not pass for a whole picture.
         Synced = true;
-        _problem = null;
         changed();
         return version;
     }

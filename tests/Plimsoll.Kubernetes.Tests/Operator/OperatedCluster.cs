@@ -59,21 +59,22 @@ internal sealed class OperatedCluster : IAsyncDisposable
         return cluster;
     }
 
-    public async Task<OperatorHost> OperateAsync(KubernetesClientConfiguration? who = null, TimeProvider? time = null, LeaseTimes? lease = null)
+    public async Task<OperatorHost> OperateAsync(
+        KubernetesClientConfiguration? who = null, TimeProvider? time = null, LeaseTimes? lease = null, string space = Space, Action<string>? log = null)
     {
         var host = await OperatorHost.StartAsync(
             new OperatorOptions
             {
-                Namespace = Space,
-                Identity = $"operator-{_operators.Count}_{Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8))}",
+                Namespace = space,
+                Identity = $"operator_{Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8))}",
                 Address = IPAddress.Loopback,
                 HealthPort = 0,
                 Lease = lease ?? new LeaseTimes(TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(300)),
                 Checkpoint = TimeSpan.FromSeconds(2),
             },
             who ?? Plane.Admin(), new SourceSettings { Variable = _ => null }, time ?? TimeProvider.System,
-            line => Log.Enqueue(line), tick => Ticks.Enqueue(tick), Cancel);
-        _operators.Add(host);
+            log ?? Log.Enqueue, tick => Ticks.Enqueue(tick), Cancel);
+        lock (_operators) _operators.Add(host);
         return host;
     }
 
@@ -97,9 +98,9 @@ internal sealed class OperatedCluster : IAsyncDisposable
         return Client.AppsV1.CreateNamespacedDeploymentAsync(deployment, Space, cancellationToken: Cancel);
     }
 
-    public Task ModelAsync(string name, string spec) => CreateAsync("scaledmodels", Space, $$$$$"""
+    public Task ModelAsync(string name, string spec, string kind = "Deployment") => CreateAsync("scaledmodels", Space, $$$$$"""
         {"apiVersion":"{{{{{ResourceGroup.ApiVersion}}}}}","kind":"ScaledModel","metadata":{"name":"{{{{{name}}}}}","namespace":"{{{{{Space}}}}}"},
-         "spec":{"target":{"name":"{{{{{name}}}}}"},{{{{{spec}}}}}}}
+         "spec":{"target":{"kind":"{{{{{kind}}}}}","name":"{{{{{name}}}}}"},{{{{{spec}}}}}}}
         """);
 
     public async Task<ScaledModelStatus?> StatusAsync(string name, CancellationToken cancel = default)

@@ -1,0 +1,156 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+using k8s;
+using k8s.Models;
+using Plimsoll.Kubernetes.Cluster;
+using Plimsoll.Kubernetes.Tests.ControlPlane;
+
+namespace Plimsoll.Kubernetes.Tests.Operator;
+
+/// <summary>Operators with the role of deploy/operator: with all of it everything works, with less they say what they lack.</summary>
+public sealed class RbacTests : IAsyncLifetime
+{
+    private const string Home = "plimsoll-system";
+
+    private OperatedCluster _cluster = null!;
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        ControlPlaneBinaries.FolderOrSkip();
+        _cluster = await OperatedCluster.StartAsync();
+        await _cluster.QuickFleetAsync();
+        await _cluster.Nodes.CreateAsync("h100", gpus: 8);
+    }
+
+    public ValueTask DisposeAsync() => _cluster?.DisposeAsync() ?? ValueTask.CompletedTask;
+
+    [Fact]
+    public async Task With_the_shipped_role_it_scales_writes_status_and_remembers()
+    {
+        await _cluster.ServeAsync("llama", 0, 1, "24Gi");
+        await _cluster.ModelAsync("llama", "\"weights\":\"16GiB\",\"mode\":\"act\",\"minReplicas\":2");
+        await _cluster.OperateAsync(await ShippedRole.InstallAsync(_cluster.Plane, Home), space: Home);
+
+        await _cluster.ReplicasAsync("llama", deployment => deployment is { Spec.Replicas: 2, Status.ReadyReplicas: 2 }, "two asked and ready");
+        await _cluster.StatusAsync("llama", status => status is { ReadyReplicas: 2, DesiredReplicas: 2 }, "two in status");
+        await Patience.UntilAsync("what it learned is kept", async cancel =>
+            (await _cluster.Client.CoreV1.ListNamespacedConfigMapAsync(Home, cancellationToken: cancel)).Items.Any(map => map.Data?.ContainsKey("digest") == true));
+        // It writes every two seconds here, and from the second time on lets the parts of the time before go.
+        await Task.Delay(TimeSpan.FromSeconds(5), TimeProvider.System, Cancel);
+
+        Assert.DoesNotContain(_cluster.Log, line => line.Contains("lacks the permission", StringComparison.Ordinal) || line.Contains("403", StringComparison.Ordinal));
+        var lease = await _cluster.Client.CoordinationV1.ReadNamespacedLeaseAsync("plimsoll-operator", Home, cancellationToken: Cancel);
+        Assert.StartsWith("operator_", lease.Spec.HolderIdentity, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Each_write_that_is_not_granted_is_named_and_nothing_is_scaled()
+    {
+        Permission[] lacking = [.. ShippedRole.Permissions.Where(one => one is { Verb: "patch" })];
+        Assert.Equal(
+            ["configmaps", "deployments/scale", "leaderworkersets/scale", "pods", "scaledmodels/status", "statefulsets/scale"],
+            lacking.Select(one => one.Resource).Order(StringComparer.Ordinal));
+        await _cluster.ServeAsync("none", 0, 1, "24Gi");
+        await CreateStatefulSetAsync("ordered");
+        await CreateLeaderWorkerSetAsync("grouped");
+        const string act = "\"weights\":\"16GiB\",\"mode\":\"act\"";
+        await _cluster.ModelAsync("none", act);
+        await _cluster.ModelAsync("ordered", act, "StatefulSet");
+        await _cluster.ModelAsync("grouped", act, "LeaderWorkerSet");
+        await _cluster.OperateAsync(await ShippedRole.InstallAsync(_cluster.Plane, Home, lacking), space: Home);
+
+        // Pods are marked before a scale-down, which there is none of here.
+        foreach (var one in lacking.Where(one => one.Resource != "pods")) await SaidAsync(one, _cluster.Log);
+
+        Assert.Equal(0, (await _cluster.DeploymentAsync("none", Cancel)).Spec.Replicas);
+    }
+
+    [Fact]
+    public async Task Each_other_permission_that_is_taken_out_is_named()
+    {
+        await _cluster.ServeAsync("llama", 1, 1, "24Gi");
+        await _cluster.ModelAsync("llama", "\"weights\":\"16GiB\"");
+        Permission[] others = [.. ShippedRole.Permissions.Where(one => one is not { Verb: "patch" })];
+        Assert.Equal(26, others.Length); // ten kinds are listed and watched; three verbs each on leases and config maps
+
+        // What is refused is out of date only after half a minute, so all wait at once.
+        await Task.WhenAll(others.Select(async (one, number) =>
+        {
+            var space = $"without-{number}";
+            var account = await ShippedRole.InstallAsync(_cluster.Plane, space, one);
+            var log = new ConcurrentQueue<string>();
+            try
+            {
+                await _cluster.OperateAsync(account, space: space, log: log.Enqueue);
+            }
+            catch (ApiException refused)
+            {
+                log.Enqueue(refused.Message);
+            }
+
+            await SaidAsync(one, log);
+        }));
+    }
+
+    [Fact]
+    public async Task What_is_in_deploy_is_taken_by_the_API_server()
+    {
+        if (_cluster.Plane.Kubectl is not { } kubectl)
+        {
+            Assert.Skip("kubectl is not beside the control plane's programs");
+            return;
+        }
+
+        using var run = Process.Start(new ProcessStartInfo(kubectl, ["--kubeconfig", _cluster.Plane.Kubeconfig, "apply", "--validate=false", "-k", ShippedRole.PathOf("")])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        })!;
+        var (said, wrong) = (run.StandardOutput.ReadToEndAsync(Cancel), run.StandardError.ReadToEndAsync(Cancel));
+        await run.WaitForExitAsync(Cancel);
+
+        Assert.True(run.ExitCode == 0, await said + await wrong);
+        var deployment = await _cluster.Client.AppsV1.ReadNamespacedDeploymentAsync("plimsoll-operator", Home, cancellationToken: Cancel);
+        var pod = deployment.Spec.Template.Spec;
+        Assert.Equal("plimsoll-operator", pod.ServiceAccountName);
+        // What the pod security standard "restricted" asks for; a 1.20 server does not check it.
+        Assert.True(pod.SecurityContext is { RunAsNonRoot: true, SeccompProfile.Type: "RuntimeDefault" });
+        var container = Assert.Single(pod.Containers);
+        Assert.True(container.SecurityContext is { AllowPrivilegeEscalation: false, ReadOnlyRootFilesystem: true });
+        Assert.Equal(["ALL"], container.SecurityContext.Capabilities.Drop);
+    }
+
+    private static Task<string[]> SaidAsync(Permission lacking, ConcurrentQueue<string> log) => Patience.UntilAsync(
+        $"{lacking} is named", _ => Task.FromResult(log.ToArray()),
+        lines => lines.Any(line => line.Contains(lacking.Lacking, StringComparison.Ordinal)), lines => string.Join('\n', lines.Distinct().TakeLast(12)));
+
+    private static V1Deployment Served(string name)
+    {
+        var deployment = Workloads.Deployment(name, 0, 1, "24Gi", "--model", $"org/{name}");
+        deployment.Spec.Template.Spec.Containers[0].Image = "vllm/vllm-openai:v0.19.0";
+        return deployment;
+    }
+
+    private Task<V1StatefulSet> CreateStatefulSetAsync(string name)
+    {
+        var like = Served(name);
+        return _cluster.Client.AppsV1.CreateNamespacedStatefulSetAsync(
+            new V1StatefulSet
+            {
+                Metadata = like.Metadata,
+                Spec = new() { Replicas = 0, ServiceName = name, Selector = like.Spec.Selector, Template = like.Spec.Template },
+            }, OperatedCluster.Space, cancellationToken: Cancel);
+    }
+
+    private Task<object> CreateLeaderWorkerSetAsync(string name)
+    {
+        var body = JsonNode.Parse("""{"apiVersion":"leaderworkerset.x-k8s.io/v1","kind":"LeaderWorkerSet","spec":{"replicas":0,"leaderWorkerTemplate":{"size":1}}}""")!;
+        body["metadata"] = new JsonObject { ["name"] = name };
+        body["spec"]!["leaderWorkerTemplate"]!["workerTemplate"] = JsonNode.Parse(KubernetesJson.Serialize(Served(name).Spec.Template));
+        return _cluster.Client.CustomObjects.CreateNamespacedCustomObjectAsync(
+            body, "leaderworkerset.x-k8s.io", "v1", OperatedCluster.Space, "leaderworkersets", cancellationToken: Cancel);
+    }
+}
