@@ -161,8 +161,9 @@ internal sealed class PlanDraft
     // Ranks no replica can have again are dropped, so that the array is bounded by the largest fleet of the model.
     private ImmutableArray<DateTimeOffset> Ranks(ImmutableArray<DateTimeOffset> before, int wanted, ModelOutlook outlook)
     {
-        var length = Math.Max(wanted, Math.Min(before.Length, Math.Max(outlook.Supply, outlook.Model.MaxReplicas)));
-        return [.. Enumerable.Range(0, length).Select(rank => rank < wanted ? _observed.At : before[rank])];
+        // A replica that was never wanted is surplus from the moment it is seen: one that was there before us must be able to go.
+        var length = Math.Max(Math.Max(wanted, outlook.Supply), Math.Min(before.Length, outlook.Model.MaxReplicas));
+        return [.. Enumerable.Range(0, length).Select(rank => rank < wanted || rank >= before.Length ? _observed.At : before[rank])];
     }
 
     private void RetireDraining(InferenceReplica replica)

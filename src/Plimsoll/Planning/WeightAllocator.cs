@@ -38,7 +38,7 @@ public sealed class WeightAllocator : IAllocator
             return allocation with
             {
                 Why = new Reason(Rule.HoldMissingData,
-                    [Fact.Of("what", "the count of arrivals"), Fact.Of("why", "the gateway did not report")]),
+                    [Fact.Of("what", "the count of arrivals"), Fact.Of("why", "nobody reported them")]),
             };
         if (letGo is not null) return allocation with { Keep = wanted, Why = supply > wanted ? letGo : Idle(outlook) };
         if (supply <= wanted) return allocation;

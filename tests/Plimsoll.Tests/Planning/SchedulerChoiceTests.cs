@@ -100,6 +100,20 @@ public sealed class SchedulerChoiceTests
     }
 
     [Fact]
+    public void Replicas_that_were_there_before_us_and_are_not_wanted_go_once_their_hold_is_over()
+    {
+        var model = Model("m", 100, min: 1, max: 3);
+        var spec = Spec(model) with { Prices = new Prices { HostMemoryPerGiB = UsdPerHour.Of(0.02) } };
+        FleetSnapshot At(DateTimeOffset at) => Snapshot(spec, Node(10_000), at, [.. Enumerable.Range(1, 3).Select(i => Replica(model, i, ReplicaState.Ready, Noon.AddHours(-1)))]);
+
+        var first = Decide(spec, At(Noon));
+        Assert.Empty(first.Steps);
+
+        var later = Decide(spec, At(Noon.AddHours(1)), first.Next);
+        Assert.Equal(["drain/m-2", "drain/m-3", "stop/m-2", "stop/m-3"], later.StepIds());
+    }
+
+    [Fact]
     public void Whatever_the_scheduler_chooses_no_node_is_overfilled_and_what_starts_now_finds_a_place() => Situations.Sample(
         pair => Adversary(pair.Situation, pair.Seed) is null, iter: 3000, print: pair => $"{Adversary(pair.Situation, pair.Seed)}\n{pair.Situation}");
 
