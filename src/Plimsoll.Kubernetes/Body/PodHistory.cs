@@ -6,6 +6,9 @@ namespace Plimsoll.Kubernetes.Body;
 /// <summary>What ended between two looks at the pods: loads, crashes, pods that are gone.</summary>
 internal sealed class PodHistory
 {
+    // Kubernetes writes whole seconds: a load that ends in the second it began in took about half of one.
+    private static readonly TimeSpan ShortestLoad = TimeSpan.FromMilliseconds(500);
+
     private sealed record Seen(ModelId Model, ReplicaId Replica, bool Ready, int Restarts, bool Ending, ReplicaState State);
 
     private readonly List<Outcome> _failures = [];
@@ -48,7 +51,7 @@ internal sealed class PodHistory
                     Model = owner.Id,
                     Version = spec.Version,
                     Size = spec.Footprint.Weights,
-                    Took = ready - scheduled,
+                    Took = ready > scheduled ? ready - scheduled : ShortestLoad,
                     Variant = spec.Variants[0].Id,
                 });
             }

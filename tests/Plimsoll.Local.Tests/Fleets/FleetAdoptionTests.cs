@@ -108,8 +108,11 @@ public sealed class FleetAdoptionTests
         await UntilSaysAsync(controller, "m-1 Ready");
         controller.Kill();
         await controller.WaitForExitAsync(RunningFleet.Cancel);
-        foreach (var pid in RunningFleet.ProcessesOf(folder)) Assert.True(ProcessIdentity.Of(pid)!.Signal(Native.SigKill));
+        ProcessIdentity[] killed = [.. RunningFleet.ProcessesOf(folder).Select(pid => ProcessIdentity.Of(pid)!)];
+        foreach (var process in killed) Assert.True(process.Signal(Native.SigKill));
         await UntilGoneAsync(folder);
+        // A dying process has lost its environment a moment before the kernel calls it dead.
+        while (killed.Any(process => process.IsAlive())) await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System, RunningFleet.Cancel);
 
         await using (var running = await RunningFleet.OpenAsync(RunningFleet.Server(), folder: folder))
         {
