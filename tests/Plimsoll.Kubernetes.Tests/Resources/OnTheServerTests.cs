@@ -119,7 +119,19 @@ public sealed class OnTheServerTests(SharedControlPlane shared) : ClusterTest(sh
             if (resource == typeof(ScaledModel)) Assert.Contains("oneOf", served, StringComparison.Ordinal);
         }
 
-        Assert.Contains("observe: learn and show what is", await KubectlAsync("explain", "scaledmodel.spec.mode"), StringComparison.Ordinal);
+        // The schema is published some time after the objects are served.
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                Assert.Contains("observe: learn and show what is", await KubectlAsync("explain", "scaledmodel.spec.mode"), StringComparison.Ordinal);
+                break;
+            }
+            catch (Exception unpublished) when (unpublished is Xunit.Sdk.IAssertionException && attempt < 60)
+            {
+                await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System, Cancel);
+            }
+        }
     }
 
     [Fact]
