@@ -7,6 +7,7 @@ using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Control;
 using Plimsoll.Kubernetes.Bridges;
 using Plimsoll.Kubernetes.Cluster;
+using Plimsoll.Kubernetes.Metrics;
 using Plimsoll.Kubernetes.Operator;
 using Plimsoll.Kubernetes.Resources;
 
@@ -25,13 +26,20 @@ public static class OperatorCommand
         var fleet = new Option<string>("--fleet") { Description = "The Fleet that is read", HelpName = "NAME", DefaultValueFactory = _ => "default" };
         var health = Port("--health-port", "Where probes ask (/healthz, /readyz)", 8081);
         var metrics = Port("--metrics-port", "Where Prometheus asks (/metrics)", 8080);
+        var prometheus = new Option<Uri?>("--prometheus") { Description = "A Prometheus server that scrapes the pods already; asked instead of them", HelpName = "URL" };
+        prometheus.Validators.Add(result =>
+        {
+            if (result.Tokens is [{ Value: var text }] && !(Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https"))
+                result.AddError($"--prometheus: found \"{Show.Text(text)}\"; an address such as http://prometheus.monitoring:9090 would do");
+        });
+        var token = new Option<string?>("--prometheus-token-file") { Description = "Its bearer token, read anew for each look", HelpName = "FILE" };
         var keda = Port("--keda-port", "Where KEDA asks (external scaler, gRPC); not served unless given", null);
         var external = Port("--external-metrics-port", "Where the API server asks (external.metrics.k8s.io); not served unless given", null);
         var certificate = new Option<string?>("--tls-certificate") { Description = "PEM file for the external metrics API", HelpName = "FILE" };
         var key = new Option<string?>("--tls-key") { Description = "Its key, a PEM file", HelpName = "FILE" };
         var command = new Command("operator", "Plan for the ScaledModels of a Kubernetes cluster; changes nothing unless their mode is act")
         {
-            kubeconfig, space, fleet, health, metrics, keda, external, certificate, key,
+            kubeconfig, space, fleet, prometheus, token, health, metrics, keda, external, certificate, key,
         };
         command.SetAction(async (parsed, cancellationToken) =>
         {
@@ -43,6 +51,8 @@ public static class OperatorCommand
                 Identity = $"{Environment.MachineName}_{Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8))}",
                 Fleet = parsed.GetValue(fleet)!,
                 HealthPort = parsed.GetValue(health),
+                Prometheus = parsed.GetValue(prometheus) is { } server
+                    ? new PrometheusSettings { Server = server, BearerTokenFile = parsed.GetValue(token) } : null,
             };
             var bridges = new BridgesOptions
             {

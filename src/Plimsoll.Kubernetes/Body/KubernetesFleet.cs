@@ -19,7 +19,8 @@ public sealed record KubernetesFleetParts
 
     public required FootprintStore Footprints { get; init; }
 
-    public required MetricsScraper Scraper { get; init; }
+    /// <summary>Reads what pods tell: from themselves, or from a Prometheus that asks them already.</summary>
+    public required Func<IReadOnlyList<PodEndpoint>, CancellationToken, Task<ImmutableArray<PodReading>>> ReadPods { get; init; }
 
     public required DesiredScales Desired { get; init; }
 
@@ -52,6 +53,7 @@ public sealed class KubernetesFleet : IFleet
     private readonly PodHistory _history = new();
     private readonly Dictionary<ModelId, (int Replicas, string Over, long At)> _asked = [];
     private readonly Dictionary<ModelId, Promised> _promised = [];
+    private double _overdueFactor = new PlannerSettings().OverdueFactor;
     private ImmutableSortedDictionary<string, PodLoad> _loads = ImmutableSortedDictionary<string, PodLoad>.Empty;
 
     public KubernetesFleet(KubernetesFleetParts parts)
@@ -81,9 +83,10 @@ public sealed class KubernetesFleet : IFleet
         var resource = _parts.Cluster.Fleets.Items.GetValueOrDefault(new ObjectName("", _parts.FleetName));
         var fleet = resource is null || FleetSettings.Check(resource).IsEmpty ? FleetSettings.Of(resource) : FleetSettings.Of(null) with { Mode = FleetMode.Recommend };
         Models = _resolver.Resolve(fleet);
+        _overdueFactor = fleet.Planner.OverdueFactor;
         return new FleetSpec
         {
-            Models = [.. Models.Where(model => model.Spec is not null).Select(model => model.Spec! with { Acts = model.Acts || model.Spec!.Acts }).OrderBy(model => model.Id)],
+            Models = [.. Models.Where(model => model.Spec is not null).Select(model => model.Spec!).OrderBy(model => model.Id)],
             Settings = fleet.Planner,
             Prices = resource?.Spec?.Prices is null ? ListPrices.Of(_parts.Cluster.Nodes.Items.Values) : fleet.Prices,
             Mode = FleetMode.Act,
@@ -95,9 +98,9 @@ public sealed class KubernetesFleet : IFleet
     public async ValueTask<FleetSnapshot> ObserveAsync(CancellationToken cancellationToken)
     {
         var pods = _parts.Cluster.Pods.Items.Values.ToArray();
-        var finder = new SnapshotBuilder(_parts.Time.GetUtcNow(), _resolver.Groups, Models, []);
+        var finder = new SnapshotBuilder(_parts.Time.GetUtcNow(), _resolver.Groups, Models, [], _overdueFactor);
         var endpoints = Endpoints.Of(pods, finder, Models);
-        var readings = await _parts.Scraper.ScrapeAsync(endpoints, cancellationToken).ConfigureAwait(false);
+        var readings = await _parts.ReadPods(endpoints, cancellationToken).ConfigureAwait(false);
 
         // Watches went on meanwhile; one moment is looked at.
         if (_parts.Cluster.Problem is { } problem) throw new ClusterUnseenException(problem);
@@ -107,7 +110,7 @@ public sealed class KubernetesFleet : IFleet
         var traffic = _meter.Advance([.. planned.Select(model => new MeteredModel { Model = model.Id, Slo = model.Spec!.Slo })], readings, at);
         (_loads, Unobserved) = (traffic.Pods, traffic.Unobserved);
         Promise(planned, pods, finder, at);
-        var builder = new SnapshotBuilder(at, _resolver.Groups, Models, _loads);
+        var builder = new SnapshotBuilder(at, _resolver.Groups, Models, _loads, _overdueFactor);
         var snapshot = builder.Build(_parts.Cluster.Nodes.Items.Values, pods, _promised, Can);
         return snapshot with { Traffic = traffic.Traffic, Outcomes = _history.Advance(pods, builder, at) };
     }

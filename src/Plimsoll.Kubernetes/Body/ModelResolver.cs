@@ -253,7 +253,7 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
                 MaxReplicas = Math.Max(settings.MaxReplicas, Math.Max(floor, settings.MinReplicas ?? 0)),
                 IdleLimit = settings.IdleLimit,
                 Variants = variants.ToImmutable(),
-                Acts = model.Acts || model.Mode == FleetMode.Act && settings.Actuation == Actuation.Metric,
+                Acts = model.Mode == FleetMode.Act && !model.InConflict,
                 Requests = new SchedulerRequests
                 {
                     Memory = memory,

@@ -45,7 +45,8 @@ public sealed record ResolvedModel
     /// <summary>By device kind, why it does not fit there.</summary>
     public ImmutableSortedDictionary<string, string> Misfits { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
 
-    /// <summary>Whether we write its replicas.</summary>
-    public bool Acts => Mode == FleetMode.Act && Spec is not null && Settings is { Actuation: Actuation.Scale }
-        && !Findings.Any(finding => finding is { Type: ConditionTypes.Conflict, Holds: true });
+    public bool InConflict => Findings.Any(finding => finding is { Type: ConditionTypes.Conflict, Holds: true });
+
+    /// <summary>Whether we write its replicas: neither where the plan is only shown nor where the reader of a metric does.</summary>
+    public bool Acts => Spec is { Acts: true } && Settings is { Actuation: Actuation.Scale };
 }

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Metrics;
+using Plimsoll.Kubernetes.Resources.Pods;
 
 namespace Plimsoll.Kubernetes.Body;
 
@@ -15,6 +16,7 @@ internal sealed class SnapshotBuilder
 {
     private readonly DateTimeOffset _at;
     private readonly NodeGroups _groups;
+    private readonly double _overdueFactor;
     private readonly Dictionary<string, ResolvedModel> _byWorkload;
     private readonly Dictionary<ModelId, ResolvedModel> _byId;
     private readonly Dictionary<string, PodLoad> _loads;
@@ -25,9 +27,9 @@ internal sealed class SnapshotBuilder
     private readonly Dictionary<ModelId, int> _live = [];
 
     public SnapshotBuilder(
-        DateTimeOffset at, NodeGroups groups, IEnumerable<ResolvedModel> models, IEnumerable<KeyValuePair<string, PodLoad>> loads)
+        DateTimeOffset at, NodeGroups groups, IEnumerable<ResolvedModel> models, IEnumerable<KeyValuePair<string, PodLoad>> loads, double overdueFactor)
     {
-        (_at, _groups) = (at, groups);
+        (_at, _groups, _overdueFactor) = (at, groups, overdueFactor);
         _byWorkload = models.Where(model => model is { Workload: not null, Spec: not null })
             .GroupBy(model => KeyOf(model.Workload!)).ToDictionary(group => group.Key, group => group.First(), StringComparer.Ordinal);
         _byId = _byWorkload.Values.ToDictionary(model => model.Id);
@@ -86,7 +88,7 @@ internal sealed class SnapshotBuilder
                 continue;
             }
 
-            foreign += pod.Requests.Memory;
+            foreign += new Bytes(pod.Requests.MemoryBytes);
             others++;
             foreach (var device in devices.TakeForeign(pod.Requests))
                 _foreign.Add(new ForeignUse { Node = id, Device = device.Id, Memory = Signal.Known(device.Memory, _at), What = pod.Name.ToString() });
@@ -180,7 +182,7 @@ internal sealed class SnapshotBuilder
         Step = StepId.Of($"start/{id}"),
         Kind = WorkKind.Loading,
         StartedAt = started,
-        ExpectedEnd = started + owner.Workload!.ProgressDeadline / 3,
+        ExpectedEnd = started + (owner.Workload!.ProgressDeadline / _overdueFactor),
         Model = owner.Id,
         Replica = id,
         Node = placement == Placement.Pending ? null : placement.Node,
@@ -204,10 +206,13 @@ internal sealed class SnapshotBuilder
             Resources = [.. _extended.OrderBy(one => one.Key, StringComparer.Ordinal).Select(one => new ResourceCount(one.Key, one.Value))],
         };
 
-        public void Take(PodAmounts requests)
+        public void Take(PodRequests requests)
         {
-            (_cores, _memory, _storage, _pods) = (_cores - requests.Cores, _memory - requests.Memory, _storage - requests.EphemeralStorage, _pods - 1);
-            foreach (var (resource, count) in requests.Extended) _extended[resource] = _extended.GetValueOrDefault(resource) - count;
+            _cores -= new Cores(requests.CpuMilli);
+            _memory -= new Bytes(requests.MemoryBytes);
+            _storage -= new Bytes(requests.EphemeralStorageBytes);
+            _pods--;
+            foreach (var (resource, count) in requests.Devices) _extended[resource] = _extended.GetValueOrDefault(resource) - count;
         }
     }
 
@@ -247,16 +252,16 @@ internal sealed class SnapshotBuilder
 
         public ImmutableArray<DeviceState> States => [.. _states.OrderBy(device => device.Id)];
 
-        public string? KindOf(PodAmounts requests) =>
-            requests.Extended.Select(one => _states.FirstOrDefault(device => device.Resource == one.Resource)?.Kind).FirstOrDefault(kind => kind is not null);
+        public string? KindOf(PodRequests requests) =>
+            requests.Devices.Keys.Select(resource => _states.FirstOrDefault(device => device.Resource == resource)?.Kind).FirstOrDefault(kind => kind is not null);
 
         /// <summary>Of shared devices nobody knows which: then it may be any, and counts on all.</summary>
-        public ImmutableArray<DeviceId> Take(PodAmounts requests) => [.. TakeForeign(requests).Select(device => device.Id).Order()];
+        public ImmutableArray<DeviceId> Take(PodRequests requests) => [.. TakeForeign(requests).Select(device => device.Id).Order()];
 
-        public List<DeviceState> TakeForeign(PodAmounts requests)
+        public List<DeviceState> TakeForeign(PodRequests requests)
         {
             var taken = new List<DeviceState>();
-            foreach (var (resource, count) in requests.Extended)
+            foreach (var (resource, count) in requests.Devices)
             {
                 if (!_free.TryGetValue(resource, out var queue)) continue;
                 if (_states.Any(device => device.Resource == resource && device.Shared))

@@ -1,7 +1,7 @@
-using System.Collections.Immutable;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using k8s.Models;
 using Plimsoll.Control;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Resources;
@@ -17,23 +17,24 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
     private const int WritesAtOnceMax = 50;
     private static readonly TimeSpan Refresh = TimeSpan.FromMinutes(1);
 
-    private readonly Dictionary<ObjectName, (string Essence, string Version, long At)> _written = [];
+    private readonly Dictionary<ObjectName, (string Essence, long At)> _written = [];
 
     /// <summary>Writes the statuses that changed, at most fifty; the longest waiting first.</summary>
     /// <param name="fleet">The models as resolved.</param>
-    /// <param name="tick">The last turn; null when nothing could be planned.</param>
+    /// <param name="tick">The last turn.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <returns>How many are left for the next time.</returns>
-    public async Task<int> WriteAsync(KubernetesFleet fleet, Tick? tick, CancellationToken cancellationToken)
+    public async Task<int> WriteAsync(KubernetesFleet fleet, Tick tick, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(fleet);
-        var verdicts = tick?.Plan.Models.ToDictionary(verdict => verdict.Model) ?? [];
-        var replicas = tick?.Snapshot.Replicas.ToLookup(replica => replica.Model);
-        var due = new List<(long At, ResolvedModel Model, string Essence, JsonObject Status)>();
+        ArgumentNullException.ThrowIfNull(tick);
+        var verdicts = tick.Plan.Models.ToDictionary(verdict => verdict.Model);
+        var replicas = tick.Snapshot.Replicas.ToLookup(replica => replica.Model);
+        var due = new List<(long At, ResolvedModel Model, string Essence, ScaledModelStatus Status)>();
         foreach (var model in fleet.Models)
         {
             var verdict = verdicts.GetValueOrDefault(model.Id);
-            var mine = replicas?[model.Id].Where(replica => replica.State != ReplicaState.Stopping).ToArray() ?? [];
+            var mine = replicas[model.Id].Where(replica => replica.State != ReplicaState.Stopping).ToArray();
             var status = Status(model, verdict, mine, fleet);
             var essence = Essence(status, verdict);
             var known = _written.TryGetValue(model.View.Name, out var last);
@@ -52,7 +53,7 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
                 try
                 {
                     await WriteAsync(one.Model, one.Status, token).ConfigureAwait(false);
-                    lock (_written) _written[one.Model.View.Name] = (one.Essence, one.Model.View.ResourceVersion, parts.Time.GetTimestamp());
+                    lock (_written) _written[one.Model.View.Name] = (one.Essence, parts.Time.GetTimestamp());
                     Interlocked.Decrement(ref left);
                 }
                 catch (ApiException refused)
@@ -63,7 +64,7 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
         return left;
     }
 
-    private async Task WriteAsync(ResolvedModel model, JsonObject status, CancellationToken cancellationToken)
+    private async Task WriteAsync(ResolvedModel model, ScaledModelStatus status, CancellationToken cancellationToken)
     {
         var name = model.View.Name;
         var body = new JsonObject
@@ -71,126 +72,77 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
             ["apiVersion"] = ResourceGroup.ApiVersion,
             ["kind"] = ScaledModel.KubeKind,
             ["metadata"] = new JsonObject { ["name"] = name.Name, ["namespace"] = name.Namespace, ["uid"] = model.View.Uid },
-            ["status"] = status,
+            ["status"] = JsonSerializer.SerializeToNode(status, ResourceJson.Options),
         };
         using var written = await parts.Cluster.Api.PatchAsync(
             $"apis/{ResourceGroup.ApiVersion}/namespaces/{name.Namespace}/{ScaledModel.KubePluralName}/{name.Name}/status",
             JsonSerializer.SerializeToUtf8Bytes(body, BodyJson.Default.JsonObject), PatchKind.Apply, cancellationToken).ConfigureAwait(false);
     }
 
-    private JsonObject Status(ResolvedModel model, ModelVerdict? verdict, InferenceReplica[] replicas, KubernetesFleet fleet)
+    private ScaledModelStatus Status(ResolvedModel model, ModelVerdict? verdict, InferenceReplica[] replicas, KubernetesFleet fleet)
     {
         var findings = Conditions.Of(model, verdict, fleet.Unobserved.GetValueOrDefault(model.Id));
-        var status = new JsonObject
+        var status = new ScaledModelStatus
         {
-            ["observedGeneration"] = model.View.Model?.Metadata?.Generation ?? 0,
-            ["conditions"] = new JsonArray([.. findings.Select(finding => Condition(model, finding))]),
-            ["mode"] = model.Mode.ToString().ToLowerInvariant(),
-            ["reason"] = Short(verdict?.Reason.ToString() ?? findings.First(finding => finding.Type == ConditionTypes.Ready).Message),
+            ObservedGeneration = Generation(model),
+            Conditions = [.. findings.Select(finding => Condition(model, finding))],
+            Mode = model.Mode.ToString().ToLowerInvariant(),
+            Reason = verdict?.Reason.ToString() ?? findings.First(finding => finding.Type == ConditionTypes.Ready).Message,
+            Model = model.Weighed?.Footprint is null ? null : model.Weighed.Shown,
+            Weight = model.Weighed?.Footprint?.Weights.ToString(),
+            WeightBytes = model.Weighed?.Footprint?.Weights.Value,
+            Replicas = verdict is null ? model.Workload?.Replicas : replicas.Length,
         };
-        if (model.Weighed is { Footprint: { } footprint } weighed)
+        return (verdict is null ? status : status with
         {
-            if (weighed.Shown.Length > 0) status["model"] = Short(weighed.Shown);
-            status["weight"] = footprint.Weights.ToString();
-            status["weightBytes"] = footprint.Weights.Value;
-        }
-
-        if (model.Workload is { } workload)
-        {
-            status["replicas"] = verdict is null ? workload.Replicas : replicas.Length;
-            if (verdict is not null) status["readyReplicas"] = replicas.Count(replica => replica.State == ReplicaState.Ready);
-        }
-
-        if (verdict is null) return status;
-        if (fleet.Wanted.TryGetValue(model.Id, out var wanted)) status["desiredReplicas"] = wanted;
-        if (verdict.DemandPerSecond.TryGetLast(out var demand)) status["demandPerSecond"] = Rounded(demand);
-        if (verdict.ForecastPerSecond.TryGetLast(out var forecast)) status["forecastPerSecond"] = Rounded(forecast);
-        status["loadTime"] = Durations.Show(verdict.LoadTime);
-        status["hold"] = verdict.Hold is { } hold ? Durations.Show(hold) : "owned";
-        status["recommendedRequests"] = Requests(model, verdict.Needs);
-        return status;
+            ReadyReplicas = replicas.Count(replica => replica.State == ReplicaState.Ready),
+            DesiredReplicas = fleet.Wanted.TryGetValue(model.Id, out var wanted) ? wanted : null,
+            DemandPerSecond = verdict.DemandPerSecond.TryGetLast(out var demand) ? demand : null,
+            ForecastPerSecond = verdict.ForecastPerSecond.TryGetLast(out var forecast) ? forecast : null,
+            LoadTime = Durations.Show(verdict.LoadTime),
+            Hold = verdict.Hold is { } hold ? Durations.Show(hold) : "owned",
+            RecommendedRequests = Requests(model.Spec!, verdict.Needs),
+        }).Writable();
     }
 
-    private static JsonObject Requests(ResolvedModel model, ReplicaNeeds needs)
+    private static Dictionary<string, string> Requests(ModelSpec model, ReplicaNeeds needs)
     {
-        var mebi = (needs.Host.Highest.Value + (1L << 20) - 1) >> 20;
-        var requests = new JsonObject
+        static string Mebi(Bytes bytes) => string.Create(CultureInfo.InvariantCulture, $"{(bytes.Value + (1L << 20) - 1) >> 20}Mi");
+        var cores = Math.Max(needs.Cores.Milli, EngineProfile.CoresFor(model.Footprint.Weights, needs.Devices).Milli);
+        var requests = new Dictionary<string, string>
         {
-            ["memory"] = string.Create(CultureInfo.InvariantCulture, $"{mebi}Mi"),
-            ["ephemeral-storage"] = string.Create(CultureInfo.InvariantCulture, $"{((model.Spec!.Footprint.OnDisk.Value >> 20) + 1024)}Mi"),
-            ["cpu"] = string.Create(CultureInfo.InvariantCulture, $"{Math.Max(needs.Cores.Milli, EngineProfile.CoresFor(model.Spec.Footprint.Weights, needs.Devices).Milli)}m"),
+            ["memory"] = Mebi(needs.Host.Highest),
+            // Weights are fetched there unless a volume holds them; a GiB for logs and an engine's caches.
+            ["ephemeral-storage"] = Mebi(model.Footprint.OnDisk + Bytes.GiB(1)),
+            ["cpu"] = string.Create(CultureInfo.InvariantCulture, $"{cores}m"),
         };
-        if (model.Spec.Requests is { Resource: { } resource }) requests[resource] = needs.Devices.ToString(CultureInfo.InvariantCulture);
+        if (model.Requests is { Resource: { } resource }) requests[resource] = needs.Devices.ToString(CultureInfo.InvariantCulture);
         return requests;
     }
 
-    private JsonObject Condition(ResolvedModel model, Finding finding)
+    private V1Condition Condition(ResolvedModel model, Finding finding)
     {
         var word = finding.Holds switch { true => "True", false => "False", null => "Unknown" };
         var before = model.View.Model?.Status?.Conditions?.FirstOrDefault(one => one?.Type == finding.Type);
-        var since = before?.Status == word && before.LastTransitionTime is { } changed ? changed : parts.Time.GetUtcNow().UtcDateTime;
-        return new JsonObject
+        return new V1Condition
         {
-            ["type"] = finding.Type,
-            ["status"] = word,
-            ["reason"] = finding.Reason,
-            ["message"] = Short(finding.Message),
-            ["lastTransitionTime"] = since.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture),
-            ["observedGeneration"] = model.View.Model?.Metadata?.Generation ?? 0,
+            Type = finding.Type,
+            Status = word,
+            Reason = finding.Reason,
+            Message = finding.Message,
+            LastTransitionTime = before?.Status == word && before.LastTransitionTime is { } changed ? changed : parts.Time.GetUtcNow().UtcDateTime,
+            ObservedGeneration = Generation(model),
         };
     }
 
+    private static long Generation(ResolvedModel model) => model.View.Model?.Metadata?.Generation ?? 0;
+
     // What a person must learn of at once: not the seconds and rates that move by themselves.
-    private static string Essence(JsonObject status, ModelVerdict? verdict)
+    private static string Essence(ScaledModelStatus status, ModelVerdict? verdict)
     {
-        var conditions = string.Join(';', status["conditions"]!.AsArray().Select(one => $"{one!["type"]}{one["status"]}{one["reason"]}"));
-        return $"{status["observedGeneration"]}|{status["mode"]}|{status["weight"]}|{status["replicas"]}|{status["readyReplicas"]}|{status["desiredReplicas"]}|{verdict?.Reason.Rule}|{conditions}";
-    }
-
-    private static double Rounded(double rate) => Math.Round(rate, rate < 1 ? 3 : 1);
-
-    // An API server before 1.23 takes an empty text for none, which a field with a schema may not be.
-    private static string Short(string text) => text.Length > 1000 ? text[..1000] + "…" : text.Length == 0 ? "-" : text;
-}
-
-/// <summary>A ScaledModel's conditions.</summary>
-internal static class Conditions
-{
-    /// <summary>All six, in a fixed order; Ready sums them up.</summary>
-    public static ImmutableArray<Finding> Of(ResolvedModel model, ModelVerdict? verdict, string? unobserved)
-    {
-        Finding Found(string type, Finding otherwise) => model.Findings.LastOrDefault(finding => finding.Type == type) ?? otherwise;
-        Finding Unknown(string type, string message) => new(type, null, "Unknown", message);
-        var target = Found(ConditionTypes.TargetFound, Unknown(ConditionTypes.TargetFound, "not looked for yet"));
-        var weighed = Found(ConditionTypes.Weighed, Unknown(ConditionTypes.Weighed, "not weighed yet"));
-        var fits = verdict is { Refused: true } ? new Finding(ConditionTypes.Fits, false, "DoesNotFit", verdict.Reason.ToString())
-            : verdict?.Reason.Rule == Rule.HoldUnsafeNode ? new Finding(ConditionTypes.Fits, false, "UnsafeNode", verdict.Reason.ToString())
-            : Found(ConditionTypes.Fits, Unknown(ConditionTypes.Fits, "not known before it is weighed"));
-        var floor = model is { Spec.MinReplicas: > 0, Settings: { Gateway: false } settings } && settings.MinReplicas is null or 0
-            ? "; nothing would tell of a request at zero replicas, so one is kept" : "";
-        var seen = model.Spec is null ? Unknown(ConditionTypes.MetricsSeen, "not looked for yet")
-            : unobserved is not null ? new Finding(ConditionTypes.MetricsSeen, false, "NotSeen", unobserved + floor)
-            : new Finding(ConditionTypes.MetricsSeen, true, "Seen", "its pods tell of their work" + floor);
-        var conflict = Found(ConditionTypes.Conflict, new Finding(ConditionTypes.Conflict, false, "None", "nobody else scales it"));
-        var ready = model.Findings.FirstOrDefault(finding => finding.Type == ConditionTypes.Ready) ?? Sum(target, weighed, fits, conflict, model);
-        return [ready, target, weighed, seen, fits, conflict];
-    }
-
-    private static Finding Sum(Finding target, Finding weighed, Finding fits, Finding conflict, ResolvedModel model)
-    {
-        if (conflict.Holds == true) return new Finding(ConditionTypes.Ready, false, conflict.Reason, conflict.Message);
-        foreach (var one in (Finding[])[target, weighed, fits])
-        {
-            if (one.Holds != true) return new Finding(ConditionTypes.Ready, one.Holds, one.Reason, one.Message);
-        }
-
-        return new Finding(ConditionTypes.Ready, true, "Planned", model.Mode switch
-        {
-            FleetMode.Act when model.Acts => "planned for, and scaled",
-            FleetMode.Act => "planned for; who reads the metric scales",
-            FleetMode.Recommend => "planned for; mode recommend changes nothing",
-            _ => "looked at; mode observe changes nothing",
-        });
+        var conditions = string.Join(';', status.Conditions!.Select(one => one.Type + one.Status + one.Reason));
+        return string.Create(CultureInfo.InvariantCulture,
+            $"{status.ObservedGeneration}|{status.Mode}|{status.Weight}|{status.Replicas}|{status.ReadyReplicas}|{status.DesiredReplicas}|{verdict?.Reason.Rule}|{conditions}");
     }
 }
 

@@ -69,8 +69,8 @@ public sealed class ClusterWatch : IAsyncDisposable
     public IEnumerable<ScalerView> Scalers => _scalers.SelectMany(list => list.Items.Values);
 
     /// <summary>Why the picture is not whole or not up to date; null when it can be relied on.</summary>
-    public string? Problem => _lists.FirstOrDefault(list => !list.Synced || list.SinceHeard > OutdatedAfter) is { } outdated
-        ? $"{outdated.Path}: {outdated.Problem ?? "not up to date"}" : null;
+    public string? Problem => _lists.Where(list => !list.Synced || list.SinceHeard > OutdatedAfter)
+        .OrderBy(list => list.Problem is null).FirstOrDefault() is { } outdated ? $"{outdated.Path}: {outdated.Problem ?? "not listed yet"}" : null;
 
     /// <summary>Asks what kinds the server has and starts to watch them; returns once all were listed.</summary>
     /// <exception cref="ApiException">Our own resources are not installed, or the server cannot be reached.</exception>
@@ -103,7 +103,8 @@ public sealed class ClusterWatch : IAsyncDisposable
                 await Task.WhenAny(watch.WaitForChangeAsync(cancellationToken), Task.Delay(TimeSpan.FromMilliseconds(200), time, cancellationToken))
                     .ConfigureAwait(false);
                 cancellationToken.ThrowIfCancellationRequested();
-                if (watch._lists.FirstOrDefault(list => !list.Synced && list.SinceHeard > OutdatedAfter) is { } missing)
+                // One that is only slow is waited for; its requests have a time of their own to fail in.
+                if (watch._lists.FirstOrDefault(list => !list.Synced && list.Problem is not null && list.SinceHeard > OutdatedAfter) is { } missing)
                     throw new ApiException($"{missing.Path} could not be listed: {missing.Problem}");
             }
 

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
-using k8s.Models;
 using Plimsoll.Kubernetes.Resources;
 
 namespace Plimsoll.Kubernetes.Cluster;
@@ -37,22 +36,4 @@ internal static class KubeFields
         element.At(name) is { ValueKind: JsonValueKind.Object } map
             ? map.EnumerateObject().Where(one => one.Value.ValueKind == JsonValueKind.String).Select(one => KeyValuePair.Create(one.Name, one.Value.GetString()!))
             : [];
-
-    /// <summary>A quantity in thousandths of its unit, rounded up; null when it is none.</summary>
-    public static long? Milli(string text)
-    {
-        if (text.Length is 0 or > 40) return null;
-        try
-        {
-            var value = new ResourceQuantity(text).ToDecimal();
-            return value is < 0 or > 1_000_000_000_000_000m ? null : (long)Math.Ceiling(value * 1000);
-        }
-        catch (Exception wrong) when (wrong is FormatException or OverflowException or ArgumentException)
-        {
-            return null;
-        }
-    }
-
-    /// <summary>A quantity in whole units, rounded up; null when it is none.</summary>
-    public static long? Whole(string text) => Milli(text) is { } milli ? (milli + 999) / 1000 : null;
 }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json;
+using Plimsoll.Kubernetes.Resources.Pods;
 
 namespace Plimsoll.Kubernetes.Cluster;
 
@@ -74,7 +75,7 @@ public sealed record NodeView
         var amounts = ImmutableSortedDictionary.CreateBuilder<string, long>(StringComparer.Ordinal);
         foreach (var (name, text) in status.Texts(field))
         {
-            if (PodAmounts.Amount(name, text) is { } amount) amounts[name] = amount;
+            if (PodRequests.Amount(text, name) is { } amount) amounts[name] = amount;
         }
 
         return amounts.ToImmutable();

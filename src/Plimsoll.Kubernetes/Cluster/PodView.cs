@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Plimsoll.Kubernetes.Resources.Pods;
 
 namespace Plimsoll.Kubernetes.Cluster;
 
@@ -43,7 +44,7 @@ public sealed record PodView
     /// <summary>Why a container does not run or last ended badly ("CrashLoopBackOff", "OOMKilled", "ImagePullBackOff").</summary>
     public string? Trouble { get; init; }
 
-    public required PodAmounts Requests { get; init; }
+    public required PodRequests Requests { get; init; }
 
     public bool IsOver => Phase is "Succeeded" or "Failed";
 
@@ -73,7 +74,7 @@ public sealed record PodView
             Unschedulable = scheduled.Text("status") == "False" ? Short(scheduled.Text("message")) : null,
             Restarts = containers.Select(one => one.Number("restartCount") ?? 0).DefaultIfEmpty().Max(),
             Trouble = containers.Select(Troubled).FirstOrDefault(trouble => trouble is not null),
-            Requests = PodAmounts.Of(spec),
+            Requests = PodRequests.Of(spec),
         };
     }
 

@@ -27,7 +27,7 @@ public sealed class WatchedList<TView>(
 
     private ImmutableSortedDictionary<ObjectName, TView> _items = ImmutableSortedDictionary<ObjectName, TView>.Empty;
     private long _heard;
-    private volatile string? _problem = "not listed yet";
+    private volatile string? _problem;
 
     /// <summary>By name; of kinds without namespaces the namespace is empty.</summary>
     public ImmutableSortedDictionary<ObjectName, TView> Items => Volatile.Read(ref _items);
@@ -43,7 +43,6 @@ public sealed class WatchedList<TView>(
     /// <summary>Lists and watches until cancelled.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        Interlocked.Exchange(ref _heard, time.GetTimestamp());
         string? place = null;
         for (var failures = 0; !cancellationToken.IsCancellationRequested;)
         {
@@ -198,7 +197,7 @@ public interface IWatched
     /// <summary>Listed at least once.</summary>
     bool Synced { get; }
 
-    /// <summary>Why it is not up to date; null when it is.</summary>
+    /// <summary>What went wrong with it last; null when nothing did.</summary>
     string? Problem { get; }
 
     /// <summary>How long it has not been up to date.</summary>

@@ -62,7 +62,8 @@ public sealed class OperatorHost : IAsyncDisposable
             {
                 Cluster = cluster,
                 Footprints = host.Owned(new FootprintStore(sources, time)),
-                Scraper = host.Owned(new MetricsScraper(options.Metrics, time)),
+                ReadPods = options.Prometheus is { } prometheus
+                    ? host.Owned(new PrometheusSource(prometheus, time)).ReadAsync : host.Owned(new MetricsScraper(options.Metrics, time)).ScrapeAsync,
                 Desired = host.Desired,
                 MayWrite = () => election.MayWrite,
                 Time = time,

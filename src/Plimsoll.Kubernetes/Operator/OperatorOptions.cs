@@ -29,6 +29,9 @@ public sealed record OperatorOptions
 
     public MetricsScraperSettings Metrics { get; init; } = new();
 
+    /// <summary>Asked instead of the pods themselves; null asks the pods.</summary>
+    public PrometheusSettings? Prometheus { get; init; }
+
     /// <summary>How often what was learned is written down.</summary>
     public TimeSpan Checkpoint { get; init; } = TimeSpan.FromSeconds(30);
 }

@@ -44,14 +44,14 @@ public sealed record FleetResourceSpec
     [FilledIn("act")]
     public string? Mode { get; init; }
 
-    [Means("What hardware costs; left out, it is owned and idle devices cost nothing until another model claims them.")]
+    [Means("What hardware costs. Default: the catalogue's list prices of the machine types and devices that the nodes have; given and empty, it is owned, and idle devices cost nothing until another model claims them.")]
     public FleetPrices? Prices { get; init; }
 
-    [Means("Kinds of node that can be added.")]
+    [Means("Kinds of node that can be added. Checked, and not used yet.")]
     [Holds(64, Key = "name")]
     public IReadOnlyList<FleetNodePool>? NodePools { get; init; }
 
-    [Means("Most that all models together may take.")]
+    [Means("Most that all models together may take. Checked, and not used yet.")]
     public FleetQuotas? Quotas { get; init; }
 
     [Means("Time scales of planning. The defaults suit most clusters.")]

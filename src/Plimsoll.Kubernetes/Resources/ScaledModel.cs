@@ -91,7 +91,7 @@ public sealed record ScaledModelSpec
     [Bounds(0, 1000)]
     public int? MinReplicas { get; init; }
 
-    [Means("Most replicas. Default: 100, or minReplicas where that is more, within what the nodes and the Fleet's quotas hold.")]
+    [Means("Most replicas. Default: 100, or minReplicas where that is more, within what the nodes hold.")]
     [Bounds(1, 1000)]
     public int? MaxReplicas { get; init; }
 

@@ -20,7 +20,11 @@ internal sealed class PrometheusServer : IAsyncDisposable
     /// Starts it; skips the test where Prometheus is not installed, and fails it under CI=true. PLIMSOLL_PROMETHEUS
     /// names the program where it is not on the path.
     /// </summary>
-    public static async Task<PrometheusServer> StartAsync(params (string Namespace, string Pod, Endpoint Endpoint)[] targets)
+    public static Task<PrometheusServer> StartAsync(params (string Namespace, string Pod, Endpoint Endpoint)[] targets) => StartAsync(
+        [.. targets.Select(target => (target.Namespace, target.Pod, string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{target.Endpoint.Port}")))]);
+
+    /// <summary>The same, of targets by host and port.</summary>
+    public static async Task<PrometheusServer> StartAsync((string Namespace, string Pod, string Address)[] targets)
     {
         var program = Program();
         const string missing = "prometheus is not installed (Debian: apt-get install prometheus); PLIMSOLL_PROMETHEUS names it where it is not on the path";
@@ -33,8 +37,7 @@ internal sealed class PrometheusServer : IAsyncDisposable
         var folder = Directory.CreateTempSubdirectory("plimsoll-prometheus-");
         var config = Path.Combine(folder.FullName, "prometheus.yml");
         await File.WriteAllTextAsync(config, "global: {scrape_interval: 500ms, scrape_timeout: 500ms}\nscrape_configs:\n- job_name: pods\n  static_configs:\n"
-            + string.Concat(targets.Select(target => string.Create(CultureInfo.InvariantCulture,
-                $"  - targets: ['127.0.0.1:{target.Endpoint.Port}']\n    labels: {{namespace: {target.Namespace}, pod: {target.Pod}}}\n"))));
+            + string.Concat(targets.Select(target => $"  - targets: ['{target.Address}']\n    labels: {{namespace: {target.Namespace}, pod: {target.Pod}}}\n")));
         for (var attempt = 0; ; attempt++)
         {
             var port = FreePort();

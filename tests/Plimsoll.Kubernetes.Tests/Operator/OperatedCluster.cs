@@ -8,6 +8,7 @@ using k8s.Models;
 using Plimsoll.Artifacts;
 using Plimsoll.Control;
 using Plimsoll.Kubernetes.Election;
+using Plimsoll.Kubernetes.Metrics;
 using Plimsoll.Kubernetes.Operator;
 using Plimsoll.Kubernetes.Resources;
 using Plimsoll.Kubernetes.Tests.ControlPlane;
@@ -60,7 +61,7 @@ internal sealed class OperatedCluster : IAsyncDisposable
     }
 
     public async Task<OperatorHost> OperateAsync(
-        KubernetesClientConfiguration? who = null, TimeProvider? time = null, LeaseTimes? lease = null, string space = Space, Action<string>? log = null)
+        KubernetesClientConfiguration? who = null, TimeProvider? time = null, string space = Space, Action<string>? log = null, Uri? prometheus = null)
     {
         var host = await OperatorHost.StartAsync(
             new OperatorOptions
@@ -69,8 +70,9 @@ internal sealed class OperatedCluster : IAsyncDisposable
                 Identity = $"operator_{Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8))}",
                 Address = IPAddress.Loopback,
                 HealthPort = 0,
-                Lease = lease ?? new LeaseTimes(TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(300)),
+                Lease = new LeaseTimes(TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(300)),
                 Checkpoint = TimeSpan.FromSeconds(2),
+                Prometheus = prometheus is null ? null : new PrometheusSettings { Server = prometheus },
             },
             who ?? Plane.Admin(), new SourceSettings { Variable = _ => null }, time ?? TimeProvider.System,
             log ?? Log.Enqueue, tick => Ticks.Enqueue(tick), Cancel);

@@ -9,40 +9,26 @@ using Plimsoll.Kubernetes.Tests.ControlPlane;
 namespace Plimsoll.Kubernetes.Tests.Operator;
 
 /// <summary>Operators with the role of deploy/operator: with all of it everything works, with less they say what they lack.</summary>
-public sealed class RbacTests : IAsyncLifetime
+public sealed class RbacTests : OperatorTest
 {
     private const string Home = "plimsoll-system";
-
-    private OperatedCluster _cluster = null!;
-
-    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync()
-    {
-        ControlPlaneBinaries.FolderOrSkip();
-        _cluster = await OperatedCluster.StartAsync();
-        await _cluster.QuickFleetAsync();
-        await _cluster.Nodes.CreateAsync("h100", gpus: 8);
-    }
-
-    public ValueTask DisposeAsync() => _cluster?.DisposeAsync() ?? ValueTask.CompletedTask;
 
     [Fact]
     public async Task With_the_shipped_role_it_scales_writes_status_and_remembers()
     {
-        await _cluster.ServeAsync("llama", 0, 1, "24Gi");
-        await _cluster.ModelAsync("llama", "\"weights\":\"16GiB\",\"mode\":\"act\",\"minReplicas\":2");
-        await _cluster.OperateAsync(await ShippedRole.InstallAsync(_cluster.Plane, Home), space: Home);
+        await Cluster.ServeAsync("llama", 0, 1, "24Gi");
+        await Cluster.ModelAsync("llama", "\"weights\":\"16GiB\",\"mode\":\"act\",\"minReplicas\":2");
+        await Cluster.OperateAsync(await ShippedRole.InstallAsync(Cluster.Plane, Home), space: Home);
 
-        await _cluster.ReplicasAsync("llama", deployment => deployment is { Spec.Replicas: 2, Status.ReadyReplicas: 2 }, "two asked and ready");
-        await _cluster.StatusAsync("llama", status => status is { ReadyReplicas: 2, DesiredReplicas: 2 }, "two in status");
+        await Cluster.ReplicasAsync("llama", deployment => deployment is { Spec.Replicas: 2, Status.ReadyReplicas: 2 }, "two asked and ready");
+        await Cluster.StatusAsync("llama", status => status is { ReadyReplicas: 2, DesiredReplicas: 2 }, "two in status");
         await Patience.UntilAsync("what it learned is kept", async cancel =>
-            (await _cluster.Client.CoreV1.ListNamespacedConfigMapAsync(Home, cancellationToken: cancel)).Items.Any(map => map.Data?.ContainsKey("digest") == true));
+            (await Cluster.Client.CoreV1.ListNamespacedConfigMapAsync(Home, cancellationToken: cancel)).Items.Any(map => map.Data?.ContainsKey("digest") == true));
         // It writes every two seconds here, and from the second time on lets the parts of the time before go.
         await Task.Delay(TimeSpan.FromSeconds(5), TimeProvider.System, Cancel);
 
-        Assert.DoesNotContain(_cluster.Log, line => line.Contains("lacks the permission", StringComparison.Ordinal) || line.Contains("403", StringComparison.Ordinal));
-        var lease = await _cluster.Client.CoordinationV1.ReadNamespacedLeaseAsync("plimsoll-operator", Home, cancellationToken: Cancel);
+        Assert.DoesNotContain(Cluster.Log, line => line.Contains("lacks the permission", StringComparison.Ordinal) || line.Contains("403", StringComparison.Ordinal));
+        var lease = await Cluster.Client.CoordinationV1.ReadNamespacedLeaseAsync("plimsoll-operator", Home, cancellationToken: Cancel);
         Assert.StartsWith("operator_", lease.Spec.HolderIdentity, StringComparison.Ordinal);
     }
 
@@ -53,26 +39,26 @@ public sealed class RbacTests : IAsyncLifetime
         Assert.Equal(
             ["configmaps", "deployments/scale", "leaderworkersets/scale", "pods", "scaledmodels/status", "statefulsets/scale"],
             lacking.Select(one => one.Resource).Order(StringComparer.Ordinal));
-        await _cluster.ServeAsync("none", 0, 1, "24Gi");
+        await Cluster.ServeAsync("none", 0, 1, "24Gi");
         await CreateStatefulSetAsync("ordered");
         await CreateLeaderWorkerSetAsync("grouped");
         const string act = "\"weights\":\"16GiB\",\"mode\":\"act\"";
-        await _cluster.ModelAsync("none", act);
-        await _cluster.ModelAsync("ordered", act, "StatefulSet");
-        await _cluster.ModelAsync("grouped", act, "LeaderWorkerSet");
-        await _cluster.OperateAsync(await ShippedRole.InstallAsync(_cluster.Plane, Home, lacking), space: Home);
+        await Cluster.ModelAsync("none", act);
+        await Cluster.ModelAsync("ordered", act, "StatefulSet");
+        await Cluster.ModelAsync("grouped", act, "LeaderWorkerSet");
+        await Cluster.OperateAsync(await ShippedRole.InstallAsync(Cluster.Plane, Home, lacking), space: Home);
 
         // Pods are marked before a scale-down, which there is none of here.
-        foreach (var one in lacking.Where(one => one.Resource != "pods")) await SaidAsync(one, _cluster.Log);
+        foreach (var one in lacking.Where(one => one.Resource != "pods")) await SaidAsync(one, Cluster.Log);
 
-        Assert.Equal(0, (await _cluster.DeploymentAsync("none", Cancel)).Spec.Replicas);
+        Assert.Equal(0, (await Cluster.DeploymentAsync("none", Cancel)).Spec.Replicas);
     }
 
     [Fact]
     public async Task Each_other_permission_that_is_taken_out_is_named()
     {
-        await _cluster.ServeAsync("llama", 1, 1, "24Gi");
-        await _cluster.ModelAsync("llama", "\"weights\":\"16GiB\"");
+        await Cluster.ServeAsync("llama", 1, 1, "24Gi");
+        await Cluster.ModelAsync("llama", "\"weights\":\"16GiB\"");
         Permission[] others = [.. ShippedRole.Permissions.Where(one => one is not { Verb: "patch" })];
         Assert.Equal(26, others.Length); // ten kinds are listed and watched; three verbs each on leases and config maps
 
@@ -80,11 +66,11 @@ public sealed class RbacTests : IAsyncLifetime
         await Task.WhenAll(others.Select(async (one, number) =>
         {
             var space = $"without-{number}";
-            var account = await ShippedRole.InstallAsync(_cluster.Plane, space, one);
+            var account = await ShippedRole.InstallAsync(Cluster.Plane, space, one);
             var log = new ConcurrentQueue<string>();
             try
             {
-                await _cluster.OperateAsync(account, space: space, log: log.Enqueue);
+                await Cluster.OperateAsync(account, space: space, log: log.Enqueue);
             }
             catch (ApiException refused)
             {
@@ -98,13 +84,13 @@ public sealed class RbacTests : IAsyncLifetime
     [Fact]
     public async Task What_is_in_deploy_is_taken_by_the_API_server()
     {
-        if (_cluster.Plane.Kubectl is not { } kubectl)
+        if (Cluster.Plane.Kubectl is not { } kubectl)
         {
             Assert.Skip("kubectl is not beside the control plane's programs");
             return;
         }
 
-        using var run = Process.Start(new ProcessStartInfo(kubectl, ["--kubeconfig", _cluster.Plane.Kubeconfig, "apply", "--validate=false", "-k", ShippedRole.PathOf("")])
+        using var run = Process.Start(new ProcessStartInfo(kubectl, ["--kubeconfig", Cluster.Plane.Kubeconfig, "apply", "--validate=false", "-k", ShippedRole.PathOf("")])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -113,7 +99,7 @@ public sealed class RbacTests : IAsyncLifetime
         await run.WaitForExitAsync(Cancel);
 
         Assert.True(run.ExitCode == 0, await said + await wrong);
-        var deployment = await _cluster.Client.AppsV1.ReadNamespacedDeploymentAsync("plimsoll-operator", Home, cancellationToken: Cancel);
+        var deployment = await Cluster.Client.AppsV1.ReadNamespacedDeploymentAsync("plimsoll-operator", Home, cancellationToken: Cancel);
         var pod = deployment.Spec.Template.Spec;
         Assert.Equal("plimsoll-operator", pod.ServiceAccountName);
         // What the pod security standard "restricted" asks for; a 1.20 server does not check it.
@@ -137,7 +123,7 @@ public sealed class RbacTests : IAsyncLifetime
     private Task<V1StatefulSet> CreateStatefulSetAsync(string name)
     {
         var like = Served(name);
-        return _cluster.Client.AppsV1.CreateNamespacedStatefulSetAsync(
+        return Cluster.Client.AppsV1.CreateNamespacedStatefulSetAsync(
             new V1StatefulSet
             {
                 Metadata = like.Metadata,
@@ -150,7 +136,7 @@ public sealed class RbacTests : IAsyncLifetime
         var body = JsonNode.Parse("""{"apiVersion":"leaderworkerset.x-k8s.io/v1","kind":"LeaderWorkerSet","spec":{"replicas":0,"leaderWorkerTemplate":{"size":1}}}""")!;
         body["metadata"] = new JsonObject { ["name"] = name };
         body["spec"]!["leaderWorkerTemplate"]!["workerTemplate"] = JsonNode.Parse(KubernetesJson.Serialize(Served(name).Spec.Template));
-        return _cluster.Client.CustomObjects.CreateNamespacedCustomObjectAsync(
+        return Cluster.Client.CustomObjects.CreateNamespacedCustomObjectAsync(
             body, "leaderworkerset.x-k8s.io", "v1", OperatedCluster.Space, "leaderworkersets", cancellationToken: Cancel);
     }
 }

@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
 using System.Numerics;
+using System.Text.Json;
 using k8s.Models;
+using Plimsoll.Kubernetes.Cluster;
 
 namespace Plimsoll.Kubernetes.Resources.Pods;
 
@@ -21,15 +23,26 @@ public sealed record PodRequests(long CpuMilli, long MemoryBytes, long Ephemeral
     // Two of them still add up.
     private const long AmountMax = long.MaxValue / 4;
 
+    /// <summary>Of a pod, or of a template, as the client reads it.</summary>
     public static PodRequests Of(V1PodSpec pod)
     {
         ArgumentNullException.ThrowIfNull(pod);
-        var names = Containers(pod).SelectMany(container => Asked(container.Resources).Keys).Append(Cpu).Append(Memory).Append(Storage)
-            .ToImmutableSortedSet(StringComparer.Ordinal);
-        var sums = names.ToDictionary(name => name, name => Sum(pod, name), StringComparer.Ordinal);
-        return new PodRequests(sums[Cpu], sums[Memory], sums[Storage],
-            sums.Where(sum => sum.Value > 0 && IsDevice(sum.Key)).ToImmutableSortedDictionary(StringComparer.Ordinal));
+        return Of(
+            (pod.Containers ?? []).Where(one => one is not null).Select(one => AskedBy(one)),
+            (pod.InitContainers ?? []).Where(one => one is not null).Select(one => (one.RestartPolicy == "Always", AskedBy(one))),
+            (pod.Overhead ?? new Dictionary<string, ResourceQuantity>()).ToDictionary(one => one.Key, one => Amount(one.Value, one.Key), StringComparer.Ordinal));
     }
+
+    /// <summary>The same of a pod's spec as the server wrote it, for those who do not keep whole pods.</summary>
+    public static PodRequests Of(JsonElement spec) => Of(
+        spec.List("containers").Select(AskedBy),
+        spec.List("initContainers").Select(one => (one.Text("restartPolicy") == "Always", AskedBy(one))),
+        Amounts(spec.Texts("overhead")));
+
+    /// <summary>Thousandths of cores, whole units of everything else, within bounds; null for what is no amount.</summary>
+    public static long? Amount(string text, string name) =>
+        !KubernetesQuantity.TryParseMilli(text, out var milli) ? null
+        : (long)Int128.Min(name == Cpu ? milli : (milli + 999) / 1000, AmountMax);
 
     /// <summary>Whether a resource stands for accelerators: whole ones, slices or shares of them.</summary>
     public static bool IsDevice(string resource)
@@ -41,36 +54,57 @@ public sealed record PodRequests(long CpuMilli, long MemoryBytes, long Ephemeral
     }
 
     internal static long DevicesOf(V1Container container) =>
-        Asked(container.Resources).Where(asked => IsDevice(asked.Key)).Aggregate(0L, (sum, asked) => Add(sum, Amount(asked.Value, asked.Key)));
+        AskedBy(container).Where(asked => IsDevice(asked.Key)).Aggregate(0L, (sum, asked) => Add(sum, asked.Value));
 
-    private static long Sum(V1PodSpec pod, string name)
+    private static PodRequests Of(
+        IEnumerable<Dictionary<string, long>> running, IEnumerable<(bool Sidecar, Dictionary<string, long> Asked)> initial, Dictionary<string, long> overhead)
     {
-        var running = (pod.Containers ?? []).Aggregate(0L, (sum, container) => Add(sum, Of(container, name)));
-        var (sidecars, starting) = (0L, 0L);
-        foreach (var container in pod.InitContainers ?? [])
+        var (together, starting) = (new Dictionary<string, long>(StringComparer.Ordinal), new Dictionary<string, long>(StringComparer.Ordinal));
+        var sidecars = new Dictionary<string, long>(StringComparer.Ordinal);
+        foreach (var (sidecar, asked) in initial)
         {
-            var asked = Of(container, name);
-            // One that is restarted always goes on beside the others, and beside those that start after it.
-            if (container?.RestartPolicy == "Always") sidecars = Add(sidecars, asked);
-            else starting = Math.Max(starting, Add(sidecars, asked));
+            foreach (var (name, amount) in asked)
+            {
+                var beside = Add(sidecars.GetValueOrDefault(name), amount);
+                // One that is restarted always goes on beside the others, and beside those that start after it.
+                if (sidecar) sidecars[name] = beside;
+                else starting[name] = Math.Max(starting.GetValueOrDefault(name), beside);
+            }
         }
 
-        var overhead = pod.Overhead is not null && pod.Overhead.TryGetValue(name, out var more) ? Amount(more, name) : 0;
-        return Add(Math.Max(Add(running, sidecars), starting), overhead);
+        foreach (var (name, amount) in running.SelectMany(asked => asked).Concat(sidecars)) together[name] = Add(together.GetValueOrDefault(name), amount);
+        long Sum(string name) => Add(Math.Max(together.GetValueOrDefault(name), starting.GetValueOrDefault(name)), overhead.GetValueOrDefault(name));
+        return new PodRequests(Sum(Cpu), Sum(Memory), Sum(Storage), together.Keys.Concat(starting.Keys).Concat(overhead.Keys).Distinct(StringComparer.Ordinal)
+            .Where(name => IsDevice(name) && Sum(name) > 0).ToImmutableSortedDictionary(name => name, Sum, StringComparer.Ordinal));
     }
 
-    private static IEnumerable<V1Container> Containers(V1PodSpec pod) =>
-        (pod.Containers ?? []).Concat(pod.InitContainers ?? []).Where(container => container is not null);
-
-    private static long Of(V1Container? container, string name) =>
-        container is not null && Asked(container.Resources).TryGetValue(name, out var quantity) ? Amount(quantity, name) : 0;
-
     // A limit stands for the request that is left out, as the API server fills it in.
-    private static Dictionary<string, ResourceQuantity> Asked(V1ResourceRequirements? resources)
+    private static Dictionary<string, long> AskedBy(V1Container container)
     {
-        var asked = new Dictionary<string, ResourceQuantity>(resources?.Limits ?? new Dictionary<string, ResourceQuantity>(), StringComparer.Ordinal);
-        foreach (var (name, quantity) in resources?.Requests ?? new Dictionary<string, ResourceQuantity>()) asked[name] = quantity;
+        var asked = new Dictionary<string, long>(StringComparer.Ordinal);
+        foreach (var quantities in (IDictionary<string, ResourceQuantity>?[])[container.Resources?.Limits, container.Resources?.Requests])
+        {
+            foreach (var (name, quantity) in quantities ?? new Dictionary<string, ResourceQuantity>()) asked[name] = Amount(quantity, name);
+        }
+
         return asked;
+    }
+
+    private static Dictionary<string, long> AskedBy(JsonElement container)
+    {
+        var resources = container.At("resources") ?? default;
+        return Amounts(resources.Texts("limits").Concat(resources.Texts("requests")));
+    }
+
+    private static Dictionary<string, long> Amounts(IEnumerable<KeyValuePair<string, string>> texts)
+    {
+        var amounts = new Dictionary<string, long>(StringComparer.Ordinal);
+        foreach (var (name, text) in texts)
+        {
+            if (Amount(text, name) is { } amount) amounts[name] = amount;
+        }
+
+        return amounts;
     }
 
     private static long Amount(ResourceQuantity? quantity, string name) =>

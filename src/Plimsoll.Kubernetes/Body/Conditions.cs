@@ -1,0 +1,45 @@
+using System.Collections.Immutable;
+using Plimsoll.Kubernetes.Resources;
+
+namespace Plimsoll.Kubernetes.Body;
+
+/// <summary>A ScaledModel's conditions.</summary>
+internal static class Conditions
+{
+    /// <summary>All six, in a fixed order; Ready sums them up.</summary>
+    public static ImmutableArray<Finding> Of(ResolvedModel model, ModelVerdict? verdict, string? unobserved)
+    {
+        Finding Found(string type, Finding otherwise) => model.Findings.LastOrDefault(finding => finding.Type == type) ?? otherwise;
+        Finding Unknown(string type, string message) => new(type, null, "Unknown", message);
+        var target = Found(ConditionTypes.TargetFound, Unknown(ConditionTypes.TargetFound, "not looked for yet"));
+        var weighed = Found(ConditionTypes.Weighed, Unknown(ConditionTypes.Weighed, "not weighed yet"));
+        var fits = verdict is { Refused: true } ? new Finding(ConditionTypes.Fits, false, "DoesNotFit", verdict.Reason.ToString())
+            : verdict?.Reason.Rule == Rule.HoldUnsafeNode ? new Finding(ConditionTypes.Fits, false, "UnsafeNode", verdict.Reason.ToString())
+            : Found(ConditionTypes.Fits, Unknown(ConditionTypes.Fits, "not known before it is weighed"));
+        var floor = model is { Spec.MinReplicas: > 0, Settings: { Gateway: false } settings } && settings.MinReplicas is null or 0
+            ? "; nothing would tell of a request at zero replicas, so one is kept" : "";
+        var seen = model.Spec is null ? Unknown(ConditionTypes.MetricsSeen, "not looked for yet")
+            : unobserved is not null ? new Finding(ConditionTypes.MetricsSeen, false, "NotSeen", unobserved + floor)
+            : new Finding(ConditionTypes.MetricsSeen, true, "Seen", "its pods tell of their work" + floor);
+        var conflict = Found(ConditionTypes.Conflict, new Finding(ConditionTypes.Conflict, false, "None", "nobody else scales it"));
+        var ready = model.Findings.FirstOrDefault(finding => finding.Type == ConditionTypes.Ready) ?? Sum(target, weighed, fits, conflict, model);
+        return [ready, target, weighed, seen, fits, conflict];
+    }
+
+    private static Finding Sum(Finding target, Finding weighed, Finding fits, Finding conflict, ResolvedModel model)
+    {
+        if (conflict.Holds == true) return new Finding(ConditionTypes.Ready, false, conflict.Reason, conflict.Message);
+        foreach (var one in (Finding[])[target, weighed, fits])
+        {
+            if (one.Holds != true) return new Finding(ConditionTypes.Ready, one.Holds, one.Reason, one.Message);
+        }
+
+        return new Finding(ConditionTypes.Ready, true, "Planned", model.Mode switch
+        {
+            FleetMode.Act when model.Acts => "planned for, and scaled",
+            FleetMode.Act => "planned for; who reads the metric scales",
+            FleetMode.Recommend => "planned for; mode recommend changes nothing",
+            _ => "looked at; mode observe changes nothing",
+        });
+    }
+}

@@ -1,0 +1,160 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll;
+
+// Where what is claimed goes: on a node that the plan chooses, or wherever another scheduler may put it.
+internal sealed partial class PlanDraft
+{
+    private bool Start(ModelOutlook outlook, ReplicaId replica)
+    {
+        var kind = outlook.Variant.DeviceKind;
+        var why = WhyStart(outlook);
+        if (!_observed.Can.HasFlag(Capabilities.ChooseNode)) return StartAnywhere(outlook, replica, why);
+        var nodes = Preferred(outlook);
+        var ways = new Dictionary<NodeId, DiskDraft.Way>();
+        foreach (var ledger in nodes)
+        {
+            if (_disks.WayTo(ledger.Node, outlook, _going) is { } way) ways[ledger.Node.Id] = way;
+        }
+
+        if (nodes.Length > 0 && ways.Count == 0)
+        {
+            _verdicts[outlook.Model.Id] = NoDisk(outlook, nodes);
+            return false;
+        }
+
+        nodes = [.. nodes.Where(ledger => ways.ContainsKey(ledger.Node.Id))];
+        foreach (var ledger in nodes.Where(ledger => ways[ledger.Node.Id].MustGo.IsEmpty))
+        {
+            if (ledger.TryReserve(outlook.Needs, kind) is not { } room) continue;
+            var fetches = _disks.Prepare(ledger.Node, outlook, ways[ledger.Node.Id], _steps);
+            Emit(outlook, replica, new Placement(ledger.Node.Id, room.Devices), [.. room.After, .. fetches], why);
+            return true;
+        }
+
+        var mayPay = _unmetPriority is not { } unmet || outlook.Model.Priority >= unmet;
+        if (_eviction.Choose(outlook, nodes, node => ways[node].MustGo, _going, mayPay, out var verdict) is { } choice)
+        {
+            PlaceAfter(outlook, replica, choice, ways[choice.Node], why);
+            return true;
+        }
+
+        var onlyDisk = verdict.Rule is Rule.HoldScarce or Rule.HoldScarceDevice
+            && ways.Values.All(way => !way.MustGo.IsEmpty);
+        _verdicts[outlook.Model.Id] = onlyDisk ? NoDisk(outlook, nodes) : verdict;
+        if (outlook.Held > 0) _unmetPriority ??= outlook.Model.Priority;
+        return false;
+    }
+
+    // Those whose weights are in the way on the disk go first. The others serve on until the claimant's weights are
+    // there: nobody is let go for a replica that has yet to be fetched.
+    private void PlaceAfter(ModelOutlook outlook, ReplicaId replica, Eviction.Choice choice, DiskDraft.Way way, Reason why)
+    {
+        var node = _ledgers[choice.Node];
+        var first = way.MustGo.Select(one => one.Id).ToHashSet();
+        foreach (var (victim, reason) in choice.Victims.Where(pair => first.Contains(pair.Replica.Id))) LetGo(victim, reason);
+        var fetches = _disks.Prepare(node.Node, outlook, way, _steps);
+        foreach (var (victim, reason) in choice.Victims.Where(pair => !first.Contains(pair.Replica.Id))) LetGo(victim, reason, fetches);
+        var room = node.TryReserve(outlook.Needs, outlook.Variant.DeviceKind)
+            ?? throw new InvalidOperationException($"evicting for {replica} on {choice.Node} did not make the room it promised");
+        Emit(outlook, replica, new Placement(node.Node.Id, room.Devices), [.. room.After, .. fetches], why);
+    }
+
+    private Reason NoDisk(ModelOutlook outlook, NodeLedger[] nodes) => new(Rule.HoldDisk,
+        [Fact.Of("needed", outlook.Model.Footprint.OnDisk), Fact.Of("free", nodes.Max(ledger => _disks.Free(ledger.Node.Id)))]);
+
+    // Another scheduler chooses the node, so every node it could choose must have the room (design §1).
+    private bool StartAnywhere(ModelOutlook outlook, ReplicaId replica, Reason why)
+    {
+        if (outlook.Model.Requests is not null) return StartByRequests(outlook, replica, why);
+        var ready = _ledgers.Values.Where(ledger => ledger.Node.Condition == NodeCondition.Ready
+            && Admission.Fits(ledger.Node, outlook.Needs, outlook.Variant.DeviceKind)).ToArray();
+        var after = new SortedSet<StepId>();
+        foreach (var ledger in ready)
+        {
+            if (ledger.TryReserve(outlook.Needs, outlook.Variant.DeviceKind) is not { } room)
+            {
+                _verdicts[outlook.Model.Id] = Eviction.Scarce(outlook, ledger);
+                return false;
+            }
+
+            // Nor is anything fetched where it lands unless the disk takes it as it is.
+            if (_disks.WayTo(ledger.Node, outlook, _going) is not { MustGo.IsEmpty: true, Evicts.IsEmpty: true })
+            {
+                _verdicts[outlook.Model.Id] = NoDisk(outlook, [ledger]);
+                return false;
+            }
+
+            after.UnionWith(room.After);
+        }
+
+        if (ready.Length == 0) return false;
+        Emit(outlook, replica, null, [.. after], why);
+        return true;
+    }
+
+    private bool StartByRequests(ModelOutlook outlook, ReplicaId replica, Reason why)
+    {
+        var answer = _scheduler.Place(outlook);
+        if (answer is { After: null, Why.Rule: not Rule.HoldUnsafeNode })
+        {
+            var mayPay = _unmetPriority is not { } unmet || outlook.Model.Priority >= unmet;
+            if (_eviction.Choose(outlook, _scheduler.Eligible(outlook), _ => [], _going, mayPay, out var verdict) is { } choice)
+            {
+                foreach (var (victim, reason) in choice.Victims) LetGo(victim, reason);
+                answer = _scheduler.Place(outlook);
+            }
+            else if (verdict.Rule == Rule.HoldScarceEqual) answer = answer with { Why = verdict };
+        }
+
+        if (answer.After is not { } after)
+        {
+            _verdicts[outlook.Model.Id] = answer.Why!;
+            if (outlook.Held > 0) _unmetPriority ??= outlook.Model.Priority;
+            return false;
+        }
+
+        Emit(outlook with { Needs = answer.Needs }, replica, null, after, why);
+        _byScheduler.Push((StepId.Of($"start/{replica}"), outlook.Model.Id));
+        return true;
+    }
+
+    /// <summary>
+    /// Takes back starts, the last claims first, that what was let go after them made unsafe: room that is made for one model
+    /// is room that the scheduler may give to another.
+    /// </summary>
+    public void WithdrawUnsafe()
+    {
+        while (_byScheduler.TryPeek(out var last) && ReachableStates.FindViolation(_observed, _knowledge, Steps) is { } violation)
+        {
+            _byScheduler.Pop();
+            _steps.Remove(last.Start);
+            _verdicts[last.Model] = new Reason(Rule.HoldUnsafeNode,
+            [
+                Fact.Of("node", "a node that others leave"), Fact.Of("why", violation), Fact.Of("would", "a memory request of what it takes"),
+            ]);
+        }
+    }
+
+    private void Emit(
+        ModelOutlook outlook, ReplicaId replica, Placement? placement, ImmutableArray<StepId> after, Reason why)
+    {
+        var start = new Step.Start(
+            replica, outlook.Model.Id, outlook.Model.Version, outlook.Variant.Id, placement, outlook.Needs, outlook.Load.P90)
+        {
+            Reason = why,
+            After = [.. after.Order()],
+            Requests = placement is null ? outlook.Model.Requests : null,
+        };
+        _steps[start.Id] = start;
+        _verdicts[outlook.Model.Id] = why;
+    }
+
+    // Nodes that have the weights first, then the fullest that still has room, ties by id.
+    private NodeLedger[] Preferred(ModelOutlook outlook) =>
+    [
+        .. _ledgers.Values.Where(ledger => Admission.Fits(ledger.Node, outlook.Needs, outlook.Variant.DeviceKind))
+            .OrderBy(ledger => _disks.Has(ledger.Node.Id, outlook.Model) ? 0 : 1)
+            .ThenBy(ledger => ledger.HostFree).ThenBy(ledger => ledger.Node.Id),
+    ];
+}
