@@ -71,6 +71,14 @@ public sealed class MetricsApiGround : IAsyncDisposable
             async end => await plane.Client.ApiregistrationV1.ReadAPIServiceAsync(registration.Name(), cancellationToken: end),
             read => read.Status?.Conditions?.Any(condition => condition is { Type: "Available", Status: "True" }) == true,
             read => string.Join("; ", read.Status?.Conditions?.Select(condition => condition.Message) ?? []));
+        // Available is written a moment before the aggregator's own routes know of it.
+        await Patience.UntilAsync("the aggregator passes requests on", async end =>
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(plane.Client.BaseUri, "apis/external.metrics.k8s.io/v1beta1"));
+            await plane.Client.Credentials.ProcessHttpRequestAsync(request, end);
+            using var answer = await plane.Client.HttpClient.SendAsync(request, end);
+            return answer.IsSuccessStatusCode;
+        });
         return this;
     }
 
