@@ -125,13 +125,14 @@ internal sealed partial class PlanDraft
     /// </summary>
     public void WithdrawUnsafe()
     {
-        while (_byScheduler.TryPeek(out var last) && ReachableStates.FindViolation(_observed, _knowledge, Steps) is { } violation)
+        while (_byScheduler.TryPeek(out var last) && ReachableStates.FindViolation(_observed, _knowledge, Steps) is not null)
         {
             _byScheduler.Pop();
             _steps.Remove(last.Start);
             _verdicts[last.Model] = new Reason(Rule.HoldUnsafeNode,
             [
-                Fact.Of("node", "a node that others leave"), Fact.Of("why", violation), Fact.Of("would", "a memory request of what it takes"),
+                Fact.Of("node", "a node that others are leaving"), Fact.Of("why", "its room is being made for another model"),
+                Fact.Of("would", "a memory request of what it takes, or the next plan,"),
             ]);
         }
     }

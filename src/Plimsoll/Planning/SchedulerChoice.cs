@@ -112,9 +112,8 @@ internal sealed class SchedulerChoice(
     private bool Promise(NodeLedger[] nodes, SchedulerRequests requests, NodeLedger? after)
     {
         foreach (var ledger in nodes) Ask(ledger, requests);
-        var full = nodes.Where(ledger => Left(ledger, ledger.Node.Scheduler!).IsOverfull).Select(ledger => ledger.Node.Id).ToHashSet();
         bool Kept((NodeLedger[] Nodes, NodeLedger? After) promise) => promise.After is { } chosen
-            ? !Left(chosen, chosen.SchedulerAfter!).IsOverfull : promise.Nodes.Any(ledger => !full.Contains(ledger.Node.Id) && !Left(ledger, ledger.Node.Scheduler!).IsOverfull);
+            ? !Left(chosen, chosen.SchedulerAfter!).IsOverfull : promise.Nodes.Any(ledger => !Left(ledger, ledger.Node.Scheduler!).IsOverfull);
         if (Kept((nodes, after)) && _promises.All(Kept))
         {
             _promises.Add((nodes, after));
