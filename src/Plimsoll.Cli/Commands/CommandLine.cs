@@ -4,6 +4,7 @@ using Plimsoll.Artifacts;
 using Plimsoll.Cli.Demo;
 using Plimsoll.Cli.Demo.Traffic;
 using Plimsoll.Cli.FleetFiles;
+using Plimsoll.Cli.Kubectl;
 using Plimsoll.Cli.Load;
 using Plimsoll.Cli.Load.Traces;
 using Plimsoll.Cli.Weighing;
@@ -35,6 +36,7 @@ public static class CommandLine
             ModelsCommand.Create(time),
             DevicesCommand.Create(),
             OperatorCommand.Create(time),
+            KubectlCommand.Create(time),
             ImportCommand.Create(),
             SchemaCommand.Create(),
             CompletionCommand.Create(),

@@ -50,6 +50,7 @@ public static class OperatorCommand
                 Namespace = parsed.GetValue(space) ?? own ?? NamespaceOutside,
                 Identity = $"{Environment.MachineName}_{Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8))}",
                 Fleet = parsed.GetValue(fleet)!,
+                Pod = own is null ? null : Environment.GetEnvironmentVariable("POD_NAME"),
                 HealthPort = parsed.GetValue(health),
                 Prometheus = parsed.GetValue(prometheus) is { } server
                     ? new PrometheusSettings { Server = server, BearerTokenFile = parsed.GetValue(token) } : null,
@@ -85,7 +86,7 @@ public static class OperatorCommand
             await using (host.ConfigureAwait(false))
             {
                 using var client = new k8s.Kubernetes(configuration);
-                var bridge = await BridgesHost.StartAsync(bridges, host.Desired, client, time, null, cancellationToken).ConfigureAwait(false);
+                var bridge = await BridgesHost.StartAsync(bridges, host.Desired, client, time, null, cancellationToken, host.Telemetry.Registry).ConfigureAwait(false);
                 await using (bridge.ConfigureAwait(false))
                 {
                     Log($"operator {options.Identity} watches {host.Api.Address}; lease {options.Namespace}/{options.LeaseName}");

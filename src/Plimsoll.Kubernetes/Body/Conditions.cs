@@ -3,6 +3,9 @@ using Plimsoll.Kubernetes.Resources;
 
 namespace Plimsoll.Kubernetes.Body;
 
+/// <summary>What a ScaledModel's conditions came to.</summary>
+internal sealed record ModelConditions(ObjectName Name, Bytes? Weights, ImmutableArray<Finding> Conditions);
+
 /// <summary>A ScaledModel's conditions.</summary>
 internal static class Conditions
 {

@@ -280,7 +280,7 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
         };
 
     // By the engine's own memory rules where they are known; else by its prior.
-    private static (ReplicaNeeds? Needs, string? Why) OnDevice(
+    internal static (ReplicaNeeds? Needs, string? Why) OnDevice(
         Footprint footprint, DeviceGroup kind, ScaledModelSettings settings, ServedModel served, string engine, Cores cores)
     {
         var devices = (int)Math.Min(served.Devices, 1024);

@@ -19,6 +19,9 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
 
     private readonly Dictionary<ObjectName, (string Essence, long At)> _written = [];
 
+    /// <summary>Every model's conditions, of the last time.</summary>
+    internal List<ModelConditions> Conditions { get; } = [];
+
     /// <summary>Writes the statuses that changed, at most fifty; the longest waiting first.</summary>
     /// <param name="fleet">The models as resolved.</param>
     /// <param name="tick">The last turn.</param>
@@ -30,6 +33,7 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
         ArgumentNullException.ThrowIfNull(tick);
         var verdicts = tick.Plan.Models.ToDictionary(verdict => verdict.Model);
         var replicas = tick.Snapshot.Replicas.ToLookup(replica => replica.Model);
+        Conditions.Clear();
         var due = new List<(long At, ResolvedModel Model, string Essence, ScaledModelStatus Status)>();
         foreach (var model in fleet.Models)
         {
@@ -81,7 +85,8 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
 
     private ScaledModelStatus Status(ResolvedModel model, ModelVerdict? verdict, InferenceReplica[] replicas, KubernetesFleet fleet)
     {
-        var findings = Conditions.Of(model, verdict, fleet.Unobserved.GetValueOrDefault(model.Id));
+        var findings = Body.Conditions.Of(model, verdict, fleet.Unobserved.GetValueOrDefault(model.Id));
+        Conditions.Add(new ModelConditions(model.View.Name, model.Weighed?.Footprint?.Weights, findings));
         var status = new ScaledModelStatus
         {
             ObservedGeneration = Generation(model),

@@ -40,7 +40,7 @@ public sealed class BridgesHost : IAsyncDisposable
     /// <exception cref="BridgesException">The options contradict each other, a file cannot be read, or a port cannot be had.</exception>
     public static async Task<BridgesHost> StartAsync(
         BridgesOptions options, DesiredScales scales, IKubernetes kubernetes, TimeProvider time, ILoggerFactory? logs,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken, Prometheus.CollectorRegistry? registry = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         if (options.Problems().FirstOrDefault() is { } problem) throw new BridgesException(problem);
@@ -61,7 +61,7 @@ public sealed class BridgesHost : IAsyncDisposable
 
             if (options.OperatorMetricsPort is { } own)
             {
-                var metrics = new OperatorMetrics(scales, time);
+                var metrics = new OperatorMetrics(scales, time, registry);
                 var app = Build(options, own, logs, listen => listen.Protocols = HttpProtocols.Http1);
                 app.MapOperatorMetrics(metrics);
                 host.OperatorMetrics = await host.ServeAsync(app, "the operator's metrics", options, own, cancellationToken);

@@ -10,7 +10,7 @@ public sealed class OperatorMetrics
 {
     private static readonly string[] Labels = ["namespace", BridgeNames.ScaledModelLabel];
 
-    private readonly CollectorRegistry _registry = Prometheus.Metrics.NewCustomRegistry();
+    private readonly CollectorRegistry _registry;
     private readonly DesiredScales _scales;
     private readonly TimeProvider _time;
     private readonly Lock _lock = new();
@@ -18,10 +18,13 @@ public sealed class OperatorMetrics
     private readonly Gauge _active;
     private readonly Gauge _age;
 
-    public OperatorMetrics(DesiredScales scales, TimeProvider time)
+    /// <param name="scales">The plan's scales.</param>
+    /// <param name="time">By which their age goes.</param>
+    /// <param name="registry">Where the operator's other metrics are; null when there are none.</param>
+    public OperatorMetrics(DesiredScales scales, TimeProvider time, CollectorRegistry? registry = null)
     {
         ArgumentNullException.ThrowIfNull(scales);
-        (_scales, _time) = (scales, time);
+        (_scales, _time, _registry) = (scales, time, registry ?? Prometheus.Metrics.NewCustomRegistry());
         var factory = Prometheus.Metrics.WithCustomRegistry(_registry);
         _replicas = factory.CreateGauge(BridgeNames.DesiredReplicas,
             "Replicas that the plan wants; absent while the last plan is too old to act on", Labels);
@@ -31,9 +34,6 @@ public sealed class OperatorMetrics
             "Time since the snapshot on which the scale was decided, too old or not", Labels);
         _registry.AddBeforeCollectCallback(Update);
     }
-
-    /// <summary>Where whoever else counts something in the operator makes its metrics.</summary>
-    public CollectorRegistry Registry => _registry;
 
     internal async Task WriteAsync(HttpContext context)
     {

@@ -24,7 +24,8 @@ public sealed class ClusterWatch : IAsyncDisposable
     /// <summary>How long a picture may be out of date before nothing is decided on it.</summary>
     public static readonly TimeSpan OutdatedAfter = TimeSpan.FromSeconds(30);
 
-    private static readonly ScalableKind[] Kinds =
+    /// <summary>Kinds that are scaled, where the server has them.</summary>
+    public static readonly ImmutableArray<ScalableKind> ScalableKinds =
     [
         new("Deployment", "apps/v1", "deployments"),
         new("StatefulSet", "apps/v1", "statefulsets"),
@@ -83,7 +84,7 @@ public sealed class ClusterWatch : IAsyncDisposable
                 throw new ApiException($"the server has no {ScaledModel.KubePluralName}.{ResourceGroup.Group}; kubectl apply -k deploy/crds would do");
             using (var version = await api.GetAsync("version", cancellationToken).ConfigureAwait(false))
                 watch.ServerMinor = int.TryParse(version.RootElement.Text("minor")?.TrimEnd('+'), out var minor) ? minor : 0;
-            foreach (var kind in Kinds)
+            foreach (var kind in ScalableKinds)
             {
                 if (await HasAsync(api, kind.ApiVersion, kind.Plural, cancellationToken).ConfigureAwait(false)) watch.Add(kind);
             }

@@ -34,6 +34,8 @@ public sealed class OperatorHost : IAsyncDisposable
 
     public required DesiredScales Desired { get; init; }
 
+    public OperatorTelemetry Telemetry { get; } = new();
+
     public OperatorRun Run { get; private set; } = null!;
 
     /// <summary>Where probes ask; null when they are not served.</summary>
@@ -72,7 +74,9 @@ public sealed class OperatorHost : IAsyncDisposable
             };
             host.Run = new OperatorRun(
                 parts, election, new KnowledgeStore(host.Api, options.Namespace, options.LeaseName + "-knowledge", log), options,
-                new Planner(new WeightAllocator()), applied);
+                new Planner(new WeightAllocator()), applied, host.Telemetry,
+                options.Pod is { } pod ? new LeaderLabel(host.Api, new ObjectName(options.Namespace, pod), log) : null);
+            host.Telemetry.Registry.AddBeforeCollectCallback(() => host.Telemetry.Tell(host.Run.Health, host.Api.Requests));
             var token = host._ending.Token;
             host._running.Add(Task.Run(() => host.Run.RunAsync(token), CancellationToken.None));
             // The lease is given up last: until the loop has ended, nobody else may lead.

@@ -17,6 +17,9 @@ public sealed record OperatorOptions
     /// <summary>The Fleet that is read.</summary>
     public string Fleet { get; init; } = FleetResource.DefaultName;
 
+    /// <summary>The pod it runs in, which is labelled while it leads; null outside a cluster.</summary>
+    public string? Pod { get; init; }
+
     public string LeaseName { get; init; } = "plimsoll-operator";
 
     public LeaseTimes Lease { get; init; } = LeaseTimes.Default;

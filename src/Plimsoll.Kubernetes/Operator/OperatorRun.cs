@@ -18,7 +18,8 @@ public sealed record OperatorHealth(bool Leads, bool Ready, string? Problem, lon
 /// on a picture that is not whole, and writes nothing once another may lead.
 /// </summary>
 public sealed class OperatorRun(
-    KubernetesFleetParts parts, LeaseElection election, KnowledgeStore store, OperatorOptions options, Planner planner, Action<Tick>? applied = null)
+    KubernetesFleetParts parts, LeaseElection election, KnowledgeStore store, OperatorOptions options, Planner planner, Action<Tick>? applied = null,
+    OperatorTelemetry? telemetry = null, LeaderLabel? label = null)
 {
     private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan PauseUnseen = TimeSpan.FromSeconds(1);
@@ -35,8 +36,10 @@ public sealed class OperatorRun(
     /// <summary>Turns until cancelled.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        var statuses = new StatusWriter(parts);
+        var (statuses, fleetStatus) = (new StatusWriter(parts), new FleetStatusWriter(parts));
         var unseen = "";
+        // A container that was started over in a pod that led.
+        if (label is not null) await label.GiveUpAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         while (!cancellationToken.IsCancellationRequested)
         {
             try
@@ -48,7 +51,7 @@ public sealed class OperatorRun(
                     continue;
                 }
 
-                await LeadAsync(statuses, cancellationToken).ConfigureAwait(false);
+                await LeadAsync(statuses, fleetStatus, cancellationToken).ConfigureAwait(false);
                 unseen = "";
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -66,12 +69,13 @@ public sealed class OperatorRun(
     }
 
     // From taking the lease to losing it: what the last leader learned is read first.
-    private async Task LeadAsync(StatusWriter statuses, CancellationToken cancellationToken)
+    private async Task LeadAsync(StatusWriter statuses, FleetStatusWriter fleetStatus, CancellationToken cancellationToken)
     {
         var knowledge = await store.ReadAsync(cancellationToken).ConfigureAwait(false);
         var fleet = new KubernetesFleet(parts);
         var loop = new ControlLoop(fleet, planner, parts.Time, (_, _) => ValueTask.CompletedTask);
         var checkpointed = parts.Time.GetTimestamp();
+        var labelled = label is null;
         try
         {
             for (var number = 1L; election.MayWrite; number++)
@@ -83,9 +87,14 @@ public sealed class OperatorRun(
                     var spec = fleet.Look();
                     var tick = await loop.TurnAsync(number, spec, knowledge, cancellationToken).ConfigureAwait(false);
                     knowledge = tick.Plan.Next;
+                    if (!labelled) await label!.TakeAsync(parts.Cluster.Pods.Items.Values, cancellationToken).ConfigureAwait(false);
+                    labelled = true;
                     applied?.Invoke(tick);
                     var left = await statuses.WriteAsync(fleet, tick, cancellationToken).ConfigureAwait(false);
-                    _health = new OperatorHealth(true, true, null, _health.Ticks + 1, parts.Time.GetElapsedTime(started));
+                    await fleetStatus.WriteAsync(fleet, tick, cancellationToken).ConfigureAwait(false);
+                    var took = parts.Time.GetElapsedTime(started);
+                    telemetry?.Turned(tick, statuses.Conditions, took);
+                    _health = new OperatorHealth(true, true, null, _health.Ticks + 1, took);
                     if (parts.Time.GetElapsedTime(checkpointed) >= options.Checkpoint)
                     {
                         await store.WriteAsync(knowledge, () => election.MayWrite, cancellationToken).ConfigureAwait(false);
@@ -104,9 +113,10 @@ public sealed class OperatorRun(
         }
         finally
         {
+            using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(5));
+            if (label is not null) await label.GiveUpAsync(limit.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (election.MayWrite)
             {
-                using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(5));
                 try
                 {
                     await store.WriteAsync(knowledge, () => election.MayWrite, limit.Token).ConfigureAwait(false);

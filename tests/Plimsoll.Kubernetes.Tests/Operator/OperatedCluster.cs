@@ -61,13 +61,14 @@ internal sealed class OperatedCluster : IAsyncDisposable
     }
 
     public async Task<OperatorHost> OperateAsync(
-        KubernetesClientConfiguration? who = null, TimeProvider? time = null, string space = Space, Action<string>? log = null, Uri? prometheus = null)
+        KubernetesClientConfiguration? who = null, TimeProvider? time = null, string space = Space, Action<string>? log = null, Uri? prometheus = null, string? pod = null)
     {
         var host = await OperatorHost.StartAsync(
             new OperatorOptions
             {
                 Namespace = space,
                 Identity = $"operator_{Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8))}",
+                Pod = pod,
                 Address = IPAddress.Loopback,
                 HealthPort = 0,
                 Lease = new LeaseTimes(TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(300)),

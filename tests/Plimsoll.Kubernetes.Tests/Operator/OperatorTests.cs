@@ -123,4 +123,28 @@ public sealed class OperatorTests : OperatorTest
         Assert.Equal(1, (await Cluster.DeploymentAsync("path", Cancel)).Spec.Replicas);
         Assert.Equal(0, (await Cluster.DeploymentAsync("heavy", Cancel)).Spec.Replicas);
     }
+
+    [Fact]
+    public async Task The_Fleet_says_how_many_are_planned_for_and_what_is_wrong_with_it()
+    {
+        await Cluster.ServeAsync("llama", 1, 1, "24Gi");
+        await Cluster.ModelAsync("llama", "\"weights\":\"16GiB\",\"mode\":\"act\"");
+        await Cluster.ModelAsync("missing", "\"weights\":\"1GiB\"");
+        await Cluster.OperateAsync();
+
+        await FleetAsync(status => status is { Models: 1, Nodes: 1, Reason: "1 of 2 models planned for, 1 scaled" }, "one of two");
+
+        // The server's own rules do not see that a pool's devices have no kind.
+        await Cluster.Client.CustomObjects.PatchClusterCustomObjectAsync(
+            new k8s.Models.V1Patch("""{"spec":{"nodePools":[{"name":"l4","devices":2}]}}""", k8s.Models.V1Patch.PatchType.MergePatch),
+            ResourceGroup.Group, ResourceGroup.Version, "fleets", "default", cancellationToken: Cancel);
+        var wrong = await FleetAsync(status => status.Conditions?[0].Status == "False", "it is wrong");
+        Assert.Contains("spec.nodePools[0].device: missing", wrong.Reason, StringComparison.Ordinal);
+        await FleetAsync(status => status.Reason?.Contains("nothing is changed", StringComparison.Ordinal) == true, "it says what that means");
+    }
+
+    private async Task<FleetResourceStatus> FleetAsync(Func<FleetResourceStatus, bool> wanted, string what) => await Patience.UntilAsync(
+        what, async cancel => KubernetesJson.Deserialize<FleetResource>(await Cluster.Client.CustomObjects.GetClusterCustomObjectAsync<System.Text.Json.JsonElement>(
+            ResourceGroup.Group, ResourceGroup.Version, "fleets", "default", cancel)).Status ?? new FleetResourceStatus(),
+        wanted, status => KubernetesJson.Serialize(status));
 }

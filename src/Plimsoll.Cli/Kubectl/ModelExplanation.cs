@@ -1,0 +1,65 @@
+using System.Globalization;
+using Plimsoll.Cli.FleetFiles;
+using Plimsoll.Cli.Fleets;
+using Plimsoll.Kubernetes.Cluster;
+using Plimsoll.Kubernetes.Resources;
+
+namespace Plimsoll.Cli.Kubectl;
+
+/// <summary>What the operator thinks of one ScaledModel, for a person.</summary>
+internal static class ModelExplanation
+{
+    private const int EventsShown = 8;
+
+    public static IEnumerable<string> Lines(ScaledModel model, IReadOnlyList<ObjectEvent> events, DateTimeOffset now, int width)
+    {
+        var settings = ScaledModelSettings.Of(model);
+        if (model.Status is not { } status)
+        {
+            foreach (var line in FleetTable.Wrap($"{ClusterReader.NameOf(model)}: no operator looked at it yet; kubectl get pods -n plimsoll-system shows whether one runs", width)) yield return line;
+            yield break;
+        }
+
+        foreach (var line in FleetTable.Wrap($"{ClusterReader.NameOf(model)}, {status.Mode ?? "no mode"}: {Show.Text(status.Reason ?? "nothing was said of it", 600)}", width)) yield return line;
+        if (model.Metadata?.Generation is { } generation && status.ObservedGeneration is { } observed && observed < generation)
+            yield return $"  (of generation {observed}; what is asked for now is generation {generation})";
+        foreach (var target in settings.Variants) yield return Row("target", target.Target.ToString(), width);
+        yield return Row("weight", $"{status.Weight ?? "not known"}{(status.Model is { } artefact ? $" ({artefact})" : "")}", width);
+        yield return Row("replicas", string.Create(CultureInfo.InvariantCulture,
+            $"{status.ReadyReplicas ?? 0} ready of {status.Replicas ?? 0}, {(status.DesiredReplicas is { } wanted ? $"{wanted} wanted" : "none decided")}"), width);
+        yield return Row("demand", $"{Rate(status.DemandPerSecond)}, prepared for {Rate(status.ForecastPerSecond)}", width);
+        yield return Row("load", $"{status.LoadTime ?? "not known"} (9 in 10 are faster); idle replicas are held {status.Hold ?? "for a time not known"}", width);
+        if (status.RecommendedRequests is { Count: > 0 } requests)
+            yield return Row("requests", string.Join(", ", requests.OrderBy(one => one.Key, StringComparer.Ordinal).Select(one => $"{one.Key}: {one.Value}")) + " recommended for each pod", width);
+        foreach (var variant in status.Variants ?? [])
+            yield return Row("variant", $"{variant.Name} ({variant.Target}): {variant.ReadyReplicas ?? 0} ready, {variant.DesiredReplicas ?? 0} wanted. {variant.Reason}", width);
+        yield return "";
+        foreach (var condition in status.Conditions ?? [])
+        {
+            var first = true;
+            foreach (var line in FleetTable.Wrap(Show.Text(condition.Message, 1000), width - 24))
+            {
+                yield return first ? $"  {condition.Type,-13}{condition.Status,-8} {line}" : new string(' ', 24) + line;
+                first = false;
+            }
+        }
+
+        if (events.Count == 0) yield break;
+        yield return "";
+        foreach (var one in events.Take(EventsShown))
+        {
+            var age = one.At is { } at && now > at ? Durations.Show(now - at) + " ago" : "";
+            var first = true;
+            foreach (var line in FleetTable.Wrap(Show.Text($"{one.Reason}{(one.Count > 1 ? $" ({one.Count} times)" : "")}: {one.Message}", 600), width - 16))
+            {
+                yield return first ? $"  {age,-14}{line}" : new string(' ', 16) + line;
+                first = false;
+            }
+        }
+    }
+
+    private static string Row(string word, string text, int width) => string.Join('\n',
+        FleetTable.Wrap(Show.Text(text, 800), width - 13).Select((line, n) => (n == 0 ? $"  {word,-11}" : new string(' ', 13)) + line));
+
+    private static string Rate(double? perSecond) => perSecond is { } rate ? Fact.Rate("", rate).Shown : "not known";
+}

@@ -1,0 +1,93 @@
+using System.Collections.Immutable;
+using System.Text.Json;
+using k8s;
+using Plimsoll.Kubernetes.Resources;
+
+namespace Plimsoll.Kubernetes.Cluster;
+
+/// <summary>What was written of an object for people to read.</summary>
+public sealed record ObjectEvent(DateTimeOffset? At, string Type, string Reason, string Message, int Count);
+
+/// <summary>A cluster looked at once, with the rights of whoever asks: for a person, not for planning.</summary>
+public sealed class ClusterReader(KubernetesApi api)
+{
+    private const int PagesMax = 200;
+    private const int EventsMax = 200;
+
+    /// <summary>ScaledModels of a namespace, or of all where it is null; ordered by name.</summary>
+    /// <exception cref="ApiException">It was refused, or nothing answered.</exception>
+    public async Task<ImmutableArray<ScaledModel>> ModelsAsync(string? space, CancellationToken cancellationToken)
+    {
+        var path = $"apis/{ResourceGroup.ApiVersion}/{(space is null ? "" : $"namespaces/{space}/")}{ScaledModel.KubePluralName}";
+        var items = await ListAsync(path, item => KubernetesJson.Deserialize<ScaledModel>(item), cancellationToken).ConfigureAwait(false);
+        return [.. items.OrderBy(model => NameOf(model))];
+    }
+
+    /// <summary>One ScaledModel; null where there is none.</summary>
+    /// <exception cref="ApiException">It was refused, or nothing answered.</exception>
+    public async Task<ScaledModel?> ModelAsync(ObjectName name, CancellationToken cancellationToken)
+    {
+        using var found = await api.FindAsync($"apis/{ResourceGroup.ApiVersion}/namespaces/{name.Namespace}/{ScaledModel.KubePluralName}/{name.Name}", cancellationToken).ConfigureAwait(false);
+        return found is null ? null : KubernetesJson.Deserialize<ScaledModel>(found.RootElement);
+    }
+
+    /// <summary>What it scales; null where that is not there.</summary>
+    /// <exception cref="ApiException">It was refused, or nothing answered.</exception>
+    public async Task<WorkloadView?> WorkloadAsync(string space, ScaleTarget target, CancellationToken cancellationToken)
+    {
+        // As the operator does: of an InferenceService what runs is its predictor's Deployment.
+        var (kind, name) = target.Kind == TargetKinds.InferenceService ? (TargetKinds.Deployment, target.Name + "-predictor") : (target.Kind, target.Name);
+        if (ClusterWatch.ScalableKinds.FirstOrDefault(one => one.Kind == kind) is not { } scalable) return null;
+        using var found = await api.FindAsync(scalable.PathOf(new ObjectName(space, name)), cancellationToken).ConfigureAwait(false);
+        return found is null ? null : WorkloadView.Of(found.RootElement, scalable.ApiVersion, kind);
+    }
+
+    /// <exception cref="ApiException">It was refused, or nothing answered.</exception>
+    public async Task<ImmutableArray<NodeView>> NodesAsync(CancellationToken cancellationToken) =>
+        [.. (await ListAsync("api/v1/nodes", NodeView.Of, cancellationToken).ConfigureAwait(false)).OrderBy(node => node.Name, StringComparer.Ordinal)];
+
+    /// <summary>Events of a ScaledModel, the newest first.</summary>
+    /// <exception cref="ApiException">It was refused, or nothing answered.</exception>
+    public async Task<ImmutableArray<ObjectEvent>> EventsAsync(ObjectName name, CancellationToken cancellationToken)
+    {
+        var selector = Uri.EscapeDataString($"involvedObject.kind={ScaledModel.KubeKind},involvedObject.name={name.Name}");
+        var items = await ListAsync($"api/v1/namespaces/{name.Namespace}/events?fieldSelector={selector}", item => new ObjectEvent(
+            item.Time("lastTimestamp") ?? item.At("series")?.Time("lastObservedTime") ?? item.Time("eventTime") ?? item.At("metadata")?.Time("creationTimestamp"),
+            item.Text("type") ?? "", item.Text("reason") ?? "", item.Text("message") ?? item.Text("note") ?? "",
+            item.At("series")?.Number("count") ?? item.Number("count") ?? 1), cancellationToken).ConfigureAwait(false);
+        return [.. items.OrderByDescending(one => one.At).ThenBy(one => one.Message, StringComparer.Ordinal).Take(EventsMax)];
+    }
+
+    public static ObjectName NameOf(ScaledModel model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return new(model.Metadata?.NamespaceProperty ?? "", model.Metadata?.Name ?? "");
+    }
+
+    private async Task<List<T>> ListAsync<T>(string path, Func<JsonElement, T?> read, CancellationToken cancellationToken) where T : class
+    {
+        var items = new List<T>();
+        var next = "";
+        for (var page = 0; page < PagesMax; page++)
+        {
+            using var list = await api.GetAsync(
+                $"{path}{(path.Contains('?', StringComparison.Ordinal) ? '&' : '?')}limit=500{(next.Length > 0 ? "&continue=" + Uri.EscapeDataString(next) : "")}", cancellationToken).ConfigureAwait(false);
+            foreach (var item in list.RootElement.List("items"))
+            {
+                // One that cannot be read must not hide the others.
+                try
+                {
+                    if (read(item) is { } one) items.Add(one);
+                }
+                catch (Exception unreadable) when (unreadable is JsonException or InvalidOperationException or FormatException or OverflowException)
+                {
+                }
+            }
+
+            if (list.RootElement.At("metadata")?.Text("continue") is not { Length: > 0 } more) break;
+            next = more;
+        }
+
+        return items;
+    }
+}
