@@ -8,6 +8,8 @@ using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Plimsoll.Bench;
 
+if (args is ["scale", ..]) return ScaleCommand.Run(args);
+
 // In this process: a child project would not find the repository's central package versions.
 var config = ManualConfig.CreateEmpty()
     .AddJob(Job.Default.WithToolchain(InProcessEmitToolchain.Instance).WithWarmupCount(3).WithIterationCount(8)

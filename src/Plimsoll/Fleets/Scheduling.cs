@@ -60,7 +60,18 @@ public sealed record SchedulerRoom
     {
         ArgumentNullException.ThrowIfNull(requests);
         return Pods > 0 && requests.Memory <= Memory && requests.Cores <= Cores && requests.EphemeralStorage <= EphemeralStorage
-            && (requests.Devices == 0 || Resources.Any(one => one.Resource == requests.Resource && one.Count >= requests.Devices));
+            && (requests.Devices == 0 || Has(requests.Resource, requests.Devices));
+    }
+
+    // Asked of every node for every start of a plan.
+    private bool Has(string? resource, int devices)
+    {
+        foreach (var one in Resources)
+        {
+            if (one.Resource == resource && one.Count >= devices) return true;
+        }
+
+        return false;
     }
 
     /// <summary>The room once a replica with these requests has gone.</summary>

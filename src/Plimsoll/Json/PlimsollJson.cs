@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
@@ -25,6 +24,11 @@ public sealed partial class PlimsollJson : JsonSerializerContext
     public static byte[] ToBytes<T>(T value, JsonTypeInfo<T> type) => JsonSerializer.SerializeToUtf8Bytes(value, type);
 
     /// <summary>SHA-256 of the canonical JSON, lower-case hex.</summary>
-    public static string Hash<T>(T value, JsonTypeInfo<T> type) =>
-        Convert.ToHexStringLower(SHA256.HashData(ToBytes(value, type)));
+    public static string Hash<T>(T value, JsonTypeInfo<T> type)
+    {
+        // As it is written: a snapshot of a large cluster is tens of megabytes of JSON that nobody needs in one piece.
+        using var hash = new HashStream();
+        JsonSerializer.Serialize(hash, value, type);
+        return Convert.ToHexStringLower(hash.Digest());
+    }
 }

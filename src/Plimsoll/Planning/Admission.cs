@@ -33,6 +33,35 @@ internal static class Admission
             [Fact.Of("cores", needs.Cores.ToString()), Fact.Of("have", nodes.Max(node => node.Cores).ToString())]);
     }
 
+    /// <summary>
+    /// The first node of each shape: what could never run on these could never run on any. A cluster of thousands has few.
+    /// </summary>
+    public static ImmutableArray<NodeState> Shapes(ImmutableArray<NodeState> nodes)
+    {
+        var shapes = new Dictionary<(Bytes, Bytes, Cores, Bytes?, int), List<NodeState>>();
+        var first = ImmutableArray.CreateBuilder<NodeState>();
+        foreach (var node in nodes)
+        {
+            var key = (node.HostMemory, node.HostMemoryBudget, node.Cores, node.CacheBudget, node.Devices.Length);
+            if (!shapes.TryGetValue(key, out var alike)) shapes[key] = alike = [];
+            if (alike.Exists(one => SameDevices(one, node))) continue;
+            alike.Add(node);
+            first.Add(node);
+        }
+
+        return first.ToImmutable();
+    }
+
+    private static bool SameDevices(NodeState a, NodeState b)
+    {
+        for (var i = 0; i < a.Devices.Length; i++)
+        {
+            if (a.Devices[i].MemoryBudget != b.Devices[i].MemoryBudget || a.Devices[i].Kind != b.Devices[i].Kind) return false;
+        }
+
+        return true;
+    }
+
     public static bool Fits(NodeState node, ReplicaNeeds needs, string? kind) =>
         needs.Host.Highest <= Bytes.Min(node.HostMemory, node.HostMemoryBudget)
         && needs.Cores <= node.Cores

@@ -25,13 +25,16 @@ internal sealed class DiskDraft
     {
         (_spec, _observed, _knowledge, _outlooks) = (spec, observed, knowledge, outlooks);
         _cached = observed.Cache.ToDictionary(Key);
-        _ledgers = observed.Nodes.ToDictionary(node => node.Id, node => new DiskLedger(node, observed));
+        var artifacts = observed.Cache.ToLookup(artifact => artifact.Node);
+        var fetches = observed.InFlight.Where(work => work is { Kind: WorkKind.Fetching, Node: not null }).ToLookup(work => work.Node!.Value);
+        _ledgers = observed.Nodes.ToDictionary(node => node.Id, node => new DiskLedger(node, artifacts[node.Id], fetches[node.Id]));
         var flying = observed.InFlight.Where(work => work.Kind == WorkKind.Fetching).Select(work => work.Step).ToHashSet();
         _fetches = flying.Count;
-        foreach (var node in observed.Nodes)
+        foreach (var (step, model) in flying.SelectMany(step => spec.Models.Select(model => (step, model))))
         {
-            foreach (var model in spec.Models.Where(model => flying.Count > 0 && flying.Contains(Fetch(node.Id, model.Id, model.Version))))
-                _coming.Add((node.Id, model.Id, model.Version));
+            var to = $"prefetch/{model.Id}@{model.Version}/";
+            if (step.Value.StartsWith(to, StringComparison.Ordinal) && _ledgers.ContainsKey(new NodeId(step.Value[to.Length..])))
+                _coming.Add((new NodeId(step.Value[to.Length..]), model.Id, model.Version));
         }
 
         foreach (var artifact in observed.Cache.Where(artifact => flying.Contains(Fetch(artifact.Node, artifact.Model, artifact.Version))))

@@ -13,15 +13,17 @@ internal sealed class DiskLedger
     private readonly List<(int Level, Bytes Takes)> _fetches = [];
     private readonly Bytes _free;
 
-    public DiskLedger(NodeState node, FleetSnapshot observed)
+    /// <param name="node">The node.</param>
+    /// <param name="cached">Artefacts on its disk.</param>
+    /// <param name="fetches">Fetches that are under way to it.</param>
+    public DiskLedger(NodeState node, IEnumerable<CachedArtifact> cached, IEnumerable<WorkInFlight> fetches)
     {
-        var used = observed.Cache.Where(artifact => artifact.Node == node.Id)
-            .Aggregate(Bytes.Zero, (sum, artifact) => sum + artifact.Size);
+        var used = cached.Aggregate(Bytes.Zero, (sum, artifact) => sum + artifact.Size);
         var left = (node.CacheBudget ?? Bytes.Zero) - used;
 
         // A file system of unknown free space takes nothing more, nor does one that a fetch of unknown size fills.
         _free = node.CacheFileSystemFree.TryGetLast(out var free) ? Bytes.Min(left, free) : Bytes.Zero;
-        foreach (var work in observed.InFlight.Where(work => work.Node == node.Id && work.Kind == WorkKind.Fetching))
+        foreach (var work in fetches)
             _free = work.Total is { } total ? _free - Bytes.Max(Bytes.Zero, total - (work.Done ?? Bytes.Zero)) : Bytes.Zero;
     }
 

@@ -87,8 +87,9 @@ public sealed partial record Knowledge
         foreach (var replica in snapshot.Replicas)
         {
             if (!models.TryGetValue(replica.Model, out var known)) continue;
-            known = known with { NextOrdinal = Math.Max(known.NextOrdinal, replica.Id.Ordinal + 1) };
-            if (replica.State == ReplicaState.Ready && snapshot.At - replica.StateSince >= Settled)
+            var before = known;
+            if (replica.Id.Ordinal >= known.NextOrdinal) known = known with { NextOrdinal = replica.Id.Ordinal + 1 };
+            if (known.Failures.Count > 0 && replica.State == ReplicaState.Ready && snapshot.At - replica.StateSince >= Settled)
                 known = known with { Failures = FailureRecord.None };
 
             // What is in use now can only raise a measured value; a first look right after the load proves nothing.
@@ -100,7 +101,7 @@ public sealed partial record Knowledge
                 && replica.DeviceMemory.TryGetKnown(out var onDevice)
                 && known.Memory.TryGetValue(replica.Variant, out measured) && !(measured.PerDevice >= onDevice))
                 known = known with { Memory = known.Memory.SetItem(replica.Variant, measured with { PerDevice = onDevice }) };
-            models[replica.Model] = known;
+            if (!ReferenceEquals(known, before)) models[replica.Model] = known;
         }
     }
 

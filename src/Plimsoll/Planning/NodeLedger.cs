@@ -11,33 +11,59 @@ namespace Plimsoll;
 internal sealed class NodeLedger
 {
     private readonly List<(StepId Stop, Release Frees)> _stops = [];
-    private readonly List<(int Level, Release Takes)> _starts = [];
-    private readonly ImmutableArray<(DeviceState Device, Bytes? Usable)> _devices;
-    private readonly Dictionary<DeviceId, Bytes> _deviceBase = [];
-    private readonly Dictionary<DeviceId, DeviceState> _exclusive;
-    private Bytes _hostBase;
-    private Cores _coresBase;
+    private readonly (DeviceState Device, Bytes? Usable)[] _devices;
+
+    private readonly bool _ordered;
+
+    // What is used of each device before anything of this plan.
+    private readonly Bytes[] _before;
+
+    // What is used at each level, and of each device; kept up, as a cluster has thousands of nodes and a plan hundreds of starts.
+    private readonly List<Level> _levels = [];
+
+    // Of starts alone, whatever their level: host memory, and of each device as held and as taken.
+    private readonly (Bytes Held, Bytes Taken)[] _started;
+    private Bytes _startedHost;
+    private Bytes _stopped;
 
     public NodeLedger(
         NodeState node, FleetSnapshot observed, Knowledge knowledge, IEnumerable<InferenceReplica> replicas, IEnumerable<ForeignUse> foreign)
     {
         Node = node;
-        foreign = [.. foreign];
-        _exclusive = node.Devices.Where(device => device is { Resource: not null, Shared: false }).ToDictionary(device => device.Id);
-        HostUsable = Usable(node.HostMemory, node.HostMemoryBudget, foreign.Where(use => use.Device is null));
-        _devices =
-        [
-            .. node.Devices.Select(device => (device,
-                Usable(device.Memory, device.MemoryBudget, foreign.Where(use => use.Device == device.Id)))),
-        ];
+        SchedulerAfter = node.Scheduler;
+        ForeignUse[] others = [.. foreign];
+        _ordered = true;
+        HostUsable = Usable(node.HostMemory, node.HostMemoryBudget, others, null);
+        _devices = new (DeviceState, Bytes?)[node.Devices.Length];
+        for (var i = 0; i < _devices.Length; i++)
+        {
+            var device = node.Devices[i];
+            _devices[i] = (device, Usable(device.Memory, device.MemoryBudget, others, device.Id));
+            _ordered &= i == 0 || node.Devices[i - 1].Id.CompareTo(device.Id) < 0;
+        }
+
+        _started = new (Bytes, Bytes)[_devices.Length];
+        _levels.Add(new Level(new Bytes[_devices.Length]));
         foreach (var replica in replicas) AddToBase(Release.Of(replica, knowledge.Of(replica.Model)));
         foreach (var gang in observed.Training)
         {
             var needs = gang.ReservedPerMember;
             foreach (var member in gang.Members.Where(member => member.Node == node.Id))
-                AddToBase(new Release(
-                    needs.Host.Highest, needs.PerDevice?.Highest ?? Bytes.Zero, needs.Cores, member.Devices));
+                AddToBase(new Release(needs.Host.Highest, needs.PerDevice?.Highest ?? Bytes.Zero, needs.Cores, member.Devices));
         }
+
+        HostFreeBefore = (HostUsable ?? Bytes.Zero) - _levels[0].Host;
+        _before = [.. _levels[0].Devices];
+    }
+
+    // What is used once so many stops of the plan are done, starts of that level and lower ones at their peaks.
+    private sealed class Level(Bytes[] devices)
+    {
+        public Bytes Host { get; set; }
+
+        public Cores Cores { get; set; }
+
+        public Bytes[] Devices { get; } = devices;
     }
 
     /// <summary>What a replica takes, or gives back when it ends.</summary>
@@ -60,73 +86,78 @@ internal sealed class NodeLedger
     public Bytes? HostUsable { get; }
 
     /// <summary>Free before any stop of this plan, starts of this plan at their peaks.</summary>
-    public Bytes HostFree =>
-        (HostUsable ?? Bytes.Zero) - _hostBase - _starts.Aggregate(Bytes.Zero, (sum, start) => sum + start.Takes.Host);
+    public Bytes HostFree => HostFreeBefore - _startedHost;
 
     /// <summary>Free of host memory before anything of this plan.</summary>
-    public Bytes HostFreeBefore => (HostUsable ?? Bytes.Zero) - _hostBase;
+    public Bytes HostFreeBefore { get; }
 
     /// <summary>Free of host memory once all stops of this plan are done, before any start.</summary>
-    public Bytes HostFreeAfter => _stops.Aggregate(HostFreeBefore, (free, stop) => free + stop.Frees.Host);
+    public Bytes HostFreeAfter => HostFreeBefore + _stopped;
+
+    public bool HasStops => _stops.Count > 0;
 
     /// <summary>The stops of this plan, ordered.</summary>
     public ImmutableArray<StepId> Stops => [.. _stops.Select(stop => stop.Stop).Order()];
 
+    /// <summary>What its scheduler will count as left once all stops of this plan are done; null where the body places.</summary>
+    public SchedulerRoom? SchedulerAfter { get; private set; }
+
     /// <summary>The least that is free on any device of a resource, before any stop of this plan and with its starts at their
     /// peaks; null where there is none.</summary>
-    public Bytes? LeastDeviceFree(string? resource) => _devices.Where(entry => entry.Device.Resource == resource)
-        .Select(entry => (Bytes?)((entry.Usable ?? Bytes.Zero) - _deviceBase.GetValueOrDefault(entry.Device.Id)
-            - _starts.Where(start => start.Takes.Devices.Contains(entry.Device.Id))
-                .Aggregate(Bytes.Zero, (sum, start) => sum + start.Takes.PerDevice))).Min();
+    public Bytes? LeastDeviceFree(string? resource)
+    {
+        Bytes? least = null;
+        for (var i = 0; i < _devices.Length; i++)
+        {
+            if (_devices[i].Device.Resource != resource) continue;
+            var free = (_devices[i].Usable ?? Bytes.Zero) - _before[i] - _started[i].Taken;
+            if (least is null || free < least) least = free;
+        }
 
-    /// <summary>What its scheduler will count as left once all stops of this plan are done; null where the body places.</summary>
-    public SchedulerRoom? SchedulerAfter => _stops.Aggregate(
-        Node.Scheduler, (room, stop) => stop.Frees.Requests is { } gone ? room?.Without(gone) : room);
+        return least;
+    }
 
     /// <summary>The least that is free on the emptiest devices of a kind, so many of them, before any stop of this plan and
     /// with its starts at their peaks; null where there are fewer.</summary>
     public Bytes? DeviceFree(string? kind, int devices)
     {
-        var free = _devices.Where(entry => kind is null || entry.Device.Kind == kind).Select(entry => (entry.Usable ?? Bytes.Zero)
-            - _deviceBase.GetValueOrDefault(entry.Device.Id)
-            - _starts.Where(start => start.Takes.Devices.Contains(entry.Device.Id))
-                .Aggregate(Bytes.Zero, (sum, start) => sum + Held(entry.Device, start.Takes.PerDevice))).OrderDescending().ToList();
+        var free = Enumerable.Range(0, _devices.Length).Where(i => kind is null || _devices[i].Device.Kind == kind)
+            .Select(i => (_devices[i].Usable ?? Bytes.Zero) - _before[i] - _started[i].Held).OrderDescending().ToList();
         return devices < 1 || free.Count < devices ? null : free[devices - 1];
     }
 
     /// <summary>Registers a stop of this plan, so that later starts may wait for it.</summary>
-    public void WillStop(StepId stop, Release frees) => _stops.Add((stop, frees));
+    public void WillStop(StepId stop, Release frees)
+    {
+        _stops.Add((stop, frees));
+        _stopped += frees.Host;
+        if (frees.Requests is { } gone) SchedulerAfter = SchedulerAfter?.Without(gone);
+        var last = _levels[^1];
+        var next = new Level([.. last.Devices]) { Host = last.Host - frees.Host, Cores = last.Cores - frees.Cores };
+        foreach (var device in frees.Devices)
+        {
+            if (IndexOf(device) is var at and >= 0) next.Devices[at] -= Held(_devices[at].Device, frees.PerDevice);
+        }
+
+        _levels.Add(next);
+    }
 
     /// <summary>Finds room for a replica at the lowest level that is safe together with all starts so far.</summary>
     /// <param name="needs">What it takes.</param>
     /// <param name="kind">The kind of device; null for any.</param>
-    /// <param name="now">Without waiting for any stop.</param>
     /// <returns>The stops to wait for and the devices; null when it does not fit.</returns>
-    public (ImmutableArray<StepId> After, ImmutableArray<DeviceId> Devices)? TryReserve(ReplicaNeeds needs, string? kind, bool now = false)
+    public (ImmutableArray<StepId> After, ImmutableArray<DeviceId> Devices)? TryReserve(ReplicaNeeds needs, string? kind)
     {
-        if (Node.Condition != NodeCondition.Ready || HostUsable is not { } usable) return null;
-        var hostLeft = new Bytes[_stops.Count + 1];
-        var coresLeft = new Cores[_stops.Count + 1];
-        for (var level = 0; level <= _stops.Count; level++)
-        {
-            var used = UsedAt(level);
-            hostLeft[level] = usable - used.Host - needs.Host.Highest;
-            coresLeft[level] = Node.Cores - used.Cores - needs.Cores;
-        }
-
-        for (var level = 0; level <= (now ? 0 : _stops.Count); level++)
-        {
-            // A start of this level runs in all states of higher levels too.
-            if (hostLeft.AsSpan(level).ContainsAnyInRange(new Bytes(long.MinValue), new Bytes(-1))) continue;
-            if (coresLeft.AsSpan(level).ContainsAnyInRange(new Cores(long.MinValue), new Cores(-1))) continue;
-            if (PickDevices(needs, kind, level) is not { } gang) continue;
-            _starts.Add((level, new Release(
-                needs.Host.Highest, needs.PerDevice?.Highest ?? Bytes.Zero, needs.Cores, gang)));
-            return ([.. _stops.Take(level).Select(stop => stop.Stop).Order()], gang);
-        }
-
-        return null;
+        Span<int> gang = stackalloc int[Math.Min(needs.Devices, _devices.Length)];
+        if (Take(needs, kind, _stops.Count, gang) is not { } level) return null;
+        var devices = new DeviceId[gang.Length];
+        for (var i = 0; i < gang.Length; i++) devices[i] = _devices[gang[i]].Device.Id;
+        return ([.. _stops.Take(level).Select(stop => stop.Stop).Order()], [.. devices.Order()]);
     }
+
+    /// <summary>Makes room for a replica without waiting for any stop, where there is room.</summary>
+    public void ReserveNow(ReplicaNeeds needs, string? kind) =>
+        Take(needs, kind, 0, stackalloc int[Math.Min(needs.Devices, _devices.Length)]);
 
     /// <summary>Whether the node has room for the needs once some more replicas were stopped.</summary>
     /// <param name="needs">What it takes.</param>
@@ -135,100 +166,130 @@ internal sealed class NodeLedger
     /// <param name="requests">What its scheduler must count as there too; null where the body places.</param>
     public bool FitsAfter(ReplicaNeeds needs, string? kind, IReadOnlyList<Release> more, SchedulerRequests? requests = null)
     {
-        if (requests is not null && !more.Aggregate(SchedulerAfter, (room, one) => one.Requests is { } gone ? room?.Without(gone) : room)!.Takes(requests)) return false;
         if (Node.Condition != NodeCondition.Ready || HostUsable is not { } usable) return false;
-        var used = UsedAt(_stops.Count);
+        var used = _levels[^1];
         var host = used.Host + needs.Host.Highest;
         var cores = used.Cores + needs.Cores;
-        foreach (var release in more)
+        for (var i = 0; i < more.Count; i++)
         {
-            host -= release.Host;
-            cores -= release.Cores;
+            host -= more[i].Host;
+            cores -= more[i].Cores;
         }
 
-        if (host > usable || cores > Node.Cores) return false;
-        if (needs.Devices == 0) return true;
+        if (host > usable || cores > Node.Cores || needs.Devices > 0 && DevicesAfter(needs, kind, more) < needs.Devices) return false;
+        return requests is null
+            || more.Aggregate(SchedulerAfter, (room, one) => one.Requests is { } gone ? room?.Without(gone) : room)!.Takes(requests);
+    }
+
+    private int DevicesAfter(ReplicaNeeds needs, string? kind, IReadOnlyList<Release> more)
+    {
         var perDevice = needs.PerDevice?.Highest ?? Bytes.Zero;
-        return _devices.Count(entry =>
+        var fitting = 0;
+        for (var i = 0; i < _devices.Length; i++)
         {
-            if (kind is not null && entry.Device.Kind != kind || entry.Usable is not { } room) return false;
-            var left = room - DeviceUsedAt(entry.Device.Id, _stops.Count) - perDevice;
-            foreach (var release in more.Where(release => release.Devices.Contains(entry.Device.Id))) left += Held(entry.Device, release.PerDevice);
-            return left >= Bytes.Zero;
-        }) >= needs.Devices;
+            var (device, usable) = _devices[i];
+            if (kind is not null && device.Kind != kind || usable is not { } room) continue;
+            var left = room - _levels[^1].Devices[i] - perDevice;
+            for (var k = 0; k < more.Count && left < Bytes.Zero; k++)
+            {
+                if (more[k].Devices.Contains(device.Id)) left += Held(device, more[k].PerDevice);
+            }
+
+            if (left >= Bytes.Zero) fitting++;
+        }
+
+        return fitting;
     }
 
-    private (Bytes Host, Cores Cores) UsedAt(int level)
+    // The lowest level at which it fits there and at all higher ones, as a start of one level runs in all states of higher ones too.
+    private int? Take(ReplicaNeeds needs, string? kind, int levelMax, Span<int> gang)
     {
-        var (host, cores) = (_hostBase, _coresBase);
-        for (var i = 0; i < level; i++)
+        if (Node.Condition != NodeCondition.Ready || HostUsable is not { } usable || needs.Devices > _devices.Length) return null;
+        var lowest = _levels.Count;
+        while (lowest > 0 && _levels[lowest - 1] is var at && at.Host + needs.Host.Highest <= usable && at.Cores + needs.Cores <= Node.Cores) lowest--;
+        for (var level = lowest; level <= levelMax; level++)
         {
-            host -= _stops[i].Frees.Host;
-            cores -= _stops[i].Frees.Cores;
+            if (!PickDevices(needs, kind, level, gang)) continue;
+            var perDevice = needs.PerDevice?.Highest ?? Bytes.Zero;
+            for (var i = level; i < _levels.Count; i++)
+            {
+                _levels[i].Host += needs.Host.Highest;
+                _levels[i].Cores += needs.Cores;
+                foreach (var device in gang) _levels[i].Devices[device] += Held(_devices[device].Device, perDevice);
+            }
+
+            _startedHost += needs.Host.Highest;
+            foreach (var device in gang)
+                _started[device] = (_started[device].Held + Held(_devices[device].Device, perDevice), _started[device].Taken + perDevice);
+            return level;
         }
 
-        foreach (var (at, takes) in _starts)
-        {
-            if (at > level) continue;
-            host += takes.Host;
-            cores += takes.Cores;
-        }
-
-        return (host, cores);
-    }
-
-    private Bytes DeviceUsedAt(DeviceId device, int level)
-    {
-        var used = _deviceBase.GetValueOrDefault(device);
-        for (var i = 0; i < level; i++)
-        {
-            if (_stops[i].Frees.Devices.Contains(device)) used -= Held(_exclusive.GetValueOrDefault(device), _stops[i].Frees.PerDevice);
-        }
-
-        foreach (var (at, takes) in _starts)
-        {
-            if (at <= level && takes.Devices.Contains(device)) used += Held(_exclusive.GetValueOrDefault(device), takes.PerDevice);
-        }
-
-        return used;
+        return null;
     }
 
     // Best fit: the devices with the least room left over, ties by id, so that large holes stay whole.
-    private ImmutableArray<DeviceId>? PickDevices(ReplicaNeeds needs, string? kind, int level)
+    private bool PickDevices(ReplicaNeeds needs, string? kind, int level, Span<int> gang)
     {
-        if (needs.Devices == 0) return [];
+        if (gang.IsEmpty) return true;
         var perDevice = needs.PerDevice?.Highest ?? Bytes.Zero;
-        var fitting = new List<(DeviceId Id, Bytes Left)>();
-        foreach (var (device, usable) in _devices)
+        Span<long> lefts = stackalloc long[gang.Length];
+        var picked = 0;
+        for (var i = 0; i < _devices.Length; i++)
         {
+            var (device, usable) = _devices[i];
             if (kind is not null && device.Kind != kind || usable is not { } room) continue;
-            var left = Enumerable.Range(level, _stops.Count - level + 1)
-                .Select(at => room - DeviceUsedAt(device.Id, at) - perDevice).Min();
-            if (left >= Bytes.Zero) fitting.Add((device.Id, left));
+            var left = room - _levels[level].Devices[i];
+            for (var at = level + 1; at < _levels.Count; at++) left = Bytes.Min(left, room - _levels[at].Devices[i]);
+            left -= perDevice;
+            if (left < Bytes.Zero) continue;
+
+            // The best so far are kept in order; one that is worse than all of a full gang is not taken in.
+            var place = picked;
+            while (place > 0 && IsBetter(i, left.Value, gang[place - 1], lefts[place - 1])) place--;
+            if (place == gang.Length) continue;
+            picked = Math.Min(picked + 1, gang.Length);
+            for (var move = picked - 1; move > place; move--) (gang[move], lefts[move]) = (gang[move - 1], lefts[move - 1]);
+            (gang[place], lefts[place]) = (i, left.Value);
         }
 
-        return fitting.Count < needs.Devices
-            ? null
-            : [.. fitting.OrderBy(entry => entry.Left).ThenBy(entry => entry.Id).Take(needs.Devices).Select(entry => entry.Id).Order()];
+        return picked == gang.Length;
     }
+
+    private bool IsBetter(int device, long left, int other, long othersLeft) => left != othersLeft ? left < othersLeft
+        : !_ordered && _devices[device].Device.Id.CompareTo(_devices[other].Device.Id) < 0;
 
     private void AddToBase(Release held)
     {
-        _hostBase += held.Host;
-        _coresBase += held.Cores;
+        var at = _levels[0];
+        at.Host += held.Host;
+        at.Cores += held.Cores;
         foreach (var device in held.Devices)
-            _deviceBase[device] = _deviceBase.GetValueOrDefault(device) + Held(_exclusive.GetValueOrDefault(device), held.PerDevice);
+        {
+            if (IndexOf(device) is var index and >= 0) at.Devices[index] += Held(_devices[index].Device, held.PerDevice);
+        }
+    }
+
+    private int IndexOf(DeviceId device)
+    {
+        for (var i = 0; i < _devices.Length; i++)
+        {
+            if (_devices[i].Device.Id == device) return i;
+        }
+
+        return -1;
     }
 
     // What another scheduler hands out goes to one holder whole, however little of it that one takes.
-    private static Bytes Held(DeviceState? device, Bytes takes) =>
+    private static Bytes Held(DeviceState device, Bytes takes) =>
         device is { Resource: not null, Shared: false } ? Bytes.Max(takes, device.MemoryBudget) : takes;
 
-    private static Bytes? Usable(Bytes memory, Bytes budget, IEnumerable<ForeignUse> foreign)
+    private static Bytes? Usable(Bytes memory, Bytes budget, ForeignUse[] foreign, DeviceId? device)
     {
         var taken = Bytes.Zero;
         foreach (var use in foreign)
         {
+            if (use.Device != device) continue;
+
             // Unknown foreign use is a state of its own: nothing is placed beside what nobody can weigh.
             if (!use.Memory.TryGetLast(out var bytes)) return null;
             taken += bytes;

@@ -12,6 +12,8 @@ internal static class Outlooks
 
     public static ImmutableArray<ModelOutlook> Of(FleetSpec spec, FleetSnapshot observed, Knowledge knowledge)
     {
+        var shapes = Admission.Shapes(observed.Nodes);
+        var loads = new LoadsInFlight(observed);
         var traffic = observed.Traffic.ToDictionary(row => row.Model);
         var replicas = observed.Replicas.ToLookup(replica => replica.Model);
         var cached = observed.Cache.Where(artifact => artifact.Complete)
@@ -19,17 +21,17 @@ internal static class Outlooks
         return
         [
             .. spec.Models.Select(model => Of(
-                spec, observed, knowledge, model, traffic.GetValueOrDefault(model.Id), replicas[model.Id],
+                spec, observed, shapes, loads, knowledge, model, traffic.GetValueOrDefault(model.Id), replicas[model.Id],
                 onDisk: !model.Cached || cached.Contains((model.Id, model.Version)))),
         ];
     }
 
     private static ModelOutlook Of(
-        FleetSpec spec, FleetSnapshot observed, Knowledge knowledge, ModelSpec model, ModelTraffic? traffic,
+        FleetSpec spec, FleetSnapshot observed, ImmutableArray<NodeState> shapes, LoadsInFlight loads, Knowledge knowledge, ModelSpec model, ModelTraffic? traffic,
         IEnumerable<InferenceReplica> replicas, bool onDisk)
     {
         var known = knowledge.Of(model.Id);
-        var variant = Choose(model, observed);
+        var variant = Choose(model, shapes);
         var load = known.Loads.Estimate()
             ?? knowledge.FleetLoads.Prior(model.Footprint.Weights, variant.LoadBandwidth, spec.Settings);
         var fromDisk = load;
@@ -60,7 +62,7 @@ internal static class Outlooks
             Quantile = quantile,
             Capacity = capacity,
             Serving = mine.Count(replica => replica.State == ReplicaState.Ready),
-            Loading = mine.Count(replica => replica.State == ReplicaState.Loading && !Overdue(replica, observed, spec.Settings)),
+            Loading = mine.Count(replica => replica.State == ReplicaState.Loading && !loads.Overdue(replica, spec.Settings)),
             Held = traffic?.HeldNow ?? 0,
             Outstanding = mine.Sum(replica => replica.Outstanding),
             Idle = idle,
@@ -74,32 +76,16 @@ internal static class Outlooks
     public static TimeSpan Lookback(TimeSpan horizon) =>
         TimeSpan.FromTicks(Math.Max(ShortestLookback.Ticks, LookbackWindows * horizon.Ticks));
 
-    /// <summary>A load past its expected end by the settings' factor, and past half a minute.</summary>
-    public static bool Overdue(InferenceReplica replica, FleetSnapshot observed, PlannerSettings settings) =>
-        replica.State == ReplicaState.Loading
-        && observed.At - replica.StartedAt > OverdueAfter(Expected(replica, observed, settings), settings);
-
     public static TimeSpan OverdueAfter(TimeSpan expected, PlannerSettings settings) =>
         TimeSpan.FromTicks(Math.Max(TimeSpan.FromSeconds(30).Ticks, (long)(expected.Ticks * settings.OverdueFactor)));
 
-    public static TimeSpan Expected(InferenceReplica replica, FleetSnapshot observed, PlannerSettings settings)
-    {
-        foreach (var work in observed.InFlight)
-        {
-            if (work.Replica == replica.Id && work.Kind == WorkKind.Loading && work.ExpectedEnd is { } end)
-                return Positive(end - work.StartedAt);
-        }
-
-        return settings.AssumedLoadFixed + (replica.Reserved.Host.Highest / settings.AssumedLoadBandwidth);
-    }
-
     // The first variant some node has the devices for; the first of all where none has, so that the refusal names it.
-    private static VariantSpec Choose(ModelSpec model, FleetSnapshot observed)
+    private static VariantSpec Choose(ModelSpec model, ImmutableArray<NodeState> shapes)
     {
         foreach (var variant in model.Variants)
         {
             if (variant.Needs.Devices == 0) return variant;
-            foreach (var node in observed.Nodes)
+            foreach (var node in shapes)
             {
                 if (node.Devices.Count(device => variant.DeviceKind is null || device.Kind == variant.DeviceKind)
                     >= variant.Needs.Devices)
@@ -127,5 +113,5 @@ internal static class Outlooks
         return TimeSpan.FromSeconds(Math.Min(seconds, TimeSpan.FromDays(30).TotalSeconds));
     }
 
-    private static TimeSpan Positive(TimeSpan time) => time < TimeSpan.Zero ? TimeSpan.Zero : time;
+    public static TimeSpan Positive(TimeSpan time) => time < TimeSpan.Zero ? TimeSpan.Zero : time;
 }

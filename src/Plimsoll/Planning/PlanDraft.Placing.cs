@@ -96,7 +96,7 @@ internal sealed partial class PlanDraft
     private bool StartByRequests(ModelOutlook outlook, ReplicaId replica, Reason why)
     {
         var answer = _scheduler.Place(outlook);
-        if (answer is { After: null, Why.Rule: not Rule.HoldUnsafeNode })
+        if (answer is { After: null, Why.Rule: not Rule.HoldUnsafeNode } && _observed.Can.HasFlag(Capabilities.ChooseVictim))
         {
             var mayPay = _unmetPriority is not { } unmet || outlook.Model.Priority >= unmet;
             if (_eviction.Choose(outlook, _scheduler.Eligible(outlook), _ => [], _going, mayPay, out var verdict) is { } choice)

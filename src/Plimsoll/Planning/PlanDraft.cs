@@ -20,6 +20,9 @@ internal sealed partial class PlanDraft
     private readonly Dictionary<ModelId, Reason> _verdicts = [];
     private readonly Dictionary<ModelId, string> _overdue = [];
     private readonly DiskDraft _disks;
+    private readonly LoadsInFlight _loads;
+    private readonly ILookup<ModelId, WorkInFlight> _flying;
+    private readonly ImmutableArray<NodeState> _shapes;
 
     // The highest priority whose waiting requests found no room: nobody lower may buy what it was refused.
     private int? _unmetPriority;
@@ -45,6 +48,9 @@ internal sealed partial class PlanDraft
             if (_outlookOf.TryGetValue(waiting.Model, out var outlook)) _scheduler.Await(outlook.Model);
         }
 
+        _loads = new LoadsInFlight(observed);
+        _flying = observed.InFlight.Where(work => work.Model is not null).ToLookup(work => work.Model!.Value);
+        _shapes = Admission.Shapes(observed.Nodes);
         _disks = new DiskDraft(spec, observed, knowledge, _outlookOf);
         _eviction = new Eviction(observed, knowledge, _outlookOf, _allocations);
     }
@@ -63,7 +69,7 @@ internal sealed partial class PlanDraft
                 RetireDraining(replica);
             else if (!_outlookOf.ContainsKey(replica.Model))
                 LetGo(replica, new Reason(Rule.DrainRemovedModel, []));
-            else if (Outlooks.Overdue(replica, _observed, _spec.Settings))
+            else if (_loads.Overdue(replica, _spec.Settings))
                 RetireOverdue(replica);
         }
 
@@ -83,7 +89,7 @@ internal sealed partial class PlanDraft
         foreach (var (outlook, missing) in claims)
         {
             var known = _knowledge.Of(outlook.Model.Id);
-            if (Admission.Refuse(outlook, _observed.Nodes) is { } refusal)
+            if (Admission.Refuse(outlook, _shapes) is { } refusal)
             {
                 _verdicts[outlook.Model.Id] = refusal;
                 continue;
@@ -182,7 +188,7 @@ internal sealed partial class PlanDraft
 
     private void RetireOverdue(InferenceReplica replica)
     {
-        var expected = Outlooks.Expected(replica, _observed, _spec.Settings);
+        var expected = _loads.Expected(replica, _spec.Settings);
         var waited = _observed.At - replica.StartedAt;
         Stop(replica, new Reason(Rule.StopLoadOverdue,
         [
@@ -283,9 +289,9 @@ internal sealed partial class PlanDraft
     {
         var allocation = _allocations[outlook.Model.Id];
         if (outlook.Loading == 0 || allocation.Wanted <= outlook.Serving)
-            return Admission.Refuse(outlook, _observed.Nodes) ?? allocation.Why;
-        var left = _observed.InFlight
-            .Where(work => work.Model == outlook.Model.Id && work.Kind == WorkKind.Loading && work.ExpectedEnd is not null)
+            return Admission.Refuse(outlook, _shapes) ?? allocation.Why;
+        var left = _flying[outlook.Model.Id]
+            .Where(work => work.Kind == WorkKind.Loading && work.ExpectedEnd is not null)
             .Select(work => work.ExpectedEnd!.Value - _observed.At).DefaultIfEmpty(outlook.Load.P90).Min();
         return new Reason(Rule.HoldLoading,
         [

@@ -22,9 +22,10 @@ public static class ReachableStates
     {
         ArgumentNullException.ThrowIfNull(observed);
         ArgumentNullException.ThrowIfNull(knowledge);
+        var fetched = steps.OfType<Step.Prefetch>().Select(fetch => fetch.Node).ToHashSet();
         foreach (var node in observed.Nodes)
         {
-            if (Disk(node, observed, steps) is { } overfull) return overfull;
+            if (fetched.Contains(node.Id) && Disk(node, observed, steps) is { } overfull) return overfull;
         }
 
         var starts = steps.OfType<Step.Start>().ToArray();
@@ -32,20 +33,23 @@ public static class ReachableStates
         var releases = Releases(observed, knowledge, steps);
         var replicas = observed.Replicas.ToLookup(replica => replica.Placement.Node);
         var foreign = observed.Foreign.ToLookup(use => use.Node);
+        var chosen = starts.Where(start => start is { Placement: null, Requests: not null }).ToArray();
+        var byScheduler = new SchedulerStates(chosen, releases);
+        starts = [.. starts.Where(start => start is not { Placement: null, Requests: not null })];
         foreach (var node in observed.Nodes)
         {
             // Without a placement a scheduler chooses, and it never chooses a node that is too small when empty.
-            var here = starts.Where(start => start.Placement is { } placement
-                ? placement.Node == node.Id : start.Requests is null && Admission.Fits(node, start.Needs, null)).ToArray();
-            var chosen = starts.Where(start => start is { Placement: null, Requests: not null }).ToArray();
+            var here = starts.Length == 0 ? [] : starts.Where(start => start.Placement is { } placement
+                ? placement.Node == node.Id : Admission.Fits(node, start.Needs, null)).ToArray();
             if (here.Length + chosen.Length == 0) continue;
-            var use = NodeUse.Of(node, observed, knowledge, replicas[node.Id], foreign[node.Id]);
-            if (SchedulerStates.FindViolation(node, chosen, releases, use.HostLimit, use.HostUsed) is { } overfilled) return overfilled;
+            var (limit, used) = NodeUse.HostOf(node, observed, knowledge, replicas[node.Id], foreign[node.Id]);
+            if (byScheduler.FindViolation(node, limit, used) is { } overfilled) return overfilled;
             if (here.Length == 0) continue;
-            foreach (var (what, limit, used, takes, frees) in use.Resources(releases))
+            var use = NodeUse.Of(node, observed, knowledge, replicas[node.Id], foreign[node.Id]);
+            foreach (var (what, most, now, takes, frees) in use.Resources(releases))
             {
-                var worst = WorstCase(used, here, takes, frees);
-                if (worst > Math.Max(limit, used)) return $"{what} of {node.Id}: {worst} against {limit}";
+                var worst = WorstCase(now, here, takes, frees);
+                if (worst > Math.Max(most, now)) return $"{what} of {node.Id}: {worst} against {most}";
             }
         }
 
@@ -142,6 +146,17 @@ public static class ReachableStates
 
     private sealed record NodeUse(NodeState Node, long HostLimit, long HostUsed, long CoresUsed, Dictionary<DeviceId, (long Limit, long Used)> Devices)
     {
+        /// <summary>Of host memory alone, what may be used and what is.</summary>
+        public static (long Limit, long Used) HostOf(
+            NodeState node, FleetSnapshot observed, Knowledge knowledge, IEnumerable<InferenceReplica> replicas, IEnumerable<ForeignUse> foreign)
+        {
+            var used = 0L;
+            foreach (var replica in replicas) used += Weighing.HostCharge(replica, knowledge.Of(replica.Model)).Value;
+            foreach (var gang in observed.Training)
+                used += gang.ReservedPerMember.Host.Highest.Value * gang.Members.Count(member => member.Node == node.Id);
+            return (Limit(foreign, null, node.HostMemory, node.HostMemoryBudget), used);
+        }
+
         public static NodeUse Of(
             NodeState node, FleetSnapshot observed, Knowledge knowledge, IEnumerable<InferenceReplica> replicas, IEnumerable<ForeignUse> foreign)
         {

@@ -12,13 +12,17 @@ namespace Plimsoll;
 internal sealed class SchedulerChoice(
     IReadOnlyDictionary<NodeId, NodeLedger> ledgers, Func<ModelSpec, VariantSpec, ReplicaNeeds> needs)
 {
-    // Host memory that starts of this plan may take on a node: of those whose requests cover them, and of the others.
-    private readonly Dictionary<NodeId, (Bytes Covered, Bytes Others)> _started = [];
+    private readonly SchedulerNode[] _nodes = [.. ledgers.Values.Select(ledger => new SchedulerNode(ledger))];
 
-    // What starts of this plan ask for on the nodes they may land on.
-    private readonly Dictionary<NodeId, List<SchedulerRequests>> _asked = [];
+    // Nodes that could be chosen now, by what is asked for: few shapes of requests, however many starts.
+    private readonly Dictionary<SchedulerRequests, SchedulerNode[]> _open = new(SameRequests.Comparer);
 
-    private readonly List<(NodeLedger[] Nodes, NodeLedger? After)> _promises = [];
+    // A start finds a place while one of its nodes takes all that may come there. Starts with the same nodes are one promise; it
+    // is kept by the node at its place, as those before that one are overfull for good.
+    private readonly Dictionary<SchedulerNode[], int> _promises = new(ReferenceEqualityComparer.Instance);
+
+    // Nodes chosen for after their stops.
+    private readonly List<SchedulerNode> _chosen = [];
 
     /// <param name="After">The stops to wait for; null when it must not start.</param>
     /// <param name="Needs">The most it takes on any node it could land on.</param>
@@ -29,149 +33,143 @@ internal sealed class SchedulerChoice(
     public void Await(ModelSpec model)
     {
         if (model.Requests is not { } requests) return;
-        var open = Open(requests).ToArray();
-        if (Reserve(open, model, requests) is not null) return;
+        var open = Open(requests);
+        if (Reserve(open, new ReplicaWays(model, needs)) is not null) return;
 
         // It is there, whether all of them find a place or not.
-        foreach (var ledger in open) Ask(ledger, requests);
+        foreach (var node in open) node.Ask(requests, 1);
     }
 
     /// <summary>Whether a replica may start now, or after which stops.</summary>
     public Answer Place(ModelOutlook outlook)
     {
-        var (model, requests) = (outlook.Model, outlook.Model.Requests!);
-        var open = Open(requests).ToArray();
-        foreach (var ledger in open)
+        var requests = outlook.Model.Requests!;
+        var ways = new ReplicaWays(outlook.Model, needs);
+        var open = Open(requests);
+        foreach (var node in open)
         {
-            if (Danger(ledger, model, requests, afterStops: false) is { } danger) return new Answer(null, outlook.Needs, danger);
+            if (Danger(node, ways, afterStops: false) is { } danger) return new Answer(null, outlook.Needs, danger);
         }
 
         // It may still be waiting when a stop makes room elsewhere.
-        var later = ledgers.Values.Where(ledger => MayRun(ledger, requests) && ledger.SchedulerAfter!.Takes(requests)).ToArray();
-        foreach (var ledger in later.Where(ledger => !ledger.Stops.IsEmpty))
+        var stopping = _nodes.Where(node => node.Ledger.HasStops && node.MayRun(requests) && node.Ledger.SchedulerAfter!.Takes(requests)).ToArray();
+        foreach (var node in stopping)
         {
-            if (Danger(ledger, model, requests, afterStops: true) is { } danger) return new Answer(null, outlook.Needs, danger);
+            if (Danger(node, ways, afterStops: true) is { } danger) return new Answer(null, outlook.Needs, danger);
         }
 
-        if (Reserve(open, model, requests) is { } most)
+        var later = stopping.Where(node => !node.State.Scheduler!.Takes(requests)).ToArray();
+        if (Reserve(open, ways) is { } most)
         {
-            foreach (var ledger in later.Except(open)) Charge(ledger, most, requests);
+            foreach (var node in later) node.Charge(most, requests);
             return new Answer([], most, null);
         }
 
-        foreach (var ledger in later.Where(ledger => !ledger.Stops.IsEmpty))
+        foreach (var node in stopping)
         {
-            if (VariantAt(ledger.Node, model, requests) is not { } variant) continue;
-            if (!Promise(later, requests, ledger)) continue;
-            var takes = needs(model, variant);
-            if (ledger.TryReserve(takes, variant.DeviceKind) is null) continue;
-            foreach (var one in later) Charge(one, takes, requests);
-            return new Answer(ledger.Stops, takes, null);
+            if (ways.At(node) is not { } way) continue;
+            if (!Promise(open, later, requests, node)) continue;
+            if (node.Ledger.TryReserve(way.Takes, way.Variant.DeviceKind) is null) continue;
+            foreach (var one in open) one.Charge(way.Takes, requests);
+            foreach (var one in later) one.Charge(way.Takes, requests);
+            return new Answer(node.Ledger.Stops, way.Takes, null);
         }
 
-        return new Answer(null, outlook.Needs, open.Length > 0 ? Eviction.Scarce(outlook, open[0]) : Unplaced(requests));
+        return new Answer(null, outlook.Needs, open.Length > 0 ? Eviction.Scarce(outlook, open[0].Ledger) : Unplaced(requests));
     }
 
     /// <summary>Nodes on which it would be safe and which only lack room: where others may be let go for it.</summary>
-    public NodeLedger[] Eligible(ModelOutlook outlook) =>
-    [
-        .. ledgers.Values.Where(ledger => MayRun(ledger, outlook.Model.Requests!)
-            && VariantAt(ledger.Node, outlook.Model, outlook.Model.Requests!) is { } variant
-            && variant.Id == outlook.Variant.Id && Admission.Fits(ledger.Node, outlook.Needs, variant.DeviceKind)),
-    ];
-
-    private IEnumerable<NodeLedger> Open(SchedulerRequests requests) =>
-        ledgers.Values.Where(ledger => MayRun(ledger, requests) && ledger.Node.Scheduler!.Takes(requests));
-
-    private static bool MayRun(NodeLedger ledger, SchedulerRequests requests) =>
-        ledger.Node is { Condition: NodeCondition.Ready, Scheduler: not null }
-        && (requests.Pools.IsEmpty || requests.Pools.Contains(ledger.Node.Pool));
-
-    private ReplicaNeeds? Reserve(NodeLedger[] open, ModelSpec model, SchedulerRequests requests)
+    public NodeLedger[] Eligible(ModelOutlook outlook)
     {
-        if (!Promise(open, requests, null)) return null;
+        var ways = new ReplicaWays(outlook.Model, needs);
+        return
+        [
+            .. _nodes.Where(node => node.MayRun(outlook.Model.Requests!) && ways.At(node) is { Variant: var variant }
+                && variant.Id == outlook.Variant.Id && Admission.Fits(node.State, outlook.Needs, variant.DeviceKind)).Select(node => node.Ledger),
+        ];
+    }
+
+    private SchedulerNode[] Open(SchedulerRequests requests)
+    {
+        if (!_open.TryGetValue(requests, out var open))
+            _open[requests] = open = [.. _nodes.Where(node => node.MayRun(requests) && node.State.Scheduler!.Takes(requests))];
+        return open;
+    }
+
+    private ReplicaNeeds? Reserve(SchedulerNode[] open, ReplicaWays ways)
+    {
+        var requests = ways.Requests;
+        if (!Promise(open, [], requests, null)) return null;
         ReplicaNeeds? most = null;
-        foreach (var ledger in open)
+        foreach (var node in open)
         {
-            if (VariantAt(ledger.Node, model, requests) is not { } variant) continue;
-            var takes = needs(model, variant);
-            ledger.TryReserve(takes, variant.DeviceKind, now: true);
-            if (most is null || takes.Host.Highest > most.Host.Highest) most = takes;
+            if (ways.At(node) is not { } way) continue;
+            node.Ledger.ReserveNow(way.Takes, way.Variant.DeviceKind);
+            if (most is null || way.Takes.Host.Highest > most.Host.Highest) most = way.Takes;
         }
 
-        foreach (var ledger in open)
-        {
-            if (most is not null) Charge(ledger, most, requests);
-        }
-
+        if (most is null) return null;
+        foreach (var node in open) node.Charge(most, requests);
         return most;
     }
 
     // A start finds a place if one of its nodes takes all that may come there, in whatever order it comes: it must be so for
     // this start, and stay so for those before it. A node chosen for after its stops has until then to be left alone.
-    private bool Promise(NodeLedger[] nodes, SchedulerRequests requests, NodeLedger? after)
+    private bool Promise(SchedulerNode[] open, SchedulerNode[] later, SchedulerRequests requests, SchedulerNode? after)
     {
-        foreach (var ledger in nodes) Ask(ledger, requests);
-        bool Kept((NodeLedger[] Nodes, NodeLedger? After) promise) => promise.After is { } chosen
-            ? !Left(chosen, chosen.SchedulerAfter!).IsOverfull : promise.Nodes.Any(ledger => !Left(ledger, ledger.Node.Scheduler!).IsOverfull);
-        if (Kept((nodes, after)) && _promises.All(Kept))
+        foreach (var node in open) node.Ask(requests, 1);
+        foreach (var node in later) node.Ask(requests, 1);
+        var places = new List<(SchedulerNode[] Nodes, int At)>();
+        if (after is null && !_promises.ContainsKey(open)) places.Add((open, Kept(open, 0)));
+        foreach (var (nodes, at) in _promises)
         {
-            _promises.Add((nodes, after));
+            if (nodes[at].IsOverfull) places.Add((nodes, Kept(nodes, at)));
+        }
+
+        if (places.All(place => place.At < place.Nodes.Length) && _chosen.All(IsLeftAlone) && (after is null || IsLeftAlone(after)))
+        {
+            foreach (var (nodes, at) in places) _promises[nodes] = at;
+            if (after is not null) _chosen.Add(after);
             return true;
         }
 
-        foreach (var ledger in nodes) _asked[ledger.Node.Id].Remove(requests);
+        foreach (var node in open) node.Ask(requests, -1);
+        foreach (var node in later) node.Ask(requests, -1);
         return false;
     }
 
-    private void Charge(NodeLedger ledger, ReplicaNeeds takes, SchedulerRequests requests)
+    // The first node from there on that takes all that may come; none is past the end.
+    private static int Kept(SchedulerNode[] nodes, int from)
     {
-        var (covered, others) = _started.GetValueOrDefault(ledger.Node.Id);
-        _started[ledger.Node.Id] = requests.Cover(takes)
-            ? (covered + takes.Host.Highest, others) : (covered, others + takes.Host.Highest);
+        while (from < nodes.Length && nodes[from].IsOverfull) from++;
+        return from;
     }
 
-    private void Ask(NodeLedger ledger, SchedulerRequests requests)
-    {
-        if (!_asked.TryGetValue(ledger.Node.Id, out var asked)) _asked[ledger.Node.Id] = asked = [];
-        asked.Add(requests);
-    }
-
-    private SchedulerRoom Left(NodeLedger ledger, SchedulerRoom room) =>
-        _asked.GetValueOrDefault(ledger.Node.Id, []).Aggregate(room, (left, asked) => left.With(asked));
-
-    // What it would run as there; null where nobody knows.
-    private static VariantSpec? VariantAt(NodeState node, ModelSpec model, SchedulerRequests requests)
-    {
-        var kind = requests.Resource is null ? null
-            : node.Devices.FirstOrDefault(device => device.Resource == requests.Resource)?.Kind;
-        return model.Variants.FirstOrDefault(variant => requests.Resource is null ? variant.Needs.Devices == 0 : variant.DeviceKind == kind);
-    }
+    private static bool IsLeftAlone(SchedulerNode chosen) => !chosen.Overfills(chosen.Ledger.SchedulerAfter!);
 
     // What the scheduler could do on a node, now or once the stops of this plan are done there, if it is let.
-    private Reason? Danger(NodeLedger ledger, ModelSpec model, SchedulerRequests requests, bool afterStops)
+    private static Reason? Danger(SchedulerNode chosen, ReplicaWays ways, bool afterStops)
     {
-        var node = ledger.Node;
+        var (node, ledger, requests) = (chosen.State, chosen.Ledger, ways.Requests);
         if (ledger.HostUsable is null) return Unsafe(node, "what others use of its memory is not known", "a node whose pods all state their memory");
-        if (VariantAt(node, model, requests) is not { } variant)
+        var devices = chosen.DevicesOf(requests.Resource);
+        if (ways.At(chosen) is not { } way)
         {
-            var kind = node.Devices.FirstOrDefault(device => device.Resource == requests.Resource)?.Kind;
+            var kind = devices.Kind;
             return Unsafe(node, kind is null ? "its devices are not known" : $"nothing says that it fits {kind}", "a node selector for a kind that it fits");
         }
 
-        var takes = needs(model, variant);
+        var (variant, takes) = (way.Variant, way.Takes);
         if (takes.PerDevice is { } each)
         {
-            var devices = node.Devices.Where(device => device.Resource == requests.Resource).ToArray();
-            var smallest = devices.Select(device => device.MemoryBudget).DefaultIfEmpty(Bytes.Zero).Min();
-            if (each.Highest > smallest)
-                return Unsafe(node, $"{each.Highest} against {smallest} of {variant.DeviceKind}", "a node selector for a kind that it fits");
-            if (devices.Any(device => device.Shared) && ledger.LeastDeviceFree(requests.Resource) is { } least && each.Highest > least)
+            if (each.Highest > devices.Smallest)
+                return Unsafe(node, $"{each.Highest} against {devices.Smallest} of {variant.DeviceKind}", "a node selector for a kind that it fits");
+            if (devices.Shared && ledger.LeastDeviceFree(requests.Resource) is { } least && each.Highest > least)
                 return Unsafe(node, $"{each.Highest} of a shared device that has {Bytes.Max(Bytes.Zero, least)} left", "devices that are not shared");
         }
 
-        var (covered, others) = _started.GetValueOrDefault(node.Id);
-        if (requests.Cover(takes)) covered += takes.Host.Highest;
+        var (covered, others) = (chosen.Covered, chosen.Others);
+        if (way.Covered) covered += takes.Host.Highest;
         else others += takes.Host.Highest;
         var free = afterStops ? ledger.HostFreeAfter : ledger.HostFreeBefore;
         var worst = others + Bytes.Min(covered, (afterStops ? ledger.SchedulerAfter : node.Scheduler)!.Memory);

@@ -1,22 +1,57 @@
 namespace Plimsoll;
 
 /// <summary>The reachable states of starts that another scheduler places, of one node at a time.</summary>
-internal static class SchedulerStates
+internal sealed class SchedulerStates
 {
     // Beyond these, all starts are charged before any stop: an upper bound.
     private const int WaitingSetsMax = 10;
+
+    private readonly Step.Start[] _starts;
+    private readonly Dictionary<StepId, (NodeId Node, NodeLedger.Release Frees)> _releases;
+
+    // Nodes where some start waits for a stop; on all others every start may run from the first, so that only what they ask for
+    // tells them apart.
+    private readonly HashSet<NodeId> _waiting;
+    private readonly (SchedulerRequests Requests, long Covered, long Others)[] _shapes;
+
+    /// <param name="starts">Those without a placement and with requests.</param>
+    /// <param name="releases">What each stop of the plan gives back, and where.</param>
+    public SchedulerStates(Step.Start[] starts, Dictionary<StepId, (NodeId Node, NodeLedger.Release Frees)> releases)
+    {
+        (_starts, _releases) = (starts, releases);
+        _waiting = [.. starts.SelectMany(start => start.After).Where(releases.ContainsKey).Select(after => releases[after].Node)];
+        _shapes = [.. starts.GroupBy(start => start.Requests!, SameRequests.Comparer).Select(same => (same.Key,
+            same.Where(start => same.Key.Cover(start.Needs)).Sum(start => start.Needs.Host.Highest.Value),
+            same.Where(start => !same.Key.Cover(start.Needs)).Sum(start => start.Needs.Host.Highest.Value)))];
+    }
 
     /// <summary>
     /// Host memory overfilled in some state, or null. In a state some stops are done, and of the starts that may run then the
     /// scheduler has put here all that it could: those whose requests cover their needs take at most what it counts as free,
     /// the others may take their needs on top.
     /// </summary>
-    public static string? FindViolation(
-        NodeState node, Step.Start[] starts, Dictionary<StepId, (NodeId Node, NodeLedger.Release Frees)> releases, long limit, long used)
+    /// <param name="node">The node.</param>
+    /// <param name="limit">Host memory that may be used there.</param>
+    /// <param name="used">Host memory that is used there.</param>
+    public string? FindViolation(NodeState node, long limit, long used)
     {
-        if (starts.Length == 0 || node.Scheduler is not { } room || node.Condition != NodeCondition.Ready) return null;
-        var waits = starts.Select(start => (Start: start, Stops: start.After
-            .Where(after => releases.TryGetValue(after, out var release) && release.Node == node.Id).ToHashSet())).ToArray();
+        if (_starts.Length == 0 || node.Scheduler is not { } room || node.Condition != NodeCondition.Ready) return null;
+        if (_waiting.Contains(node.Id)) return FindViolation(node, room, limit, used);
+        var (covered, others) = (0L, 0L);
+        foreach (var shape in _shapes)
+        {
+            if (!Allowed(node, shape.Requests) || !room.Takes(shape.Requests)) continue;
+            covered += shape.Covered;
+            others += shape.Others;
+        }
+
+        return Worst(node, covered, others, room, limit, used);
+    }
+
+    private string? FindViolation(NodeState node, SchedulerRoom room, long limit, long used)
+    {
+        var waits = _starts.Select(start => (Start: start, Stops: start.After
+            .Where(after => _releases.TryGetValue(after, out var release) && release.Node == node.Id).ToHashSet())).ToArray();
         var sets = waits.Select(wait => wait.Stops).Distinct(HashSet<StepId>.CreateSetComparer()).ToArray();
         var states = sets.Length > WaitingSetsMax ? 0 : 1 << sets.Length;
         for (var mask = 0; mask < Math.Max(1, states); mask++)
@@ -28,22 +63,27 @@ internal static class SchedulerStates
             }
 
             var running = waits.Where(wait => states == 0 || wait.Stops.IsSubsetOf(done)).Select(wait => wait.Start);
-            var left = done.Aggregate(room, (free, stop) => releases[stop].Frees.Requests is { } gone ? free.Without(gone) : free);
+            var left = done.Aggregate(room, (free, stop) => _releases[stop].Frees.Requests is { } gone ? free.Without(gone) : free);
             var (covered, others) = (0L, 0L);
-            foreach (var start in running.Where(start => Allowed(node, start) && left.Takes(start.Requests!)))
+            foreach (var start in running.Where(start => Allowed(node, start.Requests!) && left.Takes(start.Requests!)))
             {
                 if (start.Requests!.Cover(start.Needs)) covered += start.Needs.Host.Highest.Value;
                 else others += start.Needs.Host.Highest.Value;
             }
 
-            if (covered + others == 0) continue;
-            var worst = used - done.Sum(stop => releases[stop].Frees.Host.Value) + others + Math.Min(covered, left.Memory.Value);
-            if (worst > Math.Max(limit, used)) return $"host memory of {node.Id}: {worst} against {limit}";
+            if (Worst(node, covered, others, left, limit, used, done.Sum(stop => _releases[stop].Frees.Host.Value)) is { } overfull) return overfull;
         }
 
         return null;
     }
 
-    private static bool Allowed(NodeState node, Step.Start start) =>
-        start.Requests!.Pools.IsEmpty || start.Requests.Pools.Contains(node.Pool);
+    private static string? Worst(NodeState node, long covered, long others, SchedulerRoom left, long limit, long used, long freed = 0)
+    {
+        if (covered + others == 0) return null;
+        var worst = used - freed + others + Math.Min(covered, left.Memory.Value);
+        return worst > Math.Max(limit, used) ? $"host memory of {node.Id}: {worst} against {limit}" : null;
+    }
+
+    private static bool Allowed(NodeState node, SchedulerRequests requests) =>
+        requests.Pools.IsEmpty || requests.Pools.Contains(node.Pool);
 }

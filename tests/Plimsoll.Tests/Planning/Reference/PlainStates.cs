@@ -1,0 +1,252 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll.Tests.Planning.Reference;
+
+/// <summary>ReachableStates as it was first written: every start looked at for every node.</summary>
+internal static class PlainStates
+{
+    /// <summary>
+    /// The first node whose host memory, cores, model cache or a device's memory some reachable state overfills; null when
+    /// none does. A node that is over already (foreign use grew) is violated only by a state that makes it worse.
+    /// </summary>
+    /// <remarks>
+    /// A state is worst when every start it allows is at its peak and only those stops are done that those starts wait
+    /// for. With waiting sets that contain one another (as the planner makes them) those states are one per start;
+    /// where they do not, every union of two or more is bounded from above by charging all starts against the stops
+    /// that each of them waits for.
+    /// </remarks>
+    public static string? FindViolation(FleetSnapshot observed, Knowledge knowledge, ImmutableArray<Step> steps)
+    {
+        ArgumentNullException.ThrowIfNull(observed);
+        ArgumentNullException.ThrowIfNull(knowledge);
+        foreach (var node in observed.Nodes)
+        {
+            if (Disk(node, observed, steps) is { } overfull) return overfull;
+        }
+
+        var starts = steps.OfType<Step.Start>().ToArray();
+        if (starts.Length == 0) return null;
+        var releases = Releases(observed, knowledge, steps);
+        var replicas = observed.Replicas.ToLookup(replica => replica.Placement.Node);
+        var foreign = observed.Foreign.ToLookup(use => use.Node);
+        foreach (var node in observed.Nodes)
+        {
+            // Without a placement a scheduler chooses, and it never chooses a node that is too small when empty.
+            var here = starts.Where(start => start.Placement is { } placement
+                ? placement.Node == node.Id : start.Requests is null && Admission.Fits(node, start.Needs, null)).ToArray();
+            var chosen = starts.Where(start => start is { Placement: null, Requests: not null }).ToArray();
+            if (here.Length + chosen.Length == 0) continue;
+            var use = NodeUse.Of(node, observed, knowledge, replicas[node.Id], foreign[node.Id]);
+            if (PlainSchedulerStates.FindViolation(node, chosen, releases, use.HostLimit, use.HostUsed) is { } overfilled) return overfilled;
+            if (here.Length == 0) continue;
+            foreach (var (what, limit, used, takes, frees) in use.Resources(releases))
+            {
+                var worst = WorstCase(used, here, takes, frees);
+                if (worst > Math.Max(limit, used)) return $"{what} of {node.Id}: {worst} against {limit}";
+            }
+        }
+
+        return null;
+    }
+
+    // A fetch takes what is missing of its artefact, and goes on taking it while it is under way.
+    private static string? Disk(NodeState node, FleetSnapshot observed, ImmutableArray<Step> steps)
+    {
+        var fetches = steps.OfType<Step.Prefetch>().Where(fetch => fetch.Node == node.Id).ToArray();
+        if (fetches.Length == 0) return null;
+        var cached = observed.Cache.Where(artifact => artifact.Node == node.Id)
+            .ToDictionary(artifact => (artifact.Model, artifact.Version), artifact => artifact.Size.Value);
+        var used = cached.Values.Sum();
+        var limit = !node.CacheFileSystemFree.TryGetLast(out var free) ? used
+            : Math.Min(node.CacheBudget?.Value ?? 0, used + free.Value);
+        var frees = steps.OfType<Step.Evict>().Where(evict => evict.Node == node.Id).ToDictionary(
+            evict => evict.Id, evict => cached.GetValueOrDefault((evict.Model, evict.Version)));
+        foreach (var work in observed.InFlight.Where(work => work.Node == node.Id && work.Kind == WorkKind.Fetching))
+        {
+            if (work.Total is { } total) used += Math.Max(0, total.Value - (work.Done?.Value ?? 0));
+            else limit = used;
+        }
+
+        var begun = observed.InFlight.Select(work => work.Step).ToHashSet();
+        var fresh = fetches.Where(fetch => !begun.Contains(fetch.Id)).ToArray();
+        var worst = WorstCase(
+            used, fresh, fetch => fetch.Size.Value - cached.GetValueOrDefault((fetch.Model, fetch.Version)),
+            step => frees.GetValueOrDefault(step));
+        return worst > Math.Max(limit, used) ? $"the model cache of {node.Id}: {worst} against {limit}" : null;
+    }
+
+    /// <summary>The largest use of one resource over the reachable states, or an upper bound of it.</summary>
+    private static long WorstCase<TStep>(long used, TStep[] starts, Func<TStep, long> takes, Func<StepId, long> frees)
+        where TStep : Step
+    {
+        var waits = starts.Select(start => (Set: start.After.Where(after => frees(after) > 0).ToHashSet(), Takes: takes(start)))
+            .OrderBy(start => start.Set.Count).ToArray();
+        var chain = true;
+        for (var i = 1; i < waits.Length && chain; i++) chain = waits[i - 1].Set.IsSubsetOf(waits[i].Set);
+        var worst = used;
+        if (chain)
+        {
+            var sum = 0L;
+            for (var i = 0; i < waits.Length; i++)
+            {
+                sum += waits[i].Takes;
+                if (i + 1 < waits.Length && waits[i + 1].Set.Count == waits[i].Set.Count) continue;
+                worst = Math.Max(worst, used + sum - waits[i].Set.Sum(frees));
+            }
+
+            return worst;
+        }
+
+        if (waits.Length <= 12) return Exhaustive(used, waits, frees);
+        var shared = new HashSet<StepId>(waits[0].Set);
+        foreach (var wait in waits) shared.IntersectWith(wait.Set);
+        return used + waits.Sum(wait => wait.Takes) - shared.Sum(frees);
+    }
+
+    private static long Exhaustive(long used, (HashSet<StepId> Set, long Takes)[] waits, Func<StepId, long> frees)
+    {
+        var worst = used;
+        for (var mask = 1; mask < 1 << waits.Length; mask++)
+        {
+            var done = new HashSet<StepId>();
+            var sum = 0L;
+            for (var i = 0; i < waits.Length; i++)
+            {
+                if ((mask & (1 << i)) == 0) continue;
+                sum += waits[i].Takes;
+                done.UnionWith(waits[i].Set);
+            }
+
+            worst = Math.Max(worst, used + sum - done.Sum(frees));
+        }
+
+        return worst;
+    }
+
+    private static Dictionary<StepId, (NodeId Node, NodeLedger.Release Frees)> Releases(
+        FleetSnapshot observed, Knowledge knowledge, ImmutableArray<Step> steps)
+    {
+        var replicas = observed.Replicas.ToDictionary(replica => replica.Id);
+        var releases = new Dictionary<StepId, (NodeId, NodeLedger.Release)>();
+        foreach (var stop in steps.OfType<Step.Stop>())
+        {
+            if (replicas.TryGetValue(stop.Replica, out var replica))
+                releases[stop.Id] = (replica.Placement.Node, NodeLedger.Release.Of(replica, knowledge.Of(replica.Model)));
+        }
+
+        return releases;
+    }
+
+    private sealed record NodeUse(NodeState Node, long HostLimit, long HostUsed, long CoresUsed, Dictionary<DeviceId, (long Limit, long Used)> Devices)
+    {
+        public static NodeUse Of(
+            NodeState node, FleetSnapshot observed, Knowledge knowledge, IEnumerable<InferenceReplica> replicas, IEnumerable<ForeignUse> foreign)
+        {
+            var host = 0L;
+            var cores = 0L;
+            var devices = node.Devices.ToDictionary(
+                device => device.Id, device => (Limit: Limit(foreign, device.Id, device.Memory, device.MemoryBudget), Used: 0L));
+            foreach (var replica in replicas)
+            {
+                var holds = NodeLedger.Release.Of(replica, knowledge.Of(replica.Model));
+                host += holds.Host.Value;
+                cores += holds.Cores.Milli;
+                foreach (var device in holds.Devices)
+                {
+                    if (devices.TryGetValue(device, out var entry)) devices[device] = (entry.Limit, entry.Used + holds.PerDevice.Value);
+                }
+            }
+
+            foreach (var gang in observed.Training)
+            {
+                foreach (var member in gang.Members.Where(member => member.Node == node.Id))
+                {
+                    host += gang.ReservedPerMember.Host.Highest.Value;
+                    cores += gang.ReservedPerMember.Cores.Milli;
+                    foreach (var device in member.Devices)
+                    {
+                        if (devices.TryGetValue(device, out var entry))
+                            devices[device] = (entry.Limit, entry.Used + (gang.ReservedPerMember.PerDevice?.Highest.Value ?? 0));
+                    }
+                }
+            }
+
+            return new NodeUse(node, Limit(foreign, null, node.HostMemory, node.HostMemoryBudget), host, cores, devices);
+        }
+
+        public IEnumerable<(string What, long Limit, long Used, Func<Step.Start, long> Takes, Func<StepId, long> Frees)> Resources(
+            Dictionary<StepId, (NodeId Node, NodeLedger.Release Frees)> releases)
+        {
+            NodeLedger.Release? Freed(StepId step) =>
+                releases.TryGetValue(step, out var release) && release.Node == Node.Id ? release.Frees : null;
+            yield return ("host memory", HostLimit, HostUsed, start => start.Needs.Host.Highest.Value,
+                step => Freed(step)?.Host.Value ?? 0);
+            yield return ("cores", Node.Cores.Milli, CoresUsed, start => start.Needs.Cores.Milli,
+                step => Freed(step)?.Cores.Milli ?? 0);
+            foreach (var (id, (limit, used)) in Devices)
+                yield return ($"memory of device {id}", limit, used,
+                    start => start.Placement?.Devices.Contains(id) == true ? start.Needs.PerDevice?.Highest.Value ?? 0 : 0,
+                    step => Freed(step) is { } frees && frees.Devices.Contains(id) ? frees.PerDevice.Value : 0);
+        }
+
+        private static long Limit(IEnumerable<ForeignUse> foreign, DeviceId? device, Bytes memory, Bytes budget)
+        {
+            var taken = 0L;
+            foreach (var use in foreign.Where(use => use.Device == device))
+            {
+                if (!use.Memory.TryGetLast(out var bytes)) return 0;
+                taken += bytes.Value;
+            }
+
+            return Math.Min(budget.Value, memory.Value - taken);
+        }
+    }
+}
+
+/// <summary>The reachable states of starts that another scheduler places, of one node at a time.</summary>
+internal static class PlainSchedulerStates
+{
+    // Beyond these, all starts are charged before any stop: an upper bound.
+    private const int WaitingSetsMax = 10;
+
+    /// <summary>
+    /// Host memory overfilled in some state, or null. In a state some stops are done, and of the starts that may run then the
+    /// scheduler has put here all that it could: those whose requests cover their needs take at most what it counts as free,
+    /// the others may take their needs on top.
+    /// </summary>
+    public static string? FindViolation(
+        NodeState node, Step.Start[] starts, Dictionary<StepId, (NodeId Node, NodeLedger.Release Frees)> releases, long limit, long used)
+    {
+        if (starts.Length == 0 || node.Scheduler is not { } room || node.Condition != NodeCondition.Ready) return null;
+        var waits = starts.Select(start => (Start: start, Stops: start.After
+            .Where(after => releases.TryGetValue(after, out var release) && release.Node == node.Id).ToHashSet())).ToArray();
+        var sets = waits.Select(wait => wait.Stops).Distinct(HashSet<StepId>.CreateSetComparer()).ToArray();
+        var states = sets.Length > WaitingSetsMax ? 0 : 1 << sets.Length;
+        for (var mask = 0; mask < Math.Max(1, states); mask++)
+        {
+            var done = new HashSet<StepId>();
+            for (var i = 0; i < sets.Length; i++)
+            {
+                if ((mask & (1 << i)) != 0) done.UnionWith(sets[i]);
+            }
+
+            var running = waits.Where(wait => states == 0 || wait.Stops.IsSubsetOf(done)).Select(wait => wait.Start);
+            var left = done.Aggregate(room, (free, stop) => releases[stop].Frees.Requests is { } gone ? free.Without(gone) : free);
+            var (covered, others) = (0L, 0L);
+            foreach (var start in running.Where(start => Allowed(node, start) && left.Takes(start.Requests!)))
+            {
+                if (start.Requests!.Cover(start.Needs)) covered += start.Needs.Host.Highest.Value;
+                else others += start.Needs.Host.Highest.Value;
+            }
+
+            if (covered + others == 0) continue;
+            var worst = used - done.Sum(stop => releases[stop].Frees.Host.Value) + others + Math.Min(covered, left.Memory.Value);
+            if (worst > Math.Max(limit, used)) return $"host memory of {node.Id}: {worst} against {limit}";
+        }
+
+        return null;
+    }
+
+    private static bool Allowed(NodeState node, Step.Start start) =>
+        start.Requests!.Pools.IsEmpty || start.Requests.Pools.Contains(node.Pool);
+}
