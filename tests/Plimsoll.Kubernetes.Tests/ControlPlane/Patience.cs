@@ -4,7 +4,7 @@ namespace Plimsoll.Kubernetes.Tests.ControlPlane;
 public static class Patience
 {
     /// <summary>Enough for a busy machine; a test that passes never waits it out.</summary>
-    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(90);
+    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(180);
 
     /// <summary>Reads until the reading is as wanted and returns it; fails with the last reading after <see cref="Limit"/>.</summary>
     public static async Task<T> UntilAsync<T>(
