@@ -63,26 +63,26 @@ internal sealed record ModelFit(string Shown, Bytes Weights, ServedModel Served,
     private string Split() => Served.DeviceResource is null ? "on the processor"
         : string.Create(CultureInfo.InvariantCulture, $"{Served.Devices} × {Served.DeviceResource} (tp {Served.TensorParallel}{(Served.PipelineParallel > 1 ? $", pp {Served.PipelineParallel}" : "")})");
 
+    // As the operator does: by the source, and by what was stated where that cannot be read.
     private static (string Shown, Footprint Footprint) Weigh(ScaledModelSettings settings, ServedModel served, TimeProvider time, CancellationToken cancellationToken)
     {
-        if ((settings.Source ?? served.Source) is { } source && (settings.Weights is null || settings.Source is not null))
+        if ((settings.Source ?? served.Source) is { } source)
         {
-            // A ScaledModel comes from a stranger: nothing of this machine is read for it.
-            if (!Plimsoll.Artifacts.SourceAddress.IsAddress(source))
-                throw new CommandException(ExitCode.Failed, $"{settings.Name}: {Show.Text(source)} is a path in its pods, which is not read from here; spec.source or spec.weights would do");
-            var weighed = SourceWeigher.Weigh(source, time, cancellationToken);
-            return (weighed.Shown, weighed.Footprint);
+            try
+            {
+                // A ScaledModel comes from a stranger: nothing of this machine is read for it.
+                if (!Plimsoll.Artifacts.SourceAddress.IsAddress(source))
+                    throw new CommandException(ExitCode.Failed, $"{settings.Name}: {Show.Text(source)} is a path in its pods, which is not read from here; spec.source or spec.weights would do");
+                var weighed = SourceWeigher.Weigh(source, time, cancellationToken);
+                return (weighed.Shown, weighed.Footprint);
+            }
+            catch (CommandException) when (settings.Weights is not null)
+            {
+            }
         }
 
         if (settings.Weights is not { } weights)
             throw new CommandException(ExitCode.Failed, $"{settings.Name}: {(served.Notes.IsEmpty ? "its pods do not say which model they serve" : string.Join(' ', served.Notes))}; spec.source or spec.weights would do");
-        return ($"{weights} as stated", new Footprint
-        {
-            Format = ArtifactFormat.Unknown,
-            Source = FootprintSource.Declared,
-            Digest = "declared",
-            OnDisk = weights,
-            Weights = weights,
-        });
+        return ($"{weights} as stated", Footprint.Declared(weights, "weights"));
     }
 }

@@ -1,7 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
-using System.Text.Json.Nodes;
-using k8s.Models;
 using Plimsoll.Control;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Resources;
@@ -14,29 +11,18 @@ namespace Plimsoll.Kubernetes.Body;
 /// </summary>
 public sealed class FleetStatusWriter(KubernetesFleetParts parts)
 {
-    private string? _written;
-
     public async Task WriteAsync(KubernetesFleet fleet, Tick tick, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(fleet);
         ArgumentNullException.ThrowIfNull(tick);
         if (parts.Cluster.Fleets.Items.GetValueOrDefault(new ObjectName("", parts.FleetName)) is not { Metadata.Uid: { } uid } resource) return;
-        var status = Status(resource, fleet, tick);
-        var essence = string.Create(CultureInfo.InvariantCulture, $"{uid}|{status.ObservedGeneration}|{status.Conditions![0].Status}|{status.Nodes}|{status.Reason}");
-        if (essence == _written || !parts.MayWrite()) return;
-        var body = new JsonObject
-        {
-            ["apiVersion"] = ResourceGroup.ApiVersion,
-            ["kind"] = FleetResource.KubeKind,
-            ["metadata"] = new JsonObject { ["name"] = parts.FleetName, ["uid"] = uid },
-            ["status"] = JsonSerializer.SerializeToNode(status.Writable(), ResourceJson.Options),
-        };
+        var status = Status(resource, fleet, tick).Writable();
+        if (Says(resource.Status, status) || !parts.MayWrite()) return;
         try
         {
-            using var written = await parts.Cluster.Api.PatchAsync(
-                $"apis/{ResourceGroup.ApiVersion}/{FleetResource.KubePluralName}/{parts.FleetName}/status",
-                JsonSerializer.SerializeToUtf8Bytes(body, BodyJson.Default.JsonObject), PatchKind.Apply, cancellationToken).ConfigureAwait(false);
-            _written = essence;
+            await StatusPatch.ApplyAsync(
+                parts.Cluster.Api, FleetResource.KubeKind, FleetResource.KubePluralName, new ObjectName("", parts.FleetName), uid, status,
+                cancellationToken).ConfigureAwait(false);
         }
         catch (ApiException refused)
         {
@@ -44,30 +30,23 @@ public sealed class FleetStatusWriter(KubernetesFleetParts parts)
         }
     }
 
+    // By what stands there, as an operator that led meanwhile may have written something else.
+    private static bool Says(FleetResourceStatus? stands, FleetResourceStatus wanted) =>
+        stands is { Conditions: [{ } ready, ..] } && (stands.ObservedGeneration, stands.Models, stands.Nodes, stands.Reason, ready.Status)
+            == (wanted.ObservedGeneration, wanted.Models, wanted.Nodes, wanted.Reason, wanted.Conditions![0].Status);
+
     private FleetResourceStatus Status(FleetResource resource, KubernetesFleet fleet, Tick tick)
     {
         var problems = FleetSettings.Check(resource);
         var (planned, acting) = (fleet.Models.Count(model => model.Spec is not null), fleet.Models.Count(model => model.Acts));
-        var word = problems.IsEmpty ? "True" : "False";
         var counts = string.Create(CultureInfo.InvariantCulture, $"{planned} of {fleet.Models.Length} models planned for, {acting} scaled");
         var reason = problems.IsEmpty ? counts
             : $"until it is right the defaults hold, and nothing is changed: {string.Join("; ", problems.Select(problem => problem.ToString()))}";
-        var before = resource.Status?.Conditions?.FirstOrDefault(one => one?.Type == ConditionTypes.Ready);
+        var ready = new Finding(ConditionTypes.Ready, problems.IsEmpty, problems.IsEmpty ? "Planned" : "Invalid", reason);
         return new FleetResourceStatus
         {
             ObservedGeneration = resource.Metadata.Generation,
-            Conditions =
-            [
-                new V1Condition
-                {
-                    Type = ConditionTypes.Ready,
-                    Status = word,
-                    Reason = problems.IsEmpty ? "Planned" : "Invalid",
-                    Message = reason,
-                    LastTransitionTime = before?.Status == word && before.LastTransitionTime is { } changed ? changed : parts.Time.GetUtcNow().UtcDateTime,
-                    ObservedGeneration = resource.Metadata.Generation,
-                },
-            ],
+            Conditions = [StatusPatch.Condition(ready, resource.Status?.Conditions, resource.Metadata.Generation ?? 0, parts.Time.GetUtcNow())],
             Models = planned,
             Nodes = tick.Snapshot.Nodes.Count(node => node.Condition == NodeCondition.Ready),
             Reason = reason,

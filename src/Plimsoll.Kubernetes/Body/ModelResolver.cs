@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Globalization;
 using System.Text.Json;
 using k8s.Models;
 using Plimsoll.Kubernetes.Cluster;
@@ -170,20 +169,11 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
     private WeighedSource? Weigh(ScaledModelSettings settings, ServedModel served)
     {
         if (settings.Weights is { } weights && settings.Source is null && served.Source is null)
-            return new WeighedSource(Declared(weights, "weights"), $"{weights} as stated", null);
+            return new WeighedSource(Footprint.Declared(weights, "weights"), $"{weights} as stated", null);
         if ((settings.Source ?? served.Source) is not { } source) return null;
         var weighed = footprints.Find(source);
-        return weighed.Footprint is null && settings.Weights is { } stated ? weighed with { Footprint = Declared(stated, source) } : weighed;
+        return weighed.Footprint is null && settings.Weights is { } stated ? weighed with { Footprint = Footprint.Declared(stated, source) } : weighed;
     }
-
-    private static Footprint Declared(Bytes weights, string what) => new()
-    {
-        Format = ArtifactFormat.Unknown,
-        Source = FootprintSource.Declared,
-        Digest = string.Create(CultureInfo.InvariantCulture, $"declared:{weights.Value}:{what}"),
-        OnDisk = weights,
-        Weights = weights,
-    };
 
     private ResolvedModel Finish(Looked looked, DeviceGroup[] kinds, FleetSettings fleet)
     {

@@ -1,7 +1,5 @@
 using System.Globalization;
-using System.Text.Json;
 using System.Text.Json.Nodes;
-using k8s.Models;
 using Plimsoll.Control;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Resources;
@@ -56,7 +54,9 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
                 if (!parts.MayWrite()) return;
                 try
                 {
-                    await WriteAsync(one.Model, one.Status, token).ConfigureAwait(false);
+                    var view = one.Model.View;
+                    await StatusPatch.ApplyAsync(
+                        parts.Cluster.Api, ScaledModel.KubeKind, ScaledModel.KubePluralName, view.Name, view.Uid, one.Status, token).ConfigureAwait(false);
                     lock (_written) _written[one.Model.View.Name] = (one.Essence, parts.Time.GetTimestamp());
                     Interlocked.Decrement(ref left);
                 }
@@ -68,21 +68,6 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
         return left;
     }
 
-    private async Task WriteAsync(ResolvedModel model, ScaledModelStatus status, CancellationToken cancellationToken)
-    {
-        var name = model.View.Name;
-        var body = new JsonObject
-        {
-            ["apiVersion"] = ResourceGroup.ApiVersion,
-            ["kind"] = ScaledModel.KubeKind,
-            ["metadata"] = new JsonObject { ["name"] = name.Name, ["namespace"] = name.Namespace, ["uid"] = model.View.Uid },
-            ["status"] = JsonSerializer.SerializeToNode(status, ResourceJson.Options),
-        };
-        using var written = await parts.Cluster.Api.PatchAsync(
-            $"apis/{ResourceGroup.ApiVersion}/namespaces/{name.Namespace}/{ScaledModel.KubePluralName}/{name.Name}/status",
-            JsonSerializer.SerializeToUtf8Bytes(body, BodyJson.Default.JsonObject), PatchKind.Apply, cancellationToken).ConfigureAwait(false);
-    }
-
     private ScaledModelStatus Status(ResolvedModel model, ModelVerdict? verdict, InferenceReplica[] replicas, KubernetesFleet fleet)
     {
         var findings = Body.Conditions.Of(model, verdict, fleet.Unobserved.GetValueOrDefault(model.Id));
@@ -90,7 +75,7 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
         var status = new ScaledModelStatus
         {
             ObservedGeneration = Generation(model),
-            Conditions = [.. findings.Select(finding => Condition(model, finding))],
+            Conditions = [.. findings.Select(finding => StatusPatch.Condition(finding, model.View.Model?.Status?.Conditions, Generation(model), parts.Time.GetUtcNow()))],
             Mode = model.Mode.ToString().ToLowerInvariant(),
             Reason = verdict?.Reason.ToString() ?? findings.First(finding => finding.Type == ConditionTypes.Ready).Message,
             Model = model.Weighed?.Footprint is null ? null : model.Weighed.Shown,
@@ -123,21 +108,6 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
         };
         if (model.Requests is { Resource: { } resource }) requests[resource] = needs.Devices.ToString(CultureInfo.InvariantCulture);
         return requests;
-    }
-
-    private V1Condition Condition(ResolvedModel model, Finding finding)
-    {
-        var word = finding.Holds switch { true => "True", false => "False", null => "Unknown" };
-        var before = model.View.Model?.Status?.Conditions?.FirstOrDefault(one => one?.Type == finding.Type);
-        return new V1Condition
-        {
-            Type = finding.Type,
-            Status = word,
-            Reason = finding.Reason,
-            Message = finding.Message,
-            LastTransitionTime = before?.Status == word && before.LastTransitionTime is { } changed ? changed : parts.Time.GetUtcNow().UtcDateTime,
-            ObservedGeneration = Generation(model),
-        };
     }
 
     private static long Generation(ResolvedModel model) => model.View.Model?.Metadata?.Generation ?? 0;

@@ -40,6 +40,18 @@ public enum FootprintSource
 /// </summary>
 public sealed record Footprint
 {
+    /// <summary>Of a model of which nothing but its weights is known, by what a person states; it takes as much on disk.</summary>
+    /// <param name="weights">What is stated.</param>
+    /// <param name="about">What it is stated of; another model of the same weights is another.</param>
+    public static Footprint Declared(Bytes weights, string about) => new()
+    {
+        Format = ArtifactFormat.Unknown,
+        Source = FootprintSource.Declared,
+        Digest = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"declared:{weights.Value}:{about}"),
+        OnDisk = weights,
+        Weights = weights,
+    };
+
     public required ArtifactFormat Format { get; init; }
 
     public required FootprintSource Source { get; init; }

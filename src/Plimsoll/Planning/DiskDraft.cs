@@ -30,11 +30,10 @@ internal sealed class DiskDraft
         _ledgers = observed.Nodes.ToDictionary(node => node.Id, node => new DiskLedger(node, artifacts[node.Id], fetches[node.Id]));
         var flying = observed.InFlight.Where(work => work.Kind == WorkKind.Fetching).Select(work => work.Step).ToHashSet();
         _fetches = flying.Count;
-        foreach (var (step, model) in flying.SelectMany(step => spec.Models.Select(model => (step, model))))
+        foreach (var work in observed.InFlight.Where(work => work.Kind == WorkKind.Fetching))
         {
-            var to = $"prefetch/{model.Id}@{model.Version}/";
-            if (step.Value.StartsWith(to, StringComparison.Ordinal) && _ledgers.ContainsKey(new NodeId(step.Value[to.Length..])))
-                _coming.Add((new NodeId(step.Value[to.Length..]), model.Id, model.Version));
+            if (work is { Node: { } node, Model: { } id } && spec.Find(id) is { } model && work.Step == Fetch(node, id, model.Version))
+                _coming.Add((node, id, model.Version));
         }
 
         foreach (var artifact in observed.Cache.Where(artifact => flying.Contains(Fetch(artifact.Node, artifact.Model, artifact.Version))))

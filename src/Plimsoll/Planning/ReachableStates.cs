@@ -160,14 +160,13 @@ public static class ReachableStates
         public static NodeUse Of(
             NodeState node, FleetSnapshot observed, Knowledge knowledge, IEnumerable<InferenceReplica> replicas, IEnumerable<ForeignUse> foreign)
         {
-            var host = 0L;
+            var (limit, host) = HostOf(node, observed, knowledge, replicas, foreign);
             var cores = 0L;
             var devices = node.Devices.ToDictionary(
                 device => device.Id, device => (Limit: Limit(foreign, device.Id, device.Memory, device.MemoryBudget), Used: 0L));
             foreach (var replica in replicas)
             {
                 var holds = NodeLedger.Release.Of(replica, knowledge.Of(replica.Model));
-                host += holds.Host.Value;
                 cores += holds.Cores.Milli;
                 foreach (var device in holds.Devices)
                 {
@@ -179,7 +178,6 @@ public static class ReachableStates
             {
                 foreach (var member in gang.Members.Where(member => member.Node == node.Id))
                 {
-                    host += gang.ReservedPerMember.Host.Highest.Value;
                     cores += gang.ReservedPerMember.Cores.Milli;
                     foreach (var device in member.Devices)
                     {
@@ -189,7 +187,7 @@ public static class ReachableStates
                 }
             }
 
-            return new NodeUse(node, Limit(foreign, null, node.HostMemory, node.HostMemoryBudget), host, cores, devices);
+            return new NodeUse(node, limit, host, cores, devices);
         }
 
         public IEnumerable<(string What, long Limit, long Used, Func<Step.Start, long> Takes, Func<StepId, long> Frees)> Resources(

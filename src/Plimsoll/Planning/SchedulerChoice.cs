@@ -34,10 +34,14 @@ internal sealed class SchedulerChoice(
     {
         if (model.Requests is not { } requests) return;
         var open = Open(requests);
-        if (Reserve(open, new ReplicaWays(model, needs)) is not null) return;
 
-        // It is there, whether all of them find a place or not.
-        foreach (var node in open) node.Ask(requests, 1);
+        // It is there, and may land on any of them, whether all find a place or not.
+        if (!Promise(open, [], requests, null))
+        {
+            foreach (var node in open) node.Ask(requests, 1);
+        }
+
+        Hold(open, new ReplicaWays(model, needs));
     }
 
     /// <summary>Whether a replica may start now, or after which stops.</summary>
@@ -96,10 +100,11 @@ internal sealed class SchedulerChoice(
         return open;
     }
 
-    private ReplicaNeeds? Reserve(SchedulerNode[] open, ReplicaWays ways)
+    private ReplicaNeeds? Reserve(SchedulerNode[] open, ReplicaWays ways) => Promise(open, [], ways.Requests, null) ? Hold(open, ways) : null;
+
+    // Charges it where it may land, and answers the most that it takes anywhere; null where nobody knows.
+    private static ReplicaNeeds? Hold(SchedulerNode[] open, ReplicaWays ways)
     {
-        var requests = ways.Requests;
-        if (!Promise(open, [], requests, null)) return null;
         ReplicaNeeds? most = null;
         foreach (var node in open)
         {
@@ -109,7 +114,7 @@ internal sealed class SchedulerChoice(
         }
 
         if (most is null) return null;
-        foreach (var node in open) node.Charge(most, requests);
+        foreach (var node in open) node.Charge(most, ways.Requests);
         return most;
     }
 

@@ -119,14 +119,7 @@ public sealed partial class MonitoringTests
         scales.Publish([]);
         _ = new OperatorMetrics(scales, TimeProvider.System, telemetry.Registry);
         var model = new ModelId("prod/llama");
-        var footprint = new Footprint
-        {
-            Format = ArtifactFormat.Unknown,
-            Source = FootprintSource.Declared,
-            Digest = "d",
-            OnDisk = Bytes.GiB(1),
-            Weights = Bytes.GiB(1),
-        };
+        var footprint = Footprint.Declared(Bytes.GiB(1), "weights");
         var needs = EngineProfile.Named("vllm").Needs(footprint, 0, new Cores(1000), cached: false);
         InferenceReplica Replica(string id) => new()
         {

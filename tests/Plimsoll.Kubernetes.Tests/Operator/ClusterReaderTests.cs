@@ -29,14 +29,7 @@ public sealed class ClusterReaderTests : OperatorTest
         var workload = (await reader.WorkloadAsync(OperatedCluster.Space, settings.Variants[0].Target, Cancel))!;
         var nodes = await reader.NodesAsync(Cancel);
         var pod = workload.PodSpec!;
-        var footprint = new Footprint
-        {
-            Format = ArtifactFormat.Unknown,
-            Source = FootprintSource.Declared,
-            Digest = "d",
-            OnDisk = Bytes.GiB(16),
-            Weights = Bytes.GiB(16),
-        };
+        var footprint = Footprint.Declared(Bytes.GiB(16), "weights");
         var kinds = KindFit.Of(settings, pod, ServedModel.Of(pod), footprint, nodes);
         Assert.Equal(["h100-80gb", "t4-16gb"], kinds.Select(kind => kind.Kind));
         Assert.True(kinds[0] is { Needs: not null, Nodes: 1, Allowed: 1 }, kinds[0].ToString());

@@ -69,6 +69,23 @@ public sealed class SchedulerChoiceTests
     }
 
     [Fact]
+    public void What_waits_without_a_sure_place_may_land_all_the_same_and_is_charged()
+    {
+        // Of two that wait for the one device of a node either may get it, the heavy one too, whose requests do not cover it.
+        var light = Asking(Model("a-light", 1_000, min: 1, devices: 1), memoryMiB: 0, "one");
+        var heavy = Asking(Model("b-heavy", 60_000, min: 1, devices: 1), memoryMiB: 0, "one");
+        var late = Asking(Model("late", 50_000, min: 1), memoryMiB: 60_000);
+        InferenceReplica Waiting(ModelSpec model) => Replica(model, 1, ReplicaState.Loading, Noon) with { Placement = Placement.Pending, Requests = model.Requests };
+        var cluster = Cluster(Gpus("one", 100_000, 1, "gpu", 80_000) with { Pool = "one" }, Gpus("two", 100_000, 1, "gpu", 80_000) with { Pool = "two" });
+
+        Assert.Equal(["start/late-1"], Decide(Spec(light, late), cluster with { Replicas = [Waiting(light)] }).StepIds());
+        var plan = Decide(Spec(light, heavy, late), cluster with { Replicas = [Waiting(light), Waiting(heavy)] });
+
+        Assert.Empty(plan.Steps);
+        Assert.Equal(Rule.HoldUnsafeNode, plan.Models[2].Reason.Rule);
+    }
+
+    [Fact]
     public void With_no_device_left_it_says_what_was_asked_for()
     {
         var model = Asking(Model("m", 30_000, min: 1, devices: 1), memoryMiB: 40_000);

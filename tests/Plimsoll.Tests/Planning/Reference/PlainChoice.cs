@@ -19,10 +19,12 @@ internal sealed class PlainChoice(
     {
         if (model.Requests is not { } requests) return;
         var open = Open(requests).ToArray();
-        if (Reserve(open, model, requests) is not null) return;
+        if (!Promise(open, requests, null))
+        {
+            foreach (var ledger in open) Ask(ledger, requests);
+        }
 
-        // It is there, whether all of them find a place or not.
-        foreach (var ledger in open) Ask(ledger, requests);
+        Hold(open, model, requests);
     }
 
     /// <summary>Whether a replica may start now, or after which stops.</summary>
@@ -76,9 +78,11 @@ internal sealed class PlainChoice(
         ledger.Node is { Condition: NodeCondition.Ready, Scheduler: not null }
         && (requests.Pools.IsEmpty || requests.Pools.Contains(ledger.Node.Pool));
 
-    private ReplicaNeeds? Reserve(PlainLedger[] open, ModelSpec model, SchedulerRequests requests)
+    private ReplicaNeeds? Reserve(PlainLedger[] open, ModelSpec model, SchedulerRequests requests) =>
+        Promise(open, requests, null) ? Hold(open, model, requests) : null;
+
+    private ReplicaNeeds? Hold(PlainLedger[] open, ModelSpec model, SchedulerRequests requests)
     {
-        if (!Promise(open, requests, null)) return null;
         ReplicaNeeds? most = null;
         foreach (var ledger in open)
         {

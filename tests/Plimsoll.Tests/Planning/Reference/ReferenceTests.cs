@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using CsCheck;
 using static Plimsoll.Tests.Planning.Fleets;
 
@@ -112,21 +111,25 @@ public sealed class ReferenceTests
         {
             var random = new Random(seed);
             var cluster = Cluster(random);
-            var stops = cluster.Snapshot.Replicas.Where(_ => random.Next(2) == 0).Select(Step (replica) =>
+            var stops = cluster.Snapshot.Replicas.Where(_ => random.Next(2) == 0).Select(replica =>
                 new Step.Stop(replica.Id, replica.Model) { Reason = new Reason(Rule.StopDrained, []) }).ToArray();
-            var starts = Enumerable.Range(0, random.Next(8)).Select(Step (i) =>
+            var starts = Enumerable.Range(0, random.Next(8)).Select(i =>
             {
                 var model = cluster.Spec.Models[random.Next(cluster.Spec.Models.Length)];
                 return new Step.Start(ReplicaId.Of(model.Id, 100 + i), model.Id, "v1", model.Variants[0].Id, null, random.Next(4) == 0 ? Needs(random) : model.Variants[0].Needs, TimeSpan.Zero)
                 {
                     Reason = new Reason(Rule.StopDrained, []),
-                    Requests = random.Next(8) == 0 ? null : model.Requests,
+                    Requests = model.Requests,
                     After = [.. stops.Where(_ => random.Next(4) == 0).Select(stop => stop.Id).Order()],
                 };
-            });
-            ImmutableArray<Step> steps = [.. stops.Concat(starts).OrderBy(step => step.Id)];
+            }).OrderBy(step => step.Id).ToArray();
+            var replicas = cluster.Snapshot.Replicas.ToDictionary(replica => replica.Id);
+            var releases = stops.Select(stop => (stop.Id, Replica: replicas[stop.Replica]))
+                .ToDictionary(one => one.Id, one => (one.Replica.Placement.Node, NodeLedger.Release.Of(one.Replica, ModelKnowledge.Nothing)));
+            var node = cluster.Snapshot.Nodes[random.Next(cluster.Snapshot.Nodes.Length)];
+            var (limit, used) = (node.HostMemoryBudget.Value, random.NextInt64(node.HostMemoryBudget.Value));
 
-            var (a, b) = (ReachableStates.FindViolation(cluster.Snapshot, cluster.Knowledge, steps), PlainStates.FindViolation(cluster.Snapshot, cluster.Knowledge, steps));
+            var (a, b) = (new SchedulerStates(starts, releases).FindViolation(node, limit, used), PlainStates.FindViolation(node, starts, releases, limit, used));
             Assert.Equal(b, a);
             Interlocked.Increment(ref a is null ? ref safe : ref found);
         }, iter: 1000);
