@@ -129,6 +129,30 @@ public sealed class LargeModelTests : OperatorTest
         Assert.NotEqual(group.Placement.Node, group.Members[0].Placement.Node);
     }
 
+    [Fact]
+    public async Task A_group_that_is_half_in_place_loads_and_is_no_supply_and_its_other_half_is_waited_for()
+    {
+        await using var groups = GroupsStandIn.Start(Cluster.Client, OperatedCluster.Space);
+        await Cluster.Nodes.CreateAsync("h100b", gpus: 8);
+        await Cluster.Nodes.CreateAsync("h100c", gpus: 8);
+        await GroupAsync("big", 2, 8, "--tensor-parallel-size", "8", "--pipeline-parallel-size", "2");
+        await Cluster.ModelAsync("big", "\"weights\":\"600GiB\"", "LeaderWorkerSet");
+        await Cluster.OperateAsync();
+
+        // A person asks for two groups where there is room for one and a half. What is bound stays, as the scheduler knows no gangs.
+        await Cluster.Client.CustomObjects.PatchNamespacedCustomObjectAsync(
+            new V1Patch("""{"spec":{"replicas":2}}""", V1Patch.PatchType.MergePatch), "leaderworkerset.x-k8s.io", "v1", OperatedCluster.Space, "leaderworkersets", "big", cancellationToken: Cancel);
+
+        await Patience.UntilAsync("three of four pods are bound", async _ => (await BoundAsync("big")).Length == 3);
+        await Cluster.StatusAsync("big", status => status is { Replicas: 2, ReadyReplicas: 0 or 1 }, "two are there, at most one serves");
+        var replicas = await Patience.UntilAsync("the snapshot has them", _ => Task.FromResult(Cluster.Ticks.Last().Snapshot.Replicas),
+            replicas => replicas.Length == 2 && replicas.Sum(Pending) == 1, replicas => string.Join('\n', replicas));
+        Assert.Equal(ReplicaState.Loading, replicas.Single(replica => Pending(replica) == 1).State);
+    }
+
+    private static int Pending(InferenceReplica replica) =>
+        (replica.Placement == Placement.Pending ? 1 : 0) + replica.Members.Count(member => member.Placement == Placement.Pending);
+
     private async Task<V1Pod[]> BoundAsync(string set) =>
     [
         .. (await Cluster.Client.CoreV1.ListNamespacedPodAsync(OperatedCluster.Space, labelSelector: $"leaderworkerset.sigs.k8s.io/name={set}", cancellationToken: Cancel))
@@ -142,7 +166,7 @@ public sealed class LargeModelTests : OperatorTest
             new V1Patch($$$$$$$$"""{"spec":{"template":{"spec":{"nodeSelector":{"{{{{{{{{Product}}}}}}}}":"{{{{{{{{product}}}}}}}}"}}}}}""", V1Patch.PatchType.MergePatch), name, OperatedCluster.Space, cancellationToken: Cancel);
     }
 
-    private Task VariantsAsync(string name, string spec, params string[] deployments)
+    private Task<object> VariantsAsync(string name, string spec, params string[] deployments)
     {
         var variants = string.Join(',', deployments.Select(one => $$$$$$$$"""{"name":"{{{{{{{{one}}}}}}}}","target":{"name":"{{{{{{{{one}}}}}}}}"}}"""));
         var body = JsonNode.Parse($$$$$$$$"""{"apiVersion":"{{{{{{{{ResourceGroup.ApiVersion}}}}}}}}","kind":"ScaledModel","metadata":{"name":"{{{{{{{{name}}}}}}}}"},"spec":{"variants":[{{{{{{{{variants}}}}}}}}],{{{{{{{{spec}}}}}}}}}}""");
@@ -150,7 +174,7 @@ public sealed class LargeModelTests : OperatorTest
             body, ResourceGroup.Group, ResourceGroup.Version, OperatedCluster.Space, "scaledmodels", cancellationToken: Cancel);
     }
 
-    private Task GroupAsync(string name, int size, int gpus, params string[] arguments)
+    private Task<object> GroupAsync(string name, int size, int gpus, params string[] arguments)
     {
         var pods = Workloads.Deployment(name, 0, gpus, "200Gi", ["--model", $"org/{name}", .. arguments]).Spec.Template;
         pods.Spec.Containers[0].Image = "vllm/vllm-openai:v0.19.0";

@@ -133,7 +133,7 @@ public sealed class TemplateTests : OperatorTest
     private static string Container(string version, string extra = "\"--enforce-eager\",") =>
         $$$$$$$$"""{"name":"server","image":"vllm/vllm-openai:{{{{{{{{version}}}}}}}}","args":[{{{{{{{{extra}}}}}}}}"--model","org/llama","--tensor-parallel-size","{tp}","--pipeline-parallel-size","{pp}"],"ports":[{"containerPort":8000}],"resources":{"limits":{"nvidia.com/gpu":"{devices}","memory":"64Gi"}}}""";
 
-    private Task TemplateAsync(string name, string mode, string kind, string variants, string? restartPolicy = null, string weights = "16GiB")
+    private Task<object> TemplateAsync(string name, string mode, string kind, string variants, string? restartPolicy = null, string weights = "16GiB")
     {
         var body = JsonNode.Parse($$$$$$$$"""
             {"apiVersion":"{{{{{{{{ResourceGroup.ApiVersion}}}}}}}}","kind":"ScaledModel","metadata":{"name":"{{{{{{{{name}}}}}}}}"},
@@ -144,7 +144,7 @@ public sealed class TemplateTests : OperatorTest
             body, ResourceGroup.Group, ResourceGroup.Version, OperatedCluster.Space, "scaledmodels", cancellationToken: Cancel);
     }
 
-    private Task PatchModelAsync(string name, string patch) => Cluster.Client.CustomObjects.PatchNamespacedCustomObjectAsync(
+    private Task<object> PatchModelAsync(string name, string patch) => Cluster.Client.CustomObjects.PatchNamespacedCustomObjectAsync(
         new V1Patch(patch, V1Patch.PatchType.MergePatch), ResourceGroup.Group, ResourceGroup.Version, OperatedCluster.Space, "scaledmodels", name, cancellationToken: Cancel);
 
     private async Task GrantAsync()
