@@ -6,6 +6,7 @@ using Plimsoll.Control;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Metrics;
 using Plimsoll.Kubernetes.Resources;
+using Plimsoll.Kubernetes.Templates;
 
 namespace Plimsoll.Kubernetes.Body;
 
@@ -49,10 +50,13 @@ public sealed class KubernetesFleet : IFleet
 
     private readonly KubernetesFleetParts _parts;
     private readonly ModelResolver _resolver;
+    private readonly TemplateWorkloads _templates;
     private readonly TrafficMeter _meter = new();
     private readonly PodHistory _history = new();
-    private readonly Dictionary<ModelId, (int Replicas, string Over, long At)> _asked = [];
-    private readonly Dictionary<ModelId, Promised> _promised = [];
+    private readonly Dictionary<string, (int Replicas, string Over, long At)> _asked = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Promised> _promised = new(StringComparer.Ordinal);
+    private Dictionary<ReplicaId, VariantId> _variants = [];
+    private Dictionary<ModelId, int> _serving = [];
     private double _overdueFactor = new PlannerSettings().OverdueFactor;
     private ImmutableSortedDictionary<string, PodLoad> _loads = ImmutableSortedDictionary<string, PodLoad>.Empty;
 
@@ -60,7 +64,8 @@ public sealed class KubernetesFleet : IFleet
     {
         ArgumentNullException.ThrowIfNull(parts);
         _parts = parts;
-        _resolver = new ModelResolver(parts.Cluster, parts.Footprints, parts.Time);
+        _templates = new TemplateWorkloads(parts);
+        _resolver = new ModelResolver(parts.Cluster, parts.Footprints, parts.Time, _templates);
     }
 
     // Of a Deployment's pods that with the least deletion cost ends first: since 1.22, and only there the victim is ours to choose.
@@ -74,6 +79,9 @@ public sealed class KubernetesFleet : IFleet
 
     /// <summary>Replicas that the last plan wants of each model, as applied or recommended.</summary>
     public IReadOnlyDictionary<ModelId, int> Wanted { get; private set; } = new Dictionary<ModelId, int>();
+
+    /// <summary>The same of each workload (<see cref="SnapshotBuilder.KeyOf"/>).</summary>
+    internal IReadOnlyDictionary<string, int> WantedOf { get; private set; } = new Dictionary<string, int>();
 
     /// <summary>What is asked for, by the cluster's objects of this moment.</summary>
     /// <exception cref="ClusterUnseenException">The cluster cannot be seen whole.</exception>
@@ -112,6 +120,8 @@ public sealed class KubernetesFleet : IFleet
         Promise(planned, pods, finder, at);
         var builder = new SnapshotBuilder(at, _resolver.Groups, Models, _loads, _overdueFactor);
         var snapshot = builder.Build(_parts.Cluster.Nodes.Items.Values, pods, _promised, Can);
+        _serving = snapshot.Replicas.Where(replica => replica.State == ReplicaState.Ready).CountBy(replica => replica.Model).ToDictionary();
+        _variants = snapshot.Replicas.ToDictionary(replica => replica.Id, replica => replica.Variant);
         return snapshot with { Traffic = traffic.Traffic, Outcomes = _history.Advance(pods, builder, at) };
     }
 
@@ -120,30 +130,53 @@ public sealed class KubernetesFleet : IFleet
     {
         ArgumentNullException.ThrowIfNull(plan);
         var (started, waiting) = (new List<StepId>(), new List<StepId>());
-        var wanted = new Dictionary<ModelId, int>();
+        var (wanted, wantedOf) = (new Dictionary<ModelId, int>(), new Dictionary<string, int>(StringComparer.Ordinal));
         var steps = plan.Steps.Where(step => step is Step.Start or Step.Drain or Step.Stop).ToLookup(ModelOf);
         foreach (var model in Models.Where(model => model.Spec is not null))
         {
-            var now = steps[model.Id].Where(step => step.After.IsEmpty).ToArray();
             waiting.AddRange(steps[model.Id].Where(step => !step.After.IsEmpty).Select(step => step.Id));
-            var replicas = Asked(model);
-            var starts = now.Count(step => step is Step.Start);
-            var ends = now.Count(step => step is Step.Drain || step is Step.Stop stop && !_history.IsEnding(stop.Replica));
-            // More pods than were asked for (an update under way): those that end are taken from the surplus first.
-            ends = Math.Max(0, ends - Math.Max(0, _history.Live(model.Id) - replicas));
-            wanted[model.Id] = Math.Max(0, replicas + starts - ends);
-            if (!model.Acts || wanted[model.Id] == replicas) continue;
-            if (wanted[model.Id] < replicas)
+            var now = steps[model.Id].Where(step => step.After.IsEmpty).ToLookup(step => TargetOf(model.Spec!, step));
+            foreach (var target in model.Targets.Where(target => target.Spec is not null))
             {
-                foreach (var step in now) await MarkAsync(step, cancellationToken).ConfigureAwait(false);
+                var asked = await ApplyAsync(model, target, [.. now[target.Spec!.Variants[0].Target]], started, cancellationToken).ConfigureAwait(false);
+                wantedOf[SnapshotBuilder.KeyOf(target.Workload!)] = asked;
+                wanted[model.Id] = wanted.GetValueOrDefault(model.Id) + asked;
             }
-
-            if (await ScaleAsync(model, wanted[model.Id], cancellationToken).ConfigureAwait(false)) started.AddRange(now.Select(step => step.Id));
         }
 
+        WantedOf = wantedOf;
+        var missing = plan.Models.ToDictionary(verdict => verdict.Model, verdict => Math.Max(0, verdict.Wanted - _serving.GetValueOrDefault(verdict.Model)));
+        await _templates.KeepAsync(Models, missing, cancellationToken).ConfigureAwait(false);
         Wanted = wanted;
         Publish(plan, wanted);
         return new ApplyResult([.. started.Order()], [.. waiting.Order()]);
+    }
+
+    // The replicas of one target, which the plan's steps on it come to.
+    private async ValueTask<int> ApplyAsync(ResolvedModel model, ResolvedModel target, Step[] now, List<StepId> started, CancellationToken cancellationToken)
+    {
+        var replicas = Asked(target);
+        var starts = now.Count(step => step is Step.Start);
+        var ends = now.Count(step => step is Step.Drain || step is Step.Stop stop && !_history.IsEnding(stop.Replica));
+        // More pods than were asked for (an update under way): those that end are taken from the surplus first.
+        ends = Math.Max(0, ends - Math.Max(0, _history.Live(SnapshotBuilder.KeyOf(target.Workload!)) - replicas));
+        var wanted = Math.Max(0, replicas + starts - ends);
+        if (!model.Acts || wanted == replicas) return wanted;
+        if (wanted < replicas)
+        {
+            foreach (var step in now) await MarkAsync(step, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (await ScaleAsync(target, wanted, cancellationToken).ConfigureAwait(false)) started.AddRange(now.Select(step => step.Id));
+        return wanted;
+    }
+
+    // Which of a model's targets a step is about; null of a model with one.
+    private string? TargetOf(ModelSpec model, Step step)
+    {
+        var variant = step is Step.Start start ? start.Variant
+            : step.Subject is { } replica && _variants.TryGetValue(replica, out var its) ? its : (VariantId?)null;
+        return (model.Variants.FirstOrDefault(one => one.Id == variant) ?? model.Variants[0]).Target;
     }
 
     /// <inheritdoc/>
@@ -172,27 +205,30 @@ public sealed class KubernetesFleet : IFleet
     }
 
     // What we asked for, until the watch shows it or it should have.
-    private int Asked(ResolvedModel model)
+    private int Asked(ResolvedModel target)
     {
-        var workload = model.Workload!;
-        if (!_asked.TryGetValue(model.Id, out var asked)) return workload.Replicas;
+        var workload = target.Workload!;
+        var key = SnapshotBuilder.KeyOf(workload);
+        if (!_asked.TryGetValue(key, out var asked)) return workload.Replicas;
         if (workload.ResourceVersion == asked.Over && _parts.Time.GetElapsedTime(asked.At) < Believed) return asked.Replicas;
-        _asked.Remove(model.Id);
+        _asked.Remove(key);
         return workload.Replicas;
     }
 
     private void Promise(ResolvedModel[] planned, PodView[] pods, SnapshotBuilder finder, DateTimeOffset at)
     {
         var live = pods.Where(pod => pod is { IsOver: false, DeletedAt: null } && pod.WorkerIndex is null or 0)
-            .Select(pod => finder.OwnerOf(pod)?.Id).OfType<ModelId>().CountBy(id => id).ToDictionary();
-        foreach (var model in planned)
+            .Select(pod => finder.OwnerOf(pod)).OfType<ResolvedModel>().CountBy(target => SnapshotBuilder.KeyOf(target.Workload!)).ToDictionary();
+        var targets = planned.SelectMany(model => model.Targets).Where(target => target.Spec is not null)
+            .ToDictionary(target => SnapshotBuilder.KeyOf(target.Workload!), StringComparer.Ordinal);
+        foreach (var (key, target) in targets)
         {
-            var missing = Asked(model) - live.GetValueOrDefault(model.Id);
-            if (missing <= 0) _promised.Remove(model.Id);
-            else _promised[model.Id] = new Promised(Math.Min(missing, 1000), _promised.TryGetValue(model.Id, out var before) ? before.Since : at);
+            var missing = Asked(target) - live.GetValueOrDefault(key);
+            if (missing <= 0) _promised.Remove(key);
+            else _promised[key] = new Promised(Math.Min(missing, 1000), _promised.TryGetValue(key, out var before) ? before.Since : at);
         }
 
-        foreach (var gone in _promised.Keys.Where(id => planned.All(model => model.Id != id)).ToArray()) _promised.Remove(gone);
+        foreach (var gone in _promised.Keys.Except(targets.Keys).ToArray()) _promised.Remove(gone);
     }
 
     // Tells the Deployment's controller which of its pods to end. Only a wish: what cannot be marked is no reason not to scale.
@@ -220,7 +256,7 @@ public sealed class KubernetesFleet : IFleet
             {
                 // Absolute, so that a second try of the same plan changes nothing more.
                 using var written = await _parts.Cluster.Api.PatchAsync(model.ScalePath!, body, PatchKind.Merge, cancellationToken).ConfigureAwait(false);
-                _asked[model.Id] = (replicas, model.Workload!.ResourceVersion, _parts.Time.GetTimestamp());
+                _asked[SnapshotBuilder.KeyOf(model.Workload!)] = (replicas, model.Workload!.ResourceVersion, _parts.Time.GetTimestamp());
                 _parts.Log($"{model.Id}: {model.Workload.Kind} {model.Workload.Name.Name} is asked for {replicas} replicas");
                 return true;
             }

@@ -22,7 +22,16 @@ public sealed record ResolvedModel
 
     public ScaledModelSettings? Settings { get; init; }
 
-    /// <summary>What is scaled; null when it is not there.</summary>
+    private readonly ImmutableArray<ResolvedModel> _targets;
+
+    /// <summary>The model as each of its targets has it, in order of preference; itself where there is one.</summary>
+    public ImmutableArray<ResolvedModel> Targets
+    {
+        get => _targets.IsDefaultOrEmpty ? [this] : _targets;
+        init => _targets = value;
+    }
+
+    /// <summary>What is scaled, of several the first; null when it is not there.</summary>
     public WorkloadView? Workload { get; init; }
 
     /// <summary>The path of its scale subresource.</summary>

@@ -98,6 +98,7 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
             WeightBytes = model.Weighed?.Footprint?.Weights.Value,
             Replicas = verdict is null ? model.Workload?.Replicas : replicas.Length,
         };
+        if (model.Targets.Length > 1) status = status with { Variants = [.. model.Targets.Select(target => Variant(target, replicas, fleet))] };
         return (verdict is null ? status : status with
         {
             ReadyReplicas = replicas.Count(replica => replica.State == ReplicaState.Ready),
@@ -125,6 +126,21 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
         return requests;
     }
 
+    private static VariantStatus Variant(ResolvedModel target, InferenceReplica[] replicas, KubernetesFleet fleet)
+    {
+        var ways = (target.Spec?.Variants ?? []).Select(variant => variant.Id).ToHashSet();
+        var mine = replicas.Where(replica => ways.Contains(replica.Variant)).ToArray();
+        return new VariantStatus
+        {
+            Name = SeveralTargets.NameOf(target),
+            Target = target.Settings is { Variants: [var only, ..] } ? $"{only.Target.Kind}/{only.Target.Name}" : null,
+            Replicas = target.Spec is null ? target.Workload?.Replicas : mine.Length,
+            ReadyReplicas = target.Spec is null ? null : mine.Count(replica => replica.State == ReplicaState.Ready),
+            DesiredReplicas = target.Workload is { } workload && fleet.WantedOf.TryGetValue(SnapshotBuilder.KeyOf(workload), out var wanted) ? wanted : null,
+            Reason = SeveralTargets.Why(target),
+        };
+    }
+
     private V1Condition Condition(ResolvedModel model, Finding finding)
     {
         var word = finding.Holds switch { true => "True", false => "False", null => "Unknown" };
@@ -147,7 +163,8 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
     {
         var conditions = string.Join(';', status.Conditions!.Select(one => one.Type + one.Status + one.Reason));
         return string.Create(CultureInfo.InvariantCulture,
-            $"{status.ObservedGeneration}|{status.Mode}|{status.Weight}|{status.Replicas}|{status.ReadyReplicas}|{status.DesiredReplicas}|{verdict?.Reason.Rule}|{conditions}");
+            $"{status.ObservedGeneration}|{status.Mode}|{status.Weight}|{status.Replicas}|{status.ReadyReplicas}|{status.DesiredReplicas}|{verdict?.Reason.Rule}|{conditions}|")
+            + string.Join(';', (status.Variants ?? []).Select(one => $"{one.Name} {one.Replicas} {one.ReadyReplicas} {one.DesiredReplicas}"));
     }
 }
 

@@ -124,6 +124,9 @@ public sealed class ClusterWatch : IAsyncDisposable
     public WorkloadView? Workload(string kind, ObjectName name) =>
         _workloads.TryGetValue(kind, out var found) ? found.List.Items.GetValueOrDefault(name) : null;
 
+    /// <summary>All that there is of a kind.</summary>
+    public IEnumerable<WorkloadView> Workloads(string kind) => _workloads.TryGetValue(kind, out var found) ? found.List.Items.Values : [];
+
     /// <summary>Ends at the next change of anything that is watched.</summary>
     public Task WaitForChangeAsync(CancellationToken cancellationToken) => Volatile.Read(ref _changed).Task.WaitAsync(cancellationToken);
 

@@ -18,6 +18,12 @@ public sealed class KubernetesApi : IDisposable
     /// <summary>Under this name the server records what fields are ours.</summary>
     public const string FieldManager = "plimsoll";
 
+    /// <summary>
+    /// Under this name replicas are ours from the moment that a workload is made, so that applying the rest again without them
+    /// takes nothing back.
+    /// </summary>
+    public const string ReplicasManager = FieldManager + "-replicas";
+
     private const int AnswerBytesMax = 64 << 20;
     private const int TriesMax = 4;
     private static readonly TimeSpan AnswerTimeMax = TimeSpan.FromSeconds(30);
@@ -70,11 +76,11 @@ public sealed class KubernetesApi : IDisposable
         SendAsync(HttpMethod.Put, path, json, "application/json", cancellationToken);
 
     /// <exception cref="ApiException">It was refused, or nothing answered.</exception>
-    public Task<JsonDocument> PatchAsync(string path, byte[] json, PatchKind kind, CancellationToken cancellationToken) => kind switch
+    public Task<JsonDocument> PatchAsync(string path, byte[] json, PatchKind kind, CancellationToken cancellationToken, string manager = FieldManager) => kind switch
     {
         PatchKind.Apply => SendAsync(
-            HttpMethod.Patch, $"{path}?fieldManager={FieldManager}&force=true", json, "application/apply-patch+yaml", cancellationToken),
-        _ => SendAsync(HttpMethod.Patch, $"{path}?fieldManager={FieldManager}", json, "application/merge-patch+json", cancellationToken),
+            HttpMethod.Patch, $"{path}?fieldManager={manager}&force=true", json, "application/apply-patch+yaml", cancellationToken),
+        _ => SendAsync(HttpMethod.Patch, $"{path}?fieldManager={manager}", json, "application/merge-patch+json", cancellationToken),
     };
 
     /// <exception cref="ApiException">It was refused, or nothing answered.</exception>

@@ -26,6 +26,9 @@ public sealed record PodView
     /// <summary>Its index in a LeaderWorkerSet's group, 0 the leader; null elsewhere.</summary>
     public int? WorkerIndex { get; init; }
 
+    /// <summary>Which of a LeaderWorkerSet's groups it is in: a number, or whatever else the set names its groups by; null elsewhere.</summary>
+    public string? Group { get; init; }
+
     public string? Ip { get; init; }
 
     /// <summary>When it was bound to its node.</summary>
@@ -67,6 +70,7 @@ public sealed record PodView
             DeletedAt = metadata.Time("deletionTimestamp"),
             Workload = WorkloadOf(metadata, labels),
             WorkerIndex = int.TryParse(labels.Text("leaderworkerset.sigs.k8s.io/worker-index"), out var index) ? index : null,
+            Group = labels.Text("leaderworkerset.sigs.k8s.io/group-index"),
             Ip = status.Text("podIP"),
             ScheduledAt = scheduled.Text("status") == "True" ? scheduled.Time("lastTransitionTime") : null,
             Ready = ready.Text("status") == "True",

@@ -192,7 +192,7 @@ public sealed record TemplateVariant
     [Looks("^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", 63, "small letters, digits and '-'")]
     public string? Name { get; init; }
 
-    [Means("The kind of device, as plimsoll devices lists it (h100-80gb): its pods go to nodes that have it. Default: any.")]
+    [Means("The kind of device, as plimsoll devices lists it (h100-80gb): it is planned for no other, and the template's node selector is to keep its pods there. Default: any.")]
     [Looks("^[A-Za-z0-9][A-Za-z0-9._-]*$", 128, "a name such as h100-80gb")]
     public string? Device { get; init; }
 

@@ -167,12 +167,25 @@ public sealed record InferenceReplica
     /// <summary>Device memory in use now on the device where it uses most; missing on the processor, or when not told.</summary>
     public Signal<Bytes> DeviceMemory { get; init; }
 
+    /// <summary>
+    /// The other pods of a replica that is a group: placement, charge and requests above are its leader's. Those that have no place
+    /// yet are in here too. Not set where a replica is one process, and then left out of JSON.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public ImmutableArray<ReplicaMember> Members { get; init; }
+
     /// <summary>Requests in it now.</summary>
     public int Outstanding { get; init; }
 
     /// <summary>Requests it may work on at once.</summary>
     public int Concurrency { get; init; }
 }
+
+/// <summary>A further pod of a replica that is a group.</summary>
+/// <param name="Placement">Where it runs; <see cref="Placement.Pending"/> while it has no place.</param>
+/// <param name="Reserved">What it is charged there.</param>
+/// <param name="Requests">What it asked of the scheduler.</param>
+public sealed record ReplicaMember(Placement Placement, ReplicaNeeds Reserved, SchedulerRequests? Requests);
 
 public sealed record TrainingGang
 {

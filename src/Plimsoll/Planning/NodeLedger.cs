@@ -97,7 +97,7 @@ internal sealed class NodeLedger
     public bool HasStops => _stops.Count > 0;
 
     /// <summary>The stops of this plan, ordered.</summary>
-    public ImmutableArray<StepId> Stops => [.. _stops.Select(stop => stop.Stop).Order()];
+    public ImmutableArray<StepId> Stops => [.. _stops.Select(stop => stop.Stop).Distinct().Order()];
 
     /// <summary>What its scheduler will count as left once all stops of this plan are done; null where the body places.</summary>
     public SchedulerRoom? SchedulerAfter { get; private set; }
@@ -152,7 +152,7 @@ internal sealed class NodeLedger
         if (Take(needs, kind, _stops.Count, gang) is not { } level) return null;
         var devices = new DeviceId[gang.Length];
         for (var i = 0; i < gang.Length; i++) devices[i] = _devices[gang[i]].Device.Id;
-        return ([.. _stops.Take(level).Select(stop => stop.Stop).Order()], [.. devices.Order()]);
+        return ([.. _stops.Take(level).Select(stop => stop.Stop).Distinct().Order()], [.. devices.Order()]);
     }
 
     /// <summary>Makes room for a replica without waiting for any stop, where there is room.</summary>

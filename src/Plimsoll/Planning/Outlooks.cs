@@ -80,7 +80,7 @@ internal static class Outlooks
         TimeSpan.FromTicks(Math.Max(TimeSpan.FromSeconds(30).Ticks, (long)(expected.Ticks * settings.OverdueFactor)));
 
     // The first variant some node has the devices for; the first of all where none has, so that the refusal names it.
-    private static VariantSpec Choose(ModelSpec model, ImmutableArray<NodeState> shapes)
+    public static VariantSpec Choose(ModelSpec model, ImmutableArray<NodeState> shapes)
     {
         foreach (var variant in model.Variants)
         {

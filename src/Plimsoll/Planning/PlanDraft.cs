@@ -38,14 +38,14 @@ internal sealed partial class PlanDraft
         _outlookOf = outlooks.ToDictionary(outlook => outlook.Model.Id);
         _allocations = allocations.ToDictionary(allocation => allocation.Model);
         _replicas = observed.Replicas.ToLookup(replica => replica.Model);
-        var byNode = observed.Replicas.ToLookup(replica => replica.Placement.Node);
+        var byNode = Parts.ByNode(observed.Replicas);
         var foreign = observed.Foreign.ToLookup(use => use.Node);
         foreach (var node in observed.Nodes)
             _ledgers[node.Id] = new NodeLedger(node, observed, knowledge, byNode[node.Id], foreign[node.Id]);
         _scheduler = new SchedulerChoice(_ledgers, (model, variant) => Weighing.Needs(variant, knowledge.Of(model.Id)));
-        foreach (var waiting in observed.Replicas.Where(replica => replica.Placement == Placement.Pending))
+        foreach (var waiting in observed.Replicas.Where(replica => replica.Members.IsDefaultOrEmpty && replica.Placement == Placement.Pending))
         {
-            if (_outlookOf.TryGetValue(waiting.Model, out var outlook)) _scheduler.Await(outlook.Model);
+            if (_outlookOf.TryGetValue(waiting.Model, out var outlook)) _scheduler.Await(Parts.Target(outlook.Model, waiting.Variant));
         }
 
         _loads = new LoadsInFlight(observed);
@@ -79,6 +79,7 @@ internal sealed partial class PlanDraft
     /// <summary>Starts what is wanted: higher priority first, then those whose requests wait, then the quick to load.</summary>
     public void Claim()
     {
+        AwaitGroups();
         var claims = _outlooks
             .Select(outlook => (outlook, Missing: _allocations[outlook.Model.Id].Wanted - outlook.Supply))
             .Where(claim => claim.Missing > 0)
@@ -89,7 +90,7 @@ internal sealed partial class PlanDraft
         foreach (var (outlook, missing) in claims)
         {
             var known = _knowledge.Of(outlook.Model.Id);
-            if (Admission.Refuse(outlook, _shapes) is { } refusal)
+            if (Refusal(outlook) is { } refusal)
             {
                 _verdicts[outlook.Model.Id] = refusal;
                 continue;
@@ -210,11 +211,12 @@ internal sealed partial class PlanDraft
         var surplus = outlook.Supply - allocation.Keep;
         if (surplus <= 0) return;
 
-        // What does not serve yet goes first, then what has least to finish, then the newest.
+        // What does not serve yet goes first, then the least preferred, then what has least to finish, then the newest.
         var victims = mine
             .Where(replica => replica.Version == outlook.Model.Version
                 && replica.State is ReplicaState.Ready or ReplicaState.Loading)
             .OrderBy(replica => replica.State == ReplicaState.Loading ? 0 : 1)
+            .ThenByDescending(replica => Parts.Rank(outlook.Model, replica.Variant))
             .ThenBy(replica => replica.Outstanding).ThenByDescending(replica => replica.Id.Ordinal).ThenBy(replica => replica.Id);
         foreach (var replica in victims.Take(surplus)) LetGo(replica, allocation.Why);
         _verdicts[outlook.Model.Id] = allocation.Why;
@@ -241,8 +243,11 @@ internal sealed partial class PlanDraft
         var stop = new Step.Stop(replica.Id, replica.Model) { Reason = reason, After = after };
         _steps[stop.Id] = stop;
         _going.Add(replica.Id);
-        if (_ledgers.TryGetValue(replica.Placement.Node, out var ledger))
-            ledger.WillStop(stop.Id, NodeLedger.Release.Of(replica, _knowledge.Of(replica.Model)));
+        foreach (var pod in Parts.Pods(replica))
+        {
+            if (_ledgers.TryGetValue(pod.Placement.Node, out var ledger))
+                ledger.WillStop(stop.Id, NodeLedger.Release.Of(pod, _knowledge.Of(pod.Model)));
+        }
     }
 
     private int Wake(ModelOutlook outlook, int missing)
@@ -289,7 +294,7 @@ internal sealed partial class PlanDraft
     {
         var allocation = _allocations[outlook.Model.Id];
         if (outlook.Loading == 0 || allocation.Wanted <= outlook.Serving)
-            return Admission.Refuse(outlook, _shapes) ?? allocation.Why;
+            return Refusal(outlook) ?? allocation.Why;
         var left = _flying[outlook.Model.Id]
             .Where(work => work.Kind == WorkKind.Loading && work.ExpectedEnd is not null)
             .Select(work => work.ExpectedEnd!.Value - _observed.At).DefaultIfEmpty(outlook.Load.P90).Min();

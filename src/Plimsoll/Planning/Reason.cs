@@ -102,6 +102,7 @@ public enum Rule
     HoldScarceDevice,
     HoldUnsafeNode,
     HoldUnplaced,
+    HoldGroupUnplaced,
     HoldDisk,
     IdleAtZero,
     RefusedTooHeavy,
@@ -169,6 +170,8 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
             "the scheduler could put it on {node}, where it does not fit: {why}; {would} would do",
         [Rule.HoldUnplaced] =
             "it asks the scheduler for {asked}, and no ready node has that much left",
+        [Rule.HoldGroupUnplaced] =
+            "a replica is {pods} pods that ask the scheduler for {asked}; the ready nodes surely take {places} of them beside what else may come",
         [Rule.HoldDisk] = "needs {needed} of disk, {free} is free and nothing may go for it",
         [Rule.IdleAtZero] = "no demand; the next request waits {load} for it to load",
         [Rule.RefusedTooHeavy] =

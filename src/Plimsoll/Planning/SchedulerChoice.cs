@@ -9,7 +9,7 @@ namespace Plimsoll;
 /// </summary>
 /// <param name="ledgers">The nodes, by id.</param>
 /// <param name="needs">What a replica takes as one of its variants.</param>
-internal sealed class SchedulerChoice(
+internal sealed partial class SchedulerChoice(
     IReadOnlyDictionary<NodeId, NodeLedger> ledgers, Func<ModelSpec, VariantSpec, ReplicaNeeds> needs)
 {
     private readonly SchedulerNode[] _nodes = [.. ledgers.Values.Select(ledger => new SchedulerNode(ledger))];
@@ -27,7 +27,11 @@ internal sealed class SchedulerChoice(
     /// <param name="After">The stops to wait for; null when it must not start.</param>
     /// <param name="Needs">The most it takes on any node it could land on.</param>
     /// <param name="Why">Why it must not start; null when it may.</param>
-    public sealed record Answer(ImmutableArray<StepId>? After, ReplicaNeeds Needs, Reason? Why);
+    public sealed record Answer(ImmutableArray<StepId>? After, ReplicaNeeds Needs, Reason? Why)
+    {
+        /// <summary>Of a group, the pods beside the leader and the most that each takes anywhere.</summary>
+        public WorkerPods? Workers { get; init; }
+    }
 
     /// <summary>Reserves what the scheduler has yet to place, so that nothing else is promised the same room.</summary>
     public void Await(ModelSpec model)
@@ -38,11 +42,13 @@ internal sealed class SchedulerChoice(
 
         // It is there, whether all of them find a place or not.
         foreach (var node in open) node.Ask(requests, 1);
+        Comes(requests, 1);
     }
 
     /// <summary>Whether a replica may start now, or after which stops.</summary>
     public Answer Place(ModelOutlook outlook)
     {
+        if (outlook.Model.Variants[0].Workers is not null) return PlaceGroup(outlook);
         var requests = outlook.Model.Requests!;
         var ways = new ReplicaWays(outlook.Model, needs);
         var open = Open(requests);
@@ -119,22 +125,31 @@ internal sealed class SchedulerChoice(
     {
         foreach (var node in open) node.Ask(requests, 1);
         foreach (var node in later) node.Ask(requests, 1);
+        Comes(requests, 1);
+        if (IsKept(open, after)) return true;
+        foreach (var node in open) node.Ask(requests, -1);
+        foreach (var node in later) node.Ask(requests, -1);
+        Comes(requests, -1);
+        return false;
+    }
+
+    // Whether all promises are kept, and a new one of a single start with them; if so, that is one of them from now on.
+    private bool IsKept(SchedulerNode[]? open, SchedulerNode? after)
+    {
         var places = new List<(SchedulerNode[] Nodes, int At)>();
-        if (after is null && !_promises.ContainsKey(open)) places.Add((open, Kept(open, 0)));
+        if (open is not null && after is null && !_promises.ContainsKey(open)) places.Add((open, Kept(open, 0)));
         foreach (var (nodes, at) in _promises)
         {
             if (nodes[at].IsOverfull) places.Add((nodes, Kept(nodes, at)));
         }
 
-        if (places.All(place => place.At < place.Nodes.Length) && _chosen.All(IsLeftAlone) && (after is null || IsLeftAlone(after)))
+        if (places.All(place => place.At < place.Nodes.Length) && _chosen.All(IsLeftAlone) && (after is null || IsLeftAlone(after)) && _groups.All(IsKept))
         {
             foreach (var (nodes, at) in places) _promises[nodes] = at;
             if (after is not null) _chosen.Add(after);
             return true;
         }
 
-        foreach (var node in open) node.Ask(requests, -1);
-        foreach (var node in later) node.Ask(requests, -1);
         return false;
     }
 
@@ -180,6 +195,8 @@ internal sealed class SchedulerChoice(
     private static Reason Unsafe(NodeState node, string why, string would) => new(
         Rule.HoldUnsafeNode, [Fact.Of("node", node.Id.Value), Fact.Of("why", why), Fact.Of("would", would)]);
 
-    private static Reason Unplaced(SchedulerRequests requests) => new(Rule.HoldUnplaced,
-        [Fact.Of("asked", $"{requests.Memory} and {requests.Cores} cores" + (requests.Devices > 0 ? $" and {requests.Devices} {requests.Resource}" : ""))]);
+    private static Reason Unplaced(SchedulerRequests requests) => new(Rule.HoldUnplaced, [Fact.Of("asked", Asked(requests))]);
+
+    private static string Asked(SchedulerRequests requests) =>
+        $"{requests.Memory} and {requests.Cores} cores" + (requests.Devices > 0 ? $" and {requests.Devices} {requests.Resource}" : "");
 }

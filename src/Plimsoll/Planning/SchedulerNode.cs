@@ -54,6 +54,16 @@ internal sealed class SchedulerNode(NodeLedger ledger)
         IsOverfull = Overfills(State.Scheduler!);
     }
 
+    /// <summary>What is left of a room once all came that may.</summary>
+    public SchedulerRoom Left(SchedulerRoom room) => room with
+    {
+        Pods = (int)Math.Clamp(room.Pods - _pods, int.MinValue, int.MaxValue),
+        Memory = room.Memory - _memory,
+        Cores = room.Cores - _cores,
+        EphemeralStorage = room.EphemeralStorage - _storage,
+        Resources = [.. room.Resources.Select(one => one with { Count = one.Count - _devices.Where(asked => asked.Resource == one.Resource).Sum(asked => asked.Devices) })],
+    };
+
     /// <summary>Whether what may come is more than a room has.</summary>
     public bool Overfills(SchedulerRoom room)
     {
@@ -77,6 +87,9 @@ internal sealed class SchedulerNode(NodeLedger ledger)
         if (requests.Cover(takes)) Covered += takes.Host.Highest;
         else Others += takes.Host.Highest;
     }
+
+    /// <summary>Counts host memory that pods of a group may take here.</summary>
+    public void Charge(Bytes covered, Bytes others) => (Covered, Others) = (Covered + covered, Others + others);
 
     public DevicesHere DevicesOf(string? resource)
     {

@@ -75,6 +75,9 @@ public abstract record Step
         /// <summary>What it asks of the scheduler that chooses its node; null where the plan does.</summary>
         public SchedulerRequests? Requests { get; init; }
 
+        /// <summary>The further pods of a group, which the scheduler places too; null where a replica is one pod.</summary>
+        public WorkerPods? Workers { get; init; }
+
         [JsonIgnore]
         public override StepId Id => StepId.Of($"start/{Replica}");
 
