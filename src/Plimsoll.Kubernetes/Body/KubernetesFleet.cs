@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using Plimsoll.Control;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Metrics;
+using Plimsoll.Kubernetes.Nodes;
 using Plimsoll.Kubernetes.Resources;
 
 namespace Plimsoll.Kubernetes.Body;
@@ -29,6 +30,9 @@ public sealed record KubernetesFleetParts
 
     public required TimeProvider Time { get; init; }
 
+    /// <summary>Where nodes are asked for; empty asks for none.</summary>
+    public string Namespace { get; init; } = "";
+
     /// <summary>Which Fleet is read.</summary>
     public string FleetName { get; init; } = FleetResource.DefaultName;
 
@@ -49,6 +53,7 @@ public sealed class KubernetesFleet : IFleet
 
     private readonly KubernetesFleetParts _parts;
     private readonly ModelResolver _resolver;
+    private readonly ClusterNodes _nodes;
     private readonly TrafficMeter _meter = new();
     private readonly PodHistory _history = new();
     private readonly Dictionary<ModelId, (int Replicas, string Over, long At)> _asked = [];
@@ -61,6 +66,7 @@ public sealed class KubernetesFleet : IFleet
         ArgumentNullException.ThrowIfNull(parts);
         _parts = parts;
         _resolver = new ModelResolver(parts.Cluster, parts.Footprints, parts.Time);
+        _nodes = new ClusterNodes(parts);
     }
 
     // Of a Deployment's pods that with the least deletion cost ends first: since 1.22, and only there the victim is ours to choose.
@@ -82,7 +88,7 @@ public sealed class KubernetesFleet : IFleet
         if (_parts.Cluster.Problem is { } problem) throw new ClusterUnseenException(problem);
         var resource = _parts.Cluster.Fleets.Items.GetValueOrDefault(new ObjectName("", _parts.FleetName));
         var fleet = resource is null || FleetSettings.Check(resource).IsEmpty ? FleetSettings.Of(resource) : FleetSettings.Of(null) with { Mode = FleetMode.Recommend };
-        Models = _resolver.Resolve(fleet);
+        Models = _resolver.Resolve(fleet, _nodes.Read(fleet, resource));
         _overdueFactor = fleet.Planner.OverdueFactor;
         return new FleetSpec
         {
@@ -90,6 +96,7 @@ public sealed class KubernetesFleet : IFleet
             Settings = fleet.Planner,
             Prices = resource?.Spec?.Prices is null ? ListPrices.Of(_parts.Cluster.Nodes.Items.Values) : fleet.Prices,
             Mode = FleetMode.Act,
+            NodePools = _nodes.Pools(_resolver.Groups),
         };
     }
 
@@ -104,7 +111,7 @@ public sealed class KubernetesFleet : IFleet
 
         // Watches went on meanwhile; one moment is looked at.
         if (_parts.Cluster.Problem is { } problem) throw new ClusterUnseenException(problem);
-        pods = [.. _parts.Cluster.Pods.Items.Values];
+        pods = _nodes.WithoutPlaceholders(_parts.Cluster.Pods.Items.Values);
         var at = _parts.Time.GetUtcNow();
         var planned = Models.Where(model => model.Spec is not null).ToArray();
         var traffic = _meter.Advance([.. planned.Select(model => new MeteredModel { Model = model.Id, Slo = model.Spec!.Slo })], readings, at);
@@ -112,7 +119,7 @@ public sealed class KubernetesFleet : IFleet
         Promise(planned, pods, finder, at);
         var builder = new SnapshotBuilder(at, _resolver.Groups, Models, _loads, _overdueFactor);
         var snapshot = builder.Build(_parts.Cluster.Nodes.Items.Values, pods, _promised, Can);
-        return snapshot with { Traffic = traffic.Traffic, Outcomes = _history.Advance(pods, builder, at) };
+        return _nodes.Complete(snapshot with { Traffic = traffic.Traffic, Outcomes = _history.Advance(pods, builder, at) });
     }
 
     /// <inheritdoc/>
@@ -141,6 +148,7 @@ public sealed class KubernetesFleet : IFleet
             if (await ScaleAsync(model, wanted[model.Id], cancellationToken).ConfigureAwait(false)) started.AddRange(now.Select(step => step.Id));
         }
 
+        started.AddRange(await _nodes.ApplyAsync(plan, cancellationToken).ConfigureAwait(false));
         Wanted = wanted;
         Publish(plan, wanted);
         return new ApplyResult([.. started.Order()], [.. waiting.Order()]);
