@@ -18,18 +18,21 @@ internal sealed class ClusterNodes(KubernetesFleetParts parts)
 
     private readonly PodProtection _protection = new(parts);
     private readonly Dictionary<string, (NodeRequest Request, long At)> _written = new(StringComparer.Ordinal);
-    private readonly HashSet<string> _waiting = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _met = new(StringComparer.Ordinal);
+    private ImmutableHashSet<string>? _ready;
     private readonly HashSet<string> _said = new(StringComparer.Ordinal);
     private ImmutableArray<OfferedPool> _pools = [];
     private ImmutableArray<(PodView Pod, NodeRequest Request)> _placeholders = [];
     private FleetSettings _fleet = new();
     private FleetResource? _resource;
+    private bool _unreadable;
 
     /// <summary>Reads the Fleet's pools.</summary>
     /// <returns>A node, empty, of each.</returns>
     public ImmutableArray<NodeView> Read(FleetSettings fleet, FleetResource? resource)
     {
         (_fleet, _resource) = (fleet, resource);
+        _unreadable = resource is not null && !FleetSettings.Check(resource).IsEmpty;
         if (parts.Namespace.Length == 0 || fleet.NodePools.IsEmpty)
         {
             _pools = [];
@@ -86,7 +89,8 @@ internal sealed class ClusterNodes(KubernetesFleetParts parts)
         var can = snapshot.Can | Capabilities.ProtectReplicas;
         var live = _placeholders.Where(one => one.Pod is { IsOver: false, DeletedAt: null }).ToArray();
         Forget(live);
-        if (!_pools.IsEmpty || live.Length > 0) can |= Capabilities.AddNodes;
+        // A Fleet with a mistake in it says nothing about what was asked for by the one before.
+        if (!_unreadable && (!_pools.IsEmpty || live.Length > 0)) can |= Capabilities.AddNodes;
         var held = live.Where(one => one.Pod.Node is not null).ToLookup(one => one.Pod.Node!, one => one.Request, StringComparer.Ordinal);
         var asked = live.Where(one => one.Pod.Node is null).Select(one => one.Request).Concat(_written.Values.Select(one => one.Request));
         return snapshot with
@@ -143,26 +147,29 @@ internal sealed class ClusterNodes(KubernetesFleetParts parts)
             _written.Remove(name);
     }
 
-    // A placeholder that waited here and now has a node that is younger than itself: that one came for it.
+    // A node of a pool that is ready for the first time and no older than a request came for the one that has waited longest.
     private List<Outcome> Came((PodView Pod, NodeRequest Request)[] live, DateTimeOffset at)
     {
         var came = new List<Outcome>();
-        foreach (var (pod, request) in live)
+        var ready = parts.Cluster.Nodes.Items.Values
+            .Select(node => (Node: node, Pool: _pools.FirstOrDefault(pool => pool.Has(node)))).Where(one => one.Pool is not null && IsWhole(one.Node, one.Pool)).ToArray();
+        _met.IntersectWith(live.Select(one => one.Pod.Uid));
+        foreach (var (node, pool) in ready.Where(one => _ready is not null && !_ready.Contains(one.Node.Name)))
         {
-            if (pod.Node is null)
-            {
-                _waiting.Add(pod.Uid);
-                continue;
-            }
-
-            if (!_waiting.Remove(pod.Uid) || pod.ScheduledAt is not { } bound) continue;
-            if (parts.Cluster.Nodes.Items.GetValueOrDefault(new ObjectName("", pod.Node)) is not { } node || node.CreatedAt < pod.CreatedAt || bound <= pod.CreatedAt) continue;
-            came.Add(new Outcome.NodeAdded { At = at, Pool = request.Pool, Node = new NodeId(pod.Node), Took = bound - pod.CreatedAt });
+            var (pod, _) = live.Where(one => one.Request.Pool == pool!.Name && one.Pod.CreatedAt <= node.CreatedAt && !_met.Contains(one.Pod.Uid))
+                .OrderBy(one => one.Pod.CreatedAt).ThenBy(one => one.Request.Ordinal).FirstOrDefault();
+            if (pod is null) continue;
+            _met.Add(pod.Uid);
+            came.Add(new Outcome.NodeAdded { At = at, Pool = pool!.Name, Node = new NodeId(node.Name), Took = at - pod.CreatedAt });
         }
 
-        _waiting.IntersectWith(live.Select(one => one.Pod.Uid));
+        _ready = [.. ready.Select(one => one.Node.Name)];
         return came;
     }
+
+    // Devices are told of some time after the node itself.
+    private static bool IsWhole(NodeView node, OfferedPool pool) => node is { Ready: true, Unschedulable: false }
+        && pool.Node.Extended.All(one => node.Extended.Any(there => there.Resource == one.Resource && there.Count > 0));
 
     private async Task<bool> AddAsync(Step.AddNode step, CancellationToken cancellationToken)
     {

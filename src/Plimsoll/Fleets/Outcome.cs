@@ -110,7 +110,7 @@ public abstract record Outcome
 
         public required NodeId Node { get; init; }
 
-        /// <summary>From asking for it until something was placed on it.</summary>
+        /// <summary>From asking for it until it was ready and told of its devices.</summary>
         public required TimeSpan Took { get; init; }
     }
 }

@@ -18,6 +18,7 @@ internal sealed class NodePacking
     private readonly ImmutableArray<WorkInFlight> _overdue;
     private readonly HashSet<ModelId> _wanting = [];
     private readonly Dictionary<string, string?> _dangers = new(StringComparer.Ordinal);
+    private readonly Dictionary<(string Pool, ModelId Model), string?> _misfits = [];
     private readonly Dictionary<string, int> _nodes;
     private readonly HashSet<string> _coming;
 
@@ -92,9 +93,9 @@ internal sealed class NodePacking
 
     private bool TryPut(AskedNode bin, ModelOutlook outlook, AheadNeed? ahead = null)
     {
-        if (VariantOn(bin.Pool.Node, outlook) is not { } variant || Misfit(bin.Pool, outlook) is not null) return false;
         var requests = outlook.Model.Requests;
         if (requests is not null && bin.Room?.Takes(requests) != true) return false;
+        if (Misfit(bin.Pool, outlook) is not null || VariantOn(bin.Pool.Node, outlook) is not { } variant) return false;
         if (bin.Ledger.TryReserve(NeedsAs(variant, outlook), variant.DeviceKind, now: true) is null) return false;
         bin.Take(outlook.Model, ahead);
         return true;
@@ -141,7 +142,7 @@ internal sealed class NodePacking
     private string? Obstacle(NodePool pool)
     {
         var nodes = _nodes.GetValueOrDefault(pool.Name);
-        if (pool.Limit is { } limit && nodes >= limit.Nodes) return $"{nodes} nodes are there or asked for, of at most {limit.Nodes} ({limit.Why})";
+        if (pool.Limit is { } limit && nodes >= limit.Nodes) return $"{nodes} {(nodes == 1 ? "node is" : "nodes are")} there or asked for, of at most {limit.Nodes} ({limit.Why})";
         // A pool that does not deliver is not asked again while it is waited for.
         if (_overdue.FirstOrDefault(work => work.Adding!.Pool == pool.Name) is { } late)
             return $"node {late.Adding!.Ordinal}, asked for {Durations.Show(_observed.At - late.StartedAt)} ago, has not come";
@@ -150,7 +151,15 @@ internal sealed class NodePacking
         return danger;
     }
 
+    // Why none fits even on an empty node; asked of each model and pool over and over.
     private string? Misfit(NodePool pool, ModelOutlook outlook)
+    {
+        if (!_misfits.TryGetValue((pool.Name, outlook.Model.Id), out var known))
+            _misfits[(pool.Name, outlook.Model.Id)] = known = MisfitOf(pool, outlook);
+        return known;
+    }
+
+    private string? MisfitOf(NodePool pool, ModelOutlook outlook)
     {
         var (node, model) = (pool.Node, outlook.Model);
         if (model.Requests is { } requests)

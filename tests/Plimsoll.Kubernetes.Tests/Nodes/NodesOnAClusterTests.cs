@@ -62,12 +62,12 @@ public sealed class NodesOnAClusterTests : IAsyncLifetime
         Assert.Equal(2, pods.Count(pod => pod.Spec.NodeName == node.Metadata.Name));
         Assert.All(pods.Where(pod => pod.Spec.NodeName == node.Metadata.Name), pod => Assert.True(pod.Metadata.CreationTimestamp >= node.Metadata.CreationTimestamp));
         await Patience.UntilAsync("the placeholder is gone", PlaceholdersAsync, left => left.Count == 0, Described);
-        Assert.Contains(_cluster.Ticks, tick => tick.Snapshot.InFlight.Any(work => work is { Kind: WorkKind.AddingNode, Adding.Pool: "h100" }));
-        Assert.Contains(_cluster.Ticks, tick => tick.Plan.Next.NodeBoots?.ContainsKey("h100") == true);
+        Assert.True(_cluster.Ticks.Any(tick => tick.Snapshot.InFlight.Any(work => work is { Kind: WorkKind.AddingNode, Adding.Pool: "h100" })), "in flight");
+        Assert.True(_cluster.Ticks.Last().Plan.Next.NodeBoots?.ContainsKey("h100"), "how long it took was learned");
     }
 
     [Fact]
-    public async Task What_displaces_a_placeholder_is_the_scheduler()
+    public async Task Without_any_node_the_pool_alone_says_that_a_model_fits()
     {
         await _cluster.QuickFleetAsync(Twos);
         await using var autoscaler = NodeAutoscalerStandIn.Start(
@@ -76,13 +76,32 @@ public sealed class NodesOnAClusterTests : IAsyncLifetime
         await _cluster.ModelAsync("llama", "\"weights\":\"16GiB\",\"mode\":\"act\",\"minReplicas\":2");
         await _cluster.OperateAsync();
 
-        // There is no node at all: the pool alone says that the model fits anywhere.
         await _cluster.ReplicasAsync("llama", deployment => deployment is { Spec.Replicas: 2, Status.ReadyReplicas: 2 }, "two asked and ready");
 
         Assert.Single(autoscaler.Made);
         await Patience.UntilAsync("the placeholder is gone", PlaceholdersAsync, left => left.Count == 0, Described);
+    }
+
+    [Fact]
+    public async Task The_room_that_a_placeholder_holds_is_free_to_the_plan_and_the_scheduler_lets_replicas_displace_it()
+    {
+        await _cluster.QuickFleetAsync(Twos);
+        await _cluster.ServeAsync("llama", 0, 1, "24Gi");
+        await _cluster.ModelAsync("llama", "\"weights\":\"16GiB\",\"mode\":\"act\",\"minReplicas\":2");
+        var first = await _cluster.OperateAsync();
+        await Patience.UntilAsync("a node is asked for", PlaceholdersAsync, pods => pods.Count > 0, Described);
+        await _cluster.EndAsync(first);
+        var node = await _cluster.Nodes.CreateAsync("h100-1", gpus: 2, labels: InPool);
+        await Patience.UntilAsync("it holds both devices", PlaceholdersAsync, pods => pods is [{ Spec.NodeName: not null }], Described);
+
+        await _cluster.OperateAsync();
+        await _cluster.ReplicasAsync("llama", deployment => deployment is { Spec.Replicas: 2, Status.ReadyReplicas: 2 }, "two asked and ready");
+
+        Assert.Contains(_cluster.Ticks, tick => tick.Snapshot.Nodes.Any(one => one.Id.Value == node.Metadata.Name
+            && !one.Held.IsDefaultOrEmpty && one.Scheduler!.Resources.Any(device => device is { Resource: "nvidia.com/gpu", Count: 2 })));
         var events = (await _cluster.Client.CoreV1.ListNamespacedEventAsync(OperatedCluster.Space, cancellationToken: Cancel)).Items;
-        Assert.Contains(events, one => one is { Reason: "Preempted", InvolvedObject.Name: "placeholder-h100-1" });
+        Assert.True(events.Any(one => one is { Reason: "Preempted", InvolvedObject.Name: "placeholder-h100-1" }), string.Join('\n', events.Select(one => $"{one.Reason} {one.InvolvedObject.Name}")));
+        await Patience.UntilAsync("the placeholder is gone", PlaceholdersAsync, left => left.Count == 0, Described);
     }
 
     [Fact]

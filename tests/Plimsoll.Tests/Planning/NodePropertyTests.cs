@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using CsCheck;
 using static Plimsoll.Tests.Planning.Fleets;
 using static Plimsoll.Tests.Planning.NodeScenes;
@@ -71,6 +70,23 @@ public class NodePropertyTests
             if (Overfilled(scene, new Planner(new WeightAllocator()).Decide(trusting, scene.Snapshot, scene.Knowledge)) is not null) Interlocked.Increment(ref caught);
         }, iter: 1000);
         Assert.NotEqual(0, caught);
+    }
+
+    [Fact]
+    public void Two_thousand_models_without_room_on_five_thousand_nodes_get_so_many_nodes_a_plan_and_no_more()
+    {
+        var models = Enumerable.Range(0, 2000).Select(i => Asking(Model($"m{i:0000}", 10_000 + (i * 10), min: 1, devices: 1), 20_000)).ToArray();
+        var spec = Spec(models).With([.. Enumerable.Range(0, 8).Select(i => Pool($"p{i}", 1 + i, 1 + i))]);
+        var nodes = Enumerable.Range(0, 5000).Select(i => Gpus($"n{i:0000}", 1, free: 0)).ToArray();
+        var first = Decide(spec, Seen(spec, nodes));
+
+        Assert.Equal(64, first.Steps.Length);
+        Assert.Contains("64 nodes are asked for at once, and the others after them", first.Models[^1].Reason.ToString(), StringComparison.Ordinal);
+
+        var later = Seen(spec, nodes).Applied(first, TimeSpan.Zero);
+        var second = Decide(spec, later, first.Next);
+        Assert.Equal(64, second.Steps.OfType<Step.AddNode>().Count(add => later.InFlight.All(work => work.Step != add.Id)));
+        Assert.DoesNotContain(second.Steps, step => step is Step.WithdrawNode);
     }
 
     [Fact]

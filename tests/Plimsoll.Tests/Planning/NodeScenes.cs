@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using static Plimsoll.Tests.Planning.Fleets;
 
 namespace Plimsoll.Tests.Planning;
