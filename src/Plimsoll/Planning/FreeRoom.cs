@@ -23,7 +23,7 @@ internal sealed class FreeRoom(
         var found = 0;
         foreach (var ledger in ledgers.Values.Where(ledger => Admission.Fits(ledger.Node, outlook.Needs, outlook.Variant.DeviceKind)))
         {
-            while (found < replicas && ledger.TryReserve(outlook.Needs, outlook.Variant.DeviceKind, now: true) is not null)
+            while (found < replicas && ledger.ReserveNow(outlook.Needs, outlook.Variant.DeviceKind))
             {
                 _taken.Add(ledger.Node.Id);
                 found++;

@@ -96,7 +96,7 @@ internal sealed class NodePacking
         var requests = outlook.Model.Requests;
         if (requests is not null && bin.Room?.Takes(requests) != true) return false;
         if (Misfit(bin.Pool, outlook) is not null || VariantOn(bin.Pool.Node, outlook) is not { } variant) return false;
-        if (bin.Ledger.TryReserve(NeedsAs(variant, outlook), variant.DeviceKind, now: true) is null) return false;
+        if (!bin.Ledger.ReserveNow(NeedsAs(variant, outlook), variant.DeviceKind)) return false;
         bin.Take(outlook.Model, ahead);
         return true;
     }
