@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using Plimsoll.Control;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Metrics;
+using Plimsoll.Kubernetes.Nodes;
 using Plimsoll.Kubernetes.Resources;
 using Plimsoll.Kubernetes.Templates;
 
@@ -30,6 +31,9 @@ public sealed record KubernetesFleetParts
 
     public required TimeProvider Time { get; init; }
 
+    /// <summary>Where nodes are asked for; empty asks for none.</summary>
+    public string Namespace { get; init; } = "";
+
     /// <summary>Which Fleet is read.</summary>
     public string FleetName { get; init; } = FleetResource.DefaultName;
 
@@ -51,6 +55,7 @@ public sealed class KubernetesFleet : IFleet
     private readonly KubernetesFleetParts _parts;
     private readonly ModelResolver _resolver;
     private readonly TemplateWorkloads _templates;
+    private readonly ClusterNodes _nodes;
     private readonly TrafficMeter _meter = new();
     private readonly PodHistory _history = new();
     private readonly Dictionary<string, (int Replicas, string Over, long At)> _asked = new(StringComparer.Ordinal);
@@ -66,6 +71,7 @@ public sealed class KubernetesFleet : IFleet
         _parts = parts;
         _templates = new TemplateWorkloads(parts);
         _resolver = new ModelResolver(parts.Cluster, parts.Footprints, parts.Time, _templates);
+        _nodes = new ClusterNodes(parts);
     }
 
     // Of a Deployment's pods that with the least deletion cost ends first: since 1.22, and only there the victim is ours to choose.
@@ -90,7 +96,7 @@ public sealed class KubernetesFleet : IFleet
         if (_parts.Cluster.Problem is { } problem) throw new ClusterUnseenException(problem);
         var resource = _parts.Cluster.Fleets.Items.GetValueOrDefault(new ObjectName("", _parts.FleetName));
         var fleet = resource is null || FleetSettings.Check(resource).IsEmpty ? FleetSettings.Of(resource) : FleetSettings.Of(null) with { Mode = FleetMode.Recommend };
-        Models = _resolver.Resolve(fleet);
+        Models = _resolver.Resolve(fleet, _nodes.Read(fleet, resource));
         _overdueFactor = fleet.Planner.OverdueFactor;
         return new FleetSpec
         {
@@ -98,6 +104,7 @@ public sealed class KubernetesFleet : IFleet
             Settings = fleet.Planner,
             Prices = resource?.Spec?.Prices is null ? ListPrices.Of(_parts.Cluster.Nodes.Items.Values) : fleet.Prices,
             Mode = FleetMode.Act,
+            NodePools = _nodes.Pools(_resolver.Groups),
         };
     }
 
@@ -112,7 +119,7 @@ public sealed class KubernetesFleet : IFleet
 
         // Watches went on meanwhile; one moment is looked at.
         if (_parts.Cluster.Problem is { } problem) throw new ClusterUnseenException(problem);
-        pods = [.. _parts.Cluster.Pods.Items.Values];
+        pods = _nodes.WithoutPlaceholders(_parts.Cluster.Pods.Items.Values);
         var at = _parts.Time.GetUtcNow();
         var planned = Models.Where(model => model.Spec is not null).ToArray();
         var traffic = _meter.Advance([.. planned.Select(model => new MeteredModel { Model = model.Id, Slo = model.Spec!.Slo })], readings, at);
@@ -122,7 +129,7 @@ public sealed class KubernetesFleet : IFleet
         var snapshot = builder.Build(_parts.Cluster.Nodes.Items.Values, pods, _promised, Can);
         _serving = snapshot.Replicas.Where(replica => replica.State == ReplicaState.Ready).CountBy(replica => replica.Model).ToDictionary();
         _variants = snapshot.Replicas.ToDictionary(replica => replica.Id, replica => replica.Variant);
-        return snapshot with { Traffic = traffic.Traffic, Outcomes = _history.Advance(pods, builder, at) };
+        return _nodes.Complete(snapshot with { Traffic = traffic.Traffic, Outcomes = _history.Advance(pods, builder, at) });
     }
 
     /// <inheritdoc/>
@@ -147,6 +154,7 @@ public sealed class KubernetesFleet : IFleet
         WantedOf = wantedOf;
         var missing = plan.Models.ToDictionary(verdict => verdict.Model, verdict => Math.Max(0, verdict.Wanted - _serving.GetValueOrDefault(verdict.Model)));
         await _templates.KeepAsync(Models, missing, cancellationToken).ConfigureAwait(false);
+        started.AddRange(await _nodes.ApplyAsync(plan, cancellationToken).ConfigureAwait(false));
         Wanted = wanted;
         Publish(plan, wanted);
         return new ApplyResult([.. started.Order()], [.. waiting.Order()]);

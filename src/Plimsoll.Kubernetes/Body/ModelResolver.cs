@@ -35,9 +35,15 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
     /// <summary>Node groups by what the models' pods ask of nodes; of the last <see cref="Resolve"/>.</summary>
     public NodeGroups Groups { get; private set; } = new([], new Dictionary<string, V1PodSpec>());
 
+    // One node, empty, of each pool that nodes can be asked of: models may be planned for where no node is yet.
+    private ImmutableArray<NodeView> _couldCome = [];
+
     /// <summary>All ScaledModels, ordered by name.</summary>
-    public ImmutableArray<ResolvedModel> Resolve(FleetSettings fleet)
+    /// <param name="fleet">What holds for all.</param>
+    /// <param name="couldCome">A node, empty, of each kind that can be asked for.</param>
+    public ImmutableArray<ResolvedModel> Resolve(FleetSettings fleet, ImmutableArray<NodeView> couldCome)
     {
+        _couldCome = couldCome;
         ArgumentNullException.ThrowIfNull(fleet);
         _fleet = fleet;
         _usurped = Ownership.Usurped(cluster.ScaledModels.Items.Values.Select(view => view.Model).OfType<ScaledModel>());
@@ -51,7 +57,7 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
             if (one.Worker is { } worker) _specs.TryAdd(one.WorkerKey!, worker);
         }
 
-        Groups = new NodeGroups([.. cluster.Nodes.Items.Values], _specs);
+        Groups = new NodeGroups([.. cluster.Nodes.Items.Values, .. _couldCome], _specs);
         var kinds = KindsByGroup();
         var before = _known;
         _known = new Dictionary<(ObjectName, string), (object, ResolvedModel)>(looked.Length);
@@ -367,7 +373,7 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
     {
         var kinds = new Dictionary<string, List<DeviceGroup>>(StringComparer.Ordinal);
         var seen = new HashSet<(string, string, string)>();
-        foreach (var node in cluster.Nodes.Items.Values)
+        foreach (var node in cluster.Nodes.Items.Values.Concat(_couldCome))
         {
             var group = Groups.GroupOf(node.Name);
             foreach (var devices in node.Devices.Groups)

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text.Json;
 using k8s;
+using Plimsoll.Kubernetes.Nodes;
 using Plimsoll.Kubernetes.Resources;
 
 namespace Plimsoll.Kubernetes.Cluster;
@@ -66,6 +67,9 @@ public sealed class ClusterWatch : IAsyncDisposable
 
     public WatchedList<FleetResource> Fleets { get; }
 
+    /// <summary>Karpenter's NodePools; null where there is no Karpenter.</summary>
+    public WatchedList<KarpenterPool>? KarpenterPools { get; private set; }
+
     /// <summary>HorizontalPodAutoscalers and, where KEDA is, ScaledObjects.</summary>
     public IEnumerable<ScalerView> Scalers => _scalers.SelectMany(list => list.Items.Values);
 
@@ -98,6 +102,12 @@ public sealed class ClusterWatch : IAsyncDisposable
 
             if (await HasAsync(api, "keda.sh/v1alpha1", "scaledobjects", cancellationToken).ConfigureAwait(false))
                 watch.AddScalers("apis/keda.sh/v1alpha1/scaledobjects", "ScaledObject");
+            if (await HasAsync(api, "karpenter.sh/v1", "nodepools", cancellationToken).ConfigureAwait(false))
+            {
+                watch.KarpenterPools = new WatchedList<KarpenterPool>(api, "apis/karpenter.sh/v1/nodepools", KarpenterPool.Of, watch.Changed, time);
+                watch._lists.Add(watch.KarpenterPools);
+            }
+
             watch.Run();
             while (watch._lists.Any(list => !list.Synced))
             {

@@ -49,6 +49,14 @@ public sealed record PodView
 
     public required PodRequests Requests { get; init; }
 
+    /// <summary>The request for a node that it stands for, as written; null of all but placeholders. Whoever reads it looks at the namespace.</summary>
+    public string? NodeRequest { get; init; }
+
+    /// <summary>Annotations that keep its node from being taken away; null without any.</summary>
+    public Nodes.PodGuards? Guards { get; init; }
+
+    public string ResourceVersion { get; init; } = "";
+
     public bool IsOver => Phase is "Succeeded" or "Failed";
 
     public static PodView? Of(JsonElement pod)
@@ -79,6 +87,9 @@ public sealed record PodView
             Restarts = containers.Select(one => one.Number("restartCount") ?? 0).DefaultIfEmpty().Max(),
             Trouble = containers.Select(Troubled).FirstOrDefault(trouble => trouble is not null),
             Requests = PodRequests.Of(spec),
+            NodeRequest = (metadata.At("annotations") ?? default).Text(Nodes.PlaceholderManifest.RequestAnnotation),
+            Guards = Nodes.PodGuards.Of(metadata.At("annotations") ?? default),
+            ResourceVersion = metadata.Text("resourceVersion") ?? "",
         };
     }
 

@@ -70,6 +70,7 @@ public sealed class OperatorHost : IAsyncDisposable
                 MayWrite = () => election.MayWrite,
                 Time = time,
                 FleetName = options.Fleet,
+                Namespace = options.Namespace,
                 Log = log,
             };
             host.Run = new OperatorRun(

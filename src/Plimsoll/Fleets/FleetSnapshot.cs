@@ -19,6 +19,9 @@ public enum Capabilities
     AddNodes = 1 << 8,
     RemoveNodes = 1 << 9,
     Train = 1 << 10,
+
+    /// <summary>Keep an autoscaler of nodes from taking the node of a replica away.</summary>
+    ProtectReplicas = 1 << 11,
 }
 
 /// <summary>
@@ -83,6 +86,13 @@ public sealed record NodeState
 
     /// <summary>What another scheduler, which places the replicas, counts as left; null where the body places them itself.</summary>
     public SchedulerRoom? Scheduler { get; init; }
+
+    /// <summary>The pool it was added from (<see cref="Plimsoll.NodePool.Name"/>); null where it belongs to none.</summary>
+    public string? NodePool { get; init; }
+
+    /// <summary>Requests for a node that hold room here until replicas take it; that room counts as free. Default where none does.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public ImmutableArray<NodeRequest> Held { get; init; }
 }
 
 public sealed record DeviceState
@@ -237,6 +247,9 @@ public sealed record WorkInFlight
     public Bytes? Done { get; init; }
 
     public Bytes? Total { get; init; }
+
+    /// <summary>The node that is being added; null of all other work.</summary>
+    public NodeRequest? Adding { get; init; }
 }
 
 /// <summary>An artefact on a node's disk.</summary>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 
 namespace Plimsoll;
 
@@ -29,6 +30,13 @@ public sealed record FleetSpec
     public Prices Prices { get; init; } = new();
 
     public FleetMode Mode { get; init; } = FleetMode.Act;
+
+    /// <summary>
+    /// Kinds of node that can be asked for, ordered by name, names unique; default where there are none. Left out of JSON
+    /// then, so that older journals read and hash as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public ImmutableArray<NodePool> NodePools { get; init; }
 
     public ModelSpec? Find(ModelId id)
     {

@@ -71,7 +71,7 @@ internal static class Admission
         && needs.Cores <= node.Cores
         && Devices(node, kind).Count(device => (needs.PerDevice?.Highest ?? Bytes.Zero) <= device.MemoryBudget) >= needs.Devices;
 
-    private static bool FitsDisk(NodeState node, ReplicaNeeds needs) =>
+    public static bool FitsDisk(NodeState node, ReplicaNeeds needs) =>
         needs.Disk == Bytes.Zero || node.CacheBudget is { } cache && needs.Disk <= cache;
 
     private static IEnumerable<DeviceState> Devices(NodeState node, string? kind) =>

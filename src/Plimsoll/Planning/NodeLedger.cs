@@ -155,9 +155,9 @@ internal sealed class NodeLedger
         return ([.. _stops.Take(level).Select(stop => stop.Stop).Distinct().Order()], [.. devices.Order()]);
     }
 
-    /// <summary>Makes room for a replica without waiting for any stop, where there is room.</summary>
-    public void ReserveNow(ReplicaNeeds needs, string? kind) =>
-        Take(needs, kind, 0, stackalloc int[Math.Min(needs.Devices, _devices.Length)]);
+    /// <summary>Makes room for a replica without waiting for any stop, where there is room; whether there was.</summary>
+    public bool ReserveNow(ReplicaNeeds needs, string? kind) =>
+        Take(needs, kind, 0, stackalloc int[Math.Min(needs.Devices, _devices.Length)]) is not null;
 
     /// <summary>Whether the node has room for the needs once some more replicas were stopped.</summary>
     /// <param name="needs">What it takes.</param>

@@ -28,6 +28,7 @@ internal sealed partial class PlanDraft
     private int? _unmetPriority;
     private readonly Eviction _eviction;
     private readonly SchedulerChoice _scheduler;
+    private readonly NodeRequests _nodeRequests;
     private readonly Stack<(StepId Start, ModelId Model)> _byScheduler = [];
 
     public PlanDraft(
@@ -42,7 +43,8 @@ internal sealed partial class PlanDraft
         var foreign = observed.Foreign.ToLookup(use => use.Node);
         foreach (var node in observed.Nodes)
             _ledgers[node.Id] = new NodeLedger(node, observed, knowledge, byNode[node.Id], foreign[node.Id]);
-        _scheduler = new SchedulerChoice(_ledgers, (model, variant) => Weighing.Needs(variant, knowledge.Of(model.Id)));
+        _nodeRequests = new NodeRequests(spec, observed, knowledge, _ledgers);
+        _scheduler = new SchedulerChoice(_ledgers, _nodeRequests.Coming, (model, variant) => Weighing.Needs(variant, knowledge.Of(model.Id)));
         foreach (var waiting in observed.Replicas.Where(replica => replica.Members.IsDefaultOrEmpty && replica.Placement == Placement.Pending))
         {
             if (_outlookOf.TryGetValue(waiting.Model, out var outlook)) _scheduler.Await(Parts.Target(outlook.Model, waiting.Variant));
@@ -50,7 +52,7 @@ internal sealed partial class PlanDraft
 
         _loads = new LoadsInFlight(observed);
         _flying = observed.InFlight.Where(work => work.Model is not null).ToLookup(work => work.Model!.Value);
-        _shapes = Admission.Shapes(observed.Nodes);
+        _shapes = Admission.Shapes(_nodeRequests.Admissible);
         _disks = new DiskDraft(spec, observed, knowledge, _outlookOf);
         _eviction = new Eviction(observed, knowledge, _outlookOf, _allocations);
     }
@@ -110,9 +112,19 @@ internal sealed partial class PlanDraft
             var waking = Wake(outlook, missing);
             for (var i = 0; i < missing - waking; i++)
             {
-                if (!Start(outlook, ReplicaId.Of(outlook.Model.Id, known.NextOrdinal + i))) break;
+                if (Start(outlook, ReplicaId.Of(outlook.Model.Id, known.NextOrdinal + i))) continue;
+                _nodeRequests.Lack(outlook, missing - waking - i, _verdicts.GetValueOrDefault(outlook.Model.Id), _scheduler);
+                break;
             }
         }
+    }
+
+    /// <summary>Asks for nodes where replicas find no room, or soon would, and takes back what is no longer needed.</summary>
+    public void RequestNodes()
+    {
+        if (!_nodeRequests.Active) return;
+        foreach (var step in _nodeRequests.Decide(_outlooks, _allocations, _scheduler, [.. _steps.Values.OfType<Step.Start>()])) _steps[step.Id] = step;
+        foreach (var (model, reason) in _nodeRequests.Verdicts) _verdicts[model] = reason;
     }
 
     public void PrefetchAhead()

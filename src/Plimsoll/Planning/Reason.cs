@@ -89,6 +89,13 @@ public enum Rule
     EvictForRoom,
     EvictRemovedModel,
     EvictOldVersion,
+    AddNodeForReplicas,
+    AddNodeAhead,
+    WithdrawNodeUnneeded,
+    WithdrawNodePool,
+    WithdrawNodeForReplica,
+    ProtectLoading,
+    ProtectReload,
 
     // Verdicts on a model for which nothing is done
     Met,
@@ -103,6 +110,9 @@ public enum Rule
     HoldUnsafeNode,
     HoldUnplaced,
     HoldGroupUnplaced,
+    HoldForNode,
+    HoldNodeOverdue,
+    HoldNoPool,
     HoldDisk,
     IdleAtZero,
     RefusedTooHeavy,
@@ -172,6 +182,24 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
             "it asks the scheduler for {asked}, and no ready node has that much left",
         [Rule.HoldGroupUnplaced] =
             "a replica is {pods} pods that ask the scheduler for {asked}; the ready nodes surely take {places} of them beside what else may come",
+        [Rule.HoldForNode] =
+            "no node has room for it ({asked}); node {ordinal} of {pool}, asked for {since} ago, is expected in {left}",
+        [Rule.HoldNodeOverdue] =
+            "no node has room for it ({asked}); node {ordinal} of {pool}, asked for {since} ago, is overdue, and nothing else can be added: {why}",
+        [Rule.HoldNoPool] = "no node has room for it ({asked}), and none can be added: {why}",
+        [Rule.AddNodeForReplicas] =
+            "{replicas} {replicas|replica|replicas} of {models} {replicas|finds|find} no room; of {fitting} {fitting|pool|pools} that can take them {pool} "
+            + "is the cheapest at {price} an hour; a node takes {boot} to come",
+        [Rule.AddNodeAhead] =
+            "{demand} is the {quantile} quantile of {model}'s demand over the {horizon} ahead in which a node comes ({boot}) and loads ({load}); "
+            + "{replicas} more {replicas|replica|replicas} of {models} would find no room; of {fitting} {fitting|pool|pools} {pool} is the cheapest at {price} an hour",
+        [Rule.WithdrawNodeUnneeded] = "what node {ordinal} of {pool} was asked for has room elsewhere, or is no longer wanted",
+        [Rule.WithdrawNodePool] = "the pool {pool} is no longer there",
+        [Rule.WithdrawNodeForReplica] = "{replica} has waited {waited} for the room that is held for it",
+        [Rule.ProtectLoading] = "it pulls or loads {size}; {left} to go",
+        [Rule.ProtectReload] =
+            "coming back elsewhere would cost {reload} of its node ({load} to load and {misses} late {misses|request|requests}), at {price} an hour "
+            + "{cost}; ready for {since}",
         [Rule.HoldDisk] = "needs {needed} of disk, {free} is free and nothing may go for it",
         [Rule.IdleAtZero] = "no demand; the next request waits {load} for it to load",
         [Rule.RefusedTooHeavy] =

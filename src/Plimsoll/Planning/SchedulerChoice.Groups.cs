@@ -33,6 +33,7 @@ internal sealed partial class SchedulerChoice
         [
             .. Pods(model, leaders: replica.Placement == Placement.Pending ? 1 : 0, members).Where(pods => pods.Count > 0),
         ];
+        _awaited.AddRange(waiting.Select(pods => (pods.Ways, pods.Count)));
         // It is there, whether all of it finds a place or not.
         if (!TryPromise(new Group(waiting, AfterStops: false))) Ask(waiting, 1);
         Hold(waiting, now: true);
@@ -51,14 +52,26 @@ internal sealed partial class SchedulerChoice
             }
         }
 
+        // Nodes that come are no places to count on, but dangers.
+        var before = _arriving.Select(node => (node, node.Covered, node.Others)).ToArray();
+        void Undo() => Array.ForEach(before, one => one.node.Charge(one.Covered - one.node.Covered, one.Others - one.node.Others));
+        foreach (var node in _arriving)
+        {
+            if (LandOn(node, pods.Select(one => (one.Ways, one.Count))) is not { } danger) continue;
+            Undo();
+            return new Answer(null, outlook.Needs, danger);
+        }
+
         var stopping = nodes.Where(node => node.Ledger.HasStops).SelectMany(node => node.Ledger.Stops).Distinct().Order().ToArray();
         foreach (var after in (bool[])[false, true])
         {
             if (after && stopping.Length == 0 || !TryPromise(new Group(pods, after))) continue;
             var most = Hold(pods, now: !after);
+            _awaited.AddRange(pods.Select(one => (one.Ways, one.Count)));
             return new Answer([.. after ? stopping : []], most[0]!, null) { Workers = new WorkerPods(pods[1].Count, most[1]!, pods[1].Requests) };
         }
 
+        Undo();
         return new Answer(null, outlook.Needs, Unplaced(pods));
     }
 

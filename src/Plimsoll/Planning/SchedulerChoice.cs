@@ -8,11 +8,14 @@ namespace Plimsoll;
 /// so each start is reserved on every node that it could land on.
 /// </summary>
 /// <param name="ledgers">The nodes, by id.</param>
+/// <param name="coming">Nodes that were asked for and may be there by the time a start is placed: no places, but dangers.</param>
 /// <param name="needs">What a replica takes as one of its variants.</param>
 internal sealed partial class SchedulerChoice(
-    IReadOnlyDictionary<NodeId, NodeLedger> ledgers, Func<ModelSpec, VariantSpec, ReplicaNeeds> needs)
+    IReadOnlyDictionary<NodeId, NodeLedger> ledgers, IReadOnlyList<NodeLedger> coming, Func<ModelSpec, VariantSpec, ReplicaNeeds> needs)
 {
     private readonly SchedulerNode[] _nodes = [.. ledgers.Values.Select(ledger => new SchedulerNode(ledger))];
+
+    private readonly SchedulerNode[] _arriving = [.. coming.Select(ledger => new SchedulerNode(ledger))];
 
     // Nodes that could be chosen now, by what is asked for: few shapes of requests, however many starts.
     private readonly Dictionary<SchedulerRequests, SchedulerNode[]> _open = new(SameRequests.Comparer);
@@ -23,6 +26,9 @@ internal sealed partial class SchedulerChoice(
 
     // Nodes chosen for after their stops.
     private readonly List<SchedulerNode> _chosen = [];
+
+    // Pods that the scheduler has yet to place, those of this plan's starts among them.
+    private readonly List<(ReplicaWays Ways, int Count)> _awaited = [];
 
     /// <param name="After">The stops to wait for; null when it must not start.</param>
     /// <param name="Needs">The most it takes on any node it could land on.</param>
@@ -37,8 +43,10 @@ internal sealed partial class SchedulerChoice(
     public void Await(ModelSpec model)
     {
         if (model.Requests is not { } requests) return;
+        var ways = new ReplicaWays(model, needs);
+        _awaited.Add((ways, 1));
         var open = Open(requests);
-        if (Reserve(open, new ReplicaWays(model, needs)) is not null) return;
+        if (Reserve(open, ways) is not null) return;
 
         // It is there, whether all of them find a place or not.
         foreach (var node in open) node.Ask(requests, 1);
@@ -57,6 +65,12 @@ internal sealed partial class SchedulerChoice(
             if (Danger(node, ways, afterStops: false) is { } danger) return new Answer(null, outlook.Needs, danger);
         }
 
+        var arriving = _arriving.Where(node => node.MayRun(requests) && node.State.Scheduler!.Takes(requests)).ToArray();
+        foreach (var node in arriving)
+        {
+            if (Danger(node, ways, afterStops: false) is { } danger) return new Answer(null, outlook.Needs, danger);
+        }
+
         // It may still be waiting when a stop makes room elsewhere.
         var stopping = _nodes.Where(node => node.Ledger.HasStops && node.MayRun(requests) && node.Ledger.SchedulerAfter!.Takes(requests)).ToArray();
         foreach (var node in stopping)
@@ -67,7 +81,8 @@ internal sealed partial class SchedulerChoice(
         var later = stopping.Where(node => !node.State.Scheduler!.Takes(requests)).ToArray();
         if (Reserve(open, ways) is { } most)
         {
-            foreach (var node in later) node.Charge(most, requests);
+            foreach (var node in later.Concat(arriving)) node.Charge(most, requests);
+            _awaited.Add((ways, 1));
             return new Answer([], most, null);
         }
 
@@ -77,11 +92,40 @@ internal sealed partial class SchedulerChoice(
             if (!Promise(open, later, requests, node)) continue;
             if (node.Ledger.TryReserve(way.Takes, way.Variant.DeviceKind) is null) continue;
             foreach (var one in open) one.Charge(way.Takes, requests);
-            foreach (var one in later) one.Charge(way.Takes, requests);
+            foreach (var one in later.Concat(arriving)) one.Charge(way.Takes, requests);
+            _awaited.Add((ways, 1));
             return new Answer(node.Ledger.Stops, way.Takes, null);
         }
 
         return new Answer(null, outlook.Needs, open.Length > 0 ? Eviction.Scarce(outlook, open[0].Ledger) : Unplaced(requests));
+    }
+
+    /// <summary>Whether some node has, by its requests alone, room for a replica now.</summary>
+    public bool IsOpen(SchedulerRequests requests) => Open(requests).Length > 0;
+
+    /// <summary>
+    /// Whether a node that is not there yet would be a danger to what has yet to be placed, which the scheduler could then put
+    /// on it; null when it would not.
+    /// </summary>
+    public Reason? Endangered(NodeLedger newcomer)
+    {
+        return LandOn(new SchedulerNode(newcomer), _awaited);
+    }
+
+    // Puts as many of the pods on an empty node as the scheduler could, until one is in danger.
+    private static Reason? LandOn(SchedulerNode node, IEnumerable<(ReplicaWays Ways, int Count)> pods)
+    {
+        foreach (var (ways, count) in pods)
+        {
+            var many = node.MayRun(ways.Requests) ? Math.Min(count, node.State.Scheduler!.Slots(ways.Requests)) : 0;
+            for (var i = 0; i < many; i++)
+            {
+                if (Danger(node, ways, afterStops: false) is { } danger) return danger;
+                node.Charge(ways.At(node)!.Takes, ways.Requests);
+            }
+        }
+
+        return null;
     }
 
     /// <summary>Nodes on which it would be safe and which only lack room: where others may be let go for it.</summary>
@@ -161,6 +205,14 @@ internal sealed partial class SchedulerChoice(
     }
 
     private static bool IsLeftAlone(SchedulerNode chosen) => !chosen.Overfills(chosen.Ledger.SchedulerAfter!);
+
+    /// <summary>What a replica would run as on a node; null where nobody knows.</summary>
+    public static VariantSpec? VariantAt(NodeState node, ModelSpec model, SchedulerRequests requests)
+    {
+        var kind = requests.Resource is null ? null
+            : node.Devices.FirstOrDefault(device => device.Resource == requests.Resource)?.Kind;
+        return model.Variants.FirstOrDefault(variant => requests.Resource is null ? variant.Needs.Devices == 0 : variant.DeviceKind == kind);
+    }
 
     // What the scheduler could do on a node, now or once the stops of this plan are done there, if it is let.
     private static Reason? Danger(SchedulerNode chosen, ReplicaWays ways, bool afterStops)

@@ -9,6 +9,7 @@ using Plimsoll.Artifacts;
 using Plimsoll.Control;
 using Plimsoll.Kubernetes.Election;
 using Plimsoll.Kubernetes.Metrics;
+using Plimsoll.Kubernetes.Nodes;
 using Plimsoll.Kubernetes.Operator;
 using Plimsoll.Kubernetes.Resources;
 using Plimsoll.Kubernetes.Tests.ControlPlane;
@@ -49,6 +50,8 @@ internal sealed class OperatedCluster : IAsyncDisposable
     {
         var plane = await KubernetesControlPlane.StartAsync(options);
         var cluster = new OperatedCluster(plane, new TestNodes(plane.Client, "node"));
+        await plane.Client.SchedulingV1.CreatePriorityClassAsync(
+            KubernetesYaml.Deserialize<V1PriorityClass>(await File.ReadAllTextAsync(ShippedRole.PathOf("nodes/priority-class.yaml"), Cancel)), cancellationToken: Cancel);
         foreach (var resource in Manifest.Resources) await CustomResources.InstallAsync(plane.Client, Manifest.Write(resource));
         await plane.Client.CoreV1.CreateNamespaceAsync(new V1Namespace { Metadata = new() { Name = Space } }, cancellationToken: Cancel);
         cluster._kubelet = KubeletStandIn.Start(plane.Client, null, new KubeletBehaviour
@@ -88,10 +91,32 @@ internal sealed class OperatedCluster : IAsyncDisposable
     }
 
     /// <summary>A Fleet that looks every half second and remembers a minute.</summary>
-    public Task QuickFleetAsync() => CreateAsync("fleets", null, $$$$$"""
+    /// <param name="more">Further fields of its spec, as JSON, each with a comma after it.</param>
+    public Task QuickFleetAsync(string more = "") => CreateAsync("fleets", null, $$$$$"""
         {"apiVersion":"{{{{{ResourceGroup.ApiVersion}}}}}","kind":"Fleet","metadata":{"name":"default"},
-         "spec":{"planner":{"review":"500ms","demandBucket":"1s","demandHistory":"1min","assumedLoadFixed":"1s","assumedLoadBandwidth":"100GiB"}}}
+         "spec":{{{{{{more}}}}}"planner":{"review":"500ms","demandBucket":"1s","demandHistory":"1min","assumedLoadFixed":"1s","assumedLoadBandwidth":"100GiB"}}}
         """);
+
+    /// <summary>Gives the Fleet these pools, as JSON.</summary>
+    public Task PoolAsync(string pools) => Client.CustomObjects.PatchClusterCustomObjectAsync(
+        new V1Patch($$$"""{"spec":{"nodePools":{{{pools}}} } }""", V1Patch.PatchType.MergePatch), ResourceGroup.Group, ResourceGroup.Version, "fleets", "default", cancellationToken: Cancel);
+
+    /// <summary>A request for a node as an operator that is gone may have left it.</summary>
+    public Task PlaceholderAsync(string space, string pool)
+    {
+        var spec = Workloads.PodSpec();
+        spec.NodeSelector = new Dictionary<string, string> { ["pool"] = pool };
+        return Client.CoreV1.CreateNamespacedPodAsync(
+            new V1Pod
+            {
+                Metadata = new()
+                {
+                    Name = PlaceholderManifest.NameOf(pool, 1),
+                    Annotations = new Dictionary<string, string> { [PlaceholderManifest.RequestAnnotation] = $$"""{"pool":"{{pool}}","ordinal":1,"for":{} }""" },
+                },
+                Spec = spec,
+            }, space, cancellationToken: Cancel);
+    }
 
     /// <summary>A Deployment that serves with vLLM, asks for its GPUs and memory, and answers to requests of its app.</summary>
     public Task ServeAsync(string name, int replicas, int gpus, string memory, params string[] arguments)

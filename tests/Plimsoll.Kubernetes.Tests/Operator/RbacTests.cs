@@ -58,14 +58,19 @@ public sealed class RbacTests : OperatorTest
     {
         await Cluster.ServeAsync("llama", 1, 1, "24Gi");
         await Cluster.ModelAsync("llama", "\"weights\":\"16GiB\"");
+        // One for which a node is asked for, and in each namespace a request that nobody needs.
+        await Cluster.ServeAsync("large", 0, 8, "24Gi");
+        await Cluster.ModelAsync("large", "\"weights\":\"16GiB\",\"mode\":\"act\",\"minReplicas\":2");
+        await Cluster.PoolAsync("""[{"name":"h100","nodeLabels":{"pool":"h100"},"device":"h100-80gb","devices":8,"memory":"500Gi","cores":40}]""");
         Permission[] others = [.. ShippedRole.Permissions.Where(one => one is not { Verb: "patch" })];
-        Assert.Equal(26, others.Length); // ten kinds are listed and watched; three verbs each on leases and config maps
+        Assert.Equal(30, others.Length); // eleven kinds are listed and watched; three verbs each on leases and config maps; two on pods
 
         // What is refused is out of date only after half a minute, so all wait at once.
         await Task.WhenAll(others.Select(async (one, number) =>
         {
             var space = $"without-{number}";
             var account = await ShippedRole.InstallAsync(Cluster.Plane, space, one);
+            await Cluster.PlaceholderAsync(space, "gone");
             var log = new ConcurrentQueue<string>();
             try
             {

@@ -72,7 +72,7 @@ public sealed class ReferenceTests
                 lists[node.Id] = new PlainLedger(node, cluster.Snapshot, cluster.Knowledge, byNode[node.Id], foreign[node.Id]);
             }
 
-            var (fast, plain) = (new SchedulerChoice(sums, (_, variant) => variant.Needs), new PlainChoice(lists, (_, variant) => variant.Needs));
+            var (fast, plain) = (new SchedulerChoice(sums, [], (_, variant) => variant.Needs), new PlainChoice(lists, (_, variant) => variant.Needs));
             var outlooks = Outlooks.Of(cluster.Spec, cluster.Snapshot, cluster.Knowledge);
             for (var step = 0; step < 25; step++)
             {
