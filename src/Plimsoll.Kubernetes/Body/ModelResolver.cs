@@ -25,6 +25,9 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
     private readonly Dictionary<ObjectName, (object Key, Looked Looked)> _looks = [];
     private readonly Dictionary<string, V1PodSpec> _specs = new(StringComparer.Ordinal);
 
+    /// <summary>Whether somebody asks what stands in front of the pods, so that a request at zero replicas is seen.</summary>
+    public bool ReadsFronts { get; init; }
+
     /// <summary>Node groups by what the models' pods ask of nodes; of the last <see cref="Resolve"/>.</summary>
     public NodeGroups Groups { get; private set; } = new([], new Dictionary<string, V1PodSpec>());
 
@@ -237,7 +240,7 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
             return model with { Findings = model.Findings.Add(No(ConditionTypes.Fits, misfits.Count > 0 ? "DoesNotFit" : "NoSuchDevice", why)) };
         }
 
-        var floor = settings.Gateway ? 0 : 1;
+        var floor = settings.Gateway || (settings.HasFront && ReadsFronts) ? 0 : 1;
         return model with
         {
             Findings = model.Findings.Add(new Finding(ConditionTypes.Fits, true, "Fits", string.Join("; ", variants.Select(Fitting)))),
