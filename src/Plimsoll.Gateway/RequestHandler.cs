@@ -217,6 +217,9 @@ internal sealed class RequestHandler(
         // Zero for nearly all: formatting is only paid for by those that waited.
         context.Response.Headers["x-plimsoll-held-ms"] = held < TimeSpan.FromMilliseconds(1) ? "0" : ((long)held.TotalMilliseconds).ToString(CultureInfo.InvariantCulture);
         context.Response.Headers["x-plimsoll-replica"] = slot.Route.Replica.Value;
+
+        // Held since before the end began.
+        if (TurnsAway && HttpProtocol.IsHttp11(context.Request.Protocol)) context.Response.Headers.Connection = "close";
         var error = ForwarderError.RequestCanceled;
         try
         {

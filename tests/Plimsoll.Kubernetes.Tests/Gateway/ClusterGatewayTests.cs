@@ -127,6 +127,7 @@ public sealed class ClusterGatewayTests : OperatorTest
     {
         // Long enough in a pod that the next request finds another with less in it.
         Cluster.Serves = (_, context) => Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System, context.RequestAborted);
+        await Patience.UntilAsync("the gateway is ready", _ => Task.FromResult(gateway.Unready), unready => unready is null);
         async Task<string[]> AskAsync()
         {
             var answers = await Task.WhenAll(Enumerable.Range(0, 3 * pods.Length).Select(_ => ground.ChatAsync(gateway, "llama")));
