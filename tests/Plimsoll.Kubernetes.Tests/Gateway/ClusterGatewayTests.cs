@@ -74,7 +74,7 @@ public sealed class ClusterGatewayTests : OperatorTest
         await Patience.UntilAsync("it notices", _ => Task.FromResult(gateway.Trouble is not null));
         await SpreadAsync(ground, gateway, before);
         Assert.Equal(HttpStatusCode.OK, (await ground.AdminAsync(gateway, "/readyz")).StatusCode);
-        Assert.Contains("api/v1/pods", await (await ground.AdminAsync(gateway, "/healthz")).Content.ReadAsStringAsync(Cancel), StringComparison.Ordinal);
+        Assert.Matches("^ok\n(api/v1/pods|apis/plimsoll.dev/v1alpha1/scaledmodels): .+\n$", await (await ground.AdminAsync(gateway, "/healthz")).Content.ReadAsStringAsync(Cancel));
 
         await Cluster.Plane.StartApiServerAsync();
         await Cluster.Client.AppsV1.PatchNamespacedDeploymentAsync(
