@@ -20,10 +20,11 @@ internal static class Conditions
             : verdict?.Reason.Rule == Rule.HoldUnsafeNode ? new Finding(ConditionTypes.Fits, false, "UnsafeNode", verdict.Reason.ToString())
             : Found(ConditionTypes.Fits, Unknown(ConditionTypes.Fits, "not known before it is weighed"));
         var floor = model is { Spec.MinReplicas: > 0, Settings: { Gateway: false } settings } && settings.MinReplicas is null or 0
-            ? "; nothing would tell of a request at zero replicas, so one is kept" : "";
+            ? settings.HasFront ? "; spec.metrics names a query and this operator asks no Prometheus, so one replica is kept; --prometheus would do"
+                : "; nothing would tell of a request at zero replicas, so one is kept" : "";
         var seen = model.Spec is null ? Unknown(ConditionTypes.MetricsSeen, "not looked for yet")
             : unobserved is not null ? new Finding(ConditionTypes.MetricsSeen, false, "NotSeen", unobserved + floor)
-            : new Finding(ConditionTypes.MetricsSeen, true, "Seen", "its pods tell of their work" + floor);
+            : new Finding(ConditionTypes.MetricsSeen, true, "Seen", (model.Settings is { Gateway: true } ? "the gateway counts its requests" : "its pods tell of their work") + floor);
         var conflict = Found(ConditionTypes.Conflict, new Finding(ConditionTypes.Conflict, false, "None", "nobody else scales it"));
         var ready = model.Findings.FirstOrDefault(finding => finding.Type == ConditionTypes.Ready) ?? Sum(target, weighed, fits, conflict, model);
         return [ready, target, weighed, seen, fits, conflict];

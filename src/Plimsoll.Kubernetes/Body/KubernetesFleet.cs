@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Plimsoll.Control;
 using Plimsoll.Kubernetes.Cluster;
+using Plimsoll.Kubernetes.Gateway;
 using Plimsoll.Kubernetes.Metrics;
 using Plimsoll.Kubernetes.Nodes;
 using Plimsoll.Kubernetes.Resources;
@@ -23,6 +24,12 @@ public sealed record KubernetesFleetParts
 
     /// <summary>Reads what pods tell: from themselves, or from a Prometheus that asks them already.</summary>
     public required Func<IReadOnlyList<PodEndpoint>, CancellationToken, Task<ImmutableArray<PodReading>>> ReadPods { get; init; }
+
+    /// <summary>Reads what stands in front of the pods, where a Prometheus can be asked.</summary>
+    public Func<IReadOnlyList<FrontQuery>, CancellationToken, Task<ImmutableSortedDictionary<ModelId, Signal<FrontSample>>>>? ReadFronts { get; init; }
+
+    /// <summary>The gateway, which counts what comes through it; null where none is asked.</summary>
+    public GatewaySource? Gateway { get; init; }
 
     public required DesiredScales Desired { get; init; }
 
@@ -57,6 +64,7 @@ public sealed class KubernetesFleet : IFleet
     private readonly TemplateWorkloads _templates;
     private readonly ClusterNodes _nodes;
     private readonly TrafficMeter _meter = new();
+    private readonly GatewayMeter? _gateway;
     private readonly PodHistory _history = new();
     private readonly Dictionary<string, (int Replicas, string Over, long At)> _asked = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Promised> _promised = new(StringComparer.Ordinal);
@@ -70,8 +78,9 @@ public sealed class KubernetesFleet : IFleet
         ArgumentNullException.ThrowIfNull(parts);
         _parts = parts;
         _templates = new TemplateWorkloads(parts);
-        _resolver = new ModelResolver(parts.Cluster, parts.Footprints, parts.Time, _templates);
+        _resolver = new ModelResolver(parts.Cluster, parts.Footprints, parts.Time, _templates) { ReadsFronts = parts.ReadFronts is not null };
         _nodes = new ClusterNodes(parts);
+        _gateway = parts.Gateway is { } gateway ? new GatewayMeter(gateway.Workload) : null;
     }
 
     // Of a Deployment's pods that with the least deletion cost ends first: since 1.22, and only there the victim is ours to choose.
@@ -115,21 +124,28 @@ public sealed class KubernetesFleet : IFleet
         var pods = _parts.Cluster.Pods.Items.Values.ToArray();
         var finder = new SnapshotBuilder(_parts.Time.GetUtcNow(), _resolver.Groups, Models, [], _overdueFactor);
         var endpoints = Endpoints.Of(pods, finder, Models);
-        var readings = await _parts.ReadPods(endpoints, cancellationToken).ConfigureAwait(false);
+        var reading = _parts.ReadPods(endpoints, cancellationToken);
+        var asking = ReadFrontsAsync(cancellationToken);
+        var counted = _parts.Gateway is { } source && Models.Any(model => model is { Spec: not null, Settings.Gateway: true })
+            ? await source.ReadAsync(source.Find(pods), cancellationToken).ConfigureAwait(false) : [];
+        var readings = await reading.ConfigureAwait(false);
+        var fronts = await asking.ConfigureAwait(false);
 
         // Watches went on meanwhile; one moment is looked at.
         if (_parts.Cluster.Problem is { } problem) throw new ClusterUnseenException(problem);
         pods = _nodes.WithoutPlaceholders(_parts.Cluster.Pods.Items.Values);
         var at = _parts.Time.GetUtcNow();
         var planned = Models.Where(model => model.Spec is not null).ToArray();
-        var traffic = _meter.Advance([.. planned.Select(model => new MeteredModel { Model = model.Id, Slo = model.Spec!.Slo })], readings, at);
-        (_loads, Unobserved) = (traffic.Pods, traffic.Unobserved);
+        var traffic = _meter.Advance(
+            [.. planned.Select(model => new MeteredModel { Model = model.Id, Slo = model.Spec!.Slo, Front = fronts.GetValueOrDefault(model.Id) })], readings, at);
+        var through = _gateway?.Advance([.. planned.Where(model => model.Settings!.Gateway).Select(model => model.Id)], counted, at);
+        (_loads, (var rows, Unobserved)) = (traffic.Pods, through is null ? (traffic.Traffic, traffic.Unobserved) : GatewayDemand.Merge(traffic, through));
         Promise(planned, pods, finder, at);
         var builder = new SnapshotBuilder(at, _resolver.Groups, Models, _loads, _overdueFactor);
         var snapshot = builder.Build(_parts.Cluster.Nodes.Items.Values, pods, _promised, Can);
         _serving = snapshot.Replicas.Where(replica => replica.State == ReplicaState.Ready).CountBy(replica => replica.Model).ToDictionary();
         _variants = snapshot.Replicas.ToDictionary(replica => replica.Id, replica => replica.Variant);
-        return _nodes.Complete(snapshot with { Traffic = traffic.Traffic, Outcomes = _history.Advance(pods, builder, at) });
+        return _nodes.Complete(snapshot with { Traffic = rows, Outcomes = _history.Advance(pods, builder, at) });
     }
 
     /// <inheritdoc/>
@@ -188,7 +204,18 @@ public sealed class KubernetesFleet : IFleet
     }
 
     /// <inheritdoc/>
-    public Task WaitForChangeAsync(CancellationToken cancellationToken) => _parts.Cluster.WaitForChangeAsync(cancellationToken);
+    public Task WaitForChangeAsync(CancellationToken cancellationToken) => _parts.Gateway is { } gateway
+        ? Task.WhenAny(_parts.Cluster.WaitForChangeAsync(cancellationToken), gateway.WaitForHeldAsync(cancellationToken))
+        : _parts.Cluster.WaitForChangeAsync(cancellationToken);
+
+    // Where a model has a gateway too, that one counts: no request must count twice.
+    private async Task<ImmutableSortedDictionary<ModelId, Signal<FrontSample>>> ReadFrontsAsync(CancellationToken cancellationToken)
+    {
+        var queries = Models.Where(model => model is { Spec: not null, Settings: { HasFront: true, Gateway: false } })
+            .Select(model => new FrontQuery(model.Id, model.Settings!.ArrivalsQuery, model.Settings.QueueQuery)).ToArray();
+        return queries.Length > 0 && _parts.ReadFronts is { } read ? await read(queries, cancellationToken).ConfigureAwait(false)
+            : ImmutableSortedDictionary<ModelId, Signal<FrontSample>>.Empty;
+    }
 
     private static ModelId ModelOf(Step step) => step switch
     {

@@ -32,6 +32,9 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
     private readonly Dictionary<(ObjectName, string), (object Key, Looked Looked)> _looks = [];
     private readonly Dictionary<string, V1PodSpec> _specs = new(StringComparer.Ordinal);
 
+    /// <summary>Whether somebody asks what stands in front of the pods, so that a request at zero replicas is seen.</summary>
+    public bool ReadsFronts { get; init; }
+
     /// <summary>Node groups by what the models' pods ask of nodes; of the last <see cref="Resolve"/>.</summary>
     public NodeGroups Groups { get; private set; } = new([], new Dictionary<string, V1PodSpec>());
 
@@ -287,7 +290,7 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
             for (var i = 0; i < variants.Count; i++) variants[i] = variants[i] with { Workers = variants[i].Workers! with { Requests = each } };
         }
 
-        var floor = settings.Gateway ? 0 : 1;
+        var floor = settings.Gateway || (settings.HasFront && ReadsFronts) ? 0 : 1;
         return model with
         {
             Findings = model.Findings.Add(Links(looked, served) is { } link

@@ -153,7 +153,7 @@ public sealed class ClusterWatch : IAsyncDisposable
         return resources?.RootElement.List("resources").Any(one => one.Text("name") == plural) == true;
     }
 
-    private static ScaledModelView? Read(JsonElement item)
+    internal static ScaledModelView? Read(JsonElement item)
     {
         if (item.At("metadata") is not { } metadata) return null;
         var name = new ObjectName(metadata.Text("namespace") ?? "", metadata.Text("name") ?? "");

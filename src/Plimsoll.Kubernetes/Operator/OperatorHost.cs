@@ -14,6 +14,7 @@ using Plimsoll.Control;
 using Plimsoll.Kubernetes.Body;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Election;
+using Plimsoll.Kubernetes.Gateway;
 using Plimsoll.Kubernetes.Metrics;
 
 namespace Plimsoll.Kubernetes.Operator;
@@ -60,12 +61,14 @@ public sealed class OperatorHost : IAsyncDisposable
             host._owned.Add(cluster);
             var election = new LeaseElection(
                 host.Api, new ObjectName(options.Namespace, options.LeaseName), options.Identity, options.Lease, time, log);
+            var prometheus = options.Prometheus is { } server ? host.Owned(new PrometheusSource(server, time)) : null;
             var parts = new KubernetesFleetParts
             {
                 Cluster = cluster,
                 Footprints = host.Owned(new FootprintStore(sources, time)),
-                ReadPods = options.Prometheus is { } prometheus
-                    ? host.Owned(new PrometheusSource(prometheus, time)).ReadAsync : host.Owned(new MetricsScraper(options.Metrics, time)).ScrapeAsync,
+                ReadPods = prometheus is not null ? prometheus.ReadAsync : host.Owned(new MetricsScraper(options.Metrics, time)).ScrapeAsync,
+                ReadFronts = prometheus is not null ? prometheus.ReadFrontsAsync : null,
+                Gateway = options.Gateway is { } gateway ? host.Owned(new GatewaySource(gateway)) : null,
                 Desired = host.Desired,
                 MayWrite = () => election.MayWrite,
                 Time = time,

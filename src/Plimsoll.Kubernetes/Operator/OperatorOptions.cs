@@ -1,5 +1,6 @@
 using System.Net;
 using Plimsoll.Kubernetes.Election;
+using Plimsoll.Kubernetes.Gateway;
 using Plimsoll.Kubernetes.Metrics;
 using Plimsoll.Kubernetes.Resources;
 
@@ -34,6 +35,9 @@ public sealed record OperatorOptions
 
     /// <summary>Asked instead of the pods themselves; null asks the pods.</summary>
     public PrometheusSettings? Prometheus { get; init; }
+
+    /// <summary>The gateway that is asked for demand; null asks none.</summary>
+    public GatewaySettings? Gateway { get; init; }
 
     /// <summary>How often what was learned is written down.</summary>
     public TimeSpan Checkpoint { get; init; } = TimeSpan.FromSeconds(30);

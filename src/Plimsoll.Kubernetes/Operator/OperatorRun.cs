@@ -101,7 +101,7 @@ public sealed class OperatorRun(
                         checkpointed = parts.Time.GetTimestamp();
                     }
 
-                    await PauseAsync(left > 0 ? ShortestPause : spec.Settings.Review, cancellationToken).ConfigureAwait(false);
+                    await PauseAsync(fleet, left > 0 ? ShortestPause : spec.Settings.Review, cancellationToken).ConfigureAwait(false);
                 }
                 catch (Exception problem) when (problem is ClusterUnseenException or ApiException)
                 {
@@ -130,12 +130,12 @@ public sealed class OperatorRun(
     }
 
     // A change of the cluster is worth a look before the next regular one, but not a hundred a second.
-    private async Task PauseAsync(TimeSpan review, CancellationToken cancellationToken)
+    private async Task PauseAsync(KubernetesFleet fleet, TimeSpan review, CancellationToken cancellationToken)
     {
         var shortest = review < ShortestPause ? review : TimeSpan.FromTicks(Math.Max(ShortestPause.Ticks, review.Ticks / 5));
         await Task.Delay(shortest, parts.Time, cancellationToken).ConfigureAwait(false);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        await Task.WhenAny(parts.Cluster.WaitForChangeAsync(either.Token), Task.Delay(review - shortest, parts.Time, either.Token)).ConfigureAwait(false);
+        await Task.WhenAny(fleet.WaitForChangeAsync(either.Token), Task.Delay(review - shortest, parts.Time, either.Token)).ConfigureAwait(false);
         await either.CancelAsync().ConfigureAwait(false);
     }
 }

@@ -246,6 +246,14 @@ public sealed record ModelMetrics
     [Means("Whose names the metrics have. Default: the server that the pods' arguments and image tell of.")]
     [Words("vllm", "sglang", "tgi", "triton", "llama-server", "plimsoll-model-server")]
     public string? Server { get; init; }
+
+    [Means("PromQL of a counter of the requests that arrive in front of the pods (an ingress), not of its rate; asked of the operator's Prometheus. With it a model can go to zero.")]
+    [Looks(@"^[^\x00-\x1f\x7f]+$", 2048, "a query such as ingress_requests_total{service=\"llama\"}")]
+    public string? Arrivals { get; init; }
+
+    [Means("PromQL of the number of requests that wait in front of the pods now (an endpoint picker's queue); asked of the operator's Prometheus. With it a model can go to zero.")]
+    [Looks(@"^[^\x00-\x1f\x7f]+$", 2048, "a query such as inference_extension_flow_control_queue_size{model_name=\"llama\"}")]
+    public string? Queue { get; init; }
 }
 
 [Means("How requests for the model come through Plimsoll's gateway.")]

@@ -95,6 +95,14 @@ public sealed record ScaledModelSettings
     /// <summary>"vllm", "sglang", "tgi", "triton", "llama-server" or "plimsoll-model-server"; null to see it from the pods.</summary>
     public string? Server { get; init; }
 
+    /// <summary>PromQL of a counter of arrivals in front of the pods.</summary>
+    public string? ArrivalsQuery { get; init; }
+
+    /// <summary>PromQL of the requests that wait in front of the pods.</summary>
+    public string? QueueQuery { get; init; }
+
+    public bool HasFront => ArrivalsQuery is not null || QueueQuery is not null;
+
     public long? Context { get; init; }
 
     /// <summary>Whether requests come through Plimsoll's gateway.</summary>
@@ -146,6 +154,8 @@ public sealed record ScaledModelSettings
             MetricsPort = spec.Metrics?.Port,
             MetricsPath = spec.Metrics?.Path,
             Server = spec.Metrics?.Server,
+            ArrivalsQuery = spec.Metrics?.Arrivals,
+            QueueQuery = spec.Metrics?.Queue,
             Context = spec.Context,
             Gateway = spec.Gateway is not null,
             GatewayModel = spec.Gateway?.Model ?? name.Name,

@@ -5,9 +5,11 @@ using System.Text;
 using System.Text.Json.Nodes;
 using k8s;
 using k8s.Models;
+using Microsoft.AspNetCore.Http;
 using Plimsoll.Artifacts;
 using Plimsoll.Control;
 using Plimsoll.Kubernetes.Election;
+using Plimsoll.Kubernetes.Gateway;
 using Plimsoll.Kubernetes.Metrics;
 using Plimsoll.Kubernetes.Nodes;
 using Plimsoll.Kubernetes.Operator;
@@ -40,6 +42,9 @@ internal sealed class OperatedCluster : IAsyncDisposable
     /// <summary>Requests a second of each app, which its ready pods share evenly.</summary>
     public ConcurrentDictionary<string, double> Rate { get; } = new();
 
+    /// <summary>What a pod answers to anything but /metrics; 200 when null.</summary>
+    public Func<V1Pod, HttpContext, Task>? Serves { get; set; }
+
     public ConcurrentQueue<string> Log { get; } = new();
 
     public ConcurrentQueue<Tick> Ticks { get; } = new();
@@ -58,13 +63,14 @@ internal sealed class OperatedCluster : IAsyncDisposable
         {
             LoadTime = load ?? (_ => TimeSpan.FromMilliseconds(500)),
             StopTime = stop ?? (_ => TimeSpan.Zero),
-            Metrics = pod => cluster.Answer(pod),
+            Serve = pod => pod.Metadata.NamespaceProperty == Space ? context => cluster.AnswerAsync(pod, context) : null,
         });
         return cluster;
     }
 
     public async Task<OperatorHost> OperateAsync(
-        KubernetesClientConfiguration? who = null, TimeProvider? time = null, string space = Space, Action<string>? log = null, Uri? prometheus = null, string? pod = null)
+        KubernetesClientConfiguration? who = null, TimeProvider? time = null, string space = Space, Action<string>? log = null, Uri? prometheus = null, string? pod = null,
+        GatewaySettings? gateway = null)
     {
         var host = await OperatorHost.StartAsync(
             new OperatorOptions
@@ -76,6 +82,7 @@ internal sealed class OperatedCluster : IAsyncDisposable
                 HealthPort = 0,
                 Lease = new LeaseTimes(TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(300)),
                 Checkpoint = TimeSpan.FromSeconds(2),
+                Gateway = gateway,
                 Prometheus = prometheus is null ? null : new PrometheusSettings { Server = prometheus },
             },
             who ?? Plane.Admin(), new SourceSettings { Variable = _ => null }, time ?? TimeProvider.System,
@@ -171,6 +178,13 @@ internal sealed class OperatedCluster : IAsyncDisposable
     // As vLLM tells it: the app's rate over its ready pods, two seconds a request and eight at once, so four a second; what is
     // more waits.
     private readonly ConcurrentDictionary<string, (DateTimeOffset At, double Done, double Waiting)> _served = new();
+
+    private Task AnswerAsync(V1Pod pod, HttpContext context)
+    {
+        if (context.Request.Path != "/metrics") return Serves?.Invoke(pod, context) ?? Task.CompletedTask;
+        context.Response.ContentType = "text/plain; version=0.0.4; charset=utf-8";
+        return context.Response.WriteAsync(Answer(pod), context.RequestAborted);
+    }
 
     private string Answer(V1Pod pod)
     {
