@@ -183,7 +183,7 @@ public sealed class NodesOnAClusterTests : IAsyncLifetime
         Assert.DoesNotContain(_cluster.Ticks, tick => tick.Plan.Protected.Any(one => one.Model.Value.EndsWith("/shown", StringComparison.Ordinal)));
     }
 
-    private Task AnnotatedAsync(string app, string what, Func<Dictionary<string, string>, bool> wanted) => Patience.UntilAsync(
+    private Task<IList<V1Pod>> AnnotatedAsync(string app, string what, Func<Dictionary<string, string>, bool> wanted) => Patience.UntilAsync(
         $"{app} is {what}",
         async cancel => (await _cluster.Client.CoreV1.ListNamespacedPodAsync(OperatedCluster.Space, labelSelector: $"app={app}", cancellationToken: cancel)).Items,
         pods => pods.Any(pod => wanted(new Dictionary<string, string>(pod.Metadata.Annotations ?? new Dictionary<string, string>()))),
@@ -195,7 +195,7 @@ public sealed class NodesOnAClusterTests : IAsyncLifetime
     private string Described(IList<V1Pod> pods) =>
         string.Join("; ", pods.Select(pod => $"{pod.Metadata.Name} on {pod.Spec.NodeName ?? "no node"}: {pod.Status.Phase}")) + "\n" + string.Join('\n', _cluster.Log.TakeLast(12));
 
-    private Task KarpenterPoolAsync(int gpus) => _cluster.Client.CustomObjects.CreateClusterCustomObjectAsync(
+    private Task<object> KarpenterPoolAsync(int gpus) => _cluster.Client.CustomObjects.CreateClusterCustomObjectAsync(
         JsonNode.Parse($$$"""
             {"apiVersion":"karpenter.sh/v1","kind":"NodePool","metadata":{"name":"h100"},"spec":{"limits":{"nvidia.com/gpu":{{{gpus}}},"cpu":"1000"},
              "template":{"spec":{"nodeClassRef":{"group":"karpenter.test","kind":"TestNodeClass","name":"default"},"requirements":[],
