@@ -53,7 +53,7 @@ internal sealed class ClusterNodes(KubernetesFleetParts parts)
     {
         if (_pools.IsEmpty) return default;
         var nodes = new SnapshotBuilder(parts.Time.GetUtcNow(), groups, [], [], 1)
-            .Build(_pools.Select(pool => pool.Node), [], new Dictionary<ModelId, Promised>(), Capabilities.None).Nodes.ToDictionary(node => node.Id.Value, StringComparer.Ordinal);
+            .Build(_pools.Select(pool => pool.Node), [], new Dictionary<string, Promised>(), Capabilities.None).Nodes.ToDictionary(node => node.Id.Value, StringComparer.Ordinal);
         return
         [
             .. _pools.Select(pool => new NodePool
