@@ -183,7 +183,11 @@ public sealed class KubernetesFleet : IFleet
 
     private void Promise(ResolvedModel[] planned, PodView[] pods, SnapshotBuilder finder, DateTimeOffset at)
     {
-        var live = pods.Where(pod => pod is { IsOver: false, DeletedAt: null } && pod.WorkerIndex is null or 0)
+        // A pod of a node that is gone is over, and whoever made it makes another as soon as the cluster has collected it: until
+        // then that one is promised, and nobody starts a further one in its place.
+        var nodes = _parts.Cluster.Nodes.Items;
+        var live = pods.Where(pod => pod is { IsOver: false, DeletedAt: null } && pod.WorkerIndex is null or 0
+                && (pod.Node is null || nodes.ContainsKey(new ObjectName("", pod.Node))))
             .Select(pod => finder.OwnerOf(pod)?.Id).OfType<ModelId>().CountBy(id => id).ToDictionary();
         foreach (var model in planned)
         {

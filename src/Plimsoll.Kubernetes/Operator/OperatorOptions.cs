@@ -35,6 +35,9 @@ public sealed record OperatorOptions
     /// <summary>Asked instead of the pods themselves; null asks the pods.</summary>
     public PrometheusSettings? Prometheus { get; init; }
 
+    /// <summary>How many replicas each model should have.</summary>
+    public IAllocator Allocator { get; init; } = new WeightAllocator();
+
     /// <summary>How often what was learned is written down.</summary>
     public TimeSpan Checkpoint { get; init; } = TimeSpan.FromSeconds(30);
 }

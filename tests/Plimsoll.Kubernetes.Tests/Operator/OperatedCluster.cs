@@ -39,6 +39,9 @@ internal sealed class OperatedCluster : IAsyncDisposable
     /// <summary>Requests a second of each app, which its ready pods share evenly.</summary>
     public ConcurrentDictionary<string, double> Rate { get; } = new();
 
+    /// <summary>All that a pod's server answers, instead of the metrics of its <see cref="Rate"/>; null leaves it at that.</summary>
+    public Func<V1Pod, Microsoft.AspNetCore.Http.RequestDelegate?>? Serve { get; set; }
+
     public ConcurrentQueue<string> Log { get; } = new();
 
     public ConcurrentQueue<Tick> Ticks { get; } = new();
@@ -56,12 +59,14 @@ internal sealed class OperatedCluster : IAsyncDisposable
             LoadTime = load ?? (_ => TimeSpan.FromMilliseconds(500)),
             StopTime = stop ?? (_ => TimeSpan.Zero),
             Metrics = pod => cluster.Answer(pod),
+            Serve = pod => cluster.Serve?.Invoke(pod),
         });
         return cluster;
     }
 
     public async Task<OperatorHost> OperateAsync(
-        KubernetesClientConfiguration? who = null, TimeProvider? time = null, string space = Space, Action<string>? log = null, Uri? prometheus = null, string? pod = null)
+        KubernetesClientConfiguration? who = null, TimeProvider? time = null, string space = Space, Action<string>? log = null, Uri? prometheus = null,
+        LeaseTimes? lease = null, string? pod = null)
     {
         var host = await OperatorHost.StartAsync(
             new OperatorOptions
@@ -71,7 +76,7 @@ internal sealed class OperatedCluster : IAsyncDisposable
                 Pod = pod,
                 Address = IPAddress.Loopback,
                 HealthPort = 0,
-                Lease = new LeaseTimes(TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(300)),
+                Lease = lease ?? new LeaseTimes(TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(300)),
                 Checkpoint = TimeSpan.FromSeconds(2),
                 Prometheus = prometheus is null ? null : new PrometheusSettings { Server = prometheus },
             },
