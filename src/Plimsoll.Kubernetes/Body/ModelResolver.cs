@@ -124,6 +124,9 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
             return looked with { Findings = found.Add(No(ConditionTypes.Ready, "SeveralPods", $"a replica is {workload.PodsPerReplica} pods; replicas over several nodes are not planned yet and stay as they are")) };
         if (Conflict(settings, variant, workload, view) is { } conflict)
             looked = looked with { Rivals = conflict, Findings = looked.Findings.Add(new Finding(ConditionTypes.Conflict, true, "OtherScaler", conflict)) };
+        // The pods are the other ScaledModel's: were it planned for too, they would be taken for its own, and the other would
+        // start new ones in their place for ever.
+        if (_usurped.ContainsKey(view.Name)) looked = looked with { Findings = looked.Findings.Add(No(ConditionTypes.Ready, "OtherScaler", looked.Rivals)) };
         return looked;
     }
 

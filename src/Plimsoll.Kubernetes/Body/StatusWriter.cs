@@ -100,9 +100,6 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
             Weight = model.Weighed?.Footprint?.Weights.ToString(),
             WeightBytes = model.Weighed?.Footprint?.Weights.Value,
             Replicas = verdict is null ? model.Workload?.Replicas : replicas.Length,
-            // Said to be empty: a map that an apply leaves out whose keys were all ours is null to an older server, which then
-            // refuses the whole status for it.
-            RecommendedRequests = new Dictionary<string, string>(),
         };
         return (verdict is null ? status : status with
         {

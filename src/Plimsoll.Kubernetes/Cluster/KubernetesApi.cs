@@ -86,7 +86,7 @@ public sealed class KubernetesApi : IDisposable
     public Task<JsonDocument> PatchAsync(string path, byte[] json, PatchKind kind, CancellationToken cancellationToken) => kind switch
     {
         PatchKind.Apply => SendAsync(
-            HttpMethod.Patch, $"{path}?fieldManager={FieldManager}&force=true", json, "application/apply-patch+yaml", cancellationToken),
+            HttpMethod.Patch, $"{path}?fieldManager={FieldManager}&force=true", ApplyBody.Of(json), "application/apply-patch+yaml", cancellationToken),
         _ => SendAsync(HttpMethod.Patch, $"{path}?fieldManager={FieldManager}", json, "application/merge-patch+json", cancellationToken),
     };
 

@@ -29,9 +29,9 @@ internal static class FaultGround
         await cluster.ModelAsync(name, $"\"weights\":\"16GiB\",\"mode\":\"act\",\"minReplicas\":{least},\"maxReplicas\":{most}{more}");
     }
 
-    /// <summary>Asks for at least so many replicas, which the operator is to see and to act on.</summary>
-    public static Task WantAsync(this OperatedCluster cluster, string name, int least) => cluster.Client.CustomObjects.PatchNamespacedCustomObjectAsync(
-        new V1Patch(new JsonObject { ["spec"] = new JsonObject { ["minReplicas"] = least } }.ToJsonString(), V1Patch.PatchType.MergePatch),
+    /// <summary>Asks for so many replicas, which the operator is to see and to act on.</summary>
+    public static Task WantAsync(this OperatedCluster cluster, string name, int replicas) => cluster.Client.CustomObjects.PatchNamespacedCustomObjectAsync(
+        new V1Patch(new JsonObject { ["spec"] = new JsonObject { ["minReplicas"] = replicas, ["maxReplicas"] = replicas } }.ToJsonString(), V1Patch.PatchType.MergePatch),
         "plimsoll.dev", "v1alpha1", OperatedCluster.Space, "scaledmodels", name, cancellationToken: Cancel);
 
     public static Task ReadyAsync(this OperatedCluster cluster, string name, int replicas) => cluster.ReplicasAsync(

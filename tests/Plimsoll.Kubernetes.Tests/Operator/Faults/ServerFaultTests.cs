@@ -11,7 +11,7 @@ public sealed class ServerFaultTests
     public async Task Storage_stands_still_for_half_a_minute_and_then_dies_and_nothing_is_decided_until_it_is_back()
     {
         await using var cluster = await FaultGround.StartAsync();
-        await cluster.ActAsync("llama", 2, 1);
+        await cluster.ActAsync("llama", 2, 1, 2);
         await cluster.ActAsync("other", 1, 1);
         var host = await cluster.OperateAsync();
         await cluster.ReadyAsync("llama", 2);
