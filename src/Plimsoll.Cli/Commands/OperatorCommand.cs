@@ -3,6 +3,7 @@ using System.Globalization;
 using k8s;
 using Plimsoll.Artifacts;
 using Plimsoll.Cli.FleetFiles;
+using Plimsoll.Cli.Fleets;
 using Plimsoll.Control;
 using Plimsoll.Kubernetes;
 using Plimsoll.Kubernetes.Bridges;
@@ -37,9 +38,10 @@ public static class OperatorCommand
         var external = ClusterReach.PortOption("--external-metrics-port", "Where the API server asks (external.metrics.k8s.io); not served unless given", null);
         var certificate = new Option<string?>("--tls-certificate") { Description = "PEM file for the external metrics API", HelpName = "FILE" };
         var key = new Option<string?>("--tls-key") { Description = "Its key, a PEM file", HelpName = "FILE" };
+        var journal = new Option<string?>("--journal") { Description = "Write each snapshot and plan into the journal of this folder, for plimsoll replay and history; 256 MiB or seven days at most", HelpName = "FOLDER" };
         var command = new Command("operator", "Plan for the ScaledModels of a Kubernetes cluster; changes nothing unless their mode is act")
         {
-            kubeconfig, space, fleet, prometheus, token, gateway, gatewayPort, health, metrics, keda, external, certificate, key,
+            kubeconfig, space, fleet, prometheus, token, gateway, gatewayPort, health, metrics, keda, external, certificate, key, journal,
         };
         command.SetAction(async (parsed, cancellationToken) =>
         {
@@ -70,13 +72,13 @@ public static class OperatorCommand
                 CertificateKeyPath = parsed.GetValue(key),
             };
             var output = parsed.InvocationConfiguration.Output;
-            return await RunAsync(options, bridges, configuration, output, time, cancellationToken).ConfigureAwait(false);
+            return await RunAsync(options, bridges, configuration, parsed.GetValue(journal), output, time, cancellationToken).ConfigureAwait(false);
         });
         return command;
     }
 
     private static async Task<int> RunAsync(
-        OperatorOptions options, BridgesOptions bridges, KubernetesClientConfiguration configuration, TextWriter output, TimeProvider time,
+        OperatorOptions options, BridgesOptions bridges, KubernetesClientConfiguration configuration, string? folder, TextWriter output, TimeProvider time,
         CancellationToken cancellationToken)
     {
         var gate = new Lock();
@@ -87,8 +89,10 @@ public static class OperatorCommand
 
         try
         {
+            var journal = folder is null ? null
+                : await new OperatorJournal(folder, options.Allocator.Name, time, new LineLog(Log), Log).OpenAsync().ConfigureAwait(false);
             var host = await OperatorHost.StartAsync(
-                options, configuration, SourceSettings.OfProcess, time, Log, tick => LogSteps(tick, Log), cancellationToken).ConfigureAwait(false);
+                options, configuration, SourceSettings.OfProcess, time, Log, tick => LogSteps(tick, Log), cancellationToken, journal).ConfigureAwait(false);
             await using (host.ConfigureAwait(false))
             {
                 using var client = new k8s.Kubernetes(configuration);

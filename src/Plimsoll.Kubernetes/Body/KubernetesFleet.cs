@@ -252,7 +252,11 @@ public sealed class KubernetesFleet : IFleet
 
     private void Promise(ResolvedModel[] planned, PodView[] pods, SnapshotBuilder finder, DateTimeOffset at)
     {
-        var live = pods.Where(pod => pod is { IsOver: false, DeletedAt: null } && pod.WorkerIndex is null or 0)
+        // A pod of a node that is gone is over, and whoever made it makes another as soon as the cluster has collected it: until
+        // then that one is promised, and nobody starts a further one in its place.
+        var nodes = _parts.Cluster.Nodes.Items;
+        var live = pods.Where(pod => pod is { IsOver: false, DeletedAt: null } && pod.WorkerIndex is null or 0
+                && (pod.Node is null || nodes.ContainsKey(new ObjectName("", pod.Node))))
             .Select(pod => finder.OwnerOf(pod)).OfType<ResolvedModel>().CountBy(target => SnapshotBuilder.KeyOf(target.Workload!)).ToDictionary();
         var targets = planned.SelectMany(model => model.Targets).Where(target => target.Spec is not null)
             .ToDictionary(target => SnapshotBuilder.KeyOf(target.Workload!), StringComparer.Ordinal);

@@ -162,6 +162,9 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
         if (workload.PodsPerReplica > 1 && (workload.WorkerSpec ?? pod) is var worker) looked = looked with { Worker = worker, WorkerKey = NodeGroups.KeyOf(worker) };
         if (Conflict(settings, variant, workload, view) is { } conflict)
             looked = looked with { Rivals = conflict, Findings = looked.Findings.Add(new Finding(ConditionTypes.Conflict, true, "OtherScaler", conflict)) };
+        // The pods are the other ScaledModel's: were it planned for too, they would be taken for its own, and the other would
+        // start new ones in their place for ever.
+        if (_usurped.ContainsKey(view.Name)) looked = looked with { Findings = looked.Findings.Add(No(ConditionTypes.Ready, "OtherScaler", looked.Rivals)) };
         return looked;
     }
 

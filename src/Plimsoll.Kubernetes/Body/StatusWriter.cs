@@ -22,7 +22,10 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
     /// <summary>Every model's conditions, of the last time.</summary>
     internal List<ModelConditions> Conditions { get; } = [];
 
-    /// <summary>Writes the statuses that changed, at most fifty; the longest waiting first.</summary>
+    /// <summary>
+    /// Writes the statuses that changed, at most fifty: those that are planned for before thousands that cannot be, and of
+    /// either the longest waiting first.
+    /// </summary>
     /// <param name="fleet">The models as resolved.</param>
     /// <param name="tick">The last turn.</param>
     /// <param name="cancellationToken">Ends it.</param>
@@ -49,7 +52,7 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
         foreach (var gone in _written.Keys.Except(fleet.Models.Select(model => model.View.Name)).ToArray()) _written.Remove(gone);
         var left = due.Count;
         await Parallel.ForEachAsync(
-            due.OrderBy(one => one.At).ThenBy(one => one.Model.View.Name).Take(WritesAtOnceMax),
+            due.OrderBy(one => one.Model.Spec is null).ThenBy(one => one.At).ThenBy(one => one.Model.View.Name).Take(WritesAtOnceMax),
             new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = cancellationToken },
             async (one, token) =>
             {

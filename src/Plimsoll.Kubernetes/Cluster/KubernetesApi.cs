@@ -29,6 +29,12 @@ public sealed class KubernetesApi : IDisposable
     private static readonly TimeSpan AnswerTimeMax = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan RetryAfterMax = TimeSpan.FromSeconds(10);
 
+    // All requests share a connection. One that died without a word, because the machine at its other end did, is given up
+    // within a lease's duration: KubernetesClient would go on with it for three and a half minutes.
+    private static readonly TimeSpan PingAfter = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan PingTimeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
+
     private readonly k8s.Kubernetes _client;
     private readonly TimeProvider _time;
     private readonly Meter _meter = new("Plimsoll.Kubernetes");
@@ -37,6 +43,13 @@ public sealed class KubernetesApi : IDisposable
 
     public KubernetesApi(k8s.KubernetesClientConfiguration configuration, TimeProvider time)
     {
+        ArgumentNullException.ThrowIfNull(configuration);
+        var setup = configuration.FirstMessageHandlerSetup;
+        configuration.FirstMessageHandlerSetup = handler =>
+        {
+            setup?.Invoke(handler);
+            (handler.KeepAlivePingDelay, handler.KeepAlivePingTimeout, handler.ConnectTimeout) = (PingAfter, PingTimeout, ConnectTimeout);
+        };
         (_client, _time) = (new k8s.Kubernetes(configuration), time);
         _counter = _meter.CreateCounter<long>("plimsoll_apiserver_requests_total", description: "Requests to the API server, by verb and answer.");
     }
@@ -79,7 +92,7 @@ public sealed class KubernetesApi : IDisposable
     public Task<JsonDocument> PatchAsync(string path, byte[] json, PatchKind kind, CancellationToken cancellationToken, string manager = FieldManager) => kind switch
     {
         PatchKind.Apply => SendAsync(
-            HttpMethod.Patch, $"{path}?fieldManager={manager}&force=true", json, "application/apply-patch+yaml", cancellationToken),
+            HttpMethod.Patch, $"{path}?fieldManager={manager}&force=true", ApplyBody.Of(json), "application/apply-patch+yaml", cancellationToken),
         _ => SendAsync(HttpMethod.Patch, $"{path}?fieldManager={manager}", json, "application/merge-patch+json", cancellationToken),
     };
 
@@ -95,6 +108,9 @@ public sealed class KubernetesApi : IDisposable
         limit.CancelAfter(AnswerTimeMax);
         return await OpenAsync(HttpMethod.Get, path, null, null, "WATCH", cancellationToken, limit.Token).ConfigureAwait(false);
     }
+
+    /// <summary>Counts a watch that was opened and then refused: a place that expired (410) is told of in its first line.</summary>
+    internal void CountRefusedWatch(int code) => Count("WATCH", code.ToString(System.Globalization.CultureInfo.InvariantCulture));
 
     public void Dispose()
     {
@@ -126,8 +142,9 @@ public sealed class KubernetesApi : IDisposable
             }
             catch (ApiException failed) when (failed.IsTransient && attempt < TriesMax && (verb != HttpMethod.Post || failed.Status == HttpStatusCode.TooManyRequests))
             {
-                var wait = failed.Data["retryAfter"] is TimeSpan told ? told : TimeSpan.FromMilliseconds(100 * (1 << attempt));
-                await Task.Delay(Jitter.Around(wait, 0.25), _time, cancellationToken).ConfigureAwait(false);
+                await Task.Delay(
+                    failed.RetryAfter is { } told ? Jitter.After(told, 0.25) : Jitter.Around(TimeSpan.FromMilliseconds(100 * (1 << attempt)), 0.25),
+                    _time, cancellationToken).ConfigureAwait(false);
             }
         }
     }
@@ -172,7 +189,7 @@ public sealed class KubernetesApi : IDisposable
             }
 
             var refused = ApiException.Of(verb, path, response.StatusCode, said);
-            if (response.Headers.RetryAfter?.Delta is { } delta) refused.Data["retryAfter"] = delta < RetryAfterMax ? delta : RetryAfterMax;
+            if (response.Headers.RetryAfter?.Delta is { } delta) refused.RetryAfter = delta < RetryAfterMax ? delta : RetryAfterMax;
             throw refused;
         }
     }

@@ -25,6 +25,10 @@ public sealed class WatchedList<TView>(
     private static readonly TimeSpan WatchTime = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
+    // A server sends a bookmark each minute or so. A watch from which nothing comes for much longer may be cut off
+    // somewhere on the way; opening it anew costs next to nothing.
+    private static readonly TimeSpan SilenceMax = TimeSpan.FromMinutes(3);
+
     private ImmutableSortedDictionary<ObjectName, TView> _items = ImmutableSortedDictionary<ObjectName, TView>.Empty;
     private long _heard;
     private volatile string? _problem;
@@ -70,6 +74,17 @@ public sealed class WatchedList<TView>(
                 Failed(failed.Message);
                 // What the server refuses outright may have another place by the time it no longer does.
                 if (!failed.IsTransient) place = null;
+                var pause = Pause(failures++);
+                await Task.Delay(
+                    failed.RetryAfter is { } told && told > pause ? Jitter.After(told, 0.25) : pause, time, cancellationToken)
+                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+#pragma warning disable CA1031 // A list that nobody keeps up any more, and nobody knows of it, is the worst of all.
+            catch (Exception unexpected)
+#pragma warning restore CA1031
+            {
+                Failed($"{path} could not be read: {unexpected.Message}");
+                place = null;
                 await Task.Delay(Pause(failures++), time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
@@ -117,7 +132,6 @@ public sealed class WatchedList<TView>(
     {
         var seconds = (int)Jitter.Around(WatchTime, 0.5).TotalSeconds;
         using var silence = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        silence.CancelAfter(TimeSpan.FromSeconds(seconds + 30));
         using var response = await api.WatchAsync(
             $"{path}?watch=1&allowWatchBookmarks=true&resourceVersion={Uri.EscapeDataString(place)}&timeoutSeconds={seconds}",
             cancellationToken).ConfigureAwait(false);
@@ -127,6 +141,7 @@ public sealed class WatchedList<TView>(
             var reader = PipeReader.Create(await response.Content.ReadAsStreamAsync(silence.Token).ConfigureAwait(false));
             while (true)
             {
+                silence.CancelAfter(SilenceMax);
                 var read = await reader.ReadAsync(silence.Token).ConfigureAwait(false);
                 var buffer = read.Buffer;
                 while (buffer.PositionOf((byte)'\n') is { } end)
@@ -159,7 +174,11 @@ public sealed class WatchedList<TView>(
         var item = json.RootElement.GetProperty("object");
         var kind = json.RootElement.Text("type");
         if (kind == "ERROR")
+        {
+            api.CountRefusedWatch(item.Number("code") ?? 500);
             throw ApiException.Of(HttpMethod.Get, path, (HttpStatusCode)(item.Number("code") ?? 500), item.Raw());
+        }
+
         place = item.GetProperty("metadata").Text("resourceVersion") ?? place;
         if (kind == "BOOKMARK") return place;
         var name = NameOf(item);

@@ -50,7 +50,7 @@ public sealed class OperatorHost : IAsyncDisposable
     /// <exception cref="IOException">The probes' port cannot be had.</exception>
     public static async Task<OperatorHost> StartAsync(
         OperatorOptions options, KubernetesClientConfiguration configuration, SourceSettings sources, TimeProvider time, Action<string> log,
-        Action<Tick>? applied, CancellationToken cancellationToken)
+        Action<Tick>? applied, CancellationToken cancellationToken, TickJournal? journal = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         var host = new OperatorHost { Api = new KubernetesApi(configuration, time), Desired = new DesiredScales(time) };
@@ -59,8 +59,8 @@ public sealed class OperatorHost : IAsyncDisposable
             if (options.HealthPort is { } port) await host.ServeHealthAsync(options.Address, port, cancellationToken).ConfigureAwait(false);
             var cluster = await ClusterWatch.StartAsync(host.Api, time, cancellationToken).ConfigureAwait(false);
             host._owned.Add(cluster);
-            var election = new LeaseElection(
-                host.Api, new ObjectName(options.Namespace, options.LeaseName), options.Identity, options.Lease, time, log);
+            var election = host.Owned(new LeaseElection(
+                host.Api, new ObjectName(options.Namespace, options.LeaseName), options.Identity, options.Lease, time, log));
             var prometheus = options.Prometheus is { } server ? host.Owned(new PrometheusSource(server, time)) : null;
             var parts = new KubernetesFleetParts
             {
@@ -78,8 +78,8 @@ public sealed class OperatorHost : IAsyncDisposable
             };
             host.Run = new OperatorRun(
                 parts, election, new KnowledgeStore(host.Api, options.Namespace, options.LeaseName + "-knowledge", log), options,
-                new Planner(new WeightAllocator()), applied, host.Telemetry,
-                options.Pod is { } pod ? new LeaderLabel(host.Api, new ObjectName(options.Namespace, pod), log) : null);
+                new Planner(options.Allocator), applied, host.Telemetry,
+                options.Pod is { } pod ? new LeaderLabel(host.Api, new ObjectName(options.Namespace, pod), log) : null, journal);
             host.Telemetry.Registry.AddBeforeCollectCallback(() => host.Telemetry.Tell(host.Run.Health, host.Api.Requests));
             var token = host._ending.Token;
             host._running.Add(Task.Run(() => host.Run.RunAsync(token), CancellationToken.None));

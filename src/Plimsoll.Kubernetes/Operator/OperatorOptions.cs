@@ -39,6 +39,9 @@ public sealed record OperatorOptions
     /// <summary>The gateway that is asked for demand; null asks none.</summary>
     public GatewaySettings? Gateway { get; init; }
 
+    /// <summary>How many replicas each model should have.</summary>
+    public IAllocator Allocator { get; init; } = new WeightAllocator();
+
     /// <summary>How often what was learned is written down.</summary>
     public TimeSpan Checkpoint { get; init; } = TimeSpan.FromSeconds(30);
 }

@@ -19,7 +19,7 @@ public sealed record OperatorHealth(bool Leads, bool Ready, string? Problem, lon
 /// </summary>
 public sealed class OperatorRun(
     KubernetesFleetParts parts, LeaseElection election, KnowledgeStore store, OperatorOptions options, Planner planner, Action<Tick>? applied = null,
-    OperatorTelemetry? telemetry = null, LeaderLabel? label = null)
+    OperatorTelemetry? telemetry = null, LeaderLabel? label = null, TickJournal? journal = null)
 {
     private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan PauseUnseen = TimeSpan.FromSeconds(1);
@@ -44,14 +44,14 @@ public sealed class OperatorRun(
         {
             try
             {
-                if (!election.MayWrite)
+                if (!election.MayWrite || election.Term.IsCancellationRequested)
                 {
                     _health = _health with { Problem = null };
                     await Task.Delay(ShortestPause, parts.Time, cancellationToken).ConfigureAwait(false);
                     continue;
                 }
 
-                await LeadAsync(statuses, fleetStatus, cancellationToken).ConfigureAwait(false);
+                await LeadAsync(statuses, fleetStatus, election.Term, cancellationToken).ConfigureAwait(false);
                 unseen = "";
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -69,16 +69,36 @@ public sealed class OperatorRun(
     }
 
     // From taking the lease to losing it: what the last leader learned is read first.
+    private async Task LeadAsync(StatusWriter statuses, FleetStatusWriter fleetStatus, CancellationToken term, CancellationToken ending)
+    {
+        // Under this a turn breaks off where it is once another may lead, a request on its way included.
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(ending, term);
+        try
+        {
+            await LeadAsync(statuses, fleetStatus, either.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (!ending.IsCancellationRequested && term.IsCancellationRequested)
+        {
+            parts.Log("the lease was lost in the middle of a turn; what was left of its plan is not done");
+        }
+    }
+
     private async Task LeadAsync(StatusWriter statuses, FleetStatusWriter fleetStatus, CancellationToken cancellationToken)
     {
         var knowledge = await store.ReadAsync(cancellationToken).ConfigureAwait(false);
         var fleet = new KubernetesFleet(parts);
-        var loop = new ControlLoop(fleet, planner, parts.Time, (_, _) => ValueTask.CompletedTask);
+        var number = journal?.Begin(knowledge) ?? 1;
+        // What a plan must remember counts from when it is made, whatever becomes of it.
+        var loop = new ControlLoop(fleet, planner, parts.Time, async (tick, token) =>
+        {
+            if (journal is not null) await journal.RecordAsync(tick, token).ConfigureAwait(false);
+            (knowledge, number) = (tick.Plan.Next, tick.Number + 1);
+        });
         var checkpointed = parts.Time.GetTimestamp();
         var labelled = label is null;
         try
         {
-            for (var number = 1L; election.MayWrite; number++)
+            while (election.MayWrite)
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 var started = parts.Time.GetTimestamp();
@@ -86,9 +106,9 @@ public sealed class OperatorRun(
                 {
                     var spec = fleet.Look();
                     var tick = await loop.TurnAsync(number, spec, knowledge, cancellationToken).ConfigureAwait(false);
-                    knowledge = tick.Plan.Next;
                     if (!labelled) await label!.TakeAsync(parts.Cluster.Pods.Items.Values, cancellationToken).ConfigureAwait(false);
                     labelled = true;
+                    journal?.Applied(tick);
                     applied?.Invoke(tick);
                     var left = await statuses.WriteAsync(fleet, tick, cancellationToken).ConfigureAwait(false);
                     await fleetStatus.WriteAsync(fleet, tick, cancellationToken).ConfigureAwait(false);
@@ -115,6 +135,7 @@ public sealed class OperatorRun(
         {
             using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(5));
             if (label is not null) await label.GiveUpAsync(limit.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (journal is not null) await journal.EndAsync().ConfigureAwait(false);
             if (election.MayWrite)
             {
                 try

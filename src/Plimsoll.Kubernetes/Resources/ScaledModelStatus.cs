@@ -75,7 +75,7 @@ public sealed record ScaledModelStatus
     public string? Selector { get; init; }
 
     [Means("What each pod should request: cpu, memory, ephemeral-storage and devices.")]
-    [Holds(32)]
+    [Holds(32, Whole = true)]
     public IReadOnlyDictionary<string, string>? RecommendedRequests { get; init; }
 
     [Means("Each variant, where there are several.")]
@@ -126,6 +126,6 @@ public sealed record VariantStatus
     public string? Reason { get; init; }
 
     [Means("What each pod should request: cpu, memory, ephemeral-storage and devices.")]
-    [Holds(32)]
+    [Holds(32, Whole = true)]
     public IReadOnlyDictionary<string, string>? RecommendedRequests { get; init; }
 }

@@ -32,7 +32,8 @@ internal sealed class Eviction(
         verdict = nodes.Count > 0
             ? Scarce(claimant, nodes[0])
             : new Reason(Rule.HoldMissingData, [Fact.Of("what", "a ready node"), Fact.Of("why", "none was reported")]);
-        if (!observed.Can.HasFlag(Capabilities.ChooseVictim) || !allocations[claimant.Model.Id].MayClaim) return null;
+        // What would go would go; what is only shown would not come.
+        if (!observed.Can.HasFlag(Capabilities.ChooseVictim) || !allocations[claimant.Model.Id].MayClaim || !claimant.Model.Acts) return null;
         var debt = knowledge.Of(claimant.Model.Id).HeldDebt;
         Choice? best = null;
         (double Price, NodeLedger Node)? cheapestRefused = null;

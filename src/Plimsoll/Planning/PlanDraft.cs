@@ -78,14 +78,17 @@ internal sealed partial class PlanDraft
         foreach (var outlook in _outlooks) RetireSurplus(outlook, _allocations[outlook.Model.Id]);
     }
 
-    /// <summary>Starts what is wanted: higher priority first, then those whose requests wait, then the quick to load.</summary>
+    /// <summary>
+    /// Starts what is wanted: what is only shown after all that is done, as it takes no room; then higher priority first, then
+    /// those whose requests wait, then the quick to load.
+    /// </summary>
     public void Claim()
     {
         AwaitGroups();
         var claims = _outlooks
             .Select(outlook => (outlook, Missing: _allocations[outlook.Model.Id].Wanted - outlook.Supply))
             .Where(claim => claim.Missing > 0)
-            .OrderByDescending(claim => claim.outlook.Model.Priority)
+            .OrderByDescending(claim => claim.outlook.Model.Acts).ThenByDescending(claim => claim.outlook.Model.Priority)
             .ThenByDescending(claim => claim.outlook is { Held: > 0, Supply: 0 })
             .ThenByDescending(claim => _knowledge.Of(claim.outlook.Model.Id).HeldDebt)
             .ThenBy(claim => claim.outlook.Load.P90).ThenBy(claim => claim.outlook.Model.Id);

@@ -34,7 +34,7 @@ public sealed record KubeletBehaviour
 
     internal RequestDelegate? Server(V1Pod pod)
     {
-        if (Serve is { } serve) return serve(pod);
+        if (Serve?.Invoke(pod) is { } server) return server;
         if (Metrics is not { } metrics) return null;
         return context =>
         {

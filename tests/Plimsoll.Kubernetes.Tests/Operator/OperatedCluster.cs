@@ -45,6 +45,9 @@ internal sealed class OperatedCluster : IAsyncDisposable
     /// <summary>What a pod answers to anything but /metrics; 200 when null.</summary>
     public Func<V1Pod, HttpContext, Task>? Serves { get; set; }
 
+    /// <summary>All that a pod's server answers, instead of the metrics of its <see cref="Rate"/>; null leaves it at that.</summary>
+    public Func<V1Pod, Microsoft.AspNetCore.Http.RequestDelegate?>? Serve { get; set; }
+
     public ConcurrentQueue<string> Log { get; } = new();
 
     public ConcurrentQueue<Tick> Ticks { get; } = new();
@@ -63,14 +66,15 @@ internal sealed class OperatedCluster : IAsyncDisposable
         {
             LoadTime = load ?? (_ => TimeSpan.FromMilliseconds(500)),
             StopTime = stop ?? (_ => TimeSpan.Zero),
-            Serve = pod => pod.Metadata.NamespaceProperty == Space ? context => cluster.AnswerAsync(pod, context) : null,
+            Serve = pod => cluster.Serve?.Invoke(pod)
+                ?? (pod.Metadata.NamespaceProperty == Space ? context => cluster.AnswerAsync(pod, context) : null),
         });
         return cluster;
     }
 
     public async Task<OperatorHost> OperateAsync(
         KubernetesClientConfiguration? who = null, TimeProvider? time = null, string space = Space, Action<string>? log = null, Uri? prometheus = null, string? pod = null,
-        GatewaySettings? gateway = null)
+        GatewaySettings? gateway = null, LeaseTimes? lease = null)
     {
         var host = await OperatorHost.StartAsync(
             new OperatorOptions
@@ -80,7 +84,7 @@ internal sealed class OperatedCluster : IAsyncDisposable
                 Pod = pod,
                 Address = IPAddress.Loopback,
                 HealthPort = 0,
-                Lease = new LeaseTimes(TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(300)),
+                Lease = lease ?? new LeaseTimes(TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(300)),
                 Checkpoint = TimeSpan.FromSeconds(2),
                 Gateway = gateway,
                 Prometheus = prometheus is null ? null : new PrometheusSettings { Server = prometheus },

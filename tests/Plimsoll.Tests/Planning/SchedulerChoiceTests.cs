@@ -100,6 +100,23 @@ public sealed class SchedulerChoiceTests
     }
 
     [Fact]
+    public void One_whose_plan_is_only_shown_takes_nothing_from_those_that_are_scaled()
+    {
+        var low = Asking(Model("low", 30_000, devices: 1), memoryMiB: 40_000);
+        var shown = Asking(Model("high", 30_000, priority: 5, min: 1, devices: 1), memoryMiB: 40_000) with { Acts = false };
+        var running = Replica(low, 1, ReplicaState.Ready, Noon.AddHours(-1), node: "a") with
+        {
+            Placement = new Placement(new NodeId("a"), [new DeviceId("gpu00")]),
+            Requests = low.Requests,
+        };
+        var full = Cluster(Gpus("a", 100_000, 1, "gpu", 80_000, free: 0)) with { Replicas = [running], Can = Capabilities.ChooseVictim };
+
+        Assert.Empty(Decide(Spec(low, shown), full).Steps);
+        // Nor does it keep the one free device from a model that is lighter in priority, and heavier to load.
+        Assert.Equal(["start/low-1"], Decide(Spec(low with { MinReplicas = 1 }, shown), Cluster(Gpus("a", 100_000, 1, "gpu", 80_000, free: 1))).StepIds());
+    }
+
+    [Fact]
     public void Replicas_that_were_there_before_us_and_are_not_wanted_go_once_their_hold_is_over()
     {
         var model = Model("m", 100, min: 1, max: 3);
