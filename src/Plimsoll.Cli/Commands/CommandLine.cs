@@ -37,6 +37,7 @@ public static class CommandLine
             DevicesCommand.Create(),
             OperatorCommand.Create(time),
             KubectlCommand.Create(time),
+            NodeCacheCommand.Create(time),
             ImportCommand.Create(),
             SchemaCommand.Create(),
             CompletionCommand.Create(),

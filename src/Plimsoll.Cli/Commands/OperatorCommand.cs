@@ -8,6 +8,7 @@ using Plimsoll.Control;
 using Plimsoll.Kubernetes.Bridges;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Metrics;
+using Plimsoll.Kubernetes.NodeCache;
 using Plimsoll.Kubernetes.Operator;
 using Plimsoll.Kubernetes.Resources;
 
@@ -37,9 +38,10 @@ public static class OperatorCommand
         var external = Port("--external-metrics-port", "Where the API server asks (external.metrics.k8s.io); not served unless given", null);
         var certificate = new Option<string?>("--tls-certificate") { Description = "PEM file for the external metrics API", HelpName = "FILE" };
         var key = new Option<string?>("--tls-key") { Description = "Its key, a PEM file", HelpName = "FILE" };
+        var cache = new Option<string>("--cache-folder") { Description = "The folder of the model cache on each node, as pods mount it", HelpName = "PATH", DefaultValueFactory = _ => CachePaths.DefaultFolder };
         var command = new Command("operator", "Plan for the ScaledModels of a Kubernetes cluster; changes nothing unless their mode is act")
         {
-            kubeconfig, space, fleet, prometheus, token, health, metrics, keda, external, certificate, key,
+            kubeconfig, space, fleet, prometheus, token, cache, health, metrics, keda, external, certificate, key,
         };
         command.SetAction(async (parsed, cancellationToken) =>
         {
@@ -51,6 +53,7 @@ public static class OperatorCommand
                 Identity = $"{Environment.MachineName}_{Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8))}",
                 Fleet = parsed.GetValue(fleet)!,
                 Pod = own is null ? null : Environment.GetEnvironmentVariable("POD_NAME"),
+                CacheFolder = parsed.GetValue(cache)!.TrimEnd('/'),
                 HealthPort = parsed.GetValue(health),
                 Prometheus = parsed.GetValue(prometheus) is { } server
                     ? new PrometheusSettings { Server = server, BearerTokenFile = parsed.GetValue(token) } : null,
@@ -113,7 +116,8 @@ public static class OperatorCommand
         foreach (var step in tick.Plan.Steps.Where(step => tick.Applied.Started.Contains(step.Id))) log($"{step.Id}: {step.Reason}");
     }
 
-    private static (KubernetesClientConfiguration Configuration, string? Namespace) Reach(string? kubeconfig)
+    /// <summary>How to reach the cluster, and the namespace of the pod this runs in; null outside.</summary>
+    internal static (KubernetesClientConfiguration Configuration, string? Namespace) Reach(string? kubeconfig)
     {
         try
         {

@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using Plimsoll.Control;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Metrics;
+using Plimsoll.Kubernetes.NodeCache;
 using Plimsoll.Kubernetes.Resources;
 
 namespace Plimsoll.Kubernetes.Body;
@@ -51,8 +52,10 @@ public sealed class KubernetesFleet : IFleet
     private readonly ModelResolver _resolver;
     private readonly TrafficMeter _meter = new();
     private readonly PodHistory _history = new();
+    private readonly NodeCaches _caches;
     private readonly Dictionary<ModelId, (int Replicas, string Over, long At)> _asked = [];
     private readonly Dictionary<ModelId, Promised> _promised = [];
+    private FleetMode _most = FleetMode.Recommend;
     private double _overdueFactor = new PlannerSettings().OverdueFactor;
     private ImmutableSortedDictionary<string, PodLoad> _loads = ImmutableSortedDictionary<string, PodLoad>.Empty;
 
@@ -61,6 +64,7 @@ public sealed class KubernetesFleet : IFleet
         ArgumentNullException.ThrowIfNull(parts);
         _parts = parts;
         _resolver = new ModelResolver(parts.Cluster, parts.Footprints, parts.Time);
+        _caches = new NodeCaches(parts.Cluster, parts.Time, parts.Log);
     }
 
     // Of a Deployment's pods that with the least deletion cost ends first: since 1.22, and only there the victim is ours to choose.
@@ -84,6 +88,7 @@ public sealed class KubernetesFleet : IFleet
         var fleet = resource is null || FleetSettings.Check(resource).IsEmpty ? FleetSettings.Of(resource) : FleetSettings.Of(null) with { Mode = FleetMode.Recommend };
         Models = _resolver.Resolve(fleet);
         _overdueFactor = fleet.Planner.OverdueFactor;
+        _most = fleet.Cap(FleetMode.Act);
         return new FleetSpec
         {
             Models = [.. Models.Where(model => model.Spec is not null).Select(model => model.Spec!).OrderBy(model => model.Id)],
@@ -112,7 +117,7 @@ public sealed class KubernetesFleet : IFleet
         Promise(planned, pods, finder, at);
         var builder = new SnapshotBuilder(at, _resolver.Groups, Models, _loads, _overdueFactor);
         var snapshot = builder.Build(_parts.Cluster.Nodes.Items.Values, pods, _promised, Can);
-        return snapshot with { Traffic = traffic.Traffic, Outcomes = _history.Advance(pods, builder, at) };
+        return _caches.Onto(snapshot with { Traffic = traffic.Traffic, Outcomes = _history.Advance(pods, builder, at) }, pods, Models);
     }
 
     /// <inheritdoc/>
@@ -141,6 +146,7 @@ public sealed class KubernetesFleet : IFleet
             if (await ScaleAsync(model, wanted[model.Id], cancellationToken).ConfigureAwait(false)) started.AddRange(now.Select(step => step.Id));
         }
 
+        started.AddRange(await _caches.ApplyAsync(plan, Models, _most, _parts.MayWrite, cancellationToken).ConfigureAwait(false));
         Wanted = wanted;
         Publish(plan, wanted);
         return new ApplyResult([.. started.Order()], [.. waiting.Order()]);

@@ -16,8 +16,9 @@ namespace Plimsoll.Kubernetes.Cluster;
 /// <param name="view">What is kept of an object; null keeps nothing.</param>
 /// <param name="changed">Called after each change, from the watch's thread.</param>
 /// <param name="time">Paces the pauses.</param>
+/// <param name="fieldSelector">Of which objects ("metadata.name=a"); null for all.</param>
 public sealed class WatchedList<TView>(
-    KubernetesApi api, string path, Func<JsonElement, TView?> view, Action changed, TimeProvider time) : IWatched
+    KubernetesApi api, string path, Func<JsonElement, TView?> view, Action changed, TimeProvider time, string? fieldSelector = null) : IWatched
     where TView : class
 {
     private const int PageSize = 500;
@@ -25,6 +26,7 @@ public sealed class WatchedList<TView>(
     private static readonly TimeSpan WatchTime = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
+    private readonly string _selected = fieldSelector is null ? "" : "&fieldSelector=" + Uri.EscapeDataString(fieldSelector);
     private ImmutableSortedDictionary<ObjectName, TView> _items = ImmutableSortedDictionary<ObjectName, TView>.Empty;
     private long _heard;
     private volatile string? _problem;
@@ -93,7 +95,7 @@ public sealed class WatchedList<TView>(
         var (token, version) = ("", "");
         do
         {
-            var page = $"{path}?limit={PageSize}" + (token.Length > 0 ? "&continue=" + Uri.EscapeDataString(token) : "");
+            var page = $"{path}?limit={PageSize}{_selected}" + (token.Length > 0 ? "&continue=" + Uri.EscapeDataString(token) : "");
             using var json = await api.GetAsync(page, cancellationToken).ConfigureAwait(false);
             var root = json.RootElement;
             foreach (var item in root.GetProperty("items").EnumerateArray())
@@ -119,7 +121,7 @@ public sealed class WatchedList<TView>(
         using var silence = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         silence.CancelAfter(TimeSpan.FromSeconds(seconds + 30));
         using var response = await api.WatchAsync(
-            $"{path}?watch=1&allowWatchBookmarks=true&resourceVersion={Uri.EscapeDataString(place)}&timeoutSeconds={seconds}",
+            $"{path}?watch=1&allowWatchBookmarks=true&resourceVersion={Uri.EscapeDataString(place)}&timeoutSeconds={seconds}{_selected}",
             cancellationToken).ConfigureAwait(false);
         _problem = null;
         try

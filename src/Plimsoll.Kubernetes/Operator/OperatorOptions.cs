@@ -1,6 +1,7 @@
 using System.Net;
 using Plimsoll.Kubernetes.Election;
 using Plimsoll.Kubernetes.Metrics;
+using Plimsoll.Kubernetes.NodeCache;
 using Plimsoll.Kubernetes.Resources;
 
 namespace Plimsoll.Kubernetes.Operator;
@@ -34,6 +35,9 @@ public sealed record OperatorOptions
 
     /// <summary>Asked instead of the pods themselves; null asks the pods.</summary>
     public PrometheusSettings? Prometheus { get; init; }
+
+    /// <summary>The folder of the model cache on each node, as pods mount it.</summary>
+    public string CacheFolder { get; init; } = CachePaths.DefaultFolder;
 
     /// <summary>How often what was learned is written down.</summary>
     public TimeSpan Checkpoint { get; init; } = TimeSpan.FromSeconds(30);

@@ -61,7 +61,8 @@ internal sealed class OperatedCluster : IAsyncDisposable
     }
 
     public async Task<OperatorHost> OperateAsync(
-        KubernetesClientConfiguration? who = null, TimeProvider? time = null, string space = Space, Action<string>? log = null, Uri? prometheus = null, string? pod = null)
+        KubernetesClientConfiguration? who = null, TimeProvider? time = null, string space = Space, Action<string>? log = null, Uri? prometheus = null, string? pod = null,
+        SourceSettings? sources = null)
     {
         var host = await OperatorHost.StartAsync(
             new OperatorOptions
@@ -75,7 +76,7 @@ internal sealed class OperatedCluster : IAsyncDisposable
                 Checkpoint = TimeSpan.FromSeconds(2),
                 Prometheus = prometheus is null ? null : new PrometheusSettings { Server = prometheus },
             },
-            who ?? Plane.Admin(), new SourceSettings { Variable = _ => null }, time ?? TimeProvider.System,
+            who ?? Plane.Admin(), sources ?? new SourceSettings { Variable = _ => null }, time ?? TimeProvider.System,
             log ?? Log.Enqueue, tick => Ticks.Enqueue(tick), Cancel);
         lock (_operators) _operators.Add(host);
         return host;
