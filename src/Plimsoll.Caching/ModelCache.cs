@@ -73,7 +73,7 @@ public sealed partial class ModelCache : IAsyncDisposable
     /// What of its file system is to stay free and others have taken: the cache can give it back by evicting. Zero while
     /// enough is free, and when that cannot be told.
     /// </summary>
-    public Bytes Short
+    public Bytes Shortfall
     {
         get
         {

@@ -9,6 +9,8 @@ namespace Plimsoll.Kubernetes.NodeCache;
 /// </summary>
 internal sealed class CacheLinks(string folder)
 {
+    private const int DeepestFolder = 16;
+
     /// <summary>Makes the links be those of these artefacts; of two at one path the one that was whole last.</summary>
     /// <returns>What could not be done, in a sentence; null when all was.</returns>
     public string? Follow(IEnumerable<CachedFolder> artifacts)
@@ -23,7 +25,7 @@ internal sealed class CacheLinks(string folder)
 
         try
         {
-            Prune(links, refs);
+            foreach (var root in (string[])[CachePaths.Hub, CachePaths.BySource]) Prune(new DirectoryInfo(Path.Combine(folder, root)), 0, links, refs);
             foreach (var (path, target) in links) Link(path, target);
             foreach (var (path, commit) in refs) Name(path, commit);
             return null;
@@ -71,24 +73,25 @@ internal sealed class CacheLinks(string folder)
         File.Move(file + ".new", file, overwrite: true);
     }
 
-    // Only what is ours: links, and files below refs. Whatever else somebody put there stays.
-    private void Prune(Dictionary<string, string> links, Dictionary<string, string> refs)
+    // Only what is ours: links, which are not followed, and files below refs. Whatever else somebody put there stays.
+    private void Prune(DirectoryInfo inside, int depth, Dictionary<string, string> links, Dictionary<string, string> refs)
     {
-        foreach (var root in (string[])[CachePaths.Hub, CachePaths.BySource])
+        if (!inside.Exists || inside.LinkTarget is not null || depth > DeepestFolder) return;
+        foreach (var entry in inside.EnumerateFileSystemInfos().ToArray())
         {
-            var top = new DirectoryInfo(Path.Combine(folder, root));
-            if (!top.Exists || top.LinkTarget is not null) continue;
-            foreach (var entry in top.EnumerateFileSystemInfos("*", new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = 8, AttributesToSkip = 0 }).ToArray())
+            var name = Path.GetRelativePath(folder, entry.FullName);
+            if (entry.LinkTarget is not null)
             {
-                var name = Path.GetRelativePath(folder, entry.FullName);
-                var isOurs = entry.LinkTarget is not null ? !links.ContainsKey(name)
-                    : entry is FileInfo && name.Contains("/refs/", StringComparison.Ordinal) && !refs.ContainsKey(name);
-                if (isOurs) entry.Delete();
+                if (!links.ContainsKey(name)) entry.Delete();
             }
-
-            foreach (var empty in top.EnumerateDirectories("*", SearchOption.AllDirectories).OrderByDescending(one => one.FullName.Length).ToArray())
+            else if (entry is DirectoryInfo deeper)
             {
-                if (empty.LinkTarget is null && !empty.EnumerateFileSystemInfos().Any()) empty.Delete();
+                Prune(deeper, depth + 1, links, refs);
+                if (!deeper.EnumerateFileSystemInfos().Any()) deeper.Delete();
+            }
+            else if (name.Contains("/refs/", StringComparison.Ordinal) && !refs.ContainsKey(name))
+            {
+                entry.Delete();
             }
         }
     }

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Plimsoll.Artifacts;
 using Plimsoll.Kubernetes.Body;
 using Plimsoll.Kubernetes.Cluster;
 
@@ -27,11 +26,16 @@ internal sealed class CacheUses
             .ToLookup(one => one.Pod.Node!, one => (one.Pod.Cache ?? new CacheUse([""]), one.Owner?.Id), StringComparer.Ordinal);
     }
 
-    public bool InUse(string node, ModelId model, string version, SourceAddress? source)
+    /// <param name="node">Where the copy is.</param>
+    /// <param name="model">Whose it is.</param>
+    /// <param name="version">Its version.</param>
+    /// <param name="source">Where it came from; null when nobody knows.</param>
+    public bool InUse(string node, ModelId model, string version, string? source)
     {
         if (_unplanned.Contains(model)) return true;
+        if (!_byNode.Contains(node)) return false;
         // Where nobody knows from where it came, nobody knows its path.
-        var path = source is null ? null : CachePaths.Of(source, version);
+        var path = source is null ? null : CacheLinks.PathOf(source, version, out _);
         return _byNode[node].Any(one => path is null || one.Use.Uses(path, one.Model is null || one.Model == model));
     }
 }

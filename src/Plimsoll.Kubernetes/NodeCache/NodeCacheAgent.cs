@@ -28,6 +28,7 @@ public sealed class NodeCacheAgent(NodeCacheAgentOptions options, KubernetesApi 
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private string _told = "", _said = "";
     private long _toldAt;
+    private TimeSpan _beat;
     private (string Status, DateTimeOffset Since) _ready = ("", default);
 
     /// <summary>Keeps the cache until cancelled.</summary>
@@ -87,9 +88,10 @@ public sealed class NodeCacheAgent(NodeCacheAgentOptions options, KubernetesApi 
             // What is out of bounds is not what an operator writes, and nothing of it is done.
             var check = new FieldCheck();
             if (asked.Spec is { } spec) check.Group(spec, "spec");
-            if (!check.Any) await ReconcileAsync(asked.Spec ?? new NodeModelCacheSpec(), cache, fetcher).ConfigureAwait(false);
-            else Say($"nothing of what is asked is done: {check.Problems[0]}");
-            var status = NodeCacheReport.Of(cache, fetcher, options, asked.Metadata.Generation ?? 0, time.GetUtcNow());
+            var problem = check.Any ? $"nothing of what is asked is done: {check.Problems[0]}"
+                : await ReconcileAsync(asked.Spec ?? new NodeModelCacheSpec(), cache, fetcher).ConfigureAwait(false);
+            if (problem is not null) Say(problem);
+            var status = NodeCacheReport.Of(cache, fetcher, options, problem, asked.Metadata.Generation ?? 0, time.GetUtcNow());
             var wait = await TellAsync(status, uid, cancellationToken).ConfigureAwait(false);
             if (fetcher.NextRetry is { } retry && retry - time.GetUtcNow() is var left && left < wait) wait = left;
             if (wait < options.Pace) wait = options.Pace;
@@ -100,14 +102,15 @@ public sealed class NodeCacheAgent(NodeCacheAgentOptions options, KubernetesApi 
         }
     }
 
-    private async Task ReconcileAsync(NodeModelCacheSpec asked, ModelCache cache, NodeCacheFetcher fetcher)
+    // Says what keeps pods from finding what is there; null when nothing does.
+    private async Task<string?> ReconcileAsync(NodeModelCacheSpec asked, ModelCache cache, NodeCacheFetcher fetcher)
     {
         var wanted = asked.Artifacts ?? [];
         var evict = (asked.Evict ?? []).Select(key => (Model: key.Model!, Version: key.Version!)).ToHashSet();
         // Named in both lists it is wanted: to keep too much is the lesser mistake.
         evict.ExceptWith(wanted.Select(one => (one.Model!, one.Version!)));
         await fetcher.EndOthersAsync(wanted, evict).ConfigureAwait(false);
-        if (_links.Follow(cache.Folders().Where(one => !evict.Contains((one.Model.Value, one.Version)))) is { } unlinked) Say(unlinked);
+        var unlinked = _links.Follow(cache.Folders().Where(one => !evict.Contains((one.Model.Value, one.Version))));
         foreach (var row in cache.List().Where(row => evict.Contains((row.Model.Value, row.Version)) && fetcher.MayTry(row.Model.Value, row.Version)))
         {
             if (cache.Evict(row.Model, row.Version) is { } why) fetcher.Failed(row.Model.Value, row.Version, why);
@@ -115,14 +118,14 @@ public sealed class NodeCacheAgent(NodeCacheAgentOptions options, KubernetesApi 
         }
 
         fetcher.Begin(wanted);
+        return unlinked;
     }
 
     // Tells what a person or a plan must learn of at once; of bytes and the time that passes, only now and then.
     private async Task<TimeSpan> TellAsync(NodeModelCacheStatus status, string uid, CancellationToken cancellationToken)
     {
         var essence = Essence(status);
-        var beat = Jitter.Around(options.Heartbeat * 0.85, 0.15);
-        var due = status.Fetches is { Count: > 0 } && options.Progress < beat ? options.Progress : beat;
+        var due = status.Fetches is { Count: > 0 } ? Min(options.Progress, _beat) : _beat;
         var since = time.GetElapsedTime(_toldAt);
         if (_told == essence && since < due) return Min(due - since, options.Progress);
         var ready = status.Conditions![0];
@@ -131,7 +134,7 @@ public sealed class NodeCacheAgent(NodeCacheAgentOptions options, KubernetesApi 
         try
         {
             using var written = await api.PatchAsync(_path + "/status", Body(status, uid), PatchKind.Merge, cancellationToken).ConfigureAwait(false);
-            (_told, _toldAt) = (essence, time.GetTimestamp());
+            (_told, _toldAt, _beat) = (essence, time.GetTimestamp(), Jitter.Around(options.Heartbeat * 0.85, 0.15));
             return Min(due, options.Progress);
         }
         catch (ApiException gone) when (gone.Status is HttpStatusCode.NotFound or HttpStatusCode.Conflict)

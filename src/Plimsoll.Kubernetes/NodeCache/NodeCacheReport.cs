@@ -14,8 +14,9 @@ internal static class NodeCacheReport
     // More than any disk has, and the schema's bound: a wrong setting must not keep the rest from being told.
     private const long BytesMax = 1_000_000_000_000_000;
 
-    /// <summary>Of a cache that can be used.</summary>
-    public static NodeModelCacheStatus Of(ModelCache cache, NodeCacheFetcher fetcher, NodeCacheAgentOptions options, long generation, DateTimeOffset at)
+    /// <summary>Of a cache that can be used; with what keeps it from being of use, if anything does.</summary>
+    public static NodeModelCacheStatus Of(
+        ModelCache cache, NodeCacheFetcher fetcher, NodeCacheAgentOptions options, string? problem, long generation, DateTimeOffset at)
     {
         var rows = cache.List();
         var sources = cache.Folders().ToDictionary(one => (one.Model, one.Version), one => one.Source);
@@ -27,7 +28,7 @@ internal static class NodeCacheReport
             UsedBytes = Told(cache.Used),
             BudgetBytes = Told(cache.Budget),
             FreeBytes = cache.FileSystemFree.TryGetKnown(out var free) ? Told(free) : null,
-            ShortBytes = Told(cache.Short),
+            ShortBytes = Told(cache.Shortfall),
             ArtifactCount = rows.Count(row => row.Complete),
             FetchCount = fetching.Count,
             Artifacts =
@@ -57,7 +58,7 @@ internal static class NodeCacheReport
                     RetryAt = Time(one.Value.RetryAt),
                 }),
             ],
-            Conditions = [Ready(true, "Kept", "the cache is kept", generation, at)],
+            Conditions = [problem is null ? Ready(true, "Kept", "the cache is kept", generation, at) : Ready(false, "NotFollowed", problem, generation, at)],
         };
     }
 

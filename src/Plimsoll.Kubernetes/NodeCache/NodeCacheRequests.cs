@@ -40,10 +40,10 @@ internal sealed class NodeCacheRequests(ClusterWatch cluster, TimeProvider time,
     /// <summary>What is asked of an agent, ours included that the watch has yet to show.</summary>
     public NodeCacheRequest SpecOf(NodeCacheView view)
     {
-        if (!_written.TryGetValue(view.Uid, out var written)) return NodeCacheRequest.Of(view);
+        if (!_written.TryGetValue(view.Uid, out var written)) return view.Request;
         if (view.Generation < written.Generation && time.GetElapsedTime(written.At) < Believed) return written.Request;
         _written.TryRemove(view.Uid, out _);
-        return NodeCacheRequest.Of(view);
+        return view.Request;
     }
 
     /// <param name="plan">What is to be done.</param>

@@ -42,7 +42,11 @@ public sealed record NodeCacheView
         .. (Status?.Failures ?? []).Select(failure => $"{failure.Model}@{failure.Version} {failure.Message}"),
     ]);
 
+    /// <summary>What is asked of its agent.</summary>
+    internal NodeCacheRequest Request => _request ??= NodeCacheRequest.Of(this);
+
     private string? _essence;
+    private NodeCacheRequest? _request;
 
     public static NodeCacheView? Of(JsonElement item)
     {

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Plimsoll.Artifacts;
 using Plimsoll.Kubernetes.Body;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Resources;
@@ -98,7 +97,7 @@ internal sealed class NodeCaches(ClusterWatch cluster, TimeProvider time, Action
                 Version = copy.Version!,
                 Size = new Bytes(copy.SizeBytes!.Value),
                 Complete = copy.Complete == "True",
-                Pinned = copy.Pinned == "True" || uses.InUse(view.Node, ModelId.Of(copy.Model!), copy.Version!, SourceOf(copy, asked)),
+                Pinned = copy.Pinned == "True" || uses.InUse(view.Node, ModelId.Of(copy.Model!), copy.Version!, asked.Wanted.GetValueOrDefault(key)?.Source ?? copy.Source),
                 LastUsed = NodeCacheView.TimeOf(copy.LastUsed),
                 NotBefore = retries.GetValueOrDefault(key),
             });
@@ -135,16 +134,4 @@ internal sealed class NodeCaches(ClusterWatch cluster, TimeProvider time, Action
         StartedAt = started,
         ExpectedEnd = end,
     };
-
-    private static SourceAddress? SourceOf(NodeCacheCopy copy, NodeCacheRequest asked)
-    {
-        try
-        {
-            return (asked.Wanted.GetValueOrDefault((copy.Model!, copy.Version!))?.Source ?? copy.Source) is { } source ? SourceAddress.Parse(source) : null;
-        }
-        catch (ArtifactException)
-        {
-            return null;
-        }
-    }
 }

@@ -70,7 +70,7 @@ internal sealed partial class DiskDraft
             .OrderByDescending(replica => _outlooks[replica.Model].Model.Priority).ThenBy(replica => replica.StartedAt).ThenBy(replica => replica.Id);
         foreach (var replica in waiting)
         {
-            if (!nodes.TryGetValue(replica.Placement.Node, out var node) || node is not { Condition: NodeCondition.Ready, CacheBudget: not null }) continue;
+            if (!nodes.TryGetValue(replica.Placement.Node, out var node) || !TakesMore(node)) continue;
             var outlook = _outlooks[replica.Model];
             // Nothing that a replica uses goes for it: this one was put there by somebody who does not count disks.
             if (WayTo(node, outlook, going) is { MustGo.IsEmpty: true } way) Prepare(node, outlook, way, steps);
@@ -79,7 +79,7 @@ internal sealed partial class DiskDraft
 
     private void FetchWhereItCouldStart(Dictionary<ModelId, Allocation> allocations, SortedDictionary<StepId, Step> steps)
     {
-        var open = _observed.Nodes.Where(node => node is { Condition: NodeCondition.Ready, CacheBudget: not null, Scheduler: not null }
+        var open = _observed.Nodes.Where(node => TakesMore(node) && node.Scheduler is not null
             && _ledgers[node.Id].FreeNow > Bytes.Zero).ToDictionary(node => node.Id);
         var copies = Copies();
         var runs = _observed.Replicas.Where(replica => replica.Placement != Placement.Pending).ToLookup(replica => replica.Model, replica => replica.Placement.Node);
@@ -119,6 +119,10 @@ internal sealed partial class DiskDraft
             _fetches++;
         }
     }
+
+    // Nothing is brought to a disk that nobody knows, whatever could go there for it.
+    private static bool TakesMore(NodeState node) =>
+        node is { Condition: NodeCondition.Ready, CacheBudget: not null, CacheFileSystemFree.State: SignalState.Known };
 
     private static int Target(int replicas) => Math.Min(CopiesMax, replicas + Math.Max(SparesMin, replicas));
 
