@@ -38,6 +38,7 @@ public static class CommandLine
             OperatorCommand.Create(time),
             KubectlCommand.Create(time),
             GatewayCommand.Create(time),
+            NodeCacheCommand.Create(time),
             ImportCommand.Create(),
             SchemaCommand.Create(),
             CompletionCommand.Create(),

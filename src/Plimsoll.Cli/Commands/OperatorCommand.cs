@@ -10,6 +10,7 @@ using Plimsoll.Kubernetes.Bridges;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Gateway;
 using Plimsoll.Kubernetes.Metrics;
+using Plimsoll.Kubernetes.NodeCache;
 using Plimsoll.Kubernetes.Operator;
 using Plimsoll.Kubernetes.Resources;
 
@@ -39,9 +40,10 @@ public static class OperatorCommand
         var certificate = new Option<string?>("--tls-certificate") { Description = "PEM file for the external metrics API", HelpName = "FILE" };
         var key = new Option<string?>("--tls-key") { Description = "Its key, a PEM file", HelpName = "FILE" };
         var journal = new Option<string?>("--journal") { Description = "Write each snapshot and plan into the journal of this folder, for plimsoll replay and history; 256 MiB or seven days at most", HelpName = "FOLDER" };
+        var cache = new Option<string>("--cache-folder") { Description = "The folder of the model cache on each node, as pods mount it", HelpName = "PATH", DefaultValueFactory = _ => CachePaths.DefaultFolder };
         var command = new Command("operator", "Plan for the ScaledModels of a Kubernetes cluster; changes nothing unless their mode is act")
         {
-            kubeconfig, space, fleet, prometheus, token, gateway, gatewayPort, health, metrics, keda, external, certificate, key, journal,
+            kubeconfig, space, fleet, prometheus, token, gateway, gatewayPort, cache, health, metrics, keda, external, certificate, key, journal,
         };
         command.SetAction(async (parsed, cancellationToken) =>
         {
@@ -54,6 +56,7 @@ public static class OperatorCommand
                 Identity = $"{Environment.MachineName}_{Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8))}",
                 Fleet = parsed.GetValue(fleet)!,
                 Pod = own is null ? null : Environment.GetEnvironmentVariable("POD_NAME"),
+                CacheFolder = parsed.GetValue(cache)!.TrimEnd('/'),
                 HealthPort = parsed.GetValue(health),
                 Prometheus = parsed.GetValue(prometheus) is { } server
                     ? new PrometheusSettings { Server = server, BearerTokenFile = parsed.GetValue(token) } : null,

@@ -9,7 +9,7 @@ internal sealed record ModelConditions(ObjectName Name, Bytes? Weights, Immutabl
 /// <summary>A ScaledModel's conditions.</summary>
 internal static class Conditions
 {
-    /// <summary>All six, in a fixed order; Ready sums them up.</summary>
+    /// <summary>All six, in a fixed order, and Cached where its pods use the model cache; Ready sums up the six.</summary>
     public static ImmutableArray<Finding> Of(ResolvedModel model, ModelVerdict? verdict, string? unobserved)
     {
         Finding Found(string type, Finding otherwise) => model.Findings.LastOrDefault(finding => finding.Type == type) ?? otherwise;
@@ -27,7 +27,7 @@ internal static class Conditions
             : new Finding(ConditionTypes.MetricsSeen, true, "Seen", (model.Settings is { Gateway: true } ? "the gateway counts its requests" : "its pods tell of their work") + floor);
         var conflict = Found(ConditionTypes.Conflict, new Finding(ConditionTypes.Conflict, false, "None", "nobody else scales it"));
         var ready = model.Findings.FirstOrDefault(finding => finding.Type == ConditionTypes.Ready) ?? Sum(target, weighed, fits, conflict, model);
-        return [ready, target, weighed, seen, fits, conflict];
+        return [ready, target, weighed, seen, fits, conflict, .. model.Findings.Where(finding => finding.Type == ConditionTypes.Cached)];
     }
 
     private static Finding Sum(Finding target, Finding weighed, Finding fits, Finding conflict, ResolvedModel model)

@@ -6,6 +6,7 @@ using Plimsoll.Control;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Gateway;
 using Plimsoll.Kubernetes.Metrics;
+using Plimsoll.Kubernetes.NodeCache;
 using Plimsoll.Kubernetes.Nodes;
 using Plimsoll.Kubernetes.Resources;
 using Plimsoll.Kubernetes.Templates;
@@ -66,10 +67,12 @@ public sealed class KubernetesFleet : IFleet
     private readonly TrafficMeter _meter = new();
     private readonly GatewayMeter? _gateway;
     private readonly PodHistory _history = new();
+    private readonly NodeCaches _caches;
     private readonly Dictionary<string, (int Replicas, string Over, long At)> _asked = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Promised> _promised = new(StringComparer.Ordinal);
     private Dictionary<ReplicaId, VariantId> _variants = [];
     private Dictionary<ModelId, int> _serving = [];
+    private FleetMode _most = FleetMode.Recommend;
     private double _overdueFactor = new PlannerSettings().OverdueFactor;
     private ImmutableSortedDictionary<string, PodLoad> _loads = ImmutableSortedDictionary<string, PodLoad>.Empty;
 
@@ -81,6 +84,7 @@ public sealed class KubernetesFleet : IFleet
         _resolver = new ModelResolver(parts.Cluster, parts.Footprints, parts.Time, _templates) { ReadsFronts = parts.ReadFronts is not null };
         _nodes = new ClusterNodes(parts);
         _gateway = parts.Gateway is { } gateway ? new GatewayMeter(gateway.Workload) : null;
+        _caches = new NodeCaches(parts.Cluster, parts.Time, parts.Log);
     }
 
     // Of a Deployment's pods that with the least deletion cost ends first: since 1.22, and only there the victim is ours to choose.
@@ -107,6 +111,7 @@ public sealed class KubernetesFleet : IFleet
         var fleet = resource is null || FleetSettings.Check(resource).IsEmpty ? FleetSettings.Of(resource) : FleetSettings.Of(null) with { Mode = FleetMode.Recommend };
         Models = _resolver.Resolve(fleet, _nodes.Read(fleet, resource));
         _overdueFactor = fleet.Planner.OverdueFactor;
+        _most = fleet.Cap(FleetMode.Act);
         return new FleetSpec
         {
             Models = [.. Models.Where(model => model.Spec is not null).Select(model => model.Spec!).OrderBy(model => model.Id)],
@@ -145,7 +150,7 @@ public sealed class KubernetesFleet : IFleet
         var snapshot = builder.Build(_parts.Cluster.Nodes.Items.Values, pods, _promised, Can);
         _serving = snapshot.Replicas.Where(replica => replica.State == ReplicaState.Ready).CountBy(replica => replica.Model).ToDictionary();
         _variants = snapshot.Replicas.ToDictionary(replica => replica.Id, replica => replica.Variant);
-        return _nodes.Complete(snapshot with { Traffic = rows, Outcomes = _history.Advance(pods, builder, at) });
+        return _caches.Onto(_nodes.Complete(snapshot with { Traffic = rows, Outcomes = _history.Advance(pods, builder, at) }), pods, Models);
     }
 
     /// <inheritdoc/>
@@ -171,6 +176,7 @@ public sealed class KubernetesFleet : IFleet
         var missing = plan.Models.ToDictionary(verdict => verdict.Model, verdict => Math.Max(0, verdict.Wanted - _serving.GetValueOrDefault(verdict.Model)));
         await _templates.KeepAsync(Models, missing, cancellationToken).ConfigureAwait(false);
         started.AddRange(await _nodes.ApplyAsync(plan, cancellationToken).ConfigureAwait(false));
+        started.AddRange(await _caches.ApplyAsync(plan, Models, _most, _parts.MayWrite, cancellationToken).ConfigureAwait(false));
         Wanted = wanted;
         Publish(plan, wanted);
         return new ApplyResult([.. started.Order()], [.. waiting.Order()]);

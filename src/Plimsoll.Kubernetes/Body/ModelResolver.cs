@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using k8s.Models;
 using Plimsoll.Kubernetes.Cluster;
+using Plimsoll.Kubernetes.NodeCache;
 using Plimsoll.Kubernetes.Resources;
 using Plimsoll.Kubernetes.Resources.Pods;
 using Plimsoll.Kubernetes.Templates;
@@ -249,6 +250,8 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
         if (weighed.Footprint is not { } footprint)
             return model with { Findings = model.Findings.Add(weighed.Problem is { } why ? No(ConditionTypes.Weighed, "Unreadable", why) : new Finding(ConditionTypes.Weighed, null, "Reading", "its header is being read")) };
         model = model with { Findings = model.Findings.Add(new Finding(ConditionTypes.Weighed, true, "Weighed", $"{footprint.Weights} of weights, from {(footprint.Source == FootprintSource.Declared ? "what was stated" : "its header")}")) };
+        var (source, finding) = CacheChoice.Of(looked.View, looked.Workload!, looked.Settings!.Source ?? looked.Served!.Source, footprint, cluster.CacheFolder);
+        if (finding is not null) model = model with { CacheSource = source, Findings = model.Findings.Add(finding) };
         return Plan(model, looked, footprint, kinds);
     }
 
@@ -302,8 +305,9 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
             Spec = new ModelSpec
             {
                 Id = model.Id,
-                Version = Short(footprint.Digest),
+                Version = VersionOf(footprint),
                 Source = looked.Weighed!.Shown,
+                Cached = model.CacheSource is not null,
                 Footprint = footprint,
                 Slo = settings.SloFor(footprint),
                 Priority = settings.Priority,
@@ -391,6 +395,13 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
         }
 
         return kinds;
+    }
+
+    /// <summary>The version that an artefact's copies go by: the beginning of its digest.</summary>
+    public static string VersionOf(Footprint footprint)
+    {
+        ArgumentNullException.ThrowIfNull(footprint);
+        return Short(footprint.Digest);
     }
 
     private static string Short(string digest) => digest[(digest.LastIndexOf(':') + 1)..] is { Length: > 12 } hex ? hex[..12] : digest;

@@ -49,6 +49,9 @@ public sealed record ResolvedModel
     /// <summary>The model's own, or the Fleet's where that is less.</summary>
     public FleetMode Mode { get; init; }
 
+    /// <summary>Where nodes fetch its weights from ahead of its pods; null where its pods use no model cache, or it cannot be cached.</summary>
+    public string? CacheSource { get; init; }
+
     public ImmutableArray<Finding> Findings { get; init; } = [];
 
     /// <summary>By device kind, why it does not fit there.</summary>

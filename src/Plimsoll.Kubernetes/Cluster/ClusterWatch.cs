@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text.Json;
 using k8s;
+using Plimsoll.Kubernetes.NodeCache;
 using Plimsoll.Kubernetes.Nodes;
 using Plimsoll.Kubernetes.Resources;
 
@@ -42,11 +43,11 @@ public sealed class ClusterWatch : IAsyncDisposable
     private readonly List<WatchedList<ScalerView>> _scalers = [];
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private ClusterWatch(KubernetesApi api, TimeProvider time)
+    private ClusterWatch(KubernetesApi api, TimeProvider time, string cacheFolder)
     {
         (Api, _time) = (api, time);
         Nodes = new WatchedList<NodeView>(api, "api/v1/nodes", NodeView.Of, Changed, time);
-        Pods = new WatchedList<PodView>(api, "api/v1/pods", PodView.Of, Changed, time);
+        Pods = new WatchedList<PodView>(api, "api/v1/pods", pod => PodView.Of(pod) is { } view ? view with { Cache = CacheUse.OfPod(pod, cacheFolder) } : null, Changed, time);
         ScaledModels = new WatchedList<ScaledModelView>(
             api, $"apis/{ResourceGroup.ApiVersion}/{ScaledModel.KubePluralName}", Read, Changed, time);
         Fleets = new WatchedList<FleetResource>(
@@ -70,6 +71,12 @@ public sealed class ClusterWatch : IAsyncDisposable
     /// <summary>Karpenter's NodePools; null where there is no Karpenter.</summary>
     public WatchedList<KarpenterPool>? KarpenterPools { get; private set; }
 
+    /// <summary>The nodes' model caches; null where the kind is not installed.</summary>
+    public WatchedList<NodeCacheView>? NodeCaches { get; private set; }
+
+    /// <summary>The folder of the model cache on each node.</summary>
+    public string CacheFolder { get; private init; } = CachePaths.DefaultFolder;
+
     /// <summary>HorizontalPodAutoscalers and, where KEDA is, ScaledObjects.</summary>
     public IEnumerable<ScalerView> Scalers => _scalers.SelectMany(list => list.Items.Values);
 
@@ -79,9 +86,10 @@ public sealed class ClusterWatch : IAsyncDisposable
 
     /// <summary>Asks what kinds the server has and starts to watch them; returns once all were listed.</summary>
     /// <exception cref="ApiException">Our own resources are not installed, or the server cannot be reached.</exception>
-    public static async Task<ClusterWatch> StartAsync(KubernetesApi api, TimeProvider time, CancellationToken cancellationToken)
+    public static async Task<ClusterWatch> StartAsync(
+        KubernetesApi api, TimeProvider time, CancellationToken cancellationToken, string cacheFolder = CachePaths.DefaultFolder)
     {
-        var watch = new ClusterWatch(api, time);
+        var watch = new ClusterWatch(api, time, cacheFolder) { CacheFolder = cacheFolder };
         try
         {
             if (!await HasAsync(api, ResourceGroup.ApiVersion, ScaledModel.KubePluralName, cancellationToken).ConfigureAwait(false))
@@ -93,6 +101,8 @@ public sealed class ClusterWatch : IAsyncDisposable
                 if (await HasAsync(api, kind.ApiVersion, kind.Plural, cancellationToken).ConfigureAwait(false)) watch.Add(kind);
             }
 
+            if (await HasAsync(api, ResourceGroup.ApiVersion, NodeModelCache.KubePluralName, cancellationToken).ConfigureAwait(false))
+                watch._lists.Add(watch.NodeCaches = new NodeCacheWatch(api, watch.Changed, time).List);
             foreach (var version in (string[])["autoscaling/v2", "autoscaling/v2beta2"])
             {
                 if (!await HasAsync(api, version, "horizontalpodautoscalers", cancellationToken).ConfigureAwait(false)) continue;

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Plimsoll.Kubernetes.NodeCache;
 using Plimsoll.Kubernetes.Resources.Pods;
 
 namespace Plimsoll.Kubernetes.Cluster;
@@ -56,6 +57,9 @@ public sealed record PodView
     public Nodes.PodGuards? Guards { get; init; }
 
     public string ResourceVersion { get; init; } = "";
+
+    /// <summary>What it uses of its node's model cache; null when it mounts nothing of it.</summary>
+    public CacheUse? Cache { get; init; }
 
     public bool IsOver => Phase is "Succeeded" or "Failed";
 

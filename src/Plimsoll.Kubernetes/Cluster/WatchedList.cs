@@ -16,8 +16,9 @@ namespace Plimsoll.Kubernetes.Cluster;
 /// <param name="view">What is kept of an object; null keeps nothing.</param>
 /// <param name="changed">Called after each change, from the watch's thread.</param>
 /// <param name="time">Paces the pauses.</param>
+/// <param name="fieldSelector">Of which objects ("metadata.name=a"); null for all.</param>
 public sealed class WatchedList<TView>(
-    KubernetesApi api, string path, Func<JsonElement, TView?> view, Action changed, TimeProvider time) : IWatched
+    KubernetesApi api, string path, Func<JsonElement, TView?> view, Action changed, TimeProvider time, string? fieldSelector = null) : IWatched
     where TView : class
 {
     private const int PageSize = 500;
@@ -29,6 +30,7 @@ public sealed class WatchedList<TView>(
     // somewhere on the way; opening it anew costs next to nothing.
     private static readonly TimeSpan SilenceMax = TimeSpan.FromMinutes(3);
 
+    private readonly string _selected = fieldSelector is null ? "" : "&fieldSelector=" + Uri.EscapeDataString(fieldSelector);
     private ImmutableSortedDictionary<ObjectName, TView> _items = ImmutableSortedDictionary<ObjectName, TView>.Empty;
     private long _heard;
     private volatile string? _problem;
@@ -108,7 +110,7 @@ public sealed class WatchedList<TView>(
         var (token, version) = ("", "");
         do
         {
-            var page = $"{path}?limit={PageSize}" + (token.Length > 0 ? "&continue=" + Uri.EscapeDataString(token) : "");
+            var page = $"{path}?limit={PageSize}{_selected}" + (token.Length > 0 ? "&continue=" + Uri.EscapeDataString(token) : "");
             using var json = await api.GetAsync(page, cancellationToken).ConfigureAwait(false);
             var root = json.RootElement;
             foreach (var item in root.GetProperty("items").EnumerateArray())
@@ -133,7 +135,7 @@ public sealed class WatchedList<TView>(
         var seconds = (int)Jitter.Around(WatchTime, 0.5).TotalSeconds;
         using var silence = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using var response = await api.WatchAsync(
-            $"{path}?watch=1&allowWatchBookmarks=true&resourceVersion={Uri.EscapeDataString(place)}&timeoutSeconds={seconds}",
+            $"{path}?watch=1&allowWatchBookmarks=true&resourceVersion={Uri.EscapeDataString(place)}&timeoutSeconds={seconds}{_selected}",
             cancellationToken).ConfigureAwait(false);
         _problem = null;
         try

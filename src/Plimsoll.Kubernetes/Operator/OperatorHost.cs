@@ -57,7 +57,7 @@ public sealed class OperatorHost : IAsyncDisposable
         try
         {
             if (options.HealthPort is { } port) await host.ServeHealthAsync(options.Address, port, cancellationToken).ConfigureAwait(false);
-            var cluster = await ClusterWatch.StartAsync(host.Api, time, cancellationToken).ConfigureAwait(false);
+            var cluster = await ClusterWatch.StartAsync(host.Api, time, cancellationToken, options.CacheFolder).ConfigureAwait(false);
             host._owned.Add(cluster);
             var election = host.Owned(new LeaseElection(
                 host.Api, new ObjectName(options.Namespace, options.LeaseName), options.Identity, options.Lease, time, log));

@@ -2,6 +2,7 @@ using System.Net;
 using Plimsoll.Kubernetes.Election;
 using Plimsoll.Kubernetes.Gateway;
 using Plimsoll.Kubernetes.Metrics;
+using Plimsoll.Kubernetes.NodeCache;
 using Plimsoll.Kubernetes.Resources;
 
 namespace Plimsoll.Kubernetes.Operator;
@@ -38,6 +39,9 @@ public sealed record OperatorOptions
 
     /// <summary>The gateway that is asked for demand; null asks none.</summary>
     public GatewaySettings? Gateway { get; init; }
+
+    /// <summary>The folder of the model cache on each node, as pods mount it.</summary>
+    public string CacheFolder { get; init; } = CachePaths.DefaultFolder;
 
     /// <summary>How many replicas each model should have.</summary>
     public IAllocator Allocator { get; init; } = new WeightAllocator();

@@ -22,6 +22,9 @@ public static class ConditionTypes
 
     /// <summary>True when somebody else scales the target; the message names who.</summary>
     public const string Conflict = "Conflict";
+
+    /// <summary>Whether nodes fetch its weights ahead of its pods; only there where its pods use the model cache.</summary>
+    public const string Cached = "Cached";
 }
 
 /// <summary>What Plimsoll sees and thinks. What is not known is left out, never zero.</summary>
@@ -31,7 +34,7 @@ public sealed record ScaledModelStatus
     [Means("The generation of the spec that this status is about.")]
     public long? ObservedGeneration { get; init; }
 
-    [Means("Ready, TargetFound, Weighed, MetricsSeen, Fits and Conflict.")]
+    [Means("Ready, TargetFound, Weighed, MetricsSeen, Fits, Conflict and, where its pods use the model cache, Cached.")]
     [Holds(32, Key = "type")]
     public IReadOnlyList<V1Condition>? Conditions { get; init; }
 

@@ -82,6 +82,13 @@ public sealed record NodeState
     /// <summary>Free space of the file system under the cache, foreign use taken off.</summary>
     public Signal<Bytes> CacheFileSystemFree { get; init; }
 
+    /// <summary>
+    /// What others have taken of that file system's space which is to stay free: the cache is to give so much back. Left out
+    /// of JSON when zero, so that older journals read and hash as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public Bytes CacheShort { get; init; }
+
     public ImmutableArray<DeviceState> Devices { get; init; } = [];
 
     /// <summary>What another scheduler, which places the replicas, counts as left; null where the body places them itself.</summary>
@@ -270,6 +277,9 @@ public sealed record CachedArtifact
     public bool Pinned { get; init; }
 
     public DateTimeOffset? LastUsed { get; init; }
+
+    /// <summary>The last fetch of it failed, and the next does not begin before this moment; null when none failed.</summary>
+    public DateTimeOffset? NotBefore { get; init; }
 }
 
 /// <summary>

@@ -132,7 +132,8 @@ internal sealed partial class PlanDraft
 
     public void PrefetchAhead()
     {
-        foreach (var step in _disks.Ahead()) _steps.TryAdd(step.Id, step);
+        if (!_observed.Can.HasFlag(Capabilities.ChooseNode)) _disks.WhereScheduled(_allocations, _going, _steps);
+        else foreach (var step in _disks.Ahead()) _steps.TryAdd(step.Id, step);
     }
 
     public ImmutableArray<ModelVerdict> Verdicts() =>

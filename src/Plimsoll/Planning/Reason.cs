@@ -86,7 +86,9 @@ public enum Rule
     StopLoadForClaimant,
     PrefetchForStart,
     PrefetchAhead,
+    PrefetchWhereItCouldStart,
     EvictForRoom,
+    EvictToGiveBack,
     EvictRemovedModel,
     EvictOldVersion,
     AddNodeForReplicas,
@@ -162,7 +164,11 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.StopLoadForClaimant] = "{claimant}, of higher priority, needs the {freed} this one is loading into",
         [Rule.PrefetchForStart] = "a replica is wanted and {node} has no copy of the {size}",
         [Rule.PrefetchAhead] = "{size} fits the {free} left on {node}'s disk; a later load is spared the fetch",
+        [Rule.PrefetchWhereItCouldStart] =
+            "the scheduler could start it on {node}, and {copies} of {wanted} copies are on disks; {size} fits the {free} left there",
         [Rule.EvictForRoom] = "{claimant} needs {needed} of disk; this copy is worth least: fetching it again takes {refetch}",
+        [Rule.EvictToGiveBack] =
+            "others have taken {short} of what is to stay free on {node}'s disk; this copy is worth least: fetching it again takes {refetch}",
         [Rule.EvictRemovedModel] = "the model is no longer in the fleet file",
         [Rule.EvictOldVersion] = "the version that took its place is on this disk, and nothing uses this one",
         [Rule.Met] = "{demand} expected over {horizon}, {have} of {capacity} each serve it",

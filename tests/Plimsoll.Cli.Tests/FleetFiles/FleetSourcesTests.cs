@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Plimsoll.Artifacts;
 using Plimsoll.Artifacts.Tests;
+using Plimsoll.Caching;
 using Plimsoll.Cli.FleetFiles;
 using Plimsoll.EndToEnd.Tests;
 using Plimsoll.Local;

@@ -74,7 +74,7 @@ internal sealed class OperatedCluster : IAsyncDisposable
 
     public async Task<OperatorHost> OperateAsync(
         KubernetesClientConfiguration? who = null, TimeProvider? time = null, string space = Space, Action<string>? log = null, Uri? prometheus = null, string? pod = null,
-        GatewaySettings? gateway = null, LeaseTimes? lease = null)
+        GatewaySettings? gateway = null, LeaseTimes? lease = null, SourceSettings? sources = null)
     {
         var host = await OperatorHost.StartAsync(
             new OperatorOptions
@@ -89,7 +89,7 @@ internal sealed class OperatedCluster : IAsyncDisposable
                 Gateway = gateway,
                 Prometheus = prometheus is null ? null : new PrometheusSettings { Server = prometheus },
             },
-            who ?? Plane.Admin(), new SourceSettings { Variable = _ => null }, time ?? TimeProvider.System,
+            who ?? Plane.Admin(), sources ?? new SourceSettings { Variable = _ => null }, time ?? TimeProvider.System,
             log ?? Log.Enqueue, tick => Ticks.Enqueue(tick), Cancel);
         lock (_operators) _operators.Add(host);
         return host;

@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using Plimsoll.Artifacts;
 
-namespace Plimsoll.Local;
+namespace Plimsoll.Caching;
 
 /// <summary>A source's bytes from some place on.</summary>
 /// <param name="Stream">Read to its end.</param>

@@ -3,7 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 
-namespace Plimsoll.Local;
+namespace Plimsoll.Caching;
 
 /// <summary>What a whole artefact consists of.</summary>
 internal sealed record CacheManifest

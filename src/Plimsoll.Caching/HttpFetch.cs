@@ -2,7 +2,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using Plimsoll.Artifacts;
 
-namespace Plimsoll.Local;
+namespace Plimsoll.Caching;
 
 /// <summary>Opens http(s) sources at an offset, and makes sure that what comes continues what is here.</summary>
 internal sealed class HttpFetch(HttpMessageInvoker http, TimeSpan stall, TimeProvider time)

@@ -1,6 +1,6 @@
 using Plimsoll.Artifacts;
 
-namespace Plimsoll.Local;
+namespace Plimsoll.Caching;
 
 /// <summary>Bounds and paces of a model cache.</summary>
 public sealed record ModelCacheOptions
@@ -12,6 +12,9 @@ public sealed record ModelCacheOptions
 
     /// <summary>Bytes it may hold, unfinished fetches included; null is nine tenths of what is free or its own already.</summary>
     public Bytes? Budget { get; init; }
+
+    /// <summary>What is to stay free of a file system of this size; null keeps 64 MiB, or 2 % of a small one.</summary>
+    public Func<Bytes, Bytes>? KeepFree { get; init; }
 
     /// <summary>All fetches together; null is no limit.</summary>
     public BytesPerSecond? Bandwidth { get; init; }
@@ -40,6 +43,14 @@ public sealed record ModelCacheOptions
 
 /// <summary>A replica that uses an artefact of the cache.</summary>
 public sealed record CacheUser(ModelId Model, string Version, ReplicaId Replica);
+
+/// <summary>A whole artefact of the cache.</summary>
+/// <param name="Model">Whose.</param>
+/// <param name="Version">Its version.</param>
+/// <param name="Source">Where it came from, as it may be shown.</param>
+/// <param name="Folder">Where its files lie, with the cache's manifest beside them.</param>
+/// <param name="CompletedAt">When it was whole.</param>
+public sealed record CachedFolder(ModelId Model, string Version, string Source, string Folder, DateTimeOffset CompletedAt);
 
 /// <summary>How far a fetch is. <paramref name="Total"/> is null until the source has told.</summary>
 public sealed record FetchProgress(Bytes Done, Bytes? Total);

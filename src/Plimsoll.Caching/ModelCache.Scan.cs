@@ -1,4 +1,4 @@
-namespace Plimsoll.Local;
+namespace Plimsoll.Caching;
 
 public sealed partial class ModelCache
 {

@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 
-namespace Plimsoll.Local;
+namespace Plimsoll.Caching;
 
 /// <summary>
 /// The disk tier of a node: whole artefacts, fetched from folders or http(s), each in a folder of its own with a manifest of
@@ -67,6 +67,39 @@ public sealed partial class ModelCache : IAsyncDisposable
                 return Signal.Missing<Bytes>($"the file system of {_options.Folder} cannot be read: {e.Message}");
             }
         }
+    }
+
+    /// <summary>
+    /// What of its file system is to stay free and others have taken: the cache can give it back by evicting. Zero while
+    /// enough is free, and when that cannot be told.
+    /// </summary>
+    public Bytes Shortfall
+    {
+        get
+        {
+            try
+            {
+                var (free, size) = FileSystemFacts.Space(_options.Folder);
+                return Bytes.Max(Bytes.Zero, ReserveOf(size) - free);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+            {
+                return Bytes.Zero;
+            }
+        }
+    }
+
+    /// <summary>The whole artefacts, each with its folder, ordered by model and version.</summary>
+    public ImmutableArray<CachedFolder> Folders()
+    {
+        lock (_gate)
+            return
+            [
+                .. _entries.Values.Where(entry => entry.Manifest is not null)
+                    .OrderBy(entry => entry.Model).ThenBy(entry => entry.Version, StringComparer.Ordinal)
+                    .Select(entry => new CachedFolder(
+                        entry.Model, entry.Version, entry.Manifest!.Source, Path.Combine(_options.Folder, entry.Name), entry.Manifest.CompletedAt)),
+            ];
     }
 
     /// <summary>Opens or makes a cache folder; artefacts that are not what their manifest says are removed.</summary>
@@ -263,7 +296,11 @@ public sealed partial class ModelCache : IAsyncDisposable
 
     private Bytes Used_NeedsLock() => new(_entries.Values.Sum(entry => entry.Size));
 
-    private Bytes DefaultBudget() => NineTenths(FileSystemFacts.Space(_options.Folder).Free + Used_NeedsLock());
+    private Bytes DefaultBudget()
+    {
+        var (free, size) = FileSystemFacts.Space(_options.Folder);
+        return _options.KeepFree is null ? NineTenths(free + Used_NeedsLock()) : Bytes.Max(Bytes.Zero, free + Used_NeedsLock() - ReserveOf(size));
+    }
 
     private static Bytes NineTenths(Bytes bytes) => new(bytes.Value / 10 * 9);
 

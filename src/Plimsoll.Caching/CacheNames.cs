@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 
-namespace Plimsoll.Local;
+namespace Plimsoll.Caching;
 
 /// <summary>Names on the cache's disk, whatever the names of models, versions and files are.</summary>
 internal static class CacheNames

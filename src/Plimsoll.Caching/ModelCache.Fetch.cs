@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 
-namespace Plimsoll.Local;
+namespace Plimsoll.Caching;
 
 public sealed partial class ModelCache
 {
@@ -176,7 +176,7 @@ public sealed partial class ModelCache
         }
     }
 
-    private static Bytes ReserveOf(Bytes fileSystem) => Bytes.Min(MostReserve, new Bytes(fileSystem.Value / 50));
+    private Bytes ReserveOf(Bytes fileSystem) => _options.KeepFree?.Invoke(fileSystem) ?? Bytes.Min(MostReserve, new Bytes(fileSystem.Value / 50));
 
     private void Report(Entry entry, Fetch fetch, long done, long? total)
     {

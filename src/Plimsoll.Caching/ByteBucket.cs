@@ -1,4 +1,4 @@
-namespace Plimsoll.Local;
+namespace Plimsoll.Caching;
 
 /// <summary>
 /// A rate limit that all fetches share: who takes bytes pays for them in waiting, in the order of asking. It never lends

@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using System.Security.Cryptography;
 
-namespace Plimsoll.Local;
+namespace Plimsoll.Caching;
 
 /// <summary>
 /// Brings the files of one artefact into its unfinished folder. Every so many bytes it flushes what is here and marks it with
@@ -149,7 +149,7 @@ internal sealed class FetchRun(
         var changed = weighed.Validator is { } validator && (file.Validator ?? source.Validator) is { } now && now != validator;
         if (resized || changed)
             throw new FetchFailedException(
-                $"{name} from {_shown} changed since it was weighed; end this fleet and start it again to take the new version",
+                $"{name} from {_shown} changed since it was weighed; {spec.WhenChanged}",
                 dropPartial: true);
     }
 

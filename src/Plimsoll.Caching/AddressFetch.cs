@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using Plimsoll.Artifacts;
 
-namespace Plimsoll.Local;
+namespace Plimsoll.Caching;
 
 /// <summary>The files of an artefact at an address, as the cache fetches them: one file with what lies beside it, or a folder.</summary>
 internal static class AddressFetch
@@ -55,7 +55,7 @@ internal static class AddressFetch
         // Weighed by these: what else lies there is not needed to serve.
         var wanted = spec.Files.IsEmpty ? source.FilesToFetch() : [.. spec.Files.Select((file, i) =>
             source.FileOf(i == 0 && source.FileName is { } own ? own : file.Name) ?? throw new FetchFailedException(
-                $"{file.Name} is not at {source.Shown} any more; end this fleet and start it again to take the new version"))];
+                $"{file.Name} is not at {source.Shown} any more; {spec.WhenChanged}"))];
         if (wanted.Count > mostFiles) throw new FetchFailedException($"{source.Shown} has more than {mostFiles} files");
         var files = ImmutableArray.CreateBuilder<SourceFile>(wanted.Count);
         for (var i = 0; i < wanted.Count; i++)

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Plimsoll.Local;
+namespace Plimsoll.Caching;
 
 /// <summary>What the kernel says of files and file systems; Linux.</summary>
 internal static unsafe partial class FileSystemFacts
