@@ -21,7 +21,7 @@ internal static class Parts
         return targets.FirstOrDefault(target => target.Variants.Any(way => way.Id == variant)) ?? targets[0];
     }
 
-    /// <summary>How far down a variant's target is in the order of preference; last when no target has it.</summary>
+    /// <summary>How far down a variant's target is in the order of preference; last when none has it, and all alike without targets.</summary>
     public static int Rank(ModelSpec model, VariantId variant)
     {
         var (rank, last) = (0, (string?)null);
@@ -31,7 +31,7 @@ internal static class Parts
             if (way.Id == variant) return rank;
         }
 
-        return int.MaxValue;
+        return last is null ? 0 : int.MaxValue;
     }
 
     /// <summary>

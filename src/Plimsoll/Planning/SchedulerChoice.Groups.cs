@@ -219,7 +219,7 @@ internal sealed partial class SchedulerChoice
             $"a memory request of {here.Select(one => one.Ways.At(node)!.Takes.Host.Highest).Max()}");
     }
 
-    private Reason Unplaced(LikePods[] pods)
+    private static Reason Unplaced(LikePods[] pods)
     {
         var all = pods.Sum(one => (long)one.Count);
         var places = pods.SelectMany(one => one.Nodes.Keys.Select(node => (node, one.Requests))).GroupBy(one => one.node)

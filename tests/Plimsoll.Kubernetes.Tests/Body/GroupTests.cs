@@ -12,7 +12,11 @@ public sealed class GroupTests
 {
     private static readonly Footprint Weights = new()
     {
-        Format = ArtifactFormat.Unknown, Source = FootprintSource.Declared, Digest = "d", OnDisk = Bytes.GiB(160), Weights = Bytes.GiB(160),
+        Format = ArtifactFormat.Unknown,
+        Source = FootprintSource.Declared,
+        Digest = "d",
+        OnDisk = Bytes.GiB(160),
+        Weights = Bytes.GiB(160),
     };
 
     [Fact]
