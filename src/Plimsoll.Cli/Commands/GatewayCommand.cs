@@ -77,7 +77,8 @@ public static class GatewayCommand
             await using (gateway.ConfigureAwait(false))
             {
                 Log($"gateway {options.Workload} takes requests at {gateway.Address}, tells of them at {gateway.AdminAddress}, and watches {gateway.Api.Address}");
-                await Task.Delay(Timeout.InfiniteTimeSpan, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.WhenAny(gateway.Ended, Task.Delay(Timeout.InfiniteTimeSpan, time, cancellationToken)).ConfigureAwait(false);
+                if (!cancellationToken.IsCancellationRequested) await gateway.Ended.ConfigureAwait(false);
                 Log("it ends: no longer ready, and what it holds is served first");
                 await gateway.EndAsync(CancellationToken.None).ConfigureAwait(false);
             }

@@ -13,7 +13,7 @@ namespace Plimsoll.Kubernetes.Gateway;
 public sealed class ClusterGateway : IAsyncDisposable
 {
     // A burst of changes is one new table.
-    private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(100);
 
     private readonly ClusterGatewayOptions _options;
     private readonly TimeProvider _time;
@@ -54,6 +54,9 @@ public sealed class ClusterGateway : IAsyncDisposable
     /// <summary>What goes wrong with its picture of the cluster; it serves on.</summary>
     public string? Trouble => new IWatched[] { _models, _pods }.Where(list => list.Problem is not null)
         .Select(list => $"{list.Path}: {list.Problem!.Replace("the operator's role", "the gateway's role", StringComparison.Ordinal)}").FirstOrDefault();
+
+    /// <summary>Ends when one of its loops does, which before it is disposed is a mistake of ours.</summary>
+    public Task Ended => Task.WhenAny(_running).Unwrap();
 
     internal Router Router { get; }
 

@@ -13,8 +13,10 @@ internal sealed class ClusterGatewayPages(ClusterGateway gateway, TimeProvider t
     // A proxy on the way might not keep a silent connection for longer.
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(10);
 
-    // Those who wait at once: the operators, and no more.
-    private readonly SemaphoreSlim _waiting = new(32);
+    // Those who wait at once: the operators, and hardly more.
+    private const int WaitingMax = 32;
+
+    private int _waiting;
     private readonly string _instance = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(12));
     private readonly long _started = time.GetTimestamp();
 
@@ -68,14 +70,14 @@ internal sealed class ClusterGatewayPages(ClusterGateway gateway, TimeProvider t
             return;
         }
 
-        if (!_waiting.Wait(0))
-        {
-            context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
-            return;
-        }
-
         try
         {
+            if (Interlocked.Increment(ref _waiting) > WaitingMax)
+            {
+                context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+                return;
+            }
+
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, gateway.Over);
             limit.CancelAfter(LongestWait);
             await gateway.Router.WaitForWakeAsync(past, limit.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -84,7 +86,7 @@ internal sealed class ClusterGatewayPages(ClusterGateway gateway, TimeProvider t
         }
         finally
         {
-            _waiting.Release();
+            Interlocked.Decrement(ref _waiting);
         }
     }
 }

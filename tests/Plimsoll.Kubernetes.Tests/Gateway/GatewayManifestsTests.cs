@@ -68,7 +68,7 @@ public sealed class GatewayManifestsTests(SharedControlPlane shared) : ClusterTe
             var (said, wrong) = (run.StandardOutput.ReadToEndAsync(Cancel), run.StandardError.ReadToEndAsync(Cancel));
             await run.WaitForExitAsync(Cancel);
             Assert.True(run.ExitCode == 0, await said + await wrong);
-            Assert.Equal(6, (await said).Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+            Assert.Equal(7, (await said).Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
         }
         finally
         {
