@@ -10,6 +10,7 @@ using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Metrics;
 using Plimsoll.Kubernetes.Operator;
 using Plimsoll.Kubernetes.Resources;
+using Plimsoll.Kubernetes.Webhook;
 
 namespace Plimsoll.Cli.Commands;
 
@@ -37,9 +38,13 @@ public static class OperatorCommand
         var external = Port("--external-metrics-port", "Where the API server asks (external.metrics.k8s.io); not served unless given", null);
         var certificate = new Option<string?>("--tls-certificate") { Description = "PEM file for the external metrics API", HelpName = "FILE" };
         var key = new Option<string?>("--tls-key") { Description = "Its key, a PEM file", HelpName = "FILE" };
+        var webhook = Port("--webhook-port", "Where the API server asks of new pods (deploy/webhook); not served unless given", null);
+        var webhookCertificate = new Option<string?>("--webhook-certificate") { Description = "PEM file for the webhook; without one the operator makes its own", HelpName = "FILE" };
+        var webhookKey = new Option<string?>("--webhook-key") { Description = "Its key, a PEM file", HelpName = "FILE" };
         var command = new Command("operator", "Plan for the ScaledModels of a Kubernetes cluster; changes nothing unless their mode is act")
         {
             kubeconfig, space, fleet, prometheus, token, health, metrics, keda, external, certificate, key,
+            webhook, webhookCertificate, webhookKey,
         };
         command.SetAction(async (parsed, cancellationToken) =>
         {
@@ -54,6 +59,8 @@ public static class OperatorCommand
                 HealthPort = parsed.GetValue(health),
                 Prometheus = parsed.GetValue(prometheus) is { } server
                     ? new PrometheusSettings { Server = server, BearerTokenFile = parsed.GetValue(token) } : null,
+                Webhook = parsed.GetValue(webhook) is { } port
+                    ? new WebhookOptions { Port = port, CertificatePath = parsed.GetValue(webhookCertificate), CertificateKeyPath = parsed.GetValue(webhookKey) } : null,
             };
             var bridges = new BridgesOptions
             {

@@ -32,6 +32,9 @@ public sealed record KubernetesFleetParts
     /// <summary>Which Fleet is read.</summary>
     public string FleetName { get; init; } = FleetResource.DefaultName;
 
+    /// <summary>Whether the webhook is in the way of a namespace's new pods; null where there is none.</summary>
+    public Func<string, bool>? Patched { get; init; }
+
     public required Action<string> Log { get; init; }
 }
 
@@ -60,7 +63,7 @@ public sealed class KubernetesFleet : IFleet
     {
         ArgumentNullException.ThrowIfNull(parts);
         _parts = parts;
-        _resolver = new ModelResolver(parts.Cluster, parts.Footprints, parts.Time);
+        _resolver = new ModelResolver(parts.Cluster, parts.Footprints, parts.Time, parts.Patched);
     }
 
     // Of a Deployment's pods that with the least deletion cost ends first: since 1.22, and only there the victim is ours to choose.
@@ -112,7 +115,12 @@ public sealed class KubernetesFleet : IFleet
         Promise(planned, pods, finder, at);
         var builder = new SnapshotBuilder(at, _resolver.Groups, Models, _loads, _overdueFactor);
         var snapshot = builder.Build(_parts.Cluster.Nodes.Items.Values, pods, _promised, Can);
-        return snapshot with { Traffic = traffic.Traffic, Outcomes = _history.Advance(pods, builder, at) };
+        return snapshot with
+        {
+            Traffic = traffic.Traffic,
+            Outcomes = _history.Advance(pods, builder, at),
+            Floors = Budgets.Of(_parts.Cluster.Budgets, pods, builder),
+        };
     }
 
     /// <inheritdoc/>

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using k8s.Models;
 using Plimsoll.Kubernetes.Cluster;
+using Plimsoll.Kubernetes.Recommend;
 using Plimsoll.Kubernetes.Resources;
 using Plimsoll.Kubernetes.Resources.Pods;
 
@@ -13,7 +14,11 @@ namespace Plimsoll.Kubernetes.Body;
 /// weighed, and what a replica takes on each kind of device that its pods could land on. What is missing is a finding, and
 /// its model is left as it is.
 /// </summary>
-public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprints, TimeProvider time)
+/// <param name="cluster">What is there.</param>
+/// <param name="footprints">What artefacts weigh.</param>
+/// <param name="time">Tells how long ago somebody wrote replicas.</param>
+/// <param name="patched">Whether the webhook is in the way of a namespace's new pods; null where there is none.</param>
+public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprints, TimeProvider time, Func<string, bool>? patched = null)
 {
     private const int ConcurrencyDefault = 8;
 
@@ -24,6 +29,7 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
     private Dictionary<ObjectName, (object Key, ResolvedModel Model)> _known = [];
     private readonly Dictionary<ObjectName, (object Key, Looked Looked)> _looks = [];
     private readonly Dictionary<string, V1PodSpec> _specs = new(StringComparer.Ordinal);
+    private readonly LabelledNodes _labelled = new();
 
     /// <summary>Node groups by what the models' pods ask of nodes; of the last <see cref="Resolve"/>.</summary>
     public NodeGroups Groups { get; private set; } = new([], new Dictionary<string, V1PodSpec>());
@@ -40,9 +46,11 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
         foreach (var one in looked)
         {
             if (one.Pod is { } pod) _specs.TryAdd(one.SelectorKey!, pod);
+            if (one.Applied is { } applied) _specs.TryAdd(applied.SelectorKey, applied.Spec);
         }
 
         Groups = new NodeGroups([.. cluster.Nodes.Items.Values], _specs);
+        _labelled.Update(cluster.Nodes.Items.Values, Groups);
         var kinds = KindsByGroup();
         var before = _known;
         _known = new Dictionary<ObjectName, (object, ResolvedModel)>(looked.Length);
@@ -53,7 +61,8 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
                 .DistinctBy(kind => SnapshotBuilder.KindOf(kind)).OrderBy(kind => SnapshotBuilder.KindOf(kind), StringComparer.Ordinal).ToArray() : [];
             var madeOf = (one.View.ResourceVersion, one.Workload?.ResourceVersion, one.Weighed,
                 string.Join(',', kindsHere.Select(kind => $"{kind.Resource}={SnapshotBuilder.KindOf(kind)}")),
-                one.SelectorKey is { } selector ? string.Join(',', Groups.GroupsFor(selector)) : "", fleet.Mode, one.Rivals);
+                one.SelectorKey is { } selector ? string.Join(',', Groups.GroupsFor(selector)) : "", fleet.Mode, one.Rivals,
+                one.Applied is { } applied ? string.Join(',', Groups.GroupsFor(applied.SelectorKey)) : "", _labelled.Version);
             var model = before.TryGetValue(one.View.Name, out var known) && known.Key.Equals(madeOf)
                 ? known.Model : Finish(one, kindsHere, fleet);
             _known[one.View.Name] = (madeOf, model);
@@ -79,6 +88,9 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
 
         public ServedModel? Served { get; init; }
 
+        /// <summary>The pods as the webhook makes them; null where it changes nothing.</summary>
+        public AppliedPod? Applied { get; init; }
+
         public WeighedSource? Weighed { get; init; }
 
         public string Rivals { get; init; } = "";
@@ -93,7 +105,7 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
         var settings = view.Model is { } model && view.Problem is null ? ScaledModelSettings.Of(model) : null;
         var workload = settings is { Variants.IsEmpty: false } ? Target(settings).Workload : null;
         var rivals = workload is null ? "" : string.Join(',', _scalers[(view.Name.Namespace, workload.Kind, workload.Name.Name)].Select(rival => rival.ResourceVersion));
-        var key = (view.ResourceVersion, workload?.Kind, workload?.ResourceVersion, rivals, _usurped.ContainsKey(view.Name));
+        var key = (view.ResourceVersion, workload?.Kind, workload?.ResourceVersion, rivals, _usurped.ContainsKey(view.Name), IsPatched(settings));
         var looked = _looks.TryGetValue(view.Name, out var known) && known.Key.Equals(key) && known.Looked.Rivals.Length == 0 ? known.Looked : Look(view);
         _looks[view.Name] = (key, looked);
         return looked is { Served: { } served, Settings: { } stated } && !looked.Findings.Any(finding => finding is { Type: ConditionTypes.Ready, Holds: false })
@@ -120,12 +132,16 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
             return looked with { Findings = found.Add(No(ConditionTypes.Weighed, "NoPodSpec", $"{workload.Kind} {workload.Name.Name} has no pod spec to read")) };
         var served = ServedModel.Of(pod, workload.PodAnnotations, workload.PodsPerReplica, workload.WorkerSpec);
         looked = looked with { Pod = pod, SelectorKey = NodeGroups.KeyOf(pod), Served = served, Findings = found };
+        if (IsPatched(settings)) looked = looked with { Applied = AppliedPod.Of(workload, model.Status?.Recommended) };
         if (workload.PodsPerReplica > 1)
             return looked with { Findings = found.Add(No(ConditionTypes.Ready, "SeveralPods", $"a replica is {workload.PodsPerReplica} pods; replicas over several nodes are not planned yet and stay as they are")) };
         if (Conflict(settings, variant, workload, view) is { } conflict)
             looked = looked with { Rivals = conflict, Findings = looked.Findings.Add(new Finding(ConditionTypes.Conflict, true, "OtherScaler", conflict)) };
         return looked;
     }
+
+    private bool IsPatched(ScaledModelSettings? settings) =>
+        settings is { AppliesRequests: true } && patched?.Invoke(settings.Name.Namespace) == true;
 
     private string? Conflict(ScaledModelSettings settings, VariantSettings variant, WorkloadView workload, ScaledModelView view)
     {
@@ -210,7 +226,8 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
 
     private ResolvedModel Plan(ResolvedModel model, Looked looked, Footprint footprint, DeviceGroup[] kinds)
     {
-        var (settings, served) = (looked.Settings!, looked.Served!);
+        // Where the webhook is in their way, pods are planned with as it makes them.
+        var (settings, served) = (looked.Settings!, looked.Applied?.Served ?? looked.Served!);
         var (cores, memory) = (new Cores(served.Requests.CpuMilli), new Bytes(served.Requests.MemoryBytes));
         var variants = ImmutableArray.CreateBuilder<VariantSpec>();
         var misfits = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
@@ -229,7 +246,7 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
             }
         }
 
-        model = model with { Misfits = misfits.ToImmutable() };
+        model = model with { Misfits = misfits.ToImmutable(), Applied = IsPatched(settings), Recommended = Recommend(looked, footprint, kinds, engine) };
         if (variants.Count == 0)
         {
             var why = misfits.Count > 0 ? string.Join("; ", misfits.Select(one => one.Value))
@@ -261,10 +278,37 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
                     EphemeralStorage = new Bytes(served.Requests.EphemeralStorageBytes),
                     Resource = served.DeviceResource,
                     Devices = (int)Math.Min(served.Devices, 1024),
-                    Pools = Groups.GroupsFor(looked.SelectorKey!),
+                    Pools = Groups.GroupsFor(looked.Applied?.SelectorKey ?? looked.SelectorKey!),
                 },
             },
         };
+    }
+
+    // Of the pod as its template has it: what is recommended must not depend on what was applied.
+    private PodRecommendation? Recommend(Looked looked, Footprint footprint, DeviceGroup[] kinds, string engine)
+    {
+        var (settings, stated) = (looked.Settings!, looked.Served!);
+        var served = stated with { Devices = PodRecommendation.DevicesOf(stated) };
+        var fits = ImmutableSortedDictionary.CreateBuilder<string, ReplicaNeeds>(StringComparer.Ordinal);
+        if (served.DeviceResource is not { } resource) fits["cpu"] = EngineProfile.Named(engine).Needs(footprint, 0, null, cached: false);
+        else
+        {
+            foreach (var kind in kinds.Where(kind => kind.Resource == resource))
+            {
+                if (OnDevice(footprint, kind, settings, served, engine, Cores.Zero).Needs is { } needs) fits[SnapshotBuilder.KindOf(kind)] = needs;
+            }
+        }
+
+        var groups = Groups.GroupsFor(looked.SelectorKey!);
+        return PodRecommendation.Of(new RecommendationQuestion
+        {
+            Pod = looked.Pod!,
+            Served = served,
+            Footprint = footprint,
+            Latency = settings.SloFor(footprint).Latency,
+            Fits = fits.ToImmutable(),
+            Nodes = [.. _labelled.Rows.Where(row => row.Resource == served.DeviceResource && groups.Contains(row.Group))],
+        });
     }
 
     private static VariantSpec Variant(

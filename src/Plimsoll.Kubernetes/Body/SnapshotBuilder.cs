@@ -134,7 +134,14 @@ internal sealed class SnapshotBuilder
             StateSince = state is ReplicaState.Ready or ReplicaState.Asleep ? pod.ReadyChangedAt ?? started : pod.DeletedAt ?? started,
             StartedAt = started,
             Reserved = variant.Needs,
-            Requests = spec.Requests,
+            // Its own, which the webhook or an older template made differ from what the next one will ask.
+            Requests = spec.Requests is { } asks ? asks with
+            {
+                Memory = new Bytes(pod.Requests.MemoryBytes),
+                Cores = new Cores(pod.Requests.CpuMilli),
+                EphemeralStorage = new Bytes(pod.Requests.EphemeralStorageBytes),
+                Devices = asks.Resource is { } resource ? (int)Math.Min(pod.Requests.Devices.GetValueOrDefault(resource), 1024) : 0,
+            } : null,
             HostMemory = Signal.Missing<Bytes>("Kubernetes does not tell"),
             DeviceMemory = Signal.Missing<Bytes>("Kubernetes does not tell"),
             Outstanding = load is not null && load.Outstanding.TryGetLast(out var outstanding) ? outstanding : 0,

@@ -39,6 +39,7 @@ public sealed class ClusterWatch : IAsyncDisposable
     private readonly List<Task> _running = [];
     private readonly Dictionary<string, (ScalableKind Kind, WatchedList<WorkloadView> List)> _workloads = new(StringComparer.Ordinal);
     private readonly List<WatchedList<ScalerView>> _scalers = [];
+    private WatchedList<BudgetView>? _budgets;
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private ClusterWatch(KubernetesApi api, TimeProvider time)
@@ -65,6 +66,9 @@ public sealed class ClusterWatch : IAsyncDisposable
     public WatchedList<ScaledModelView> ScaledModels { get; }
 
     public WatchedList<FleetResource> Fleets { get; }
+
+    /// <summary>PodDisruptionBudgets; none where the server has no such kind.</summary>
+    public IEnumerable<BudgetView> Budgets => _budgets?.Items.Values ?? [];
 
     /// <summary>HorizontalPodAutoscalers and, where KEDA is, ScaledObjects.</summary>
     public IEnumerable<ScalerView> Scalers => _scalers.SelectMany(list => list.Items.Values);
@@ -98,6 +102,14 @@ public sealed class ClusterWatch : IAsyncDisposable
 
             if (await HasAsync(api, "keda.sh/v1alpha1", "scaledobjects", cancellationToken).ConfigureAwait(false))
                 watch.AddScalers("apis/keda.sh/v1alpha1/scaledobjects", "ScaledObject");
+            // v1beta1 before 1.21; they differ in what an empty selector selects.
+            foreach (var version in (string[])["policy/v1", "policy/v1beta1"])
+            {
+                if (!await HasAsync(api, version, "poddisruptionbudgets", cancellationToken).ConfigureAwait(false)) continue;
+                watch.AddBudgets(version);
+                break;
+            }
+
             watch.Run();
             while (watch._lists.Any(list => !list.Synced))
             {
@@ -179,6 +191,13 @@ public sealed class ClusterWatch : IAsyncDisposable
         var list = new WatchedList<ScalerView>(Api, path, item => ScalerView.Of(item, kind), Changed, _time);
         _scalers.Add(list);
         _lists.Add(list);
+    }
+
+    private void AddBudgets(string version)
+    {
+        _budgets = new WatchedList<BudgetView>(
+            Api, $"apis/{version}/poddisruptionbudgets", item => BudgetView.Of(item, emptySelectsAll: version == "policy/v1"), Changed, _time);
+        _lists.Add(_budgets);
     }
 
     private void Run()

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text.Json;
 using Plimsoll.Kubernetes.Resources.Pods;
 
@@ -46,6 +47,9 @@ public sealed record PodView
 
     public required PodRequests Requests { get; init; }
 
+    /// <summary>By which PodDisruptionBudgets select it.</summary>
+    public ImmutableSortedDictionary<string, string> Labels { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+
     public bool IsOver => Phase is "Succeeded" or "Failed";
 
     public static PodView? Of(JsonElement pod)
@@ -75,11 +79,12 @@ public sealed record PodView
             Restarts = containers.Select(one => one.Number("restartCount") ?? 0).DefaultIfEmpty().Max(),
             Trouble = containers.Select(Troubled).FirstOrDefault(trouble => trouble is not null),
             Requests = PodRequests.Of(spec),
+            Labels = metadata.Texts("labels").ToImmutableSortedDictionary(StringComparer.Ordinal),
         };
     }
 
     // A Deployment's pod belongs to a ReplicaSet that is named after it and the hash of its template.
-    private static string? WorkloadOf(JsonElement metadata, JsonElement labels)
+    internal static string? WorkloadOf(JsonElement metadata, JsonElement labels)
     {
         var owner = metadata.List("ownerReferences").FirstOrDefault(one => one.Flag("controller"));
         if (labels.Text("leaderworkerset.sigs.k8s.io/name") is { } set) return $"LeaderWorkerSet/{set}";

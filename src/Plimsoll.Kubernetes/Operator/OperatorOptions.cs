@@ -2,6 +2,7 @@ using System.Net;
 using Plimsoll.Kubernetes.Election;
 using Plimsoll.Kubernetes.Metrics;
 using Plimsoll.Kubernetes.Resources;
+using Plimsoll.Kubernetes.Webhook;
 
 namespace Plimsoll.Kubernetes.Operator;
 
@@ -34,6 +35,9 @@ public sealed record OperatorOptions
 
     /// <summary>Asked instead of the pods themselves; null asks the pods.</summary>
     public PrometheusSettings? Prometheus { get; init; }
+
+    /// <summary>The webhook for pods; null serves none.</summary>
+    public WebhookOptions? Webhook { get; init; }
 
     /// <summary>How often what was learned is written down.</summary>
     public TimeSpan Checkpoint { get; init; } = TimeSpan.FromSeconds(30);

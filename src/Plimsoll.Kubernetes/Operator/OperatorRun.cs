@@ -2,6 +2,7 @@ using Plimsoll.Control;
 using Plimsoll.Kubernetes.Body;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Election;
+using Plimsoll.Kubernetes.Events;
 
 namespace Plimsoll.Kubernetes.Operator;
 
@@ -73,6 +74,7 @@ public sealed class OperatorRun(
     {
         var knowledge = await store.ReadAsync(cancellationToken).ConfigureAwait(false);
         var fleet = new KubernetesFleet(parts);
+        var events = new EventWriter(parts, options.Identity);
         var loop = new ControlLoop(fleet, planner, parts.Time, (_, _) => ValueTask.CompletedTask);
         var checkpointed = parts.Time.GetTimestamp();
         var labelled = label is null;
@@ -91,6 +93,7 @@ public sealed class OperatorRun(
                     labelled = true;
                     applied?.Invoke(tick);
                     var left = await statuses.WriteAsync(fleet, tick, cancellationToken).ConfigureAwait(false);
+                    await events.WriteAsync(fleet, tick, cancellationToken).ConfigureAwait(false);
                     await fleetStatus.WriteAsync(fleet, tick, cancellationToken).ConfigureAwait(false);
                     var took = parts.Time.GetElapsedTime(started);
                     telemetry?.Turned(tick, statuses.Conditions, took);

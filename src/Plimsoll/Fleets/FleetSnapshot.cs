@@ -53,7 +53,20 @@ public sealed record FleetSnapshot
 
     /// <summary>What ended since the snapshot before, in the order it ended.</summary>
     public ImmutableArray<Outcome> Outcomes { get; init; } = [];
+
+    /// <summary>
+    /// Bounds on how many ready replicas may go, ordered by name; default where there are none, and then left out of JSON, so
+    /// that older journals read and hash as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public ImmutableArray<ReadyFloor> Floors { get; init; }
 }
+
+/// <summary>Of these replicas so many must stay ready, for whatever reason others go (Kubernetes: a PodDisruptionBudget).</summary>
+/// <param name="Name">Whose bound it is, as sentences name it.</param>
+/// <param name="Replicas">Those it counts, ordered.</param>
+/// <param name="AtLeast">The fewest of them that are to stay ready.</param>
+public sealed record ReadyFloor(string Name, ImmutableArray<ReplicaId> Replicas, int AtLeast);
 
 public enum NodeCondition { Ready, Booting, Draining, Unreachable }
 

@@ -10,7 +10,7 @@ namespace Plimsoll;
 /// </summary>
 internal sealed class Eviction(
     FleetSnapshot observed, Knowledge knowledge, Dictionary<ModelId, ModelOutlook> outlooks,
-    Dictionary<ModelId, Allocation> allocations)
+    Dictionary<ModelId, Allocation> allocations, ReadyFloors floors)
 {
     public sealed record Choice(NodeId Node, ImmutableArray<(InferenceReplica Replica, Reason Why)> Victims, double Loss);
 
@@ -93,7 +93,7 @@ internal sealed class Eviction(
         ModelOutlook claimant, NodeLedger ledger, ImmutableArray<InferenceReplica> mustGo, HashSet<ReplicaId> going)
     {
         var chosen = mustGo.Select(replica => Consider(claimant, replica, withWeights: true)).OfType<Candidate>().ToList();
-        if (chosen.Count < mustGo.Length) return null;
+        if (chosen.Count < mustGo.Length || mustGo.Any(replica => floors.Holds(replica, mustGo.Where(other => other != replica)) is not null)) return null;
         var candidates = _byNode[ledger.Node.Id]
             .Where(replica => !going.Contains(replica.Id) && !mustGo.Contains(replica))
             .Select(replica => Consider(claimant, replica, withWeights: false)).OfType<Candidate>()
@@ -104,6 +104,7 @@ internal sealed class Eviction(
         foreach (var candidate in candidates)
         {
             if (fits) break;
+            if (floors.Holds(candidate.Replica, chosen.Select(one => one.Replica)) is not null) continue;
             chosen.Add(candidate);
             fits = ledger.FitsAfter(claimant.Needs, kind, [.. chosen.Select(one => one.Frees)], claimant.Model.Requests);
         }

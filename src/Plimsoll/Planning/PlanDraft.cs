@@ -26,6 +26,7 @@ internal sealed partial class PlanDraft
 
     // The highest priority whose waiting requests found no room: nobody lower may buy what it was refused.
     private int? _unmetPriority;
+    private readonly ReadyFloors _floors;
     private readonly Eviction _eviction;
     private readonly SchedulerChoice _scheduler;
     private readonly Stack<(StepId Start, ModelId Model)> _byScheduler = [];
@@ -52,7 +53,8 @@ internal sealed partial class PlanDraft
         _flying = observed.InFlight.Where(work => work.Model is not null).ToLookup(work => work.Model!.Value);
         _shapes = Admission.Shapes(observed.Nodes);
         _disks = new DiskDraft(spec, observed, knowledge, _outlookOf);
-        _eviction = new Eviction(observed, knowledge, _outlookOf, _allocations);
+        _floors = new ReadyFloors(observed);
+        _eviction = new Eviction(observed, knowledge, _outlookOf, _allocations, _floors);
     }
 
     /// <summary>Ordered by id; closed.</summary>
@@ -63,6 +65,7 @@ internal sealed partial class PlanDraft
     {
         foreach (var replica in _observed.Replicas.OrderBy(replica => replica.Id))
         {
+            if (Stays(replica)) continue;
             if (replica.State is ReplicaState.Drained or ReplicaState.Stopping)
                 Stop(replica, new Reason(Rule.StopDrained, []), []);
             else if (replica.State == ReplicaState.Draining)
@@ -203,7 +206,7 @@ internal sealed partial class PlanDraft
         var old = mine.Where(replica => replica.Version != outlook.Model.Version).ToArray();
         if (old.Length > 0 && outlook.Serving >= Math.Max(1, Math.Min(allocation.Wanted, old.Length)) | allocation.Wanted == 0)
         {
-            foreach (var replica in old)
+            foreach (var replica in old.Where(replica => !Held(replica)))
                 LetGo(replica, new Reason(Rule.DrainOldVersion, [Fact.Of("version", outlook.Model.Version)]));
         }
 
@@ -216,8 +219,22 @@ internal sealed partial class PlanDraft
                 && replica.State is ReplicaState.Ready or ReplicaState.Loading)
             .OrderBy(replica => replica.State == ReplicaState.Loading ? 0 : 1)
             .ThenBy(replica => replica.Outstanding).ThenByDescending(replica => replica.Id.Ordinal).ThenBy(replica => replica.Id);
-        foreach (var replica in victims.Take(surplus)) LetGo(replica, allocation.Why);
         _verdicts[outlook.Model.Id] = allocation.Why;
+        foreach (var replica in victims.Take(surplus))
+        {
+            if (!Held(replica)) LetGo(replica, allocation.Why);
+        }
+    }
+
+    // What was to go and must stay after all, as a floor of ready replicas would be broken.
+    private bool Stays(InferenceReplica replica) =>
+        (replica.State is ReplicaState.Draining or ReplicaState.Drained || !_outlookOf.ContainsKey(replica.Model)) && Held(replica);
+
+    private bool Held(InferenceReplica replica)
+    {
+        if (_floors.Holds(replica) is not { } why) return false;
+        _verdicts[replica.Model] = why;
+        return true;
     }
 
     private void LetGo(InferenceReplica replica, Reason reason) => LetGo(replica, reason, []);
@@ -241,6 +258,7 @@ internal sealed partial class PlanDraft
         var stop = new Step.Stop(replica.Id, replica.Model) { Reason = reason, After = after };
         _steps[stop.Id] = stop;
         _going.Add(replica.Id);
+        _floors.LetGo(replica);
         if (_ledgers.TryGetValue(replica.Placement.Node, out var ledger))
             ledger.WillStop(stop.Id, NodeLedger.Release.Of(replica, _knowledge.Of(replica.Model)));
     }

@@ -102,6 +102,7 @@ public enum Rule
     HoldScarceDevice,
     HoldUnsafeNode,
     HoldUnplaced,
+    HoldBudget,
     HoldDisk,
     IdleAtZero,
     RefusedTooHeavy,
@@ -169,6 +170,7 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
             "the scheduler could put it on {node}, where it does not fit: {why}; {would} would do",
         [Rule.HoldUnplaced] =
             "it asks the scheduler for {asked}, and no ready node has that much left",
+        [Rule.HoldBudget] = "{budget} wants at least {least} ready and {ready} {ready|is|are}, so {replica} stays",
         [Rule.HoldDisk] = "needs {needed} of disk, {free} is free and nothing may go for it",
         [Rule.IdleAtZero] = "no demand; the next request waits {load} for it to load",
         [Rule.RefusedTooHeavy] =

@@ -12,6 +12,7 @@ using Plimsoll.Kubernetes.Metrics;
 using Plimsoll.Kubernetes.Operator;
 using Plimsoll.Kubernetes.Resources;
 using Plimsoll.Kubernetes.Tests.ControlPlane;
+using Plimsoll.Kubernetes.Webhook;
 
 namespace Plimsoll.Kubernetes.Tests.Operator;
 
@@ -61,7 +62,8 @@ internal sealed class OperatedCluster : IAsyncDisposable
     }
 
     public async Task<OperatorHost> OperateAsync(
-        KubernetesClientConfiguration? who = null, TimeProvider? time = null, string space = Space, Action<string>? log = null, Uri? prometheus = null, string? pod = null)
+        KubernetesClientConfiguration? who = null, TimeProvider? time = null, string space = Space, Action<string>? log = null, Uri? prometheus = null, string? pod = null,
+        WebhookOptions? webhook = null)
     {
         var host = await OperatorHost.StartAsync(
             new OperatorOptions
@@ -73,6 +75,7 @@ internal sealed class OperatedCluster : IAsyncDisposable
                 HealthPort = 0,
                 Lease = new LeaseTimes(TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(300)),
                 Checkpoint = TimeSpan.FromSeconds(2),
+                Webhook = webhook,
                 Prometheus = prometheus is null ? null : new PrometheusSettings { Server = prometheus },
             },
             who ?? Plane.Admin(), new SourceSettings { Variable = _ => null }, time ?? TimeProvider.System,

@@ -59,7 +59,7 @@ public sealed class RbacTests : OperatorTest
         await Cluster.ServeAsync("llama", 1, 1, "24Gi");
         await Cluster.ModelAsync("llama", "\"weights\":\"16GiB\"");
         Permission[] others = [.. ShippedRole.Permissions.Where(one => one is not { Verb: "patch" })];
-        Assert.Equal(26, others.Length); // ten kinds are listed and watched; three verbs each on leases and config maps
+        Assert.Equal(29, others.Length); // eleven kinds are listed and watched; three verbs each on leases and config maps; Events
 
         // What is refused is out of date only after half a minute, so all wait at once.
         await Task.WhenAll(others.Select(async (one, number) =>
@@ -76,6 +76,7 @@ public sealed class RbacTests : OperatorTest
                 log.Enqueue(refused.Message);
             }
 
+            if (one.Resource == "events") await StirAsync(() => log.Any(line => line.Contains(one.Lacking, StringComparison.Ordinal)));
             await SaidAsync(one, log);
         }));
     }
@@ -106,6 +107,18 @@ public sealed class RbacTests : OperatorTest
         var container = Assert.Single(pod.Containers);
         Assert.True(container.SecurityContext is { AllowPrivilegeEscalation: false, ReadOnlyRootFilesystem: true });
         Assert.Equal(["ALL"], container.SecurityContext.Capabilities.Drop);
+    }
+
+    // Events tell of what changes, and another leader's are not told again.
+    private async Task StirAsync(Func<bool> enough)
+    {
+        for (var number = 2; number < 40 && !enough(); number++)
+        {
+            await Cluster.Client.CustomObjects.PatchNamespacedCustomObjectAsync(
+                new V1Patch($"{{\"spec\":{{\"minReplicas\":{number}}}}}", V1Patch.PatchType.MergePatch),
+                "plimsoll.dev", "v1alpha1", OperatedCluster.Space, "scaledmodels", "llama", cancellationToken: Cancel);
+            await Task.Delay(TimeSpan.FromSeconds(2), TimeProvider.System, Cancel);
+        }
     }
 
     private static Task<string[]> SaidAsync(Permission lacking, ConcurrentQueue<string> log) => Patience.UntilAsync(
