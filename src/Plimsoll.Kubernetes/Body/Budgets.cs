@@ -13,10 +13,11 @@ internal static class Budgets
     public static ImmutableArray<ReadyFloor> Of(IEnumerable<BudgetView> budgets, IReadOnlyCollection<PodView> pods, SnapshotBuilder builder)
     {
         var floors = ImmutableArray.CreateBuilder<ReadyFloor>();
-        var byNamespace = pods.Where(pod => pod is { IsOver: false, DeletedAt: null }).ToLookup(pod => pod.Name.Namespace, StringComparer.Ordinal);
+        PodIndex? index = null;
         foreach (var budget in budgets.OrderBy(budget => budget.Name))
         {
-            var covered = byNamespace[budget.Name.Namespace].Where(budget.Covers).ToArray();
+            index ??= new PodIndex(pods);
+            var covered = index.Near(budget).Where(budget.Covers).ToArray();
             var ours = covered.Where(pod => pod.WorkerIndex is null or 0 && builder.OwnerOf(pod) is not null).ToArray();
             if (ours.Length == 0) continue;
             var (ready, mine) = (covered.Count(pod => pod.Ready), ours.Count(pod => pod.Ready));
@@ -29,5 +30,27 @@ internal static class Budgets
         }
 
         return floors.Count == 0 ? default : floors.ToImmutable();
+    }
+
+    /// <summary>Pods that count, by namespace and, for budgets that ask for one value of a label, by that: there may be thousands of both.</summary>
+    private sealed class PodIndex(IReadOnlyCollection<PodView> pods)
+    {
+        private readonly ILookup<string, PodView> _byNamespace =
+            pods.Where(pod => pod is { IsOver: false, DeletedAt: null }).ToLookup(pod => pod.Name.Namespace, StringComparer.Ordinal);
+
+        private readonly Dictionary<(string Namespace, string Key), ILookup<string, PodView>> _byLabel = [];
+
+        public IEnumerable<PodView> Near(BudgetView budget)
+        {
+            var space = budget.Name.Namespace;
+            if (budget.Selects?.FirstOrDefault(need => need is { Relation: "In", Values.Length: 1 }) is not { } need) return _byNamespace[space];
+            if (!_byLabel.TryGetValue((space, need.Key), out var values))
+            {
+                _byLabel[(space, need.Key)] = values = _byNamespace[space].Where(pod => pod.Labels.ContainsKey(need.Key))
+                    .ToLookup(pod => pod.Labels[need.Key], StringComparer.Ordinal);
+            }
+
+            return values[need.Values[0]];
+        }
     }
 }

@@ -47,13 +47,11 @@ public sealed class KubernetesFleet : IFleet
     // What we wrote is believed for so long while the watch has not shown it.
     private static readonly TimeSpan Believed = TimeSpan.FromSeconds(10);
 
-    private static readonly byte[] MarkToEnd =
-        """{"metadata":{"annotations":{"controller.kubernetes.io/pod-deletion-cost":"-1000"}}}"""u8.ToArray();
-
     private readonly KubernetesFleetParts _parts;
     private readonly ModelResolver _resolver;
     private readonly TrafficMeter _meter = new();
     private readonly PodHistory _history = new();
+    private readonly Victims _victims;
     private readonly Dictionary<ModelId, (int Replicas, string Over, long At)> _asked = [];
     private readonly Dictionary<ModelId, Promised> _promised = [];
     private double _overdueFactor = new PlannerSettings().OverdueFactor;
@@ -63,11 +61,12 @@ public sealed class KubernetesFleet : IFleet
     {
         ArgumentNullException.ThrowIfNull(parts);
         _parts = parts;
+        _victims = new Victims(parts);
         _resolver = new ModelResolver(parts.Cluster, parts.Footprints, parts.Time, parts.Patched);
     }
 
     // Of a Deployment's pods that with the least deletion cost ends first: since 1.22, and only there the victim is ours to choose.
-    private Capabilities Can => _parts.Cluster.ServerMinor >= 22 ? Capabilities.ChooseVictim : Capabilities.None;
+    private Capabilities Can => Capabilities.TakeBack | (_parts.Cluster.ServerMinor >= 22 ? Capabilities.ChooseVictim : Capabilities.None);
 
     /// <summary>What the last <see cref="Look"/> came to.</summary>
     public ImmutableArray<ResolvedModel> Models { get; private set; } = [];
@@ -113,7 +112,7 @@ public sealed class KubernetesFleet : IFleet
         var traffic = _meter.Advance([.. planned.Select(model => new MeteredModel { Model = model.Id, Slo = model.Spec!.Slo })], readings, at);
         (_loads, Unobserved) = (traffic.Pods, traffic.Unobserved);
         Promise(planned, pods, finder, at);
-        var builder = new SnapshotBuilder(at, _resolver.Groups, Models, _loads, _overdueFactor);
+        var builder = new SnapshotBuilder(at, _resolver.Groups, Models, _loads, _overdueFactor, _parts.Cluster.ServerMinor);
         var snapshot = builder.Build(_parts.Cluster.Nodes.Items.Values, pods, _promised, Can);
         return snapshot with
         {
@@ -129,6 +128,9 @@ public sealed class KubernetesFleet : IFleet
         ArgumentNullException.ThrowIfNull(plan);
         var (started, waiting) = (new List<StepId>(), new List<StepId>());
         var wanted = new Dictionary<ModelId, int>();
+        var acting = Models.Where(model => model.Acts).Select(model => model.Id).ToHashSet();
+        var going = plan.Steps.Where(step => step is Step.Drain or Step.Stop && acting.Contains(ModelOf(step)))
+            .Select(step => step.Subject).OfType<ReplicaId>().ToHashSet();
         var steps = plan.Steps.Where(step => step is Step.Start or Step.Drain or Step.Stop).ToLookup(ModelOf);
         foreach (var model in Models.Where(model => model.Spec is not null))
         {
@@ -136,18 +138,25 @@ public sealed class KubernetesFleet : IFleet
             waiting.AddRange(steps[model.Id].Where(step => !step.After.IsEmpty).Select(step => step.Id));
             var replicas = Asked(model);
             var starts = now.Count(step => step is Step.Start);
-            var ends = now.Count(step => step is Step.Drain || step is Step.Stop stop && !_history.IsEnding(stop.Replica));
+            // A pod that is known to be the one to go finishes first, and the replicas are lowered when it has.
+            var drained = await DrainAsync(model, now, started, cancellationToken).ConfigureAwait(false);
+            var ends = now.Count(step => step is Step.Drain drain && !drained.Contains(drain.Id) || step is Step.Stop stop && !_history.IsEnding(stop.Replica));
             // More pods than were asked for (an update under way): those that end are taken from the surplus first.
             ends = Math.Max(0, ends - Math.Max(0, _history.Live(model.Id) - replicas));
             wanted[model.Id] = Math.Max(0, replicas + starts - ends);
+            // As many come as go: a number says no more than that they stay.
+            if (starts > 0 && wanted[model.Id] == replicas) going.ExceptWith(now.Select(step => step.Subject).OfType<ReplicaId>());
             if (!model.Acts || wanted[model.Id] == replicas) continue;
-            if (wanted[model.Id] < replicas)
+            if (wanted[model.Id] < replicas && model.Workload!.Kind == TargetKinds.Deployment && Can.HasFlag(Capabilities.ChooseVictim))
             {
-                foreach (var step in now) await MarkAsync(step, cancellationToken).ConfigureAwait(false);
+                foreach (var stop in now.OfType<Step.Stop>()) await _victims.MarkAsync(stop.Replica, cancellationToken).ConfigureAwait(false);
             }
 
-            if (await ScaleAsync(model, wanted[model.Id], cancellationToken).ConfigureAwait(false)) started.AddRange(now.Select(step => step.Id));
+            if (await ScaleAsync(model, wanted[model.Id], cancellationToken).ConfigureAwait(false))
+                started.AddRange(now.Where(step => !drained.Contains(step.Id)).Select(step => step.Id));
         }
+
+        await _victims.UnmarkAsync(going, cancellationToken).ConfigureAwait(false);
 
         Wanted = wanted;
         Publish(plan, wanted);
@@ -203,19 +212,19 @@ public sealed class KubernetesFleet : IFleet
         foreach (var gone in _promised.Keys.Where(id => planned.All(model => model.Id != id)).ToArray()) _promised.Remove(gone);
     }
 
-    // Tells the Deployment's controller which of its pods to end. Only a wish: what cannot be marked is no reason not to scale.
-    private async ValueTask MarkAsync(Step step, CancellationToken cancellationToken)
+    // Steps that only mark their pod: what drains counts until it is stopped. What cannot be marked is no reason not to scale.
+    private async ValueTask<HashSet<StepId>> DrainAsync(ResolvedModel model, Step[] now, List<StepId> started, CancellationToken cancellationToken)
     {
-        if (step is not (Step.Drain or Step.Stop) || step.Subject is not { } replica || SnapshotBuilder.PodOf(replica) is not { } pod || !_parts.MayWrite()) return;
-        try
+        var draining = new HashSet<StepId>();
+        if (!model.Acts || !Victims.AreKnown(model.Workload!.Kind, _parts.Cluster.ServerMinor)) return draining;
+        foreach (var drain in now.OfType<Step.Drain>())
         {
-            using var marked = await _parts.Cluster.Api.PatchAsync(
-                $"api/v1/namespaces/{pod.Namespace}/pods/{pod.Name}", MarkToEnd, PatchKind.Merge, cancellationToken).ConfigureAwait(false);
+            var marking = await _victims.MarkAsync(drain.Replica, cancellationToken).ConfigureAwait(false);
+            if (marking != Victims.Marking.Refused) draining.Add(drain.Id);
+            if (marking == Victims.Marking.Marked) started.Add(drain.Id);
         }
-        catch (ApiException refused)
-        {
-            _parts.Log($"{pod}: it could not be marked as the one to end: {refused.Message}");
-        }
+
+        return draining;
     }
 
     private async ValueTask<bool> ScaleAsync(ResolvedModel model, int replicas, CancellationToken cancellationToken)

@@ -47,6 +47,9 @@ public sealed record PodView
 
     public required PodRequests Requests { get; init; }
 
+    /// <summary>Since when it drains, as we marked it; null of all others.</summary>
+    public DateTimeOffset? DrainingSince { get; init; }
+
     /// <summary>By which PodDisruptionBudgets select it.</summary>
     public ImmutableSortedDictionary<string, string> Labels { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
 
@@ -79,6 +82,7 @@ public sealed record PodView
             Restarts = containers.Select(one => one.Number("restartCount") ?? 0).DefaultIfEmpty().Max(),
             Trouble = containers.Select(Troubled).FirstOrDefault(trouble => trouble is not null),
             Requests = PodRequests.Of(spec),
+            DrainingSince = metadata.At("annotations")?.Time(Body.Victims.DrainingSince),
             Labels = metadata.Texts("labels").ToImmutableSortedDictionary(StringComparer.Ordinal),
         };
     }

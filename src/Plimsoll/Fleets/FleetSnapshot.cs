@@ -19,6 +19,9 @@ public enum Capabilities
     AddNodes = 1 << 8,
     RemoveNodes = 1 << 9,
     Train = 1 << 10,
+
+    /// <summary>Let a replica that drains serve again: a plan that no longer drains it does.</summary>
+    TakeBack = 1 << 11,
 }
 
 /// <summary>
@@ -179,6 +182,12 @@ public sealed record InferenceReplica
 
     /// <summary>Device memory in use now on the device where it uses most; missing on the processor, or when not told.</summary>
     public Signal<Bytes> DeviceMemory { get; init; }
+
+    /// <summary>
+    /// Its place where its controller ends replicas in an order of its own, the highest first (a StatefulSet's ordinal); null
+    /// where any of them may go.
+    /// </summary>
+    public int? EndsInOrder { get; init; }
 
     /// <summary>Requests in it now.</summary>
     public int Outstanding { get; init; }

@@ -122,6 +122,7 @@ internal sealed class Eviction(
     private Candidate? Consider(ModelOutlook claimant, InferenceReplica replica, bool withWeights)
     {
         if (!outlooks.TryGetValue(replica.Model, out var owner) || !owner.Model.Acts) return null;
+        if (replica.EndsInOrder is { } order && observed.Replicas.Any(other => other.Model == replica.Model && other.EndsInOrder > order)) return null;
         var lower = owner.Model.Priority < claimant.Model.Priority;
         var frees = NodeLedger.Release.Of(replica, knowledge.Of(replica.Model));
 

@@ -142,6 +142,9 @@ internal sealed class NodeLedger
         _levels.Add(next);
     }
 
+    /// <summary>Takes back a stop for which no start waits: none is of a higher level than its place.</summary>
+    public void WillNotStop(StepId stop) => _stops.RemoveAll(one => one.Stop == stop);
+
     /// <summary>Finds room for a replica at the lowest level that is safe together with all starts so far.</summary>
     /// <param name="needs">What it takes.</param>
     /// <param name="kind">The kind of device; null for any.</param>

@@ -110,6 +110,7 @@ internal sealed partial class PlanDraft
 
             // What sleeps already wakes faster than anything loads.
             var waking = Wake(outlook, missing);
+            waking += TakeBack(outlook, missing - waking);
             for (var i = 0; i < missing - waking; i++)
             {
                 if (!Start(outlook, ReplicaId.Of(outlook.Model.Id, known.NextOrdinal + i))) break;
@@ -193,7 +194,7 @@ internal sealed partial class PlanDraft
     {
         var expected = _loads.Expected(replica, _spec.Settings);
         var waited = _observed.At - replica.StartedAt;
-        Stop(replica, new Reason(Rule.StopLoadOverdue,
+        if (IsNext(replica)) Stop(replica, new Reason(Rule.StopLoadOverdue,
         [
             Fact.Of("waited", waited), Fact.Quantity("factor", Math.Round(waited / expected, 1)), Fact.Of("expected", expected),
         ]), []);
@@ -217,12 +218,14 @@ internal sealed partial class PlanDraft
         var victims = mine
             .Where(replica => replica.Version == outlook.Model.Version
                 && replica.State is ReplicaState.Ready or ReplicaState.Loading)
-            .OrderBy(replica => replica.State == ReplicaState.Loading ? 0 : 1)
+            .OrderByDescending(replica => replica.EndsInOrder ?? 0).ThenBy(replica => replica.State == ReplicaState.Loading ? 0 : 1)
             .ThenBy(replica => replica.Outstanding).ThenByDescending(replica => replica.Id.Ordinal).ThenBy(replica => replica.Id);
         _verdicts[outlook.Model.Id] = allocation.Why;
         foreach (var replica in victims.Take(surplus))
         {
             if (!Held(replica)) LetGo(replica, allocation.Why);
+            // Those before it in their controller's order cannot go while it stays.
+            else if (replica.EndsInOrder is not null) break;
         }
     }
 

@@ -53,6 +53,13 @@ internal sealed class ReadyFloors
         foreach (var counted in over) counted.Ready--;
     }
 
+    /// <summary>The plan does not end it after all.</summary>
+    public void Keep(InferenceReplica replica)
+    {
+        if (!_gone.Remove(replica.Id) || !_over.TryGetValue(replica.Id, out var over)) return;
+        foreach (var counted in over) counted.Ready++;
+    }
+
     private static bool Counts(InferenceReplica replica) =>
         replica.State is ReplicaState.Ready or ReplicaState.Draining or ReplicaState.Drained or ReplicaState.Asleep;
 

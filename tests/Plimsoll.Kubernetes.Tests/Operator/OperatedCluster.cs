@@ -40,6 +40,9 @@ internal sealed class OperatedCluster : IAsyncDisposable
     /// <summary>Requests a second of each app, which its ready pods share evenly.</summary>
     public ConcurrentDictionary<string, double> Rate { get; } = new();
 
+    /// <summary>Requests that a pod works on, where a test says; null for what its rate makes.</summary>
+    public Func<V1Pod, int?>? Running { get; set; }
+
     public ConcurrentQueue<string> Log { get; } = new();
 
     public ConcurrentQueue<Tick> Ticks { get; } = new();
@@ -163,7 +166,7 @@ internal sealed class OperatedCluster : IAsyncDisposable
         });
         var text = new StringBuilder();
         void Line(string name, double value) => text.Append(CultureInfo.InvariantCulture, $"{name}{{model_name=\"{app}\"}} {value}\n");
-        Line("vllm:num_requests_running", waiting > 0 ? 8 : Math.Round(share * 2));
+        Line("vllm:num_requests_running", Running?.Invoke(pod) ?? (waiting > 0 ? 8 : Math.Round(share * 2)));
         Line("vllm:num_requests_waiting", Math.Floor(waiting));
         Line("vllm:request_success_total", Math.Floor(done));
         Line("vllm:e2e_request_latency_seconds_count", Math.Floor(done));

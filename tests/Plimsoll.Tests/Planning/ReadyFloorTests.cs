@@ -19,7 +19,7 @@ public sealed class ReadyFloorTests
         Assert.Single(plan.Steps.OfType<Step.Drain>());
         Assert.Single(plan.Steps.OfType<Step.Stop>());
         Assert.Equal(Rule.HoldBudget, plan.Models[0].Reason.Rule);
-        Assert.Equal("the budget prod/llama wants at least 2 ready and 2 are, so m-2 stays", plan.Models[0].Reason.ToString());
+        Assert.Equal("the budget prod/llama wants at least 2 ready and 2 are, so m-1 stays", plan.Models[0].Reason.ToString());
     }
 
     [Fact]

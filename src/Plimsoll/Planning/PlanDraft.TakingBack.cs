@@ -1,0 +1,35 @@
+namespace Plimsoll;
+
+// What drains may serve again where that is wanted before it has gone: its weights are there, and nothing loads faster.
+internal sealed partial class PlanDraft
+{
+    /// <summary>
+    /// Keeps replicas that drain, as many as are missing, unless another start waits for their room: it was promised to that.
+    /// A body sees in the plan that they are no longer let go.
+    /// </summary>
+    private int TakeBack(ModelOutlook outlook, int missing)
+    {
+        if (missing <= 0 || !_observed.Can.HasFlag(Capabilities.TakeBack)) return 0;
+        var taken = 0;
+        var draining = _replicas[outlook.Model.Id]
+            .Where(replica => replica.State is ReplicaState.Draining or ReplicaState.Drained && replica.Version == outlook.Model.Version && _going.Contains(replica.Id))
+            .OrderBy(replica => replica.State == ReplicaState.Draining ? 0 : 1).ThenBy(replica => replica.EndsInOrder ?? 0).ThenBy(replica => replica.Id).ToArray();
+        foreach (var replica in draining)
+        {
+            var (drain, stop) = (StepId.Of($"drain/{replica.Id}"), StepId.Of($"stop/{replica.Id}"));
+            if (taken == missing || _steps.Values.Any(step => step.Id != stop && step.After.Contains(stop))) continue;
+            _steps.Remove(drain);
+            _steps.Remove(stop);
+            _going.Remove(replica.Id);
+            _floors.Keep(replica);
+            if (_ledgers.TryGetValue(replica.Placement.Node, out var ledger)) ledger.WillNotStop(stop);
+            taken++;
+        }
+
+        return taken;
+    }
+
+    // Of replicas that their controller ends in an order of its own only the next can be let go by itself.
+    private bool IsNext(InferenceReplica replica) => replica.EndsInOrder is not { } order
+        || !_replicas[replica.Model].Any(other => other.EndsInOrder > order && !_going.Contains(other.Id) && other.State != ReplicaState.Stopping);
+}
