@@ -57,7 +57,7 @@ public sealed class ClusterWatch : IAsyncDisposable
     public KubernetesApi Api { get; }
 
     /// <summary>The server's minor version ("1.31" is 31); 0 when it does not say.</summary>
-    public int ServerMinor { get; private set; }
+    public int ServerMinor { get; internal set; }
 
     public WatchedList<NodeView> Nodes { get; }
 

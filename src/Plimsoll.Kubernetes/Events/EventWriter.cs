@@ -32,6 +32,7 @@ public sealed class EventWriter(KubernetesFleetParts parts, string instance)
         var names = fleet.Models.Select(model => model.View.Name).ToHashSet();
         _budget.Turn(names);
         foreach (var gone in _seen.Keys.Where(name => !names.Contains(name)).ToArray()) _seen.Remove(gone);
+        var due = new List<(ResolvedModel Model, ModelEvent Event)>();
         foreach (var model in fleet.Models)
         {
             var (verdict, name) = (verdicts.GetValueOrDefault(model.Id), model.View.Name);
@@ -39,14 +40,15 @@ public sealed class EventWriter(KubernetesFleetParts parts, string instance)
             var before = _seen.TryGetValue(name, out var seen) ? seen : ModelSeen.Of(model.View.Model?.Status);
             var (events, now) = ModelEvents.Of(model, tick, fleet.Wanted.TryGetValue(model.Id, out var wanted) ? wanted : null, verdict, findings, before);
             _seen[name] = now;
-            foreach (var one in events)
-            {
-                if (_budget.Allows(name, one)) await WriteAsync(model, one, cancellationToken).ConfigureAwait(false);
-            }
+            due.AddRange(events.Where(one => _budget.Allows(name, one)).Select(one => (model, one)));
         }
+
+        await Parallel.ForEachAsync(
+            due, new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = cancellationToken },
+            (one, token) => WriteAsync(one.Model, one.Event, token)).ConfigureAwait(false);
     }
 
-    private async Task WriteAsync(ResolvedModel model, ModelEvent one, CancellationToken cancellationToken)
+    private async ValueTask WriteAsync(ResolvedModel model, ModelEvent one, CancellationToken cancellationToken)
     {
         if (!parts.MayWrite()) return;
         try
@@ -65,7 +67,7 @@ public sealed class EventWriter(KubernetesFleetParts parts, string instance)
     private byte[] Body(ResolvedModel model, ModelEvent one)
     {
         var (name, at) = (model.View.Name, parts.Time.GetUtcNow());
-        var unique = string.Create(CultureInfo.InvariantCulture, $".{at.UtcTicks:x}{_number++:x}");
+        var unique = string.Create(CultureInfo.InvariantCulture, $".{at.UtcTicks:x}{Interlocked.Increment(ref _number):x}");
         return Encoding.UTF8.GetBytes(new JsonObject
         {
             ["apiVersion"] = "events.k8s.io/v1",

@@ -44,6 +44,8 @@ public sealed class OperatorHost : IAsyncDisposable
 
     public OperatorRun Run { get; private set; } = null!;
 
+    internal ClusterWatch Cluster { get; private set; } = null!;
+
     /// <summary>Where probes ask; null when they are not served.</summary>
     public Uri? Health { get; private set; }
 
@@ -70,6 +72,7 @@ public sealed class OperatorHost : IAsyncDisposable
             if (options.HealthPort is { } port) await host.ServeHealthAsync(options.Address, port, cancellationToken).ConfigureAwait(false);
             var cluster = await ClusterWatch.StartAsync(host.Api, time, cancellationToken).ConfigureAwait(false);
             host._owned.Add(cluster);
+            host.Cluster = cluster;
             var election = new LeaseElection(
                 host.Api, new ObjectName(options.Namespace, options.LeaseName), options.Identity, options.Lease, time, log);
             var webhook = options.Webhook is { } served

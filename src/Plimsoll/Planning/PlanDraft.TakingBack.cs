@@ -16,17 +16,37 @@ internal sealed partial class PlanDraft
             .OrderBy(replica => replica.State == ReplicaState.Draining ? 0 : 1).ThenBy(replica => replica.EndsInOrder ?? 0).ThenBy(replica => replica.Id).ToArray();
         foreach (var replica in draining)
         {
-            var (drain, stop) = (StepId.Of($"drain/{replica.Id}"), StepId.Of($"stop/{replica.Id}"));
+            var stop = StepId.Of($"stop/{replica.Id}");
             if (taken == missing || _steps.Values.Any(step => step.Id != stop && step.After.Contains(stop))) continue;
-            _steps.Remove(drain);
-            _steps.Remove(stop);
-            _going.Remove(replica.Id);
-            _floors.Keep(replica);
-            if (_ledgers.TryGetValue(replica.Placement.Node, out var ledger)) ledger.WillNotStop(stop);
+            Keep(replica, stop);
             taken++;
         }
 
         return taken;
+    }
+
+    // What their controller ends in an order of its own is stopped in it, and not at all while one that comes first stays.
+    private void OrderStops()
+    {
+        foreach (var replica in _observed.Replicas.Where(replica => replica.EndsInOrder is not null && _going.Contains(replica.Id)).OrderBy(replica => replica.Id))
+        {
+            var id = StepId.Of($"stop/{replica.Id}");
+            if (replica.State == ReplicaState.Stopping || !_steps.TryGetValue(id, out var stop)) continue;
+            var first = _replicas[replica.Model].Where(other => other.EndsInOrder > replica.EndsInOrder && other.State != ReplicaState.Stopping).ToArray();
+            if (first.All(other => _going.Contains(other.Id)))
+                _steps[id] = stop with { After = [.. stop.After.Concat(first.Select(other => StepId.Of($"stop/{other.Id}"))).Distinct().Order()] };
+            else
+                Keep(replica, id);
+        }
+    }
+
+    private void Keep(InferenceReplica replica, StepId stop)
+    {
+        _steps.Remove(StepId.Of($"drain/{replica.Id}"));
+        _steps.Remove(stop);
+        _going.Remove(replica.Id);
+        _floors.Keep(replica);
+        if (_ledgers.TryGetValue(replica.Placement.Node, out var ledger)) ledger.WillNotStop(stop);
     }
 
     // Of replicas that their controller ends in an order of its own only the next can be let go by itself.

@@ -77,6 +77,7 @@ internal sealed partial class PlanDraft
         }
 
         foreach (var outlook in _outlooks) RetireSurplus(outlook, _allocations[outlook.Model.Id]);
+        OrderStops();
     }
 
     /// <summary>Starts what is wanted: higher priority first, then those whose requests wait, then the quick to load.</summary>

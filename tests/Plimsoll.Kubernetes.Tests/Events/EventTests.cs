@@ -54,12 +54,16 @@ public sealed class EventTests : OperatorTest
     {
         await Cluster.ServeAsync("llama", 0, 1, "24Gi");
         await Cluster.ServeAsync("heavy", 0, 1, "24Gi");
+        await Cluster.ServeAsync("scarce", 0, 8, "24Gi");
         await Cluster.ModelAsync("llama", "\"weights\":\"16GiB\",\"mode\":\"act\",\"minReplicas\":2");
         await Cluster.ModelAsync("heavy", "\"weights\":\"200GiB\",\"mode\":\"act\"");
         await Cluster.OperateAsync();
 
+        // The node has eight devices and two are taken.
         Assert.StartsWith("from 0 to 2 replicas: at least 2 wanted", (await EventAsync("ScaledUp")).Message, StringComparison.Ordinal);
         Assert.Contains("per device against", (await EventAsync("DoesNotFit", "heavy")).Message, StringComparison.Ordinal);
+        await Cluster.ModelAsync("scarce", "\"weights\":\"16GiB\",\"mode\":\"act\"");
+        Assert.Contains("no ready node has that much left", (await EventAsync("Held", "scarce")).Message, StringComparison.Ordinal);
 
         await Cluster.Client.AutoscalingV1.CreateNamespacedHorizontalPodAutoscalerAsync(
             new V1HorizontalPodAutoscaler

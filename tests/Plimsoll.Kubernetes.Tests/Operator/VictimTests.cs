@@ -43,6 +43,24 @@ public sealed class VictimTests : OperatorTest
     }
 
     [Fact]
+    public async Task A_Deployments_pod_is_marked_and_drained_as_a_server_since_1_22_heeds_it()
+    {
+        // This server is older: its controller ends which it will. What is written is what is looked at.
+        var released = await StartAsync(replicas: 2, "Deployment");
+        var marked = await Patience.UntilAsync(
+            "a pod is marked", async _ => (await Cluster.Client.CoreV1.ListNamespacedPodAsync(OperatedCluster.Space, cancellationToken: Cancel)).Items
+                .Where(pod => pod.Metadata.Annotations?.ContainsKey(Cost) == true).ToArray(), pods => pods.Length > 0, _ => Last());
+        Assert.Equal("-1000", Assert.Single(marked).Metadata.Annotations[Cost]);
+        var ticks = Cluster.Ticks.Count;
+        await Patience.UntilAsync("it is planned four times more", _ => Task.FromResult(Cluster.Ticks.Count > ticks + 4));
+        Assert.Equal(2, (await Cluster.DeploymentAsync("llama", Cancel)).Spec.Replicas);
+        Assert.Single((await Cluster.Client.CoreV1.ListNamespacedEventAsync(OperatedCluster.Space, cancellationToken: Cancel)).Items, one => one.Reason == "Draining");
+
+        released();
+        await Cluster.ReplicasAsync("llama", deployment => deployment.Spec.Replicas == 1, "one replica");
+    }
+
+    [Fact]
     public async Task A_model_that_is_only_to_be_recommended_for_gets_its_pod_back()
     {
         await StartAsync(replicas: 2);
@@ -75,24 +93,25 @@ public sealed class VictimTests : OperatorTest
     private string _uid = "";
 
     /// <summary>Replicas that served for a while and are idle now. Whatever is marked works on three requests until it is released.</summary>
-    private async Task<Action> StartAsync(int replicas)
+    private async Task<Action> StartAsync(int replicas, string kind = "StatefulSet")
     {
         var held = true;
         Cluster.Running = pod => held && Cluster.Client.CoreV1.ReadNamespacedPod(pod.Metadata.Name, OperatedCluster.Space).Metadata.Annotations?.ContainsKey(Cost) == true ? 3 : null;
         var like = Workloads.Deployment("llama", replicas, 1, "24Gi", "--model", "org/llama", "--max-num-seqs", "8");
         like.Spec.Template.Spec.Containers[0].Image = "vllm/vllm-openai:v0.19.0";
-        await Cluster.Client.AppsV1.CreateNamespacedStatefulSetAsync(
+        if (kind == "Deployment") await Cluster.Client.AppsV1.CreateNamespacedDeploymentAsync(like, OperatedCluster.Space, cancellationToken: Cancel);
+        else await Cluster.Client.AppsV1.CreateNamespacedStatefulSetAsync(
             new V1StatefulSet
             {
                 Metadata = like.Metadata,
                 Spec = new() { Replicas = replicas, ServiceName = "llama", Selector = like.Spec.Selector, Template = like.Spec.Template, PodManagementPolicy = "Parallel" },
             }, OperatedCluster.Space, cancellationToken: Cancel);
-        await Cluster.ModelAsync("llama", Act, "StatefulSet");
-        await Cluster.OperateAsync();
-        await Patience.UntilAsync("all ready", _ => SetAsync(), set => set.Status.ReadyReplicas == replicas);
+        await Cluster.ModelAsync("llama", Act, kind);
+        (await Cluster.OperateAsync()).Cluster.ServerMinor = kind == "Deployment" ? 22 : 20;
+        await Cluster.StatusAsync("llama", status => status.ReadyReplicas == replicas, "all ready");
         Cluster.Rate["llama"] = 2;
         await Cluster.StatusAsync("llama", status => status.DemandPerSecond > 1, "two a second seen");
-        _uid = (await PodAsync("llama-1")).Metadata.Uid;
+        if (kind == "StatefulSet") _uid = (await PodAsync("llama-1")).Metadata.Uid;
         Cluster.Rate["llama"] = 0;
         return () => held = false;
     }

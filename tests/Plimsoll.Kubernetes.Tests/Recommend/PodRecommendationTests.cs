@@ -52,7 +52,7 @@ public sealed class PodRecommendationTests
     [InlineData("memory: 20Gi, cpu: '6'", RequestsVerdict.TooMuch, "6000m of cpu where 1000m would do")]
     public void Less_than_it_takes_is_a_danger_and_more_than_twice_is_a_waste(string asks, RequestsVerdict verdict, string? said)
     {
-        var recommended = Recommend(Vllm("--disable-log-requests", asks + (asks.Contains("cpu") ? "" : ", cpu: '1'") + ", ephemeral-storage: 100Gi", grace: 200), [Node("h100")])!;
+        var recommended = Recommend(Vllm("--disable-log-requests", asks + (asks.Contains("cpu", StringComparison.Ordinal) ? "" : ", cpu: '1'") + ", ephemeral-storage: 100Gi", grace: 200), [Node("h100")])!;
 
         Assert.Equal(verdict, recommended.Verdict);
         Assert.Equal(said, recommended.Status().Differs);

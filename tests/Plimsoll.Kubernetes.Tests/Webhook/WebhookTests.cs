@@ -2,6 +2,7 @@ using k8s;
 using k8s.Models;
 using Plimsoll.Kubernetes.Recommend;
 using Plimsoll.Kubernetes.Resources;
+using Plimsoll.Kubernetes.Tests.Bridges;
 using Plimsoll.Kubernetes.Tests.ControlPlane;
 using Plimsoll.Kubernetes.Tests.Operator;
 
@@ -78,6 +79,40 @@ public sealed class WebhookTests : OperatorTest
         using var asked = await AskAsync(second.Webhook!, pods[0]);
         Assert.Equal(System.Net.HttpStatusCode.OK, asked.StatusCode);
         Assert.Contains("\"patch\"", await asked.Content.ReadAsStringAsync(Cancel), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task With_a_certificate_that_somebody_else_makes_whom_to_trust_is_not_the_operators_to_say()
+    {
+        var folder = Directory.CreateTempSubdirectory("plimsoll-webhook-");
+        try
+        {
+            var certificate = TestCertificate.SelfSigned("webhook", null, "plimsoll-webhook.plimsoll-system.svc");
+            await certificate.WriteAsync(folder.FullName, "tls");
+            var options = await WebhookGround.InstallAsync(Cluster) with
+            {
+                CertificatePath = Path.Combine(folder.FullName, "tls.crt"),
+                CertificateKeyPath = Path.Combine(folder.FullName, "tls.key"),
+            };
+            // As cert-manager puts it in.
+            var bundle = System.Text.Encoding.ASCII.GetBytes(certificate.CertificatePem);
+            await Cluster.Client.AdmissionregistrationV1.PatchMutatingWebhookConfigurationAsync(
+                new V1Patch($$"""[{"op":"add","path":"/webhooks/0/clientConfig/caBundle","value":"{{Convert.ToBase64String(bundle)}}"}]""", V1Patch.PatchType.JsonPatch), "plimsoll", cancellationToken: Cancel);
+            await Cluster.ServeAsync("llama", 0, 1, "1Gi");
+            await Cluster.ModelAsync("llama", "\"weights\":\"16GiB\",\"apply\":\"requests\"");
+            await Cluster.OperateAsync(webhook: options, space: WebhookGround.Home);
+            var configuration = await WebhookGround.RegisteredAsync(Cluster);
+            await Cluster.StatusAsync("llama", status => OperatedCluster.Condition(status, ConditionTypes.Requests) is { Reason: "Applied" }, "requests are applied");
+
+            await ScaleAsync("llama", 1);
+            await PodsAsync("llama", pods => pods.Any(pod => pod.Metadata.Annotations?.ContainsKey(PodPatch.Annotation) == true), "a pod through the webhook");
+            Assert.Equal(bundle, configuration.Webhooks[0].ClientConfig.CaBundle);
+            Assert.Null((await Cluster.Client.CoreV1.ReadNamespacedSecretAsync("plimsoll-webhook-tls", WebhookGround.Home, cancellationToken: Cancel)).Data);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
     }
 
     [Fact]

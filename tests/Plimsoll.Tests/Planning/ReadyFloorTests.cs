@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Text.Json;
 using Plimsoll.Json;
 using static Plimsoll.Tests.Planning.Fleets;

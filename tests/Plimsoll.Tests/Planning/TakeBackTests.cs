@@ -41,6 +41,27 @@ public sealed class TakeBackTests
     }
 
     [Fact]
+    public void One_that_has_drained_waits_for_those_that_go_before_it_and_stays_if_one_of_them_does()
+    {
+        var model = Model("m", 100, min: 1, max: 3);
+        InferenceReplica Ordered(int ordinal, ReplicaState state) => Replica(model, ordinal, state, Noon.AddSeconds(-5), outstanding: state == ReplicaState.Draining ? 1 : 0) with { EndsInOrder = ordinal };
+        var snapshot = Snapshot(Spec(model), Node(10_000), Noon, Ordered(1, ReplicaState.Ready), Ordered(2, ReplicaState.Drained), Ordered(3, ReplicaState.Draining));
+
+        var plan = Decide(Spec(model), snapshot);
+        Assert.Equal([new StepId("stop/m-3")], plan.Steps.OfType<Step.Stop>().Single(stop => stop.Replica.Value == "m-2").After);
+        Assert.Equal([new StepId("drain/m-3")], plan.Steps.OfType<Step.Stop>().Single(stop => stop.Replica.Value == "m-3").After);
+
+        // One of the two is wanted: the one that stays is the one that would go last.
+        var two = Spec(model with { MinReplicas = 2 });
+        plan = Decide(two, snapshot with { Can = snapshot.Can | Capabilities.TakeBack });
+        Assert.Equal(["drain/m-3", "stop/m-3"], plan.StepIds());
+
+        // The last came while the one before it drained, and serves: it is nobody's to stop before it.
+        snapshot = Snapshot(Spec(model), Node(10_000), Noon, Ordered(1, ReplicaState.Ready), Ordered(2, ReplicaState.Drained), Ordered(3, ReplicaState.Ready));
+        Assert.DoesNotContain(Decide(two, snapshot).Steps, step => step.Subject is { Value: "m-2" });
+    }
+
+    [Fact]
     public void Replicas_that_end_in_an_order_are_let_go_in_it()
     {
         var model = Model("m", 100, max: 3) with { IdleLimit = TimeSpan.FromMinutes(1), MinReplicas = 2 };
