@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using Plimsoll.Kubernetes.Body;
 using Plimsoll.Kubernetes.Cluster;
 
@@ -17,11 +18,13 @@ public sealed record AlikeNodes(string Group, string Resource, string? Kind, Imm
 /// </summary>
 public sealed class LabelledNodes
 {
-    private readonly HashSet<string> _seen = new(StringComparer.Ordinal);
+    // Most of thousands of nodes do not change between two looks.
+    private readonly ConditionalWeakTable<NodeView, (string Key, AlikeNodes Row)[]> _known = [];
+    private readonly HashSet<(string Group, string Key)> _seen = [];
 
     public int Version { get; private set; }
 
-    /// <summary>Ordered by group, resource and labels.</summary>
+    /// <summary>Ordered by group, resource, kind and labels.</summary>
     public ImmutableArray<AlikeNodes> Rows { get; private set; } = [];
 
     /// <summary>Takes the nodes as they are now.</summary>
@@ -29,30 +32,38 @@ public sealed class LabelledNodes
     {
         ArgumentNullException.ThrowIfNull(nodes);
         ArgumentNullException.ThrowIfNull(groups);
-        var rows = new SortedDictionary<string, AlikeNodes>(StringComparer.Ordinal);
+        var rows = new Dictionary<(string Group, string Key), AlikeNodes>();
         foreach (var node in nodes)
         {
-            var resources = node.Extended.Where(one => one.Count > 0).Select(one => one.Resource)
-                .Concat(node.Devices.Groups.Select(group => group.Resource)).Distinct(StringComparer.Ordinal);
-            foreach (var resource in resources)
-            {
-                var row = Row(node, groups.GroupOf(node.Name), resource);
-                rows.TryAdd($"{row.Group}\n{resource}\n{row.Kind}\n{string.Join('\n', row.Labels.Select(one => $"{one.Key}={one.Value}"))}", row);
-            }
+            var group = groups.GroupOf(node.Name);
+            foreach (var (key, row) in _known.GetValue(node, RowsOf)) rows.TryAdd((group, key), row);
         }
 
         if (_seen.SetEquals(rows.Keys)) return;
         _seen.Clear();
         _seen.UnionWith(rows.Keys);
-        (Rows, Version) = ([.. rows.Values], Version + 1);
+        Rows =
+        [
+            .. rows.OrderBy(one => one.Key.Group, StringComparer.Ordinal).ThenBy(one => one.Key.Key, StringComparer.Ordinal)
+                .Select(one => one.Value with { Group = one.Key.Group }),
+        ];
+        Version++;
     }
 
-    private static AlikeNodes Row(NodeView node, string group, string resource)
+    private static (string, AlikeNodes)[] RowsOf(NodeView node)
+    {
+        var resources = node.Extended.Where(one => one.Count > 0).Select(one => one.Resource)
+            .Concat(node.Devices.Groups.Select(group => group.Resource)).Distinct(StringComparer.Ordinal);
+        return [.. resources.Select(resource => Row(node, resource)).Select(row =>
+            ($"{row.Resource}\n{row.Kind}\n{string.Join('\n', row.Labels.Select(one => $"{one.Key}={one.Value}"))}", row))];
+    }
+
+    private static AlikeNodes Row(NodeView node, string resource)
     {
         var devices = node.Devices.Groups.FirstOrDefault(one => one.Resource == resource);
         var labels = LabelKeys.For(resource).Where(node.Labels.ContainsKey)
             .ToImmutableSortedDictionary(key => key, key => node.Labels[key], StringComparer.Ordinal);
-        return new AlikeNodes(group, resource, devices is null ? null : SnapshotBuilder.KindOf(devices), labels);
+        return new AlikeNodes("", resource, devices is null ? null : SnapshotBuilder.KindOf(devices), labels);
     }
 }
 

@@ -143,7 +143,7 @@ public sealed class PodPatchTests
         return PodRequests.Amount((string?)resources["requests"]?[name] ?? "0", name) <= PodRequests.Amount((string?)resources["limits"]?[name] ?? "0", name);
     }
 
-    private static JsonNode Affinity(int terms) => new JsonObject
+    private static JsonObject Affinity(int terms) => new JsonObject
     {
         ["nodeAffinity"] = new JsonObject
         {

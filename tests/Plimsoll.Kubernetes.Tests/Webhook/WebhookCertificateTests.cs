@@ -55,7 +55,10 @@ public sealed class WebhookCertificateTests
         var made = WebhookCertificate.Renewed(null, Names, Start);
         var fields = new Dictionary<string, string>
         {
-            ["ca.crt"] = made.Authorities, ["ca.key"] = made.AuthorityKey, ["tls.crt"] = made.Certificate, ["tls.key"] = made.Key,
+            ["ca.crt"] = made.Authorities,
+            ["ca.key"] = made.AuthorityKey,
+            ["tls.crt"] = made.Certificate,
+            ["tls.key"] = made.Key,
         };
         byte[]? Field(string name) => fields.TryGetValue(name, out var text) ? Encoding.UTF8.GetBytes(text) : null;
 

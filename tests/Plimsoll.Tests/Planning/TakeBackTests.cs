@@ -62,6 +62,37 @@ public sealed class TakeBackTests
     }
 
     [Fact]
+    public void A_stop_that_is_taken_back_leaves_a_node_as_if_it_had_never_been()
+    {
+        var model = Model("m", 300, devices: 1);
+        var node = Node(1000, deviceMiB: [1000, 1000, 1000]);
+        InferenceReplica On(int ordinal) => Replica(model, ordinal, ReplicaState.Ready, Noon) with { Placement = new Placement(node.Id, [new DeviceId($"gpu{ordinal}")]) };
+        InferenceReplica[] replicas = [On(0), On(1), On(2)];
+        var snapshot = Snapshot(Spec(model), node, Noon, replicas);
+        NodeLedger Ledger(params int[] stops)
+        {
+            var ledger = new NodeLedger(node, snapshot, Knowledge.Empty, replicas, []);
+            foreach (var at in stops) ledger.WillStop(StepId.Of($"stop/{replicas[at].Id}"), NodeLedger.Release.Of(replicas[at], ModelKnowledge.Nothing));
+            return ledger;
+        }
+
+        foreach (var back in (int[])[0, 1, 2])
+        {
+            var (taken, never) = (Ledger(0, 1, 2), Ledger([.. Enumerable.Range(0, 3).Where(at => at != back)]));
+            taken.WillNotStop(StepId.Of($"stop/{replicas[back].Id}"));
+
+            Assert.Equal(never.Stops.ToArray(), taken.Stops.ToArray());
+            Assert.Equal(never.HostFreeAfter, taken.HostFreeAfter);
+            for (var start = 0; start < 4; start++)
+            {
+                var (one, other) = (never.TryReserve(model.Variants[0].Needs, "gpu"), taken.TryReserve(model.Variants[0].Needs, "gpu"));
+                Assert.Equal(one?.After.ToArray(), other?.After.ToArray());
+                Assert.Equal(one?.Devices.ToArray(), other?.Devices.ToArray());
+            }
+        }
+    }
+
+    [Fact]
     public void Replicas_that_end_in_an_order_are_let_go_in_it()
     {
         var model = Model("m", 100, max: 3) with { IdleLimit = TimeSpan.FromMinutes(1), MinReplicas = 2 };
