@@ -139,8 +139,8 @@ public sealed class KubernetesFleet : IFleet
             var replicas = Asked(model);
             var starts = now.Count(step => step is Step.Start);
             // A pod that is known to be the one to go finishes first, and the replicas are lowered when it has.
-            var drained = await DrainAsync(model, now, started, cancellationToken).ConfigureAwait(false);
-            var ends = now.Count(step => step is Step.Drain drain && !drained.Contains(drain.Id) || step is Step.Stop stop && !_history.IsEnding(stop.Replica));
+            var draining = await DrainAsync(model, now, started, cancellationToken).ConfigureAwait(false);
+            var ends = now.Count(step => step is Step.Drain drain && !draining.Contains(drain.Id) || step is Step.Stop stop && !_history.IsEnding(stop.Replica));
             // More pods than were asked for (an update under way): those that end are taken from the surplus first.
             ends = Math.Max(0, ends - Math.Max(0, _history.Live(model.Id) - replicas));
             wanted[model.Id] = Math.Max(0, replicas + starts - ends);
@@ -153,7 +153,7 @@ public sealed class KubernetesFleet : IFleet
             }
 
             if (await ScaleAsync(model, wanted[model.Id], cancellationToken).ConfigureAwait(false))
-                started.AddRange(now.Where(step => !drained.Contains(step.Id)).Select(step => step.Id));
+                started.AddRange(now.Where(step => !draining.Contains(step.Id)).Select(step => step.Id));
         }
 
         await _victims.UnmarkAsync(going, cancellationToken).ConfigureAwait(false);
