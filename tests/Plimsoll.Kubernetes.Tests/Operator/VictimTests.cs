@@ -9,7 +9,7 @@ namespace Plimsoll.Kubernetes.Tests.Operator;
 public sealed class VictimTests : OperatorTest
 {
     private const string Cost = "controller.kubernetes.io/pod-deletion-cost";
-    private const string Act = "\"weights\":\"16GiB\",\"mode\":\"act\",\"minReplicas\":1,\"maxReplicas\":4,\"idleLimit\":\"2s\",\"slo\":{\"latency\":\"5s\"}";
+    private const string Act = "\"weights\":\"16GiB\",\"mode\":\"act\",\"minReplicas\":1,\"idleLimit\":\"2s\",\"slo\":{\"latency\":\"5s\"}";
 
     [Fact]
     public async Task A_StatefulSets_last_pod_is_marked_finishes_what_it_has_and_only_then_the_replicas_are_lowered()
@@ -19,7 +19,7 @@ public sealed class VictimTests : OperatorTest
         Assert.Equal("-1000", marked.Metadata.Annotations[Cost]);
         Assert.False((await PodAsync("llama-0")).Metadata.Annotations?.ContainsKey(Cost) ?? false);
 
-        // It still works on three requests: nothing is lowered, however often it is planned.
+        // It still works on a request: nothing is lowered, however often it is planned.
         var ticks = Cluster.Ticks.Count;
         await Patience.UntilAsync("it is planned four times more", _ => Task.FromResult(Cluster.Ticks.Count > ticks + 4));
         Assert.Equal(2, (await SetAsync()).Spec.Replicas);
@@ -92,11 +92,11 @@ public sealed class VictimTests : OperatorTest
 
     private string _uid = "";
 
-    /// <summary>Replicas that served for a while and are idle now. Whatever is marked works on three requests until it is released.</summary>
+    /// <summary>Replicas that served for a while and are idle now. Whatever is marked works on a request until it is released.</summary>
     private async Task<Action> StartAsync(int replicas, string kind = "StatefulSet")
     {
         var held = true;
-        Cluster.Running = pod => held && Cluster.Client.CoreV1.ReadNamespacedPod(pod.Metadata.Name, OperatedCluster.Space).Metadata.Annotations?.ContainsKey(Cost) == true ? 3 : null;
+        Cluster.Running = pod => held && Cluster.Client.CoreV1.ReadNamespacedPod(pod.Metadata.Name, OperatedCluster.Space).Metadata.Annotations?.ContainsKey(Cost) == true ? 1 : null;
         var like = Workloads.Deployment("llama", replicas, 1, "24Gi", "--model", "org/llama", "--max-num-seqs", "8");
         like.Spec.Template.Spec.Containers[0].Image = "vllm/vllm-openai:v0.19.0";
         if (kind == "Deployment") await Cluster.Client.AppsV1.CreateNamespacedDeploymentAsync(like, OperatedCluster.Space, cancellationToken: Cancel);
@@ -106,7 +106,7 @@ public sealed class VictimTests : OperatorTest
                 Metadata = like.Metadata,
                 Spec = new() { Replicas = replicas, ServiceName = "llama", Selector = like.Spec.Selector, Template = like.Spec.Template, PodManagementPolicy = "Parallel" },
             }, OperatedCluster.Space, cancellationToken: Cancel);
-        await Cluster.ModelAsync("llama", Act, kind);
+        await Cluster.ModelAsync("llama", $"{Act},\"maxReplicas\":{replicas}", kind);
         (await Cluster.OperateAsync()).Cluster.ServerMinor = kind == "Deployment" ? 22 : 20;
         await Cluster.StatusAsync("llama", status => status.ReadyReplicas == replicas, "all ready");
         Cluster.Rate["llama"] = 2;
