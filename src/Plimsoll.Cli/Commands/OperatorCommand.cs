@@ -13,6 +13,7 @@ using Plimsoll.Kubernetes.Metrics;
 using Plimsoll.Kubernetes.NodeCache;
 using Plimsoll.Kubernetes.Operator;
 using Plimsoll.Kubernetes.Resources;
+using Plimsoll.Kubernetes.Webhook;
 
 namespace Plimsoll.Cli.Commands;
 
@@ -41,9 +42,13 @@ public static class OperatorCommand
         var key = new Option<string?>("--tls-key") { Description = "Its key, a PEM file", HelpName = "FILE" };
         var journal = new Option<string?>("--journal") { Description = "Write each snapshot and plan into the journal of this folder, for plimsoll replay and history; 256 MiB or seven days at most", HelpName = "FOLDER" };
         var cache = new Option<string>("--cache-folder") { Description = "The folder of the model cache on each node, as pods mount it", HelpName = "PATH", DefaultValueFactory = _ => CachePaths.DefaultFolder };
+        var webhook = ClusterReach.PortOption("--webhook-port", "Where the API server asks of new pods (deploy/webhook); not served unless given", null);
+        var webhookCertificate = new Option<string?>("--webhook-certificate") { Description = "PEM file for the webhook; without one the operator makes its own", HelpName = "FILE" };
+        var webhookKey = new Option<string?>("--webhook-key") { Description = "Its key, a PEM file", HelpName = "FILE" };
         var command = new Command("operator", "Plan for the ScaledModels of a Kubernetes cluster; changes nothing unless their mode is act")
         {
-            kubeconfig, space, fleet, prometheus, token, gateway, gatewayPort, cache, health, metrics, keda, external, certificate, key, journal,
+            kubeconfig, space, fleet, prometheus, token, gateway, gatewayPort, cache, health, metrics, keda, external, certificate, key,
+            webhook, webhookCertificate, webhookKey, journal,
         };
         command.SetAction(async (parsed, cancellationToken) =>
         {
@@ -65,6 +70,8 @@ public static class OperatorCommand
                     Workload = ObjectName.Parse(parsed.GetValue(gateway) ?? "") ?? new ObjectName(home, ClusterGatewayOptions.UsualName),
                     Port = parsed.GetValue(gatewayPort) ?? ClusterGatewayOptions.UsualAdminPort,
                 },
+                Webhook = parsed.GetValue(webhook) is { } port
+                    ? new WebhookOptions { Port = port, CertificatePath = parsed.GetValue(webhookCertificate), CertificateKeyPath = parsed.GetValue(webhookKey) } : null,
             };
             var bridges = new BridgesOptions
             {

@@ -45,6 +45,9 @@ public sealed record KubernetesFleetParts
     /// <summary>Which Fleet is read.</summary>
     public string FleetName { get; init; } = FleetResource.DefaultName;
 
+    /// <summary>Whether the webhook is in the way of a namespace's new pods; null where there is none.</summary>
+    public Func<string, bool>? Patched { get; init; }
+
     public required Action<string> Log { get; init; }
 }
 
@@ -57,9 +60,6 @@ public sealed class KubernetesFleet : IFleet
     // What we wrote is believed for so long while the watch has not shown it.
     private static readonly TimeSpan Believed = TimeSpan.FromSeconds(10);
 
-    private static readonly byte[] MarkToEnd =
-        """{"metadata":{"annotations":{"controller.kubernetes.io/pod-deletion-cost":"-1000"}}}"""u8.ToArray();
-
     private readonly KubernetesFleetParts _parts;
     private readonly ModelResolver _resolver;
     private readonly TemplateWorkloads _templates;
@@ -68,6 +68,7 @@ public sealed class KubernetesFleet : IFleet
     private readonly GatewayMeter? _gateway;
     private readonly PodHistory _history = new();
     private readonly NodeCaches _caches;
+    private readonly Victims _victims;
     private readonly Dictionary<string, (int Replicas, string Over, long At)> _asked = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Promised> _promised = new(StringComparer.Ordinal);
     private Dictionary<ReplicaId, VariantId> _variants = [];
@@ -80,15 +81,16 @@ public sealed class KubernetesFleet : IFleet
     {
         ArgumentNullException.ThrowIfNull(parts);
         _parts = parts;
+        _victims = new Victims(parts);
         _templates = new TemplateWorkloads(parts);
-        _resolver = new ModelResolver(parts.Cluster, parts.Footprints, parts.Time, _templates) { ReadsFronts = parts.ReadFronts is not null };
+        _resolver = new ModelResolver(parts.Cluster, parts.Footprints, parts.Time, _templates, parts.Patched) { ReadsFronts = parts.ReadFronts is not null };
         _nodes = new ClusterNodes(parts);
         _gateway = parts.Gateway is { } gateway ? new GatewayMeter(gateway.Workload) : null;
         _caches = new NodeCaches(parts.Cluster, parts.Time, parts.Log);
     }
 
     // Of a Deployment's pods that with the least deletion cost ends first: since 1.22, and only there the victim is ours to choose.
-    private Capabilities Can => _parts.Cluster.ServerMinor >= 22 ? Capabilities.ChooseVictim : Capabilities.None;
+    private Capabilities Can => Capabilities.TakeBack | (_parts.Cluster.ServerMinor >= 22 ? Capabilities.ChooseVictim : Capabilities.None);
 
     /// <summary>What the last <see cref="Look"/> came to.</summary>
     public ImmutableArray<ResolvedModel> Models { get; private set; } = [];
@@ -146,11 +148,17 @@ public sealed class KubernetesFleet : IFleet
         var through = _gateway?.Advance([.. planned.Where(model => model.Settings!.Gateway).Select(model => model.Id)], counted, at);
         (_loads, (var rows, Unobserved)) = (traffic.Pods, through is null ? (traffic.Traffic, traffic.Unobserved) : GatewayDemand.Merge(traffic, through));
         Promise(planned, pods, finder, at);
-        var builder = new SnapshotBuilder(at, _resolver.Groups, Models, _loads, _overdueFactor);
+        var builder = new SnapshotBuilder(at, _resolver.Groups, Models, _loads, _overdueFactor, _parts.Cluster.ServerMinor);
         var snapshot = builder.Build(_parts.Cluster.Nodes.Items.Values, pods, _promised, Can);
         _serving = snapshot.Replicas.Where(replica => replica.State == ReplicaState.Ready).CountBy(replica => replica.Model).ToDictionary();
         _variants = snapshot.Replicas.ToDictionary(replica => replica.Id, replica => replica.Variant);
-        return _caches.Onto(_nodes.Complete(snapshot with { Traffic = rows, Outcomes = _history.Advance(pods, builder, at) }), pods, Models);
+        snapshot = snapshot with
+        {
+            Traffic = rows,
+            Outcomes = _history.Advance(pods, builder, at),
+            Floors = Budgets.Of(_parts.Cluster.Budgets, pods, builder),
+        };
+        return _caches.Onto(_nodes.Complete(snapshot), pods, Models);
     }
 
     /// <inheritdoc/>
@@ -159,6 +167,9 @@ public sealed class KubernetesFleet : IFleet
         ArgumentNullException.ThrowIfNull(plan);
         var (started, waiting) = (new List<StepId>(), new List<StepId>());
         var (wanted, wantedOf) = (new Dictionary<ModelId, int>(), new Dictionary<string, int>(StringComparer.Ordinal));
+        var acting = Models.Where(model => model.Acts).Select(model => model.Id).ToHashSet();
+        var going = plan.Steps.Where(step => step is Step.Drain or Step.Stop && acting.Contains(ModelOf(step)))
+            .Select(step => step.Subject).OfType<ReplicaId>().ToHashSet();
         var steps = plan.Steps.Where(step => step is Step.Start or Step.Drain or Step.Stop).ToLookup(ModelOf);
         foreach (var model in Models.Where(model => model.Spec is not null))
         {
@@ -166,12 +177,13 @@ public sealed class KubernetesFleet : IFleet
             var now = steps[model.Id].Where(step => step.After.IsEmpty).ToLookup(step => TargetOf(model.Spec!, step));
             foreach (var target in model.Targets.Where(target => target.Spec is not null))
             {
-                var asked = await ApplyAsync(model, target, [.. now[target.Spec!.Variants[0].Target]], started, cancellationToken).ConfigureAwait(false);
+                var asked = await ApplyAsync(model, target, [.. now[target.Spec!.Variants[0].Target]], started, going, cancellationToken).ConfigureAwait(false);
                 wantedOf[SnapshotBuilder.KeyOf(target.Workload!)] = asked;
                 wanted[model.Id] = wanted.GetValueOrDefault(model.Id) + asked;
             }
         }
 
+        await _victims.UnmarkAsync(going, cancellationToken).ConfigureAwait(false);
         WantedOf = wantedOf;
         var missing = plan.Models.ToDictionary(verdict => verdict.Model, verdict => Math.Max(0, verdict.Wanted - _serving.GetValueOrDefault(verdict.Model)));
         await _templates.KeepAsync(Models, missing, cancellationToken).ConfigureAwait(false);
@@ -183,21 +195,27 @@ public sealed class KubernetesFleet : IFleet
     }
 
     // The replicas of one target, which the plan's steps on it come to.
-    private async ValueTask<int> ApplyAsync(ResolvedModel model, ResolvedModel target, Step[] now, List<StepId> started, CancellationToken cancellationToken)
+    private async ValueTask<int> ApplyAsync(
+        ResolvedModel model, ResolvedModel target, Step[] now, List<StepId> started, HashSet<ReplicaId> going, CancellationToken cancellationToken)
     {
         var replicas = Asked(target);
         var starts = now.Count(step => step is Step.Start);
-        var ends = now.Count(step => step is Step.Drain || step is Step.Stop stop && !_history.IsEnding(stop.Replica));
+        // A pod that is known to be the one to go finishes first, and the replicas are lowered when it has.
+        var draining = await DrainAsync(model, target, now, started, cancellationToken).ConfigureAwait(false);
+        var ends = now.Count(step => step is Step.Drain drain && !draining.Contains(drain.Id) || step is Step.Stop stop && !_history.IsEnding(stop.Replica));
         // More pods than were asked for (an update under way): those that end are taken from the surplus first.
         ends = Math.Max(0, ends - Math.Max(0, _history.Live(SnapshotBuilder.KeyOf(target.Workload!)) - replicas));
         var wanted = Math.Max(0, replicas + starts - ends);
+        // As many come as go: a number says no more than that they stay.
+        if (starts > 0 && wanted == replicas) going.ExceptWith(now.Select(step => step.Subject).OfType<ReplicaId>());
         if (!model.Acts || wanted == replicas) return wanted;
-        if (wanted < replicas)
+        if (wanted < replicas && target.Workload!.Kind == TargetKinds.Deployment && Can.HasFlag(Capabilities.ChooseVictim))
         {
-            foreach (var step in now) await MarkAsync(step, cancellationToken).ConfigureAwait(false);
+            foreach (var stop in now.OfType<Step.Stop>()) await _victims.MarkAsync(stop.Replica, cancellationToken).ConfigureAwait(false);
         }
 
-        if (await ScaleAsync(target, wanted, cancellationToken).ConfigureAwait(false)) started.AddRange(now.Select(step => step.Id));
+        if (await ScaleAsync(target, wanted, cancellationToken).ConfigureAwait(false))
+            started.AddRange(now.Where(step => !draining.Contains(step.Id)).Select(step => step.Id));
         return wanted;
     }
 
@@ -276,19 +294,20 @@ public sealed class KubernetesFleet : IFleet
         foreach (var gone in _promised.Keys.Except(targets.Keys).ToArray()) _promised.Remove(gone);
     }
 
-    // Tells the Deployment's controller which of its pods to end. Only a wish: what cannot be marked is no reason not to scale.
-    private async ValueTask MarkAsync(Step step, CancellationToken cancellationToken)
+    // Steps that only mark their pod: what drains counts until it is stopped. What cannot be marked is no reason not to scale.
+    private async ValueTask<HashSet<StepId>> DrainAsync(
+        ResolvedModel model, ResolvedModel target, Step[] now, List<StepId> started, CancellationToken cancellationToken)
     {
-        if (step is not (Step.Drain or Step.Stop) || step.Subject is not { } replica || SnapshotBuilder.PodOf(replica) is not { } pod || !_parts.MayWrite()) return;
-        try
+        var draining = new HashSet<StepId>();
+        if (!model.Acts || !Victims.AreKnown(target.Workload!.Kind, _parts.Cluster.ServerMinor)) return draining;
+        foreach (var drain in now.OfType<Step.Drain>())
         {
-            using var marked = await _parts.Cluster.Api.PatchAsync(
-                $"api/v1/namespaces/{pod.Namespace}/pods/{pod.Name}", MarkToEnd, PatchKind.Merge, cancellationToken).ConfigureAwait(false);
+            var marking = await _victims.MarkAsync(drain.Replica, cancellationToken).ConfigureAwait(false);
+            if (marking != Victims.Marking.Refused) draining.Add(drain.Id);
+            if (marking == Victims.Marking.Marked) started.Add(drain.Id);
         }
-        catch (ApiException refused)
-        {
-            _parts.Log($"{pod}: it could not be marked as the one to end: {refused.Message}");
-        }
+
+        return draining;
     }
 
     private async ValueTask<bool> ScaleAsync(ResolvedModel model, int replicas, CancellationToken cancellationToken)

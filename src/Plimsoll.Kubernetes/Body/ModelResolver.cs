@@ -4,6 +4,7 @@ using System.Text.Json;
 using k8s.Models;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.NodeCache;
+using Plimsoll.Kubernetes.Recommend;
 using Plimsoll.Kubernetes.Resources;
 using Plimsoll.Kubernetes.Resources.Pods;
 using Plimsoll.Kubernetes.Templates;
@@ -19,7 +20,9 @@ namespace Plimsoll.Kubernetes.Body;
 /// <param name="footprints">What artefacts weigh.</param>
 /// <param name="time">Tells how long ago somebody wrote replicas.</param>
 /// <param name="made">What templates are made into; null where none are.</param>
-public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprints, TimeProvider time, TemplateWorkloads? made = null)
+/// <param name="patched">Whether the webhook is in the way of a namespace's new pods; null where there is none.</param>
+public sealed class ModelResolver(
+    ClusterWatch cluster, FootprintStore footprints, TimeProvider time, TemplateWorkloads? made = null, Func<string, bool>? patched = null)
 {
     private const int ConcurrencyDefault = 8;
 
@@ -32,6 +35,7 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
     private Dictionary<(ObjectName, string), (object Key, ResolvedModel Model)> _known = [];
     private readonly Dictionary<(ObjectName, string), (object Key, Looked Looked)> _looks = [];
     private readonly Dictionary<string, V1PodSpec> _specs = new(StringComparer.Ordinal);
+    private readonly LabelledNodes _labelled = new();
 
     /// <summary>Whether somebody asks what stands in front of the pods, so that a request at zero replicas is seen.</summary>
     public bool ReadsFronts { get; init; }
@@ -59,9 +63,11 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
         {
             if (one.Pod is { } pod) _specs.TryAdd(one.SelectorKey!, pod);
             if (one.Worker is { } worker) _specs.TryAdd(one.WorkerKey!, worker);
+            if (one.Applied is { } applied) _specs.TryAdd(applied.SelectorKey, applied.Spec);
         }
 
         Groups = new NodeGroups([.. cluster.Nodes.Items.Values, .. _couldCome], _specs);
+        _labelled.Update(cluster.Nodes.Items.Values, Groups);
         var kinds = KindsByGroup();
         var before = _known;
         _known = new Dictionary<(ObjectName, string), (object, ResolvedModel)>(looked.Length);
@@ -74,7 +80,7 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
             var madeOf = (one.View.ResourceVersion, one.Workload?.ResourceVersion, one.Weighed,
                 string.Join(',', kindsHere.Select(kind => $"{kind.Resource}={SnapshotBuilder.KindOf(kind)}")),
                 one.SelectorKey is { } selector ? string.Join(',', Groups.GroupsFor(selector)) : "",
-                one.WorkerKey is { } workers ? string.Join(',', Groups.GroupsFor(workers)) : "", fleet.Mode, one.Rivals);
+                (one.WorkerKey ?? one.Applied?.SelectorKey) is { } others ? string.Join(',', Groups.GroupsFor(others)) : "", fleet.Mode, one.Rivals, _labelled.Version);
             var model = before.TryGetValue(one.Key, out var known) && known.Key.Equals(madeOf)
                 ? known.Model : Finish(one, kindsHere, fleet);
             _known[one.Key] = (madeOf, model);
@@ -108,6 +114,9 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
 
         public ServedModel? Served { get; init; }
 
+        /// <summary>The pods as the webhook makes them; null where it changes nothing.</summary>
+        public AppliedPod? Applied { get; init; }
+
         public WeighedSource? Weighed { get; init; }
 
         public string Rivals { get; init; } = "";
@@ -129,7 +138,7 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
     {
         var workload = settings is { Variants.IsEmpty: false } ? Target(settings).Workload : null;
         var rivals = workload is null ? "" : string.Join(',', _scalers[(view.Name.Namespace, workload.Kind, workload.Name.Name)].Select(rival => rival.ResourceVersion));
-        var key = (view.ResourceVersion, workload?.Kind, workload?.ResourceVersion, rivals, _usurped.ContainsKey(view.Name), Refused(settings), _fleet.Mode);
+        var key = (view.ResourceVersion, workload?.Kind, workload?.ResourceVersion, rivals, _usurped.ContainsKey(view.Name), Refused(settings), (_fleet.Mode, IsPatched(settings)));
         var of = (view.Name, settings is { Variants: [var only] } ? only.Name : "");
         var looked = _looks.TryGetValue(of, out var known) && known.Key.Equals(key) && known.Looked.Rivals.Length == 0 ? known.Looked : Look(view, settings);
         _looks[of] = (key, looked);
@@ -160,7 +169,9 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
             return looked with { Findings = found.Add(No(ConditionTypes.Weighed, "NoPodSpec", $"{workload.Kind} {workload.Name.Name} has no pod spec to read")) };
         var served = ServedModel.Of(pod, workload.PodAnnotations, workload.PodsPerReplica, workload.WorkerSpec);
         looked = looked with { Pod = pod, SelectorKey = NodeGroups.KeyOf(pod), Served = served, Findings = found };
+        // A group's pods are of two kinds, and the webhook is told of one: they stay as their templates have them.
         if (workload.PodsPerReplica > 1 && (workload.WorkerSpec ?? pod) is var worker) looked = looked with { Worker = worker, WorkerKey = NodeGroups.KeyOf(worker) };
+        else if (IsPatched(settings)) looked = looked with { Applied = AppliedPod.Of(workload, view.Model?.Status?.Recommended) };
         if (Conflict(settings, variant, workload, view) is { } conflict)
             looked = looked with { Rivals = conflict, Findings = looked.Findings.Add(new Finding(ConditionTypes.Conflict, true, "OtherScaler", conflict)) };
         // The pods are the other ScaledModel's: were it planned for too, they would be taken for its own, and the other would
@@ -171,6 +182,8 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
 
     private string? Refused(ScaledModelSettings? settings) =>
         settings is { Variants: [{ Template: not null } only] } ? made?.Refused(new ObjectName(settings.Name.Namespace, only.Target.Name)) : null;
+    private bool IsPatched(ScaledModelSettings? settings) =>
+        settings is { AppliesRequests: true } && patched?.Invoke(settings.Name.Namespace) == true;
 
     private string? Conflict(ScaledModelSettings settings, VariantSettings variant, WorkloadView workload, ScaledModelView view)
     {
@@ -257,7 +270,8 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
 
     private ResolvedModel Plan(ResolvedModel model, Looked looked, Footprint footprint, DeviceGroup[] kinds)
     {
-        var (settings, served) = (looked.Settings!, looked.Served!);
+        // Where the webhook is in their way, pods are planned with as it makes them.
+        var (settings, served) = (looked.Settings!, looked.Applied?.Served ?? looked.Served!);
         var cores = new Cores(served.Requests.CpuMilli);
         var variants = ImmutableArray.CreateBuilder<VariantSpec>();
         var misfits = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
@@ -282,7 +296,7 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
             }
         }
 
-        model = model with { Misfits = misfits.ToImmutable() };
+        model = model with { Misfits = misfits.ToImmutable(), Applied = IsPatched(settings), Recommended = Recommend(looked, footprint, kinds, engine) };
         if (variants.Count == 0)
         {
             var why = misfits.Count > 0 ? string.Join("; ", misfits.Select(one => one.Value))
@@ -290,7 +304,7 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
             return model with { Findings = model.Findings.Add(No(ConditionTypes.Fits, misfits.Count > 0 ? "DoesNotFit" : "NoSuchDevice", why)) };
         }
 
-        var leader = Asked(served.Requests, served.DeviceResource, looked.SelectorKey!);
+        var leader = Asked(served.Requests, served.DeviceResource, looked.Applied?.SelectorKey ?? looked.SelectorKey!);
         if (looked.WorkerKey is { } key && Asked(served.WorkerRequests!, served.DeviceResource, key) is var each)
         {
             for (var i = 0; i < variants.Count; i++) variants[i] = variants[i] with { Workers = variants[i].Workers! with { Requests = each } };
@@ -336,6 +350,34 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
             Devices = devices,
             Pools = Groups.GroupsFor(selectorKey),
         };
+    }
+
+    // Of the pod as its template has it: what is recommended must not depend on what was applied. Not of groups, whose pods are of two kinds.
+    private PodRecommendation? Recommend(Looked looked, Footprint footprint, DeviceGroup[] kinds, string engine)
+    {
+        if (looked.Worker is not null) return null;
+        var (settings, stated) = (looked.Settings!, looked.Served!);
+        var served = stated with { Devices = PodRecommendation.DevicesOf(stated) };
+        var fits = ImmutableSortedDictionary.CreateBuilder<string, ReplicaNeeds>(StringComparer.Ordinal);
+        if (served.DeviceResource is not { } resource) fits["cpu"] = EngineProfile.Named(engine).Needs(footprint, 0, null, cached: false);
+        else
+        {
+            foreach (var kind in kinds.Where(kind => kind.Resource == resource))
+            {
+                if (OnDevice(footprint, kind, settings, served, engine, Cores.Zero).Needs is { } needs) fits[SnapshotBuilder.KindOf(kind)] = needs;
+            }
+        }
+
+        var groups = Groups.GroupsFor(looked.SelectorKey!);
+        return PodRecommendation.Of(new RecommendationQuestion
+        {
+            Pod = looked.Pod!,
+            Served = served,
+            Footprint = footprint,
+            Latency = settings.SloFor(footprint).Latency,
+            Fits = fits.ToImmutable(),
+            Nodes = [.. _labelled.Rows.Where(row => row.Resource == served.DeviceResource && groups.Contains(row.Group))],
+        });
     }
 
     private static VariantSpec Variant(

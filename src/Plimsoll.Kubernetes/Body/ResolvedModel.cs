@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using k8s.Models;
 using Plimsoll.Kubernetes.Cluster;
+using Plimsoll.Kubernetes.Recommend;
 using Plimsoll.Kubernetes.Resources;
 using Plimsoll.Kubernetes.Resources.Pods;
 
@@ -56,6 +57,12 @@ public sealed record ResolvedModel
 
     /// <summary>By device kind, why it does not fit there.</summary>
     public ImmutableSortedDictionary<string, string> Misfits { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+
+    /// <summary>What its pods ought to ask; null where nothing says on what they fit.</summary>
+    public PodRecommendation? Recommended { get; init; }
+
+    /// <summary>Whether the webhook is in the way of its new pods, and what it makes of them is planned with.</summary>
+    public bool Applied { get; init; }
 
     public bool InConflict => Findings.Any(finding => finding is { Type: ConditionTypes.Conflict, Holds: true });
 

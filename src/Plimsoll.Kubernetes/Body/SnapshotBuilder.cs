@@ -17,6 +17,7 @@ internal sealed class SnapshotBuilder
     private readonly DateTimeOffset _at;
     private readonly NodeGroups _groups;
     private readonly double _overdueFactor;
+    private readonly int _serverMinor;
     private readonly Dictionary<string, ResolvedModel> _byWorkload;
     private readonly Dictionary<string, PodLoad> _loads;
     private readonly ImmutableArray<NodeState>.Builder _nodes = ImmutableArray.CreateBuilder<NodeState>();
@@ -27,8 +28,10 @@ internal sealed class SnapshotBuilder
     private readonly PodGroups _groupPods = new();
 
     public SnapshotBuilder(
-        DateTimeOffset at, NodeGroups groups, IEnumerable<ResolvedModel> models, IEnumerable<KeyValuePair<string, PodLoad>> loads, double overdueFactor)
+        DateTimeOffset at, NodeGroups groups, IEnumerable<ResolvedModel> models, IEnumerable<KeyValuePair<string, PodLoad>> loads, double overdueFactor,
+        int serverMinor = 0)
     {
+        _serverMinor = serverMinor;
         (_at, _groups, _overdueFactor) = (at, groups, overdueFactor);
         _byWorkload = models.SelectMany(model => model.Targets).Where(target => target is { Workload: not null, Spec: not null })
             .GroupBy(target => KeyOf(target.Workload!)).ToDictionary(group => group.Key, group => group.First(), StringComparer.Ordinal);
@@ -149,7 +152,9 @@ internal sealed class SnapshotBuilder
         var started = pod.ScheduledAt ?? pod.CreatedAt;
         var state = pod.DeletedAt is not null ? ReplicaState.Stopping
             : !Serves(pod) ? ReplicaState.Loading
-            : load is { Asleep: true } ? ReplicaState.Asleep : ReplicaState.Ready;
+            : load is { Asleep: true } ? ReplicaState.Asleep
+            : pod.DrainingSince is { } since && Victims.AreKnown(owner.Workload!.Kind, _serverMinor)
+                ? Victims.IsDrained(load, since) ? ReplicaState.Drained : ReplicaState.Draining : ReplicaState.Ready;
         // A container that starts over loads anew.
         if (state == ReplicaState.Loading && pod is { Restarts: > 0, ReadyChangedAt: { } changed } && changed > started) started = changed;
         var id = IdOf(pod);
@@ -161,10 +166,19 @@ internal sealed class SnapshotBuilder
             Variant = variant.Id,
             Placement = placement,
             State = state,
-            StateSince = state is ReplicaState.Ready or ReplicaState.Asleep ? pod.ReadyChangedAt ?? started : pod.DeletedAt ?? started,
+            EndsInOrder = Victims.OrderOf(owner.Workload!.Kind, pod.Name.Name),
+            StateSince = state is ReplicaState.Draining or ReplicaState.Drained ? pod.DrainingSince!.Value
+                : state is ReplicaState.Ready or ReplicaState.Asleep ? pod.ReadyChangedAt ?? started : pod.DeletedAt ?? started,
             StartedAt = started,
             Reserved = variant.Needs,
-            Requests = spec.Requests,
+            // Its own, which the webhook or an older template made differ from what the next one will ask.
+            Requests = spec.Requests is { } asks ? asks with
+            {
+                Memory = new Bytes(pod.Requests.MemoryBytes),
+                Cores = new Cores(pod.Requests.CpuMilli),
+                EphemeralStorage = new Bytes(pod.Requests.EphemeralStorageBytes),
+                Devices = asks.Resource is { } resource ? (int)Math.Min(pod.Requests.Devices.GetValueOrDefault(resource), 1024) : 0,
+            } : null,
             Members = members,
             HostMemory = Signal.Missing<Bytes>("Kubernetes does not tell"),
             DeviceMemory = Signal.Missing<Bytes>("Kubernetes does not tell"),

@@ -100,6 +100,8 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
             Weight = model.Weighed?.Footprint?.Weights.ToString(),
             WeightBytes = model.Weighed?.Footprint?.Weights.Value,
             Replicas = verdict is null ? model.Workload?.Replicas : replicas.Length,
+            Recommended = model.Recommended?.Status(),
+            RecommendedRequests = model.Recommended?.Requests(),
         };
         if (model.Targets.Length > 1) status = status with { Variants = [.. model.Targets.Select(target => Variant(target, replicas, fleet))] };
         return (verdict is null ? status : status with
@@ -110,23 +112,7 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
             ForecastPerSecond = verdict.ForecastPerSecond.TryGetLast(out var forecast) ? forecast : null,
             LoadTime = Durations.Show(verdict.LoadTime),
             Hold = verdict.Hold is { } hold ? Durations.Show(hold) : "owned",
-            RecommendedRequests = Requests(model.Spec!, verdict.Needs),
         }).Writable();
-    }
-
-    private static Dictionary<string, string> Requests(ModelSpec model, ReplicaNeeds needs)
-    {
-        static string Mebi(Bytes bytes) => string.Create(CultureInfo.InvariantCulture, $"{(bytes.Value + (1L << 20) - 1) >> 20}Mi");
-        var cores = Math.Max(needs.Cores.Milli, EngineProfile.CoresFor(model.Footprint.Weights, needs.Devices).Milli);
-        var requests = new Dictionary<string, string>
-        {
-            ["memory"] = Mebi(needs.Host.Highest),
-            // Weights are fetched there unless a volume holds them; a GiB for logs and an engine's caches.
-            ["ephemeral-storage"] = Mebi(model.Footprint.OnDisk + Bytes.GiB(1)),
-            ["cpu"] = string.Create(CultureInfo.InvariantCulture, $"{cores}m"),
-        };
-        if (model.Requests is { Resource: { } resource }) requests[resource] = needs.Devices.ToString(CultureInfo.InvariantCulture);
-        return requests;
     }
 
     private static VariantStatus Variant(ResolvedModel target, InferenceReplica[] replicas, KubernetesFleet fleet)
@@ -161,12 +147,16 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
 
     private static long Generation(ResolvedModel model) => model.View.Model?.Metadata?.Generation ?? 0;
 
+    // Whoever makes pods goes by it.
+    private static string Shown(RecommendedPod? recommended) => recommended is null ? "" : string.Join(
+        ',', [.. recommended.Requests!.Select(one => one.Key + one.Value), .. (recommended.Nodes ?? []).Select(one => one.Label + one.Value), recommended.SharedMemory, recommended.Differs]);
+
     // What a person must learn of at once: not the seconds and rates that move by themselves.
     private static string Essence(ScaledModelStatus status, ModelVerdict? verdict)
     {
         var conditions = string.Join(';', status.Conditions!.Select(one => one.Type + one.Status + one.Reason));
         return string.Create(CultureInfo.InvariantCulture,
-            $"{status.ObservedGeneration}|{status.Mode}|{status.Weight}|{status.Replicas}|{status.ReadyReplicas}|{status.DesiredReplicas}|{verdict?.Reason.Rule}|{conditions}|")
+            $"{status.ObservedGeneration}|{status.Mode}|{status.Weight}|{status.Replicas}|{status.ReadyReplicas}|{status.DesiredReplicas}|{verdict?.Reason.Rule}|{conditions}|{Shown(status.Recommended)}|")
             + string.Join(';', (status.Variants ?? []).Select(one => $"{one.Name} {one.Replicas} {one.ReadyReplicas} {one.DesiredReplicas}"));
     }
 }

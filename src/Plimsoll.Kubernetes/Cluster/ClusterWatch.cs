@@ -41,6 +41,7 @@ public sealed class ClusterWatch : IAsyncDisposable
     private readonly List<Task> _running = [];
     private readonly Dictionary<string, (ScalableKind Kind, WatchedList<WorkloadView> List)> _workloads = new(StringComparer.Ordinal);
     private readonly List<WatchedList<ScalerView>> _scalers = [];
+    private WatchedList<BudgetView>? _budgets;
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private ClusterWatch(KubernetesApi api, TimeProvider time, string cacheFolder)
@@ -58,7 +59,7 @@ public sealed class ClusterWatch : IAsyncDisposable
     public KubernetesApi Api { get; }
 
     /// <summary>The server's minor version ("1.31" is 31); 0 when it does not say.</summary>
-    public int ServerMinor { get; private set; }
+    public int ServerMinor { get; internal set; }
 
     public WatchedList<NodeView> Nodes { get; }
 
@@ -76,6 +77,9 @@ public sealed class ClusterWatch : IAsyncDisposable
 
     /// <summary>The folder of the model cache on each node.</summary>
     public string CacheFolder { get; private init; } = CachePaths.DefaultFolder;
+
+    /// <summary>PodDisruptionBudgets; none where the server has no such kind.</summary>
+    public IEnumerable<BudgetView> Budgets => _budgets?.Items.Values ?? [];
 
     /// <summary>HorizontalPodAutoscalers and, where KEDA is, ScaledObjects.</summary>
     public IEnumerable<ScalerView> Scalers => _scalers.SelectMany(list => list.Items.Values);
@@ -116,6 +120,14 @@ public sealed class ClusterWatch : IAsyncDisposable
             {
                 watch.KarpenterPools = new WatchedList<KarpenterPool>(api, "apis/karpenter.sh/v1/nodepools", KarpenterPool.Of, watch.Changed, time);
                 watch._lists.Add(watch.KarpenterPools);
+            }
+
+            // v1beta1 before 1.21; they differ in what an empty selector selects.
+            foreach (var version in (string[])["policy/v1", "policy/v1beta1"])
+            {
+                if (!await HasAsync(api, version, "poddisruptionbudgets", cancellationToken).ConfigureAwait(false)) continue;
+                watch.AddBudgets(version);
+                break;
             }
 
             watch.Run();
@@ -202,6 +214,13 @@ public sealed class ClusterWatch : IAsyncDisposable
         var list = new WatchedList<ScalerView>(Api, path, item => ScalerView.Of(item, kind), Changed, _time);
         _scalers.Add(list);
         _lists.Add(list);
+    }
+
+    private void AddBudgets(string version)
+    {
+        _budgets = new WatchedList<BudgetView>(
+            Api, $"apis/{version}/poddisruptionbudgets", item => BudgetView.Of(item, emptySelectsAll: version == "policy/v1"), Changed, _time);
+        _lists.Add(_budgets);
     }
 
     private void Run()

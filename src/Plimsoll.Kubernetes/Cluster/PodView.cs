@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text.Json;
 using Plimsoll.Kubernetes.NodeCache;
 using Plimsoll.Kubernetes.Resources.Pods;
@@ -61,6 +62,12 @@ public sealed record PodView
     /// <summary>What it uses of its node's model cache; null when it mounts nothing of it.</summary>
     public CacheUse? Cache { get; init; }
 
+    /// <summary>Since when it drains, as we marked it; null of all others.</summary>
+    public DateTimeOffset? DrainingSince { get; init; }
+
+    /// <summary>By which PodDisruptionBudgets select it.</summary>
+    public ImmutableSortedDictionary<string, string> Labels { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+
     public bool IsOver => Phase is "Succeeded" or "Failed";
 
     public static PodView? Of(JsonElement pod)
@@ -94,11 +101,13 @@ public sealed record PodView
             NodeRequest = (metadata.At("annotations") ?? default).Text(Nodes.PlaceholderManifest.RequestAnnotation),
             Guards = Nodes.PodGuards.Of(metadata.At("annotations") ?? default),
             ResourceVersion = metadata.Text("resourceVersion") ?? "",
+            DrainingSince = metadata.At("annotations")?.Time(Body.Victims.DrainingSince),
+            Labels = metadata.Texts("labels").ToImmutableSortedDictionary(StringComparer.Ordinal),
         };
     }
 
     // A Deployment's pod belongs to a ReplicaSet that is named after it and the hash of its template.
-    private static string? WorkloadOf(JsonElement metadata, JsonElement labels)
+    internal static string? WorkloadOf(JsonElement metadata, JsonElement labels)
     {
         var owner = metadata.List("ownerReferences").FirstOrDefault(one => one.Flag("controller"));
         if (labels.Text("leaderworkerset.sigs.k8s.io/name") is { } set) return $"LeaderWorkerSet/{set}";

@@ -20,7 +20,7 @@ internal sealed class NodeCacheFetcher(ModelCache cache, NodeCacheAgentOptions o
     public sealed record Failure(string Why, int Count, DateTimeOffset RetryAt);
 
     /// <summary>How far one is.</summary>
-    public sealed class Running(DateTimeOffset startedAt) : IProgress<FetchProgress>
+    public sealed class Running(DateTimeOffset startedAt) : IProgress<FetchProgress>, IDisposable
     {
         private readonly CancellationTokenSource _end = new();
         private volatile FetchProgress _at = new(Bytes.Zero, null);
@@ -38,9 +38,19 @@ internal sealed class NodeCacheFetcher(ModelCache cache, NodeCacheAgentOptions o
 
         public async Task EndAsync()
         {
-            await _end.CancelAsync().ConfigureAwait(false);
+            try
+            {
+                await _end.CancelAsync().ConfigureAwait(false);
+            }
+            catch (ObjectDisposedException)
+            {
+                // It has ended by itself.
+            }
+
             await Task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
+
+        public void Dispose() => _end.Dispose();
     }
 
     public ImmutableSortedDictionary<(string Model, string Version), Running> Fetching
@@ -156,6 +166,7 @@ internal sealed class NodeCacheFetcher(ModelCache cache, NodeCacheAgentOptions o
         finally
         {
             lock (_gate) _running.Remove(key);
+            running.Dispose();
             changed();
         }
     }

@@ -4,6 +4,7 @@ using Plimsoll.Kubernetes.Gateway;
 using Plimsoll.Kubernetes.Metrics;
 using Plimsoll.Kubernetes.NodeCache;
 using Plimsoll.Kubernetes.Resources;
+using Plimsoll.Kubernetes.Webhook;
 
 namespace Plimsoll.Kubernetes.Operator;
 
@@ -42,6 +43,9 @@ public sealed record OperatorOptions
 
     /// <summary>The folder of the model cache on each node, as pods mount it.</summary>
     public string CacheFolder { get; init; } = CachePaths.DefaultFolder;
+
+    /// <summary>The webhook for pods; null serves none.</summary>
+    public WebhookOptions? Webhook { get; init; }
 
     /// <summary>How many replicas each model should have.</summary>
     public IAllocator Allocator { get; init; } = new WeightAllocator();

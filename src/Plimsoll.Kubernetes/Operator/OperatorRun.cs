@@ -2,6 +2,7 @@ using Plimsoll.Control;
 using Plimsoll.Kubernetes.Body;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Election;
+using Plimsoll.Kubernetes.Events;
 
 namespace Plimsoll.Kubernetes.Operator;
 
@@ -88,6 +89,7 @@ public sealed class OperatorRun(
         var knowledge = await store.ReadAsync(cancellationToken).ConfigureAwait(false);
         var fleet = new KubernetesFleet(parts);
         var number = journal?.Begin(knowledge) ?? 1;
+        var events = new EventWriter(parts, options.Identity);
         // What a plan must remember counts from when it is made, whatever becomes of it.
         var loop = new ControlLoop(fleet, planner, parts.Time, async (tick, token) =>
         {
@@ -111,6 +113,7 @@ public sealed class OperatorRun(
                     journal?.Applied(tick);
                     applied?.Invoke(tick);
                     var left = await statuses.WriteAsync(fleet, tick, cancellationToken).ConfigureAwait(false);
+                    await events.WriteAsync(fleet, tick, cancellationToken).ConfigureAwait(false);
                     await fleetStatus.WriteAsync(fleet, tick, cancellationToken).ConfigureAwait(false);
                     var took = parts.Time.GetElapsedTime(started);
                     telemetry?.Turned(tick, statuses.Conditions, took);

@@ -113,6 +113,11 @@ public sealed record ScaledModelSpec
     [FilledIn("scale")]
     public string? Actuation { get; init; }
 
+    [Means("requests: Plimsoll's webhook fills in what new pods leave out of their requests, raises what is too little and keeps them off nodes on which they do not fit, as status.recommended has it; nothing: that is only shown.")]
+    [Words("nothing", "requests")]
+    [FilledIn("nothing")]
+    public string? Apply { get; init; }
+
     [Means("Where and how the pods tell of their work, where it differs from what their server usually does.")]
     public ModelMetrics? Metrics { get; init; }
 

@@ -51,6 +51,9 @@ public sealed record ScaledModelSettings
 {
     public const int MaxReplicasDefault = 100;
 
+    /// <summary>The word of spec.apply with which requests are applied.</summary>
+    public const string ApplyRequests = "requests";
+
     /// <summary>The name of the one variant of a ScaledModel with a target.</summary>
     public const string OnlyVariant = "default";
 
@@ -87,6 +90,9 @@ public sealed record ScaledModelSettings
     public int? Concurrency { get; init; }
 
     public Actuation Actuation { get; init; } = Actuation.Scale;
+
+    /// <summary>Whether the webhook makes new pods ask for what they take.</summary>
+    public bool AppliesRequests { get; init; }
 
     public int? MetricsPort { get; init; }
 
@@ -151,6 +157,7 @@ public sealed record ScaledModelSettings
             IdleLimit = Time(spec.IdleLimit),
             Concurrency = spec.Concurrency,
             Actuation = spec.Actuation == "metric" ? Actuation.Metric : Actuation.Scale,
+            AppliesRequests = spec.Apply == ApplyRequests,
             MetricsPort = spec.Metrics?.Port,
             MetricsPath = spec.Metrics?.Path,
             Server = spec.Metrics?.Server,

@@ -22,6 +22,9 @@ public enum Capabilities
 
     /// <summary>Keep an autoscaler of nodes from taking the node of a replica away.</summary>
     ProtectReplicas = 1 << 11,
+
+    /// <summary>Let a replica that drains serve again: a plan that no longer drains it does.</summary>
+    TakeBack = 1 << 12,
 }
 
 /// <summary>
@@ -56,7 +59,20 @@ public sealed record FleetSnapshot
 
     /// <summary>What ended since the snapshot before, in the order it ended.</summary>
     public ImmutableArray<Outcome> Outcomes { get; init; } = [];
+
+    /// <summary>
+    /// Bounds on how many ready replicas may go, ordered by name; default where there are none, and then left out of JSON, so
+    /// that older journals read and hash as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public ImmutableArray<ReadyFloor> Floors { get; init; }
 }
+
+/// <summary>Of these replicas so many must stay ready, for whatever reason others go (Kubernetes: a PodDisruptionBudget).</summary>
+/// <param name="Name">Whose bound it is, as sentences name it.</param>
+/// <param name="Replicas">Those it counts, ordered.</param>
+/// <param name="AtLeast">The fewest of them that are to stay ready.</param>
+public sealed record ReadyFloor(string Name, ImmutableArray<ReplicaId> Replicas, int AtLeast);
 
 public enum NodeCondition { Ready, Booting, Draining, Unreachable }
 
@@ -190,6 +206,13 @@ public sealed record InferenceReplica
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public ImmutableArray<ReplicaMember> Members { get; init; }
+
+    /// <summary>
+    /// Its place where its controller ends replicas in an order of its own, the highest first (a StatefulSet's ordinal); null
+    /// where any of them may go.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? EndsInOrder { get; init; }
 
     /// <summary>Requests in it now.</summary>
     public int Outstanding { get; init; }

@@ -69,7 +69,7 @@ internal sealed partial class DiskDraft
 
         // What this plan removes is not brought back by it: the next one does, once it is gone.
         if (_evicted.Contains((node.Id, model.Id, model.Version))) return null;
-        var missing = Missing(node.Id, model) - _ledgers[node.Id].Free;
+        var missing = Missing(node.Id, model) - _ledgers[node.Id].Balance;
         if (missing <= Bytes.Zero) return Way.Clear;
         return _observed.Can.HasFlag(Capabilities.EvictWeights) ? Room(node.Id, model, missing, going) : null;
     }

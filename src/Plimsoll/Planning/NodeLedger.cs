@@ -142,6 +142,29 @@ internal sealed class NodeLedger
         _levels.Add(next);
     }
 
+    /// <summary>Takes back a stop for which no start waits: none is of a higher level than its place.</summary>
+    public void WillNotStop(StepId stop)
+    {
+        var at = _stops.FindIndex(one => one.Stop == stop);
+        if (at < 0) return;
+        var frees = _stops[at].Frees;
+        _stops.RemoveAt(at);
+        _stopped -= frees.Host;
+        if (frees.Requests is { } gone) SchedulerAfter = SchedulerAfter?.With(gone);
+
+        // Without a start of its own the level after it is the one before it.
+        _levels.RemoveAt(at + 1);
+        foreach (var level in _levels.Skip(at + 1))
+        {
+            level.Host += frees.Host;
+            level.Cores += frees.Cores;
+            foreach (var device in frees.Devices)
+            {
+                if (IndexOf(device) is var index and >= 0) level.Devices[index] += Held(_devices[index].Device, frees.PerDevice);
+            }
+        }
+    }
+
     /// <summary>Finds room for a replica at the lowest level that is safe together with all starts so far.</summary>
     /// <param name="needs">What it takes.</param>
     /// <param name="kind">The kind of device; null for any.</param>

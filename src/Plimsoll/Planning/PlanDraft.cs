@@ -26,6 +26,7 @@ internal sealed partial class PlanDraft
 
     // The highest priority whose waiting requests found no room: nobody lower may buy what it was refused.
     private int? _unmetPriority;
+    private readonly ReadyFloors _floors;
     private readonly Eviction _eviction;
     private readonly SchedulerChoice _scheduler;
     private readonly NodeRequests _nodeRequests;
@@ -54,7 +55,8 @@ internal sealed partial class PlanDraft
         _flying = observed.InFlight.Where(work => work.Model is not null).ToLookup(work => work.Model!.Value);
         _shapes = Admission.Shapes(_nodeRequests.Admissible);
         _disks = new DiskDraft(spec, observed, knowledge, _outlookOf);
-        _eviction = new Eviction(observed, knowledge, _outlookOf, _allocations);
+        _floors = new ReadyFloors(observed);
+        _eviction = new Eviction(observed, knowledge, _outlookOf, _allocations, _floors);
     }
 
     /// <summary>Ordered by id; closed.</summary>
@@ -65,6 +67,7 @@ internal sealed partial class PlanDraft
     {
         foreach (var replica in _observed.Replicas.OrderBy(replica => replica.Id))
         {
+            if (Stays(replica)) continue;
             if (replica.State is ReplicaState.Drained or ReplicaState.Stopping)
                 Stop(replica, new Reason(Rule.StopDrained, []), []);
             else if (replica.State == ReplicaState.Draining)
@@ -76,6 +79,7 @@ internal sealed partial class PlanDraft
         }
 
         foreach (var outlook in _outlooks) RetireSurplus(outlook, _allocations[outlook.Model.Id]);
+        OrderStops();
     }
 
     /// <summary>
@@ -113,6 +117,7 @@ internal sealed partial class PlanDraft
 
             // What sleeps already wakes faster than anything loads.
             var waking = Wake(outlook, missing);
+            waking += TakeBack(outlook, missing - waking);
             for (var i = 0; i < missing - waking; i++)
             {
                 if (Start(outlook, ReplicaId.Of(outlook.Model.Id, known.NextOrdinal + i))) continue;
@@ -207,7 +212,7 @@ internal sealed partial class PlanDraft
     {
         var expected = _loads.Expected(replica, _spec.Settings);
         var waited = _observed.At - replica.StartedAt;
-        Stop(replica, new Reason(Rule.StopLoadOverdue,
+        if (IsNext(replica)) Stop(replica, new Reason(Rule.StopLoadOverdue,
         [
             Fact.Of("waited", waited), Fact.Quantity("factor", Math.Round(waited / expected, 1)), Fact.Of("expected", expected),
         ]), []);
@@ -220,7 +225,7 @@ internal sealed partial class PlanDraft
         var old = mine.Where(replica => replica.Version != outlook.Model.Version).ToArray();
         if (old.Length > 0 && outlook.Serving >= Math.Max(1, Math.Min(allocation.Wanted, old.Length)) | allocation.Wanted == 0)
         {
-            foreach (var replica in old)
+            foreach (var replica in old.Where(replica => !Held(replica)))
                 LetGo(replica, new Reason(Rule.DrainOldVersion, [Fact.Of("version", outlook.Model.Version)]));
         }
 
@@ -231,11 +236,28 @@ internal sealed partial class PlanDraft
         var victims = mine
             .Where(replica => replica.Version == outlook.Model.Version
                 && replica.State is ReplicaState.Ready or ReplicaState.Loading)
-            .OrderBy(replica => replica.State == ReplicaState.Loading ? 0 : 1)
+            .OrderBy(replica => replica is { State: ReplicaState.Loading, EndsInOrder: null } ? 0 : 1)
             .ThenByDescending(replica => Parts.Rank(outlook.Model, replica.Variant))
+            .ThenByDescending(replica => replica.EndsInOrder ?? 0).ThenBy(replica => replica.State == ReplicaState.Loading ? 0 : 1)
             .ThenBy(replica => replica.Outstanding).ThenByDescending(replica => replica.Id.Ordinal).ThenBy(replica => replica.Id);
-        foreach (var replica in victims.Take(surplus)) LetGo(replica, allocation.Why);
         _verdicts[outlook.Model.Id] = allocation.Why;
+        foreach (var replica in victims.Take(surplus))
+        {
+            if (!Held(replica)) LetGo(replica, allocation.Why);
+            // Those before it in their controller's order cannot go while it stays.
+            else if (replica.EndsInOrder is not null) break;
+        }
+    }
+
+    // What was to go and must stay after all, as a floor of ready replicas would be broken.
+    private bool Stays(InferenceReplica replica) =>
+        (replica.State is ReplicaState.Draining or ReplicaState.Drained || !_outlookOf.ContainsKey(replica.Model)) && Held(replica);
+
+    private bool Held(InferenceReplica replica)
+    {
+        if (_floors.Holds(replica) is not { } why) return false;
+        _verdicts[replica.Model] = why;
+        return true;
     }
 
     private void LetGo(InferenceReplica replica, Reason reason) => LetGo(replica, reason, []);
@@ -259,6 +281,7 @@ internal sealed partial class PlanDraft
         var stop = new Step.Stop(replica.Id, replica.Model) { Reason = reason, After = after };
         _steps[stop.Id] = stop;
         _going.Add(replica.Id);
+        _floors.LetGo(replica);
         foreach (var pod in Parts.Pods(replica))
         {
             if (_ledgers.TryGetValue(pod.Placement.Node, out var ledger))

@@ -115,6 +115,7 @@ public enum Rule
     HoldForNode,
     HoldNodeOverdue,
     HoldNoPool,
+    HoldBudget,
     HoldDisk,
     IdleAtZero,
     RefusedTooHeavy,
@@ -206,6 +207,7 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.ProtectReload] =
             "coming back elsewhere would cost {reload} of its node ({load} to load and {misses} late {misses|request|requests}), at {price} an hour "
             + "{cost}; ready for {since}",
+        [Rule.HoldBudget] = "{budget} wants at least {least} ready and {ready} {ready|is|are}, so {replica} stays",
         [Rule.HoldDisk] = "needs {needed} of disk, {free} is free and nothing may go for it",
         [Rule.IdleAtZero] = "no demand; the next request waits {load} for it to load",
         [Rule.RefusedTooHeavy] =

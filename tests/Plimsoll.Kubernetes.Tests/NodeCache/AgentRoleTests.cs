@@ -109,7 +109,8 @@ public sealed class AgentRoleTests : CacheTest
         Assert.True(container.SecurityContext is { RunAsNonRoot: true, AllowPrivilegeEscalation: false, ReadOnlyRootFilesystem: true });
         Assert.Equal(["ALL"], container.SecurityContext.Capabilities.Drop);
         var init = Assert.Single(pod.Spec.InitContainers);
-        Assert.Equal((["ALL"], ["CHOWN"]), (init.SecurityContext.Capabilities.Drop, init.SecurityContext.Capabilities.Add));
+        Assert.Equal(["ALL"], init.SecurityContext.Capabilities.Drop);
+        Assert.Equal(["CHOWN"], init.SecurityContext.Capabilities.Add);
         Assert.Equal(CachePaths.DefaultFolder, Assert.Single(pod.Spec.Volumes, volume => volume.HostPath is not null).HostPath.Path);
         // Its own mount of the folder is no pod's use of what is in it.
         using var json = System.Text.Json.JsonDocument.Parse(KubernetesJson.Serialize(new V1Pod { Metadata = pod.Metadata, Spec = pod.Spec }));

@@ -48,7 +48,8 @@ public sealed class PoolReaderTests
     [Fact]
     public void Of_Karpenters_machine_types_the_cheapest_known_is_taken_and_its_limits_count_all_its_nodes()
     {
-        var types = DeviceCatalogue.BuiltIn.Instances.Where(one => one is { Memory.Value: > 0, Price: not null, Provider: "aws", Devices: 1 })
+        var types = DeviceCatalogue.BuiltIn.Instances.Where(one => one is { Memory.Value: > 0, Price: not null, Provider: "aws", Devices: 1 }
+                && DeviceCatalogue.BuiltIn.Accelerators.First(device => device.Name == one.Accelerator).Vendor == "nvidia")
             .OrderBy(one => one.Price!.Value).ThenBy(one => one.Type, StringComparer.Ordinal).ToArray();
         var karpenter = Karpenter($$$"""
             {"metadata":{"name":"gpu"},"spec":{"limits":{"nvidia.com/gpu":3,"cpu":"100000"},"template":{"metadata":{"labels":{"team":"x"}},"spec":{

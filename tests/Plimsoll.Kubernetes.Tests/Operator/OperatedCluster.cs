@@ -15,6 +15,7 @@ using Plimsoll.Kubernetes.Nodes;
 using Plimsoll.Kubernetes.Operator;
 using Plimsoll.Kubernetes.Resources;
 using Plimsoll.Kubernetes.Tests.ControlPlane;
+using Plimsoll.Kubernetes.Webhook;
 
 namespace Plimsoll.Kubernetes.Tests.Operator;
 
@@ -47,6 +48,8 @@ internal sealed class OperatedCluster : IAsyncDisposable
 
     /// <summary>All that a pod's server answers, instead of the metrics of its <see cref="Rate"/>; null leaves it at that.</summary>
     public Func<V1Pod, Microsoft.AspNetCore.Http.RequestDelegate?>? Serve { get; set; }
+    /// <summary>Requests that a pod works on, where a test says; null for what its rate makes.</summary>
+    public Func<V1Pod, int?>? Running { get; set; }
 
     public ConcurrentQueue<string> Log { get; } = new();
 
@@ -74,7 +77,7 @@ internal sealed class OperatedCluster : IAsyncDisposable
 
     public async Task<OperatorHost> OperateAsync(
         KubernetesClientConfiguration? who = null, TimeProvider? time = null, string space = Space, Action<string>? log = null, Uri? prometheus = null, string? pod = null,
-        GatewaySettings? gateway = null, LeaseTimes? lease = null, SourceSettings? sources = null)
+        GatewaySettings? gateway = null, LeaseTimes? lease = null, SourceSettings? sources = null, WebhookOptions? webhook = null)
     {
         var host = await OperatorHost.StartAsync(
             new OperatorOptions
@@ -84,9 +87,10 @@ internal sealed class OperatedCluster : IAsyncDisposable
                 Pod = pod,
                 Address = IPAddress.Loopback,
                 HealthPort = 0,
-                Lease = lease ?? new LeaseTimes(TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(300)),
+                Lease = lease ?? new LeaseTimes(TimeSpan.FromSeconds(6), TimeSpan.FromSeconds(4), TimeSpan.FromMilliseconds(300)),
                 Checkpoint = TimeSpan.FromSeconds(2),
                 Gateway = gateway,
+                Webhook = webhook,
                 Prometheus = prometheus is null ? null : new PrometheusSettings { Server = prometheus },
             },
             who ?? Plane.Admin(), sources ?? new SourceSettings { Variable = _ => null }, time ?? TimeProvider.System,
@@ -203,7 +207,7 @@ internal sealed class OperatedCluster : IAsyncDisposable
         });
         var text = new StringBuilder();
         void Line(string name, double value) => text.Append(CultureInfo.InvariantCulture, $"{name}{{model_name=\"{app}\"}} {value}\n");
-        Line("vllm:num_requests_running", waiting > 0 ? 8 : Math.Round(share * 2));
+        Line("vllm:num_requests_running", Running?.Invoke(pod) ?? (waiting > 0 ? 8 : Math.Round(share * 2)));
         Line("vllm:num_requests_waiting", Math.Floor(waiting));
         Line("vllm:request_success_total", Math.Floor(done));
         Line("vllm:e2e_request_latency_seconds_count", Math.Floor(done));

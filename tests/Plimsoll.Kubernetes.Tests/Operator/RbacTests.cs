@@ -65,7 +65,7 @@ public sealed class RbacTests : OperatorTest
         await Cluster.ModelAsync("large", "\"weights\":\"16GiB\",\"mode\":\"act\",\"minReplicas\":2");
         await Cluster.PoolAsync("""[{"name":"h100","nodeLabels":{"pool":"h100"},"device":"h100-80gb","devices":8,"memory":"500Gi","cores":40}]""");
         Permission[] others = [.. ShippedRole.Permissions.Where(one => one is not { Verb: "patch" })];
-        Assert.Equal(32, others.Length); // twelve kinds are listed and watched; three verbs each on leases and config maps; two on pods
+        Assert.Equal(35, others.Length); // thirteen kinds are listed and watched; three verbs each on leases and config maps; two on pods; Events
 
         // What is refused is out of date only after half a minute, so all wait at once.
         await Task.WhenAll(others.Select(async (one, number) =>
@@ -83,6 +83,7 @@ public sealed class RbacTests : OperatorTest
                 log.Enqueue(refused.Message);
             }
 
+            if (one.Resource == "events") await StirAsync(() => log.Any(line => line.Contains(one.Lacking, StringComparison.Ordinal)));
             await SaidAsync(one, log);
         }));
     }
@@ -113,6 +114,18 @@ public sealed class RbacTests : OperatorTest
         var container = Assert.Single(pod.Containers);
         Assert.True(container.SecurityContext is { AllowPrivilegeEscalation: false, ReadOnlyRootFilesystem: true });
         Assert.Equal(["ALL"], container.SecurityContext.Capabilities.Drop);
+    }
+
+    // Events tell of what changes, and another leader's are not told again.
+    private async Task StirAsync(Func<bool> enough)
+    {
+        for (var number = 2; number < 40 && !enough(); number++)
+        {
+            await Cluster.Client.CustomObjects.PatchNamespacedCustomObjectAsync(
+                new V1Patch($"{{\"spec\":{{\"minReplicas\":{number}}}}}", V1Patch.PatchType.MergePatch),
+                "plimsoll.dev", "v1alpha1", OperatedCluster.Space, "scaledmodels", "llama", cancellationToken: Cancel);
+            await Task.Delay(TimeSpan.FromSeconds(2), TimeProvider.System, Cancel);
+        }
     }
 
     private static Task<string[]> SaidAsync(Permission lacking, ConcurrentQueue<string> log) => Patience.UntilAsync(
