@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using k8s;
-using Plimsoll.Artifacts;
 using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.NodeCache;

@@ -4,7 +4,6 @@ using Plimsoll.Artifacts.Tests;
 using Plimsoll.Caching;
 using Plimsoll.Cli.FleetFiles;
 using Plimsoll.EndToEnd.Tests;
-using Plimsoll.Local;
 
 namespace Plimsoll.Cli.Tests.FleetFiles;
 

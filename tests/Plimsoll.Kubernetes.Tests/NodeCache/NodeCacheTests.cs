@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using k8s;
-using Plimsoll.Kubernetes.NodeCache;
 using Plimsoll.Kubernetes.Resources;
 using Plimsoll.Kubernetes.Tests.ControlPlane;
 using Plimsoll.Kubernetes.Tests.Operator;
