@@ -54,9 +54,11 @@ public sealed class ModelResolver(
         _couldCome = couldCome;
         ArgumentNullException.ThrowIfNull(fleet);
         _fleet = fleet;
-        _usurped = Ownership.Usurped(cluster.ScaledModels.Items.Values.Select(view => view.Model).OfType<ScaledModel>());
+        // Of one moment: one that came in between would be looked at and not be known to have come too late.
+        var views = cluster.ScaledModels.Items;
+        _usurped = Ownership.Usurped(views.Values.Select(view => view.Model).OfType<ScaledModel>());
         _scalers = cluster.Scalers.ToLookup(scaler => (scaler.Name.Namespace, scaler.TargetKind, scaler.TargetName));
-        var looked = cluster.ScaledModels.Items.Values.SelectMany(Lookup).ToArray();
+        var looked = views.Values.SelectMany(Lookup).ToArray();
         foreach (var gone in _looks.Keys.Except(looked.Select(one => one.Key)).ToArray()) _looks.Remove(gone);
         _specs.Clear();
         foreach (var one in looked)

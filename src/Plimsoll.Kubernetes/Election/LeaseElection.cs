@@ -56,13 +56,19 @@ public sealed class LeaseElection(
             {
                 await TryAsync(cancellationToken).ConfigureAwait(false);
             }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                break;
+            }
             catch (ApiException failed)
             {
                 log($"lease {lease}: {failed.Message}");
             }
-            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+#pragma warning disable CA1031 // Whatever it is, who no longer stands for election must not be taken for one who stands by.
+            catch (Exception unexpected)
+#pragma warning restore CA1031
             {
-                break;
+                log($"lease {lease}: {unexpected.GetType().Name}: {unexpected.Message}");
             }
 
             if (_leads && !MayWrite)
