@@ -56,6 +56,10 @@ public sealed class KubernetesFleet : IFleet
     // What we wrote is believed for so long while the watch has not shown it.
     private static readonly TimeSpan Believed = TimeSpan.FromSeconds(10);
 
+    // Scales written by one turn, and at a time; what is left is in the next plan too.
+    private const int ScalesMax = 100;
+    private const int ScalesAtOnce = 8;
+
     private static readonly byte[] MarkToEnd =
         """{"metadata":{"annotations":{"controller.kubernetes.io/pod-deletion-cost":"-1000"}}}"""u8.ToArray();
 
@@ -66,6 +70,7 @@ public sealed class KubernetesFleet : IFleet
     private readonly TrafficMeter _meter = new();
     private readonly GatewayMeter? _gateway;
     private readonly PodHistory _history = new();
+    private readonly Endpoints _endpoints = new();
     private readonly Dictionary<string, (int Replicas, string Over, long At)> _asked = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Promised> _promised = new(StringComparer.Ordinal);
     private Dictionary<ReplicaId, VariantId> _variants = [];
@@ -123,7 +128,7 @@ public sealed class KubernetesFleet : IFleet
     {
         var pods = _parts.Cluster.Pods.Items.Values.ToArray();
         var finder = new SnapshotBuilder(_parts.Time.GetUtcNow(), _resolver.Groups, Models, [], _overdueFactor);
-        var endpoints = Endpoints.Of(pods, finder, Models);
+        var endpoints = _endpoints.Of(pods, finder);
         var reading = _parts.ReadPods(endpoints, cancellationToken);
         var asking = ReadFrontsAsync(cancellationToken);
         var counted = _parts.Gateway is { } source && Models.Any(model => model is { Spec: not null, Settings.Gateway: true })
@@ -153,6 +158,7 @@ public sealed class KubernetesFleet : IFleet
     {
         ArgumentNullException.ThrowIfNull(plan);
         var (started, waiting) = (new List<StepId>(), new List<StepId>());
+        var due = new List<(ResolvedModel Target, int Wanted, Step[] Steps, bool Down)>();
         var (wanted, wantedOf) = (new Dictionary<ModelId, int>(), new Dictionary<string, int>(StringComparer.Ordinal));
         var steps = plan.Steps.Where(step => step is Step.Start or Step.Drain or Step.Stop).ToLookup(ModelOf);
         foreach (var model in Models.Where(model => model.Spec is not null))
@@ -161,13 +167,20 @@ public sealed class KubernetesFleet : IFleet
             var now = steps[model.Id].Where(step => step.After.IsEmpty).ToLookup(step => TargetOf(model.Spec!, step));
             foreach (var target in model.Targets.Where(target => target.Spec is not null))
             {
-                var asked = await ApplyAsync(model, target, [.. now[target.Spec!.Variants[0].Target]], started, cancellationToken).ConfigureAwait(false);
+                var asked = WantedOfTarget(model, target, [.. now[target.Spec!.Variants[0].Target]], due);
                 wantedOf[SnapshotBuilder.KeyOf(target.Workload!)] = asked;
                 wanted[model.Id] = wanted.GetValueOrDefault(model.Id) + asked;
             }
         }
 
         WantedOf = wantedOf;
+        var atOnce = new ParallelOptions { MaxDegreeOfParallelism = ScalesAtOnce, CancellationToken = cancellationToken };
+        await Parallel.ForEachAsync(due.Take(ScalesMax), atOnce, async (one, token) =>
+        {
+            foreach (var step in one.Down ? one.Steps : []) await MarkAsync(step, token).ConfigureAwait(false);
+            if (!await ScaleAsync(one.Target, one.Wanted, token).ConfigureAwait(false)) return;
+            lock (started) started.AddRange(one.Steps.Select(step => step.Id));
+        }).ConfigureAwait(false);
         var missing = plan.Models.ToDictionary(verdict => verdict.Model, verdict => Math.Max(0, verdict.Wanted - _serving.GetValueOrDefault(verdict.Model)));
         await _templates.KeepAsync(Models, missing, cancellationToken).ConfigureAwait(false);
         started.AddRange(await _nodes.ApplyAsync(plan, cancellationToken).ConfigureAwait(false));
@@ -176,8 +189,8 @@ public sealed class KubernetesFleet : IFleet
         return new ApplyResult([.. started.Order()], [.. waiting.Order()]);
     }
 
-    // The replicas of one target, which the plan's steps on it come to.
-    private async ValueTask<int> ApplyAsync(ResolvedModel model, ResolvedModel target, Step[] now, List<StepId> started, CancellationToken cancellationToken)
+    // The replicas of one target, which the plan's steps on it come to; where they are to be written, that is due.
+    private int WantedOfTarget(ResolvedModel model, ResolvedModel target, Step[] now, List<(ResolvedModel Target, int Wanted, Step[] Steps, bool Down)> due)
     {
         var replicas = Asked(target);
         var starts = now.Count(step => step is Step.Start);
@@ -185,13 +198,7 @@ public sealed class KubernetesFleet : IFleet
         // More pods than were asked for (an update under way): those that end are taken from the surplus first.
         ends = Math.Max(0, ends - Math.Max(0, _history.Live(SnapshotBuilder.KeyOf(target.Workload!)) - replicas));
         var wanted = Math.Max(0, replicas + starts - ends);
-        if (!model.Acts || wanted == replicas) return wanted;
-        if (wanted < replicas)
-        {
-            foreach (var step in now) await MarkAsync(step, cancellationToken).ConfigureAwait(false);
-        }
-
-        if (await ScaleAsync(target, wanted, cancellationToken).ConfigureAwait(false)) started.AddRange(now.Select(step => step.Id));
+        if (model.Acts && wanted != replicas) due.Add((target, wanted, now, wanted < replicas));
         return wanted;
     }
 
@@ -291,7 +298,7 @@ public sealed class KubernetesFleet : IFleet
             {
                 // Absolute, so that a second try of the same plan changes nothing more.
                 using var written = await _parts.Cluster.Api.PatchAsync(model.ScalePath!, body, PatchKind.Merge, cancellationToken).ConfigureAwait(false);
-                _asked[SnapshotBuilder.KeyOf(model.Workload!)] = (replicas, model.Workload!.ResourceVersion, _parts.Time.GetTimestamp());
+                lock (_asked) _asked[SnapshotBuilder.KeyOf(model.Workload!)] = (replicas, model.Workload!.ResourceVersion, _parts.Time.GetTimestamp());
                 _parts.Log($"{model.Id}: {model.Workload.Kind} {model.Workload.Name.Name} is asked for {replicas} replicas");
                 return true;
             }
@@ -301,7 +308,7 @@ public sealed class KubernetesFleet : IFleet
             }
             catch (ApiException refused)
             {
-                _history.Failed(StepId.Of($"scale/{model.Id}"), model.Id, refused.Message, _parts.Time.GetUtcNow());
+                lock (_asked) _history.Failed(StepId.Of($"scale/{model.Id}"), model.Id, refused.Message, _parts.Time.GetUtcNow());
                 _parts.Log($"{model.Id}: {refused.Message}");
                 return false;
             }

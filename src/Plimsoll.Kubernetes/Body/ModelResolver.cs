@@ -60,7 +60,7 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
             if (one.Worker is { } worker) _specs.TryAdd(one.WorkerKey!, worker);
         }
 
-        Groups = new NodeGroups([.. cluster.Nodes.Items.Values, .. _couldCome], _specs);
+        Groups = new NodeGroups([.. cluster.Nodes.Items.Values, .. _couldCome], _specs, Groups);
         var kinds = KindsByGroup();
         var before = _known;
         _known = new Dictionary<(ObjectName, string), (object, ResolvedModel)>(looked.Length);

@@ -80,7 +80,7 @@ public sealed class OperatorHost : IAsyncDisposable
                 parts, election, new KnowledgeStore(host.Api, options.Namespace, options.LeaseName + "-knowledge", log), options,
                 new Planner(new WeightAllocator()), applied, host.Telemetry,
                 options.Pod is { } pod ? new LeaderLabel(host.Api, new ObjectName(options.Namespace, pod), log) : null);
-            host.Telemetry.Registry.AddBeforeCollectCallback(() => host.Telemetry.Tell(host.Run.Health, host.Api.Requests));
+            host.Telemetry.Registry.AddBeforeCollectCallback(() => host.Telemetry.Tell(host.Run.Health, host.Api.Requests, host.Api.RequestsByResource));
             var token = host._ending.Token;
             host._running.Add(Task.Run(() => host.Run.RunAsync(token), CancellationToken.None));
             // The lease is given up last: until the loop has ended, nobody else may lead.
