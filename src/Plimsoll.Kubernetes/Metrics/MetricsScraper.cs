@@ -12,8 +12,8 @@ public sealed record MetricsScraperSettings
     public TimeSpan PodTimeout { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// What a look waits for at the most. Pods not read by then come first at the next one; until then their last sample
-    /// stands for them while it is fresh.
+    /// What a look waits for at the most, and a tenth of that where there are more pods than connections are kept for: reading
+    /// goes on between looks, those that have waited longest first, and a pod's last sample stands for it while it is fresh.
     /// </summary>
     public TimeSpan LookTimeout { get; init; } = TimeSpan.FromMilliseconds(500);
 
@@ -37,11 +37,16 @@ public sealed record MetricsScraperSettings
 
 /// <summary>
 /// Reads pods' metrics over HTTP. Whatever an endpoint does ends in a reading, never in an exception. A look waits for the
-/// pods that answered last time, as far as it has time; those that failed are tried beside it, and it is not they who
+/// pods that answered last time, as far as it has time; those that failed are tried beside them, and it is not they who
 /// decide how long a turn takes. Looks must not overlap.
 /// </summary>
 public sealed class MetricsScraper : IDisposable
 {
+    private const string Cut = "this look ended before it had answered";
+
+    // What was begun goes on so long after a look has ended, for the next one.
+    private static readonly TimeSpan ReadsOn = TimeSpan.FromSeconds(3);
+
     private readonly MetricsScraperSettings _settings;
     private readonly TimeProvider _time;
     private readonly HttpClient _client;
@@ -50,6 +55,8 @@ public sealed class MetricsScraper : IDisposable
     // When each pod was asked last, and what went wrong then.
     private readonly ConcurrentDictionary<string, (long At, string? Why)> _asked = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _ending = new();
+    private readonly ConcurrentDictionary<string, bool> _flying = new(StringComparer.Ordinal);
+    private Task _reading = Task.CompletedTask;
     private Task _retrying = Task.CompletedTask;
     private bool _keepsConnections = true;
 
@@ -72,64 +79,62 @@ public sealed class MetricsScraper : IDisposable
         _last.Keep(pods);
         foreach (var uid in _asked.Keys.Except(pods.Select(pod => pod.Uid)).ToArray()) _asked.TryRemove(uid, out _);
         _keepsConnections = pods.Count <= _settings.KeptConnectionsMax;
-        using var look = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        using var timer = _time.CreateTimer(_ => Cancel(look), null, _settings.LookTimeout, Timeout.InfiniteTimeSpan);
 
         // Whoever has waited longest comes first, so that in a few looks all are read, however many there are.
         var order = pods.OrderBy(pod => _asked.TryGetValue(pod.Uid, out var asked) ? asked.At : long.MinValue)
             .ThenBy(pod => pod.Uid, StringComparer.Ordinal).ToLookup(Fails);
-        if (_retrying.IsCompleted && order[true].Any()) _retrying = RetryAsync([.. order[true]]);
-        var readings = new ConcurrentDictionary<string, PodReading>(StringComparer.Ordinal);
-        await AskAsync([.. order[false]], _settings.Concurrency, async pod => readings[pod.Uid] = await ReadAsync(pod, look.Token), look.Token);
+        var patience = _keepsConnections ? _settings.LookTimeout : _settings.LookTimeout / 10;
+        if (_reading.IsCompleted) _reading = AskAsync([.. order[false]], _settings.Concurrency, _settings.LookTimeout + ReadsOn);
+        if (_retrying.IsCompleted) _retrying = AskAsync([.. order[true]], Math.Max(1, _settings.Concurrency / 8), _settings.PodTimeout * 3);
+        using var enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        await Task.WhenAny(_reading, Task.Delay(patience, _time, enough.Token));
+        await enough.CancelAsync();
+        if (_reading.IsFaulted) await _reading;
         cancellationToken.ThrowIfCancellationRequested();
-        return [.. pods.Select(pod => readings.TryGetValue(pod.Uid, out var reading) ? reading : Unread(pod))];
+        return [.. pods.Select(Now)];
     }
 
     private bool Fails(PodEndpoint pod) => _asked.TryGetValue(pod.Uid, out var asked) && asked.Why is not null;
 
-    // Of a pod that fails, what came of the last try; of one that there was no time for, what it said lately.
-    private PodReading Unread(PodEndpoint pod)
+    // Of a pod that fails, what came of the last try; of others, what they said lately.
+    private PodReading Now(PodEndpoint pod)
     {
         var why = _asked.TryGetValue(pod.Uid, out var asked) ? asked.Why : null;
         return why is null && _last.Fresh(pod, _time.GetUtcNow() - _settings.FreshFor) is { } fresh
-            ? fresh : _last.Bad(pod, why ?? "other pods took all of this look's time");
+            ? fresh : _last.Bad(pod, why ?? (_flying.ContainsKey(pod.Uid) ? Cut : "other pods took all of this look's time"));
     }
 
-    private static async Task AskAsync(PodEndpoint[] pods, int atOnce, Func<PodEndpoint, Task> ask, CancellationToken stop)
+    private async Task AskAsync(PodEndpoint[] pods, int atOnce, TimeSpan longest)
     {
+        if (pods.Length == 0) return;
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(_ending.Token);
+        using var timer = _time.CreateTimer(_ => Cancel(stop), null, longest, Timeout.InfiniteTimeSpan);
         var next = -1;
         await Task.WhenAll(Enumerable.Range(0, Math.Min(atOnce, pods.Length)).Select(async _ =>
         {
-            while (Interlocked.Increment(ref next) is var turn && turn < pods.Length && !stop.IsCancellationRequested) await ask(pods[turn]);
+            while (Interlocked.Increment(ref next) is var turn && turn < pods.Length && !stop.IsCancellationRequested) await ReadAsync(pods[turn], stop.Token);
         }));
     }
 
-    // As long as a few tries take; those that are left are the first of the next one.
-    private async Task RetryAsync(PodEndpoint[] failing)
+    private async Task ReadAsync(PodEndpoint pod, CancellationToken stop)
     {
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(_ending.Token);
-        using var timer = _time.CreateTimer(_ => Cancel(stop), null, _settings.PodTimeout * 3, Timeout.InfiniteTimeSpan);
-        await Task.Yield();
-        await AskAsync(failing, Math.Max(1, _settings.Concurrency / 8), pod => ReadAsync(pod, stop.Token), stop.Token);
-    }
-
-    private async Task<PodReading> ReadAsync(PodEndpoint pod, CancellationToken look)
-    {
+        _flying[pod.Uid] = true;
         try
         {
-            using var patience = CancellationTokenSource.CreateLinkedTokenSource(look);
+            using var patience = CancellationTokenSource.CreateLinkedTokenSource(stop);
             using var timer = _time.CreateTimer(_ => Cancel(patience), null, _settings.PodTimeout, Timeout.InfiniteTimeSpan);
             var samples = await FetchAsync(pod.Metrics, patience.Token);
-            var sample = ServerMetrics.Read(samples, _time.GetUtcNow(), pod.ServedName);
+            _last.Good(pod, ServerMetrics.Read(samples, _time.GetUtcNow(), pod.ServedName));
             _asked[pod.Uid] = (_time.GetTimestamp(), null);
-            return _last.Good(pod, sample);
         }
         catch (Exception problem) when (HttpTransport.Sentence(problem, _settings.PodTimeout) is { } why)
         {
-            var cut = look.IsCancellationRequested;
-            if (cut) why = "this look ended before it had answered";
-            _asked[pod.Uid] = (_time.GetTimestamp(), why);
-            return (cut ? _last.Fresh(pod, _time.GetUtcNow() - _settings.FreshFor) : null) ?? _last.Bad(pod, why);
+            // One that was cut off has not failed; it has had its turn.
+            _asked[pod.Uid] = (_time.GetTimestamp(), !stop.IsCancellationRequested ? why : Fails(pod) ? Cut : null);
+        }
+        finally
+        {
+            _flying.TryRemove(pod.Uid, out _);
         }
     }
 
