@@ -60,6 +60,10 @@ public sealed class KubernetesFleet : IFleet
     // What we wrote is believed for so long while the watch has not shown it.
     private static readonly TimeSpan Believed = TimeSpan.FromSeconds(10);
 
+    // Scales written by one turn, and at a time; what is left is in the next plan too.
+    private const int ScalesMax = 100;
+    private const int ScalesAtOnce = 8;
+
     private readonly KubernetesFleetParts _parts;
     private readonly ModelResolver _resolver;
     private readonly TemplateWorkloads _templates;
@@ -69,6 +73,7 @@ public sealed class KubernetesFleet : IFleet
     private readonly PodHistory _history = new();
     private readonly NodeCaches _caches;
     private readonly Victims _victims;
+    private readonly Endpoints _endpoints = new();
     private readonly Dictionary<string, (int Replicas, string Over, long At)> _asked = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Promised> _promised = new(StringComparer.Ordinal);
     private Dictionary<ReplicaId, VariantId> _variants = [];
@@ -130,7 +135,7 @@ public sealed class KubernetesFleet : IFleet
     {
         var pods = _parts.Cluster.Pods.Items.Values.ToArray();
         var finder = new SnapshotBuilder(_parts.Time.GetUtcNow(), _resolver.Groups, Models, [], _overdueFactor);
-        var endpoints = Endpoints.Of(pods, finder, Models);
+        var endpoints = _endpoints.Of(pods, finder);
         var reading = _parts.ReadPods(endpoints, cancellationToken);
         var asking = ReadFrontsAsync(cancellationToken);
         var counted = _parts.Gateway is { } source && Models.Any(model => model is { Spec: not null, Settings.Gateway: true })
@@ -166,6 +171,7 @@ public sealed class KubernetesFleet : IFleet
     {
         ArgumentNullException.ThrowIfNull(plan);
         var (started, waiting) = (new List<StepId>(), new List<StepId>());
+        var due = new List<(ResolvedModel Target, int Wanted, Step[] Steps)>();
         var (wanted, wantedOf) = (new Dictionary<ModelId, int>(), new Dictionary<string, int>(StringComparer.Ordinal));
         var acting = Models.Where(model => model.Acts).Select(model => model.Id).ToHashSet();
         var going = plan.Steps.Where(step => step is Step.Drain or Step.Stop && acting.Contains(ModelOf(step)))
@@ -177,7 +183,7 @@ public sealed class KubernetesFleet : IFleet
             var now = steps[model.Id].Where(step => step.After.IsEmpty).ToLookup(step => TargetOf(model.Spec!, step));
             foreach (var target in model.Targets.Where(target => target.Spec is not null))
             {
-                var asked = await ApplyAsync(model, target, [.. now[target.Spec!.Variants[0].Target]], started, going, cancellationToken).ConfigureAwait(false);
+                var asked = await ApplyAsync(model, target, [.. now[target.Spec!.Variants[0].Target]], started, going, due, cancellationToken).ConfigureAwait(false);
                 wantedOf[SnapshotBuilder.KeyOf(target.Workload!)] = asked;
                 wanted[model.Id] = wanted.GetValueOrDefault(model.Id) + asked;
             }
@@ -185,6 +191,12 @@ public sealed class KubernetesFleet : IFleet
 
         await _victims.UnmarkAsync(going, cancellationToken).ConfigureAwait(false);
         WantedOf = wantedOf;
+        var atOnce = new ParallelOptions { MaxDegreeOfParallelism = ScalesAtOnce, CancellationToken = cancellationToken };
+        await Parallel.ForEachAsync(due.Take(ScalesMax), atOnce, async (one, token) =>
+        {
+            if (!await ScaleAsync(one.Target, one.Wanted, token).ConfigureAwait(false)) return;
+            lock (started) started.AddRange(one.Steps.Select(step => step.Id));
+        }).ConfigureAwait(false);
         var missing = plan.Models.ToDictionary(verdict => verdict.Model, verdict => Math.Max(0, verdict.Wanted - _serving.GetValueOrDefault(verdict.Model)));
         await _templates.KeepAsync(Models, missing, cancellationToken).ConfigureAwait(false);
         started.AddRange(await _nodes.ApplyAsync(plan, cancellationToken).ConfigureAwait(false));
@@ -194,9 +206,10 @@ public sealed class KubernetesFleet : IFleet
         return new ApplyResult([.. started.Order()], [.. waiting.Order()]);
     }
 
-    // The replicas of one target, which the plan's steps on it come to.
+    // The replicas of one target, which the plan's steps on it come to; where they are to be written, that is due.
     private async ValueTask<int> ApplyAsync(
-        ResolvedModel model, ResolvedModel target, Step[] now, List<StepId> started, HashSet<ReplicaId> going, CancellationToken cancellationToken)
+        ResolvedModel model, ResolvedModel target, Step[] now, List<StepId> started, HashSet<ReplicaId> going,
+        List<(ResolvedModel Target, int Wanted, Step[] Steps)> due, CancellationToken cancellationToken)
     {
         var replicas = Asked(target);
         var starts = now.Count(step => step is Step.Start);
@@ -214,8 +227,7 @@ public sealed class KubernetesFleet : IFleet
             foreach (var stop in now.OfType<Step.Stop>()) await _victims.MarkAsync(stop.Replica, cancellationToken).ConfigureAwait(false);
         }
 
-        if (await ScaleAsync(target, wanted, cancellationToken).ConfigureAwait(false))
-            started.AddRange(now.Where(step => !draining.Contains(step.Id)).Select(step => step.Id));
+        due.Add((target, wanted, [.. now.Where(step => !draining.Contains(step.Id))]));
         return wanted;
     }
 
@@ -320,7 +332,7 @@ public sealed class KubernetesFleet : IFleet
             {
                 // Absolute, so that a second try of the same plan changes nothing more.
                 using var written = await _parts.Cluster.Api.PatchAsync(model.ScalePath!, body, PatchKind.Merge, cancellationToken).ConfigureAwait(false);
-                _asked[SnapshotBuilder.KeyOf(model.Workload!)] = (replicas, model.Workload!.ResourceVersion, _parts.Time.GetTimestamp());
+                lock (_asked) _asked[SnapshotBuilder.KeyOf(model.Workload!)] = (replicas, model.Workload!.ResourceVersion, _parts.Time.GetTimestamp());
                 _parts.Log($"{model.Id}: {model.Workload.Kind} {model.Workload.Name.Name} is asked for {replicas} replicas");
                 return true;
             }
@@ -330,7 +342,7 @@ public sealed class KubernetesFleet : IFleet
             }
             catch (ApiException refused)
             {
-                _history.Failed(StepId.Of($"scale/{model.Id}"), model.Id, refused.Message, _parts.Time.GetUtcNow());
+                lock (_asked) _history.Failed(StepId.Of($"scale/{model.Id}"), model.Id, refused.Message, _parts.Time.GetUtcNow());
                 _parts.Log($"{model.Id}: {refused.Message}");
                 return false;
             }

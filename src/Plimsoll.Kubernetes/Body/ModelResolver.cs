@@ -68,7 +68,7 @@ public sealed class ModelResolver(
             if (one.Applied is { } applied) _specs.TryAdd(applied.SelectorKey, applied.Spec);
         }
 
-        Groups = new NodeGroups([.. cluster.Nodes.Items.Values, .. _couldCome], _specs);
+        Groups = new NodeGroups([.. cluster.Nodes.Items.Values, .. _couldCome], _specs, Groups);
         _labelled.Update(cluster.Nodes.Items.Values, Groups);
         var kinds = KindsByGroup();
         var before = _known;

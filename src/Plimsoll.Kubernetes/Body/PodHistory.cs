@@ -78,9 +78,10 @@ internal sealed class PodHistory
             }
         }
 
+        var exits = outcomes.OfType<Outcome.Exited>().Select(exited => exited.Replica).ToHashSet();
         foreach (var (uid, gone) in _seen)
         {
-            if (gone.IsWorker || now.ContainsKey(uid) || outcomes.Any(outcome => outcome is Outcome.Exited exited && exited.Replica == gone.Replica)) continue;
+            if (gone.IsWorker || now.ContainsKey(uid) || !exits.Add(gone.Replica)) continue;
             // Whoever deleted it (a scale-down, an eviction, a person): it did not crash.
             outcomes.Add(new Outcome.Exited { At = at, Replica = gone.Replica, Model = gone.Model, Was = gone.State, Asked = true, Why = "its pod was deleted" });
         }

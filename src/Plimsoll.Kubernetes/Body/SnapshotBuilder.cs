@@ -45,7 +45,7 @@ internal sealed class SnapshotBuilder
 
     /// <summary>The model as the target has it that the pod is of; null of others' pods.</summary>
     public ResolvedModel? OwnerOf(PodView pod) =>
-        pod.Workload is { } workload ? _byWorkload.GetValueOrDefault($"{pod.Name.Namespace}/{workload}") : null;
+        pod.WorkloadKey is { } workload ? _byWorkload.GetValueOrDefault(workload) : null;
 
     /// <summary>Whether the replica that a pod leads serves: of a group, all of it.</summary>
     public bool Serves(PodView pod) => pod.Ready && (pod.Group is null || _groupPods.IsWhole(pod));

@@ -17,7 +17,7 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
     private const int WritesAtOnceMax = 50;
     private static readonly TimeSpan Refresh = TimeSpan.FromMinutes(1);
 
-    private readonly Dictionary<ObjectName, (string Essence, long At)> _written = [];
+    private readonly Dictionary<ObjectName, (string Essence, long At, string Text)> _written = [];
 
     /// <summary>Every model's conditions, of the last time.</summary>
     internal List<ModelConditions> Conditions { get; } = [];
@@ -45,7 +45,18 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
             var status = Status(model, verdict, mine, fleet);
             var essence = Essence(status, verdict);
             var known = _written.TryGetValue(model.View.Name, out var last);
-            if (known && last.Essence == essence && (parts.Time.GetElapsedTime(last.At) < Refresh || verdict is null)) continue;
+            if (known && last.Essence == essence)
+            {
+                if (parts.Time.GetElapsedTime(last.At) < Refresh || verdict is null) continue;
+
+                // What reads as it did is not written again: a fleet at rest costs the server nothing.
+                if (last.Text == Text(status))
+                {
+                    _written[model.View.Name] = last with { At = parts.Time.GetTimestamp() };
+                    continue;
+                }
+            }
+
             due.Add((known ? last.At : long.MinValue, model, essence, status));
         }
 
@@ -60,7 +71,7 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
                 try
                 {
                     await WriteAsync(one.Model, one.Status, token).ConfigureAwait(false);
-                    lock (_written) _written[one.Model.View.Name] = (one.Essence, parts.Time.GetTimestamp());
+                    lock (_written) _written[one.Model.View.Name] = (one.Essence, parts.Time.GetTimestamp(), Text(one.Status));
                     Interlocked.Decrement(ref left);
                 }
                 catch (ApiException refused)
@@ -144,6 +155,8 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
             ObservedGeneration = Generation(model),
         };
     }
+
+    private static string Text(ScaledModelStatus status) => JsonSerializer.Serialize(status, ResourceJson.Options);
 
     private static long Generation(ResolvedModel model) => model.View.Model?.Metadata?.Generation ?? 0;
 

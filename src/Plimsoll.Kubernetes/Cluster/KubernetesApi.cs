@@ -40,6 +40,7 @@ public sealed class KubernetesApi : IDisposable
     private readonly Meter _meter = new("Plimsoll.Kubernetes");
     private readonly Counter<long> _counter;
     private readonly ConcurrentDictionary<string, long> _counts = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<(string Verb, string Resource, string Answer), long> _byResource = new();
 
     public KubernetesApi(k8s.KubernetesClientConfiguration configuration, TimeProvider time)
     {
@@ -58,6 +59,12 @@ public sealed class KubernetesApi : IDisposable
 
     /// <summary>Requests so far, by "VERB answer" ("GET 200", "WATCH 200", "PATCH 409", "GET none").</summary>
     public IReadOnlyDictionary<string, long> Requests => _counts;
+
+    /// <summary>
+    /// The same by what was asked for ("scaledmodels/status"; "none" where a path names no resource, as in discovery). A read
+    /// of many objects is a LIST.
+    /// </summary>
+    public IReadOnlyDictionary<(string Verb, string Resource, string Answer), long> RequestsByResource => _byResource;
 
     /// <summary>Reads an object or a page of a list.</summary>
     /// <exception cref="ApiException">It was refused, or nothing answered.</exception>
@@ -110,7 +117,7 @@ public sealed class KubernetesApi : IDisposable
     }
 
     /// <summary>Counts a watch that was opened and then refused: a place that expired (410) is told of in its first line.</summary>
-    internal void CountRefusedWatch(int code) => Count("WATCH", code.ToString(System.Globalization.CultureInfo.InvariantCulture));
+    internal void CountRefusedWatch(string path, int code) => Count("WATCH", path, code.ToString(System.Globalization.CultureInfo.InvariantCulture));
 
     public void Dispose()
     {
@@ -169,11 +176,11 @@ public sealed class KubernetesApi : IDisposable
         }
         catch (Exception broken) when (IsBroken(broken, cancelled))
         {
-            Count(counted, "none");
+            Count(counted, path, "none");
             throw new ApiException($"the API server at {_client.BaseUri} does not answer: {Innermost(broken)}", inner: broken);
         }
 
-        Count(counted, ((int)response.StatusCode).ToString(System.Globalization.CultureInfo.InvariantCulture));
+        Count(counted, path, ((int)response.StatusCode).ToString(System.Globalization.CultureInfo.InvariantCulture));
         if (response.IsSuccessStatusCode) return response;
         using (response)
         {
@@ -201,8 +208,20 @@ public sealed class KubernetesApi : IDisposable
         failure is OperationCanceledException ? $"no answer in {Durations.Show(AnswerTimeMax)}"
         : failure.InnerException is { } inner ? Innermost(inner) : failure.Message;
 
-    private void Count(string verb, string answer)
+    // "api/v1/namespaces/x/pods/y/status" is of "pods/status"; a path that ends in the resource's own name reads many.
+    private static (string Resource, bool Many) ResourceOf(string path)
     {
+        var parts = path.Split('?')[0].Split('/');
+        var at = parts[0] == "apis" ? 3 : 2;
+        if (parts.Length > at + 2 && parts[at] == "namespaces") at += 2;
+        if (parts.Length <= at) return ("none", false);
+        return (parts.Length > at + 2 ? $"{parts[at]}/{parts[at + 2]}" : parts[at], parts.Length == at + 1);
+    }
+
+    private void Count(string verb, string path, string answer)
+    {
+        var (resource, many) = ResourceOf(path);
+        _byResource.AddOrUpdate((many && verb == "GET" ? "LIST" : verb, resource, answer), 1, (_, count) => count + 1);
         _counts.AddOrUpdate($"{verb} {answer}", 1, (_, count) => count + 1);
         _counter.Add(1, new KeyValuePair<string, object?>("verb", verb), new KeyValuePair<string, object?>("code", answer));
     }

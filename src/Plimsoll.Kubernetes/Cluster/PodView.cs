@@ -25,6 +25,9 @@ public sealed record PodView
     /// <summary>The workload that made it ("Deployment/llama"); null of a pod of its own.</summary>
     public string? Workload { get; init; }
 
+    /// <summary>The same with its namespace ("models/Deployment/llama"): what its owner is looked up by, several times a turn.</summary>
+    public string? WorkloadKey { get; init; }
+
     /// <summary>Its index in a LeaderWorkerSet's group, 0 the leader; null elsewhere.</summary>
     public int? WorkerIndex { get; init; }
 
@@ -79,6 +82,7 @@ public sealed record PodView
         var scheduled = conditions["PodScheduled"].FirstOrDefault();
         var containers = status.List("containerStatuses").ToArray();
         var labels = metadata.At("labels") ?? default;
+        var workload = WorkloadOf(metadata, labels);
         return new PodView
         {
             Name = new ObjectName(metadata.Text("namespace") ?? "", metadata.Text("name") ?? ""),
@@ -87,7 +91,8 @@ public sealed record PodView
             Phase = status.Text("phase") ?? "Pending",
             CreatedAt = metadata.Time("creationTimestamp") ?? DateTimeOffset.UnixEpoch,
             DeletedAt = metadata.Time("deletionTimestamp"),
-            Workload = WorkloadOf(metadata, labels),
+            Workload = workload,
+            WorkloadKey = workload is null ? null : $"{metadata.Text("namespace")}/{workload}",
             WorkerIndex = int.TryParse(labels.Text("leaderworkerset.sigs.k8s.io/worker-index"), out var index) ? index : null,
             Group = labels.Text("leaderworkerset.sigs.k8s.io/group-index"),
             Ip = status.Text("podIP"),

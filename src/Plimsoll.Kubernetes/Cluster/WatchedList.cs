@@ -177,7 +177,7 @@ public sealed class WatchedList<TView>(
         var kind = json.RootElement.Text("type");
         if (kind == "ERROR")
         {
-            api.CountRefusedWatch(item.Number("code") ?? 500);
+            api.CountRefusedWatch(Path, item.Number("code") ?? 500);
             throw ApiException.Of(HttpMethod.Get, path, (HttpStatusCode)(item.Number("code") ?? 500), item.Raw());
         }
 

@@ -98,7 +98,7 @@ public sealed class OperatorHost : IAsyncDisposable
                 parts, election, new KnowledgeStore(host.Api, options.Namespace, options.LeaseName + "-knowledge", log), options,
                 new Planner(options.Allocator), applied, host.Telemetry,
                 options.Pod is { } pod ? new LeaderLabel(host.Api, new ObjectName(options.Namespace, pod), log) : null, journal);
-            host.Telemetry.Registry.AddBeforeCollectCallback(() => host.Telemetry.Tell(host.Run.Health, host.Api.Requests));
+            host.Telemetry.Registry.AddBeforeCollectCallback(() => host.Telemetry.Tell(host.Run.Health, host.Api.Requests, host.Api.RequestsByResource));
             var token = host._ending.Token;
             host._running.Add(Task.Run(() => host.Run.RunAsync(token), CancellationToken.None));
             if (webhook is not null) host._running.Add(Task.Run(() => webhook.RunAsync(token), CancellationToken.None));

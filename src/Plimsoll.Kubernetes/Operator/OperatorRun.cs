@@ -25,6 +25,7 @@ public sealed class OperatorRun(
     private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan PauseUnseen = TimeSpan.FromSeconds(1);
 
+    private Task _keeping = Task.CompletedTask;
     private volatile OperatorHealth _health = new(false, false, "it has just started", 0, TimeSpan.Zero);
 
     public OperatorHealth Health => _health with
@@ -118,9 +119,10 @@ public sealed class OperatorRun(
                     var took = parts.Time.GetElapsedTime(started);
                     telemetry?.Turned(tick, statuses.Conditions, took);
                     _health = new OperatorHealth(true, true, null, _health.Ticks + 1, took);
-                    if (parts.Time.GetElapsedTime(checkpointed) >= options.Checkpoint)
+                    // Of thousands of models it is megabytes to pack and to send, which no turn need wait for.
+                    if (parts.Time.GetElapsedTime(checkpointed) >= options.Checkpoint && _keeping.IsCompleted)
                     {
-                        await store.WriteAsync(knowledge, () => election.MayWrite, cancellationToken).ConfigureAwait(false);
+                        _keeping = KeepAsync(knowledge, cancellationToken);
                         checkpointed = parts.Time.GetTimestamp();
                     }
 
@@ -136,6 +138,7 @@ public sealed class OperatorRun(
         }
         finally
         {
+            await _keeping.ConfigureAwait(false);
             using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(5));
             if (label is not null) await label.GiveUpAsync(limit.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (journal is not null) await journal.EndAsync().ConfigureAwait(false);
@@ -150,6 +153,22 @@ public sealed class OperatorRun(
                     parts.Log($"what was learned since the last checkpoint is lost: {ended.Message}");
                 }
             }
+        }
+    }
+
+    private async Task KeepAsync(Knowledge knowledge, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await Task.Run(() => store.WriteAsync(knowledge, () => election.MayWrite, cancellationToken), cancellationToken).ConfigureAwait(false);
+        }
+        catch (ApiException refused)
+        {
+            if (_health.Problem != refused.Message) parts.Log($"what was learned could not be kept: {refused.Message}");
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // The last of it is written when the turning ends.
         }
     }
 
