@@ -15,7 +15,7 @@ public sealed class TopTableTests
     {
         var lines = TopTable.Lines(
         [
-            Model("encoder", 100L << 20, 3, "grow: 4.2/s against 3.9/s of three"),
+            Model("encoder", 10L << 30, 3, "grow: 4.2/s against 3.9/s of three"),
             Model("llama-70b-instruct-with-a-name-that-nobody-can-remember", 140L << 30, 1, "hold: idle for 3min of 42min"),
             Model("new", null, null, null),
         ], "prod", 80).ToArray();
@@ -23,10 +23,10 @@ public sealed class TopTableTests
         Assert.All(lines, line => Assert.InRange(line.Length, 1, 80));
         Assert.StartsWith("MODEL", lines[0], StringComparison.Ordinal);
         Assert.StartsWith("llama-", lines[1], StringComparison.Ordinal);
-        Assert.Matches("^encoder +100 MiB +3 +3 +4.25/s +41s +12min  act: ", lines[2]);
+        Assert.Matches("^encoder +10.0 GiB +3 +3 +4.25/s +41s +12min  act: ", lines[2]);
         Assert.Matches("^new +- +- +- +- +- +-  -: no ", lines[3]);
-        // 140 GiB once and 100 MiB three times.
-        Assert.Equal("3 models, 4 replicas ready, 140.3 GiB of weights in memory", lines[4]);
+        // 140 GiB once and 10 GiB three times.
+        Assert.Equal("3 models, 4 replicas ready, 170 GiB of weights in memory", lines[4]);
     }
 
     [Fact]
