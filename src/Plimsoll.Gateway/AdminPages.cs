@@ -7,8 +7,9 @@ namespace Plimsoll.Gateway;
 /// <summary>Health and metrics, on a port of their own.</summary>
 internal static class AdminPages
 {
-    public static Task InvokeAsync(HttpContext context, Router router, Func<string?>? trouble)
+    public static Task InvokeAsync(HttpContext context, Router router, Func<string?>? trouble, Func<HttpContext, Task?>? pages)
     {
+        if (pages?.Invoke(context) is { } answered) return answered;
         switch (context.Request.Path.Value)
         {
             case "/healthz":

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.DependencyInjection;
@@ -24,11 +25,13 @@ public sealed class GatewayHost : IAsyncDisposable
     private readonly WebApplication? _admin;
     private readonly HttpMessageInvoker _client;
     private readonly Router _router;
+    private readonly RequestHandler _handler;
     private readonly TimeSpan _shutdown;
 
-    private GatewayHost(WebApplication data, WebApplication? admin, HttpMessageInvoker client, Router router, TimeSpan shutdown)
+    private GatewayHost(
+        WebApplication data, WebApplication? admin, HttpMessageInvoker client, Router router, RequestHandler handler, TimeSpan shutdown)
     {
-        (_data, _admin, _client, _router, _shutdown) = (data, admin, client, router, shutdown);
+        (_data, _admin, _client, _router, _handler, _shutdown) = (data, admin, client, router, handler, shutdown);
         Address = AddressOf(data);
         AdminAddress = admin is null ? null : AddressOf(admin);
     }
@@ -46,10 +49,11 @@ public sealed class GatewayHost : IAsyncDisposable
     /// <param name="logs">Null for none.</param>
     /// <param name="cancellationToken">Gives up starting.</param>
     /// <param name="trouble">What goes wrong now beside serving requests, in a sentence: the health page says it.</param>
+    /// <param name="pages">More pages of the admin port, asked first; null for a path that is not one of theirs.</param>
     /// <exception cref="GatewayException">The options contradict each other, or a port cannot be had.</exception>
     public static async Task<GatewayHost> StartAsync(
         GatewayOptions options, Router router, TimeProvider time, ILoggerFactory? logs, CancellationToken cancellationToken,
-        Func<string?>? trouble = null)
+        Func<string?>? trouble = null, Func<HttpContext, Task?>? pages = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         if (options.Problems().FirstOrDefault() is { } problem) throw new GatewayException(problem);
@@ -73,9 +77,9 @@ public sealed class GatewayHost : IAsyncDisposable
             await BindAsync(data, "gateway.listen", options.Address, options.Port, cancellationToken).ConfigureAwait(false);
             if (options.AdminPort is { } adminPort)
             {
-                admin = Build(IPAddress.Loopback, adminPort, options, null, logs);
-                admin.Run(context => AdminPages.InvokeAsync(context, router, trouble));
-                await BindAsync(admin, "gateway.adminListen", IPAddress.Loopback, adminPort, cancellationToken).ConfigureAwait(false);
+                admin = Build(options.AdminAddress, adminPort, options, null, logs);
+                admin.Run(context => AdminPages.InvokeAsync(context, router, trouble, pages));
+                await BindAsync(admin, "gateway.adminListen", options.AdminAddress, adminPort, cancellationToken).ConfigureAwait(false);
             }
         }
         catch
@@ -86,8 +90,14 @@ public sealed class GatewayHost : IAsyncDisposable
             throw;
         }
 
-        return new GatewayHost(data, admin, client, router, options.ShutdownTime);
+        return new GatewayHost(data, admin, client, router, handler, options.ShutdownTime);
     }
+
+    /// <summary>
+    /// Goes on serving, and asks clients to close their connections after the next answer, so that what comes next goes to
+    /// another gateway.
+    /// </summary>
+    public void TurnAway() => _handler.TurnsAway = true;
 
     /// <summary>
     /// Takes no new connection, tells those who wait for a model without a replica, lets requests under way end for the

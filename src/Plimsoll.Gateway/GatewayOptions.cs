@@ -11,8 +11,17 @@ public sealed record GatewayOptions
     /// <summary>Data port; 0 takes a free one.</summary>
     public int Port { get; init; } = 8080;
 
-    /// <summary>Admin port (metrics, health), always on loopback; 0 takes a free one, null has none.</summary>
+    /// <summary>Admin port (metrics, health); 0 takes a free one, null has none.</summary>
     public int? AdminPort { get; init; } = 0;
+
+    /// <summary>Address of the admin port.</summary>
+    public IPAddress AdminAddress { get; init; } = IPAddress.Loopback;
+
+    /// <summary>
+    /// Others guard who reaches the ports: a cluster's network policies, an ingress, a mesh. TLS and an API key are then a
+    /// choice on any address.
+    /// </summary>
+    public bool IsGuarded { get; init; }
 
     /// <summary>Certificate chain and key in PEM; both or neither. Needed on addresses other than loopback.</summary>
     public string? TlsCertificatePath { get; init; }
@@ -86,6 +95,9 @@ public sealed record GatewayOptions
         if (AdminPort is < 0 or > 65535) yield return $"gateway.adminListen: port {AdminPort} is not between 0 and 65535";
         if (TlsCertificatePath is null != (TlsKeyPath is null))
             yield return "gateway.tls: a certificate and a key belong together; give both paths or neither";
+        if (IsGuarded) yield break;
+        if (!IPAddress.IsLoopback(AdminAddress))
+            yield return $"gateway.adminListen: {AdminAddress} is reachable from other machines; 127.0.0.1 would do";
         if (IPAddress.IsLoopback(Address)) yield break;
         if (TlsCertificatePath is null)
             yield return $"gateway.listen: {Address} is reachable from other machines, so gateway.tls.certificate and gateway.tls.key "

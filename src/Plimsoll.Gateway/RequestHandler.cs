@@ -15,8 +15,12 @@ internal sealed class RequestHandler(
     private readonly BodyBudget _bodies = new(options.BufferedBodies);
     private readonly byte[]? _apiKey = options.ApiKey is { } key ? SHA256.HashData(Encoding.UTF8.GetBytes(key)) : null;
 
+    /// <summary>Whether clients are asked to close their connections.</summary>
+    public bool TurnsAway { get; set; }
+
     public Task InvokeAsync(HttpContext context)
     {
+        if (TurnsAway && HttpProtocol.IsHttp11(context.Request.Protocol)) CloseAfter(context);
         var path = ProtocolPath.Parse(context.Request.Path.Value ?? "");
         var method = context.Request.Method;
         if (!IsAllowed(context)) return Answer.UnauthorizedAsync(context, path);
@@ -213,6 +217,9 @@ internal sealed class RequestHandler(
         // Zero for nearly all: formatting is only paid for by those that waited.
         context.Response.Headers["x-plimsoll-held-ms"] = held < TimeSpan.FromMilliseconds(1) ? "0" : ((long)held.TotalMilliseconds).ToString(CultureInfo.InvariantCulture);
         context.Response.Headers["x-plimsoll-replica"] = slot.Route.Replica.Value;
+
+        // Held since before the end began.
+        if (TurnsAway && HttpProtocol.IsHttp11(context.Request.Protocol)) context.Response.Headers.Connection = "close";
         var error = ForwarderError.RequestCanceled;
         try
         {
@@ -248,17 +255,15 @@ internal sealed class RequestHandler(
             problem is null ? "the body ended early or could not be read" : $"the body could not be read: {problem.Message}");
     }
 
+    private static void CloseAfter(HttpContext context) => context.Response.OnStarting(() =>
+    {
+        context.Response.Headers.Connection = "close";
+        return Task.CompletedTask;
+    });
+
     private async Task TooLargeAsync(HttpContext context, ProtocolPath path, Bytes bound)
     {
-        if (HttpProtocol.IsHttp11(context.Request.Protocol))
-        {
-            context.Response.OnStarting(() =>
-            {
-                context.Response.Headers.Connection = "close";
-                return Task.CompletedTask;
-            });
-        }
-
+        if (HttpProtocol.IsHttp11(context.Request.Protocol)) CloseAfter(context);
         await Answer.ErrorAsync(context, path, StatusCodes.Status413PayloadTooLarge, $"the body is larger than the {bound} that are taken here")
             .ConfigureAwait(false);
         await context.Response.CompleteAsync().ConfigureAwait(false);

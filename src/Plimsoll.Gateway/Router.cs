@@ -21,6 +21,8 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
     private readonly HeldRequests _held = new(options);
     private FrozenDictionary<string, ModelQueue> _models = FrozenDictionary<string, ModelQueue>.Empty;
     private TaskCompletionSource _change = NewSignal();
+    private TaskCompletionSource _woken = NewSignal();
+    private long _wakes;
     private long _sequence;
 
     /// <summary>Ids of the models there are, ordered.</summary>
@@ -87,17 +89,17 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
         }
     }
 
-    /// <summary>What arrived, ended and waits, per model, since the last reading; a model without traffic has its row too.</summary>
-    public ImmutableArray<ModelTraffic> ReadTraffic(DateTimeOffset now)
-    {
-        var rows = ImmutableArray.CreateBuilder<ModelTraffic>();
-        foreach (var queue in _models.Values.OrderBy(queue => queue.Route.Model))
-        {
-            lock (queue.Gate) rows.Add(Read_NeedsLock(queue, now));
-        }
+    /// <summary>How often a request began to wait for a model that no replica serves and no other request waited for.</summary>
+    public long Wakes => Interlocked.Read(ref _wakes);
 
-        return rows.ToImmutable();
-    }
+    /// <summary>What arrived, ended and waits, per model, since the last reading; a model without traffic has its row too.</summary>
+    public ImmutableArray<ModelTraffic> ReadTraffic(DateTimeOffset now) => Read(now, again: true);
+
+    /// <summary>
+    /// The same without a mark for the next reading: where nobody takes <see cref="ReadTraffic"/>, all since each model came
+    /// into the table, for any number of readers who take differences themselves.
+    /// </summary>
+    public ImmutableArray<ModelTraffic> Totals(DateTimeOffset now) => Read(now, again: false);
 
     /// <summary>Requests in a replica now; 0 for one that is not known.</summary>
     public int Outstanding(ReplicaId replica)
@@ -118,6 +120,17 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
     {
         await _change.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
         Interlocked.Exchange(ref _change, NewSignal());
+    }
+
+    /// <summary>Ends once <see cref="Wakes"/> is past a count.</summary>
+    public async Task WaitForWakeAsync(long past, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var signal = Volatile.Read(ref _woken).Task;
+            if (Wakes > past) return;
+            await signal.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
     }
 
     internal bool TryFind(string model, out ModelQueue queue) => _models.TryGetValue(model, out queue!);
@@ -160,7 +173,11 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
             waiter.Node = again ? queue.Waiting.AddFirst(waiter) : queue.Waiting.AddLast(waiter);
             queue.WaitingBytes += bytes;
             queue.Counter.Totals.Held++;
-            if (!queue.HasReplica) _change.TrySetResult();
+            if (!queue.HasReplica)
+            {
+                _change.TrySetResult();
+                if (queue.Waiting.Count == 1) Wake();
+            }
         }
 
         try
@@ -301,13 +318,34 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
         }
     }
 
+    private void Wake()
+    {
+        Interlocked.Increment(ref _wakes);
+        Interlocked.Exchange(ref _woken, NewSignal()).TrySetResult();
+    }
+
+    private ImmutableArray<ModelTraffic> Read(DateTimeOffset now, bool again)
+    {
+        var rows = ImmutableArray.CreateBuilder<ModelTraffic>();
+        foreach (var queue in _models.Values.OrderBy(queue => queue.Route.Model))
+        {
+            lock (queue.Gate)
+            {
+                rows.Add(Read_NeedsLock(queue, now));
+                if (again) queue.Counter.Reset(now);
+            }
+        }
+
+        return rows.ToImmutable();
+    }
+
     private ModelTraffic Read_NeedsLock(ModelQueue queue, DateTimeOffset now)
     {
         var counter = queue.Counter;
         var timestamp = time.GetTimestamp();
         var held = counter.HeldSecondsEnded;
         foreach (var waiter in queue.Waiting) held += HeldSince(queue, waiter, timestamp);
-        var row = new ModelTraffic
+        return new ModelTraffic
         {
             Model = queue.Route.Model,
             From = counter.From,
@@ -325,8 +363,6 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
             Service = counter.Samples == 0 ? null : new ServiceSample(
                 counter.Samples, counter.SumN, counter.SumL, counter.SumNN, counter.SumNL, counter.MaxN, counter.MaxL),
         };
-        counter.Reset(now);
-        return row;
     }
 
     // The part of a waiter's time that falls into the interval since the last reading.

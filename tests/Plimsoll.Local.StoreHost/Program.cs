@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.Extensions.Logging.Abstractions;
 using Plimsoll;
+using Plimsoll.Caching;
 using Plimsoll.Control;
 using Plimsoll.Local;
 using Plimsoll.Local.StoreHost;

@@ -37,6 +37,8 @@ public static class CommandLine
             DevicesCommand.Create(),
             OperatorCommand.Create(time),
             KubectlCommand.Create(time),
+            GatewayCommand.Create(time),
+            NodeCacheCommand.Create(time),
             ImportCommand.Create(),
             SchemaCommand.Create(),
             CompletionCommand.Create(),

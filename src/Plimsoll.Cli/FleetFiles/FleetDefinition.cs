@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Plimsoll.Caching;
 using Plimsoll.Gateway;
 using Plimsoll.Local;
 

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using Plimsoll.Artifacts;
+using Plimsoll.Caching;
 using Plimsoll.Local;
 
 namespace Plimsoll.Cli.FleetFiles;

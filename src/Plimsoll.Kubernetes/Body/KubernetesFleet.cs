@@ -4,8 +4,12 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Plimsoll.Control;
 using Plimsoll.Kubernetes.Cluster;
+using Plimsoll.Kubernetes.Gateway;
 using Plimsoll.Kubernetes.Metrics;
+using Plimsoll.Kubernetes.NodeCache;
+using Plimsoll.Kubernetes.Nodes;
 using Plimsoll.Kubernetes.Resources;
+using Plimsoll.Kubernetes.Templates;
 
 namespace Plimsoll.Kubernetes.Body;
 
@@ -22,6 +26,12 @@ public sealed record KubernetesFleetParts
     /// <summary>Reads what pods tell: from themselves, or from a Prometheus that asks them already.</summary>
     public required Func<IReadOnlyList<PodEndpoint>, CancellationToken, Task<ImmutableArray<PodReading>>> ReadPods { get; init; }
 
+    /// <summary>Reads what stands in front of the pods, where a Prometheus can be asked.</summary>
+    public Func<IReadOnlyList<FrontQuery>, CancellationToken, Task<ImmutableSortedDictionary<ModelId, Signal<FrontSample>>>>? ReadFronts { get; init; }
+
+    /// <summary>The gateway, which counts what comes through it; null where none is asked.</summary>
+    public GatewaySource? Gateway { get; init; }
+
     public required DesiredScales Desired { get; init; }
 
     /// <summary>Asked before every write; false once another may believe that it leads.</summary>
@@ -29,8 +39,14 @@ public sealed record KubernetesFleetParts
 
     public required TimeProvider Time { get; init; }
 
+    /// <summary>Where nodes are asked for; empty asks for none.</summary>
+    public string Namespace { get; init; } = "";
+
     /// <summary>Which Fleet is read.</summary>
     public string FleetName { get; init; } = FleetResource.DefaultName;
+
+    /// <summary>Whether the webhook is in the way of a namespace's new pods; null where there is none.</summary>
+    public Func<string, bool>? Patched { get; init; }
 
     public required Action<string> Log { get; init; }
 }
@@ -44,15 +60,25 @@ public sealed class KubernetesFleet : IFleet
     // What we wrote is believed for so long while the watch has not shown it.
     private static readonly TimeSpan Believed = TimeSpan.FromSeconds(10);
 
-    private static readonly byte[] MarkToEnd =
-        """{"metadata":{"annotations":{"controller.kubernetes.io/pod-deletion-cost":"-1000"}}}"""u8.ToArray();
+    // Scales written by one turn, and at a time; what is left is in the next plan too.
+    private const int ScalesMax = 100;
+    private const int ScalesAtOnce = 8;
 
     private readonly KubernetesFleetParts _parts;
     private readonly ModelResolver _resolver;
+    private readonly TemplateWorkloads _templates;
+    private readonly ClusterNodes _nodes;
     private readonly TrafficMeter _meter = new();
+    private readonly GatewayMeter? _gateway;
     private readonly PodHistory _history = new();
-    private readonly Dictionary<ModelId, (int Replicas, string Over, long At)> _asked = [];
-    private readonly Dictionary<ModelId, Promised> _promised = [];
+    private readonly NodeCaches _caches;
+    private readonly Victims _victims;
+    private readonly Endpoints _endpoints = new();
+    private readonly Dictionary<string, (int Replicas, string Over, long At)> _asked = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Promised> _promised = new(StringComparer.Ordinal);
+    private Dictionary<ReplicaId, VariantId> _variants = [];
+    private Dictionary<ModelId, int> _serving = [];
+    private FleetMode _most = FleetMode.Recommend;
     private double _overdueFactor = new PlannerSettings().OverdueFactor;
     private ImmutableSortedDictionary<string, PodLoad> _loads = ImmutableSortedDictionary<string, PodLoad>.Empty;
 
@@ -60,11 +86,16 @@ public sealed class KubernetesFleet : IFleet
     {
         ArgumentNullException.ThrowIfNull(parts);
         _parts = parts;
-        _resolver = new ModelResolver(parts.Cluster, parts.Footprints, parts.Time);
+        _victims = new Victims(parts);
+        _templates = new TemplateWorkloads(parts);
+        _resolver = new ModelResolver(parts.Cluster, parts.Footprints, parts.Time, _templates, parts.Patched) { ReadsFronts = parts.ReadFronts is not null };
+        _nodes = new ClusterNodes(parts);
+        _gateway = parts.Gateway is { } gateway ? new GatewayMeter(gateway.Workload) : null;
+        _caches = new NodeCaches(parts.Cluster, parts.Time, parts.Log);
     }
 
     // Of a Deployment's pods that with the least deletion cost ends first: since 1.22, and only there the victim is ours to choose.
-    private Capabilities Can => _parts.Cluster.ServerMinor >= 22 ? Capabilities.ChooseVictim : Capabilities.None;
+    private Capabilities Can => Capabilities.TakeBack | (_parts.Cluster.ServerMinor >= 22 ? Capabilities.ChooseVictim : Capabilities.None);
 
     /// <summary>What the last <see cref="Look"/> came to.</summary>
     public ImmutableArray<ResolvedModel> Models { get; private set; } = [];
@@ -75,6 +106,9 @@ public sealed class KubernetesFleet : IFleet
     /// <summary>Replicas that the last plan wants of each model, as applied or recommended.</summary>
     public IReadOnlyDictionary<ModelId, int> Wanted { get; private set; } = new Dictionary<ModelId, int>();
 
+    /// <summary>The same of each workload (<see cref="SnapshotBuilder.KeyOf"/>).</summary>
+    internal IReadOnlyDictionary<string, int> WantedOf { get; private set; } = new Dictionary<string, int>();
+
     /// <summary>What is asked for, by the cluster's objects of this moment.</summary>
     /// <exception cref="ClusterUnseenException">The cluster cannot be seen whole.</exception>
     public FleetSpec Look()
@@ -82,14 +116,16 @@ public sealed class KubernetesFleet : IFleet
         if (_parts.Cluster.Problem is { } problem) throw new ClusterUnseenException(problem);
         var resource = _parts.Cluster.Fleets.Items.GetValueOrDefault(new ObjectName("", _parts.FleetName));
         var fleet = resource is null || FleetSettings.Check(resource).IsEmpty ? FleetSettings.Of(resource) : FleetSettings.Of(null) with { Mode = FleetMode.Recommend };
-        Models = _resolver.Resolve(fleet);
+        Models = _resolver.Resolve(fleet, _nodes.Read(fleet, resource));
         _overdueFactor = fleet.Planner.OverdueFactor;
+        _most = fleet.Cap(FleetMode.Act);
         return new FleetSpec
         {
             Models = [.. Models.Where(model => model.Spec is not null).Select(model => model.Spec!).OrderBy(model => model.Id)],
             Settings = fleet.Planner,
             Prices = resource?.Spec?.Prices is null ? ListPrices.Of(_parts.Cluster.Nodes.Items.Values) : fleet.Prices,
             Mode = FleetMode.Act,
+            NodePools = _nodes.Pools(_resolver.Groups),
         };
     }
 
@@ -99,20 +135,35 @@ public sealed class KubernetesFleet : IFleet
     {
         var pods = _parts.Cluster.Pods.Items.Values.ToArray();
         var finder = new SnapshotBuilder(_parts.Time.GetUtcNow(), _resolver.Groups, Models, [], _overdueFactor);
-        var endpoints = Endpoints.Of(pods, finder, Models);
-        var readings = await _parts.ReadPods(endpoints, cancellationToken).ConfigureAwait(false);
+        var endpoints = _endpoints.Of(pods, finder);
+        var reading = _parts.ReadPods(endpoints, cancellationToken);
+        var asking = ReadFrontsAsync(cancellationToken);
+        var counted = _parts.Gateway is { } source && Models.Any(model => model is { Spec: not null, Settings.Gateway: true })
+            ? await source.ReadAsync(source.Find(pods), cancellationToken).ConfigureAwait(false) : [];
+        var readings = await reading.ConfigureAwait(false);
+        var fronts = await asking.ConfigureAwait(false);
 
         // Watches went on meanwhile; one moment is looked at.
         if (_parts.Cluster.Problem is { } problem) throw new ClusterUnseenException(problem);
-        pods = [.. _parts.Cluster.Pods.Items.Values];
+        pods = _nodes.WithoutPlaceholders(_parts.Cluster.Pods.Items.Values);
         var at = _parts.Time.GetUtcNow();
         var planned = Models.Where(model => model.Spec is not null).ToArray();
-        var traffic = _meter.Advance([.. planned.Select(model => new MeteredModel { Model = model.Id, Slo = model.Spec!.Slo })], readings, at);
-        (_loads, Unobserved) = (traffic.Pods, traffic.Unobserved);
+        var traffic = _meter.Advance(
+            [.. planned.Select(model => new MeteredModel { Model = model.Id, Slo = model.Spec!.Slo, Front = fronts.GetValueOrDefault(model.Id) })], readings, at);
+        var through = _gateway?.Advance([.. planned.Where(model => model.Settings!.Gateway).Select(model => model.Id)], counted, at);
+        (_loads, (var rows, Unobserved)) = (traffic.Pods, through is null ? (traffic.Traffic, traffic.Unobserved) : GatewayDemand.Merge(traffic, through));
         Promise(planned, pods, finder, at);
-        var builder = new SnapshotBuilder(at, _resolver.Groups, Models, _loads, _overdueFactor);
+        var builder = new SnapshotBuilder(at, _resolver.Groups, Models, _loads, _overdueFactor, _parts.Cluster.ServerMinor);
         var snapshot = builder.Build(_parts.Cluster.Nodes.Items.Values, pods, _promised, Can);
-        return snapshot with { Traffic = traffic.Traffic, Outcomes = _history.Advance(pods, builder, at) };
+        _serving = snapshot.Replicas.Where(replica => replica.State == ReplicaState.Ready).CountBy(replica => replica.Model).ToDictionary();
+        _variants = snapshot.Replicas.ToDictionary(replica => replica.Id, replica => replica.Variant);
+        snapshot = snapshot with
+        {
+            Traffic = rows,
+            Outcomes = _history.Advance(pods, builder, at),
+            Floors = Budgets.Of(_parts.Cluster.Budgets, pods, builder),
+        };
+        return _caches.Onto(_nodes.Complete(snapshot), pods, Models);
     }
 
     /// <inheritdoc/>
@@ -120,34 +171,87 @@ public sealed class KubernetesFleet : IFleet
     {
         ArgumentNullException.ThrowIfNull(plan);
         var (started, waiting) = (new List<StepId>(), new List<StepId>());
-        var wanted = new Dictionary<ModelId, int>();
+        var due = new List<(ResolvedModel Target, int Wanted, Step[] Steps)>();
+        var (wanted, wantedOf) = (new Dictionary<ModelId, int>(), new Dictionary<string, int>(StringComparer.Ordinal));
+        var acting = Models.Where(model => model.Acts).Select(model => model.Id).ToHashSet();
+        var going = plan.Steps.Where(step => step is Step.Drain or Step.Stop && acting.Contains(ModelOf(step)))
+            .Select(step => step.Subject).OfType<ReplicaId>().ToHashSet();
         var steps = plan.Steps.Where(step => step is Step.Start or Step.Drain or Step.Stop).ToLookup(ModelOf);
         foreach (var model in Models.Where(model => model.Spec is not null))
         {
-            var now = steps[model.Id].Where(step => step.After.IsEmpty).ToArray();
             waiting.AddRange(steps[model.Id].Where(step => !step.After.IsEmpty).Select(step => step.Id));
-            var replicas = Asked(model);
-            var starts = now.Count(step => step is Step.Start);
-            var ends = now.Count(step => step is Step.Drain || step is Step.Stop stop && !_history.IsEnding(stop.Replica));
-            // More pods than were asked for (an update under way): those that end are taken from the surplus first.
-            ends = Math.Max(0, ends - Math.Max(0, _history.Live(model.Id) - replicas));
-            wanted[model.Id] = Math.Max(0, replicas + starts - ends);
-            if (!model.Acts || wanted[model.Id] == replicas) continue;
-            if (wanted[model.Id] < replicas)
+            var now = steps[model.Id].Where(step => step.After.IsEmpty).ToLookup(step => TargetOf(model.Spec!, step));
+            foreach (var target in model.Targets.Where(target => target.Spec is not null))
             {
-                foreach (var step in now) await MarkAsync(step, cancellationToken).ConfigureAwait(false);
+                var asked = await ApplyAsync(model, target, [.. now[target.Spec!.Variants[0].Target]], started, going, due, cancellationToken).ConfigureAwait(false);
+                wantedOf[SnapshotBuilder.KeyOf(target.Workload!)] = asked;
+                wanted[model.Id] = wanted.GetValueOrDefault(model.Id) + asked;
             }
-
-            if (await ScaleAsync(model, wanted[model.Id], cancellationToken).ConfigureAwait(false)) started.AddRange(now.Select(step => step.Id));
         }
 
+        await _victims.UnmarkAsync(going, cancellationToken).ConfigureAwait(false);
+        WantedOf = wantedOf;
+        var atOnce = new ParallelOptions { MaxDegreeOfParallelism = ScalesAtOnce, CancellationToken = cancellationToken };
+        await Parallel.ForEachAsync(due.Take(ScalesMax), atOnce, async (one, token) =>
+        {
+            if (!await ScaleAsync(one.Target, one.Wanted, token).ConfigureAwait(false)) return;
+            lock (started) started.AddRange(one.Steps.Select(step => step.Id));
+        }).ConfigureAwait(false);
+        var missing = plan.Models.ToDictionary(verdict => verdict.Model, verdict => Math.Max(0, verdict.Wanted - _serving.GetValueOrDefault(verdict.Model)));
+        await _templates.KeepAsync(Models, missing, cancellationToken).ConfigureAwait(false);
+        started.AddRange(await _nodes.ApplyAsync(plan, cancellationToken).ConfigureAwait(false));
+        started.AddRange(await _caches.ApplyAsync(plan, Models, _most, _parts.MayWrite, cancellationToken).ConfigureAwait(false));
         Wanted = wanted;
         Publish(plan, wanted);
         return new ApplyResult([.. started.Order()], [.. waiting.Order()]);
     }
 
+    // The replicas of one target, which the plan's steps on it come to; where they are to be written, that is due.
+    private async ValueTask<int> ApplyAsync(
+        ResolvedModel model, ResolvedModel target, Step[] now, List<StepId> started, HashSet<ReplicaId> going,
+        List<(ResolvedModel Target, int Wanted, Step[] Steps)> due, CancellationToken cancellationToken)
+    {
+        var replicas = Asked(target);
+        var starts = now.Count(step => step is Step.Start);
+        // A pod that is known to be the one to go finishes first, and the replicas are lowered when it has.
+        var draining = await DrainAsync(model, target, now, started, cancellationToken).ConfigureAwait(false);
+        var ends = now.Count(step => step is Step.Drain drain && !draining.Contains(drain.Id) || step is Step.Stop stop && !_history.IsEnding(stop.Replica));
+        // More pods than were asked for (an update under way): those that end are taken from the surplus first.
+        ends = Math.Max(0, ends - Math.Max(0, _history.Live(SnapshotBuilder.KeyOf(target.Workload!)) - replicas));
+        var wanted = Math.Max(0, replicas + starts - ends);
+        // As many come as go: a number says no more than that they stay.
+        if (starts > 0 && wanted == replicas) going.ExceptWith(now.Select(step => step.Subject).OfType<ReplicaId>());
+        if (!model.Acts || wanted == replicas) return wanted;
+        if (wanted < replicas && target.Workload!.Kind == TargetKinds.Deployment && Can.HasFlag(Capabilities.ChooseVictim))
+        {
+            foreach (var stop in now.OfType<Step.Stop>()) await _victims.MarkAsync(stop.Replica, cancellationToken).ConfigureAwait(false);
+        }
+
+        due.Add((target, wanted, [.. now.Where(step => !draining.Contains(step.Id))]));
+        return wanted;
+    }
+
+    // Which of a model's targets a step is about; null of a model with one.
+    private string? TargetOf(ModelSpec model, Step step)
+    {
+        var variant = step is Step.Start start ? start.Variant
+            : step.Subject is { } replica && _variants.TryGetValue(replica, out var its) ? its : (VariantId?)null;
+        return (model.Variants.FirstOrDefault(one => one.Id == variant) ?? model.Variants[0]).Target;
+    }
+
     /// <inheritdoc/>
-    public Task WaitForChangeAsync(CancellationToken cancellationToken) => _parts.Cluster.WaitForChangeAsync(cancellationToken);
+    public Task WaitForChangeAsync(CancellationToken cancellationToken) => _parts.Gateway is { } gateway
+        ? Task.WhenAny(_parts.Cluster.WaitForChangeAsync(cancellationToken), gateway.WaitForHeldAsync(cancellationToken))
+        : _parts.Cluster.WaitForChangeAsync(cancellationToken);
+
+    // Where a model has a gateway too, that one counts: no request must count twice.
+    private async Task<ImmutableSortedDictionary<ModelId, Signal<FrontSample>>> ReadFrontsAsync(CancellationToken cancellationToken)
+    {
+        var queries = Models.Where(model => model is { Spec: not null, Settings: { HasFront: true, Gateway: false } })
+            .Select(model => new FrontQuery(model.Id, model.Settings!.ArrivalsQuery, model.Settings.QueueQuery)).ToArray();
+        return queries.Length > 0 && _parts.ReadFronts is { } read ? await read(queries, cancellationToken).ConfigureAwait(false)
+            : ImmutableSortedDictionary<ModelId, Signal<FrontSample>>.Empty;
+    }
 
     private static ModelId ModelOf(Step step) => step switch
     {
@@ -172,42 +276,50 @@ public sealed class KubernetesFleet : IFleet
     }
 
     // What we asked for, until the watch shows it or it should have.
-    private int Asked(ResolvedModel model)
+    private int Asked(ResolvedModel target)
     {
-        var workload = model.Workload!;
-        if (!_asked.TryGetValue(model.Id, out var asked)) return workload.Replicas;
+        var workload = target.Workload!;
+        var key = SnapshotBuilder.KeyOf(workload);
+        if (!_asked.TryGetValue(key, out var asked)) return workload.Replicas;
         if (workload.ResourceVersion == asked.Over && _parts.Time.GetElapsedTime(asked.At) < Believed) return asked.Replicas;
-        _asked.Remove(model.Id);
+        _asked.Remove(key);
         return workload.Replicas;
     }
 
     private void Promise(ResolvedModel[] planned, PodView[] pods, SnapshotBuilder finder, DateTimeOffset at)
     {
-        var live = pods.Where(pod => pod is { IsOver: false, DeletedAt: null } && pod.WorkerIndex is null or 0)
-            .Select(pod => finder.OwnerOf(pod)?.Id).OfType<ModelId>().CountBy(id => id).ToDictionary();
-        foreach (var model in planned)
+        // A pod of a node that is gone is over, and whoever made it makes another as soon as the cluster has collected it: until
+        // then that one is promised, and nobody starts a further one in its place.
+        var nodes = _parts.Cluster.Nodes.Items;
+        var live = pods.Where(pod => pod is { IsOver: false, DeletedAt: null } && pod.WorkerIndex is null or 0
+                && (pod.Node is null || nodes.ContainsKey(new ObjectName("", pod.Node))))
+            .Select(pod => finder.OwnerOf(pod)).OfType<ResolvedModel>().CountBy(target => SnapshotBuilder.KeyOf(target.Workload!)).ToDictionary();
+        var targets = planned.SelectMany(model => model.Targets).Where(target => target.Spec is not null)
+            .ToDictionary(target => SnapshotBuilder.KeyOf(target.Workload!), StringComparer.Ordinal);
+        foreach (var (key, target) in targets)
         {
-            var missing = Asked(model) - live.GetValueOrDefault(model.Id);
-            if (missing <= 0) _promised.Remove(model.Id);
-            else _promised[model.Id] = new Promised(Math.Min(missing, 1000), _promised.TryGetValue(model.Id, out var before) ? before.Since : at);
+            var missing = Asked(target) - live.GetValueOrDefault(key);
+            if (missing <= 0) _promised.Remove(key);
+            else _promised[key] = new Promised(Math.Min(missing, 1000), _promised.TryGetValue(key, out var before) ? before.Since : at);
         }
 
-        foreach (var gone in _promised.Keys.Where(id => planned.All(model => model.Id != id)).ToArray()) _promised.Remove(gone);
+        foreach (var gone in _promised.Keys.Except(targets.Keys).ToArray()) _promised.Remove(gone);
     }
 
-    // Tells the Deployment's controller which of its pods to end. Only a wish: what cannot be marked is no reason not to scale.
-    private async ValueTask MarkAsync(Step step, CancellationToken cancellationToken)
+    // Steps that only mark their pod: what drains counts until it is stopped. What cannot be marked is no reason not to scale.
+    private async ValueTask<HashSet<StepId>> DrainAsync(
+        ResolvedModel model, ResolvedModel target, Step[] now, List<StepId> started, CancellationToken cancellationToken)
     {
-        if (step is not (Step.Drain or Step.Stop) || step.Subject is not { } replica || SnapshotBuilder.PodOf(replica) is not { } pod || !_parts.MayWrite()) return;
-        try
+        var draining = new HashSet<StepId>();
+        if (!model.Acts || !Victims.AreKnown(target.Workload!.Kind, _parts.Cluster.ServerMinor)) return draining;
+        foreach (var drain in now.OfType<Step.Drain>())
         {
-            using var marked = await _parts.Cluster.Api.PatchAsync(
-                $"api/v1/namespaces/{pod.Namespace}/pods/{pod.Name}", MarkToEnd, PatchKind.Merge, cancellationToken).ConfigureAwait(false);
+            var marking = await _victims.MarkAsync(drain.Replica, cancellationToken).ConfigureAwait(false);
+            if (marking != Victims.Marking.Refused) draining.Add(drain.Id);
+            if (marking == Victims.Marking.Marked) started.Add(drain.Id);
         }
-        catch (ApiException refused)
-        {
-            _parts.Log($"{pod}: it could not be marked as the one to end: {refused.Message}");
-        }
+
+        return draining;
     }
 
     private async ValueTask<bool> ScaleAsync(ResolvedModel model, int replicas, CancellationToken cancellationToken)
@@ -220,7 +332,7 @@ public sealed class KubernetesFleet : IFleet
             {
                 // Absolute, so that a second try of the same plan changes nothing more.
                 using var written = await _parts.Cluster.Api.PatchAsync(model.ScalePath!, body, PatchKind.Merge, cancellationToken).ConfigureAwait(false);
-                _asked[model.Id] = (replicas, model.Workload!.ResourceVersion, _parts.Time.GetTimestamp());
+                lock (_asked) _asked[SnapshotBuilder.KeyOf(model.Workload!)] = (replicas, model.Workload!.ResourceVersion, _parts.Time.GetTimestamp());
                 _parts.Log($"{model.Id}: {model.Workload.Kind} {model.Workload.Name.Name} is asked for {replicas} replicas");
                 return true;
             }
@@ -230,7 +342,7 @@ public sealed class KubernetesFleet : IFleet
             }
             catch (ApiException refused)
             {
-                _history.Failed(StepId.Of($"scale/{model.Id}"), model.Id, refused.Message, _parts.Time.GetUtcNow());
+                lock (_asked) _history.Failed(StepId.Of($"scale/{model.Id}"), model.Id, refused.Message, _parts.Time.GetUtcNow());
                 _parts.Log($"{model.Id}: {refused.Message}");
                 return false;
             }

@@ -28,7 +28,7 @@ internal static class ListPrices
     }
 
     // A slice costs its part of the whole by memory.
-    private static UsdPerHour? Cheapest(Accelerator device)
+    public static UsdPerHour? Cheapest(Accelerator device)
     {
         var whole = device.SliceOf is { } name ? DeviceCatalogue.BuiltIn.Find(name) : device;
         var machine = DeviceCatalogue.BuiltIn.Instances.Where(one => one.Accelerator == whole?.Name && one.PricePerDevice is not null)

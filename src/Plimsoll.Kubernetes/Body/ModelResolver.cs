@@ -2,8 +2,11 @@ using System.Collections.Immutable;
 using System.Text.Json;
 using k8s.Models;
 using Plimsoll.Kubernetes.Cluster;
+using Plimsoll.Kubernetes.NodeCache;
+using Plimsoll.Kubernetes.Recommend;
 using Plimsoll.Kubernetes.Resources;
 using Plimsoll.Kubernetes.Resources.Pods;
+using Plimsoll.Kubernetes.Templates;
 
 namespace Plimsoll.Kubernetes.Body;
 
@@ -12,58 +15,87 @@ namespace Plimsoll.Kubernetes.Body;
 /// weighed, and what a replica takes on each kind of device that its pods could land on. What is missing is a finding, and
 /// its model is left as it is.
 /// </summary>
-public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprints, TimeProvider time)
+/// <param name="cluster">What is there.</param>
+/// <param name="footprints">What artefacts weigh.</param>
+/// <param name="time">Tells how long ago somebody wrote replicas.</param>
+/// <param name="made">What templates are made into; null where none are.</param>
+/// <param name="patched">Whether the webhook is in the way of a namespace's new pods; null where there is none.</param>
+public sealed class ModelResolver(
+    ClusterWatch cluster, FootprintStore footprints, TimeProvider time, TemplateWorkloads? made = null, Func<string, bool>? patched = null)
 {
     private const int ConcurrencyDefault = 8;
 
     private ImmutableSortedDictionary<ObjectName, ObjectName> _usurped = ImmutableSortedDictionary<ObjectName, ObjectName>.Empty;
     private ILookup<(string, string, string), ScalerView> _scalers = Array.Empty<ScalerView>().ToLookup(scaler => ("", "", ""));
 
+    private FleetSettings _fleet = FleetSettings.Of(null);
+
     // By ScaledModel: what it was made of, and what it came to. Most of thousands do not change between two ticks.
-    private Dictionary<ObjectName, (object Key, ResolvedModel Model)> _known = [];
-    private readonly Dictionary<ObjectName, (object Key, Looked Looked)> _looks = [];
+    private Dictionary<(ObjectName, string), (object Key, ResolvedModel Model)> _known = [];
+    private readonly Dictionary<(ObjectName, string), (object Key, Looked Looked)> _looks = [];
     private readonly Dictionary<string, V1PodSpec> _specs = new(StringComparer.Ordinal);
+    private readonly LabelledNodes _labelled = new();
+
+    /// <summary>Whether somebody asks what stands in front of the pods, so that a request at zero replicas is seen.</summary>
+    public bool ReadsFronts { get; init; }
 
     /// <summary>Node groups by what the models' pods ask of nodes; of the last <see cref="Resolve"/>.</summary>
     public NodeGroups Groups { get; private set; } = new([], new Dictionary<string, V1PodSpec>());
 
+    // One node, empty, of each pool that nodes can be asked of: models may be planned for where no node is yet.
+    private ImmutableArray<NodeView> _couldCome = [];
+
     /// <summary>All ScaledModels, ordered by name.</summary>
-    public ImmutableArray<ResolvedModel> Resolve(FleetSettings fleet)
+    /// <param name="fleet">What holds for all.</param>
+    /// <param name="couldCome">A node, empty, of each kind that can be asked for.</param>
+    public ImmutableArray<ResolvedModel> Resolve(FleetSettings fleet, ImmutableArray<NodeView> couldCome)
     {
+        _couldCome = couldCome;
         ArgumentNullException.ThrowIfNull(fleet);
-        _usurped = Ownership.Usurped(cluster.ScaledModels.Items.Values.Select(view => view.Model).OfType<ScaledModel>());
+        _fleet = fleet;
+        // Of one moment: one that came in between would be looked at and not be known to have come too late.
+        var views = cluster.ScaledModels.Items;
+        _usurped = Ownership.Usurped(views.Values.Select(view => view.Model).OfType<ScaledModel>());
         _scalers = cluster.Scalers.ToLookup(scaler => (scaler.Name.Namespace, scaler.TargetKind, scaler.TargetName));
-        var looked = cluster.ScaledModels.Items.Values.Select(Lookup).ToArray();
-        foreach (var gone in _looks.Keys.Except(looked.Select(one => one.View.Name)).ToArray()) _looks.Remove(gone);
+        var looked = views.Values.SelectMany(Lookup).ToArray();
+        foreach (var gone in _looks.Keys.Except(looked.Select(one => one.Key)).ToArray()) _looks.Remove(gone);
         _specs.Clear();
         foreach (var one in looked)
         {
             if (one.Pod is { } pod) _specs.TryAdd(one.SelectorKey!, pod);
+            if (one.Worker is { } worker) _specs.TryAdd(one.WorkerKey!, worker);
+            if (one.Applied is { } applied) _specs.TryAdd(applied.SelectorKey, applied.Spec);
         }
 
-        Groups = new NodeGroups([.. cluster.Nodes.Items.Values], _specs);
+        Groups = new NodeGroups([.. cluster.Nodes.Items.Values, .. _couldCome], _specs, Groups);
+        _labelled.Update(cluster.Nodes.Items.Values, Groups);
         var kinds = KindsByGroup();
         var before = _known;
-        _known = new Dictionary<ObjectName, (object, ResolvedModel)>(looked.Length);
+        _known = new Dictionary<(ObjectName, string), (object, ResolvedModel)>(looked.Length);
         var models = ImmutableArray.CreateBuilder<ResolvedModel>(looked.Length);
         foreach (var one in looked)
         {
-            var kindsHere = one.SelectorKey is { } key ? Groups.GroupsFor(key).SelectMany(group => kinds.GetValueOrDefault(group, []))
+            var kindsHere = one.SelectorKey is { } key ? Groups.GroupsFor(key).Concat(one.WorkerKey is { } its ? Groups.GroupsFor(its) : [])
+                .SelectMany(group => kinds.GetValueOrDefault(group, []))
                 .DistinctBy(kind => SnapshotBuilder.KindOf(kind)).OrderBy(kind => SnapshotBuilder.KindOf(kind), StringComparer.Ordinal).ToArray() : [];
             var madeOf = (one.View.ResourceVersion, one.Workload?.ResourceVersion, one.Weighed,
                 string.Join(',', kindsHere.Select(kind => $"{kind.Resource}={SnapshotBuilder.KindOf(kind)}")),
-                one.SelectorKey is { } selector ? string.Join(',', Groups.GroupsFor(selector)) : "", fleet.Mode, one.Rivals);
-            var model = before.TryGetValue(one.View.Name, out var known) && known.Key.Equals(madeOf)
+                one.SelectorKey is { } selector ? string.Join(',', Groups.GroupsFor(selector)) : "",
+                (one.WorkerKey ?? one.Applied?.SelectorKey) is { } others ? string.Join(',', Groups.GroupsFor(others)) : "", fleet.Mode, one.Rivals, _labelled.Version);
+            var model = before.TryGetValue(one.Key, out var known) && known.Key.Equals(madeOf)
                 ? known.Model : Finish(one, kindsHere, fleet);
-            _known[one.View.Name] = (madeOf, model);
+            _known[one.Key] = (madeOf, model);
             models.Add(model);
         }
 
-        return models.ToImmutable();
+        return [.. models.GroupBy(model => model.View.Name).Select(targets => targets.ToArray() is { Length: > 1 } several ? SeveralTargets.Of(several) : targets.First())];
     }
 
+    // A ScaledModel, or one of its targets, and what its object says.
     private sealed record Looked(ScaledModelView View)
     {
+        public (ObjectName, string) Key => (View.Name, Settings is { Variants: [var only] } ? only.Name : "");
+
         public ScaledModelSettings? Settings { get; init; }
 
         public VariantSettings? Variant { get; init; }
@@ -76,7 +108,15 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
 
         public string? SelectorKey { get; init; }
 
+        /// <summary>Of a group, its workers' spec.</summary>
+        public V1PodSpec? Worker { get; init; }
+
+        public string? WorkerKey { get; init; }
+
         public ServedModel? Served { get; init; }
+
+        /// <summary>The pods as the webhook makes them; null where it changes nothing.</summary>
+        public AppliedPod? Applied { get; init; }
 
         public WeighedSource? Weighed { get; init; }
 
@@ -85,46 +125,66 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
         public ImmutableArray<Finding> Findings { get; init; } = [];
     }
 
-    // Reading a pod's arguments takes longer than all else; of thousands of models few change between two ticks. A conflict is
-    // looked at anew, as it ends by the passing of time alone.
-    private Looked Lookup(ScaledModelView view)
+    // Of several targets each is looked at as if it were the only one. Who reads a metric can be told of one number.
+    private IEnumerable<Looked> Lookup(ScaledModelView view)
     {
         var settings = view.Model is { } model && view.Problem is null ? ScaledModelSettings.Of(model) : null;
+        return settings is { Variants.Length: > 1, Actuation: Actuation.Scale }
+            ? settings.Variants.Select(variant => Lookup(view, settings with { Variants = [variant] })) : [Lookup(view, settings)];
+    }
+
+    // Reading a pod's arguments takes longer than all else; of thousands of models few change between two ticks. A conflict is
+    // looked at anew, as it ends by the passing of time alone.
+    private Looked Lookup(ScaledModelView view, ScaledModelSettings? settings)
+    {
         var workload = settings is { Variants.IsEmpty: false } ? Target(settings).Workload : null;
         var rivals = workload is null ? "" : string.Join(',', _scalers[(view.Name.Namespace, workload.Kind, workload.Name.Name)].Select(rival => rival.ResourceVersion));
-        var key = (view.ResourceVersion, workload?.Kind, workload?.ResourceVersion, rivals, _usurped.ContainsKey(view.Name));
-        var looked = _looks.TryGetValue(view.Name, out var known) && known.Key.Equals(key) && known.Looked.Rivals.Length == 0 ? known.Looked : Look(view);
-        _looks[view.Name] = (key, looked);
+        var key = (view.ResourceVersion, workload?.Kind, workload?.ResourceVersion, rivals, _usurped.ContainsKey(view.Name), Refused(settings), (_fleet.Mode, IsPatched(settings)));
+        var of = (view.Name, settings is { Variants: [var only] } ? only.Name : "");
+        var looked = _looks.TryGetValue(of, out var known) && known.Key.Equals(key) && known.Looked.Rivals.Length == 0 ? known.Looked : Look(view, settings);
+        _looks[of] = (key, looked);
         return looked is { Served: { } served, Settings: { } stated } && !looked.Findings.Any(finding => finding is { Type: ConditionTypes.Ready, Holds: false })
             ? looked with { Weighed = Weigh(stated, served) } : looked;
     }
 
-    private Looked Look(ScaledModelView view)
+    private Looked Look(ScaledModelView view, ScaledModelSettings? of)
     {
-        if (view.Model is not { } model) return new Looked(view) { Findings = [No(ConditionTypes.Ready, "Unreadable", view.Problem ?? "it cannot be read")] };
+        if (view.Model is not { } model || of is not { } settings) return new Looked(view) { Findings = [No(ConditionTypes.Ready, "Unreadable", view.Problem ?? "it cannot be read")] };
         var problems = ScaledModelCheck.Of(model);
         if (!problems.IsEmpty)
             return new Looked(view) { Findings = [No(ConditionTypes.Ready, "Invalid", string.Join("; ", problems.Select(problem => problem.ToString())))] };
-        var settings = ScaledModelSettings.Of(model);
         var (variant, kind, workload) = Target(settings);
         var looked = new Looked(view) { Settings = settings, Variant = variant, Kind = kind, Workload = workload };
         if (kind is null)
             return looked with { Findings = [No(ConditionTypes.TargetFound, "UnknownKind", $"the server has no kind {variant.Target.Kind} that is scaled here; Deployment, StatefulSet or LeaderWorkerSet would do")] };
+        if (variant.Template is not null && (workload is null || workload.ControllerUid != view.Uid))
+            return looked with { Workload = null, Findings = [TemplateWorkloads.NotMade(variant.Target, workload, _fleet.Cap(settings.Mode), Refused(settings))] };
         if (workload is null)
             return looked with { Findings = [No(ConditionTypes.TargetFound, "NotFound", $"{variant.Target.Kind} {variant.Target.Name} is not there; it is planned for once it is")] };
-        var found = ImmutableArray.Create(new Finding(ConditionTypes.TargetFound, true, "Found", $"{workload.Kind} {workload.Name.Name}"));
+        var found = ImmutableArray.Create(Refused(settings) is { } refused
+            ? No(ConditionTypes.TargetFound, "TemplateRefused", $"{workload.Kind} {workload.Name.Name} stays as it was: {refused}")
+            : new Finding(ConditionTypes.TargetFound, true, "Found", $"{workload.Kind} {workload.Name.Name}"));
         if (settings.Variants.Length > 1)
-            found = found.Add(new Finding(ConditionTypes.Fits, null, "FirstVariantOnly", $"of {settings.Variants.Length} variants only {variant.Name} is planned; the others stay as they are"));
+            found = found.Add(new Finding(ConditionTypes.Fits, null, "FirstVariantOnly", $"of {settings.Variants.Length} variants only {variant.Name} is planned, as the metric is one number; actuation scale would do for all of them"));
         if (workload.PodSpec is not { } pod)
             return looked with { Findings = found.Add(No(ConditionTypes.Weighed, "NoPodSpec", $"{workload.Kind} {workload.Name.Name} has no pod spec to read")) };
         var served = ServedModel.Of(pod, workload.PodAnnotations, workload.PodsPerReplica, workload.WorkerSpec);
         looked = looked with { Pod = pod, SelectorKey = NodeGroups.KeyOf(pod), Served = served, Findings = found };
-        if (workload.PodsPerReplica > 1)
-            return looked with { Findings = found.Add(No(ConditionTypes.Ready, "SeveralPods", $"a replica is {workload.PodsPerReplica} pods; replicas over several nodes are not planned yet and stay as they are")) };
+        // A group's pods are of two kinds, and the webhook is told of one: they stay as their templates have them.
+        if (workload.PodsPerReplica > 1 && (workload.WorkerSpec ?? pod) is var worker) looked = looked with { Worker = worker, WorkerKey = NodeGroups.KeyOf(worker) };
+        else if (IsPatched(settings)) looked = looked with { Applied = AppliedPod.Of(workload, view.Model?.Status?.Recommended) };
         if (Conflict(settings, variant, workload, view) is { } conflict)
             looked = looked with { Rivals = conflict, Findings = looked.Findings.Add(new Finding(ConditionTypes.Conflict, true, "OtherScaler", conflict)) };
+        // The pods are the other ScaledModel's: were it planned for too, they would be taken for its own, and the other would
+        // start new ones in their place for ever.
+        if (_usurped.ContainsKey(view.Name)) looked = looked with { Findings = looked.Findings.Add(No(ConditionTypes.Ready, "OtherScaler", looked.Rivals)) };
         return looked;
     }
+
+    private string? Refused(ScaledModelSettings? settings) =>
+        settings is { Variants: [{ Template: not null } only] } ? made?.Refused(new ObjectName(settings.Name.Namespace, only.Target.Name)) : null;
+    private bool IsPatched(ScaledModelSettings? settings) =>
+        settings is { AppliesRequests: true } && patched?.Invoke(settings.Name.Namespace) == true;
 
     private string? Conflict(ScaledModelSettings settings, VariantSettings variant, WorkloadView workload, ScaledModelView view)
     {
@@ -144,7 +204,7 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
             Annotations = workload.Annotations,
             Created = workload.CreatedAt,
             At = time.GetUtcNow(),
-            OurManagers = [KubernetesApi.FieldManager],
+            OurManagers = [KubernetesApi.FieldManager, KubernetesApi.ReplicasManager],
         });
     }
 
@@ -195,31 +255,40 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
         if (weighed.Footprint is not { } footprint)
             return model with { Findings = model.Findings.Add(weighed.Problem is { } why ? No(ConditionTypes.Weighed, "Unreadable", why) : new Finding(ConditionTypes.Weighed, null, "Reading", "its header is being read")) };
         model = model with { Findings = model.Findings.Add(new Finding(ConditionTypes.Weighed, true, "Weighed", $"{footprint.Weights} of weights, from {(footprint.Source == FootprintSource.Declared ? "what was stated" : "its header")}")) };
+        var (source, finding) = CacheChoice.Of(looked.View, looked.Workload!, looked.Settings!.Source ?? looked.Served!.Source, footprint, cluster.CacheFolder);
+        if (finding is not null) model = model with { CacheSource = source, Findings = model.Findings.Add(finding) };
         return Plan(model, looked, footprint, kinds);
     }
 
     private ResolvedModel Plan(ResolvedModel model, Looked looked, Footprint footprint, DeviceGroup[] kinds)
     {
-        var (settings, served) = (looked.Settings!, looked.Served!);
-        var (cores, memory) = (new Cores(served.Requests.CpuMilli), new Bytes(served.Requests.MemoryBytes));
+        // Where the webhook is in their way, pods are planned with as it makes them.
+        var (settings, served) = (looked.Settings!, looked.Applied?.Served ?? looked.Served!);
+        var cores = new Cores(served.Requests.CpuMilli);
         var variants = ImmutableArray.CreateBuilder<VariantSpec>();
         var misfits = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
         var engine = settings.Server ?? served.Server ?? "unknown";
         var concurrency = settings.Concurrency ?? looked.Variant!.Concurrency ?? served.MaxSequences ?? ConcurrencyDefault;
         if (served.DeviceResource is not { } resource)
-            variants.Add(Variant("cpu", engine, null, EngineProfile.Named(engine).Needs(footprint, 0, cores, cached: false), concurrency, 1, 1));
+            variants.Add(GroupNeeds.Split(Variant("cpu", engine, null, EngineProfile.Named(engine).Needs(footprint, 0, cores, cached: false), concurrency, 1, 1), served, footprint, null));
         else
         {
             foreach (var kind in kinds.Where(kind => kind.Resource == resource))
             {
                 var name = SnapshotBuilder.KindOf(kind);
+                if (looked.Variant!.Device is { } stated && kind.Accelerator.Name != stated)
+                {
+                    misfits[name] = $"{name} is not the stated {stated}";
+                    continue;
+                }
+
                 var (needs, why) = OnDevice(footprint, kind, settings, served, engine, cores);
                 if (needs is null) misfits[name] = why!;
-                else variants.Add(Variant(name, engine, name, needs, concurrency, served.TensorParallel, served.PipelineParallel));
+                else variants.Add(GroupNeeds.Split(Variant(name, engine, name, needs, concurrency, served.TensorParallel, served.PipelineParallel), served, footprint, kind));
             }
         }
 
-        model = model with { Misfits = misfits.ToImmutable() };
+        model = model with { Misfits = misfits.ToImmutable(), Applied = IsPatched(settings), Recommended = Recommend(looked, footprint, kinds, engine) };
         if (variants.Count == 0)
         {
             var why = misfits.Count > 0 ? string.Join("; ", misfits.Select(one => one.Value))
@@ -227,15 +296,24 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
             return model with { Findings = model.Findings.Add(No(ConditionTypes.Fits, misfits.Count > 0 ? "DoesNotFit" : "NoSuchDevice", why)) };
         }
 
-        var floor = settings.Gateway ? 0 : 1;
+        var leader = Asked(served.Requests, served.DeviceResource, looked.Applied?.SelectorKey ?? looked.SelectorKey!);
+        if (looked.WorkerKey is { } key && Asked(served.WorkerRequests!, served.DeviceResource, key) is var each)
+        {
+            for (var i = 0; i < variants.Count; i++) variants[i] = variants[i] with { Workers = variants[i].Workers! with { Requests = each } };
+        }
+
+        var floor = settings.Gateway || (settings.HasFront && ReadsFronts) ? 0 : 1;
         return model with
         {
-            Findings = model.Findings.Add(new Finding(ConditionTypes.Fits, true, "Fits", string.Join("; ", variants.Select(Fitting)))),
+            Findings = model.Findings.Add(Links(looked, served) is { } link
+                ? new Finding(ConditionTypes.Fits, true, "LinkNotKnownFast", $"{string.Join("; ", variants.Select(Fitting))}; {link}")
+                : new Finding(ConditionTypes.Fits, true, "Fits", string.Join("; ", variants.Select(Fitting)))),
             Spec = new ModelSpec
             {
                 Id = model.Id,
-                Version = Short(footprint.Digest),
+                Version = VersionOf(footprint),
                 Source = looked.Weighed!.Shown,
+                Cached = model.CacheSource is not null,
                 Footprint = footprint,
                 Slo = settings.SloFor(footprint),
                 Priority = settings.Priority,
@@ -244,17 +322,54 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
                 IdleLimit = settings.IdleLimit,
                 Variants = variants.ToImmutable(),
                 Acts = model.Mode == FleetMode.Act && !model.InConflict,
-                Requests = new SchedulerRequests
-                {
-                    Memory = memory,
-                    Cores = cores,
-                    EphemeralStorage = new Bytes(served.Requests.EphemeralStorageBytes),
-                    Resource = served.DeviceResource,
-                    Devices = (int)Math.Min(served.Devices, 1024),
-                    Pools = Groups.GroupsFor(looked.SelectorKey!),
-                },
+                Requests = leader,
             },
         };
+    }
+
+    private string? Links(Looked looked, ServedModel served) => looked.Worker is null ? null : NodeLinks.Warning(
+        served, cluster.Nodes.Items.Values.Where(node => Groups.GroupsFor(looked.WorkerKey!).Contains(Groups.GroupOf(node.Name))));
+
+    private SchedulerRequests Asked(PodRequests requests, string? resource, string selectorKey)
+    {
+        var devices = resource is null ? 0 : (int)Math.Min(requests.Devices.GetValueOrDefault(resource), 1024);
+        return new SchedulerRequests
+        {
+            Memory = new Bytes(requests.MemoryBytes),
+            Cores = new Cores(requests.CpuMilli),
+            EphemeralStorage = new Bytes(requests.EphemeralStorageBytes),
+            Resource = devices > 0 ? resource : null,
+            Devices = devices,
+            Pools = Groups.GroupsFor(selectorKey),
+        };
+    }
+
+    // Of the pod as its template has it: what is recommended must not depend on what was applied. Not of groups, whose pods are of two kinds.
+    private PodRecommendation? Recommend(Looked looked, Footprint footprint, DeviceGroup[] kinds, string engine)
+    {
+        if (looked.Worker is not null) return null;
+        var (settings, stated) = (looked.Settings!, looked.Served!);
+        var served = stated with { Devices = PodRecommendation.DevicesOf(stated) };
+        var fits = ImmutableSortedDictionary.CreateBuilder<string, ReplicaNeeds>(StringComparer.Ordinal);
+        if (served.DeviceResource is not { } resource) fits["cpu"] = EngineProfile.Named(engine).Needs(footprint, 0, null, cached: false);
+        else
+        {
+            foreach (var kind in kinds.Where(kind => kind.Resource == resource))
+            {
+                if (OnDevice(footprint, kind, settings, served, engine, Cores.Zero).Needs is { } needs) fits[SnapshotBuilder.KindOf(kind)] = needs;
+            }
+        }
+
+        var groups = Groups.GroupsFor(looked.SelectorKey!);
+        return PodRecommendation.Of(new RecommendationQuestion
+        {
+            Pod = looked.Pod!,
+            Served = served,
+            Footprint = footprint,
+            Latency = settings.SloFor(footprint).Latency,
+            Fits = fits.ToImmutable(),
+            Nodes = [.. _labelled.Rows.Where(row => row.Resource == served.DeviceResource && groups.Contains(row.Group))],
+        });
     }
 
     private static VariantSpec Variant(
@@ -282,7 +397,7 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
                 MemoryShare = kind.Sharing == DeviceSharing.Mps ? 1.0 / kind.ReplicasPerDevice : 1,
             };
             if ((long)variant.Devices * Math.Max(1, served.DataParallel) != devices)
-                return (null, $"its arguments split it over {variant.Devices} devices and the pod asks for {devices}; the same number would do");
+                return (null, $"its arguments split it over {variant.Devices} devices and {(served.PodsPerReplica > 1 ? $"its {served.PodsPerReplica} pods ask" : "the pod asks")} for {devices}; the same number would do");
             var (needs, fit) = ServingNeeds.Of(footprint, variant, cores, cached: false, DeviceCatalogue.BuiltIn.Accelerators);
             return fit.Fits ? (needs with { Devices = devices }, null) : (null, $"{devices} × {SnapshotBuilder.KindOf(kind)} with {rules.Name}: {fit.Reason}");
         }
@@ -292,15 +407,17 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
             : (null, $"{each.Highest} per device against {kind.MemoryPerReplica} of {SnapshotBuilder.KindOf(kind)}");
     }
 
-    private static string Fitting(VariantSpec variant) => variant.Needs.PerDevice is { } each
-        ? $"{each.Highest} of each of {variant.Needs.Devices} {variant.DeviceKind} and {variant.Needs.Host.Highest} of memory"
-        : $"{variant.Needs.Host.Highest} of memory";
+    private static string Fitting(VariantSpec variant) => Fitting(variant.Needs, variant.DeviceKind)
+        + (variant.Workers is { } workers ? $" for the leader, and for each of {workers.Count} workers {Fitting(workers.Needs, variant.DeviceKind)}" : "");
+
+    private static string Fitting(ReplicaNeeds needs, string? kind) => needs.PerDevice is { } each
+        ? $"{each.Highest} of each of {needs.Devices} {kind} and {needs.Host.Highest} of memory" : $"{needs.Host.Highest} of memory";
 
     private Dictionary<string, List<DeviceGroup>> KindsByGroup()
     {
         var kinds = new Dictionary<string, List<DeviceGroup>>(StringComparer.Ordinal);
         var seen = new HashSet<(string, string, string)>();
-        foreach (var node in cluster.Nodes.Items.Values)
+        foreach (var node in cluster.Nodes.Items.Values.Concat(_couldCome))
         {
             var group = Groups.GroupOf(node.Name);
             foreach (var devices in node.Devices.Groups)
@@ -312,6 +429,13 @@ public sealed class ModelResolver(ClusterWatch cluster, FootprintStore footprint
         }
 
         return kinds;
+    }
+
+    /// <summary>The version that an artefact's copies go by: the beginning of its digest.</summary>
+    public static string VersionOf(Footprint footprint)
+    {
+        ArgumentNullException.ThrowIfNull(footprint);
+        return Short(footprint.Digest);
     }
 
     private static string Short(string digest) => digest[(digest.LastIndexOf(':') + 1)..] is { Length: > 12 } hex ? hex[..12] : digest;

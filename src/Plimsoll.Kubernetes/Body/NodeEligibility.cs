@@ -62,24 +62,38 @@ public sealed class NodeGroups
 {
     private readonly Dictionary<string, string> _groupOf = new(StringComparer.Ordinal);
     private readonly Dictionary<string, ImmutableArray<string>> _groupsFor = new(StringComparer.Ordinal);
+    private readonly string[] _keys;
+
+    // By the node as it was read, where it may go; each group once, with those that may go there.
+    private readonly Dictionary<NodeView, string> _placed = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<string, int[]> _members = new(StringComparer.Ordinal);
 
     /// <param name="nodes">All nodes.</param>
     /// <param name="specs">One spec for each key; specs that ask the same of nodes share a key.</param>
-    public NodeGroups(IReadOnlyCollection<NodeView> nodes, IReadOnlyDictionary<string, V1PodSpec> specs)
+    /// <param name="before">The groups of the look before: what has not changed since is not looked at again.</param>
+    public NodeGroups(IReadOnlyCollection<NodeView> nodes, IReadOnlyDictionary<string, V1PodSpec> specs, NodeGroups? before = null)
     {
         ArgumentNullException.ThrowIfNull(nodes);
-        var keys = specs.Keys.Order(StringComparer.Ordinal).ToArray();
-        var members = keys.ToDictionary(key => key, _ => new SortedSet<string>(StringComparer.Ordinal), StringComparer.Ordinal);
+        _keys = [.. specs.Keys.Order(StringComparer.Ordinal)];
+        if (before is not null && !before._keys.SequenceEqual(_keys, StringComparer.Ordinal)) before = null;
+        var ordered = _keys.Select(key => specs[key]).ToArray();
         foreach (var node in nodes)
         {
-            var allowed = keys.Where(key => NodeEligibility.Allows(specs[key], node)).ToArray();
-            var group = allowed.Length == keys.Length ? "every" : string.Join('|', allowed.Select(key => Array.IndexOf(keys, key)));
-            _groupOf[node.Name] = group;
-            foreach (var key in allowed) members[key].Add(group);
+            if (before is null || !before._placed.TryGetValue(node, out var group))
+            {
+                var allowed = Enumerable.Range(0, ordered.Length).Where(at => NodeEligibility.Allows(ordered[at], node)).ToArray();
+                group = allowed.Length == ordered.Length ? "every" : string.Join('|', allowed);
+                _members.TryAdd(group, allowed);
+            }
+            else _members.TryAdd(group, before._members[group]);
+
+            _placed[node] = _groupOf[node.Name] = group;
         }
 
         // A spec that may go nowhere must not read as one that may go everywhere.
-        foreach (var (key, groups) in members) _groupsFor[key] = groups.Count > 0 ? [.. groups] : ["nowhere"];
+        var groupsFor = _members.SelectMany(member => member.Value.Select(at => (Key: at, Group: member.Key))).ToLookup(one => one.Key, one => one.Group);
+        for (var at = 0; at < _keys.Length; at++)
+            _groupsFor[_keys[at]] = groupsFor[at].Any() ? [.. groupsFor[at].Order(StringComparer.Ordinal)] : ["nowhere"];
     }
 
     public string GroupOf(string node) => _groupOf.GetValueOrDefault(node, "");

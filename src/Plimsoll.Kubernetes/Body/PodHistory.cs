@@ -9,18 +9,23 @@ internal sealed class PodHistory
     // Kubernetes writes whole seconds: a load that ends in the second it began in took about half of one.
     private static readonly TimeSpan ShortestLoad = TimeSpan.FromMilliseconds(500);
 
-    private sealed record Seen(ModelId Model, ReplicaId Replica, bool Ready, int Restarts, bool Ending, ReplicaState State);
+    private sealed record Seen(ModelId Model, ReplicaId Replica, bool Ready, int Restarts, bool Ending, ReplicaState State)
+    {
+        /// <summary>Of a group one that its leader does not stand for: its end is the group's, which its leader's pod tells of.</summary>
+        public bool IsWorker { get; init; }
+    }
 
     private readonly List<Outcome> _failures = [];
     private Dictionary<string, Seen> _seen = new(StringComparer.Ordinal);
-    private IReadOnlyDictionary<ModelId, int> _live = new Dictionary<ModelId, int>();
+    private IReadOnlyDictionary<string, int> _live = new Dictionary<string, int>();
     private HashSet<ReplicaId> _ending = [];
     private bool _first = true;
 
     /// <summary>Whether the replica's pod was told to end already.</summary>
     public bool IsEnding(ReplicaId replica) => _ending.Contains(replica);
 
-    public int Live(ModelId model) => _live.GetValueOrDefault(model);
+    /// <summary>Replicas there were at the last look of a workload (<see cref="SnapshotBuilder.KeyOf"/>).</summary>
+    public int Live(string workload) => _live.GetValueOrDefault(workload);
 
     /// <summary>Tells the next look that something could not be done.</summary>
     public void Failed(StepId step, ModelId model, string why, DateTimeOffset at) =>
@@ -35,14 +40,17 @@ internal sealed class PodHistory
         var ending = new HashSet<ReplicaId>();
         foreach (var pod in pods)
         {
-            if (built.OwnerOf(pod) is not { Spec: { } spec } owner || pod.WorkerIndex > 0) continue;
-            var id = SnapshotBuilder.IdOf(pod);
-            var state = pod.DeletedAt is not null ? ReplicaState.Stopping : pod.Ready ? ReplicaState.Ready : ReplicaState.Loading;
+            if (built.OwnerOf(pod) is not { Spec: { } spec } owner) continue;
+            var worker = pod.WorkerIndex > 0;
+            if (worker && built.LeaderOf(pod) is null) continue;
+            var id = SnapshotBuilder.IdOf(built.LeaderOf(pod) ?? pod);
+            var serves = !worker && built.Serves(pod);
+            var state = pod.DeletedAt is not null ? ReplicaState.Stopping : serves ? ReplicaState.Ready : ReplicaState.Loading;
             var before = _seen.GetValueOrDefault(pod.Uid);
-            if (pod.DeletedAt is not null) ending.Add(id);
-            if (!pod.IsOver) now[pod.Uid] = new Seen(owner.Id, id, pod.Ready || before is { Ready: true }, pod.Restarts, pod.DeletedAt is not null, state);
+            if (pod.DeletedAt is not null && !worker) ending.Add(id);
+            if (!pod.IsOver) now[pod.Uid] = new Seen(owner.Id, id, serves || before is { Ready: true }, pod.Restarts, pod.DeletedAt is not null, state) { IsWorker = worker };
             if (_first) continue;
-            if (pod.Ready && before is not { Ready: true } && pod is { ReadyChangedAt: { } ready, ScheduledAt: { } scheduled, Restarts: 0 } && ready >= scheduled)
+            if (serves && before is not { Ready: true } && pod is { ReadyChangedAt: { } ready, ScheduledAt: { } scheduled, Restarts: 0 } && ready >= scheduled)
             {
                 outcomes.Add(new Outcome.Loaded
                 {
@@ -70,9 +78,10 @@ internal sealed class PodHistory
             }
         }
 
+        var exits = outcomes.OfType<Outcome.Exited>().Select(exited => exited.Replica).ToHashSet();
         foreach (var (uid, gone) in _seen)
         {
-            if (now.ContainsKey(uid) || outcomes.Any(outcome => outcome is Outcome.Exited exited && exited.Replica == gone.Replica)) continue;
+            if (gone.IsWorker || now.ContainsKey(uid) || !exits.Add(gone.Replica)) continue;
             // Whoever deleted it (a scale-down, an eviction, a person): it did not crash.
             outcomes.Add(new Outcome.Exited { At = at, Replica = gone.Replica, Model = gone.Model, Was = gone.State, Asked = true, Why = "its pod was deleted" });
         }

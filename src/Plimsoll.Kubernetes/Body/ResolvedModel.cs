@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using k8s.Models;
 using Plimsoll.Kubernetes.Cluster;
+using Plimsoll.Kubernetes.Recommend;
 using Plimsoll.Kubernetes.Resources;
 using Plimsoll.Kubernetes.Resources.Pods;
 
@@ -22,7 +23,16 @@ public sealed record ResolvedModel
 
     public ScaledModelSettings? Settings { get; init; }
 
-    /// <summary>What is scaled; null when it is not there.</summary>
+    private readonly ImmutableArray<ResolvedModel> _targets;
+
+    /// <summary>The model as each of its targets has it, in order of preference; itself where there is one.</summary>
+    public ImmutableArray<ResolvedModel> Targets
+    {
+        get => _targets.IsDefaultOrEmpty ? [this] : _targets;
+        init => _targets = value;
+    }
+
+    /// <summary>What is scaled, of several the first; null when it is not there.</summary>
     public WorkloadView? Workload { get; init; }
 
     /// <summary>The path of its scale subresource.</summary>
@@ -40,10 +50,19 @@ public sealed record ResolvedModel
     /// <summary>The model's own, or the Fleet's where that is less.</summary>
     public FleetMode Mode { get; init; }
 
+    /// <summary>Where nodes fetch its weights from ahead of its pods; null where its pods use no model cache, or it cannot be cached.</summary>
+    public string? CacheSource { get; init; }
+
     public ImmutableArray<Finding> Findings { get; init; } = [];
 
     /// <summary>By device kind, why it does not fit there.</summary>
     public ImmutableSortedDictionary<string, string> Misfits { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+
+    /// <summary>What its pods ought to ask; null where nothing says on what they fit.</summary>
+    public PodRecommendation? Recommended { get; init; }
+
+    /// <summary>Whether the webhook is in the way of its new pods, and what it makes of them is planned with.</summary>
+    public bool Applied { get; init; }
 
     public bool InConflict => Findings.Any(finding => finding is { Type: ConditionTypes.Conflict, Holds: true });
 

@@ -17,37 +17,51 @@ internal sealed class SnapshotBuilder
     private readonly DateTimeOffset _at;
     private readonly NodeGroups _groups;
     private readonly double _overdueFactor;
+    private readonly int _serverMinor;
     private readonly Dictionary<string, ResolvedModel> _byWorkload;
-    private readonly Dictionary<ModelId, ResolvedModel> _byId;
     private readonly Dictionary<string, PodLoad> _loads;
     private readonly ImmutableArray<NodeState>.Builder _nodes = ImmutableArray.CreateBuilder<NodeState>();
     private readonly List<InferenceReplica> _replicas = [];
     private readonly List<ForeignUse> _foreign = [];
     private readonly List<WorkInFlight> _flying = [];
-    private readonly Dictionary<ModelId, int> _live = [];
+    private readonly Dictionary<string, int> _live = new(StringComparer.Ordinal);
+    private readonly PodGroups _groupPods = new();
 
     public SnapshotBuilder(
-        DateTimeOffset at, NodeGroups groups, IEnumerable<ResolvedModel> models, IEnumerable<KeyValuePair<string, PodLoad>> loads, double overdueFactor)
+        DateTimeOffset at, NodeGroups groups, IEnumerable<ResolvedModel> models, IEnumerable<KeyValuePair<string, PodLoad>> loads, double overdueFactor,
+        int serverMinor = 0)
     {
+        _serverMinor = serverMinor;
         (_at, _groups, _overdueFactor) = (at, groups, overdueFactor);
-        _byWorkload = models.Where(model => model is { Workload: not null, Spec: not null })
-            .GroupBy(model => KeyOf(model.Workload!)).ToDictionary(group => group.Key, group => group.First(), StringComparer.Ordinal);
-        _byId = _byWorkload.Values.ToDictionary(model => model.Id);
+        _byWorkload = models.SelectMany(model => model.Targets).Where(target => target is { Workload: not null, Spec: not null })
+            .GroupBy(target => KeyOf(target.Workload!)).ToDictionary(group => group.Key, group => group.First(), StringComparer.Ordinal);
         _loads = new Dictionary<string, PodLoad>(loads, StringComparer.Ordinal);
     }
 
-    /// <summary>Replicas there are of each model, those that end not counted.</summary>
-    public IReadOnlyDictionary<ModelId, int> Live => _live;
+    /// <summary>Replicas there are of each workload (<see cref="KeyOf"/>), those that end not counted.</summary>
+    public IReadOnlyDictionary<string, int> Live => _live;
 
     public static string KeyOf(WorkloadView workload) => $"{workload.Name.Namespace}/{workload.Kind}/{workload.Name.Name}";
 
+    /// <summary>The model as the target has it that the pod is of; null of others' pods.</summary>
     public ResolvedModel? OwnerOf(PodView pod) =>
-        pod.Workload is { } workload ? _byWorkload.GetValueOrDefault($"{pod.Name.Namespace}/{workload}") : null;
+        pod.WorkloadKey is { } workload ? _byWorkload.GetValueOrDefault(workload) : null;
+
+    /// <summary>Whether the replica that a pod leads serves: of a group, all of it.</summary>
+    public bool Serves(PodView pod) => pod.Ready && (pod.Group is null || _groupPods.IsWhole(pod));
+
+    /// <summary>The leader of the group that a pod is in; null of one that is in none, or whose leader is gone.</summary>
+    public PodView? LeaderOf(PodView pod) => pod.Group is null ? null : _groupPods.LeaderOf(pod);
 
     /// <summary>The snapshot, but for traffic and outcomes.</summary>
     public FleetSnapshot Build(
-        IEnumerable<NodeView> nodes, IReadOnlyCollection<PodView> pods, IReadOnlyDictionary<ModelId, Promised> promised, Capabilities can)
+        IEnumerable<NodeView> nodes, IReadOnlyCollection<PodView> pods, IReadOnlyDictionary<string, Promised> promised, Capabilities can)
     {
+        foreach (var pod in pods.Where(pod => pod is { Group: not null, IsOver: false }))
+        {
+            if (OwnerOf(pod) is { Workload.PodsPerReplica: > 1 and var size }) _groupPods.Add(pod, size);
+        }
+
         var bound = pods.Where(pod => pod is { Node: not null, IsOver: false }).ToLookup(pod => pod.Node!, StringComparer.Ordinal);
         foreach (var node in nodes) Add(node, [.. bound[node.Name].OrderBy(pod => pod.ScheduledAt ?? pod.CreatedAt).ThenBy(pod => pod.Name)]);
         foreach (var pod in pods.Where(pod => pod is { Node: null, IsOver: false, DeletedAt: null }))
@@ -55,12 +69,13 @@ internal sealed class SnapshotBuilder
             if (OwnerOf(pod) is { } owner) Add(pod, owner, Placement.Pending, null);
         }
 
-        foreach (var (model, missing) in promised)
+        foreach (var (workload, missing) in promised)
         {
-            if (!_byId.TryGetValue(model, out var owner)) continue;
+            if (!_byWorkload.TryGetValue(workload, out var owner)) continue;
             for (var i = 0; i < missing.Count; i++) Promise(owner, missing.Since, i);
         }
 
+        foreach (var (leader, placed) in _groupPods.Leaders) Add(leader, OwnerOf(leader)!, placed.Placement, placed.Kind, Members(leader));
         return new FleetSnapshot
         {
             At = _at,
@@ -82,7 +97,7 @@ internal sealed class SnapshotBuilder
         foreach (var pod in pods)
         {
             room.Take(pod.Requests);
-            if (OwnerOf(pod) is { } owner)
+            if (OwnerOf(pod) is { } owner && !_groupPods.IsOrphan(pod))
             {
                 Add(pod, owner, new Placement(id, devices.Take(pod.Requests)), devices.KindOf(pod.Requests));
                 continue;
@@ -109,17 +124,37 @@ internal sealed class SnapshotBuilder
         });
     }
 
+    // The pods of a group are one replica, which is put together once all are found.
     private void Add(PodView pod, ResolvedModel owner, Placement placement, string? kind)
     {
-        // The others of a group are its leader's.
-        if (pod.WorkerIndex > 0) return;
+        if (pod.Group is not null && _groupPods.Place(pod, placement, kind) || pod.WorkerIndex > 0) return;
+        Add(pod, owner, placement, kind, default);
+    }
+
+    private ImmutableArray<ReplicaMember> Members(PodView leader)
+    {
+        var spec = OwnerOf(leader)!.Spec!;
+        return
+        [
+            .. _groupPods.Workers(leader).Select(worker =>
+            {
+                var way = (spec.Variants.FirstOrDefault(one => one.DeviceKind == worker.Kind) ?? spec.Variants[0]).Workers!;
+                return new ReplicaMember(worker.Placement, way.Needs, way.Requests);
+            }),
+        ];
+    }
+
+    private void Add(PodView pod, ResolvedModel owner, Placement placement, string? kind, ImmutableArray<ReplicaMember> members)
+    {
         var spec = owner.Spec!;
         var variant = spec.Variants.FirstOrDefault(one => kind is null || one.DeviceKind == kind) ?? spec.Variants[0];
         var load = _loads.GetValueOrDefault(pod.Uid);
         var started = pod.ScheduledAt ?? pod.CreatedAt;
         var state = pod.DeletedAt is not null ? ReplicaState.Stopping
-            : !pod.Ready ? ReplicaState.Loading
-            : load is { Asleep: true } ? ReplicaState.Asleep : ReplicaState.Ready;
+            : !Serves(pod) ? ReplicaState.Loading
+            : load is { Asleep: true } ? ReplicaState.Asleep
+            : pod.DrainingSince is { } since && Victims.AreKnown(owner.Workload!.Kind, _serverMinor)
+                ? Victims.IsDrained(load, since) ? ReplicaState.Drained : ReplicaState.Draining : ReplicaState.Ready;
         // A container that starts over loads anew.
         if (state == ReplicaState.Loading && pod is { Restarts: > 0, ReadyChangedAt: { } changed } && changed > started) started = changed;
         var id = IdOf(pod);
@@ -131,17 +166,27 @@ internal sealed class SnapshotBuilder
             Variant = variant.Id,
             Placement = placement,
             State = state,
-            StateSince = state is ReplicaState.Ready or ReplicaState.Asleep ? pod.ReadyChangedAt ?? started : pod.DeletedAt ?? started,
+            EndsInOrder = Victims.OrderOf(owner.Workload!.Kind, pod.Name.Name),
+            StateSince = state is ReplicaState.Draining or ReplicaState.Drained ? pod.DrainingSince!.Value
+                : state is ReplicaState.Ready or ReplicaState.Asleep ? pod.ReadyChangedAt ?? started : pod.DeletedAt ?? started,
             StartedAt = started,
             Reserved = variant.Needs,
-            Requests = spec.Requests,
+            // Its own, which the webhook or an older template made differ from what the next one will ask.
+            Requests = spec.Requests is { } asks ? asks with
+            {
+                Memory = new Bytes(pod.Requests.MemoryBytes),
+                Cores = new Cores(pod.Requests.CpuMilli),
+                EphemeralStorage = new Bytes(pod.Requests.EphemeralStorageBytes),
+                Devices = asks.Resource is { } resource ? (int)Math.Min(pod.Requests.Devices.GetValueOrDefault(resource), 1024) : 0,
+            } : null,
+            Members = members,
             HostMemory = Signal.Missing<Bytes>("Kubernetes does not tell"),
             DeviceMemory = Signal.Missing<Bytes>("Kubernetes does not tell"),
             Outstanding = load is not null && load.Outstanding.TryGetLast(out var outstanding) ? outstanding : 0,
             Concurrency = load?.Concurrency ?? variant.Concurrency,
         });
         if (state == ReplicaState.Loading) Fly(owner, id, started, placement);
-        if (state != ReplicaState.Stopping) _live[owner.Id] = _live.GetValueOrDefault(owner.Id) + 1;
+        if (state != ReplicaState.Stopping) CountLive(owner);
     }
 
     /// <summary>Never used twice: a StatefulSet gives a new pod the old one's name.</summary>
@@ -155,7 +200,7 @@ internal sealed class SnapshotBuilder
     private void Promise(ResolvedModel owner, DateTimeOffset since, int index)
     {
         var spec = owner.Spec!;
-        var id = new ReplicaId($"{owner.Id}@new{index}");
+        var id = new ReplicaId($"{KeyOf(owner.Workload!)}@new{index}");
         _replicas.Add(new InferenceReplica
         {
             Id = id,
@@ -168,11 +213,19 @@ internal sealed class SnapshotBuilder
             StartedAt = since,
             Reserved = spec.Variants[0].Needs,
             Requests = spec.Requests,
+            Members = spec.Variants[0].Workers is { } workers
+                ? [.. Enumerable.Repeat(new ReplicaMember(Placement.Pending, workers.Needs, workers.Requests), workers.Count)] : default,
             HostMemory = Signal.Missing<Bytes>("it has no pod yet"),
             DeviceMemory = Signal.Missing<Bytes>("it has no pod yet"),
         });
         Fly(owner, id, since, Placement.Pending);
-        _live[owner.Id] = _live.GetValueOrDefault(owner.Id) + 1;
+        CountLive(owner);
+    }
+
+    private void CountLive(ResolvedModel owner)
+    {
+        var key = KeyOf(owner.Workload!);
+        _live[key] = _live.GetValueOrDefault(key) + 1;
     }
 
     // Kubernetes gives a Deployment ten minutes to make progress; images and nodes may take them, and nothing is called

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Plimsoll.Control;
 using Plimsoll.Kubernetes.Cluster;
@@ -15,12 +16,15 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
     private const int WritesAtOnceMax = 50;
     private static readonly TimeSpan Refresh = TimeSpan.FromMinutes(1);
 
-    private readonly Dictionary<ObjectName, (string Essence, long At)> _written = [];
+    private readonly Dictionary<ObjectName, (string Essence, long At, string Text)> _written = [];
 
     /// <summary>Every model's conditions, of the last time.</summary>
     internal List<ModelConditions> Conditions { get; } = [];
 
-    /// <summary>Writes the statuses that changed, at most fifty; the longest waiting first.</summary>
+    /// <summary>
+    /// Writes the statuses that changed, at most fifty: those that are planned for before thousands that cannot be, and of
+    /// either the longest waiting first.
+    /// </summary>
     /// <param name="fleet">The models as resolved.</param>
     /// <param name="tick">The last turn.</param>
     /// <param name="cancellationToken">Ends it.</param>
@@ -40,14 +44,25 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
             var status = Status(model, verdict, mine, fleet);
             var essence = Essence(status, verdict);
             var known = _written.TryGetValue(model.View.Name, out var last);
-            if (known && last.Essence == essence && (parts.Time.GetElapsedTime(last.At) < Refresh || verdict is null)) continue;
+            if (known && last.Essence == essence)
+            {
+                if (parts.Time.GetElapsedTime(last.At) < Refresh || verdict is null) continue;
+
+                // What reads as it did is not written again: a fleet at rest costs the server nothing.
+                if (last.Text == Text(status))
+                {
+                    _written[model.View.Name] = last with { At = parts.Time.GetTimestamp() };
+                    continue;
+                }
+            }
+
             due.Add((known ? last.At : long.MinValue, model, essence, status));
         }
 
         foreach (var gone in _written.Keys.Except(fleet.Models.Select(model => model.View.Name)).ToArray()) _written.Remove(gone);
         var left = due.Count;
         await Parallel.ForEachAsync(
-            due.OrderBy(one => one.At).ThenBy(one => one.Model.View.Name).Take(WritesAtOnceMax),
+            due.OrderBy(one => one.Model.Spec is null).ThenBy(one => one.At).ThenBy(one => one.Model.View.Name).Take(WritesAtOnceMax),
             new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = cancellationToken },
             async (one, token) =>
             {
@@ -57,7 +72,7 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
                     var view = one.Model.View;
                     await StatusPatch.ApplyAsync(
                         parts.Cluster.Api, ScaledModel.KubeKind, ScaledModel.KubePluralName, view.Name, view.Uid, one.Status, token).ConfigureAwait(false);
-                    lock (_written) _written[one.Model.View.Name] = (one.Essence, parts.Time.GetTimestamp());
+                    lock (_written) _written[one.Model.View.Name] = (one.Essence, parts.Time.GetTimestamp(), Text(one.Status));
                     Interlocked.Decrement(ref left);
                 }
                 catch (ApiException refused)
@@ -82,7 +97,10 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
             Weight = model.Weighed?.Footprint?.Weights.ToString(),
             WeightBytes = model.Weighed?.Footprint?.Weights.Value,
             Replicas = verdict is null ? model.Workload?.Replicas : replicas.Length,
+            Recommended = model.Recommended?.Status(),
+            RecommendedRequests = model.Recommended?.Requests(),
         };
+        if (model.Targets.Length > 1) status = status with { Variants = [.. model.Targets.Select(target => Variant(target, replicas, fleet))] };
         return (verdict is null ? status : status with
         {
             ReadyReplicas = replicas.Count(replica => replica.State == ReplicaState.Ready),
@@ -91,33 +109,39 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
             ForecastPerSecond = verdict.ForecastPerSecond.TryGetLast(out var forecast) ? forecast : null,
             LoadTime = Durations.Show(verdict.LoadTime),
             Hold = verdict.Hold is { } hold ? Durations.Show(hold) : "owned",
-            RecommendedRequests = Requests(model.Spec!, verdict.Needs),
         }).Writable();
     }
 
-    private static Dictionary<string, string> Requests(ModelSpec model, ReplicaNeeds needs)
+    private static VariantStatus Variant(ResolvedModel target, InferenceReplica[] replicas, KubernetesFleet fleet)
     {
-        static string Mebi(Bytes bytes) => string.Create(CultureInfo.InvariantCulture, $"{(bytes.Value + (1L << 20) - 1) >> 20}Mi");
-        var cores = Math.Max(needs.Cores.Milli, EngineProfile.CoresFor(model.Footprint.Weights, needs.Devices).Milli);
-        var requests = new Dictionary<string, string>
+        var ways = (target.Spec?.Variants ?? []).Select(variant => variant.Id).ToHashSet();
+        var mine = replicas.Where(replica => ways.Contains(replica.Variant)).ToArray();
+        return new VariantStatus
         {
-            ["memory"] = Mebi(needs.Host.Highest),
-            // Weights are fetched there unless a volume holds them; a GiB for logs and an engine's caches.
-            ["ephemeral-storage"] = Mebi(model.Footprint.OnDisk + Bytes.GiB(1)),
-            ["cpu"] = string.Create(CultureInfo.InvariantCulture, $"{cores}m"),
+            Name = SeveralTargets.NameOf(target),
+            Target = target.Settings is { Variants: [var only, ..] } ? $"{only.Target.Kind}/{only.Target.Name}" : null,
+            Replicas = target.Spec is null ? target.Workload?.Replicas : mine.Length,
+            ReadyReplicas = target.Spec is null ? null : mine.Count(replica => replica.State == ReplicaState.Ready),
+            DesiredReplicas = target.Workload is { } workload && fleet.WantedOf.TryGetValue(SnapshotBuilder.KeyOf(workload), out var wanted) ? wanted : null,
+            Reason = SeveralTargets.Why(target),
         };
-        if (model.Requests is { Resource: { } resource }) requests[resource] = needs.Devices.ToString(CultureInfo.InvariantCulture);
-        return requests;
     }
 
+    private static string Text(ScaledModelStatus status) => JsonSerializer.Serialize(status, ResourceJson.Options);
+
     private static long Generation(ResolvedModel model) => model.View.Model?.Metadata?.Generation ?? 0;
+
+    // Whoever makes pods goes by it.
+    private static string Shown(RecommendedPod? recommended) => recommended is null ? "" : string.Join(
+        ',', [.. recommended.Requests!.Select(one => one.Key + one.Value), .. (recommended.Nodes ?? []).Select(one => one.Label + one.Value), recommended.SharedMemory, recommended.Differs]);
 
     // What a person must learn of at once: not the seconds and rates that move by themselves.
     private static string Essence(ScaledModelStatus status, ModelVerdict? verdict)
     {
         var conditions = string.Join(';', status.Conditions!.Select(one => one.Type + one.Status + one.Reason));
         return string.Create(CultureInfo.InvariantCulture,
-            $"{status.ObservedGeneration}|{status.Mode}|{status.Weight}|{status.Replicas}|{status.ReadyReplicas}|{status.DesiredReplicas}|{verdict?.Reason.Rule}|{conditions}");
+            $"{status.ObservedGeneration}|{status.Mode}|{status.Weight}|{status.Replicas}|{status.ReadyReplicas}|{status.DesiredReplicas}|{verdict?.Reason.Rule}|{conditions}|{Shown(status.Recommended)}|")
+            + string.Join(';', (status.Variants ?? []).Select(one => $"{one.Name} {one.Replicas} {one.ReadyReplicas} {one.DesiredReplicas}"));
     }
 }
 

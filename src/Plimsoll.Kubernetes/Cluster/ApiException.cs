@@ -16,6 +16,9 @@ public sealed partial class ApiException : Exception
     /// <summary>The machine's word for it ("Conflict", "Expired").</summary>
     public string? Reason { get; }
 
+    /// <summary>How long the server asks to be left alone, within bounds of ours; null when it does not say.</summary>
+    public TimeSpan? RetryAfter { get; internal set; }
+
     /// <summary>Whether the same request may do later.</summary>
     public bool IsTransient => Status is null or HttpStatusCode.TooManyRequests or HttpStatusCode.RequestTimeout or >= HttpStatusCode.InternalServerError;
 

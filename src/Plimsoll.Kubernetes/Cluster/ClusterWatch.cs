@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
 using System.Text.Json;
 using k8s;
+using Plimsoll.Kubernetes.NodeCache;
+using Plimsoll.Kubernetes.Nodes;
 using Plimsoll.Kubernetes.Resources;
 
 namespace Plimsoll.Kubernetes.Cluster;
@@ -39,13 +41,14 @@ public sealed class ClusterWatch : IAsyncDisposable
     private readonly List<Task> _running = [];
     private readonly Dictionary<string, (ScalableKind Kind, WatchedList<WorkloadView> List)> _workloads = new(StringComparer.Ordinal);
     private readonly List<WatchedList<ScalerView>> _scalers = [];
+    private WatchedList<BudgetView>? _budgets;
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private ClusterWatch(KubernetesApi api, TimeProvider time)
+    private ClusterWatch(KubernetesApi api, TimeProvider time, string cacheFolder)
     {
         (Api, _time) = (api, time);
         Nodes = new WatchedList<NodeView>(api, "api/v1/nodes", NodeView.Of, Changed, time);
-        Pods = new WatchedList<PodView>(api, "api/v1/pods", PodView.Of, Changed, time);
+        Pods = new WatchedList<PodView>(api, "api/v1/pods", pod => PodView.Of(pod) is { } view ? view with { Cache = CacheUse.OfPod(pod, cacheFolder) } : null, Changed, time);
         ScaledModels = new WatchedList<ScaledModelView>(
             api, $"apis/{ResourceGroup.ApiVersion}/{ScaledModel.KubePluralName}", Read, Changed, time);
         Fleets = new WatchedList<FleetResource>(
@@ -56,7 +59,7 @@ public sealed class ClusterWatch : IAsyncDisposable
     public KubernetesApi Api { get; }
 
     /// <summary>The server's minor version ("1.31" is 31); 0 when it does not say.</summary>
-    public int ServerMinor { get; private set; }
+    public int ServerMinor { get; internal set; }
 
     public WatchedList<NodeView> Nodes { get; }
 
@@ -65,6 +68,18 @@ public sealed class ClusterWatch : IAsyncDisposable
     public WatchedList<ScaledModelView> ScaledModels { get; }
 
     public WatchedList<FleetResource> Fleets { get; }
+
+    /// <summary>Karpenter's NodePools; null where there is no Karpenter.</summary>
+    public WatchedList<KarpenterPool>? KarpenterPools { get; private set; }
+
+    /// <summary>The nodes' model caches; null where the kind is not installed.</summary>
+    public WatchedList<NodeCacheView>? NodeCaches { get; private set; }
+
+    /// <summary>The folder of the model cache on each node.</summary>
+    public string CacheFolder { get; private init; } = CachePaths.DefaultFolder;
+
+    /// <summary>PodDisruptionBudgets; none where the server has no such kind.</summary>
+    public IEnumerable<BudgetView> Budgets => _budgets?.Items.Values ?? [];
 
     /// <summary>HorizontalPodAutoscalers and, where KEDA is, ScaledObjects.</summary>
     public IEnumerable<ScalerView> Scalers => _scalers.SelectMany(list => list.Items.Values);
@@ -75,9 +90,10 @@ public sealed class ClusterWatch : IAsyncDisposable
 
     /// <summary>Asks what kinds the server has and starts to watch them; returns once all were listed.</summary>
     /// <exception cref="ApiException">Our own resources are not installed, or the server cannot be reached.</exception>
-    public static async Task<ClusterWatch> StartAsync(KubernetesApi api, TimeProvider time, CancellationToken cancellationToken)
+    public static async Task<ClusterWatch> StartAsync(
+        KubernetesApi api, TimeProvider time, CancellationToken cancellationToken, string cacheFolder = CachePaths.DefaultFolder)
     {
-        var watch = new ClusterWatch(api, time);
+        var watch = new ClusterWatch(api, time, cacheFolder) { CacheFolder = cacheFolder };
         try
         {
             if (!await HasAsync(api, ResourceGroup.ApiVersion, ScaledModel.KubePluralName, cancellationToken).ConfigureAwait(false))
@@ -89,6 +105,8 @@ public sealed class ClusterWatch : IAsyncDisposable
                 if (await HasAsync(api, kind.ApiVersion, kind.Plural, cancellationToken).ConfigureAwait(false)) watch.Add(kind);
             }
 
+            if (await HasAsync(api, ResourceGroup.ApiVersion, NodeModelCache.KubePluralName, cancellationToken).ConfigureAwait(false))
+                watch._lists.Add(watch.NodeCaches = new NodeCacheWatch(api, watch.Changed, time).List);
             foreach (var version in (string[])["autoscaling/v2", "autoscaling/v2beta2"])
             {
                 if (!await HasAsync(api, version, "horizontalpodautoscalers", cancellationToken).ConfigureAwait(false)) continue;
@@ -98,6 +116,20 @@ public sealed class ClusterWatch : IAsyncDisposable
 
             if (await HasAsync(api, "keda.sh/v1alpha1", "scaledobjects", cancellationToken).ConfigureAwait(false))
                 watch.AddScalers("apis/keda.sh/v1alpha1/scaledobjects", "ScaledObject");
+            if (await HasAsync(api, "karpenter.sh/v1", "nodepools", cancellationToken).ConfigureAwait(false))
+            {
+                watch.KarpenterPools = new WatchedList<KarpenterPool>(api, "apis/karpenter.sh/v1/nodepools", KarpenterPool.Of, watch.Changed, time);
+                watch._lists.Add(watch.KarpenterPools);
+            }
+
+            // v1beta1 before 1.21; they differ in what an empty selector selects.
+            foreach (var version in (string[])["policy/v1", "policy/v1beta1"])
+            {
+                if (!await HasAsync(api, version, "poddisruptionbudgets", cancellationToken).ConfigureAwait(false)) continue;
+                watch.AddBudgets(version);
+                break;
+            }
+
             watch.Run();
             while (watch._lists.Any(list => !list.Synced))
             {
@@ -124,6 +156,9 @@ public sealed class ClusterWatch : IAsyncDisposable
     public WorkloadView? Workload(string kind, ObjectName name) =>
         _workloads.TryGetValue(kind, out var found) ? found.List.Items.GetValueOrDefault(name) : null;
 
+    /// <summary>All that there is of a kind.</summary>
+    public IEnumerable<WorkloadView> Workloads(string kind) => _workloads.TryGetValue(kind, out var found) ? found.List.Items.Values : [];
+
     /// <summary>Ends at the next change of anything that is watched.</summary>
     public Task WaitForChangeAsync(CancellationToken cancellationToken) => Volatile.Read(ref _changed).Task.WaitAsync(cancellationToken);
 
@@ -140,7 +175,7 @@ public sealed class ClusterWatch : IAsyncDisposable
         return resources?.RootElement.List("resources").Any(one => one.Text("name") == plural) == true;
     }
 
-    private static ScaledModelView? Read(JsonElement item)
+    internal static ScaledModelView? Read(JsonElement item)
     {
         if (item.At("metadata") is not { } metadata) return null;
         var name = new ObjectName(metadata.Text("namespace") ?? "", metadata.Text("name") ?? "");
@@ -179,6 +214,13 @@ public sealed class ClusterWatch : IAsyncDisposable
         var list = new WatchedList<ScalerView>(Api, path, item => ScalerView.Of(item, kind), Changed, _time);
         _scalers.Add(list);
         _lists.Add(list);
+    }
+
+    private void AddBudgets(string version)
+    {
+        _budgets = new WatchedList<BudgetView>(
+            Api, $"apis/{version}/poddisruptionbudgets", item => BudgetView.Of(item, emptySelectsAll: version == "policy/v1"), Changed, _time);
+        _lists.Add(_budgets);
     }
 
     private void Run()

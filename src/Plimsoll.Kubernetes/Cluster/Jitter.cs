@@ -7,4 +7,7 @@ internal static class Jitter
 {
     /// <summary>The time, more or less by up to the part.</summary>
     public static TimeSpan Around(TimeSpan time, double part) => time * (1 + (part * ((RandomNumberGenerator.GetInt32(2001) / 1000.0) - 1)));
+
+    /// <summary>The time at least, and up to the part more.</summary>
+    public static TimeSpan After(TimeSpan time, double part) => time * (1 + (part * (RandomNumberGenerator.GetInt32(1001) / 1000.0)));
 }

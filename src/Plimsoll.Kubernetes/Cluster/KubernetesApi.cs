@@ -18,19 +18,39 @@ public sealed class KubernetesApi : IDisposable
     /// <summary>Under this name the server records what fields are ours.</summary>
     public const string FieldManager = "plimsoll";
 
+    /// <summary>
+    /// Under this name replicas are ours from the moment that a workload is made, so that applying the rest again without them
+    /// takes nothing back.
+    /// </summary>
+    public const string ReplicasManager = FieldManager + "-replicas";
+
     private const int AnswerBytesMax = 64 << 20;
     private const int TriesMax = 4;
     private static readonly TimeSpan AnswerTimeMax = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan RetryAfterMax = TimeSpan.FromSeconds(10);
+
+    // All requests share a connection. One that died without a word, because the machine at its other end did, is given up
+    // within a lease's duration: KubernetesClient would go on with it for three and a half minutes.
+    private static readonly TimeSpan PingAfter = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan PingTimeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
 
     private readonly k8s.Kubernetes _client;
     private readonly TimeProvider _time;
     private readonly Meter _meter = new("Plimsoll.Kubernetes");
     private readonly Counter<long> _counter;
     private readonly ConcurrentDictionary<string, long> _counts = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<(string Verb, string Resource, string Answer), long> _byResource = new();
 
     public KubernetesApi(k8s.KubernetesClientConfiguration configuration, TimeProvider time)
     {
+        ArgumentNullException.ThrowIfNull(configuration);
+        var setup = configuration.FirstMessageHandlerSetup;
+        configuration.FirstMessageHandlerSetup = handler =>
+        {
+            setup?.Invoke(handler);
+            (handler.KeepAlivePingDelay, handler.KeepAlivePingTimeout, handler.ConnectTimeout) = (PingAfter, PingTimeout, ConnectTimeout);
+        };
         (_client, _time) = (new k8s.Kubernetes(configuration), time);
         _counter = _meter.CreateCounter<long>("plimsoll_apiserver_requests_total", description: "Requests to the API server, by verb and answer.");
     }
@@ -39,6 +59,12 @@ public sealed class KubernetesApi : IDisposable
 
     /// <summary>Requests so far, by "VERB answer" ("GET 200", "WATCH 200", "PATCH 409", "GET none").</summary>
     public IReadOnlyDictionary<string, long> Requests => _counts;
+
+    /// <summary>
+    /// The same by what was asked for ("scaledmodels/status"; "none" where a path names no resource, as in discovery). A read
+    /// of many objects is a LIST.
+    /// </summary>
+    public IReadOnlyDictionary<(string Verb, string Resource, string Answer), long> RequestsByResource => _byResource;
 
     /// <summary>Reads an object or a page of a list.</summary>
     /// <exception cref="ApiException">It was refused, or nothing answered.</exception>
@@ -70,11 +96,11 @@ public sealed class KubernetesApi : IDisposable
         SendAsync(HttpMethod.Put, path, json, "application/json", cancellationToken);
 
     /// <exception cref="ApiException">It was refused, or nothing answered.</exception>
-    public Task<JsonDocument> PatchAsync(string path, byte[] json, PatchKind kind, CancellationToken cancellationToken) => kind switch
+    public Task<JsonDocument> PatchAsync(string path, byte[] json, PatchKind kind, CancellationToken cancellationToken, string manager = FieldManager) => kind switch
     {
         PatchKind.Apply => SendAsync(
-            HttpMethod.Patch, $"{path}?fieldManager={FieldManager}&force=true", json, "application/apply-patch+yaml", cancellationToken),
-        _ => SendAsync(HttpMethod.Patch, $"{path}?fieldManager={FieldManager}", json, "application/merge-patch+json", cancellationToken),
+            HttpMethod.Patch, $"{path}?fieldManager={manager}&force=true", ApplyBody.Of(json), "application/apply-patch+yaml", cancellationToken),
+        _ => SendAsync(HttpMethod.Patch, $"{path}?fieldManager={manager}", json, "application/merge-patch+json", cancellationToken),
     };
 
     /// <exception cref="ApiException">It was refused, or nothing answered.</exception>
@@ -89,6 +115,9 @@ public sealed class KubernetesApi : IDisposable
         limit.CancelAfter(AnswerTimeMax);
         return await OpenAsync(HttpMethod.Get, path, null, null, "WATCH", cancellationToken, limit.Token).ConfigureAwait(false);
     }
+
+    /// <summary>Counts a watch that was opened and then refused: a place that expired (410) is told of in its first line.</summary>
+    internal void CountRefusedWatch(string path, int code) => Count("WATCH", path, code.ToString(System.Globalization.CultureInfo.InvariantCulture));
 
     public void Dispose()
     {
@@ -120,8 +149,9 @@ public sealed class KubernetesApi : IDisposable
             }
             catch (ApiException failed) when (failed.IsTransient && attempt < TriesMax && (verb != HttpMethod.Post || failed.Status == HttpStatusCode.TooManyRequests))
             {
-                var wait = failed.Data["retryAfter"] is TimeSpan told ? told : TimeSpan.FromMilliseconds(100 * (1 << attempt));
-                await Task.Delay(Jitter.Around(wait, 0.25), _time, cancellationToken).ConfigureAwait(false);
+                await Task.Delay(
+                    failed.RetryAfter is { } told ? Jitter.After(told, 0.25) : Jitter.Around(TimeSpan.FromMilliseconds(100 * (1 << attempt)), 0.25),
+                    _time, cancellationToken).ConfigureAwait(false);
             }
         }
     }
@@ -146,11 +176,11 @@ public sealed class KubernetesApi : IDisposable
         }
         catch (Exception broken) when (IsBroken(broken, cancelled))
         {
-            Count(counted, "none");
+            Count(counted, path, "none");
             throw new ApiException($"the API server at {_client.BaseUri} does not answer: {Innermost(broken)}", inner: broken);
         }
 
-        Count(counted, ((int)response.StatusCode).ToString(System.Globalization.CultureInfo.InvariantCulture));
+        Count(counted, path, ((int)response.StatusCode).ToString(System.Globalization.CultureInfo.InvariantCulture));
         if (response.IsSuccessStatusCode) return response;
         using (response)
         {
@@ -166,7 +196,7 @@ public sealed class KubernetesApi : IDisposable
             }
 
             var refused = ApiException.Of(verb, path, response.StatusCode, said);
-            if (response.Headers.RetryAfter?.Delta is { } delta) refused.Data["retryAfter"] = delta < RetryAfterMax ? delta : RetryAfterMax;
+            if (response.Headers.RetryAfter?.Delta is { } delta) refused.RetryAfter = delta < RetryAfterMax ? delta : RetryAfterMax;
             throw refused;
         }
     }
@@ -178,8 +208,20 @@ public sealed class KubernetesApi : IDisposable
         failure is OperationCanceledException ? $"no answer in {Durations.Show(AnswerTimeMax)}"
         : failure.InnerException is { } inner ? Innermost(inner) : failure.Message;
 
-    private void Count(string verb, string answer)
+    // "api/v1/namespaces/x/pods/y/status" is of "pods/status"; a path that ends in the resource's own name reads many.
+    private static (string Resource, bool Many) ResourceOf(string path)
     {
+        var parts = path.Split('?')[0].Split('/');
+        var at = parts[0] == "apis" ? 3 : 2;
+        if (parts.Length > at + 2 && parts[at] == "namespaces") at += 2;
+        if (parts.Length <= at) return ("none", false);
+        return (parts.Length > at + 2 ? $"{parts[at]}/{parts[at + 2]}" : parts[at], parts.Length == at + 1);
+    }
+
+    private void Count(string verb, string path, string answer)
+    {
+        var (resource, many) = ResourceOf(path);
+        _byResource.AddOrUpdate((many && verb == "GET" ? "LIST" : verb, resource, answer), 1, (_, count) => count + 1);
         _counts.AddOrUpdate($"{verb} {answer}", 1, (_, count) => count + 1);
         _counter.Add(1, new KeyValuePair<string, object?>("verb", verb), new KeyValuePair<string, object?>("code", answer));
     }

@@ -14,6 +14,11 @@ public sealed record NodeView
 
     public required ImmutableSortedDictionary<string, string> Labels { get; init; }
 
+    public string Uid { get; init; } = "";
+
+    /// <summary>Its kubelet says that its disk is nearly full, and ends pods for it.</summary>
+    public bool DiskPressure { get; init; }
+
     /// <summary>Those that keep a pod from being placed (NoSchedule, NoExecute).</summary>
     public required ImmutableArray<Taint> Taints { get; init; }
 
@@ -50,6 +55,8 @@ public sealed record NodeView
         return new NodeView
         {
             Name = name,
+            Uid = metadata.Text("uid") ?? "",
+            DiskPressure = status.List("conditions").Any(one => one.Text("type") == "DiskPressure" && one.Text("status") == "True"),
             Labels = labels,
             Taints =
             [

@@ -1,4 +1,6 @@
+using System.Collections.Immutable;
 using System.Text.Json;
+using Plimsoll.Kubernetes.NodeCache;
 using Plimsoll.Kubernetes.Resources.Pods;
 
 namespace Plimsoll.Kubernetes.Cluster;
@@ -23,8 +25,14 @@ public sealed record PodView
     /// <summary>The workload that made it ("Deployment/llama"); null of a pod of its own.</summary>
     public string? Workload { get; init; }
 
+    /// <summary>The same with its namespace ("models/Deployment/llama"): what its owner is looked up by, several times a turn.</summary>
+    public string? WorkloadKey { get; init; }
+
     /// <summary>Its index in a LeaderWorkerSet's group, 0 the leader; null elsewhere.</summary>
     public int? WorkerIndex { get; init; }
+
+    /// <summary>Which of a LeaderWorkerSet's groups it is in: a number, or whatever else the set names its groups by; null elsewhere.</summary>
+    public string? Group { get; init; }
 
     public string? Ip { get; init; }
 
@@ -46,6 +54,23 @@ public sealed record PodView
 
     public required PodRequests Requests { get; init; }
 
+    /// <summary>The request for a node that it stands for, as written; null of all but placeholders. Whoever reads it looks at the namespace.</summary>
+    public string? NodeRequest { get; init; }
+
+    /// <summary>Annotations that keep its node from being taken away; null without any.</summary>
+    public Nodes.PodGuards? Guards { get; init; }
+
+    public string ResourceVersion { get; init; } = "";
+
+    /// <summary>What it uses of its node's model cache; null when it mounts nothing of it.</summary>
+    public CacheUse? Cache { get; init; }
+
+    /// <summary>Since when it drains, as we marked it; null of all others.</summary>
+    public DateTimeOffset? DrainingSince { get; init; }
+
+    /// <summary>By which PodDisruptionBudgets select it.</summary>
+    public ImmutableSortedDictionary<string, string> Labels { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+
     public bool IsOver => Phase is "Succeeded" or "Failed";
 
     public static PodView? Of(JsonElement pod)
@@ -57,6 +82,7 @@ public sealed record PodView
         var scheduled = conditions["PodScheduled"].FirstOrDefault();
         var containers = status.List("containerStatuses").ToArray();
         var labels = metadata.At("labels") ?? default;
+        var workload = WorkloadOf(metadata, labels);
         return new PodView
         {
             Name = new ObjectName(metadata.Text("namespace") ?? "", metadata.Text("name") ?? ""),
@@ -65,8 +91,10 @@ public sealed record PodView
             Phase = status.Text("phase") ?? "Pending",
             CreatedAt = metadata.Time("creationTimestamp") ?? DateTimeOffset.UnixEpoch,
             DeletedAt = metadata.Time("deletionTimestamp"),
-            Workload = WorkloadOf(metadata, labels),
+            Workload = workload,
+            WorkloadKey = workload is null ? null : $"{metadata.Text("namespace")}/{workload}",
             WorkerIndex = int.TryParse(labels.Text("leaderworkerset.sigs.k8s.io/worker-index"), out var index) ? index : null,
+            Group = labels.Text("leaderworkerset.sigs.k8s.io/group-index"),
             Ip = status.Text("podIP"),
             ScheduledAt = scheduled.Text("status") == "True" ? scheduled.Time("lastTransitionTime") : null,
             Ready = ready.Text("status") == "True",
@@ -75,11 +103,16 @@ public sealed record PodView
             Restarts = containers.Select(one => one.Number("restartCount") ?? 0).DefaultIfEmpty().Max(),
             Trouble = containers.Select(Troubled).FirstOrDefault(trouble => trouble is not null),
             Requests = PodRequests.Of(spec),
+            NodeRequest = (metadata.At("annotations") ?? default).Text(Nodes.PlaceholderManifest.RequestAnnotation),
+            Guards = Nodes.PodGuards.Of(metadata.At("annotations") ?? default),
+            ResourceVersion = metadata.Text("resourceVersion") ?? "",
+            DrainingSince = metadata.At("annotations")?.Time(Body.Victims.DrainingSince),
+            Labels = metadata.Texts("labels").ToImmutableSortedDictionary(StringComparer.Ordinal),
         };
     }
 
     // A Deployment's pod belongs to a ReplicaSet that is named after it and the hash of its template.
-    private static string? WorkloadOf(JsonElement metadata, JsonElement labels)
+    internal static string? WorkloadOf(JsonElement metadata, JsonElement labels)
     {
         var owner = metadata.List("ownerReferences").FirstOrDefault(one => one.Flag("controller"));
         if (labels.Text("leaderworkerset.sigs.k8s.io/name") is { } set) return $"LeaderWorkerSet/{set}";

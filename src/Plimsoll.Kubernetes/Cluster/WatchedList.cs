@@ -16,8 +16,9 @@ namespace Plimsoll.Kubernetes.Cluster;
 /// <param name="view">What is kept of an object; null keeps nothing.</param>
 /// <param name="changed">Called after each change, from the watch's thread.</param>
 /// <param name="time">Paces the pauses.</param>
+/// <param name="fieldSelector">Of which objects ("metadata.name=a"); null for all.</param>
 public sealed class WatchedList<TView>(
-    KubernetesApi api, string path, Func<JsonElement, TView?> view, Action changed, TimeProvider time) : IWatched
+    KubernetesApi api, string path, Func<JsonElement, TView?> view, Action changed, TimeProvider time, string? fieldSelector = null) : IWatched
     where TView : class
 {
     private const int PageSize = 500;
@@ -25,6 +26,11 @@ public sealed class WatchedList<TView>(
     private static readonly TimeSpan WatchTime = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
+    // A server sends a bookmark each minute or so. A watch from which nothing comes for much longer may be cut off
+    // somewhere on the way; opening it anew costs next to nothing.
+    private static readonly TimeSpan SilenceMax = TimeSpan.FromMinutes(3);
+
+    private readonly string _selected = fieldSelector is null ? "" : "&fieldSelector=" + Uri.EscapeDataString(fieldSelector);
     private ImmutableSortedDictionary<ObjectName, TView> _items = ImmutableSortedDictionary<ObjectName, TView>.Empty;
     private long _heard;
     private volatile string? _problem;
@@ -70,6 +76,17 @@ public sealed class WatchedList<TView>(
                 Failed(failed.Message);
                 // What the server refuses outright may have another place by the time it no longer does.
                 if (!failed.IsTransient) place = null;
+                var pause = Pause(failures++);
+                await Task.Delay(
+                    failed.RetryAfter is { } told && told > pause ? Jitter.After(told, 0.25) : pause, time, cancellationToken)
+                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+#pragma warning disable CA1031 // A list that nobody keeps up any more, and nobody knows of it, is the worst of all.
+            catch (Exception unexpected)
+#pragma warning restore CA1031
+            {
+                Failed($"{path} could not be read: {unexpected.Message}");
+                place = null;
                 await Task.Delay(Pause(failures++), time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
@@ -93,7 +110,7 @@ public sealed class WatchedList<TView>(
         var (token, version) = ("", "");
         do
         {
-            var page = $"{path}?limit={PageSize}" + (token.Length > 0 ? "&continue=" + Uri.EscapeDataString(token) : "");
+            var page = $"{path}?limit={PageSize}{_selected}" + (token.Length > 0 ? "&continue=" + Uri.EscapeDataString(token) : "");
             using var json = await api.GetAsync(page, cancellationToken).ConfigureAwait(false);
             var root = json.RootElement;
             foreach (var item in root.GetProperty("items").EnumerateArray())
@@ -117,9 +134,8 @@ public sealed class WatchedList<TView>(
     {
         var seconds = (int)Jitter.Around(WatchTime, 0.5).TotalSeconds;
         using var silence = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        silence.CancelAfter(TimeSpan.FromSeconds(seconds + 30));
         using var response = await api.WatchAsync(
-            $"{path}?watch=1&allowWatchBookmarks=true&resourceVersion={Uri.EscapeDataString(place)}&timeoutSeconds={seconds}",
+            $"{path}?watch=1&allowWatchBookmarks=true&resourceVersion={Uri.EscapeDataString(place)}&timeoutSeconds={seconds}{_selected}",
             cancellationToken).ConfigureAwait(false);
         _problem = null;
         try
@@ -127,6 +143,7 @@ public sealed class WatchedList<TView>(
             var reader = PipeReader.Create(await response.Content.ReadAsStreamAsync(silence.Token).ConfigureAwait(false));
             while (true)
             {
+                silence.CancelAfter(SilenceMax);
                 var read = await reader.ReadAsync(silence.Token).ConfigureAwait(false);
                 var buffer = read.Buffer;
                 while (buffer.PositionOf((byte)'\n') is { } end)
@@ -159,7 +176,11 @@ public sealed class WatchedList<TView>(
         var item = json.RootElement.GetProperty("object");
         var kind = json.RootElement.Text("type");
         if (kind == "ERROR")
+        {
+            api.CountRefusedWatch(Path, item.Number("code") ?? 500);
             throw ApiException.Of(HttpMethod.Get, path, (HttpStatusCode)(item.Number("code") ?? 500), item.Raw());
+        }
+
         place = item.GetProperty("metadata").Text("resourceVersion") ?? place;
         if (kind == "BOOKMARK") return place;
         var name = NameOf(item);

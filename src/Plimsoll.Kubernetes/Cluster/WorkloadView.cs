@@ -35,6 +35,12 @@ public sealed record WorkloadView
     /// <summary>The workers' pod spec of a LeaderWorkerSet.</summary>
     public byte[]? WorkerSpecJson { get; init; }
 
+    /// <summary>The uid of what owns and controls it; null where nothing does.</summary>
+    public string? ControllerUid { get; init; }
+
+    /// <summary>Which of a ScaledModel's variants it was made for; null of what was not made by us.</summary>
+    public string? MadeForVariant { get; init; }
+
     public ImmutableSortedDictionary<string, string> Annotations { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
 
     /// <summary>Of the pods.</summary>
@@ -68,6 +74,8 @@ public sealed record WorkloadView
             PodsPerReplica = Math.Clamp(groups?.Number("size") ?? 1, 1, 10_000),
             PodSpecJson = template is { } pods ? pods.Raw() : null,
             WorkerSpecJson = groups?.At("workerTemplate", "spec") is { } workers ? workers.Raw() : null,
+            ControllerUid = metadata.List("ownerReferences").FirstOrDefault(one => one.Flag("controller")).Text("uid"),
+            MadeForVariant = metadata.At("labels")?.Text(Resources.TemplateWorkload.VariantLabel),
             Annotations = Texts(metadata.At("annotations")),
             PodAnnotations = Texts((groups?.At("leaderTemplate", "metadata") ?? spec.At("template", "metadata"))?.At("annotations")),
             CreatedAt = metadata.Time("creationTimestamp"),

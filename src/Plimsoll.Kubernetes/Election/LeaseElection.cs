@@ -20,16 +20,26 @@ public sealed record LeaseTimes(TimeSpan Duration, TimeSpan Fence, TimeSpan Retr
 /// last renewal was sent. So clocks may differ and jump, as long as they run at about the same speed.
 /// </summary>
 public sealed class LeaseElection(
-    KubernetesApi api, ObjectName lease, string identity, LeaseTimes times, TimeProvider time, Action<string> log)
+    KubernetesApi api, ObjectName lease, string identity, LeaseTimes times, TimeProvider time, Action<string> log) : IDisposable
 {
+    private const int TriesMax = 5;
+    private static readonly TimeSpan SilenceMax = TimeSpan.FromMinutes(10);
+
     private readonly string _list = $"apis/coordination.k8s.io/v1/namespaces/{lease.Namespace}/leases";
     private string? _seenVersion;
     private long _seenAt;
     private long _fencedFrom;
     private volatile bool _leads;
+    private volatile CancellationTokenSource _term = Over();
 
     /// <summary>Whether we lead and may still write. False as soon as another could believe to lead.</summary>
     public bool MayWrite => _leads && time.GetTimestamp() < Interlocked.Read(ref _fencedFrom);
+
+    /// <summary>
+    /// Cancelled when <see cref="MayWrite"/> ends: what a leader does under it breaks off in the middle of a request, and is
+    /// not tried again later, when another may lead. Cancelled too while we do not lead.
+    /// </summary>
+    public CancellationToken Term => _term.Token;
 
     /// <summary>Who leads, as last seen; null when nobody does.</summary>
     public string? Holder { get; private set; }
@@ -46,18 +56,24 @@ public sealed class LeaseElection(
             {
                 await TryAsync(cancellationToken).ConfigureAwait(false);
             }
-            catch (ApiException failed)
-            {
-                log($"lease {lease}: {failed.Message}");
-            }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
             {
                 break;
             }
+            catch (ApiException failed)
+            {
+                log($"lease {lease}: {failed.Message}");
+            }
+#pragma warning disable CA1031 // Whatever it is, who no longer stands for election must not be taken for one who stands by.
+            catch (Exception unexpected)
+#pragma warning restore CA1031
+            {
+                log($"lease {lease}: {unexpected.GetType().Name}: {unexpected.Message}");
+            }
 
             if (_leads && !MayWrite)
             {
-                _leads = false;
+                Lost();
                 log($"lease {lease}: not renewed for {Durations.Show(times.Fence)}; this operator writes nothing until it leads again");
             }
 
@@ -65,8 +81,9 @@ public sealed class LeaseElection(
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
-        if (!MayWrite) return;
-        _leads = false;
+        var held = MayWrite;
+        Lost();
+        if (!held) return;
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(3));
         try
         {
@@ -80,7 +97,18 @@ public sealed class LeaseElection(
         }
     }
 
+    /// <summary>Once <see cref="RunAsync"/> has ended.</summary>
+    public void Dispose() => _term.Dispose();
+
+    // Somebody wrote between our look and our write, not always to lead: who leads is in what they wrote.
     private async Task TryAsync(CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; !await TryOnceAsync(cancellationToken).ConfigureAwait(false) && attempt < TriesMax; attempt++)
+            await Task.Delay(Jitter.Around(TimeSpan.FromMilliseconds(20 << attempt), 0.5), time, cancellationToken).ConfigureAwait(false);
+    }
+
+    // False where another write came in between.
+    private async Task<bool> TryOnceAsync(CancellationToken cancellationToken)
     {
         // An attempt that takes longer than the fence proves nothing any more.
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -93,25 +121,27 @@ public sealed class LeaseElection(
             {
                 using var created = await api.CreateAsync(_list, Body(identity, null), limit.Token).ConfigureAwait(false);
                 Won(sent, created.RootElement);
-                return;
+                return true;
             }
 
             var holder = found.RootElement.At("spec")?.Text("holderIdentity");
             var version = found.RootElement.GetProperty("metadata").Text("resourceVersion");
             if (version != _seenVersion) (_seenVersion, _seenAt) = (version, time.GetTimestamp());
             Holder = string.IsNullOrEmpty(holder) ? null : holder;
-            if (Holder is not null && Holder != identity && time.GetElapsedTime(_seenAt) < times.Duration)
+            var silent = Longer(times.Duration, found.RootElement.At("spec")?.Number("leaseDurationSeconds"));
+            if (Holder is not null && Holder != identity && time.GetElapsedTime(_seenAt) < silent)
             {
-                _leads = false;
-                return;
+                Lost();
+                return true;
             }
 
             using var replaced = await api.ReplaceAsync($"{_list}/{lease.Name}", Body(identity, found.RootElement), limit.Token).ConfigureAwait(false);
             Won(sent, replaced.RootElement);
+            return true;
         }
-        catch (ApiException taken) when (taken.Status == HttpStatusCode.Conflict)
+        catch (ApiException raced) when (raced.Status == HttpStatusCode.Conflict)
         {
-            _leads = false;
+            return false;
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
@@ -122,11 +152,40 @@ public sealed class LeaseElection(
     private void Won(long sent, JsonElement written)
     {
         Interlocked.Exchange(ref _fencedFrom, sent + (long)(times.Fence.TotalSeconds * time.TimestampFrequency));
+        var left = times.Fence - time.GetElapsedTime(sent);
+        if (left <= TimeSpan.Zero)
+        {
+            Lost();
+            return;
+        }
+
+        if (_term.IsCancellationRequested) _term = new CancellationTokenSource(left, time);
+        else _term.CancelAfter(left);
         (_seenVersion, _seenAt) = (written.GetProperty("metadata").Text("resourceVersion"), time.GetTimestamp());
         Transitions = written.At("spec")?.Number("leaseTransitions") ?? 0;
         Holder = identity;
         if (!_leads) log($"lease {lease}: {identity} leads");
         _leads = true;
+    }
+
+    private void Lost()
+    {
+        _leads = false;
+        _term.Cancel();
+    }
+
+    // Who holds it may be set to longer times than ours; but nobody holds it for ever.
+    private static TimeSpan Longer(TimeSpan ours, int? theirs)
+    {
+        var stated = TimeSpan.FromSeconds(Math.Clamp(theirs ?? 0, 0, SilenceMax.TotalSeconds));
+        return stated > ours ? stated : ours;
+    }
+
+    private static CancellationTokenSource Over()
+    {
+        var over = new CancellationTokenSource();
+        over.Cancel();
+        return over;
     }
 
     private byte[] Body(string holder, JsonElement? before)

@@ -20,6 +20,10 @@ internal sealed class LastSamples
         return new PodReading(pod, Signal.Known(sample, sample.At));
     }
 
+    /// <summary>The last good sample as still true, where it is not from before that moment.</summary>
+    public PodReading? Fresh(PodEndpoint pod, DateTimeOffset notBefore) => _byUid.TryGetValue(pod.Uid, out var last) && last.At >= notBefore
+        ? new PodReading(pod, Signal.Known(last, last.At)) : null;
+
     /// <summary>Stale with the last good sample, or missing where there never was one.</summary>
     /// <param name="pod">The pod.</param>
     /// <param name="why">What went wrong, after the pod's name and address.</param>

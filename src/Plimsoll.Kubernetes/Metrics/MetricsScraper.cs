@@ -11,11 +11,20 @@ public sealed record MetricsScraperSettings
     /// <summary>What one pod gets, from the connection to the last byte.</summary>
     public TimeSpan PodTimeout { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>What all of one look get together; pods not read by then are stale or missing.</summary>
-    public TimeSpan LookTimeout { get; init; } = TimeSpan.FromSeconds(3);
+    /// <summary>
+    /// What a look waits for at the most, and a tenth of that where there are more pods than connections are kept for: reading
+    /// goes on between looks, those that have waited longest first, and a pod's last sample stands for it while it is fresh.
+    /// </summary>
+    public TimeSpan LookTimeout { get; init; } = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>How old a sample may be that stands for a pod which a look had no time for: below half of the meter's longest gap.</summary>
+    public TimeSpan FreshFor { get; init; } = TimeSpan.FromMinutes(1);
 
     /// <summary>Pods asked at once.</summary>
     public int Concurrency { get; init; } = 64;
+
+    /// <summary>Pods up to which connections are kept open; of more, each is asked over a connection of its own, then closed.</summary>
+    public int KeptConnectionsMax { get; init; } = 1000;
 
     public ExpositionLimits Limits { get; init; } = ExpositionLimits.Default;
 
@@ -27,18 +36,29 @@ public sealed record MetricsScraperSettings
 }
 
 /// <summary>
-/// Reads pods' metrics over HTTP. Whatever an endpoint does ends in a reading, never in an exception. Looks must not
-/// overlap.
+/// Reads pods' metrics over HTTP. Whatever an endpoint does ends in a reading, never in an exception. A look waits for the
+/// pods that answered last time, as far as it has time; those that failed are tried beside them, and it is not they who
+/// decide how long a turn takes. Looks must not overlap.
 /// </summary>
 public sealed class MetricsScraper : IDisposable
 {
+    private const string Cut = "this look ended before it had answered";
+
+    // What was begun goes on so long after a look has ended, for the next one.
+    private static readonly TimeSpan ReadsOn = TimeSpan.FromSeconds(3);
+
     private readonly MetricsScraperSettings _settings;
     private readonly TimeProvider _time;
     private readonly HttpClient _client;
     private readonly LastSamples _last = new();
 
-    // When each failing pod was asked last; those that answer have no entry.
-    private readonly ConcurrentDictionary<string, long> _failing = new(StringComparer.Ordinal);
+    // When each pod was asked last, and what went wrong then.
+    private readonly ConcurrentDictionary<string, (long At, string? Why)> _asked = new(StringComparer.Ordinal);
+    private readonly CancellationTokenSource _ending = new();
+    private readonly ConcurrentDictionary<string, bool> _flying = new(StringComparer.Ordinal);
+    private Task _reading = Task.CompletedTask;
+    private Task _retrying = Task.CompletedTask;
+    private bool _keepsConnections = true;
 
     public MetricsScraper(MetricsScraperSettings settings, TimeProvider time)
     {
@@ -57,40 +77,64 @@ public sealed class MetricsScraper : IDisposable
     {
         ArgumentNullException.ThrowIfNull(pods);
         _last.Keep(pods);
-        var readings = new PodReading?[pods.Count];
-        using var look = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        using var timer = _time.CreateTimer(_ => Cancel(look), null, _settings.LookTimeout, Timeout.InfiniteTimeSpan);
+        foreach (var uid in _asked.Keys.Except(pods.Select(pod => pod.Uid)).ToArray()) _asked.TryRemove(uid, out _);
+        _keepsConnections = pods.Count <= _settings.KeptConnectionsMax;
 
-        // Pods that answer come first, so that a hundred that hang cannot starve them; of those that hang, the one
-        // that has waited longest.
-        var order = Enumerable.Range(0, pods.Count).OrderBy(i => _failing.TryGetValue(pods[i].Uid, out var asked) ? asked : long.MinValue)
-            .ThenBy(i => pods[i].Uid, StringComparer.Ordinal).ToArray();
-        var next = -1;
-        await Task.WhenAll(Enumerable.Range(0, Math.Min(_settings.Concurrency, pods.Count)).Select(async _ =>
-        {
-            while (Interlocked.Increment(ref next) is var turn && turn < order.Length && !look.IsCancellationRequested)
-                readings[order[turn]] = await ReadAsync(pods[order[turn]], look.Token);
-        }));
+        // Whoever has waited longest comes first, so that in a few looks all are read, however many there are.
+        var order = pods.OrderBy(pod => _asked.TryGetValue(pod.Uid, out var asked) ? asked.At : long.MinValue)
+            .ThenBy(pod => pod.Uid, StringComparer.Ordinal).ToLookup(Fails);
+        var patience = _keepsConnections ? _settings.LookTimeout : _settings.LookTimeout / 10;
+        if (_reading.IsCompleted) _reading = AskAsync([.. order[false]], _settings.Concurrency, _settings.LookTimeout + ReadsOn);
+        if (_retrying.IsCompleted) _retrying = AskAsync([.. order[true]], Math.Max(1, _settings.Concurrency / 8), _settings.PodTimeout * 3);
+        using var enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        await Task.WhenAny(_reading, Task.Delay(patience, _time, enough.Token));
+        await enough.CancelAsync();
+        if (_reading.IsFaulted) await _reading;
         cancellationToken.ThrowIfCancellationRequested();
-        foreach (var uid in _failing.Keys.Except(pods.Select(pod => pod.Uid)).ToArray()) _failing.TryRemove(uid, out var _);
-        return [.. readings.Select((reading, i) => reading ?? _last.Bad(pods[i], "other pods took all of this look's time"))];
+        return [.. pods.Select(Now)];
     }
 
-    private async Task<PodReading> ReadAsync(PodEndpoint pod, CancellationToken look)
+    private bool Fails(PodEndpoint pod) => _asked.TryGetValue(pod.Uid, out var asked) && asked.Why is not null;
+
+    // Of a pod that fails, what came of the last try; of others, what they said lately.
+    private PodReading Now(PodEndpoint pod)
     {
+        var why = _asked.TryGetValue(pod.Uid, out var asked) ? asked.Why : null;
+        return why is null && _last.Fresh(pod, _time.GetUtcNow() - _settings.FreshFor) is { } fresh
+            ? fresh : _last.Bad(pod, why ?? (_flying.ContainsKey(pod.Uid) ? Cut : "other pods took all of this look's time"));
+    }
+
+    private async Task AskAsync(PodEndpoint[] pods, int atOnce, TimeSpan longest)
+    {
+        if (pods.Length == 0) return;
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(_ending.Token);
+        using var timer = _time.CreateTimer(_ => Cancel(stop), null, longest, Timeout.InfiniteTimeSpan);
+        var next = -1;
+        await Task.WhenAll(Enumerable.Range(0, Math.Min(atOnce, pods.Length)).Select(async _ =>
+        {
+            while (Interlocked.Increment(ref next) is var turn && turn < pods.Length && !stop.IsCancellationRequested) await ReadAsync(pods[turn], stop.Token);
+        }));
+    }
+
+    private async Task ReadAsync(PodEndpoint pod, CancellationToken stop)
+    {
+        _flying[pod.Uid] = true;
         try
         {
-            using var patience = CancellationTokenSource.CreateLinkedTokenSource(look);
+            using var patience = CancellationTokenSource.CreateLinkedTokenSource(stop);
             using var timer = _time.CreateTimer(_ => Cancel(patience), null, _settings.PodTimeout, Timeout.InfiniteTimeSpan);
             var samples = await FetchAsync(pod.Metrics, patience.Token);
-            var sample = ServerMetrics.Read(samples, _time.GetUtcNow(), pod.ServedName);
-            _failing.TryRemove(pod.Uid, out _);
-            return _last.Good(pod, sample);
+            _last.Good(pod, ServerMetrics.Read(samples, _time.GetUtcNow(), pod.ServedName));
+            _asked[pod.Uid] = (_time.GetTimestamp(), null);
         }
         catch (Exception problem) when (HttpTransport.Sentence(problem, _settings.PodTimeout) is { } why)
         {
-            _failing[pod.Uid] = _time.GetTimestamp();
-            return _last.Bad(pod, look.IsCancellationRequested ? "this look ended before it had answered" : why);
+            // One that was cut off has not failed; it has had its turn.
+            _asked[pod.Uid] = (_time.GetTimestamp(), !stop.IsCancellationRequested ? why : Fails(pod) ? Cut : null);
+        }
+        finally
+        {
+            _flying.TryRemove(pod.Uid, out _);
         }
     }
 
@@ -98,6 +142,7 @@ public sealed class MetricsScraper : IDisposable
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, address);
         request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("text/plain"));
+        if (!_keepsConnections) request.Headers.ConnectionClose = true;
         request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/openmetrics-text", 0.5));
         using var response = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
         if (response.StatusCode != HttpStatusCode.OK)
@@ -128,5 +173,10 @@ public sealed class MetricsScraper : IDisposable
         }
     }
 
-    public void Dispose() => _client.Dispose();
+    public void Dispose()
+    {
+        _ending.Cancel();
+        _client.Dispose();
+        _ending.Dispose();
+    }
 }

@@ -30,6 +30,12 @@ public sealed record PrometheusSettings
     /// <summary>A thousand vLLM pods are about 30 MiB.</summary>
     public int MaxBytes { get; init; } = 128 << 20;
 
+    /// <summary>Of what the models' own queries find: a series for each replica of an ingress, not a cluster's.</summary>
+    public int FrontMaxBytes { get; init; } = 1 << 20;
+
+    /// <summary>What all models' own queries of one look get together.</summary>
+    public TimeSpan FrontsTimeout { get; init; } = TimeSpan.FromSeconds(5);
+
     /// <summary>How old a pod's last scrape may be before its numbers are stale: four scrapes at the usual 15 s.</summary>
     public TimeSpan StaleAfter { get; init; } = TimeSpan.FromMinutes(1);
 }

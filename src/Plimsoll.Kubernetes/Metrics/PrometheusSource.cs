@@ -10,11 +10,14 @@ namespace Plimsoll.Kubernetes.Metrics;
 /// </summary>
 public sealed class PrometheusSource : IDisposable
 {
+    private const int FrontsAtOnce = 8;
+
     private readonly PrometheusSettings _settings;
     private readonly TimeProvider _time;
     private readonly HttpClient _client;
     private readonly Uri _query;
     private readonly LastSamples _last = new();
+    private int _turn;
 
     public PrometheusSource(PrometheusSettings settings, TimeProvider time)
     {
@@ -53,15 +56,33 @@ public sealed class PrometheusSource : IDisposable
         IReadOnlyList<FrontQuery> queries, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(queries);
-        var answers = await Task.WhenAll(queries.DistinctBy(query => query.Model).Select(async query => (query.Model, await FrontAsync(query, cancellationToken))));
+        var models = queries.DistinctBy(query => query.Model).OrderBy(query => query.Model).ToArray();
+        var answers = new Signal<FrontSample>?[models.Length];
+        using var look = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        look.CancelAfter(_settings.FrontsTimeout);
+
+        // Who had no turn at this look begins at the next.
+        var (first, next) = (models.Length > 0 ? _turn % models.Length : 0, -1);
+        await Task.WhenAll(Enumerable.Range(0, Math.Min(FrontsAtOnce, models.Length)).Select(async _ =>
+        {
+            while (Interlocked.Increment(ref next) is var turn && turn < models.Length && !look.IsCancellationRequested)
+            {
+                var place = (first + turn) % models.Length;
+                answers[place] = await FrontAsync(models[place], look.Token);
+                Interlocked.Increment(ref _turn);
+            }
+        }));
         cancellationToken.ThrowIfCancellationRequested();
-        return answers.ToImmutableSortedDictionary(answer => answer.Model, answer => answer.Item2);
+        _turn = models.Length > 0 ? _turn % models.Length : 0;
+        return models.Select((query, place) => (query.Model, Signal: answers[place]
+                ?? Signal.Missing<FrontSample>($"{query.Model}: other models' queries took all of this look's time")))
+            .ToImmutableSortedDictionary(answer => answer.Model, answer => answer.Signal);
     }
 
     private async Task<Signal<FrontSample>> FrontAsync(FrontQuery query, CancellationToken cancellationToken)
     {
-        Asked? arrivals = query.Arrivals is null ? null : (await AskAsync(query.Arrivals, cancellationToken)).Told("arrivals");
-        Asked? queue = query.Queue is null ? null : (await AskAsync(query.Queue, cancellationToken)).Told("queue");
+        Asked? arrivals = query.Arrivals is null ? null : (await AskAsync(query.Arrivals, cancellationToken, _settings.FrontMaxBytes)).Told("arrivals");
+        Asked? queue = query.Queue is null ? null : (await AskAsync(query.Queue, cancellationToken, _settings.FrontMaxBytes)).Told("queue");
         if ((arrivals?.Why ?? queue?.Why) is { } why)
             return Signal.Missing<FrontSample>($"{query.Model}: {why}");
         var at = (arrivals?.Answer ?? queue?.Answer)?.At;
@@ -90,7 +111,7 @@ public sealed class PrometheusSource : IDisposable
         }
     }
 
-    private async Task<Asked> AskAsync(string query, CancellationToken cancellationToken)
+    private async Task<Asked> AskAsync(string query, CancellationToken cancellationToken, int? maxBytes = null)
     {
         try
         {
@@ -108,7 +129,7 @@ public sealed class PrometheusSource : IDisposable
             // A refused query answers 4xx with JSON that says why; everything else has no such thing to say.
             var json = response.Content.Headers.ContentType?.MediaType == "application/json";
             if (!json) return new Asked(null, $"it answered {(int)response.StatusCode} without JSON");
-            var body = await HttpTransport.ReadBoundedAsync(response.Content, _settings.MaxBytes, patience.Token);
+            var body = await HttpTransport.ReadBoundedAsync(response.Content, maxBytes ?? _settings.MaxBytes, patience.Token);
             try
             {
                 return new Asked(PrometheusAnswer.Read(body.Memory, _time.GetUtcNow()), null);

@@ -72,7 +72,7 @@ public sealed class KnowledgeStore(KubernetesApi api, string space, string name,
         ArgumentNullException.ThrowIfNull(mayWrite);
         using var packed = new MemoryStream();
         using (var gzip = new GZipStream(packed, CompressionLevel.Fastest, leaveOpen: true))
-            gzip.Write(PlimsollJson.ToBytes(knowledge, PlimsollJson.Default.Knowledge));
+            JsonSerializer.Serialize(gzip, knowledge, PlimsollJson.Default.Knowledge);
         var bytes = packed.ToArray();
         var digest = DigestOf(bytes);
         if (digest == _digest) return;

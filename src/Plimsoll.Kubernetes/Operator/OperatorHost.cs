@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
 using k8s;
 using Microsoft.AspNetCore.Builder;
@@ -9,12 +10,16 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
 using Plimsoll.Artifacts;
 using Plimsoll.Control;
 using Plimsoll.Kubernetes.Body;
+using Plimsoll.Kubernetes.Bridges;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Election;
+using Plimsoll.Kubernetes.Gateway;
 using Plimsoll.Kubernetes.Metrics;
+using Plimsoll.Kubernetes.Webhook;
 
 namespace Plimsoll.Kubernetes.Operator;
 
@@ -25,6 +30,8 @@ public sealed class OperatorHost : IAsyncDisposable
     private readonly List<Task> _running = [];
     private readonly List<IAsyncDisposable> _owned = [];
     private readonly List<IDisposable> _disposed = [];
+
+    private Func<SslStreamCertificateContext?>? _webhookCertificate;
 
     private OperatorHost()
     {
@@ -38,8 +45,16 @@ public sealed class OperatorHost : IAsyncDisposable
 
     public OperatorRun Run { get; private set; } = null!;
 
+    internal ClusterWatch Cluster { get; private set; } = null!;
+
     /// <summary>Where probes ask; null when they are not served.</summary>
     public Uri? Health { get; private set; }
+
+    /// <summary>Where the API server asks the webhook; null when it is not served.</summary>
+    public Uri? Webhook { get; private set; }
+
+    /// <summary>Whether the webhook has a certificate to show.</summary>
+    public bool WebhookReady => _webhookCertificate?.Invoke() is not null;
 
     /// <summary>Ends when the operator's loop does, which before it is disposed is a mistake of ours.</summary>
     public Task Ended => Task.WhenAny(_running).Unwrap();
@@ -49,36 +64,44 @@ public sealed class OperatorHost : IAsyncDisposable
     /// <exception cref="IOException">The probes' port cannot be had.</exception>
     public static async Task<OperatorHost> StartAsync(
         OperatorOptions options, KubernetesClientConfiguration configuration, SourceSettings sources, TimeProvider time, Action<string> log,
-        Action<Tick>? applied, CancellationToken cancellationToken)
+        Action<Tick>? applied, CancellationToken cancellationToken, TickJournal? journal = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         var host = new OperatorHost { Api = new KubernetesApi(configuration, time), Desired = new DesiredScales(time) };
         try
         {
             if (options.HealthPort is { } port) await host.ServeHealthAsync(options.Address, port, cancellationToken).ConfigureAwait(false);
-            var cluster = await ClusterWatch.StartAsync(host.Api, time, cancellationToken).ConfigureAwait(false);
+            var cluster = await ClusterWatch.StartAsync(host.Api, time, cancellationToken, options.CacheFolder).ConfigureAwait(false);
             host._owned.Add(cluster);
-            var election = new LeaseElection(
-                host.Api, new ObjectName(options.Namespace, options.LeaseName), options.Identity, options.Lease, time, log);
+            host.Cluster = cluster;
+            var election = host.Owned(new LeaseElection(
+                host.Api, new ObjectName(options.Namespace, options.LeaseName), options.Identity, options.Lease, time, log));
+            var prometheus = options.Prometheus is { } server ? host.Owned(new PrometheusSource(server, time)) : null;
+            var webhook = options.Webhook is { } served
+                ? await host.ServeWebhookAsync(served, options.Namespace, cluster, () => election.MayWrite, time, log, cancellationToken).ConfigureAwait(false) : null;
             var parts = new KubernetesFleetParts
             {
                 Cluster = cluster,
                 Footprints = host.Owned(new FootprintStore(sources, time)),
-                ReadPods = options.Prometheus is { } prometheus
-                    ? host.Owned(new PrometheusSource(prometheus, time)).ReadAsync : host.Owned(new MetricsScraper(options.Metrics, time)).ScrapeAsync,
+                ReadPods = prometheus is not null ? prometheus.ReadAsync : host.Owned(new MetricsScraper(options.Metrics, time)).ScrapeAsync,
+                ReadFronts = prometheus is not null ? prometheus.ReadFrontsAsync : null,
+                Gateway = options.Gateway is { } gateway ? host.Owned(new GatewaySource(gateway)) : null,
                 Desired = host.Desired,
                 MayWrite = () => election.MayWrite,
                 Time = time,
                 FleetName = options.Fleet,
+                Namespace = options.Namespace,
+                Patched = webhook is null ? null : webhook.Covers,
                 Log = log,
             };
             host.Run = new OperatorRun(
                 parts, election, new KnowledgeStore(host.Api, options.Namespace, options.LeaseName + "-knowledge", log), options,
-                new Planner(new WeightAllocator()), applied, host.Telemetry,
-                options.Pod is { } pod ? new LeaderLabel(host.Api, new ObjectName(options.Namespace, pod), log) : null);
-            host.Telemetry.Registry.AddBeforeCollectCallback(() => host.Telemetry.Tell(host.Run.Health, host.Api.Requests));
+                new Planner(options.Allocator), applied, host.Telemetry,
+                options.Pod is { } pod ? new LeaderLabel(host.Api, new ObjectName(options.Namespace, pod), log) : null, journal);
+            host.Telemetry.Registry.AddBeforeCollectCallback(() => host.Telemetry.Tell(host.Run.Health, host.Api.Requests, host.Api.RequestsByResource));
             var token = host._ending.Token;
             host._running.Add(Task.Run(() => host.Run.RunAsync(token), CancellationToken.None));
+            if (webhook is not null) host._running.Add(Task.Run(() => webhook.RunAsync(token), CancellationToken.None));
             // The lease is given up last: until the loop has ended, nobody else may lead.
             host._running.Add(Task.Run(() => host.ElectAsync(election), CancellationToken.None));
             return host;
@@ -107,6 +130,21 @@ public sealed class OperatorHost : IAsyncDisposable
         await _running[0].ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await last.CancelAsync().ConfigureAwait(false);
         await electing.ConfigureAwait(false);
+    }
+
+    private async Task<WebhookRegistration> ServeWebhookAsync(
+        WebhookOptions options, string space, ClusterWatch cluster, Func<bool> mayWrite, TimeProvider time, Action<string> log, CancellationToken cancellationToken)
+    {
+        if (options.Problem is { } problem) throw new BridgesException(problem);
+        var models = new AppliedModels(cluster);
+        var files = options.CertificatePath is { } path
+            ? new CertificateFiles(path, options.CertificateKeyPath!, time, NullLogger<CertificateFiles>.Instance) : null;
+        WebhookRegistration? registration = null;
+        _webhookCertificate = () => files?.Current() ?? registration?.Certificate;
+        var served = await WebhookHost.StartAsync(options, models, _webhookCertificate, time, cancellationToken).ConfigureAwait(false);
+        _owned.Add(served);
+        Webhook = served.Address;
+        return registration = new WebhookRegistration(Api, models, options, space, mayWrite, time, log);
     }
 
     // Alive is who turns; ready is who sees the cluster, leading or standing by.

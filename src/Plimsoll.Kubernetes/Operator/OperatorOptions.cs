@@ -1,7 +1,10 @@
 using System.Net;
 using Plimsoll.Kubernetes.Election;
+using Plimsoll.Kubernetes.Gateway;
 using Plimsoll.Kubernetes.Metrics;
+using Plimsoll.Kubernetes.NodeCache;
 using Plimsoll.Kubernetes.Resources;
+using Plimsoll.Kubernetes.Webhook;
 
 namespace Plimsoll.Kubernetes.Operator;
 
@@ -34,6 +37,18 @@ public sealed record OperatorOptions
 
     /// <summary>Asked instead of the pods themselves; null asks the pods.</summary>
     public PrometheusSettings? Prometheus { get; init; }
+
+    /// <summary>The gateway that is asked for demand; null asks none.</summary>
+    public GatewaySettings? Gateway { get; init; }
+
+    /// <summary>The folder of the model cache on each node, as pods mount it.</summary>
+    public string CacheFolder { get; init; } = CachePaths.DefaultFolder;
+
+    /// <summary>The webhook for pods; null serves none.</summary>
+    public WebhookOptions? Webhook { get; init; }
+
+    /// <summary>How many replicas each model should have.</summary>
+    public IAllocator Allocator { get; init; } = new WeightAllocator();
 
     /// <summary>How often what was learned is written down.</summary>
     public TimeSpan Checkpoint { get; init; } = TimeSpan.FromSeconds(30);

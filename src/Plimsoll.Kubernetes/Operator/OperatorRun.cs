@@ -2,6 +2,7 @@ using Plimsoll.Control;
 using Plimsoll.Kubernetes.Body;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Election;
+using Plimsoll.Kubernetes.Events;
 
 namespace Plimsoll.Kubernetes.Operator;
 
@@ -19,11 +20,12 @@ public sealed record OperatorHealth(bool Leads, bool Ready, string? Problem, lon
 /// </summary>
 public sealed class OperatorRun(
     KubernetesFleetParts parts, LeaseElection election, KnowledgeStore store, OperatorOptions options, Planner planner, Action<Tick>? applied = null,
-    OperatorTelemetry? telemetry = null, LeaderLabel? label = null)
+    OperatorTelemetry? telemetry = null, LeaderLabel? label = null, TickJournal? journal = null)
 {
     private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan PauseUnseen = TimeSpan.FromSeconds(1);
 
+    private Task _keeping = Task.CompletedTask;
     private volatile OperatorHealth _health = new(false, false, "it has just started", 0, TimeSpan.Zero);
 
     public OperatorHealth Health => _health with
@@ -44,14 +46,14 @@ public sealed class OperatorRun(
         {
             try
             {
-                if (!election.MayWrite)
+                if (!election.MayWrite || election.Term.IsCancellationRequested)
                 {
                     _health = _health with { Problem = null };
                     await Task.Delay(ShortestPause, parts.Time, cancellationToken).ConfigureAwait(false);
                     continue;
                 }
 
-                await LeadAsync(statuses, fleetStatus, cancellationToken).ConfigureAwait(false);
+                await LeadAsync(statuses, fleetStatus, election.Term, cancellationToken).ConfigureAwait(false);
                 unseen = "";
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -69,16 +71,37 @@ public sealed class OperatorRun(
     }
 
     // From taking the lease to losing it: what the last leader learned is read first.
+    private async Task LeadAsync(StatusWriter statuses, FleetStatusWriter fleetStatus, CancellationToken term, CancellationToken ending)
+    {
+        // Under this a turn breaks off where it is once another may lead, a request on its way included.
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(ending, term);
+        try
+        {
+            await LeadAsync(statuses, fleetStatus, either.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (!ending.IsCancellationRequested && term.IsCancellationRequested)
+        {
+            parts.Log("the lease was lost in the middle of a turn; what was left of its plan is not done");
+        }
+    }
+
     private async Task LeadAsync(StatusWriter statuses, FleetStatusWriter fleetStatus, CancellationToken cancellationToken)
     {
         var knowledge = await store.ReadAsync(cancellationToken).ConfigureAwait(false);
         var fleet = new KubernetesFleet(parts);
-        var loop = new ControlLoop(fleet, planner, parts.Time, (_, _) => ValueTask.CompletedTask);
+        var number = journal?.Begin(knowledge) ?? 1;
+        var events = new EventWriter(parts, options.Identity);
+        // What a plan must remember counts from when it is made, whatever becomes of it.
+        var loop = new ControlLoop(fleet, planner, parts.Time, async (tick, token) =>
+        {
+            if (journal is not null) await journal.RecordAsync(tick, token).ConfigureAwait(false);
+            (knowledge, number) = (tick.Plan.Next, tick.Number + 1);
+        });
         var checkpointed = parts.Time.GetTimestamp();
         var labelled = label is null;
         try
         {
-            for (var number = 1L; election.MayWrite; number++)
+            while (election.MayWrite)
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 var started = parts.Time.GetTimestamp();
@@ -86,22 +109,24 @@ public sealed class OperatorRun(
                 {
                     var spec = fleet.Look();
                     var tick = await loop.TurnAsync(number, spec, knowledge, cancellationToken).ConfigureAwait(false);
-                    knowledge = tick.Plan.Next;
                     if (!labelled) await label!.TakeAsync(parts.Cluster.Pods.Items.Values, cancellationToken).ConfigureAwait(false);
                     labelled = true;
+                    journal?.Applied(tick);
                     applied?.Invoke(tick);
                     var left = await statuses.WriteAsync(fleet, tick, cancellationToken).ConfigureAwait(false);
+                    await events.WriteAsync(fleet, tick, cancellationToken).ConfigureAwait(false);
                     await fleetStatus.WriteAsync(fleet, tick, cancellationToken).ConfigureAwait(false);
                     var took = parts.Time.GetElapsedTime(started);
                     telemetry?.Turned(tick, statuses.Conditions, took);
                     _health = new OperatorHealth(true, true, null, _health.Ticks + 1, took);
-                    if (parts.Time.GetElapsedTime(checkpointed) >= options.Checkpoint)
+                    // Of thousands of models it is megabytes to pack and to send, which no turn need wait for.
+                    if (parts.Time.GetElapsedTime(checkpointed) >= options.Checkpoint && _keeping.IsCompleted)
                     {
-                        await store.WriteAsync(knowledge, () => election.MayWrite, cancellationToken).ConfigureAwait(false);
+                        _keeping = KeepAsync(knowledge, cancellationToken);
                         checkpointed = parts.Time.GetTimestamp();
                     }
 
-                    await PauseAsync(left > 0 ? ShortestPause : spec.Settings.Review, cancellationToken).ConfigureAwait(false);
+                    await PauseAsync(fleet, left > 0 ? ShortestPause : spec.Settings.Review, cancellationToken).ConfigureAwait(false);
                 }
                 catch (Exception problem) when (problem is ClusterUnseenException or ApiException)
                 {
@@ -113,8 +138,10 @@ public sealed class OperatorRun(
         }
         finally
         {
+            await _keeping.ConfigureAwait(false);
             using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(5));
             if (label is not null) await label.GiveUpAsync(limit.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (journal is not null) await journal.EndAsync().ConfigureAwait(false);
             if (election.MayWrite)
             {
                 try
@@ -129,13 +156,29 @@ public sealed class OperatorRun(
         }
     }
 
+    private async Task KeepAsync(Knowledge knowledge, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await Task.Run(() => store.WriteAsync(knowledge, () => election.MayWrite, cancellationToken), cancellationToken).ConfigureAwait(false);
+        }
+        catch (ApiException refused)
+        {
+            if (_health.Problem != refused.Message) parts.Log($"what was learned could not be kept: {refused.Message}");
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // The last of it is written when the turning ends.
+        }
+    }
+
     // A change of the cluster is worth a look before the next regular one, but not a hundred a second.
-    private async Task PauseAsync(TimeSpan review, CancellationToken cancellationToken)
+    private async Task PauseAsync(KubernetesFleet fleet, TimeSpan review, CancellationToken cancellationToken)
     {
         var shortest = review < ShortestPause ? review : TimeSpan.FromTicks(Math.Max(ShortestPause.Ticks, review.Ticks / 5));
         await Task.Delay(shortest, parts.Time, cancellationToken).ConfigureAwait(false);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        await Task.WhenAny(parts.Cluster.WaitForChangeAsync(either.Token), Task.Delay(review - shortest, parts.Time, either.Token)).ConfigureAwait(false);
+        await Task.WhenAny(fleet.WaitForChangeAsync(either.Token), Task.Delay(review - shortest, parts.Time, either.Token)).ConfigureAwait(false);
         await either.CancelAsync().ConfigureAwait(false);
     }
 }

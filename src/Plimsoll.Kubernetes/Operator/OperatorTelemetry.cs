@@ -20,6 +20,10 @@ public sealed class OperatorTelemetry
     private readonly Histogram _turns;
     private readonly Counter _steps;
     private readonly Counter _requests;
+    private readonly Counter _requestsByResource;
+    private readonly Gauge _longest;
+    private readonly Gauge _memory;
+    private readonly Gauge _memoryMost;
     private readonly Gauge _replicas;
     private readonly Gauge _weight;
     private readonly Gauge _demand;
@@ -36,9 +40,13 @@ public sealed class OperatorTelemetry
         _leads = factory.CreateGauge("plimsoll_operator_leads", "1 while this operator leads and may write");
         _sees = factory.CreateGauge("plimsoll_operator_sees_cluster", "1 while it sees the cluster whole; while it does not, nothing is decided");
         _turns = factory.CreateHistogram("plimsoll_operator_turn_seconds", "From looking at the cluster to statuses written",
-            new HistogramConfiguration { Buckets = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] });
+            new HistogramConfiguration { Buckets = [0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.75, 1, 1.5, 2.5, 5, 10, 30] });
         _steps = factory.CreateCounter("plimsoll_steps_started_total", "Steps of plans that were started", "kind");
         _requests = factory.CreateCounter("plimsoll_apiserver_requests_total", "Requests to the API server; code \"none\" where nothing answered", "verb", "code");
+        _requestsByResource = factory.CreateCounter("plimsoll_apiserver_requests_by_resource_total", "The same by what was asked for; a read of many objects is a LIST", "verb", "resource", "code");
+        _longest = factory.CreateGauge("plimsoll_operator_turn_longest_seconds", "The longest turn since the operator started");
+        _memory = factory.CreateGauge("process_resident_memory_bytes", "Memory of the operator that is in use");
+        _memoryMost = factory.CreateGauge("plimsoll_operator_resident_memory_most_bytes", "The most memory of the operator that was in use at a time");
         _replicas = factory.CreateGauge("plimsoll_model_replicas", "Replicas of a model, by state", PerState);
         _weight = factory.CreateGauge("plimsoll_model_weight_bytes", "What a model's weights take in memory", PerModel);
         _demand = factory.CreateGauge("plimsoll_model_demand_per_second", "Requests that arrive in a second; absent while nobody counts them", PerModel);
@@ -54,8 +62,14 @@ public sealed class OperatorTelemetry
     public CollectorRegistry Registry { get; } = Prometheus.Metrics.NewCustomRegistry();
 
     /// <summary>How the operator is; to be told at each scrape.</summary>
-    internal void Tell(OperatorHealth health, IReadOnlyDictionary<string, long> requests)
+    internal void Tell(
+        OperatorHealth health, IReadOnlyDictionary<string, long> requests,
+        IReadOnlyDictionary<(string Verb, string Resource, string Answer), long> byResource)
     {
+        foreach (var (asked, count) in byResource) _requestsByResource.WithLabels(asked.Verb, asked.Resource, asked.Answer).IncTo(count);
+        using var self = System.Diagnostics.Process.GetCurrentProcess();
+        _memory.Set(self.WorkingSet64);
+        _memoryMost.Set(self.PeakWorkingSet64);
         _leads.Set(health.Leads ? 1 : 0);
         _sees.Set(health.Ready ? 1 : 0);
         foreach (var (request, count) in requests)
@@ -72,6 +86,7 @@ public sealed class OperatorTelemetry
     internal void Turned(Tick tick, IReadOnlyList<ModelConditions> models, TimeSpan took)
     {
         _turns.Observe(took.TotalSeconds);
+        _longest.Set(Math.Max(_longest.Value, took.TotalSeconds));
         foreach (var kind in tick.Plan.Steps.Where(step => tick.Applied.Started.Contains(step.Id)).CountBy(step => step.GetType().Name))
             _steps.WithLabels(kind.Key).Inc(kind.Value);
         foreach (var traffic in tick.Snapshot.Traffic.Where(traffic => traffic is { WithinSloUnknown: false, Completed: > 0 }))

@@ -28,6 +28,12 @@ internal sealed class HoldsAttribute(int most) : Attribute
 
     /// <summary>The field by which entries of a list are told apart; null for a list that is replaced as a whole.</summary>
     public string? Key { get; init; }
+
+    /// <summary>
+    /// A map that is replaced as a whole. Of one that is applied key by key and then left out an older server makes null, and
+    /// refuses the object for it.
+    /// </summary>
+    public bool Whole { get; init; }
 }
 
 /// <summary>What a text must look like.</summary>

@@ -47,9 +47,13 @@ public sealed record FleetResourceSpec
     [Means("What hardware costs. Default: the catalogue's list prices of the machine types and devices that the nodes have; given and empty, it is owned, and idle devices cost nothing until another model claims them.")]
     public FleetPrices? Prices { get; init; }
 
-    [Means("Kinds of node that can be added. Checked, and not used yet.")]
+    [Means("Kinds of node that can be asked for ahead of need, through the cluster's own autoscaler of nodes.")]
     [Holds(64, Key = "name")]
     public IReadOnlyList<FleetNodePool>? NodePools { get; init; }
+
+    [Means("The image of the pods that hold a place on a node that is asked for; any that does nothing. Default: registry.k8s.io/pause:3.10.")]
+    [Looks("^[A-Za-z0-9][A-Za-z0-9._:/@-]*$", 512, "an image such as registry.k8s.io/pause:3.10")]
+    public string? PlaceholderImage { get; init; }
 
     [Means("Most that all models together may take. Checked, and not used yet.")]
     public FleetQuotas? Quotas { get; init; }
@@ -71,6 +75,24 @@ public sealed record FleetPrices
     public IReadOnlyDictionary<string, double>? Devices { get; init; }
 }
 
+[Means("A taint of nodes.")]
+public sealed record FleetTaint
+{
+    [Means("The taint's key.")]
+    [Needed("a key such as nvidia.com/gpu")]
+    [Looks("^[A-Za-z0-9][A-Za-z0-9._/-]*$", 317, "a key such as nvidia.com/gpu")]
+    public string? Key { get; init; }
+
+    [Means("The taint's value. Default: none.")]
+    [Looks("^[A-Za-z0-9._-]*$", 63, "letters, digits, dots, hyphens and underscores")]
+    public string? Value { get; init; }
+
+    [Means("NoSchedule or NoExecute.")]
+    [Words("NoSchedule", "NoExecute")]
+    [FilledIn("NoSchedule")]
+    public string? Effect { get; init; }
+}
+
 [Means("A kind of node that can be added.")]
 [Rule("!has(self.minNodes) || !has(self.maxNodes) || self.minNodes <= self.maxNodes", "minNodes must not be above maxNodes")]
 public sealed record FleetNodePool
@@ -80,11 +102,19 @@ public sealed record FleetNodePool
     [Looks("^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", 253, "a name such as l4-pool")]
     public string? Name { get; init; }
 
-    [Means("Labels by which its nodes are known.")]
+    [Means("Labels by which its nodes are known, and which a request selects. Default: karpenter.sh/nodepool and the pool's name, where Karpenter has a NodePool of that name.")]
     [Holds(16)]
     public IReadOnlyDictionary<string, string>? NodeLabels { get; init; }
 
-    [Means("The kind of device, as plimsoll devices lists it (l4-24gb). Default: none.")]
+    [Means("The machine type as the cloud names it (g6.xlarge); it is selected too, and known ones need no more fields. Default: of Karpenter's NodePool the cheapest that is known.")]
+    [Looks("^[A-Za-z0-9][A-Za-z0-9._-]*$", 63, "a type such as g6.xlarge")]
+    public string? InstanceType { get; init; }
+
+    [Means("Taints of its nodes. Default: those of Karpenter's NodePool, or of its nodes.")]
+    [Holds(16)]
+    public IReadOnlyList<FleetTaint>? Taints { get; init; }
+
+    [Means("The kind of device, as plimsoll devices lists it (l4-24gb). Default: what its nodes or its machine type have.")]
     [Looks("^[A-Za-z0-9][A-Za-z0-9._-]*$", 128, "a name such as l4-24gb")]
     public string? Device { get; init; }
 
@@ -92,15 +122,15 @@ public sealed record FleetNodePool
     [Bounds(0, 1024)]
     public int? Devices { get; init; }
 
-    [Means("Memory of one node that pods may take.")]
+    [Means("Memory of one node that pods may take. Default: the least of its nodes, or nine tenths of the machine type's.")]
     [Size(1_048_576, 1_000_000_000_000_000)]
     public string? Memory { get; init; }
 
-    [Means("Cores of one node that pods may take.")]
+    [Means("Cores of one node that pods may take. Default: as for memory.")]
     [Bounds(0.01, 4096)]
     public double? Cores { get; init; }
 
-    [Means("Disk of one node that pods may take.")]
+    [Means("Disk of one node that pods may take. Default: as for memory; unknown, it takes no pod that asks for some.")]
     [Size(1_048_576, 10_000_000_000_000_000)]
     public string? Disk { get; init; }
 
@@ -108,15 +138,15 @@ public sealed record FleetNodePool
     [Duration(0.1, 86_400)]
     public string? BootTime { get; init; }
 
-    [Means("What one node costs in US dollars an hour, devices included. Default: by the prices.")]
+    [Means("What one node costs in US dollars an hour, devices included. Default: the machine type's list price, or by the prices of its devices.")]
     [Bounds(0, 1e6)]
     public double? PricePerHour { get; init; }
 
-    [Means("Nodes kept whatever the demand.")]
+    [Means("Nodes kept whatever the demand. Checked, and not used yet: the autoscaler's own minimum would do.")]
     [Bounds(0, 5000)]
     public int? MinNodes { get; init; }
 
-    [Means("Most nodes.")]
+    [Means("Most nodes, those that are there counted. Karpenter's limits hold too.")]
     [Bounds(0, 5000)]
     public int? MaxNodes { get; init; }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Plimsoll.Kubernetes.Cluster;
 
 namespace Plimsoll.Kubernetes.Resources;
 
@@ -9,6 +10,12 @@ public sealed record NodePoolSettings
 
     /// <summary>Labels that its nodes have, ordered by name; a pool without any is known by nobody.</summary>
     public required ImmutableSortedDictionary<string, string> NodeLabels { get; init; }
+
+    /// <summary>As the cloud names it; null where it was not stated.</summary>
+    public string? InstanceType { get; init; }
+
+    /// <summary>Null where they were not stated.</summary>
+    public ImmutableArray<Taint>? Taints { get; init; }
 
     public string? Device { get; init; }
 
@@ -41,6 +48,9 @@ public sealed record FleetSettings
 
     /// <summary>Ordered by name.</summary>
     public ImmutableArray<NodePoolSettings> NodePools { get; init; } = [];
+
+    /// <summary>Of the pods that hold a place on a node that is asked for.</summary>
+    public string PlaceholderImage { get; init; } = "registry.k8s.io/pause:3.10";
 
     /// <summary>Most devices by kind.</summary>
     public ImmutableSortedDictionary<string, int> DeviceQuotas { get; init; } = ImmutableSortedDictionary<string, int>.Empty;
@@ -108,6 +118,7 @@ public sealed record FleetSettings
                 ],
             },
             NodePools = [.. (spec.NodePools ?? []).Where(pool => pool is not null).Select(PoolOf).OrderBy(pool => pool.Name, StringComparer.Ordinal)],
+            PlaceholderImage = spec.PlaceholderImage ?? new FleetSettings().PlaceholderImage,
             DeviceQuotas = (spec.Quotas?.Devices ?? new Dictionary<string, int>()).ToImmutableSortedDictionary(StringComparer.Ordinal),
             Planner = PlannerOf(spec.Planner ?? new FleetPlanner()),
         };
@@ -117,6 +128,9 @@ public sealed record FleetSettings
     {
         Name = pool.Name ?? "",
         NodeLabels = (pool.NodeLabels ?? new Dictionary<string, string>()).ToImmutableSortedDictionary(StringComparer.Ordinal),
+        InstanceType = pool.InstanceType,
+        Taints = pool.Taints is { } taints
+            ? [.. taints.Where(taint => taint is not null).Select(taint => new Taint(taint.Key ?? "", taint.Value ?? "", taint.Effect ?? "NoSchedule"))] : null,
         Device = pool.Device,
         Devices = pool.Devices ?? 0,
         Memory = Bytes.TryParse(pool.Memory, out var memory) ? memory : null,

@@ -114,6 +114,7 @@ internal static class ManifestSchema
         if (field.Type == typeof(string)) value["maxLength"] = FieldCheck.LongestEntry;
         var schema = new JsonObject { ["type"] = "object", ["additionalProperties"] = value };
         Counts(field, schema, "minProperties", "maxProperties");
+        if (field.Holds?.Whole == true) schema["x-kubernetes-map-type"] = "atomic";
         return schema;
     }
 

@@ -113,6 +113,11 @@ public sealed record ScaledModelSpec
     [FilledIn("scale")]
     public string? Actuation { get; init; }
 
+    [Means("requests: Plimsoll's webhook fills in what new pods leave out of their requests, raises what is too little and keeps them off nodes on which they do not fit, as status.recommended has it; nothing: that is only shown.")]
+    [Words("nothing", "requests")]
+    [FilledIn("nothing")]
+    public string? Apply { get; init; }
+
     [Means("Where and how the pods tell of their work, where it differs from what their server usually does.")]
     public ModelMetrics? Metrics { get; init; }
 
@@ -192,7 +197,7 @@ public sealed record TemplateVariant
     [Looks("^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", 63, "small letters, digits and '-'")]
     public string? Name { get; init; }
 
-    [Means("The kind of device, as plimsoll devices lists it (h100-80gb): its pods go to nodes that have it. Default: any.")]
+    [Means("The kind of device, as plimsoll devices lists it (h100-80gb): it is planned for no other, and the template's node selector is to keep its pods there. Default: any.")]
     [Looks("^[A-Za-z0-9][A-Za-z0-9._-]*$", 128, "a name such as h100-80gb")]
     public string? Device { get; init; }
 
@@ -246,6 +251,14 @@ public sealed record ModelMetrics
     [Means("Whose names the metrics have. Default: the server that the pods' arguments and image tell of.")]
     [Words("vllm", "sglang", "tgi", "triton", "llama-server", "plimsoll-model-server")]
     public string? Server { get; init; }
+
+    [Means("PromQL of a counter of the requests that arrive in front of the pods (an ingress), not of its rate; asked of the operator's Prometheus. With it a model can go to zero.")]
+    [Looks(@"^[^\x00-\x1f\x7f]+$", 2048, "a query such as ingress_requests_total{service=\"llama\"}")]
+    public string? Arrivals { get; init; }
+
+    [Means("PromQL of the number of requests that wait in front of the pods now (an endpoint picker's queue); asked of the operator's Prometheus. With it a model can go to zero.")]
+    [Looks(@"^[^\x00-\x1f\x7f]+$", 2048, "a query such as inference_extension_flow_control_queue_size{model_name=\"llama\"}")]
+    public string? Queue { get; init; }
 }
 
 [Means("How requests for the model come through Plimsoll's gateway.")]

@@ -1,11 +1,12 @@
 using System.Collections.Immutable;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Plimsoll.Artifacts;
 
 namespace Plimsoll.Kubernetes.Resources;
 
 /// <summary>Says what is wrong with a ScaledModel: its fields by themselves, and what no single field can tell.</summary>
-public static class ScaledModelCheck
+public static partial class ScaledModelCheck
 {
     /// <summary>
     /// What a workload's name may be long: of it and a number the pods' names are made, which are values of labels, and
@@ -35,6 +36,8 @@ public static class ScaledModelCheck
             check.Add("spec.minReplicas", $"found {spec.MinReplicas}, above maxReplicas ({spec.MaxReplicas}); at most that would do");
         if (spec is { Template: not null, Actuation: "metric" })
             check.Add("spec.actuation", "found \"metric\" with a template; what Plimsoll makes it scales itself, scale would do");
+        if (spec.Metrics?.Arrivals is { } arrivals && Rates().Match(arrivals) is { Success: true } rate)
+            check.Add("spec.metrics.arrivals", $"found {rate.Groups[1].Value}(); the counter itself would do, what is new in it is counted here");
         if (spec.Slo is { Latency: { } latency, Ttft: { } first } && DurationText.TryParse(latency, out var whole) && DurationText.TryParse(first, out var token) && token > whole)
             check.Add("spec.slo.ttft", $"found \"{Shown.Text(first)}\", above latency ({Shown.Text(latency)}); the first token comes before the last");
         return check.Problems;
@@ -108,6 +111,9 @@ public static class ScaledModelCheck
 
     private static bool Mentions(JsonElement? pod) =>
         pod is { ValueKind: JsonValueKind.Object } given && given.GetRawText().Contains("{maxModelLen}", StringComparison.Ordinal);
+
+    [GeneratedRegex(@"\b(rate|irate|increase|delta|idelta|deriv)\s*\(")]
+    private static partial Regex Rates();
 
     private static bool Full(FieldCheck check) => check.Problems.Length >= FieldCheck.ProblemsMax;
 }

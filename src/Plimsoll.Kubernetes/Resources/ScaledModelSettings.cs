@@ -51,6 +51,9 @@ public sealed record ScaledModelSettings
 {
     public const int MaxReplicasDefault = 100;
 
+    /// <summary>The word of spec.apply with which requests are applied.</summary>
+    public const string ApplyRequests = "requests";
+
     /// <summary>The name of the one variant of a ScaledModel with a target.</summary>
     public const string OnlyVariant = "default";
 
@@ -88,12 +91,23 @@ public sealed record ScaledModelSettings
 
     public Actuation Actuation { get; init; } = Actuation.Scale;
 
+    /// <summary>Whether the webhook makes new pods ask for what they take.</summary>
+    public bool AppliesRequests { get; init; }
+
     public int? MetricsPort { get; init; }
 
     public string? MetricsPath { get; init; }
 
     /// <summary>"vllm", "sglang", "tgi", "triton", "llama-server" or "plimsoll-model-server"; null to see it from the pods.</summary>
     public string? Server { get; init; }
+
+    /// <summary>PromQL of a counter of arrivals in front of the pods.</summary>
+    public string? ArrivalsQuery { get; init; }
+
+    /// <summary>PromQL of the requests that wait in front of the pods.</summary>
+    public string? QueueQuery { get; init; }
+
+    public bool HasFront => ArrivalsQuery is not null || QueueQuery is not null;
 
     public long? Context { get; init; }
 
@@ -143,9 +157,12 @@ public sealed record ScaledModelSettings
             IdleLimit = Time(spec.IdleLimit),
             Concurrency = spec.Concurrency,
             Actuation = spec.Actuation == "metric" ? Actuation.Metric : Actuation.Scale,
+            AppliesRequests = spec.Apply == ApplyRequests,
             MetricsPort = spec.Metrics?.Port,
             MetricsPath = spec.Metrics?.Path,
             Server = spec.Metrics?.Server,
+            ArrivalsQuery = spec.Metrics?.Arrivals,
+            QueueQuery = spec.Metrics?.Queue,
             Context = spec.Context,
             Gateway = spec.Gateway is not null,
             GatewayModel = spec.Gateway?.Model ?? name.Name,

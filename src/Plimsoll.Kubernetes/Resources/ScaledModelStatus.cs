@@ -20,8 +20,14 @@ public static class ConditionTypes
     /// <summary>Whether a replica fits on the nodes it may go to.</summary>
     public const string Fits = "Fits";
 
+    /// <summary>Whether what its pods ask covers what they take; False with the reason TooMuch where they ask far more.</summary>
+    public const string Requests = "Requests";
+
     /// <summary>True when somebody else scales the target; the message names who.</summary>
     public const string Conflict = "Conflict";
+
+    /// <summary>Whether nodes fetch its weights ahead of its pods; only there where its pods use the model cache.</summary>
+    public const string Cached = "Cached";
 }
 
 /// <summary>What Plimsoll sees and thinks. What is not known is left out, never zero.</summary>
@@ -31,7 +37,7 @@ public sealed record ScaledModelStatus
     [Means("The generation of the spec that this status is about.")]
     public long? ObservedGeneration { get; init; }
 
-    [Means("Ready, TargetFound, Weighed, MetricsSeen, Fits and Conflict.")]
+    [Means("Ready, TargetFound, Weighed, MetricsSeen, Fits, Requests, Conflict and, where its pods use the model cache, Cached.")]
     [Holds(32, Key = "type")]
     public IReadOnlyList<V1Condition>? Conditions { get; init; }
 
@@ -75,8 +81,11 @@ public sealed record ScaledModelStatus
     public string? Selector { get; init; }
 
     [Means("What each pod should request: cpu, memory, ephemeral-storage and devices.")]
-    [Holds(32)]
+    [Holds(32, Whole = true)]
     public IReadOnlyDictionary<string, string>? RecommendedRequests { get; init; }
+
+    [Means("What each pod ought to ask, and what its template has otherwise.")]
+    public RecommendedPod? Recommended { get; init; }
 
     [Means("Each variant, where there are several.")]
     [Holds(32, Key = "name")]
@@ -99,6 +108,7 @@ public sealed record ScaledModelStatus
         Mode = StatusText.Of(Mode),
         Reason = StatusText.Of(Reason),
         Selector = StatusText.Of(Selector),
+        Recommended = Recommended is { } recommended ? recommended with { Differs = StatusText.Of(recommended.Differs) } : null,
         Variants = Variants?.Select(variant => variant with { Target = StatusText.Of(variant.Target), Reason = StatusText.Of(variant.Reason) }).ToList(),
     };
 }
@@ -126,6 +136,6 @@ public sealed record VariantStatus
     public string? Reason { get; init; }
 
     [Means("What each pod should request: cpu, memory, ephemeral-storage and devices.")]
-    [Holds(32)]
+    [Holds(32, Whole = true)]
     public IReadOnlyDictionary<string, string>? RecommendedRequests { get; init; }
 }

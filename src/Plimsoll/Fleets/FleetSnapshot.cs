@@ -19,6 +19,12 @@ public enum Capabilities
     AddNodes = 1 << 8,
     RemoveNodes = 1 << 9,
     Train = 1 << 10,
+
+    /// <summary>Keep an autoscaler of nodes from taking the node of a replica away.</summary>
+    ProtectReplicas = 1 << 11,
+
+    /// <summary>Let a replica that drains serve again: a plan that no longer drains it does.</summary>
+    TakeBack = 1 << 12,
 }
 
 /// <summary>
@@ -53,7 +59,20 @@ public sealed record FleetSnapshot
 
     /// <summary>What ended since the snapshot before, in the order it ended.</summary>
     public ImmutableArray<Outcome> Outcomes { get; init; } = [];
+
+    /// <summary>
+    /// Bounds on how many ready replicas may go, ordered by name; default where there are none, and then left out of JSON, so
+    /// that older journals read and hash as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public ImmutableArray<ReadyFloor> Floors { get; init; }
 }
+
+/// <summary>Of these replicas so many must stay ready, for whatever reason others go (Kubernetes: a PodDisruptionBudget).</summary>
+/// <param name="Name">Whose bound it is, as sentences name it.</param>
+/// <param name="Replicas">Those it counts, ordered.</param>
+/// <param name="AtLeast">The fewest of them that are to stay ready.</param>
+public sealed record ReadyFloor(string Name, ImmutableArray<ReplicaId> Replicas, int AtLeast);
 
 public enum NodeCondition { Ready, Booting, Draining, Unreachable }
 
@@ -79,10 +98,24 @@ public sealed record NodeState
     /// <summary>Free space of the file system under the cache, foreign use taken off.</summary>
     public Signal<Bytes> CacheFileSystemFree { get; init; }
 
+    /// <summary>
+    /// What others have taken of that file system's space which is to stay free: the cache is to give so much back. Left out
+    /// of JSON when zero, so that older journals read and hash as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public Bytes CacheShort { get; init; }
+
     public ImmutableArray<DeviceState> Devices { get; init; } = [];
 
     /// <summary>What another scheduler, which places the replicas, counts as left; null where the body places them itself.</summary>
     public SchedulerRoom? Scheduler { get; init; }
+
+    /// <summary>The pool it was added from (<see cref="Plimsoll.NodePool.Name"/>); null where it belongs to none.</summary>
+    public string? NodePool { get; init; }
+
+    /// <summary>Requests for a node that hold room here until replicas take it; that room counts as free. Default where none does.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public ImmutableArray<NodeRequest> Held { get; init; }
 }
 
 public sealed record DeviceState
@@ -167,12 +200,32 @@ public sealed record InferenceReplica
     /// <summary>Device memory in use now on the device where it uses most; missing on the processor, or when not told.</summary>
     public Signal<Bytes> DeviceMemory { get; init; }
 
+    /// <summary>
+    /// The other pods of a replica that is a group: placement, charge and requests above are its leader's. Those that have no place
+    /// yet are in here too. Not set where a replica is one process, and then left out of JSON.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public ImmutableArray<ReplicaMember> Members { get; init; }
+
+    /// <summary>
+    /// Its place where its controller ends replicas in an order of its own, the highest first (a StatefulSet's ordinal); null
+    /// where any of them may go.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? EndsInOrder { get; init; }
+
     /// <summary>Requests in it now.</summary>
     public int Outstanding { get; init; }
 
     /// <summary>Requests it may work on at once.</summary>
     public int Concurrency { get; init; }
 }
+
+/// <summary>A further pod of a replica that is a group.</summary>
+/// <param name="Placement">Where it runs; <see cref="Placement.Pending"/> while it has no place.</param>
+/// <param name="Reserved">What it is charged there.</param>
+/// <param name="Requests">What it asked of the scheduler.</param>
+public sealed record ReplicaMember(Placement Placement, ReplicaNeeds Reserved, SchedulerRequests? Requests);
 
 public sealed record TrainingGang
 {
@@ -224,6 +277,9 @@ public sealed record WorkInFlight
     public Bytes? Done { get; init; }
 
     public Bytes? Total { get; init; }
+
+    /// <summary>The node that is being added; null of all other work.</summary>
+    public NodeRequest? Adding { get; init; }
 }
 
 /// <summary>An artefact on a node's disk.</summary>
@@ -244,6 +300,9 @@ public sealed record CachedArtifact
     public bool Pinned { get; init; }
 
     public DateTimeOffset? LastUsed { get; init; }
+
+    /// <summary>The last fetch of it failed, and the next does not begin before this moment; null when none failed.</summary>
+    public DateTimeOffset? NotBefore { get; init; }
 }
 
 /// <summary>

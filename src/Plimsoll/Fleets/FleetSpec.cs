@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 
 namespace Plimsoll;
 
@@ -29,6 +30,13 @@ public sealed record FleetSpec
     public Prices Prices { get; init; } = new();
 
     public FleetMode Mode { get; init; } = FleetMode.Act;
+
+    /// <summary>
+    /// Kinds of node that can be asked for, ordered by name, names unique; default where there are none. Left out of JSON
+    /// then, so that older journals read and hash as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public ImmutableArray<NodePool> NodePools { get; init; }
 
     public ModelSpec? Find(ModelId id)
     {
@@ -75,7 +83,9 @@ public sealed record ModelSpec
     /// </summary>
     public required ImmutableArray<VariantSpec> Variants { get; init; }
 
-    /// <summary>What a replica asks of the scheduler that places it; null where the body places.</summary>
+    /// <summary>
+    /// What a replica asks of the scheduler that places it; null where the body places. Of several targets, the first one's.
+    /// </summary>
     public SchedulerRequests? Requests { get; init; }
 
     /// <summary>False when its plan is only shown: then nothing of it is counted on to go for another model.</summary>
@@ -119,6 +129,18 @@ public sealed record VariantSpec
 
     /// <summary>The rate at which this replica reads its weights, when it is limited; null when the disk sets it.</summary>
     public BytesPerSecond? LoadBandwidth { get; init; }
+
+    /// <summary>
+    /// Of several things that are scaled side by side, the one whose replicas run this way; null where there is one. Variants of
+    /// one target are the ways that one and the same replica would run on the device kinds it could land on.
+    /// </summary>
+    public string? Target { get; init; }
+
+    /// <summary>What a replica of its target asks of the scheduler; null for what the model's does.</summary>
+    public SchedulerRequests? Requests { get; init; }
+
+    /// <summary>The other pods of a replica that is a group; null where it is one. Needs and requests are then its leader's.</summary>
+    public WorkerPods? Workers { get; init; }
 }
 
 /// <summary>A training job: a gang that runs whole or not at all.</summary>

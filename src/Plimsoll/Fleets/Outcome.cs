@@ -10,6 +10,7 @@ namespace Plimsoll;
 [JsonDerivedType(typeof(Exited), "exited")]
 [JsonDerivedType(typeof(Fetched), "fetched")]
 [JsonDerivedType(typeof(StepFailed), "stepFailed")]
+[JsonDerivedType(typeof(NodeAdded), "nodeAdded")]
 public abstract record Outcome
 {
     private Outcome()
@@ -100,6 +101,17 @@ public abstract record Outcome
         public ModelId? Model { get; init; }
 
         public required string Why { get; init; }
+    }
+
+    /// <summary>A node that was asked for is there.</summary>
+    public sealed record NodeAdded : Outcome
+    {
+        public required string Pool { get; init; }
+
+        public required NodeId Node { get; init; }
+
+        /// <summary>From asking for it until it was ready and told of its devices.</summary>
+        public required TimeSpan Took { get; init; }
     }
 }
 

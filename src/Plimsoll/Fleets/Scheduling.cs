@@ -36,6 +36,12 @@ public sealed record SchedulerRequests
     }
 }
 
+/// <summary>The pods of a group beside its leader. They are alike, and each may land on any node, on the leader's too.</summary>
+/// <param name="Count">How many.</param>
+/// <param name="Needs">What each takes of its node.</param>
+/// <param name="Requests">What each asks of the scheduler.</param>
+public sealed record WorkerPods(int Count, ReplicaNeeds Needs, SchedulerRequests Requests);
+
 /// <summary>What is left on a node as its scheduler counts: allocatable less the requests of everything bound to it.</summary>
 public sealed record SchedulerRoom
 {
@@ -74,11 +80,23 @@ public sealed record SchedulerRoom
         return false;
     }
 
+    /// <summary>How many pods with these requests the scheduler could put here at the most.</summary>
+    public int Slots(SchedulerRequests requests)
+    {
+        ArgumentNullException.ThrowIfNull(requests);
+        static long Each(long room, long one) => room < 0 ? 0 : one <= 0 ? long.MaxValue : room / one;
+        var slots = Math.Min(Math.Min(Each(Memory.Value, requests.Memory.Value), Each(Cores.Milli, requests.Cores.Milli)),
+            Math.Min(Each(EphemeralStorage.Value, requests.EphemeralStorage.Value), Pods));
+        if (requests.Devices > 0)
+            slots = Math.Min(slots, Each(Resources.FirstOrDefault(one => one.Resource == requests.Resource)?.Count ?? 0, requests.Devices));
+        return (int)Math.Clamp(slots, 0, int.MaxValue);
+    }
+
     /// <summary>The room once a replica with these requests has gone.</summary>
     public SchedulerRoom Without(SchedulerRequests gone) => Changed(gone, 1);
 
-    /// <summary>The room once a replica with these requests is here too; below zero where it would not have been put.</summary>
-    public SchedulerRoom With(SchedulerRequests placed) => Changed(placed, -1);
+    /// <summary>The room once pods with these requests are here too; below zero where they would not have been put.</summary>
+    public SchedulerRoom With(SchedulerRequests placed, int count = 1) => Changed(placed, -count);
 
     private SchedulerRoom Changed(SchedulerRequests by, int sign)
     {

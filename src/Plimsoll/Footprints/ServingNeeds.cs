@@ -30,6 +30,17 @@ public sealed record ServingNeeds(ReplicaNeeds Needs, FitReport Fit)
             report);
     }
 
+    /// <summary>Host memory of one of a replica's pods: of its ranks, and a server's front, which a worker has in its agents.</summary>
+    /// <param name="footprint">What the artefact weighs.</param>
+    /// <param name="variant">How the replica is split.</param>
+    /// <param name="devices">Those of the replica's devices that the pod has.</param>
+    public static MemoryNeed HostOfPod(Footprint footprint, ServingVariant variant, int devices)
+    {
+        ArgumentNullException.ThrowIfNull(footprint);
+        ArgumentNullException.ThrowIfNull(variant);
+        return HostNeed.Of(footprint, variant with { TensorParallel = devices, PipelineParallel = 1 });
+    }
+
     private static Bytes Held(DeviceNeed stage, ServingEngine engine) =>
         (engine.FillsItsShare ? Bytes.Max(stage.Total, stage.Budget) : stage.Total) + stage.Outside.Bytes;
 }

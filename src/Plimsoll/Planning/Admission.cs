@@ -6,7 +6,11 @@ namespace Plimsoll;
 internal static class Admission
 {
     /// <summary>Why no node could ever hold it, with what would; null when one could or none is known.</summary>
-    public static Reason? Refuse(ModelOutlook outlook, ImmutableArray<NodeState> nodes)
+    public static Reason? Refuse(ModelOutlook outlook, ImmutableArray<NodeState> nodes) =>
+        // Of a group every pod must find a node that it fits; that there are enough of them is not for ever.
+        RefusePod(outlook, nodes) ?? (outlook.Variant.Workers is { } workers ? RefusePod(outlook with { Needs = workers.Needs }, nodes) : null);
+
+    private static Reason? RefusePod(ModelOutlook outlook, ImmutableArray<NodeState> nodes)
     {
         var (needs, variant) = (outlook.Needs, outlook.Variant);
         if (nodes.IsEmpty) return null;
@@ -67,7 +71,7 @@ internal static class Admission
         && needs.Cores <= node.Cores
         && Devices(node, kind).Count(device => (needs.PerDevice?.Highest ?? Bytes.Zero) <= device.MemoryBudget) >= needs.Devices;
 
-    private static bool FitsDisk(NodeState node, ReplicaNeeds needs) =>
+    public static bool FitsDisk(NodeState node, ReplicaNeeds needs) =>
         needs.Disk == Bytes.Zero || node.CacheBudget is { } cache && needs.Disk <= cache;
 
     private static IEnumerable<DeviceState> Devices(NodeState node, string? kind) =>

@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 namespace Plimsoll;
 
 /// <summary>The model caches of the nodes in a plan: what is there, what is fetched, what goes to make room.</summary>
-internal sealed class DiskDraft
+internal sealed partial class DiskDraft
 {
     // Loads must not compete with fetches nobody waits for: one at a time is fetched ahead.
     private const int AheadAtOnce = 1;
@@ -68,7 +68,7 @@ internal sealed class DiskDraft
 
         // What this plan removes is not brought back by it: the next one does, once it is gone.
         if (_evicted.Contains((node.Id, model.Id, model.Version))) return null;
-        var missing = Missing(node.Id, model) - _ledgers[node.Id].Free;
+        var missing = Missing(node.Id, model) - _ledgers[node.Id].Balance;
         if (missing <= Bytes.Zero) return Way.Clear;
         return _observed.Can.HasFlag(Capabilities.EvictWeights) ? Room(node.Id, model, missing, going) : null;
     }
@@ -168,7 +168,7 @@ internal sealed class DiskDraft
             .Where(artifact => artifact.Node == node && artifact.Size.Value > 0 && !_evicted.Contains(Key(artifact))
                 && !_wanted.Contains(Key(artifact)) && !_coming.Contains(Key(artifact))
                 && (artifact.Model != claimant.Id || artifact.Version != claimant.Version)
-                && (!artifact.Pinned || _users[Key(artifact)].Any()))
+                && (!artifact.Pinned || _users[Key(artifact)].Any()) && MayGo(artifact))
             .Select(artifact => (Artifact: artifact, MustGo: _users[Key(artifact)].Where(user => !going.Contains(user.Id)).ToArray()))
             .OrderBy(candidate => candidate.MustGo.Length > 0)
             .ThenBy(candidate => candidate.MustGo.Length > 0 ? Priority(candidate.Artifact) : 0)
@@ -202,6 +202,9 @@ internal sealed class DiskDraft
 
     private int Priority(CachedArtifact artifact) =>
         _outlooks.TryGetValue(artifact.Model, out var owner) ? owner.Model.Priority : int.MinValue;
+
+    // The copy of a model whose plan is only shown is not ours to remove for another.
+    private bool MayGo(CachedArtifact artifact) => !_outlooks.TryGetValue(artifact.Model, out var owner) || owner.Model.Acts;
 
     private TimeSpan Refetch(Bytes size) => _knowledge.FleetFetches.Prior(size, null, _spec.Settings).P90;
 

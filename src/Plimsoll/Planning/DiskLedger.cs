@@ -28,7 +28,10 @@ internal sealed class DiskLedger
     }
 
     /// <summary>Free once everything planned is done.</summary>
-    public Bytes Free => Bytes.Max(Bytes.Zero, FreeAt(_evictions.Count));
+    public Bytes Free => Bytes.Max(Bytes.Zero, Balance);
+
+    /// <summary>The same, below zero by what the cache holds or awaits above what it may: so much must go before anything fits.</summary>
+    public Bytes Balance => FreeAt(_evictions.Count);
 
     /// <summary>Free while nothing is removed and everything planned arrives.</summary>
     public Bytes FreeNow => Bytes.Max(Bytes.Zero, _fetches.Aggregate(_free, (left, fetch) => left - fetch.Takes));

@@ -10,7 +10,7 @@ namespace Plimsoll;
 /// </summary>
 internal sealed class Eviction(
     FleetSnapshot observed, Knowledge knowledge, Dictionary<ModelId, ModelOutlook> outlooks,
-    Dictionary<ModelId, Allocation> allocations)
+    Dictionary<ModelId, Allocation> allocations, ReadyFloors floors)
 {
     public sealed record Choice(NodeId Node, ImmutableArray<(InferenceReplica Replica, Reason Why)> Victims, double Loss);
 
@@ -32,7 +32,8 @@ internal sealed class Eviction(
         verdict = nodes.Count > 0
             ? Scarce(claimant, nodes[0])
             : new Reason(Rule.HoldMissingData, [Fact.Of("what", "a ready node"), Fact.Of("why", "none was reported")]);
-        if (!observed.Can.HasFlag(Capabilities.ChooseVictim) || !allocations[claimant.Model.Id].MayClaim) return null;
+        // What would go would go; what is only shown would not come.
+        if (!observed.Can.HasFlag(Capabilities.ChooseVictim) || !allocations[claimant.Model.Id].MayClaim || !claimant.Model.Acts) return null;
         var debt = knowledge.Of(claimant.Model.Id).HeldDebt;
         Choice? best = null;
         (double Price, NodeLedger Node)? cheapestRefused = null;
@@ -93,7 +94,7 @@ internal sealed class Eviction(
         ModelOutlook claimant, NodeLedger ledger, ImmutableArray<InferenceReplica> mustGo, HashSet<ReplicaId> going)
     {
         var chosen = mustGo.Select(replica => Consider(claimant, replica, withWeights: true)).OfType<Candidate>().ToList();
-        if (chosen.Count < mustGo.Length) return null;
+        if (chosen.Count < mustGo.Length || mustGo.Any(replica => floors.Holds(replica, mustGo.Where(other => other != replica)) is not null)) return null;
         var candidates = _byNode[ledger.Node.Id]
             .Where(replica => !going.Contains(replica.Id) && !mustGo.Contains(replica))
             .Select(replica => Consider(claimant, replica, withWeights: false)).OfType<Candidate>()
@@ -104,6 +105,7 @@ internal sealed class Eviction(
         foreach (var candidate in candidates)
         {
             if (fits) break;
+            if (floors.Holds(candidate.Replica, chosen.Select(one => one.Replica)) is not null) continue;
             chosen.Add(candidate);
             fits = ledger.FitsAfter(claimant.Needs, kind, [.. chosen.Select(one => one.Frees)], claimant.Model.Requests);
         }
@@ -121,6 +123,7 @@ internal sealed class Eviction(
     private Candidate? Consider(ModelOutlook claimant, InferenceReplica replica, bool withWeights)
     {
         if (!outlooks.TryGetValue(replica.Model, out var owner) || !owner.Model.Acts) return null;
+        if (replica.EndsInOrder is { } order && observed.Replicas.Any(other => other.Model == replica.Model && other.EndsInOrder > order)) return null;
         var lower = owner.Model.Priority < claimant.Model.Priority;
         var frees = NodeLedger.Release.Of(replica, knowledge.Of(replica.Model));
 

@@ -42,6 +42,7 @@ public sealed partial record Knowledge
             Models = models.ToImmutable(),
             FleetLoads = loads,
             FleetFetches = fetches,
+            NodeBoots = FoldNodes(spec, snapshot),
         };
     }
 
@@ -151,6 +152,16 @@ public sealed partial record Knowledge
         }
 
         return (loads, fetches);
+    }
+
+    private ImmutableSortedDictionary<string, LoadStatistics>? FoldNodes(FleetSpec spec, FleetSnapshot snapshot)
+    {
+        if (spec.NodePools.IsDefaultOrEmpty) return null;
+        var boots = NodeBoots ?? ImmutableSortedDictionary.Create<string, LoadStatistics>(StringComparer.Ordinal);
+        foreach (var gone in boots.Keys.Where(name => spec.NodePools.All(pool => pool.Name != name)).ToArray()) boots = boots.Remove(gone);
+        foreach (var added in snapshot.Outcomes.OfType<Outcome.NodeAdded>().Where(one => spec.NodePools.Any(pool => pool.Name == one.Pool)))
+            boots = boots.SetItem(added.Pool, boots.GetValueOrDefault(added.Pool, LoadStatistics.None).Add(new LoadSample(Bytes.Zero, added.Took)));
+        return boots.IsEmpty ? null : boots;
     }
 
     /// <summary>One more failure in a row: the wait doubles from the first backoff to the largest.</summary>

@@ -23,6 +23,16 @@ public sealed partial record Knowledge
     /// <summary>Bandwidth of fetches into the model cache, over all models.</summary>
     public LoadStatistics FleetFetches { get; init; } = LoadStatistics.None;
 
+    /// <summary>How long nodes took to come, by pool; null before any did, so that older journals read and hash as they did.</summary>
+    public ImmutableSortedDictionary<string, LoadStatistics>? NodeBoots { get; init; }
+
+    /// <summary>From asking for a node of the pool to its being ready: stated, or the p90 of what was observed, or assumed.</summary>
+    public TimeSpan BootTime(NodePool pool)
+    {
+        ArgumentNullException.ThrowIfNull(pool);
+        return pool.BootTime ?? NodeBoots?.GetValueOrDefault(pool.Name)?.Estimate()?.P90 ?? NodePool.BootTimeAssumed;
+    }
+
     public ModelKnowledge Of(ModelId model) => Models.GetValueOrDefault(model, ModelKnowledge.Nothing);
 }
 

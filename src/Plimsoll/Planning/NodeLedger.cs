@@ -97,7 +97,7 @@ internal sealed class NodeLedger
     public bool HasStops => _stops.Count > 0;
 
     /// <summary>The stops of this plan, ordered.</summary>
-    public ImmutableArray<StepId> Stops => [.. _stops.Select(stop => stop.Stop).Order()];
+    public ImmutableArray<StepId> Stops => [.. _stops.Select(stop => stop.Stop).Distinct().Order()];
 
     /// <summary>What its scheduler will count as left once all stops of this plan are done; null where the body places.</summary>
     public SchedulerRoom? SchedulerAfter { get; private set; }
@@ -142,6 +142,29 @@ internal sealed class NodeLedger
         _levels.Add(next);
     }
 
+    /// <summary>Takes back a stop for which no start waits: none is of a higher level than its place.</summary>
+    public void WillNotStop(StepId stop)
+    {
+        var at = _stops.FindIndex(one => one.Stop == stop);
+        if (at < 0) return;
+        var frees = _stops[at].Frees;
+        _stops.RemoveAt(at);
+        _stopped -= frees.Host;
+        if (frees.Requests is { } gone) SchedulerAfter = SchedulerAfter?.With(gone);
+
+        // Without a start of its own the level after it is the one before it.
+        _levels.RemoveAt(at + 1);
+        foreach (var level in _levels.Skip(at + 1))
+        {
+            level.Host += frees.Host;
+            level.Cores += frees.Cores;
+            foreach (var device in frees.Devices)
+            {
+                if (IndexOf(device) is var index and >= 0) level.Devices[index] += Held(_devices[index].Device, frees.PerDevice);
+            }
+        }
+    }
+
     /// <summary>Finds room for a replica at the lowest level that is safe together with all starts so far.</summary>
     /// <param name="needs">What it takes.</param>
     /// <param name="kind">The kind of device; null for any.</param>
@@ -152,12 +175,12 @@ internal sealed class NodeLedger
         if (Take(needs, kind, _stops.Count, gang) is not { } level) return null;
         var devices = new DeviceId[gang.Length];
         for (var i = 0; i < gang.Length; i++) devices[i] = _devices[gang[i]].Device.Id;
-        return ([.. _stops.Take(level).Select(stop => stop.Stop).Order()], [.. devices.Order()]);
+        return ([.. _stops.Take(level).Select(stop => stop.Stop).Distinct().Order()], [.. devices.Order()]);
     }
 
-    /// <summary>Makes room for a replica without waiting for any stop, where there is room.</summary>
-    public void ReserveNow(ReplicaNeeds needs, string? kind) =>
-        Take(needs, kind, 0, stackalloc int[Math.Min(needs.Devices, _devices.Length)]);
+    /// <summary>Makes room for a replica without waiting for any stop, where there is room; whether there was.</summary>
+    public bool ReserveNow(ReplicaNeeds needs, string? kind) =>
+        Take(needs, kind, 0, stackalloc int[Math.Min(needs.Devices, _devices.Length)]) is not null;
 
     /// <summary>Whether the node has room for the needs once some more replicas were stopped.</summary>
     /// <param name="needs">What it takes.</param>

@@ -80,7 +80,7 @@ internal static class Outlooks
         TimeSpan.FromTicks(Math.Max(TimeSpan.FromSeconds(30).Ticks, (long)(expected.Ticks * settings.OverdueFactor)));
 
     // The first variant some node has the devices for; the first of all where none has, so that the refusal names it.
-    private static VariantSpec Choose(ModelSpec model, ImmutableArray<NodeState> shapes)
+    public static VariantSpec Choose(ModelSpec model, ImmutableArray<NodeState> shapes)
     {
         foreach (var variant in model.Variants)
         {
@@ -106,7 +106,12 @@ internal static class Outlooks
         var priced = variant.Needs.Devices > 0
             ? prices.Devices.Any(price => price.Kind == variant.DeviceKind && price.PerDevice.Micro > 0)
             : prices.HostMemoryPerGiB is { Micro: > 0 };
-        if (!priced) return null;
+        return priced ? Reload(model, load, capacity, misses) : null;
+    }
+
+    /// <summary>What coming back costs, as time of the replica's own price; at most thirty days.</summary>
+    public static TimeSpan Reload(ModelSpec model, LoadEstimate load, double? capacity, double misses)
+    {
         var under = model.Slo.Attainment / (1 - model.Slo.Attainment);
         var requestSeconds = capacity is { } perSecond and > 0 ? 1 / perSecond : model.Slo.Latency.TotalSeconds;
         var seconds = load.P90.TotalSeconds + (under * misses * requestSeconds);

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 
 namespace Plimsoll;
 
@@ -13,7 +14,16 @@ public sealed record InputHashes(string Spec, string Snapshot, string Knowledge)
 /// <param name="Models">One verdict per model of the spec, ordered by id.</param>
 /// <param name="Next">The knowledge to fold the next snapshot into.</param>
 public sealed record Plan(
-    InputHashes Inputs, ImmutableArray<Step> Steps, ImmutableArray<ModelVerdict> Models, Knowledge Next);
+    InputHashes Inputs, ImmutableArray<Step> Steps, ImmutableArray<ModelVerdict> Models, Knowledge Next)
+{
+    /// <summary>Replicas whose nodes must not be taken away now, ordered by id; all others may be moved. Default where the body
+    /// cannot keep anybody from it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public ImmutableArray<Protection> Protected { get; init; }
+}
+
+/// <summary>A replica that stays where it is, and why.</summary>
+public sealed record Protection(ReplicaId Replica, ModelId Model, Reason Reason);
 
 /// <summary>What the planner thinks of one model at this tick, and why it does what it does or nothing.</summary>
 public sealed record ModelVerdict

@@ -93,30 +93,86 @@ internal sealed partial class PlanDraft
         return true;
     }
 
+    // What has yet to be placed, whole or in part, once it is known what stops.
+    private void AwaitPending()
+    {
+        foreach (var waiting in _observed.Replicas.Where(replica => replica.Members.IsDefaultOrEmpty && replica.Placement == Placement.Pending))
+        {
+            if (_outlookOf.TryGetValue(waiting.Model, out var outlook)) _scheduler.Await(Parts.Target(outlook.Model, waiting.Variant));
+        }
+
+        foreach (var waiting in _observed.Replicas.Where(replica => !replica.Members.IsDefaultOrEmpty && Parts.Pods(replica).Any(pod => pod.Placement == Placement.Pending)))
+        {
+            if (_outlookOf.TryGetValue(waiting.Model, out var outlook)) _scheduler.AwaitGroup(Parts.Target(outlook.Model, waiting.Variant), waiting);
+        }
+    }
+
+    // The user's order of preference: the first target whose nodes are safe and have room, then the first that room is made for.
     private bool StartByRequests(ModelOutlook outlook, ReplicaId replica, Reason why)
     {
-        var answer = _scheduler.Place(outlook);
-        if (answer is { After: null, Why.Rule: not Rule.HoldUnsafeNode } && _observed.Can.HasFlag(Capabilities.ChooseVictim))
+        var ways = Ways(outlook);
+        var answers = new List<SchedulerChoice.Answer>(ways.Length);
+        foreach (var way in ways)
         {
+            answers.Add(_scheduler.Place(way));
+            if (answers[^1].After is not null) return Emit(way, replica, answers[^1], why);
+        }
+
+        var no = answers[0].Why!;
+        foreach (var (way, answer) in ways.Zip(answers))
+        {
+            // Room for a group is on several nodes, and nobody is let go for a part of it.
+            if (answer.Why!.Rule == Rule.HoldUnsafeNode || way.Variant.Workers is not null || !_observed.Can.HasFlag(Capabilities.ChooseVictim)) continue;
             var mayPay = _unmetPriority is not { } unmet || outlook.Model.Priority >= unmet;
-            if (_eviction.Choose(outlook, _scheduler.Eligible(outlook), _ => [], _going, mayPay, out var verdict) is { } choice)
+            if (_eviction.Choose(way, _scheduler.Eligible(way), _ => [], _going, mayPay, out var verdict) is { } choice)
             {
                 foreach (var (victim, reason) in choice.Victims) LetGo(victim, reason);
-                answer = _scheduler.Place(outlook);
+                var nodes = choice.Victims.SelectMany(one => Parts.Pods(one.Replica)).Select(pod => pod.Placement.Node).ToHashSet();
+                if (_scheduler.Reopen(nodes))
+                {
+                    var again = _scheduler.Place(way);
+                    if (again.After is not null) return Emit(way, replica, again, why);
+                    if (way == ways[0]) no = again.Why!;
+                }
+
+                // Nobody is let go for nothing: others that wait could take the room.
+                _scheduler.Close();
+                foreach (var (victim, _) in choice.Victims) Keep(victim, StepId.Of($"stop/{victim.Id}"));
             }
-            else if (verdict.Rule == Rule.HoldScarceEqual) answer = answer with { Why = verdict };
+            else if (verdict.Rule == Rule.HoldScarceEqual && way == ways[0]) no = verdict;
         }
 
-        if (answer.After is not { } after)
-        {
-            _verdicts[outlook.Model.Id] = answer.Why!;
-            if (outlook.Held > 0) _unmetPriority ??= outlook.Model.Priority;
-            return false;
-        }
+        _verdicts[outlook.Model.Id] = no;
+        if (outlook.Held > 0) _unmetPriority ??= outlook.Model.Priority;
+        return false;
+    }
 
-        Emit(outlook with { Needs = answer.Needs }, replica, null, after, why);
-        _byScheduler.Push((StepId.Of($"start/{replica}"), outlook.Model.Id));
+    private bool Emit(ModelOutlook way, ReplicaId replica, SchedulerChoice.Answer answer, Reason why)
+    {
+        Emit(way with { Needs = answer.Needs }, replica, null, answer.After!.Value, why, answer.Workers);
+        _byScheduler.Push((StepId.Of($"start/{replica}"), way.Model.Id));
         return true;
+    }
+
+    // The model as each of its targets would run it, in order of preference.
+    private ModelOutlook[] Ways(ModelOutlook outlook)
+    {
+        var targets = Parts.Targets(outlook.Model);
+        return targets.Length == 1 ? [outlook] :
+        [
+            .. targets.Select(target =>
+            {
+                var variant = Outlooks.Choose(target, _shapes);
+                return outlook with { Model = target, Variant = variant, Needs = Weighing.Needs(variant, _knowledge.Of(target.Id)) };
+            }),
+        ];
+    }
+
+    // Why no node could ever hold it, whichever of its targets it runs as.
+    private Reason? Refusal(ModelOutlook outlook)
+    {
+        var refusals = Ways(outlook).Select(way => Admission.Refuse(way, _shapes)).ToArray();
+        return refusals.All(refusal => refusal is not null) ? refusals[0] : null;
     }
 
     /// <summary>
@@ -138,7 +194,7 @@ internal sealed partial class PlanDraft
     }
 
     private void Emit(
-        ModelOutlook outlook, ReplicaId replica, Placement? placement, ImmutableArray<StepId> after, Reason why)
+        ModelOutlook outlook, ReplicaId replica, Placement? placement, ImmutableArray<StepId> after, Reason why, WorkerPods? workers = null)
     {
         var start = new Step.Start(
             replica, outlook.Model.Id, outlook.Model.Version, outlook.Variant.Id, placement, outlook.Needs, outlook.Load.P90)
@@ -146,6 +202,7 @@ internal sealed partial class PlanDraft
             Reason = why,
             After = [.. after.Order()],
             Requests = placement is null ? outlook.Model.Requests : null,
+            Workers = workers,
         };
         _steps[start.Id] = start;
         _verdicts[outlook.Model.Id] = why;

@@ -26,8 +26,10 @@ internal sealed partial class PlanDraft
 
     // The highest priority whose waiting requests found no room: nobody lower may buy what it was refused.
     private int? _unmetPriority;
+    private readonly ReadyFloors _floors;
     private readonly Eviction _eviction;
     private readonly SchedulerChoice _scheduler;
+    private readonly NodeRequests _nodeRequests;
     private readonly Stack<(StepId Start, ModelId Model)> _byScheduler = [];
 
     public PlanDraft(
@@ -38,21 +40,18 @@ internal sealed partial class PlanDraft
         _outlookOf = outlooks.ToDictionary(outlook => outlook.Model.Id);
         _allocations = allocations.ToDictionary(allocation => allocation.Model);
         _replicas = observed.Replicas.ToLookup(replica => replica.Model);
-        var byNode = observed.Replicas.ToLookup(replica => replica.Placement.Node);
+        var byNode = Parts.ByNode(observed.Replicas);
         var foreign = observed.Foreign.ToLookup(use => use.Node);
         foreach (var node in observed.Nodes)
             _ledgers[node.Id] = new NodeLedger(node, observed, knowledge, byNode[node.Id], foreign[node.Id]);
-        _scheduler = new SchedulerChoice(_ledgers, (model, variant) => Weighing.Needs(variant, knowledge.Of(model.Id)));
-        foreach (var waiting in observed.Replicas.Where(replica => replica.Placement == Placement.Pending))
-        {
-            if (_outlookOf.TryGetValue(waiting.Model, out var outlook)) _scheduler.Await(outlook.Model);
-        }
-
+        _nodeRequests = new NodeRequests(spec, observed, knowledge, _ledgers);
+        _scheduler = new SchedulerChoice(_ledgers, _nodeRequests.Coming, (model, variant) => Weighing.Needs(variant, knowledge.Of(model.Id)));
         _loads = new LoadsInFlight(observed);
         _flying = observed.InFlight.Where(work => work.Model is not null).ToLookup(work => work.Model!.Value);
-        _shapes = Admission.Shapes(observed.Nodes);
+        _shapes = Admission.Shapes(_nodeRequests.Admissible);
         _disks = new DiskDraft(spec, observed, knowledge, _outlookOf);
-        _eviction = new Eviction(observed, knowledge, _outlookOf, _allocations);
+        _floors = new ReadyFloors(observed);
+        _eviction = new Eviction(observed, knowledge, _outlookOf, _allocations, _floors);
     }
 
     /// <summary>Ordered by id; closed.</summary>
@@ -63,6 +62,7 @@ internal sealed partial class PlanDraft
     {
         foreach (var replica in _observed.Replicas.OrderBy(replica => replica.Id))
         {
+            if (Stays(replica)) continue;
             if (replica.State is ReplicaState.Drained or ReplicaState.Stopping)
                 Stop(replica, new Reason(Rule.StopDrained, []), []);
             else if (replica.State == ReplicaState.Draining)
@@ -74,22 +74,27 @@ internal sealed partial class PlanDraft
         }
 
         foreach (var outlook in _outlooks) RetireSurplus(outlook, _allocations[outlook.Model.Id]);
+        OrderStops();
     }
 
-    /// <summary>Starts what is wanted: higher priority first, then those whose requests wait, then the quick to load.</summary>
+    /// <summary>
+    /// Starts what is wanted: what is only shown after all that is done, as it takes no room; then higher priority first, then
+    /// those whose requests wait, then the quick to load.
+    /// </summary>
     public void Claim()
     {
+        AwaitPending();
         var claims = _outlooks
             .Select(outlook => (outlook, Missing: _allocations[outlook.Model.Id].Wanted - outlook.Supply))
             .Where(claim => claim.Missing > 0)
-            .OrderByDescending(claim => claim.outlook.Model.Priority)
+            .OrderByDescending(claim => claim.outlook.Model.Acts).ThenByDescending(claim => claim.outlook.Model.Priority)
             .ThenByDescending(claim => claim.outlook is { Held: > 0, Supply: 0 })
             .ThenByDescending(claim => _knowledge.Of(claim.outlook.Model.Id).HeldDebt)
             .ThenBy(claim => claim.outlook.Load.P90).ThenBy(claim => claim.outlook.Model.Id);
         foreach (var (outlook, missing) in claims)
         {
             var known = _knowledge.Of(outlook.Model.Id);
-            if (Admission.Refuse(outlook, _shapes) is { } refusal)
+            if (Refusal(outlook) is { } refusal)
             {
                 _verdicts[outlook.Model.Id] = refusal;
                 continue;
@@ -107,16 +112,28 @@ internal sealed partial class PlanDraft
 
             // What sleeps already wakes faster than anything loads.
             var waking = Wake(outlook, missing);
+            waking += TakeBack(outlook, missing - waking);
             for (var i = 0; i < missing - waking; i++)
             {
-                if (!Start(outlook, ReplicaId.Of(outlook.Model.Id, known.NextOrdinal + i))) break;
+                if (Start(outlook, ReplicaId.Of(outlook.Model.Id, known.NextOrdinal + i))) continue;
+                _nodeRequests.Lack(outlook, missing - waking - i, _verdicts.GetValueOrDefault(outlook.Model.Id), _scheduler);
+                break;
             }
         }
     }
 
+    /// <summary>Asks for nodes where replicas find no room, or soon would, and takes back what is no longer needed.</summary>
+    public void RequestNodes()
+    {
+        if (!_nodeRequests.Active) return;
+        foreach (var step in _nodeRequests.Decide(_outlooks, _allocations, _scheduler, [.. _steps.Values.OfType<Step.Start>()])) _steps[step.Id] = step;
+        foreach (var (model, reason) in _nodeRequests.Verdicts) _verdicts[model] = reason;
+    }
+
     public void PrefetchAhead()
     {
-        foreach (var step in _disks.Ahead()) _steps.TryAdd(step.Id, step);
+        if (!_observed.Can.HasFlag(Capabilities.ChooseNode)) _disks.WhereScheduled(_allocations, _going, _steps);
+        else foreach (var step in _disks.Ahead()) _steps.TryAdd(step.Id, step);
     }
 
     public ImmutableArray<ModelVerdict> Verdicts() =>
@@ -190,7 +207,7 @@ internal sealed partial class PlanDraft
     {
         var expected = _loads.Expected(replica, _spec.Settings);
         var waited = _observed.At - replica.StartedAt;
-        Stop(replica, new Reason(Rule.StopLoadOverdue,
+        if (IsNext(replica)) Stop(replica, new Reason(Rule.StopLoadOverdue,
         [
             Fact.Of("waited", waited), Fact.Quantity("factor", Math.Round(waited / expected, 1)), Fact.Of("expected", expected),
         ]), []);
@@ -203,21 +220,39 @@ internal sealed partial class PlanDraft
         var old = mine.Where(replica => replica.Version != outlook.Model.Version).ToArray();
         if (old.Length > 0 && outlook.Serving >= Math.Max(1, Math.Min(allocation.Wanted, old.Length)) | allocation.Wanted == 0)
         {
-            foreach (var replica in old)
+            foreach (var replica in old.Where(replica => !Held(replica)))
                 LetGo(replica, new Reason(Rule.DrainOldVersion, [Fact.Of("version", outlook.Model.Version)]));
         }
 
         var surplus = outlook.Supply - allocation.Keep;
         if (surplus <= 0) return;
 
-        // What does not serve yet goes first, then what has least to finish, then the newest.
+        // What does not serve yet goes first, then the least preferred, then what has least to finish, then the newest.
         var victims = mine
             .Where(replica => replica.Version == outlook.Model.Version
                 && replica.State is ReplicaState.Ready or ReplicaState.Loading)
-            .OrderBy(replica => replica.State == ReplicaState.Loading ? 0 : 1)
+            .OrderBy(replica => replica is { State: ReplicaState.Loading, EndsInOrder: null } ? 0 : 1)
+            .ThenByDescending(replica => Parts.Rank(outlook.Model, replica.Variant))
+            .ThenByDescending(replica => replica.EndsInOrder ?? 0).ThenBy(replica => replica.State == ReplicaState.Loading ? 0 : 1)
             .ThenBy(replica => replica.Outstanding).ThenByDescending(replica => replica.Id.Ordinal).ThenBy(replica => replica.Id);
-        foreach (var replica in victims.Take(surplus)) LetGo(replica, allocation.Why);
         _verdicts[outlook.Model.Id] = allocation.Why;
+        foreach (var replica in victims.Take(surplus))
+        {
+            if (!Held(replica)) LetGo(replica, allocation.Why);
+            // Those before it in their controller's order cannot go while it stays.
+            else if (replica.EndsInOrder is not null) break;
+        }
+    }
+
+    // What was to go and must stay after all, as a floor of ready replicas would be broken.
+    private bool Stays(InferenceReplica replica) =>
+        (replica.State is ReplicaState.Draining or ReplicaState.Drained || !_outlookOf.ContainsKey(replica.Model)) && Held(replica);
+
+    private bool Held(InferenceReplica replica)
+    {
+        if (_floors.Holds(replica) is not { } why) return false;
+        _verdicts[replica.Model] = why;
+        return true;
     }
 
     private void LetGo(InferenceReplica replica, Reason reason) => LetGo(replica, reason, []);
@@ -241,8 +276,12 @@ internal sealed partial class PlanDraft
         var stop = new Step.Stop(replica.Id, replica.Model) { Reason = reason, After = after };
         _steps[stop.Id] = stop;
         _going.Add(replica.Id);
-        if (_ledgers.TryGetValue(replica.Placement.Node, out var ledger))
-            ledger.WillStop(stop.Id, NodeLedger.Release.Of(replica, _knowledge.Of(replica.Model)));
+        _floors.LetGo(replica);
+        foreach (var pod in Parts.Pods(replica))
+        {
+            if (_ledgers.TryGetValue(pod.Placement.Node, out var ledger))
+                ledger.WillStop(stop.Id, NodeLedger.Release.Of(pod, _knowledge.Of(pod.Model)));
+        }
     }
 
     private int Wake(ModelOutlook outlook, int missing)
@@ -289,7 +328,7 @@ internal sealed partial class PlanDraft
     {
         var allocation = _allocations[outlook.Model.Id];
         if (outlook.Loading == 0 || allocation.Wanted <= outlook.Serving)
-            return Admission.Refuse(outlook, _shapes) ?? allocation.Why;
+            return Refusal(outlook) ?? allocation.Why;
         var left = _flying[outlook.Model.Id]
             .Where(work => work.Kind == WorkKind.Loading && work.ExpectedEnd is not null)
             .Select(work => work.ExpectedEnd!.Value - _observed.At).DefaultIfEmpty(outlook.Load.P90).Min();

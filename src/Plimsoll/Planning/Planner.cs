@@ -28,6 +28,7 @@ public sealed class Planner(IAllocator allocator)
         draft.Claim();
         draft.PrefetchAhead();
         draft.WithdrawUnsafe();
+        draft.RequestNodes();
         var steps = draft.Steps;
         if (ReachableStates.FindViolation(observed, knowledge, steps) is { } violation)
             throw new InvalidOperationException($"a plan was stopped that could overfill {violation}");
@@ -35,7 +36,10 @@ public sealed class Planner(IAllocator allocator)
             PlimsollJson.Hash(spec, PlimsollJson.Default.FleetSpec),
             PlimsollJson.Hash(observed, PlimsollJson.Default.FleetSnapshot),
             PlimsollJson.Hash(knowledge, PlimsollJson.Default.Knowledge));
-        return new Plan(hashes, steps, draft.Verdicts(), draft.Next());
+        return new Plan(hashes, steps, draft.Verdicts(), draft.Next())
+        {
+            Protected = NodeProtection.Of(spec, observed, outlooks),
+        };
     }
 
     /// <summary>

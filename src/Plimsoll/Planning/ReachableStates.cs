@@ -31,7 +31,7 @@ public static class ReachableStates
         var starts = steps.OfType<Step.Start>().ToArray();
         if (starts.Length == 0) return null;
         var releases = Releases(observed, knowledge, steps);
-        var replicas = observed.Replicas.ToLookup(replica => replica.Placement.Node);
+        var replicas = Parts.ByNode(observed.Replicas);
         var foreign = observed.Foreign.ToLookup(use => use.Node);
         var chosen = starts.Where(start => start is { Placement: null, Requests: not null }).ToArray();
         var byScheduler = new SchedulerStates(chosen, releases);
@@ -130,18 +130,14 @@ public static class ReachableStates
         return worst;
     }
 
-    private static Dictionary<StepId, (NodeId Node, NodeLedger.Release Frees)> Releases(
+    // By stop, what it gives back and where: of a group on several nodes, or twice on one.
+    private static ILookup<StepId, (NodeId Node, NodeLedger.Release Frees)> Releases(
         FleetSnapshot observed, Knowledge knowledge, ImmutableArray<Step> steps)
     {
         var replicas = observed.Replicas.ToDictionary(replica => replica.Id);
-        var releases = new Dictionary<StepId, (NodeId, NodeLedger.Release)>();
-        foreach (var stop in steps.OfType<Step.Stop>())
-        {
-            if (replicas.TryGetValue(stop.Replica, out var replica))
-                releases[stop.Id] = (replica.Placement.Node, NodeLedger.Release.Of(replica, knowledge.Of(replica.Model)));
-        }
-
-        return releases;
+        return steps.OfType<Step.Stop>().Where(stop => replicas.ContainsKey(stop.Replica))
+            .SelectMany(stop => Parts.Pods(replicas[stop.Replica]).Select(pod => (stop.Id, pod)))
+            .ToLookup(one => one.Id, one => (one.pod.Placement.Node, NodeLedger.Release.Of(one.pod, knowledge.Of(one.pod.Model))));
     }
 
     private sealed record NodeUse(NodeState Node, long HostLimit, long HostUsed, long CoresUsed, Dictionary<DeviceId, (long Limit, long Used)> Devices)
@@ -191,18 +187,17 @@ public static class ReachableStates
         }
 
         public IEnumerable<(string What, long Limit, long Used, Func<Step.Start, long> Takes, Func<StepId, long> Frees)> Resources(
-            Dictionary<StepId, (NodeId Node, NodeLedger.Release Frees)> releases)
+            ILookup<StepId, (NodeId Node, NodeLedger.Release Frees)> releases)
         {
-            NodeLedger.Release? Freed(StepId step) =>
-                releases.TryGetValue(step, out var release) && release.Node == Node.Id ? release.Frees : null;
+            IEnumerable<NodeLedger.Release> Freed(StepId step) => releases[step].Where(release => release.Node == Node.Id).Select(release => release.Frees);
             yield return ("host memory", HostLimit, HostUsed, start => start.Needs.Host.Highest.Value,
-                step => Freed(step)?.Host.Value ?? 0);
+                step => Freed(step).Sum(frees => frees.Host.Value));
             yield return ("cores", Node.Cores.Milli, CoresUsed, start => start.Needs.Cores.Milli,
-                step => Freed(step)?.Cores.Milli ?? 0);
+                step => Freed(step).Sum(frees => frees.Cores.Milli));
             foreach (var (id, (limit, used)) in Devices)
                 yield return ($"memory of device {id}", limit, used,
                     start => start.Placement?.Devices.Contains(id) == true ? start.Needs.PerDevice?.Highest.Value ?? 0 : 0,
-                    step => Freed(step) is { } frees && frees.Devices.Contains(id) ? frees.PerDevice.Value : 0);
+                    step => Freed(step).Where(frees => frees.Devices.Contains(id)).Sum(frees => frees.PerDevice.Value));
         }
 
         private static long Limit(IEnumerable<ForeignUse> foreign, DeviceId? device, Bytes memory, Bytes budget)

@@ -86,9 +86,18 @@ public enum Rule
     StopLoadForClaimant,
     PrefetchForStart,
     PrefetchAhead,
+    PrefetchWhereItCouldStart,
     EvictForRoom,
+    EvictToGiveBack,
     EvictRemovedModel,
     EvictOldVersion,
+    AddNodeForReplicas,
+    AddNodeAhead,
+    WithdrawNodeUnneeded,
+    WithdrawNodePool,
+    WithdrawNodeForReplica,
+    ProtectLoading,
+    ProtectReload,
 
     // Verdicts on a model for which nothing is done
     Met,
@@ -102,6 +111,11 @@ public enum Rule
     HoldScarceDevice,
     HoldUnsafeNode,
     HoldUnplaced,
+    HoldGroupUnplaced,
+    HoldForNode,
+    HoldNodeOverdue,
+    HoldNoPool,
+    HoldBudget,
     HoldDisk,
     IdleAtZero,
     RefusedTooHeavy,
@@ -151,7 +165,11 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.StopLoadForClaimant] = "{claimant}, of higher priority, needs the {freed} this one is loading into",
         [Rule.PrefetchForStart] = "a replica is wanted and {node} has no copy of the {size}",
         [Rule.PrefetchAhead] = "{size} fits the {free} left on {node}'s disk; a later load is spared the fetch",
+        [Rule.PrefetchWhereItCouldStart] =
+            "the scheduler could start it on {node}, and {copies} of {wanted} copies are on disks; {size} fits the {free} left there",
         [Rule.EvictForRoom] = "{claimant} needs {needed} of disk; this copy is worth least: fetching it again takes {refetch}",
+        [Rule.EvictToGiveBack] =
+            "others have taken {short} of what is to stay free on {node}'s disk; this copy is worth least: fetching it again takes {refetch}",
         [Rule.EvictRemovedModel] = "the model is no longer in the fleet file",
         [Rule.EvictOldVersion] = "the version that took its place is on this disk, and nothing uses this one",
         [Rule.Met] = "{demand} expected over {horizon}, {have} of {capacity} each serve it",
@@ -169,6 +187,27 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
             "the scheduler could put it on {node}, where it does not fit: {why}; {would} would do",
         [Rule.HoldUnplaced] =
             "it asks the scheduler for {asked}, and no ready node has that much left",
+        [Rule.HoldGroupUnplaced] =
+            "a replica is {pods} pods that ask the scheduler for {asked}; the ready nodes surely take {places} of them beside what else may come",
+        [Rule.HoldForNode] =
+            "no node has room for it ({asked}); node {ordinal} of {pool}, asked for {since} ago, is expected in {left}",
+        [Rule.HoldNodeOverdue] =
+            "no node has room for it ({asked}); node {ordinal} of {pool}, asked for {since} ago, is overdue, and nothing else can be added: {why}",
+        [Rule.HoldNoPool] = "no node has room for it ({asked}), and none can be added: {why}",
+        [Rule.AddNodeForReplicas] =
+            "{replicas} {replicas|replica|replicas} of {models} {replicas|finds|find} no room; of {fitting} {fitting|pool|pools} that can take them {pool} "
+            + "is the cheapest at {price} an hour; a node takes {boot} to come",
+        [Rule.AddNodeAhead] =
+            "{demand} is the {quantile} quantile of {model}'s demand over the {horizon} ahead in which a node comes ({boot}) and loads ({load}); "
+            + "{replicas} more {replicas|replica|replicas} of {models} would find no room; of {fitting} {fitting|pool|pools} {pool} is the cheapest at {price} an hour",
+        [Rule.WithdrawNodeUnneeded] = "what node {ordinal} of {pool} was asked for has room elsewhere, or is no longer wanted",
+        [Rule.WithdrawNodePool] = "the pool {pool} is no longer there",
+        [Rule.WithdrawNodeForReplica] = "{replica} has waited {waited} for the room that is held for it",
+        [Rule.ProtectLoading] = "it pulls or loads {size}; {left} to go",
+        [Rule.ProtectReload] =
+            "coming back elsewhere would cost {reload} of its node ({load} to load and {misses} late {misses|request|requests}), at {price} an hour "
+            + "{cost}; ready for {since}",
+        [Rule.HoldBudget] = "{budget} wants at least {least} ready and {ready} {ready|is|are}, so {replica} stays",
         [Rule.HoldDisk] = "needs {needed} of disk, {free} is free and nothing may go for it",
         [Rule.IdleAtZero] = "no demand; the next request waits {load} for it to load",
         [Rule.RefusedTooHeavy] =

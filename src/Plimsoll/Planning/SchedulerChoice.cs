@@ -8,49 +8,109 @@ namespace Plimsoll;
 /// so each start is reserved on every node that it could land on.
 /// </summary>
 /// <param name="ledgers">The nodes, by id.</param>
+/// <param name="coming">Nodes that were asked for and may be there by the time a start is placed: no places, but dangers.</param>
 /// <param name="needs">What a replica takes as one of its variants.</param>
-internal sealed class SchedulerChoice(
-    IReadOnlyDictionary<NodeId, NodeLedger> ledgers, Func<ModelSpec, VariantSpec, ReplicaNeeds> needs)
+internal sealed partial class SchedulerChoice(
+    IReadOnlyDictionary<NodeId, NodeLedger> ledgers, IReadOnlyList<NodeLedger> coming, Func<ModelSpec, VariantSpec, ReplicaNeeds> needs)
 {
     private readonly SchedulerNode[] _nodes = [.. ledgers.Values.Select(ledger => new SchedulerNode(ledger))];
+
+    private readonly SchedulerNode[] _arriving = [.. coming.Select(ledger => new SchedulerNode(ledger))];
 
     // Nodes that could be chosen now, by what is asked for: few shapes of requests, however many starts.
     private readonly Dictionary<SchedulerRequests, SchedulerNode[]> _open = new(SameRequests.Comparer);
 
-    // A start finds a place while one of its nodes takes all that may come there. Starts with the same nodes are one promise; it
-    // is kept by the node at its place, as those before that one are overfull for good.
-    private readonly Dictionary<SchedulerNode[], int> _promises = new(ReferenceEqualityComparer.Instance);
+    // What each start, or what waits already, is promised: by what is asked for, as those with the same requests are one promise.
+    private readonly Dictionary<SchedulerRequests, SinglePods> _promises = new(SameRequests.Comparer);
 
-    // Nodes chosen for after their stops.
-    private readonly List<SchedulerNode> _chosen = [];
+    // Nodes chosen for after their stops, with the room that those leave.
+    private readonly List<(SchedulerNode Node, SchedulerRoom Room)> _chosen = [];
+
+    // Pods that the scheduler has yet to place, those of this plan's starts among them.
+    private readonly List<Awaited> _awaited = [];
+    private readonly Stack<(Awaited One, SchedulerNode Node)> _reopened = [];
+
+    /// <param name="Ways">What each would run as and take.</param>
+    /// <param name="Count">How many.</param>
+    /// <param name="Nodes">How many were counted on nodes; of a single pod only those that have room once stops are done.</param>
+    private sealed record Awaited(ReplicaWays Ways, int Count, Dictionary<SchedulerNode, int> Nodes)
+    {
+        public int CountedOn(SchedulerNode node) =>
+            Nodes.TryGetValue(node, out var counted) ? counted : node.State.Scheduler!.Takes(Ways.Requests) ? Count : 0;
+
+        public int MayComeTo(SchedulerNode node) => node.MayRun(Ways.Requests) ? Math.Min(Count, node.Ledger.SchedulerAfter!.Slots(Ways.Requests)) : 0;
+    }
+
+    /// <summary>
+    /// Single pods that ask the same. All of them find a place while one node takes all that may come there, or while there are
+    /// more places on all nodes together than everything that may come could take.
+    /// </summary>
+    private sealed class SinglePods(SchedulerRequests requests, SchedulerNode[] nodes)
+    {
+        private readonly long _places = nodes.Sum(node => (long)node.State.Scheduler!.Slots(requests));
+
+        // Those before it are overfull.
+        private int _at;
+        private long _taken;
+
+        public bool IsKept(out int at)
+        {
+            at = _at;
+            while (at < nodes.Length && nodes[at].IsOverfull) at++;
+            return at < nodes.Length || _taken <= _places;
+        }
+
+        public void Keep(int at) => _at = at;
+
+        /// <summary>A pod of another kind costs one of these at most as many places as it is times as large, wherever it lands.</summary>
+        public void Comes(SchedulerRequests one, int count)
+        {
+            if (SameRequests.Comparer.Equals(one, requests)) _taken += count;
+            else if (Meet(one, requests)) _taken += (long)count * Costs(one, requests);
+        }
+    }
 
     /// <param name="After">The stops to wait for; null when it must not start.</param>
     /// <param name="Needs">The most it takes on any node it could land on.</param>
     /// <param name="Why">Why it must not start; null when it may.</param>
-    public sealed record Answer(ImmutableArray<StepId>? After, ReplicaNeeds Needs, Reason? Why);
+    public sealed record Answer(ImmutableArray<StepId>? After, ReplicaNeeds Needs, Reason? Why)
+    {
+        /// <summary>Of a group, the pods beside the leader and the most that each takes anywhere.</summary>
+        public WorkerPods? Workers { get; init; }
+    }
 
     /// <summary>Reserves what the scheduler has yet to place, so that nothing else is promised the same room.</summary>
     public void Await(ModelSpec model)
     {
         if (model.Requests is not { } requests) return;
+        var ways = new ReplicaWays(model, needs);
         var open = Open(requests);
+        var later = Later(requests);
 
-        // It is there, and may land on any of them, whether all find a place or not.
-        if (!Promise(open, [], requests, null))
+        if (!Promise(open, later, requests, null))
         {
-            foreach (var node in open) node.Ask(requests, 1);
+            // It is there, and may land on any of them, whether all find a place or not.
+            Ask(open, later, requests, 1);
+            Forget();
         }
 
-        Hold(open, new ReplicaWays(model, needs));
+        Hold(open, later, ways);
     }
 
     /// <summary>Whether a replica may start now, or after which stops.</summary>
     public Answer Place(ModelOutlook outlook)
     {
+        if (outlook.Model.Variants[0].Workers is not null) return PlaceGroup(outlook);
         var requests = outlook.Model.Requests!;
         var ways = new ReplicaWays(outlook.Model, needs);
         var open = Open(requests);
         foreach (var node in open)
+        {
+            if (Danger(node, ways, afterStops: false) is { } danger) return new Answer(null, outlook.Needs, danger);
+        }
+
+        var arriving = _arriving.Where(node => node.MayRun(requests) && node.State.Scheduler!.Takes(requests)).ToArray();
+        foreach (var node in arriving)
         {
             if (Danger(node, ways, afterStops: false) is { } danger) return new Answer(null, outlook.Needs, danger);
         }
@@ -62,10 +122,11 @@ internal sealed class SchedulerChoice(
             if (Danger(node, ways, afterStops: true) is { } danger) return new Answer(null, outlook.Needs, danger);
         }
 
-        var later = stopping.Where(node => !node.State.Scheduler!.Takes(requests)).ToArray();
-        if (Reserve(open, ways) is { } most)
+        var later = Later(requests);
+        if (ways.IsKnown(open) && Promise(open, later, requests, null))
         {
-            foreach (var node in later) node.Charge(most, requests);
+            var most = Hold(open, later, ways)!;
+            foreach (var node in arriving) node.Charge(most, requests);
             return new Answer([], most, null);
         }
 
@@ -73,13 +134,85 @@ internal sealed class SchedulerChoice(
         {
             if (ways.At(node) is not { } way) continue;
             if (!Promise(open, later, requests, node)) continue;
-            if (node.Ledger.TryReserve(way.Takes, way.Variant.DeviceKind) is null) continue;
-            foreach (var one in open) one.Charge(way.Takes, requests);
-            foreach (var one in later) one.Charge(way.Takes, requests);
+            if (node.Ledger.TryReserve(way.Takes, way.Variant.DeviceKind) is null)
+            {
+                Ask(open, later, requests, -1);
+                _chosen.RemoveAt(_chosen.Count - 1);
+                LookAgain();
+                continue;
+            }
+
+            foreach (var one in open.Concat(later).Concat(arriving)) one.Charge(way.Takes, requests);
+            Waits(ways, later);
             return new Answer(node.Ledger.Stops, way.Takes, null);
         }
 
         return new Answer(null, outlook.Needs, open.Length > 0 ? Eviction.Scarce(outlook, open[0].Ledger) : Unplaced(requests));
+    }
+
+    /// <summary>Whether some node has, by its requests alone, room for a replica now.</summary>
+    public bool IsOpen(SchedulerRequests requests) => Open(requests).Length > 0;
+
+    /// <summary>
+    /// Whether a node that is not there yet would be a danger to what has yet to be placed, which the scheduler could then put
+    /// on it; null when it would not.
+    /// </summary>
+    public Reason? Endangered(NodeLedger newcomer) =>
+        LandOn(new SchedulerNode(newcomer), _awaited.Select(one => (one.Ways, one.Count)));
+
+    /// <summary>
+    /// Counts what has yet to be placed on nodes where more stops now, as it may still be waiting when that is done. Whether it is
+    /// safe there, and all that is promised is kept.
+    /// </summary>
+    public bool Reopen(IReadOnlySet<NodeId> nodes)
+    {
+        _reopened.Clear();
+        foreach (var node in _nodes.Where(node => nodes.Contains(node.State.Id)))
+        {
+            foreach (var one in _awaited)
+            {
+                for (var more = one.MayComeTo(node) - one.CountedOn(node); more > 0; more--)
+                {
+                    if (Danger(node, one.Ways, afterStops: true) is not null) return false;
+                    node.Charge(one.Ways.At(node)!.Takes, one.Ways.Requests);
+                    node.Ask(one.Ways.Requests, 1);
+                    one.Nodes[node] = one.CountedOn(node) + 1;
+                    _reopened.Push((one, node));
+                }
+            }
+        }
+
+        return IsKept(null, null);
+    }
+
+    /// <summary>Takes back what was counted by the last <see cref="Reopen"/>, as what it looked at stays.</summary>
+    public void Close()
+    {
+        while (_reopened.TryPop(out var last))
+        {
+            var (one, node) = last;
+            node.Charge(one.Ways.At(node)!.Takes, one.Ways.Requests, -1);
+            node.Ask(one.Ways.Requests, -1);
+            one.Nodes[node]--;
+        }
+
+        LookAgain();
+    }
+
+    // Puts as many of the pods on an empty node as the scheduler could, until one is in danger.
+    private static Reason? LandOn(SchedulerNode node, IEnumerable<(ReplicaWays Ways, int Count)> pods)
+    {
+        foreach (var (ways, count) in pods)
+        {
+            var many = node.MayRun(ways.Requests) ? Math.Min(count, node.State.Scheduler!.Slots(ways.Requests)) : 0;
+            for (var i = 0; i < many; i++)
+            {
+                if (Danger(node, ways, afterStops: false) is { } danger) return danger;
+                node.Charge(ways.At(node)!.Takes, ways.Requests);
+            }
+        }
+
+        return null;
     }
 
     /// <summary>Nodes on which it would be safe and which only lack room: where others may be let go for it.</summary>
@@ -100,57 +233,99 @@ internal sealed class SchedulerChoice(
         return open;
     }
 
-    private ReplicaNeeds? Reserve(SchedulerNode[] open, ReplicaWays ways) => Promise(open, [], ways.Requests, null) ? Hold(open, ways) : null;
+    // Those that have room for it once the stops so far are done.
+    private SchedulerNode[] Later(SchedulerRequests requests) =>
+        [.. _nodes.Where(node => node.Ledger.HasStops && node.MayRun(requests) && !node.State.Scheduler!.Takes(requests) && node.Ledger.SchedulerAfter!.Takes(requests))];
 
     // Charges it where it may land, and answers the most that it takes anywhere; null where nobody knows.
-    private static ReplicaNeeds? Hold(SchedulerNode[] open, ReplicaWays ways)
+    private ReplicaNeeds? Hold(SchedulerNode[] open, SchedulerNode[] later, ReplicaWays ways)
     {
-        ReplicaNeeds? most = null;
+        Waits(ways, later);
         foreach (var node in open)
         {
-            if (ways.At(node) is not { } way) continue;
-            node.Ledger.ReserveNow(way.Takes, way.Variant.DeviceKind);
-            if (most is null || way.Takes.Host.Highest > most.Host.Highest) most = way.Takes;
+            if (ways.At(node) is { } way) node.Ledger.ReserveNow(way.Takes, way.Variant.DeviceKind);
+        }
+
+        ReplicaNeeds? most = null;
+        foreach (var node in open.Concat(later))
+        {
+            if (ways.At(node) is { } way && (most is null || way.Takes.Host.Highest > most.Host.Highest)) most = way.Takes;
         }
 
         if (most is null) return null;
-        foreach (var node in open) node.Charge(most, ways.Requests);
+        foreach (var node in open.Concat(later)) node.Charge(most, ways.Requests);
         return most;
     }
 
-    // A start finds a place if one of its nodes takes all that may come there, in whatever order it comes: it must be so for
-    // this start, and stay so for those before it. A node chosen for after its stops has until then to be left alone.
+    private void Waits(ReplicaWays ways, SchedulerNode[] later) => _awaited.Add(new Awaited(ways, 1, later.ToDictionary(node => node, _ => 1)));
+
+    // All that finds a place now must find one with this one too, in whatever order they come. A node chosen for after its stops
+    // has until then to be left alone.
     private bool Promise(SchedulerNode[] open, SchedulerNode[] later, SchedulerRequests requests, SchedulerNode? after)
     {
-        foreach (var node in open) node.Ask(requests, 1);
-        foreach (var node in later) node.Ask(requests, 1);
-        var places = new List<(SchedulerNode[] Nodes, int At)>();
-        if (after is null && !_promises.ContainsKey(open)) places.Add((open, Kept(open, 0)));
-        foreach (var (nodes, at) in _promises)
-        {
-            if (nodes[at].IsOverfull) places.Add((nodes, Kept(nodes, at)));
-        }
-
-        if (places.All(place => place.At < place.Nodes.Length) && _chosen.All(IsLeftAlone) && (after is null || IsLeftAlone(after)))
-        {
-            foreach (var (nodes, at) in places) _promises[nodes] = at;
-            if (after is not null) _chosen.Add(after);
-            return true;
-        }
-
-        foreach (var node in open) node.Ask(requests, -1);
-        foreach (var node in later) node.Ask(requests, -1);
+        Ask(open, later, requests, 1);
+        if (IsKept(after is null ? requests : null, after)) return true;
+        Ask(open, later, requests, -1);
         return false;
     }
 
-    // The first node from there on that takes all that may come; none is past the end.
-    private static int Kept(SchedulerNode[] nodes, int from)
+    // What waits and cannot all be placed is promised nothing, nor may it keep everything else from starting.
+    private void Forget()
     {
-        while (from < nodes.Length && nodes[from].IsOverfull) from++;
-        return from;
+        foreach (var broken in _promises.Where(one => !one.Value.IsKept(out _)).Select(one => one.Key).ToArray()) _promises.Remove(broken);
+        _chosen.RemoveAll(one => one.Node.Overfills(one.Room));
+        _groups.RemoveAll(group => !IsKept(group));
     }
 
-    private static bool IsLeftAlone(SchedulerNode chosen) => !chosen.Overfills(chosen.Ledger.SchedulerAfter!);
+    // Nodes that were overfull may not be once something is taken back.
+    private void LookAgain()
+    {
+        foreach (var promise in _promises.Values) promise.Keep(0);
+    }
+
+    private void Ask(SchedulerNode[] open, SchedulerNode[] later, SchedulerRequests requests, int sign)
+    {
+        foreach (var node in open) node.Ask(requests, sign);
+        foreach (var node in later) node.Ask(requests, sign);
+        Comes(requests, sign);
+    }
+
+    // Whether all promises are kept, and a new one of a single start with them; if so, that is one of them from now on.
+    private bool IsKept(SchedulerRequests? requests, SchedulerNode? after)
+    {
+        var added = requests is not null && !_promises.ContainsKey(requests);
+        if (added)
+        {
+            var promise = _promises[requests!] = new SinglePods(requests!, Open(requests!));
+            foreach (var (one, count) in _coming) promise.Comes(one, count);
+        }
+
+        var places = new List<(SinglePods Pods, int At)>(_promises.Count);
+        foreach (var promise in _promises.Values)
+        {
+            if (!promise.IsKept(out var at)) break;
+            places.Add((promise, at));
+        }
+
+        if (places.Count == _promises.Count && _chosen.All(one => !one.Node.Overfills(one.Room))
+            && (after is null || !after.Overfills(after.Ledger.SchedulerAfter!)) && _groups.All(IsKept))
+        {
+            foreach (var (promise, at) in places) promise.Keep(at);
+            if (after is not null) _chosen.Add((after, after.Ledger.SchedulerAfter!));
+            return true;
+        }
+
+        if (added) _promises.Remove(requests!);
+        return false;
+    }
+
+    /// <summary>What a replica would run as on a node; null where nobody knows.</summary>
+    public static VariantSpec? VariantAt(NodeState node, ModelSpec model, SchedulerRequests requests)
+    {
+        var kind = requests.Resource is null ? null
+            : node.Devices.FirstOrDefault(device => device.Resource == requests.Resource)?.Kind;
+        return model.Variants.FirstOrDefault(variant => requests.Resource is null ? variant.Needs.Devices == 0 : variant.DeviceKind == kind);
+    }
 
     // What the scheduler could do on a node, now or once the stops of this plan are done there, if it is let.
     private static Reason? Danger(SchedulerNode chosen, ReplicaWays ways, bool afterStops)
@@ -185,6 +360,8 @@ internal sealed class SchedulerChoice(
     private static Reason Unsafe(NodeState node, string why, string would) => new(
         Rule.HoldUnsafeNode, [Fact.Of("node", node.Id.Value), Fact.Of("why", why), Fact.Of("would", would)]);
 
-    private static Reason Unplaced(SchedulerRequests requests) => new(Rule.HoldUnplaced,
-        [Fact.Of("asked", $"{requests.Memory} and {requests.Cores} cores" + (requests.Devices > 0 ? $" and {requests.Devices} {requests.Resource}" : ""))]);
+    private static Reason Unplaced(SchedulerRequests requests) => new(Rule.HoldUnplaced, [Fact.Of("asked", Asked(requests))]);
+
+    private static string Asked(SchedulerRequests requests) =>
+        $"{requests.Memory} and {requests.Cores} cores" + (requests.Devices > 0 ? $" and {requests.Devices} {requests.Resource}" : "");
 }

@@ -54,6 +54,16 @@ internal sealed class SchedulerNode(NodeLedger ledger)
         IsOverfull = Overfills(State.Scheduler!);
     }
 
+    /// <summary>What is left of a room once all came that may.</summary>
+    public SchedulerRoom Left(SchedulerRoom room) => room with
+    {
+        Pods = (int)Math.Clamp(room.Pods - _pods, int.MinValue, int.MaxValue),
+        Memory = room.Memory - _memory,
+        Cores = room.Cores - _cores,
+        EphemeralStorage = room.EphemeralStorage - _storage,
+        Resources = [.. room.Resources.Select(one => one with { Count = one.Count - _devices.Where(asked => asked.Resource == one.Resource).Sum(asked => asked.Devices) })],
+    };
+
     /// <summary>Whether what may come is more than a room has.</summary>
     public bool Overfills(SchedulerRoom room)
     {
@@ -72,11 +82,15 @@ internal sealed class SchedulerNode(NodeLedger ledger)
         return false;
     }
 
-    public void Charge(ReplicaNeeds takes, SchedulerRequests requests)
+    /// <summary>Counts host memory that a start may take here, or takes it back.</summary>
+    public void Charge(ReplicaNeeds takes, SchedulerRequests requests, int sign = 1)
     {
-        if (requests.Cover(takes)) Covered += takes.Host.Highest;
-        else Others += takes.Host.Highest;
+        if (requests.Cover(takes)) Covered += takes.Host.Highest * sign;
+        else Others += takes.Host.Highest * sign;
     }
+
+    /// <summary>Counts host memory that pods of a group may take here.</summary>
+    public void Charge(Bytes covered, Bytes others) => (Covered, Others) = (Covered + covered, Others + others);
 
     public DevicesHere DevicesOf(string? resource)
     {
@@ -108,6 +122,9 @@ internal sealed class ReplicaWays(ModelSpec model, Func<ModelSpec, VariantSpec, 
     /// <param name="Takes">What it takes then.</param>
     /// <param name="Covered">Whether its requests cover that.</param>
     public sealed record Way(VariantSpec Variant, ReplicaNeeds Takes, bool Covered);
+
+    /// <summary>Whether anybody knows of one of these nodes.</summary>
+    public bool IsKnown(IEnumerable<SchedulerNode> nodes) => nodes.Any(node => At(node) is not null);
 
     /// <summary>Null where nobody knows.</summary>
     public Way? At(SchedulerNode node)

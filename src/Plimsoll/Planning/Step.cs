@@ -22,6 +22,7 @@ namespace Plimsoll;
 [JsonDerivedType(typeof(Move), "move")]
 [JsonDerivedType(typeof(AddNode), "addNode")]
 [JsonDerivedType(typeof(RemoveNode), "removeNode")]
+[JsonDerivedType(typeof(WithdrawNode), "withdrawNode")]
 [JsonDerivedType(typeof(Launch), "launch")]
 [JsonDerivedType(typeof(Checkpoint), "checkpoint")]
 [JsonDerivedType(typeof(Resize), "resize")]
@@ -74,6 +75,9 @@ public abstract record Step
     {
         /// <summary>What it asks of the scheduler that chooses its node; null where the plan does.</summary>
         public SchedulerRequests? Requests { get; init; }
+
+        /// <summary>The further pods of a group, which the scheduler places too; null where a replica is one pod.</summary>
+        public WorkerPods? Workers { get; init; }
 
         [JsonIgnore]
         public override StepId Id => StepId.Of($"start/{Replica}");
@@ -129,10 +133,29 @@ public abstract record Step
         public override ReplicaId? Subject => Replica;
     }
 
+    /// <summary>Ask for a node of a pool.</summary>
+    /// <param name="Pool">The pool.</param>
+    /// <param name="Ordinal">Which of the pool's requests (<see cref="NodeRequest.Ordinal"/>).</param>
     public sealed record AddNode(string Pool, int Ordinal) : Step
     {
+        /// <summary>What is to find room on it; ordered by model.</summary>
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+        public ImmutableArray<ModelCount> For { get; init; }
+
+        /// <summary>What that asks of its scheduler, all together; null where the body places.</summary>
+        public SchedulerRoom? Room { get; init; }
+
         [JsonIgnore]
-        public override StepId Id => StepId.Of($"addNode/{Pool}/{Ordinal}");
+        public override StepId Id => IdOf(Pool, Ordinal);
+
+        public static StepId IdOf(string pool, int ordinal) => StepId.Of($"addNode/{pool}/{ordinal}");
+    }
+
+    /// <summary>Take back a request for a node, or the room it holds on the node that came; the node itself is not ours to remove.</summary>
+    public sealed record WithdrawNode(string Pool, int Ordinal) : Step
+    {
+        [JsonIgnore]
+        public override StepId Id => StepId.Of($"withdrawNode/{Pool}/{Ordinal}");
     }
 
     public sealed record RemoveNode(NodeId Node) : Step

@@ -68,7 +68,7 @@ public sealed class WeightAllocator : IAllocator
     }
 
     /// <summary>By the forecast and the capacity; at least one while requests wait; within the file's bounds.</summary>
-    private static int Wanted(ModelOutlook outlook)
+    internal static int Wanted(ModelOutlook outlook)
     {
         var model = outlook.Model;
         outlook.Forecast.TryGetLast(out var forecast);

@@ -1,9 +1,9 @@
 using System.Collections.Immutable;
 using Plimsoll.Artifacts;
 using Plimsoll.Artifacts.Tests;
+using Plimsoll.Caching;
 using Plimsoll.Cli.FleetFiles;
 using Plimsoll.EndToEnd.Tests;
-using Plimsoll.Local;
 
 namespace Plimsoll.Cli.Tests.FleetFiles;
 

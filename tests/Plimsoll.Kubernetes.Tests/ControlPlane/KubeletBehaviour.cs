@@ -19,8 +19,11 @@ public sealed record KubeletBehaviour
     /// </summary>
     public Func<V1Pod, string>? Metrics { get; init; }
 
-    /// <summary>All that a ready pod answers, instead of <see cref="Metrics"/>: to hang, to lie, to reset (context.Abort()).</summary>
-    public Func<V1Pod, RequestDelegate>? Serve { get; init; }
+    /// <summary>
+    /// All that a ready pod answers, instead of <see cref="Metrics"/>: to hang, to lie, to reset (context.Abort()). Of a pod
+    /// for which it gives null nothing listens.
+    /// </summary>
+    public Func<V1Pod, RequestDelegate?>? Serve { get; init; }
 
     /// <summary>Which nodes it stands in for, by name; all that its pods are bound to, unless said otherwise.</summary>
     public Func<string, bool> OwnsNode { get; init; } = _ => true;
@@ -31,7 +34,7 @@ public sealed record KubeletBehaviour
 
     internal RequestDelegate? Server(V1Pod pod)
     {
-        if (Serve is { } serve) return serve(pod);
+        if (Serve?.Invoke(pod) is { } server) return server;
         if (Metrics is not { } metrics) return null;
         return context =>
         {

@@ -146,6 +146,12 @@ public sealed class KubernetesControlPlane : IAsyncDisposable
 
     public Task ContinueEtcdAsync() => _etcd.SignalAsync("CONT");
 
+    /// <summary>SIGKILL; what it had written lies on the disk.</summary>
+    public Task KillEtcdAsync() => _etcd.KillAsync();
+
+    /// <summary>Starts etcd anew on what lies on the disk; the API server finds it by itself.</summary>
+    public void StartEtcd() => _children.Add(_etcd = ServerChild.Start(_arguments.Program("etcd"), _arguments.Etcd()));
+
     /// <summary>The end of what each server wrote.</summary>
     public string LogEnds() => string.Concat(_children.Select(child => child.LogEnd()));
 

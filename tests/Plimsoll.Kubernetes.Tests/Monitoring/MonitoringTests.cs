@@ -174,7 +174,7 @@ public sealed partial class MonitoringTests
             new Tick(1, spec, snapshot, plan, new ApplyResult([drain.Id], [])),
             [new ModelConditions(new ObjectName("prod", "llama"), Bytes.GiB(1), [new Finding(ConditionTypes.Fits, false, "UnsafeNode", "no")])],
             TimeSpan.FromMilliseconds(40));
-        telemetry.Tell(new OperatorHealth(leads, true, null, 1, TimeSpan.Zero), new Dictionary<string, long> { ["PATCH 200"] = 7 });
+        telemetry.Tell(new OperatorHealth(leads, true, null, 1, TimeSpan.Zero), new Dictionary<string, long> { ["PATCH 200"] = 7 }, new Dictionary<(string, string, string), long> { [("PATCH", "scaledmodels/status", "200")] = 7 });
         using var text = new MemoryStream();
         await telemetry.Registry.CollectAndExportAsTextAsync(text, Cancel);
         return Encoding.UTF8.GetString(text.ToArray());

@@ -5,13 +5,17 @@ using System.Text;
 using System.Text.Json.Nodes;
 using k8s;
 using k8s.Models;
+using Microsoft.AspNetCore.Http;
 using Plimsoll.Artifacts;
 using Plimsoll.Control;
 using Plimsoll.Kubernetes.Election;
+using Plimsoll.Kubernetes.Gateway;
 using Plimsoll.Kubernetes.Metrics;
+using Plimsoll.Kubernetes.Nodes;
 using Plimsoll.Kubernetes.Operator;
 using Plimsoll.Kubernetes.Resources;
 using Plimsoll.Kubernetes.Tests.ControlPlane;
+using Plimsoll.Kubernetes.Webhook;
 
 namespace Plimsoll.Kubernetes.Tests.Operator;
 
@@ -39,6 +43,14 @@ internal sealed class OperatedCluster : IAsyncDisposable
     /// <summary>Requests a second of each app, which its ready pods share evenly.</summary>
     public ConcurrentDictionary<string, double> Rate { get; } = new();
 
+    /// <summary>What a pod answers to anything but /metrics; 200 when null.</summary>
+    public Func<V1Pod, HttpContext, Task>? Serves { get; set; }
+
+    /// <summary>All that a pod's server answers, instead of the metrics of its <see cref="Rate"/>; null leaves it at that.</summary>
+    public Func<V1Pod, Microsoft.AspNetCore.Http.RequestDelegate?>? Serve { get; set; }
+    /// <summary>Requests that a pod works on, where a test says; null for what its rate makes.</summary>
+    public Func<V1Pod, int?>? Running { get; set; }
+
     public ConcurrentQueue<string> Log { get; } = new();
 
     public ConcurrentQueue<Tick> Ticks { get; } = new();
@@ -49,19 +61,23 @@ internal sealed class OperatedCluster : IAsyncDisposable
     {
         var plane = await KubernetesControlPlane.StartAsync(options);
         var cluster = new OperatedCluster(plane, new TestNodes(plane.Client, "node"));
+        await plane.Client.SchedulingV1.CreatePriorityClassAsync(
+            KubernetesYaml.Deserialize<V1PriorityClass>(await File.ReadAllTextAsync(ShippedRole.PathOf("nodes/priority-class.yaml"), Cancel)), cancellationToken: Cancel);
         foreach (var resource in Manifest.Resources) await CustomResources.InstallAsync(plane.Client, Manifest.Write(resource));
         await plane.Client.CoreV1.CreateNamespaceAsync(new V1Namespace { Metadata = new() { Name = Space } }, cancellationToken: Cancel);
         cluster._kubelet = KubeletStandIn.Start(plane.Client, null, new KubeletBehaviour
         {
             LoadTime = load ?? (_ => TimeSpan.FromMilliseconds(500)),
             StopTime = stop ?? (_ => TimeSpan.Zero),
-            Metrics = pod => cluster.Answer(pod),
+            Serve = pod => cluster.Serve?.Invoke(pod)
+                ?? (pod.Metadata.NamespaceProperty == Space ? context => cluster.AnswerAsync(pod, context) : null),
         });
         return cluster;
     }
 
     public async Task<OperatorHost> OperateAsync(
-        KubernetesClientConfiguration? who = null, TimeProvider? time = null, string space = Space, Action<string>? log = null, Uri? prometheus = null, string? pod = null)
+        KubernetesClientConfiguration? who = null, TimeProvider? time = null, string space = Space, Action<string>? log = null, Uri? prometheus = null, string? pod = null,
+        GatewaySettings? gateway = null, LeaseTimes? lease = null, SourceSettings? sources = null, WebhookOptions? webhook = null)
     {
         var host = await OperatorHost.StartAsync(
             new OperatorOptions
@@ -71,11 +87,13 @@ internal sealed class OperatedCluster : IAsyncDisposable
                 Pod = pod,
                 Address = IPAddress.Loopback,
                 HealthPort = 0,
-                Lease = new LeaseTimes(TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(2), TimeSpan.FromMilliseconds(300)),
+                Lease = lease ?? new LeaseTimes(TimeSpan.FromSeconds(6), TimeSpan.FromSeconds(4), TimeSpan.FromMilliseconds(300)),
                 Checkpoint = TimeSpan.FromSeconds(2),
+                Gateway = gateway,
+                Webhook = webhook,
                 Prometheus = prometheus is null ? null : new PrometheusSettings { Server = prometheus },
             },
-            who ?? Plane.Admin(), new SourceSettings { Variable = _ => null }, time ?? TimeProvider.System,
+            who ?? Plane.Admin(), sources ?? new SourceSettings { Variable = _ => null }, time ?? TimeProvider.System,
             log ?? Log.Enqueue, tick => Ticks.Enqueue(tick), Cancel);
         lock (_operators) _operators.Add(host);
         return host;
@@ -88,10 +106,32 @@ internal sealed class OperatedCluster : IAsyncDisposable
     }
 
     /// <summary>A Fleet that looks every half second and remembers a minute.</summary>
-    public Task QuickFleetAsync() => CreateAsync("fleets", null, $$$$$"""
+    /// <param name="more">Further fields of its spec, as JSON, each with a comma after it.</param>
+    public Task QuickFleetAsync(string more = "") => CreateAsync("fleets", null, $$$$$"""
         {"apiVersion":"{{{{{ResourceGroup.ApiVersion}}}}}","kind":"Fleet","metadata":{"name":"default"},
-         "spec":{"planner":{"review":"500ms","demandBucket":"1s","demandHistory":"1min","assumedLoadFixed":"1s","assumedLoadBandwidth":"100GiB"}}}
+         "spec":{{{{{{more}}}}}"planner":{"review":"500ms","demandBucket":"1s","demandHistory":"1min","assumedLoadFixed":"1s","assumedLoadBandwidth":"100GiB"}}}
         """);
+
+    /// <summary>Gives the Fleet these pools, as JSON.</summary>
+    public Task PoolAsync(string pools) => Client.CustomObjects.PatchClusterCustomObjectAsync(
+        new V1Patch($$$"""{"spec":{"nodePools":{{{pools}}} } }""", V1Patch.PatchType.MergePatch), ResourceGroup.Group, ResourceGroup.Version, "fleets", "default", cancellationToken: Cancel);
+
+    /// <summary>A request for a node as an operator that is gone may have left it.</summary>
+    public Task PlaceholderAsync(string space, string pool)
+    {
+        var spec = Workloads.PodSpec();
+        spec.NodeSelector = new Dictionary<string, string> { ["pool"] = pool };
+        return Client.CoreV1.CreateNamespacedPodAsync(
+            new V1Pod
+            {
+                Metadata = new()
+                {
+                    Name = PlaceholderManifest.NameOf(pool, 1),
+                    Annotations = new Dictionary<string, string> { [PlaceholderManifest.RequestAnnotation] = $$"""{"pool":"{{pool}}","ordinal":1,"for":{} }""" },
+                },
+                Spec = spec,
+            }, space, cancellationToken: Cancel);
+    }
 
     /// <summary>A Deployment that serves with vLLM, asks for its GPUs and memory, and answers to requests of its app.</summary>
     public Task ServeAsync(string name, int replicas, int gpus, string memory, params string[] arguments)
@@ -147,6 +187,13 @@ internal sealed class OperatedCluster : IAsyncDisposable
     // more waits.
     private readonly ConcurrentDictionary<string, (DateTimeOffset At, double Done, double Waiting)> _served = new();
 
+    private Task AnswerAsync(V1Pod pod, HttpContext context)
+    {
+        if (context.Request.Path != "/metrics") return Serves?.Invoke(pod, context) ?? Task.CompletedTask;
+        context.Response.ContentType = "text/plain; version=0.0.4; charset=utf-8";
+        return context.Response.WriteAsync(Answer(pod), context.RequestAborted);
+    }
+
     private string Answer(V1Pod pod)
     {
         var app = pod.Metadata.Labels["app"];
@@ -160,7 +207,7 @@ internal sealed class OperatedCluster : IAsyncDisposable
         });
         var text = new StringBuilder();
         void Line(string name, double value) => text.Append(CultureInfo.InvariantCulture, $"{name}{{model_name=\"{app}\"}} {value}\n");
-        Line("vllm:num_requests_running", waiting > 0 ? 8 : Math.Round(share * 2));
+        Line("vllm:num_requests_running", Running?.Invoke(pod) ?? (waiting > 0 ? 8 : Math.Round(share * 2)));
         Line("vllm:num_requests_waiting", Math.Floor(waiting));
         Line("vllm:request_success_total", Math.Floor(done));
         Line("vllm:e2e_request_latency_seconds_count", Math.Floor(done));

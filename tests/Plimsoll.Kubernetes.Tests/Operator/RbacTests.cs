@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using k8s;
 using k8s.Models;
 using Plimsoll.Kubernetes.Cluster;
+using Plimsoll.Kubernetes.Resources;
 using Plimsoll.Kubernetes.Tests.ControlPlane;
 
 namespace Plimsoll.Kubernetes.Tests.Operator;
@@ -37,9 +38,10 @@ public sealed class RbacTests : OperatorTest
     {
         Permission[] lacking = [.. ShippedRole.Permissions.Where(one => one is { Verb: "patch" })];
         Assert.Equal(
-            ["configmaps", "deployments/scale", "fleets/status", "leaderworkersets/scale", "pods", "scaledmodels/status", "statefulsets/scale"],
+            ["configmaps", "deployments/scale", "fleets/status", "leaderworkersets/scale", "nodemodelcaches", "pods", "scaledmodels/status", "statefulsets/scale"],
             lacking.Select(one => one.Resource).Distinct().Order(StringComparer.Ordinal));
         await Cluster.ServeAsync("none", 0, 1, "24Gi");
+        await CreateNodeCacheAsync();
         await CreateStatefulSetAsync("ordered");
         await CreateLeaderWorkerSetAsync("grouped");
         const string act = "\"weights\":\"16GiB\",\"mode\":\"act\"";
@@ -58,14 +60,19 @@ public sealed class RbacTests : OperatorTest
     {
         await Cluster.ServeAsync("llama", 1, 1, "24Gi");
         await Cluster.ModelAsync("llama", "\"weights\":\"16GiB\"");
+        // One for which a node is asked for, and in each namespace a request that nobody needs.
+        await Cluster.ServeAsync("large", 0, 8, "24Gi");
+        await Cluster.ModelAsync("large", "\"weights\":\"16GiB\",\"mode\":\"act\",\"minReplicas\":2");
+        await Cluster.PoolAsync("""[{"name":"h100","nodeLabels":{"pool":"h100"},"device":"h100-80gb","devices":8,"memory":"500Gi","cores":40}]""");
         Permission[] others = [.. ShippedRole.Permissions.Where(one => one is not { Verb: "patch" })];
-        Assert.Equal(26, others.Length); // ten kinds are listed and watched; three verbs each on leases and config maps
+        Assert.Equal(35, others.Length); // thirteen kinds are listed and watched; three verbs each on leases and config maps; two on pods; Events
 
         // What is refused is out of date only after half a minute, so all wait at once.
         await Task.WhenAll(others.Select(async (one, number) =>
         {
             var space = $"without-{number}";
             var account = await ShippedRole.InstallAsync(Cluster.Plane, space, one);
+            await Cluster.PlaceholderAsync(space, "gone");
             var log = new ConcurrentQueue<string>();
             try
             {
@@ -76,6 +83,7 @@ public sealed class RbacTests : OperatorTest
                 log.Enqueue(refused.Message);
             }
 
+            if (one.Resource == "events") await StirAsync(() => log.Any(line => line.Contains(one.Lacking, StringComparison.Ordinal)));
             await SaidAsync(one, log);
         }));
     }
@@ -108,6 +116,18 @@ public sealed class RbacTests : OperatorTest
         Assert.Equal(["ALL"], container.SecurityContext.Capabilities.Drop);
     }
 
+    // Events tell of what changes, and another leader's are not told again.
+    private async Task StirAsync(Func<bool> enough)
+    {
+        for (var number = 2; number < 40 && !enough(); number++)
+        {
+            await Cluster.Client.CustomObjects.PatchNamespacedCustomObjectAsync(
+                new V1Patch($"{{\"spec\":{{\"minReplicas\":{number}}}}}", V1Patch.PatchType.MergePatch),
+                "plimsoll.dev", "v1alpha1", OperatedCluster.Space, "scaledmodels", "llama", cancellationToken: Cancel);
+            await Task.Delay(TimeSpan.FromSeconds(2), TimeProvider.System, Cancel);
+        }
+    }
+
     private static Task<string[]> SaidAsync(Permission lacking, ConcurrentQueue<string> log) => Patience.UntilAsync(
         $"{lacking} is named", _ => Task.FromResult(log.ToArray()),
         lines => lines.Any(line => line.Contains(lacking.Lacking, StringComparison.Ordinal)), lines => string.Join('\n', lines.Distinct().TakeLast(12)));
@@ -117,6 +137,17 @@ public sealed class RbacTests : OperatorTest
         var deployment = Workloads.Deployment(name, 0, 1, "24Gi", "--model", $"org/{name}");
         deployment.Spec.Template.Spec.Containers[0].Image = "vllm/vllm-openai:v0.19.0";
         return deployment;
+    }
+
+    // Of an agent that was heard of just now; the operator makes it belong to its node.
+    private async Task CreateNodeCacheAsync()
+    {
+        object Cache(object? status) => new { apiVersion = ResourceGroup.ApiVersion, kind = NodeModelCache.KubeKind, metadata = new { name = "node-h100" }, spec = new { }, status };
+        await Cluster.Client.CustomObjects.CreateClusterCustomObjectAsync(Cache(null), ResourceGroup.Group, ResourceGroup.Version, NodeModelCache.KubePluralName, cancellationToken: Cancel);
+        var now = TimeProvider.System.GetUtcNow().ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture);
+        var status = new { heartbeat = now, heartbeatSeconds = 600, conditions = new[] { new { type = "Ready", status = "True", reason = "Kept", message = "kept", lastTransitionTime = now } } };
+        await Cluster.Client.CustomObjects.PatchClusterCustomObjectStatusAsync(
+            new V1Patch(Cache(status), V1Patch.PatchType.MergePatch), ResourceGroup.Group, ResourceGroup.Version, NodeModelCache.KubePluralName, "node-h100", cancellationToken: Cancel);
     }
 
     private Task<V1StatefulSet> CreateStatefulSetAsync(string name)

@@ -18,24 +18,31 @@ internal static class ShippedRole
 {
     private const string Account = "plimsoll-operator";
 
-    private static readonly IReadOnlyList<object> Objects = [.. KubernetesYaml.LoadAllFromString(File.ReadAllText(PathOf("operator/rbac.yaml")))];
+    internal static readonly IReadOnlyList<object> Objects = [.. KubernetesYaml.LoadAllFromString(File.ReadAllText(PathOf("operator/rbac.yaml")))];
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     /// <summary>Every verb on every resource; those on paths aside, which every account may get anyway.</summary>
-    public static IReadOnlyList<Permission> Permissions { get; } =
-    [
-        .. Objects.SelectMany(RulesOf).Where(rule => rule.Resources is not null).SelectMany(rule =>
-            from verb in rule.Verbs from resource in rule.Resources from part in rule.ApiGroups select new Permission(verb, resource, part)),
-    ];
+    public static IReadOnlyList<Permission> Permissions { get; } = [.. PermissionsOf(Objects)];
+
+    /// <summary>The same of other roles.</summary>
+    public static IEnumerable<Permission> PermissionsOf(IEnumerable<object> objects) =>
+        objects.SelectMany(RulesOf).Where(rule => rule.Resources is not null).SelectMany(rule =>
+            from verb in rule.Verbs from resource in rule.Resources from part in rule.ApiGroups select new Permission(verb, resource, part));
 
     public static string PathOf(string file) => Path.Combine(AppContext.BaseDirectory, "deploy", file);
 
     /// <summary>Installs all but what is taken out, in a namespace of this name that is made for it, and gives its account.</summary>
     public static async Task<KubernetesClientConfiguration> InstallAsync(KubernetesControlPlane plane, string space, params Permission[] without)
     {
+        await plane.Client.CoreV1.CreateNamespaceAsync(new V1Namespace { Metadata = new() { Name = space } }, cancellationToken: Cancel);
+        return await BindAsync(plane, space, without);
+    }
+
+    /// <summary>The same in a namespace that is there.</summary>
+    public static async Task<KubernetesClientConfiguration> BindAsync(KubernetesControlPlane plane, string space, params Permission[] without)
+    {
         var client = plane.Client;
-        await client.CoreV1.CreateNamespaceAsync(new V1Namespace { Metadata = new() { Name = space } }, cancellationToken: Cancel);
         var account = await plane.ForServiceAccountAsync(space, Account);
         V1ObjectMeta Here() => new() { Name = Account, NamespaceProperty = space };
         foreach (var item in Objects)
@@ -93,7 +100,7 @@ internal static class ShippedRole
     };
 
     // A rule for each verb on each resource, so that one can be taken out.
-    private static List<V1PolicyRule> Left(IList<V1PolicyRule> rules, Permission[] without) =>
+    internal static List<V1PolicyRule> Left(IList<V1PolicyRule> rules, Permission[] without) =>
     [
         .. rules.Where(rule => rule.Resources is null),
         .. rules.Where(rule => rule.Resources is not null).SelectMany(rule =>

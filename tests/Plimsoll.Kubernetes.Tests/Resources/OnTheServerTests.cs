@@ -41,7 +41,7 @@ public sealed class OnTheServerTests(SharedControlPlane shared) : ClusterTest(sh
     {
         var made = await CreateAsync("target: {name: llama}");
         Assert.Equal(
-            """{"actuation":"scale","mode":"recommend","priority":0,"target":{"kind":"Deployment","name":"llama"}}""",
+            """{"actuation":"scale","apply":"nothing","mode":"recommend","priority":0,"target":{"kind":"Deployment","name":"llama"}}""",
             Sorted(made.GetProperty("spec")));
         var model = made.Deserialize<ScaledModel>(ResourceJson.Options)!;
         Assert.Empty(ScaledModelCheck.Of(model));

@@ -86,6 +86,54 @@ public sealed class SchedulerChoiceTests
     }
 
     [Fact]
+    public void Two_that_wait_for_one_device_keep_nobody_else_from_starting()
+    {
+        var waiting = Asking(Model("a", 1_000, min: 2, devices: 1) with { MaxReplicas = 2 }, memoryMiB: 2_000, "one");
+        var other = Asking(Model("b", 1_000, min: 1, devices: 1), memoryMiB: 2_000, "two");
+        var cluster = Cluster(Gpus("one", 100_000, 1, "gpu", 80_000) with { Pool = "one" }, Gpus("two", 100_000, 1, "gpu", 80_000) with { Pool = "two" });
+        InferenceReplica Waiting(int i) => Replica(waiting, i, ReplicaState.Loading, Noon) with { Placement = Placement.Pending, Requests = waiting.Requests };
+
+        Assert.Equal(["start/b-1"], Decide(Spec(waiting, other), cluster with { Replicas = [Waiting(1), Waiting(2)] }).StepIds());
+    }
+
+    [Fact]
+    public void As_many_start_in_one_plan_as_all_nodes_together_take()
+    {
+        var small = Asking(Model("small", 1_000, min: 13, devices: 1) with { MaxReplicas = 20 }, memoryMiB: 2_000);
+        var large = Asking(Model("large", 1_000, min: 2, devices: 2) with { MaxReplicas = 20 }, memoryMiB: 2_000);
+        NodeState[] nodes = [.. Enumerable.Range(0, 8).Select(i => Gpus($"n{i}", 100_000, 2, "gpu", 80_000))];
+
+        var plan = Decide(Spec(small), Cluster(nodes));
+        Assert.Equal(13, plan.Steps.OfType<Step.Start>().Count(start => start.After.IsEmpty));
+
+        // Two small ones may sit on two nodes: what takes a whole node is sure of one while there are more nodes than small ones.
+        plan = Decide(Spec(small with { MinReplicas = 6 }, large), Cluster(nodes));
+        Assert.Equal(["start/large-1", "start/large-2"], plan.StepIds().Where(id => id.StartsWith("start/large", StringComparison.Ordinal)));
+        Assert.Equal(6, plan.Steps.OfType<Step.Start>().Count(start => start.Model.Value == "small"));
+        plan = Decide(Spec(small with { MinReplicas = 9 }, large), Cluster(nodes));
+        Assert.Equal(8, plan.Steps.Length);
+    }
+
+    [Fact]
+    public void Nobody_is_let_go_for_what_then_still_has_no_sure_place()
+    {
+        // The device that the victim leaves could go to what waits already, whose start would then wait for ever.
+        var low = Asking(Model("low", 30_000, devices: 1), memoryMiB: 40_000);
+        var waits = Asking(Model("waits", 30_000, priority: 9, min: 1, devices: 1), memoryMiB: 40_000);
+        var high = Asking(Model("high", 30_000, priority: 5, min: 1, devices: 1), memoryMiB: 40_000);
+        var running = Replica(low, 1, ReplicaState.Ready, Noon.AddHours(-1), node: "a") with
+        {
+            Placement = new Placement(new NodeId("a"), [new DeviceId("gpu00")]),
+            Requests = low.Requests,
+        };
+        var pending = Replica(waits, 1, ReplicaState.Loading, Noon) with { Placement = Placement.Pending, Requests = waits.Requests };
+        var full = Cluster(Gpus("a", 100_000, 1, "gpu", 80_000, free: 0)) with { Can = Capabilities.ChooseVictim };
+
+        Assert.Equal(["drain/low-1", "start/high-1", "stop/low-1"], Decide(Spec(low, waits with { MinReplicas = 0 }, high), full with { Replicas = [running] }).StepIds());
+        Assert.Empty(Decide(Spec(low, waits, high), full with { Replicas = [running, pending] }).Steps);
+    }
+
+    [Fact]
     public void With_no_device_left_it_says_what_was_asked_for()
     {
         var model = Asking(Model("m", 30_000, min: 1, devices: 1), memoryMiB: 40_000);
@@ -114,6 +162,23 @@ public sealed class SchedulerChoiceTests
 
         // One whose plan is only shown will not go, and is not counted on.
         Assert.DoesNotContain(Decide(Spec(low with { Acts = false }, high), snapshot).Steps, step => step is Step.Start);
+    }
+
+    [Fact]
+    public void One_whose_plan_is_only_shown_takes_nothing_from_those_that_are_scaled()
+    {
+        var low = Asking(Model("low", 30_000, devices: 1), memoryMiB: 40_000);
+        var shown = Asking(Model("high", 30_000, priority: 5, min: 1, devices: 1), memoryMiB: 40_000) with { Acts = false };
+        var running = Replica(low, 1, ReplicaState.Ready, Noon.AddHours(-1), node: "a") with
+        {
+            Placement = new Placement(new NodeId("a"), [new DeviceId("gpu00")]),
+            Requests = low.Requests,
+        };
+        var full = Cluster(Gpus("a", 100_000, 1, "gpu", 80_000, free: 0)) with { Replicas = [running], Can = Capabilities.ChooseVictim };
+
+        Assert.Empty(Decide(Spec(low, shown), full).Steps);
+        // Nor does it keep the one free device from a model that is lighter in priority, and heavier to load.
+        Assert.Equal(["start/low-1"], Decide(Spec(low with { MinReplicas = 1 }, shown), Cluster(Gpus("a", 100_000, 1, "gpu", 80_000, free: 1))).StepIds());
     }
 
     [Fact]
@@ -183,24 +248,30 @@ public sealed class SchedulerChoiceTests
             room[replica.Placement.Node] = room[replica.Placement.Node].Without(replica.Requests!);
         }
 
-        var placing = plan.Steps.OfType<Step.Start>().Where(start => start.After.All(done.Contains)).ToArray();
+        // What waits already may land before what starts, or after it.
+        var placing = plan.Steps.OfType<Step.Start>().Where(start => start.After.All(done.Contains)).Select(start => (start.Model, Start: (Step.Start?)start))
+            .Concat(situation.Snapshot.Replicas.Where(replica => replica.Placement == Placement.Pending).Select(replica => (replica.Model, Start: (Step.Start?)null))).ToArray();
         random.Shuffle(placing);
-        foreach (var start in placing)
+        var alone = host.ToDictionary();
+        foreach (var (id, start) in placing)
         {
-            var model = situation.Spec.Find(start.Model)!;
+            var model = situation.Spec.Find(id)!;
             var open = nodes.Where(node => room[node.Id].Takes(model.Requests!)
                 && (model.Requests!.Pools.IsEmpty || model.Requests.Pools.Contains(node.Pool))).ToArray();
             if (open.Length == 0)
             {
                 // A victim's room is taken by others of the plan only where they wait for it too.
-                if (start.After.IsEmpty) return $"{start.Id} finds no place";
+                if (start is { After.IsEmpty: true }) return $"{start.Id} finds no place";
                 continue;
             }
 
             var node = open[random.Next(open.Length)];
             room[node.Id] = room[node.Id].With(model.Requests!);
             host[node.Id] -= model.Variants[0].Needs.Host.Highest;
-            if (host[node.Id] < Bytes.Zero) return $"{start.Id} overfills the memory of {node.Id}";
+            // What waits already may overfill a node by itself, whatever the plan.
+            if (start is null) alone[node.Id] -= model.Variants[0].Needs.Host.Highest;
+            if (host[node.Id] < Bytes.Zero && alone[node.Id] >= Bytes.Zero && host[node.Id] != alone[node.Id]) return $"{start?.Id.Value ?? "what waits"} overfills the memory of {node.Id}";
+            if (start is null) continue;
             var device = node.Devices.FirstOrDefault();
             if (model.Variants[0].Needs.PerDevice is { } each && (device is null || each.Highest > device.MemoryBudget))
                 return $"{start.Id} does not fit the devices of {node.Id}";
@@ -241,6 +312,12 @@ public sealed class SchedulerChoiceTests
             {
                 var model = specs[one.Model % specs.Length];
                 var needs = model.Variants[0].Needs;
+                if (!one.Ready && k % 2 == 1)
+                {
+                    placed.Add(Replica(model, 10 + k, ReplicaState.Loading, Noon.AddMinutes(-1)) with { Placement = Placement.Pending, Requests = model.Requests });
+                    continue;
+                }
+
                 if (!room.Takes(model.Requests!) || needs.Host.Highest > host || needs.PerDevice?.Highest > Bytes.MiB(draw.DeviceMiB)) continue;
                 room = room.With(model.Requests!);
                 host -= needs.Host.Highest;

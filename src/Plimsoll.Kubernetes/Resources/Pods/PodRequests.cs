@@ -79,7 +79,7 @@ public sealed record PodRequests(long CpuMilli, long MemoryBytes, long Ephemeral
     }
 
     // A limit stands for the request that is left out, as the API server fills it in.
-    private static Dictionary<string, long> AskedBy(V1Container container)
+    internal static Dictionary<string, long> AskedBy(V1Container container)
     {
         var asked = new Dictionary<string, long>(StringComparer.Ordinal);
         foreach (var quantities in (IDictionary<string, ResourceQuantity>?[])[container.Resources?.Limits, container.Resources?.Requests])

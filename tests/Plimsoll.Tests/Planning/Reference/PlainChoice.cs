@@ -12,19 +12,24 @@ internal sealed class PlainChoice(
     // What starts of this plan ask for on the nodes they may land on.
     private readonly Dictionary<NodeId, List<SchedulerRequests>> _asked = [];
 
-    private readonly List<(PlainLedger[] Nodes, PlainLedger? After)> _promises = [];
+    private readonly List<(PlainLedger[] Nodes, SchedulerRequests Requests, (PlainLedger Node, SchedulerRoom Room)? After)> _promises = [];
+
+    // All that may come.
+    private readonly List<SchedulerRequests> _coming = [];
 
     /// <summary>Reserves what the scheduler has yet to place, so that nothing else is promised the same room.</summary>
     public void Await(ModelSpec model)
     {
         if (model.Requests is not { } requests) return;
         var open = Open(requests).ToArray();
-        if (!Promise(open, requests, null))
+        var later = Later(requests);
+        if (!Promise(open, later, requests, null))
         {
-            foreach (var ledger in open) Ask(ledger, requests);
+            Ask(later, requests);
+            _promises.RemoveAll(promise => !Kept(promise));
         }
 
-        Hold(open, model, requests);
+        Hold(open, later, model, requests);
     }
 
     /// <summary>Whether a replica may start now, or after which stops.</summary>
@@ -38,24 +43,27 @@ internal sealed class PlainChoice(
         }
 
         // It may still be waiting when a stop makes room elsewhere.
-        var later = ledgers.Values.Where(ledger => MayRun(ledger, requests) && ledger.SchedulerAfter!.Takes(requests)).ToArray();
+        var later = Later(requests);
         foreach (var ledger in later.Where(ledger => !ledger.Stops.IsEmpty))
         {
             if (Danger(ledger, model, requests, afterStops: true) is { } danger) return new SchedulerChoice.Answer(null, outlook.Needs, danger);
         }
 
-        if (Reserve(open, model, requests) is { } most)
-        {
-            foreach (var ledger in later.Except(open)) Charge(ledger, most, requests);
-            return new SchedulerChoice.Answer([], most, null);
-        }
+        if (open.Any(ledger => VariantAt(ledger.Node, model, requests) is not null) && Promise(open, later, requests, null))
+            return new SchedulerChoice.Answer([], Hold(open, later, model, requests)!, null);
 
         foreach (var ledger in later.Where(ledger => !ledger.Stops.IsEmpty))
         {
             if (VariantAt(ledger.Node, model, requests) is not { } variant) continue;
-            if (!Promise(later, requests, ledger)) continue;
+            if (!Promise(open, later, requests, ledger)) continue;
             var takes = needs(model, variant);
-            if (ledger.TryReserve(takes, variant.DeviceKind) is null) continue;
+            if (ledger.TryReserve(takes, variant.DeviceKind) is null)
+            {
+                TakeBack(later, requests);
+                _promises.RemoveAt(_promises.Count - 1);
+                continue;
+            }
+
             foreach (var one in later) Charge(one, takes, requests);
             return new SchedulerChoice.Answer(ledger.Stops, takes, null);
         }
@@ -78,21 +86,22 @@ internal sealed class PlainChoice(
         ledger.Node is { Condition: NodeCondition.Ready, Scheduler: not null }
         && (requests.Pools.IsEmpty || requests.Pools.Contains(ledger.Node.Pool));
 
-    private ReplicaNeeds? Reserve(PlainLedger[] open, ModelSpec model, SchedulerRequests requests) =>
-        Promise(open, requests, null) ? Hold(open, model, requests) : null;
+    // Those that have room for it now or once the stops so far are done.
+    private PlainLedger[] Later(SchedulerRequests requests) =>
+        [.. ledgers.Values.Where(ledger => MayRun(ledger, requests) && ledger.SchedulerAfter!.Takes(requests))];
 
-    private ReplicaNeeds? Hold(PlainLedger[] open, ModelSpec model, SchedulerRequests requests)
+    private ReplicaNeeds? Hold(PlainLedger[] open, PlainLedger[] later, ModelSpec model, SchedulerRequests requests)
     {
         ReplicaNeeds? most = null;
-        foreach (var ledger in open)
+        foreach (var ledger in open.Concat(later.Except(open)))
         {
             if (VariantAt(ledger.Node, model, requests) is not { } variant) continue;
             var takes = needs(model, variant);
-            ledger.TryReserve(takes, variant.DeviceKind, now: true);
+            if (open.Contains(ledger)) ledger.TryReserve(takes, variant.DeviceKind, now: true);
             if (most is null || takes.Host.Highest > most.Host.Highest) most = takes;
         }
 
-        foreach (var ledger in open)
+        foreach (var ledger in later)
         {
             if (most is not null) Charge(ledger, most, requests);
         }
@@ -100,21 +109,42 @@ internal sealed class PlainChoice(
         return most;
     }
 
-    // A start finds a place if one of its nodes takes all that may come there, in whatever order it comes: it must be so for
-    // this start, and stay so for those before it. A node chosen for after its stops has until then to be left alone.
-    private bool Promise(PlainLedger[] nodes, SchedulerRequests requests, PlainLedger? after)
+    // All that finds a place now must find one with this one too, in whatever order they come. A node chosen for after its stops
+    // has until then to be left alone.
+    private bool Promise(PlainLedger[] open, PlainLedger[] later, SchedulerRequests requests, PlainLedger? after)
     {
-        foreach (var ledger in nodes) Ask(ledger, requests);
-        bool Kept((PlainLedger[] Nodes, PlainLedger? After) promise) => promise.After is { } chosen
-            ? !Left(chosen, chosen.SchedulerAfter!).IsOverfull : promise.Nodes.Any(ledger => !Left(ledger, ledger.Node.Scheduler!).IsOverfull);
-        if (Kept((nodes, after)) && _promises.All(Kept))
+        Ask(later, requests);
+        var promise = (open, requests, after is null ? ((PlainLedger, SchedulerRoom)?)null : (after, after.SchedulerAfter!));
+        if (Kept(promise) && _promises.All(Kept))
         {
-            _promises.Add((nodes, after));
+            _promises.Add(promise);
             return true;
         }
 
-        foreach (var ledger in nodes) _asked[ledger.Node.Id].Remove(requests);
+        TakeBack(later, requests);
         return false;
+    }
+
+    private bool Kept((PlainLedger[] Nodes, SchedulerRequests Requests, (PlainLedger Node, SchedulerRoom Room)? After) promise)
+    {
+        if (promise.After is { } chosen) return !Left(chosen.Node, chosen.Room).IsOverfull;
+        if (promise.Nodes.Any(ledger => !Left(ledger, ledger.Node.Scheduler!).IsOverfull)) return true;
+        var places = promise.Nodes.Sum(ledger => (long)ledger.Node.Scheduler!.Slots(promise.Requests));
+        var others = _coming.Where(one => one.Pools.IsEmpty || promise.Requests.Pools.IsEmpty || one.Pools.Intersect(promise.Requests.Pools).Any());
+        return others.Sum(one => Costs(one, promise.Requests)) <= places;
+    }
+
+    // Places of the one that the other takes: itself, or as many as cover it.
+    private static long Costs(SchedulerRequests other, SchedulerRequests each)
+    {
+        if (SameRequests.Comparer.Equals(other, each)) return 1;
+        bool Covers(long times) => (each.Memory.Value == 0 || each.Memory.Value * times >= other.Memory.Value)
+            && (each.Cores.Milli == 0 || each.Cores.Milli * times >= other.Cores.Milli)
+            && (each.EphemeralStorage.Value == 0 || each.EphemeralStorage.Value * times >= other.EphemeralStorage.Value)
+            && (each.Resource is null || each.Devices == 0 || each.Resource != other.Resource || each.Devices * times >= other.Devices);
+        var count = 1L;
+        while (!Covers(count)) count++;
+        return count;
     }
 
     private void Charge(PlainLedger ledger, ReplicaNeeds takes, SchedulerRequests requests)
@@ -124,10 +154,20 @@ internal sealed class PlainChoice(
             ? (covered + takes.Host.Highest, others) : (covered, others + takes.Host.Highest);
     }
 
-    private void Ask(PlainLedger ledger, SchedulerRequests requests)
+    private void Ask(PlainLedger[] nodes, SchedulerRequests requests)
     {
-        if (!_asked.TryGetValue(ledger.Node.Id, out var asked)) _asked[ledger.Node.Id] = asked = [];
-        asked.Add(requests);
+        _coming.Add(requests);
+        foreach (var ledger in nodes)
+        {
+            if (!_asked.TryGetValue(ledger.Node.Id, out var asked)) _asked[ledger.Node.Id] = asked = [];
+            asked.Add(requests);
+        }
+    }
+
+    private void TakeBack(PlainLedger[] nodes, SchedulerRequests requests)
+    {
+        _coming.Remove(requests);
+        foreach (var ledger in nodes) _asked[ledger.Node.Id].Remove(requests);
     }
 
     private SchedulerRoom Left(PlainLedger ledger, SchedulerRoom room) =>

@@ -12,11 +12,11 @@ internal static class PlainStates
     /// the others may take their needs on top.
     /// </summary>
     public static string? FindViolation(
-        NodeState node, Step.Start[] starts, Dictionary<StepId, (NodeId Node, NodeLedger.Release Frees)> releases, long limit, long used)
+        NodeState node, Step.Start[] starts, ILookup<StepId, (NodeId Node, NodeLedger.Release Frees)> releases, long limit, long used)
     {
         if (starts.Length == 0 || node.Scheduler is not { } room || node.Condition != NodeCondition.Ready) return null;
         var waits = starts.Select(start => (Start: start, Stops: start.After
-            .Where(after => releases.TryGetValue(after, out var release) && release.Node == node.Id).ToHashSet())).ToArray();
+            .Where(after => releases[after].Any(release => release.Node == node.Id)).ToHashSet())).ToArray();
         var sets = waits.Select(wait => wait.Stops).Distinct(HashSet<StepId>.CreateSetComparer()).ToArray();
         var states = sets.Length > WaitingSetsMax ? 0 : 1 << sets.Length;
         for (var mask = 0; mask < Math.Max(1, states); mask++)
@@ -28,7 +28,7 @@ internal static class PlainStates
             }
 
             var running = waits.Where(wait => states == 0 || wait.Stops.IsSubsetOf(done)).Select(wait => wait.Start);
-            var left = done.Aggregate(room, (free, stop) => releases[stop].Frees.Requests is { } gone ? free.Without(gone) : free);
+            var left = done.SelectMany(stop => releases[stop]).Aggregate(room, (free, one) => one.Frees.Requests is { } gone ? free.Without(gone) : free);
             var (covered, others) = (0L, 0L);
             foreach (var start in running.Where(start => Allowed(node, start) && left.Takes(start.Requests!)))
             {
@@ -37,7 +37,7 @@ internal static class PlainStates
             }
 
             if (covered + others == 0) continue;
-            var worst = used - done.Sum(stop => releases[stop].Frees.Host.Value) + others + Math.Min(covered, left.Memory.Value);
+            var worst = used - done.SelectMany(stop => releases[stop]).Sum(one => one.Frees.Host.Value) + others + Math.Min(covered, left.Memory.Value);
             if (worst > Math.Max(limit, used)) return $"host memory of {node.Id}: {worst} against {limit}";
         }
 

@@ -71,7 +71,7 @@ public sealed class ReferenceTests
                 lists[node.Id] = new PlainLedger(node, cluster.Snapshot, cluster.Knowledge, byNode[node.Id], foreign[node.Id]);
             }
 
-            var (fast, plain) = (new SchedulerChoice(sums, (_, variant) => variant.Needs), new PlainChoice(lists, (_, variant) => variant.Needs));
+            var (fast, plain) = (new SchedulerChoice(sums, [], (_, variant) => variant.Needs), new PlainChoice(lists, (_, variant) => variant.Needs));
             var outlooks = Outlooks.Of(cluster.Spec, cluster.Snapshot, cluster.Knowledge);
             for (var step = 0; step < 25; step++)
             {
@@ -125,7 +125,7 @@ public sealed class ReferenceTests
             }).OrderBy(step => step.Id).ToArray();
             var replicas = cluster.Snapshot.Replicas.ToDictionary(replica => replica.Id);
             var releases = stops.Select(stop => (stop.Id, Replica: replicas[stop.Replica]))
-                .ToDictionary(one => one.Id, one => (one.Replica.Placement.Node, NodeLedger.Release.Of(one.Replica, ModelKnowledge.Nothing)));
+                .ToLookup(one => one.Id, one => (one.Replica.Placement.Node, NodeLedger.Release.Of(one.Replica, ModelKnowledge.Nothing)));
             var node = cluster.Snapshot.Nodes[random.Next(cluster.Snapshot.Nodes.Length)];
             var (limit, used) = (node.HostMemoryBudget.Value, random.NextInt64(node.HostMemoryBudget.Value));
 

@@ -1,0 +1,63 @@
+using System.Collections.Immutable;
+using System.Net;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Plimsoll.Kubernetes.Body;
+using Plimsoll.Kubernetes.Cluster;
+
+namespace Plimsoll.Kubernetes.Nodes;
+
+/// <summary>
+/// Writes onto pods which of them autoscalers of nodes must leave where they are, and takes it off again: only our own keys,
+/// and each on the very version of the pod that was looked at, so that what a person writes meanwhile is not overwritten.
+/// </summary>
+internal sealed class PodProtection(KubernetesFleetParts parts)
+{
+    private const int WritesAtOnceMax = 50;
+
+    private volatile string? _problem;
+
+    public async Task WriteAsync(ImmutableArray<Protection> kept, CancellationToken cancellationToken)
+    {
+        if (kept.IsDefault) return;
+        var byPod = kept.ToDictionary(one => one.Replica.Value, StringComparer.Ordinal);
+        var writes = new List<(PodView Pod, JsonObject Annotations)>();
+        foreach (var pod in parts.Cluster.Pods.Items.Values)
+        {
+            if (writes.Count == WritesAtOnceMax) break;
+            var stays = byPod.Count > 0 && pod is { IsOver: false, DeletedAt: null } && byPod.ContainsKey(SnapshotBuilder.IdOf(pod).Value);
+            if (!stays && pod.Guards?.Ours is null) continue;
+            var guards = pod.Guards ?? PodGuards.None;
+            if ((stays ? guards.Protect() : guards.Release()) is { } change) writes.Add((pod, change));
+        }
+
+        await Parallel.ForEachAsync(
+            writes, new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = cancellationToken },
+            async (one, token) => await WriteAsync(one.Pod, one.Annotations, token).ConfigureAwait(false)).ConfigureAwait(false);
+    }
+
+    private async Task WriteAsync(PodView pod, JsonObject annotations, CancellationToken cancellationToken)
+    {
+        if (!parts.MayWrite()) return;
+        var body = new JsonObject
+        {
+            ["metadata"] = new JsonObject { ["uid"] = pod.Uid, ["resourceVersion"] = pod.ResourceVersion, ["annotations"] = annotations },
+        };
+        try
+        {
+            using var written = await parts.Cluster.Api.PatchAsync(
+                $"api/v1/namespaces/{pod.Name.Namespace}/pods/{pod.Name.Name}", JsonSerializer.SerializeToUtf8Bytes(body, BodyJson.Default.JsonObject),
+                PatchKind.Merge, cancellationToken).ConfigureAwait(false);
+        }
+        catch (ApiException raced) when (raced.Status is HttpStatusCode.Conflict or HttpStatusCode.NotFound)
+        {
+            // It changed, or went: the next plan looks at it anew.
+        }
+        catch (ApiException refused)
+        {
+            // One that says the same of thousands of pods says it once.
+            if (refused.Message != _problem) parts.Log($"{pod.Name}: its node could not be protected: {refused.Message}");
+            _problem = refused.Message;
+        }
+    }
+}

@@ -1,0 +1,33 @@
+using Plimsoll.Kubernetes.Cluster;
+using Plimsoll.Kubernetes.Resources;
+
+namespace Plimsoll.Kubernetes.Webhook;
+
+/// <summary>
+/// The ScaledModels whose pods are made to ask for what they take, from the watch that every operator keeps: what is applied
+/// is what status shows, so that all of them answer alike, whoever leads.
+/// </summary>
+public sealed class AppliedModels(ClusterWatch cluster)
+{
+    /// <summary>Namespaces in which there is one, ordered.</summary>
+    public SortedSet<string> Namespaces() =>
+        new(cluster.ScaledModels.Items.Values.Where(Applies).Select(view => view.Name.Namespace), StringComparer.Ordinal);
+
+    /// <summary>What the pods of a workload are made to ask; null where nobody asks for it, or nothing is known yet.</summary>
+    /// <param name="space">The namespace.</param>
+    /// <param name="workload">Kind and name ("Deployment/llama").</param>
+    public RecommendedPod? Find(string space, string workload)
+    {
+        // The older of two that name the same target has it, as everywhere.
+        var owner = cluster.ScaledModels.Items.Values.Where(view => view.Name.Namespace == space && Applies(view) && Names(view.Model!, workload))
+            .OrderBy(view => view.Model!.Metadata?.CreationTimestamp).ThenBy(view => view.Name).FirstOrDefault();
+        return owner?.Model?.Status?.Recommended;
+    }
+
+    private static bool Applies(ScaledModelView view) => view.Model?.Spec is { Apply: ScaledModelSettings.ApplyRequests };
+
+    // One target is planned, and it is that one whose pods are recommended for.
+    private static bool Names(ScaledModel model, string workload) => ScaledModelSettings.Of(model).Variants is [var first, ..]
+        && (workload == $"{first.Target.Kind}/{first.Target.Name}"
+            || first.Target.Kind == TargetKinds.InferenceService && workload == $"Deployment/{first.Target.Name}-predictor");
+}

@@ -1,0 +1,86 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll;
+
+/// <summary>
+/// Which replicas an autoscaler must leave where they are. One that pulls or loads, always: what it has read so far would be
+/// lost. One that is ready, by break-even (design §6.3): moving a node's replicas costs their loads and the requests that
+/// are late meanwhile, keeping them costs the node; they stay until the node has been paid for as long, since the last of
+/// them came, as coming back would cost. So moves never cost more than the nodes they save, and a light replica may
+/// go within seconds where a heavy one stays for an hour.
+/// </summary>
+internal static class NodeProtection
+{
+    /// <summary>Ordered by id; default where the body cannot protect.</summary>
+    public static ImmutableArray<Protection> Of(FleetSpec spec, FleetSnapshot observed, ImmutableArray<ModelOutlook> outlooks)
+    {
+        if (!observed.Can.HasFlag(Capabilities.ProtectReplicas)) return default;
+        var outlookOf = outlooks.Where(outlook => outlook.Model.Acts).ToDictionary(outlook => outlook.Model.Id);
+        var nodes = observed.Nodes.ToDictionary(node => node.Id);
+        var pools = spec.NodePools.IsDefault ? [] : spec.NodePools;
+        var ends = observed.InFlight.Where(work => work is { Kind: WorkKind.Loading, Replica: not null, ExpectedEnd: not null })
+            .ToDictionary(work => work.Replica!.Value, work => work.ExpectedEnd!.Value);
+        var kept = new List<Protection>();
+        foreach (var here in observed.Replicas.Where(replica => outlookOf.ContainsKey(replica.Model)).GroupBy(replica => replica.Placement.Node))
+        {
+            if (!nodes.TryGetValue(here.Key, out var node)) continue;
+            kept.AddRange(here.Where(replica => replica.State == ReplicaState.Loading).Select(replica => Loading(replica, outlookOf[replica.Model], observed, ends)));
+            var ready = here.Where(replica => replica.State is ReplicaState.Ready or ReplicaState.Asleep)
+                .Select(replica => (Replica: replica, Cost: Share(replica, node) * Reload(outlookOf[replica.Model])))
+                .OrderByDescending(one => one.Cost).ThenBy(one => one.Replica.Id).ToArray();
+            if (ready.Length > 0) Settle(ready, node, Price(node, pools, spec.Prices), observed, outlookOf, kept);
+        }
+
+        return [.. kept.OrderBy(one => one.Replica)];
+    }
+
+    // The costliest stay first: as few as keep what the others cost below what the node has been paid for.
+    private static void Settle(
+        (InferenceReplica Replica, TimeSpan Cost)[] ready, NodeState node, UsdPerHour? price, FleetSnapshot observed,
+        Dictionary<ModelId, ModelOutlook> outlookOf, List<Protection> kept)
+    {
+        var since = observed.At - ready.Max(one => one.Replica.StateSince);
+        var rest = ready.Aggregate(TimeSpan.Zero, (sum, one) => sum + one.Cost);
+        var whole = rest;
+        foreach (var (replica, cost) in ready)
+        {
+            if (rest <= since) break;
+            rest -= cost;
+            var outlook = outlookOf[replica.Model];
+            kept.Add(new Protection(replica.Id, replica.Model, new Reason(Rule.ProtectReload,
+            [
+                Fact.Of("reload", whole), Fact.Of("load", outlook.Load.P90), Fact.Quantity("misses", Math.Round(outlook.MissesOnReturn, 1)),
+                price is { } known ? new Fact("price", FactUnit.Usd, known.Dollars) : Fact.Of("price", "an unknown price"),
+                price is { } paid ? new Fact("cost", FactUnit.Usd, Math.Round(paid.Dollars * whole.TotalHours, 4)) : Fact.Of("cost", "as long a time"),
+                Fact.Of("since", since < TimeSpan.Zero ? TimeSpan.Zero : since),
+            ])));
+        }
+    }
+
+    private static Protection Loading(InferenceReplica replica, ModelOutlook outlook, FleetSnapshot observed, Dictionary<ReplicaId, DateTimeOffset> ends)
+    {
+        var left = ends.TryGetValue(replica.Id, out var end) ? end - observed.At : outlook.Load.P90 - (observed.At - replica.StartedAt);
+        return new Protection(replica.Id, replica.Model, new Reason(Rule.ProtectLoading,
+            [Fact.Of("size", outlook.Model.Footprint.Weights), Fact.Of("left", left < TimeSpan.Zero ? TimeSpan.Zero : left)]));
+    }
+
+    private static TimeSpan Reload(ModelOutlook outlook) => Outlooks.Reload(outlook.Model, outlook.Load, outlook.Capacity, outlook.MissesOnReturn);
+
+    // The part of its node that a replica pays for: of its devices where it has any, else of the memory.
+    private static double Share(InferenceReplica replica, NodeState node) =>
+        replica.Reserved.Devices > 0 && node.Devices.Length > 0 ? Math.Min(1, (double)replica.Reserved.Devices / node.Devices.Length)
+        : node.HostMemory.Value > 0 ? Math.Clamp((double)replica.Reserved.Host.Steady.Value / node.HostMemory.Value, 0, 1) : 1;
+
+    private static UsdPerHour? Price(NodeState node, ImmutableArray<NodePool> pools, Prices prices)
+    {
+        if (node.NodePool is { } name && pools.FirstOrDefault(pool => pool.Name == name)?.PricePerHour is { } stated) return stated;
+        var sum = 0L;
+        foreach (var device in node.Devices)
+        {
+            if (prices.Devices.FirstOrDefault(price => price.Kind == device.Kind) is not { } price) return null;
+            sum += price.PerDevice.Micro;
+        }
+
+        return sum > 0 ? new UsdPerHour(sum) : null;
+    }
+}

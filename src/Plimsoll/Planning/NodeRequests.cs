@@ -1,0 +1,189 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll;
+
+/// <summary>
+/// Nodes ahead of need (design §6.8): where a wanted replica finds no room, or would find none within the time that a node
+/// takes to come and the model to load, the cheapest pool that fits is asked for a node. Replicas are packed onto nodes that
+/// were asked for before another is; each request remembers for whom it was made, so that the same need is never packed
+/// anew. A request that nobody needs any more is taken back. A first rule: one pool at a time by price, no mix of
+/// pools is searched.
+/// </summary>
+internal sealed class NodeRequests
+{
+    // One plan asks for no more at once; the next may ask for the rest.
+    private const int RequestsPerPlanMax = 64;
+
+    // A scheduler displaces within a second or two; a replica that waits longer is one that may not displace.
+    private static readonly TimeSpan DisplacingTime = TimeSpan.FromSeconds(15);
+
+    private readonly FleetSpec _spec;
+    private readonly FleetSnapshot _observed;
+    private readonly Knowledge _knowledge;
+    private readonly SortedDictionary<NodeId, NodeLedger> _ledgers;
+    private readonly ImmutableArray<NodePool> _pools;
+    private readonly ImmutableArray<WorkInFlight> _asked;
+    private readonly List<(ModelOutlook Outlook, int Replicas)> _lacking = [];
+    private readonly SortedDictionary<ModelId, Reason> _verdicts = [];
+
+    /// <param name="spec">What is wanted.</param>
+    /// <param name="observed">What is there.</param>
+    /// <param name="knowledge">How long nodes take to come.</param>
+    /// <param name="ledgers">The plan's ledgers of the nodes that are there.</param>
+    public NodeRequests(FleetSpec spec, FleetSnapshot observed, Knowledge knowledge, SortedDictionary<NodeId, NodeLedger> ledgers)
+    {
+        (_spec, _observed, _knowledge, _ledgers) = (spec, observed, knowledge, ledgers);
+        _pools = Active && !spec.NodePools.IsDefault ? spec.NodePools : [];
+        _asked = Active ? [.. observed.InFlight.Where(work => work.Adding is not null)] : [];
+        Admissible = _pools.IsEmpty ? observed.Nodes : [.. observed.Nodes, .. _pools.Select(pool => pool.Node)];
+        // Of one kind one is enough: what is dangerous on one is on the others.
+        Coming =
+        [
+            .. _asked.Select(work => work.Adding!.Pool).Distinct().Order(StringComparer.Ordinal)
+                .Select(Pool).OfType<NodePool>().Select(Empty),
+        ];
+    }
+
+    public bool Active => _observed.Can.HasFlag(Capabilities.AddNodes);
+
+    /// <summary>The nodes that are there, and one of each kind that could be.</summary>
+    public ImmutableArray<NodeState> Admissible { get; }
+
+    /// <summary>One node, empty, of each pool that one was asked of.</summary>
+    public IReadOnlyList<NodeLedger> Coming { get; }
+
+    /// <summary>What <see cref="Decide"/> has to say of models.</summary>
+    public IEnumerable<KeyValuePair<ModelId, Reason>> Verdicts => _verdicts;
+
+    /// <summary>Tells that so many replicas of an acting model could not be started, if it is room that they lack.</summary>
+    public void Lack(ModelOutlook outlook, int replicas, Reason? why, SchedulerChoice scheduler)
+    {
+        // Nodes for a group's pods would have to be asked for together; a first rule asks for single pods.
+        if (!Active || !outlook.Model.Acts || replicas < 1 || outlook.Model.Variants[0].Workers is not null) return;
+        // A scheduler that sees room would put the request there, and no node would come of it.
+        var lacks = outlook.Model.Requests is { } requests
+            ? !scheduler.IsOpen(requests)
+            : why?.Rule is null or Rule.HoldScarce or Rule.HoldScarceDevice or Rule.HoldScarceEqual or Rule.HoldDisk or Rule.HoldMissingData;
+        if (lacks) _lacking.Add((outlook, replicas));
+    }
+
+    /// <summary>Nodes to ask for and requests to take back, ordered by id.</summary>
+    public IEnumerable<Step> Decide(
+        ImmutableArray<ModelOutlook> outlooks, IReadOnlyDictionary<ModelId, Allocation> allocations, SchedulerChoice scheduler, Step.Start[] starts)
+    {
+        var packing = new NodePacking(_spec, _observed, _knowledge, _pools, _asked, scheduler, RequestsPerPlanMax);
+        var now = _lacking.ToDictionary(lack => lack.Outlook.Model.Id, lack => lack.Replicas);
+        foreach (var (outlook, replicas) in _lacking) now[outlook.Model.Id] = replicas - packing.PutAsAsked(outlook, replicas);
+        foreach (var (outlook, replicas) in _lacking)
+            _verdicts[outlook.Model.Id] = Verdict(outlook, packing, packing.Put(outlook, now[outlook.Model.Id], null));
+
+        var room = new FreeRoom(_ledgers, starts, _observed, _spec);
+        var ahead = Ahead(outlooks, allocations, starts, packing, room).ToList();
+        var left = ahead.Select(one => one.Replicas - packing.PutAsAsked(one.Outlook, one.Replicas)).ToArray();
+        for (var i = 0; i < ahead.Count; i++) packing.Put(ahead[i].Outlook, left[i], ahead[i]);
+
+        return packing.NewRequests().Concat<Step>(Withdrawals(packing, room)).OrderBy(step => step.Id);
+    }
+
+    // What a model will want once a node has come and its weights are loaded, beyond what it has, starts now, or lacks now, and
+    // beyond the room there is.
+    private IEnumerable<AheadNeed> Ahead(
+        ImmutableArray<ModelOutlook> outlooks, IReadOnlyDictionary<ModelId, Allocation> allocations, Step.Start[] starts, NodePacking packing, FreeRoom room)
+    {
+        if (_pools.IsEmpty) yield break;
+        var starting = starts.CountBy(start => start.Model).ToDictionary();
+        var lacking = _lacking.ToDictionary(lack => lack.Outlook.Model.Id, lack => lack.Replicas);
+        foreach (var outlook in outlooks.OrderByDescending(one => one.Model.Priority).ThenBy(one => one.Load.P90).ThenBy(one => one.Model.Id))
+        {
+            var (model, allocation) = (outlook.Model, allocations[outlook.Model.Id]);
+            var counted = outlook.Supply + starting.GetValueOrDefault(model.Id) + lacking.GetValueOrDefault(model.Id);
+            if (!model.Acts || model.Variants[0].Workers is not null || counted >= model.MaxReplicas || outlook.Capacity is not (> 0 and var capacity)) continue;
+            // What is held back now for another reason than room is so later too, and one that is being let go is not coming
+            // back sooner for being looked at from further away.
+            if (counted < allocation.Wanted || allocation.Wanted < WeightAllocator.Wanted(outlook) || allocation.Why.Rule is Rule.StartBySizeBlindRule or Rule.DrainBySizeBlindRule) continue;
+            var demand = _knowledge.Of(model.Id).Demand;
+            if (Most(demand) / _spec.Settings.DemandBucket.TotalSeconds / capacity <= counted) continue;
+            if (packing.CheapestFor(outlook) is not { } pool) continue;
+
+            var boot = _knowledge.BootTime(pool);
+            var horizon = boot + outlook.Horizon;
+            var forecast = demand.Quantile(horizon, Outlooks.Lookback(horizon), outlook.Quantile, _spec.Settings);
+            var wanted = WeightAllocator.Wanted(outlook with { Forecast = forecast });
+            var missing = wanted - counted;
+            missing -= missing > 0 ? room.Take(outlook, missing) : 0;
+            if (missing > 0) yield return new AheadNeed(outlook, missing, horizon, boot, forecast);
+        }
+    }
+
+    private static double Most(DemandHistory demand)
+    {
+        var most = 0.0;
+        foreach (var arrivals in demand.Arrivals) most = Math.Max(most, arrivals);
+        return most;
+    }
+
+    private Reason Verdict(ModelOutlook outlook, NodePacking packing, string? why)
+    {
+        var asked = Fact.Of("asked", outlook.Model.Requests is { } requests
+            ? $"{requests.Memory} and {requests.Cores} cores" + (requests.Devices > 0 ? $" and {requests.Devices} {requests.Resource}" : "")
+            : $"{outlook.Needs.Host.Highest} and {outlook.Needs.Cores} cores" + (outlook.Needs.Devices > 0 ? $" and {outlook.Needs.Devices} {outlook.Variant.DeviceKind ?? "devices"}" : ""));
+        if (why is null && packing.FirstFor(outlook.Model.Id) is { } bin)
+        {
+            var left = bin.At + _knowledge.BootTime(bin.Pool) - _observed.At;
+            return new Reason(Rule.HoldForNode,
+            [
+                asked, Fact.Of("ordinal", bin.Ordinal), Fact.Of("pool", bin.Pool.Name), Fact.Of("since", _observed.At - bin.At),
+                Fact.Of("left", left < TimeSpan.Zero ? TimeSpan.Zero : left),
+            ]);
+        }
+
+        if (packing.OverdueFor(outlook.Model.Id) is { } late)
+        {
+            return new Reason(Rule.HoldNodeOverdue,
+            [
+                asked, Fact.Of("ordinal", late.Adding!.Ordinal), Fact.Of("pool", late.Adding.Pool), Fact.Of("since", _observed.At - late.StartedAt),
+                Fact.Of("why", why ?? "it is waited for"),
+            ]);
+        }
+
+        return new Reason(Rule.HoldNoPool, [asked, Fact.Of("why", why ?? "this plan asks for enough nodes")]);
+    }
+
+    private IEnumerable<Step> Withdrawals(NodePacking packing, FreeRoom room)
+    {
+        foreach (var work in _asked)
+        {
+            var request = work.Adding!;
+            if (Pool(request.Pool) is null) yield return Withdraw(request, new Reason(Rule.WithdrawNodePool, [Fact.Of("pool", request.Pool)]));
+            else if (!packing.IsNeeded(request)) yield return Withdraw(request, Unneeded(request));
+        }
+
+        foreach (var node in _observed.Nodes)
+        {
+            // One that is not ready for a moment still holds its room.
+            if (node.Held.IsDefaultOrEmpty || node.Condition != NodeCondition.Ready) continue;
+            var waiting = room.WaitingFor(node.Id);
+            foreach (var request in node.Held)
+            {
+                if (!room.IsTaken(node.Id)) yield return Withdraw(request, Unneeded(request));
+                else if (waiting is { } replica && _observed.At - replica.StartedAt > DisplacingTime)
+                {
+                    yield return Withdraw(request, new Reason(Rule.WithdrawNodeForReplica,
+                        [Fact.Of("replica", replica.Id.Value), Fact.Of("waited", _observed.At - replica.StartedAt)]));
+                }
+            }
+        }
+    }
+
+    private static Reason Unneeded(NodeRequest request) =>
+        new(Rule.WithdrawNodeUnneeded, [Fact.Of("ordinal", request.Ordinal), Fact.Of("pool", request.Pool)]);
+
+    private static Step.WithdrawNode Withdraw(NodeRequest request, Reason why) => new(request.Pool, request.Ordinal) { Reason = why };
+
+    private NodePool? Pool(string name) => _pools.FirstOrDefault(pool => pool.Name == name);
+
+    private NodeLedger Empty(NodePool pool) => new(pool.Node, _observed, _knowledge, [], []);
+}
+
+/// <summary>Replicas that will find no room by the time a node could be there.</summary>
+internal sealed record AheadNeed(ModelOutlook Outlook, int Replicas, TimeSpan Horizon, TimeSpan Boot, Signal<double> Forecast);

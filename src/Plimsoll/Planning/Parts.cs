@@ -1,0 +1,64 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll;
+
+/// <summary>A model's targets one by one, and a replica's pods one by one.</summary>
+internal static class Parts
+{
+    /// <summary>The model as each of its targets would have it, in order of preference; itself where there is one.</summary>
+    public static ImmutableArray<ModelSpec> Targets(ModelSpec model) =>
+        model.Variants.All(variant => variant.Target is null) ? [model]
+        : [.. model.Variants.GroupBy(variant => variant.Target).Select(ways => model with
+        {
+            Variants = [.. ways],
+            Requests = ways.First().Requests ?? model.Requests,
+        })];
+
+    /// <summary>The model as the target of a variant has it; as the first one where no target has that variant any more.</summary>
+    public static ModelSpec Target(ModelSpec model, VariantId variant)
+    {
+        var targets = Targets(model);
+        return targets.FirstOrDefault(target => target.Variants.Any(way => way.Id == variant)) ?? targets[0];
+    }
+
+    /// <summary>How far down a variant's target is in the order of preference; last when none has it, and all alike without targets.</summary>
+    public static int Rank(ModelSpec model, VariantId variant)
+    {
+        var (rank, last) = (0, (string?)null);
+        foreach (var way in model.Variants)
+        {
+            if (way.Target != last) (rank, last) = (rank + 1, way.Target);
+            if (way.Id == variant) return rank;
+        }
+
+        return last is null ? 0 : int.MaxValue;
+    }
+
+    /// <summary>
+    /// A replica as what each of its pods holds where it is: its leader, then every member as if it were a replica. What was
+    /// measured of a variant was measured of leaders, so a member goes by another name.
+    /// </summary>
+    public static IEnumerable<InferenceReplica> Pods(InferenceReplica replica)
+    {
+        yield return replica;
+        if (replica.Members.IsDefaultOrEmpty) yield break;
+        foreach (var member in replica.Members)
+        {
+            yield return replica with
+            {
+                Variant = new VariantId(replica.Variant.Value + "/member"),
+                Placement = member.Placement,
+                Reserved = member.Reserved,
+                Requests = member.Requests,
+                HostMemory = Signal.Missing<Bytes>("not told of a member"),
+                DeviceMemory = Signal.Missing<Bytes>("not told of a member"),
+                Outstanding = 0,
+                Members = default,
+            };
+        }
+    }
+
+    /// <summary>Every pod of every replica, by node.</summary>
+    public static ILookup<NodeId, InferenceReplica> ByNode(ImmutableArray<InferenceReplica> replicas) =>
+        replicas.SelectMany(Pods).ToLookup(pod => pod.Placement.Node);
+}

@@ -1,0 +1,245 @@
+namespace Plimsoll;
+
+// Replicas of several pods. What is promised to them is counted in two ways, of which either will do: whatever the others do, and in
+// whatever order pods come, all of them find a place.
+internal sealed partial class SchedulerChoice
+{
+    // All that may come, by what it asks.
+    private readonly Dictionary<SchedulerRequests, int> _coming = new(SameRequests.Comparer);
+    private readonly List<Group> _groups = [];
+
+    /// <param name="IsLeader">Whether it is the one that each group has once.</param>
+    /// <param name="Ways">What each would run as and take.</param>
+    /// <param name="Count">How many.</param>
+    /// <param name="Nodes">Where they may land, now or once the stops of this plan are done, and how many were counted there.</param>
+    private sealed record LikePods(bool IsLeader, ReplicaWays Ways, int Count, Dictionary<SchedulerNode, int> Nodes)
+    {
+        public SchedulerRequests Requests => Ways.Requests;
+    }
+
+    // The room is what the stops that it waits for leave, whatever stops later.
+    private sealed record Group(LikePods[] Pods, bool AfterStops)
+    {
+        private readonly Dictionary<SchedulerNode, SchedulerRoom> _rooms = AfterStops
+            ? Pods.SelectMany(pods => pods.Nodes.Keys).Distinct().ToDictionary(node => node, node => node.Ledger.SchedulerAfter!) : [];
+
+        public SchedulerRoom Room(SchedulerNode node) => _rooms.GetValueOrDefault(node, node.State.Scheduler!);
+    }
+
+    /// <summary>Reserves what the scheduler has yet to place of a group, of which a part may be in place.</summary>
+    /// <param name="model">Its model, as the replica's target has it.</param>
+    /// <param name="replica">The group.</param>
+    public void AwaitGroup(ModelSpec model, InferenceReplica replica)
+    {
+        if (model is not { Requests: not null, Variants: [{ Workers: not null }, ..] }) return;
+        var members = replica.Members.Count(member => member.Placement == Placement.Pending);
+        LikePods[] waiting =
+        [
+            .. Pods(model, leaders: replica.Placement == Placement.Pending ? 1 : 0, members).Where(pods => pods.Count > 0),
+        ];
+        _awaited.AddRange(waiting.Select(pods => new Awaited(pods.Ways, pods.Count, pods.Nodes)));
+        if (!TryPromise(new Group(waiting, AfterStops: false)))
+        {
+            Ask(waiting, 1);
+            Forget();
+        }
+
+        Hold(waiting, now: true);
+    }
+
+    private Answer PlaceGroup(ModelOutlook outlook)
+    {
+        var model = outlook.Model;
+        var pods = Pods(model, leaders: 1, model.Variants[0].Workers!.Count);
+        var nodes = pods.SelectMany(one => one.Nodes.Keys).Distinct().OrderBy(node => node.State.Id).ToArray();
+        foreach (var afterStops in (bool[])[false, true])
+        {
+            foreach (var node in nodes.Where(node => !afterStops || node.Ledger.HasStops))
+            {
+                if (Danger(node, pods, afterStops) is { } danger) return new Answer(null, outlook.Needs, danger);
+            }
+        }
+
+        // Nodes that come are no places to count on, but dangers.
+        var before = _arriving.Select(node => (node, node.Covered, node.Others)).ToArray();
+        void Undo() => Array.ForEach(before, one => one.node.Charge(one.Covered - one.node.Covered, one.Others - one.node.Others));
+        foreach (var node in _arriving)
+        {
+            if (LandOn(node, pods.Select(one => (one.Ways, one.Count))) is not { } danger) continue;
+            Undo();
+            return new Answer(null, outlook.Needs, danger);
+        }
+
+        var stopping = nodes.Where(node => node.Ledger.HasStops).SelectMany(node => node.Ledger.Stops).Distinct().Order().ToArray();
+        foreach (var after in (bool[])[false, true])
+        {
+            if (after && stopping.Length == 0 || !TryPromise(new Group(pods, after))) continue;
+            var most = Hold(pods, now: !after);
+            _awaited.AddRange(pods.Select(one => new Awaited(one.Ways, one.Count, one.Nodes)));
+            return new Answer([.. after ? stopping : []], most[0]!, null) { Workers = new WorkerPods(pods[1].Count, most[1]!, pods[1].Requests) };
+        }
+
+        Undo();
+        return new Answer(null, outlook.Needs, Unplaced(pods));
+    }
+
+    private LikePods[] Pods(ModelSpec model, int leaders, int workers)
+    {
+        LikePods Of(bool leader, ReplicaWays ways, int count) => new(leader, ways, count, _nodes
+            .Where(node => node.MayRun(ways.Requests) && (node.State.Scheduler!.Takes(ways.Requests) || node.Ledger.SchedulerAfter!.Takes(ways.Requests)))
+            .ToDictionary(node => node, node => Math.Min(count, node.Ledger.SchedulerAfter!.Slots(ways.Requests))));
+        // A worker as if it were a replica of its own; what was measured was measured of leaders.
+        var worker = model with
+        {
+            Requests = model.Variants[0].Workers!.Requests,
+            Variants = [.. model.Variants.Select(variant => variant with { Needs = variant.Workers!.Needs, Workers = null })],
+        };
+        return [Of(true, new ReplicaWays(model, needs), leaders), Of(false, new ReplicaWays(worker, (_, variant) => variant.Needs), workers)];
+    }
+
+    private bool TryPromise(Group group)
+    {
+        Ask(group.Pods, 1);
+        _groups.Add(group);
+        if (IsKept(null, null)) return true;
+        _groups.RemoveAt(_groups.Count - 1);
+        Ask(group.Pods, -1);
+        return false;
+    }
+
+    private void Ask(LikePods[] pods, int sign)
+    {
+        foreach (var one in pods)
+        {
+            foreach (var (node, count) in one.Nodes) node.Ask(one.Requests, sign * count);
+            Comes(one.Requests, sign * one.Count);
+        }
+    }
+
+    private void Comes(SchedulerRequests requests, int count)
+    {
+        _coming[requests] = _coming.GetValueOrDefault(requests) + count;
+        foreach (var promise in _promises.Values) promise.Comes(requests, count);
+    }
+
+    private static bool IsKeptAt(Group group, SchedulerNode node, out SchedulerRoom left)
+    {
+        left = node.Left(group.Room(node));
+        foreach (var one in group.Pods) left = left.With(one.Requests, -one.Nodes.GetValueOrDefault(node));
+        return !left.IsOverfull;
+    }
+
+    private bool IsKept(Group group) => IsKeptAtWorst(group) || IsKeptByCount(group);
+
+    /// <summary>
+    /// With everything else at its worst on every node at once, let a node take s workers, and t of them beside the leader. Workers
+    /// find their places if the nodes take all of them although the leader sits where it costs them most. The leader finds one if
+    /// the workers are too few to shut it out everywhere, for which they must be t + 1 on each node that takes it.
+    /// </summary>
+    private static bool IsKeptAtWorst(Group group)
+    {
+        var leader = group.Pods.FirstOrDefault(pods => pods.IsLeader);
+        var workers = group.Pods.FirstOrDefault(pods => !pods.IsLeader);
+        var (slots, cost, shut, count) = (0L, 0L, 0L, workers?.Count ?? 0);
+        foreach (var node in group.Pods.SelectMany(pods => pods.Nodes.Keys).Distinct())
+        {
+            var takesAny = IsKeptAt(group, node, out var room);
+            var all = takesAny && workers?.Nodes.ContainsKey(node) == true ? room.Slots(workers.Requests) : 0;
+            slots += all;
+            if (leader?.Nodes.ContainsKey(node) != true) continue;
+            var takes = takesAny && room.Takes(leader.Requests);
+            var beside = !takes || all == 0 ? 0 : room.With(leader.Requests).Slots(workers!.Requests);
+            cost = Math.Max(cost, all - beside);
+            if (takes) shut += workers?.Nodes.ContainsKey(node) == true ? beside + 1L : count + 1L;
+        }
+
+        return slots - cost >= count && (leader is null || shut > count);
+    }
+
+    /// <summary>
+    /// A pod of another kind costs one of these at most as many places as it is times as large, wherever it lands: what all that
+    /// may come costs is taken off the places of all nodes together.
+    /// </summary>
+    private bool IsKeptByCount(Group group) => group.Pods.All(pods =>
+    {
+        var places = pods.Nodes.Keys.Sum(node => (long)group.Room(node).Slots(pods.Requests));
+        foreach (var (requests, count) in _coming)
+        {
+            if (places < pods.Count) return false;
+            var others = count - (SameRequests.Comparer.Equals(requests, pods.Requests) ? pods.Count : 0);
+            if (others > 0 && Meet(requests, pods.Requests)) places -= (long)others * Costs(requests, pods.Requests);
+        }
+
+        return places >= pods.Count;
+    });
+
+    private static bool Meet(SchedulerRequests one, SchedulerRequests other) =>
+        one.Pools.IsEmpty || other.Pools.IsEmpty || one.Pools.Any(pool => other.Pools.Contains(pool));
+
+    // Places for such pods that another one takes away at the most.
+    private static long Costs(SchedulerRequests other, SchedulerRequests each)
+    {
+        static long Times(long large, long small) => small <= 0 || large <= 0 ? 0 : (large - 1) / small + 1;
+        var times = Math.Max(Math.Max(Times(other.Memory.Value, each.Memory.Value), Times(other.Cores.Milli, each.Cores.Milli)),
+            Math.Max(Times(other.EphemeralStorage.Value, each.EphemeralStorage.Value), other.Resource == each.Resource ? Times(other.Devices, each.Devices) : 0));
+        return Math.Clamp(times, 1, 1_000_000);
+    }
+
+    // Charges every node where they may land, and answers the most that one of each kind takes anywhere; null where nobody knows.
+    private static ReplicaNeeds?[] Hold(LikePods[] pods, bool now)
+    {
+        var most = pods.Select(one => one.Nodes.Keys.OrderBy(node => node.State.Id).Select(node => one.Ways.At(node)?.Takes).OfType<ReplicaNeeds>()
+            .MaxBy(takes => takes.Host.Highest)).ToArray();
+        foreach (var node in pods.SelectMany(one => one.Nodes.Keys).Distinct())
+        {
+            var here = pods.Zip(most).Where(one => one.Second is not null && one.First.Nodes.ContainsKey(node)).ToArray();
+            var (covered, others) = SchedulerStates.Most(node.Ledger.SchedulerAfter!, [.. here.Select(one => (one.First.Requests, one.Second!, one.First.Count))]);
+            node.Charge(covered, others);
+            foreach (var (one, way) in here.Select(one => (one.First, one.First.Ways.At(node))))
+            {
+                for (var i = 0; i < one.Nodes[node] && way is not null; i++)
+                {
+                    if (now) node.Ledger.ReserveNow(way.Takes, way.Variant.DeviceKind);
+                    else node.Ledger.TryReserve(way.Takes, way.Variant.DeviceKind);
+                }
+            }
+        }
+
+        return most;
+    }
+
+    // What the scheduler could do on a node if it is let: put as many there as its counting takes, and the leader with them.
+    private static Reason? Danger(SchedulerNode node, LikePods[] pods, bool afterStops)
+    {
+        var (ledger, room) = (node.Ledger, (afterStops ? node.Ledger.SchedulerAfter : node.State.Scheduler)!);
+        var here = pods.Where(one => one.Nodes.ContainsKey(node) && room.Takes(one.Requests)).ToArray();
+        var shared = Bytes.Zero;
+        foreach (var one in here)
+        {
+            if (Danger(node, one.Ways, afterStops) is { } danger) return danger;
+            if (one.Ways.At(node)!.Takes.PerDevice is not { } each || !node.DevicesOf(one.Requests.Resource).Shared) continue;
+            shared += each.Highest * Math.Min(one.Count, room.Slots(one.Requests));
+            if (ledger.LeastDeviceFree(one.Requests.Resource) is { } least && shared > least)
+                return Unsafe(node.State, $"{shared} of a shared device that has {Bytes.Max(Bytes.Zero, least)} left", "devices that are not shared");
+        }
+
+        if (here.Length == 0) return null;
+        var (covered, others) = SchedulerStates.Most(room, [.. here.Select(one => (one.Requests, one.Ways.At(node)!.Takes, one.Count))]);
+        var worst = node.Others + others + Bytes.Min(node.Covered + covered, room.Memory);
+        var free = afterStops ? ledger.HostFreeAfter : ledger.HostFreeBefore;
+        return worst <= free ? null : Unsafe(node.State, $"{worst} of memory against {Bytes.Max(Bytes.Zero, free)}",
+            $"a memory request of {here.Select(one => one.Ways.At(node)!.Takes.Host.Highest).Max()}");
+    }
+
+    private static Reason Unplaced(LikePods[] pods)
+    {
+        var all = pods.Sum(one => (long)one.Count);
+        var places = pods.SelectMany(one => one.Nodes.Keys.Select(node => (node, one.Requests))).GroupBy(one => one.node)
+            .Sum(group => group.Min(one => (long)group.Key.Left(group.Key.State.Scheduler!).Slots(one.Requests)));
+        return new Reason(Rule.HoldGroupUnplaced,
+        [
+            Fact.Of("pods", all), Fact.Of("asked", string.Join(", or ", pods.Select(one => Asked(one.Requests)).Distinct())),
+            Fact.Of("places", Math.Min(all, Math.Max(0, places))),
+        ]);
+    }
+}
