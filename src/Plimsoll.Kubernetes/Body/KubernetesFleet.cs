@@ -149,7 +149,7 @@ public sealed class KubernetesFleet : IFleet
         var at = _parts.Time.GetUtcNow();
         var planned = Models.Where(model => model.Spec is not null).ToArray();
         var traffic = _meter.Advance(
-            [.. planned.Select(model => new MeteredModel { Model = model.Id, Slo = model.Spec!.Slo, Front = fronts.GetValueOrDefault(model.Id) })], readings, at);
+            [.. planned.Select(model => new MeteredModel { Model = model.Id, Slo = model.Spec!.Slo, Front = fronts.TryGetValue(model.Id, out var front) ? front : null })], readings, at);
         var through = _gateway?.Advance([.. planned.Where(model => model.Settings!.Gateway).Select(model => model.Id)], counted, at);
         (_loads, (var rows, Unobserved)) = (traffic.Pods, through is null ? (traffic.Traffic, traffic.Unobserved) : GatewayDemand.Merge(traffic, through));
         Promise(planned, pods, finder, at);
