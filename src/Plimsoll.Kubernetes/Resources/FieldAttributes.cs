@@ -30,7 +30,7 @@ internal sealed class HoldsAttribute(int most) : Attribute
     public string? Key { get; init; }
 
     /// <summary>
-    /// A map that is replaced as a whole. Of one that is applied key by key and then left out an older server makes null, and
+    /// A map or group that is replaced as a whole. Of one that is applied key by key and then left out an older server makes null, and
     /// refuses the object for it.
     /// </summary>
     public bool Whole { get; init; }

@@ -39,6 +39,7 @@ internal static class ManifestSchema
             FieldShape.Any => new JsonObject { ["type"] = "object", ["x-kubernetes-preserve-unknown-fields"] = true },
             _ => Scalar(field, field.Shape),
         };
+        if (field.Shape == FieldShape.Group && field.Holds?.Whole == true) schema["x-kubernetes-map-type"] = "atomic";
         schema["description"] = field.Means;
         if (field.FilledIn is { } filled) schema["default"] = filled.Value switch
         {

@@ -85,10 +85,11 @@ public sealed record ScaledModelStatus
     public IReadOnlyDictionary<string, string>? RecommendedRequests { get; init; }
 
     [Means("What each pod ought to ask, and what its template has otherwise.")]
+    [Holds(16, Whole = true)]
     public RecommendedPod? Recommended { get; init; }
 
     [Means("Each variant, where there are several.")]
-    [Holds(32, Key = "name")]
+    [Holds(32)]
     public IReadOnlyList<VariantStatus>? Variants { get; init; }
 
     /// <summary>

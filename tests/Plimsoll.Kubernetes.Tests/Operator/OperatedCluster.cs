@@ -107,9 +107,10 @@ internal sealed class OperatedCluster : IAsyncDisposable
 
     /// <summary>A Fleet that looks every half second and remembers a minute.</summary>
     /// <param name="more">Further fields of its spec, as JSON, each with a comma after it.</param>
-    public Task QuickFleetAsync(string more = "") => CreateAsync("fleets", null, $$$$$"""
+    /// <param name="planner">Settings of its planner, in JSON with a comma behind.</param>
+    public Task QuickFleetAsync(string more = "", string planner = "") => CreateAsync("fleets", null, $$$$$"""
         {"apiVersion":"{{{{{ResourceGroup.ApiVersion}}}}}","kind":"Fleet","metadata":{"name":"default"},
-         "spec":{{{{{{more}}}}}"planner":{"review":"500ms","demandBucket":"1s","demandHistory":"1min","assumedLoadFixed":"1s","assumedLoadBandwidth":"100GiB"}}}
+         "spec":{{{{{{more}}}}}"planner":{{{{{{planner}}}}}"review":"500ms","demandBucket":"1s","demandHistory":"1min","assumedLoadFixed":"1s","assumedLoadBandwidth":"100GiB"}}}
         """);
 
     /// <summary>Gives the Fleet these pools, as JSON.</summary>

@@ -50,7 +50,8 @@ public sealed class TenModelsTests
             KubeletBehaviour.Loading(TimeSpan.FromMilliseconds(300), pod => hub.WeightsOf(pod.Metadata.Labels["app"]), 20e9),
             _ => Service + TimeSpan.FromSeconds(1), new ControlPlaneOptions { ApiServer = [.. audit.Arguments] });
         cluster.Serve = pod => new QueueingServer(pod.Metadata.Labels["app"], AtOnce, Service).ServeAsync;
-        await cluster.QuickFleetAsync();
+        // Users do not stop while a replica drains here, so that it would be waited for until the deadline.
+        await cluster.QuickFleetAsync(planner: "\"drainDeadline\":\"1s\",");
         for (var i = 0; i < 4; i++)
         {
             await cluster.Nodes.CreateAsync($"h100-{i}", gpus: 8);

@@ -20,12 +20,18 @@ public sealed class LeadershipTests
         foreach (var model in models) await cluster.ActAsync(model, 1, 2);
         ServerChild? leader = null;
         var (written, killed) = (0, false);
+        var killing = new Lazy<Task>(async () =>
+        {
+            await Patience.UntilAsync("the first write is done", _ => Task.FromResult(audit.Scales().Count == 1));
+            await leader!.KillAsync();
+        });
         await using var gate = await AdmissionGate.OpenAsync(cluster.Plane, AdmissionGate.Scales, async _ =>
         {
-            // The second write of its plan is on its way when the leader is killed; what is on its way is not done.
-            if (Interlocked.Increment(ref written) != 2) return true;
-            await leader!.KillAsync();
-            return !(killed = true);
+            // The others of its plan are on their way when the leader is killed; what is on its way is not done.
+            if (Interlocked.Increment(ref written) == 1 || Volatile.Read(ref killed)) return true;
+            await killing.Value;
+            Volatile.Write(ref killed, true);
+            return false;
         });
         leader = OperatorProcess.Start(cluster.Plane, OperatedCluster.Space);
         await using var process = leader;
