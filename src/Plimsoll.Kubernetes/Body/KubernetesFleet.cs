@@ -126,6 +126,7 @@ public sealed class KubernetesFleet : IFleet
             Prices = resource?.Spec?.Prices is null ? ListPrices.Of(_parts.Cluster.Nodes.Items.Values) : fleet.Prices,
             Mode = FleetMode.Act,
             NodePools = _nodes.Pools(_resolver.Groups),
+            Quotas = fleet.DeviceQuotas,
         };
     }
 

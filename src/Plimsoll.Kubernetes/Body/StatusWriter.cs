@@ -18,6 +18,9 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
 
     private readonly Dictionary<ObjectName, (string Essence, long At, string Text)> _written = [];
 
+    // Since when each has had something to say.
+    private readonly Dictionary<ObjectName, long> _waiting = [];
+
     /// <summary>Every model's conditions, of the last time.</summary>
     internal List<ModelConditions> Conditions { get; } = [];
 
@@ -36,7 +39,7 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
         var verdicts = tick.Plan.Models.ToDictionary(verdict => verdict.Model);
         var replicas = tick.Snapshot.Replicas.ToLookup(replica => replica.Model);
         Conditions.Clear();
-        var due = new List<(long At, ResolvedModel Model, string Essence, ScaledModelStatus Status)>();
+        var due = new List<(long Since, ResolvedModel Model, string Essence, ScaledModelStatus Status)>();
         foreach (var model in fleet.Models)
         {
             var verdict = verdicts.GetValueOrDefault(model.Id);
@@ -56,13 +59,16 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
                 }
             }
 
-            due.Add((known ? last.At : long.MinValue, model, essence, status));
+            if (!_waiting.TryGetValue(model.View.Name, out var since)) _waiting[model.View.Name] = since = parts.Time.GetTimestamp();
+            due.Add((since, model, essence, status));
         }
 
+        // Of what was asked for and has changed back nothing waits any more.
+        foreach (var settled in _waiting.Keys.Except(due.Select(one => one.Model.View.Name)).ToArray()) _waiting.Remove(settled);
         foreach (var gone in _written.Keys.Except(fleet.Models.Select(model => model.View.Name)).ToArray()) _written.Remove(gone);
         var left = due.Count;
         await Parallel.ForEachAsync(
-            due.OrderBy(one => one.Model.Spec is null).ThenBy(one => one.At).ThenBy(one => one.Model.View.Name).Take(WritesAtOnceMax),
+            due.OrderBy(one => one.Model.Spec is null).ThenBy(one => one.Since).ThenBy(one => one.Model.View.Name).Take(WritesAtOnceMax),
             new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = cancellationToken },
             async (one, token) =>
             {
@@ -72,7 +78,12 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
                     var view = one.Model.View;
                     await StatusPatch.ApplyAsync(
                         parts.Cluster.Api, ScaledModel.KubeKind, ScaledModel.KubePluralName, view.Name, view.Uid, one.Status, token).ConfigureAwait(false);
-                    lock (_written) _written[one.Model.View.Name] = (one.Essence, parts.Time.GetTimestamp(), Text(one.Status));
+                    lock (_written)
+                    {
+                        _written[one.Model.View.Name] = (one.Essence, parts.Time.GetTimestamp(), Text(one.Status));
+                        _waiting.Remove(one.Model.View.Name);
+                    }
+
                     Interlocked.Decrement(ref left);
                 }
                 catch (ApiException refused)

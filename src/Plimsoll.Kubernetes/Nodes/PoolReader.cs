@@ -108,8 +108,13 @@ internal sealed class PoolReader(
         "aws" => "aws.amazon.com/neuron",
         "google" => "google.com/tpu",
         "intel" => "habana.ai/gaudi",
-        _ => device.SliceOf is { } whole ? "nvidia.com/mig-" + device.Name[(whole.Length + 1)..] : "nvidia.com/gpu",
+        _ => ProfileOf(device) is { } profile ? "nvidia.com/mig-" + profile : "nvidia.com/gpu",
     };
+
+    // A MIG profile is named by its slices and memory (1g.10gb); a part of a device that a cloud sells by memory alone (an eighth
+    // of an L4, 3gb) is a device to its node.
+    private static string? ProfileOf(Accelerator device) =>
+        device.SliceOf is { } whole && device.Name[(whole.Length + 1)..] is var profile && profile.Contains("g.", StringComparison.Ordinal) ? profile : null;
 
     private UsdPerHour? PriceOf(NodeDevices devices)
     {

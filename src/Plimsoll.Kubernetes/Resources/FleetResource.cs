@@ -55,7 +55,7 @@ public sealed record FleetResourceSpec
     [Looks("^[A-Za-z0-9][A-Za-z0-9._:/@-]*$", 512, "an image such as registry.k8s.io/pause:3.10")]
     public string? PlaceholderImage { get; init; }
 
-    [Means("Most that all models together may take. Checked, and not used yet.")]
+    [Means("Most that all models together may take. Nothing starts beyond it; what runs already stays.")]
     public FleetQuotas? Quotas { get; init; }
 
     [Means("Time scales of planning. The defaults suit most clusters.")]

@@ -53,7 +53,7 @@ public sealed record FleetSettings
     public string PlaceholderImage { get; init; } = "registry.k8s.io/pause:3.10";
 
     /// <summary>Most devices by kind.</summary>
-    public ImmutableSortedDictionary<string, int> DeviceQuotas { get; init; } = ImmutableSortedDictionary<string, int>.Empty;
+    public ImmutableArray<DeviceQuota> DeviceQuotas { get; init; }
 
     /// <summary>
     /// A cluster's time scales: pods take minutes to start and metrics are seconds old, so that a plan every five seconds
@@ -119,7 +119,8 @@ public sealed record FleetSettings
             },
             NodePools = [.. (spec.NodePools ?? []).Where(pool => pool is not null).Select(PoolOf).OrderBy(pool => pool.Name, StringComparer.Ordinal)],
             PlaceholderImage = spec.PlaceholderImage ?? new FleetSettings().PlaceholderImage,
-            DeviceQuotas = (spec.Quotas?.Devices ?? new Dictionary<string, int>()).ToImmutableSortedDictionary(StringComparer.Ordinal),
+            DeviceQuotas = spec.Quotas?.Devices is { Count: > 0 } quotas
+                ? [.. quotas.OrderBy(quota => quota.Key, StringComparer.Ordinal).Select(quota => new DeviceQuota(quota.Key, quota.Value))] : default,
             Planner = PlannerOf(spec.Planner ?? new FleetPlanner()),
         };
     }

@@ -38,6 +38,13 @@ public sealed record FleetSpec
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public ImmutableArray<NodePool> NodePools { get; init; }
 
+    /// <summary>
+    /// Most devices of a kind that all models together may take, ordered by kind, kinds unique; default where there are none, and
+    /// left out of JSON then.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public ImmutableArray<DeviceQuota> Quotas { get; init; }
+
     public ModelSpec? Find(ModelId id)
     {
         foreach (var model in Models)
@@ -48,6 +55,10 @@ public sealed record FleetSpec
         return null;
     }
 }
+
+/// <param name="Kind">The kind of device, as variants name it.</param>
+/// <param name="Devices">How many all models together may take.</param>
+public readonly record struct DeviceQuota(string Kind, int Devices);
 
 /// <summary>One model to be served.</summary>
 public sealed record ModelSpec

@@ -69,7 +69,7 @@ internal sealed class NodeRequests
 
     /// <summary>Nodes to ask for and requests to take back, ordered by id.</summary>
     public IEnumerable<Step> Decide(
-        ImmutableArray<ModelOutlook> outlooks, IReadOnlyDictionary<ModelId, Allocation> allocations, SchedulerChoice scheduler, Step.Start[] starts)
+        ImmutableArray<ModelOutlook> outlooks, IReadOnlyDictionary<ModelId, Allocation> allocations, SchedulerChoice scheduler, Step.Start[] starts, DeviceQuotas quotas)
     {
         var packing = new NodePacking(_spec, _observed, _knowledge, _pools, _asked, scheduler, RequestsPerPlanMax);
         var now = _lacking.ToDictionary(lack => lack.Outlook.Model.Id, lack => lack.Replicas);
@@ -78,7 +78,7 @@ internal sealed class NodeRequests
             _verdicts[outlook.Model.Id] = Verdict(outlook, packing, packing.Put(outlook, now[outlook.Model.Id], null));
 
         var room = new FreeRoom(_ledgers, starts, _observed, _spec);
-        var ahead = Ahead(outlooks, allocations, starts, packing, room).ToList();
+        var ahead = Ahead(outlooks, allocations, starts, packing, room, quotas).ToList();
         var left = ahead.Select(one => one.Replicas - packing.PutAsAsked(one.Outlook, one.Replicas)).ToArray();
         for (var i = 0; i < ahead.Count; i++) packing.Put(ahead[i].Outlook, left[i], ahead[i]);
 
@@ -88,7 +88,7 @@ internal sealed class NodeRequests
     // What a model will want once a node has come and its weights are loaded, beyond what it has, starts now, or lacks now, and
     // beyond the room there is.
     private IEnumerable<AheadNeed> Ahead(
-        ImmutableArray<ModelOutlook> outlooks, IReadOnlyDictionary<ModelId, Allocation> allocations, Step.Start[] starts, NodePacking packing, FreeRoom room)
+        ImmutableArray<ModelOutlook> outlooks, IReadOnlyDictionary<ModelId, Allocation> allocations, Step.Start[] starts, NodePacking packing, FreeRoom room, DeviceQuotas quotas)
     {
         if (_pools.IsEmpty) yield break;
         var starting = starts.CountBy(start => start.Model).ToDictionary();
@@ -109,7 +109,7 @@ internal sealed class NodeRequests
             var horizon = boot + outlook.Horizon;
             var forecast = demand.Quantile(horizon, Outlooks.Lookback(horizon), outlook.Quantile, _spec.Settings);
             var wanted = WeightAllocator.Wanted(outlook with { Forecast = forecast });
-            var missing = wanted - counted;
+            var missing = Math.Min(wanted - counted, quotas.Room(outlook));
             missing -= missing > 0 ? room.Take(outlook, missing) : 0;
             if (missing > 0) yield return new AheadNeed(outlook, missing, horizon, boot, forecast);
         }

@@ -10,6 +10,12 @@ internal sealed partial class PlanDraft
         var kind = outlook.Variant.DeviceKind;
         var why = WhyStart(outlook);
         if (!_observed.Can.HasFlag(Capabilities.ChooseNode)) return StartAnywhere(outlook, replica, why);
+        if (_quotas.Refuse(outlook) is { } above)
+        {
+            _verdicts[outlook.Model.Id] = above;
+            return false;
+        }
+
         var nodes = Preferred(outlook);
         var ways = new Dictionary<NodeId, DiskDraft.Way>();
         foreach (var ledger in nodes)
@@ -67,6 +73,12 @@ internal sealed partial class PlanDraft
     private bool StartAnywhere(ModelOutlook outlook, ReplicaId replica, Reason why)
     {
         if (outlook.Model.Requests is not null) return StartByRequests(outlook, replica, why);
+        if (_quotas.Refuse(outlook) is { } above)
+        {
+            _verdicts[outlook.Model.Id] = above;
+            return false;
+        }
+
         var ready = _ledgers.Values.Where(ledger => ledger.Node.Condition == NodeCondition.Ready
             && Admission.Fits(ledger.Node, outlook.Needs, outlook.Variant.DeviceKind)).ToArray();
         var after = new SortedSet<StepId>();
@@ -111,6 +123,14 @@ internal sealed partial class PlanDraft
     private bool StartByRequests(ModelOutlook outlook, ReplicaId replica, Reason why)
     {
         var ways = Ways(outlook);
+        var above = _quotas.Refuse(ways[0]);
+        ways = [.. ways.Where(way => _quotas.Refuse(way) is null)];
+        if (ways.Length == 0)
+        {
+            _verdicts[outlook.Model.Id] = above!;
+            return false;
+        }
+
         var answers = new List<SchedulerChoice.Answer>(ways.Length);
         foreach (var way in ways)
         {
@@ -205,6 +225,7 @@ internal sealed partial class PlanDraft
             Workers = workers,
         };
         _steps[start.Id] = start;
+        _quotas.Take(outlook);
         _verdicts[outlook.Model.Id] = why;
     }
 

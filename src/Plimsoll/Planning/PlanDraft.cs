@@ -29,6 +29,7 @@ internal sealed partial class PlanDraft
     private readonly ReadyFloors _floors;
     private readonly Eviction _eviction;
     private readonly SchedulerChoice _scheduler;
+    private readonly DeviceQuotas _quotas;
     private readonly NodeRequests _nodeRequests;
     private readonly Stack<(StepId Start, ModelId Model)> _byScheduler = [];
 
@@ -46,6 +47,7 @@ internal sealed partial class PlanDraft
             _ledgers[node.Id] = new NodeLedger(node, observed, knowledge, byNode[node.Id], foreign[node.Id]);
         _nodeRequests = new NodeRequests(spec, observed, knowledge, _ledgers);
         _scheduler = new SchedulerChoice(_ledgers, _nodeRequests.Coming, (model, variant) => Weighing.Needs(variant, knowledge.Of(model.Id)));
+        _quotas = new DeviceQuotas(spec, observed);
         _loads = new LoadsInFlight(observed);
         _flying = observed.InFlight.Where(work => work.Model is not null).ToLookup(work => work.Model!.Value);
         _shapes = Admission.Shapes(_nodeRequests.Admissible);
@@ -116,7 +118,7 @@ internal sealed partial class PlanDraft
             for (var i = 0; i < missing - waking; i++)
             {
                 if (Start(outlook, ReplicaId.Of(outlook.Model.Id, known.NextOrdinal + i))) continue;
-                _nodeRequests.Lack(outlook, missing - waking - i, _verdicts.GetValueOrDefault(outlook.Model.Id), _scheduler);
+                _nodeRequests.Lack(outlook, Math.Min(missing - waking - i, _quotas.Room(outlook)), _verdicts.GetValueOrDefault(outlook.Model.Id), _scheduler);
                 break;
             }
         }
@@ -126,7 +128,7 @@ internal sealed partial class PlanDraft
     public void RequestNodes()
     {
         if (!_nodeRequests.Active) return;
-        foreach (var step in _nodeRequests.Decide(_outlooks, _allocations, _scheduler, [.. _steps.Values.OfType<Step.Start>()])) _steps[step.Id] = step;
+        foreach (var step in _nodeRequests.Decide(_outlooks, _allocations, _scheduler, [.. _steps.Values.OfType<Step.Start>()], _quotas)) _steps[step.Id] = step;
         foreach (var (model, reason) in _nodeRequests.Verdicts) _verdicts[model] = reason;
     }
 

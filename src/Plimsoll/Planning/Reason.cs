@@ -116,6 +116,7 @@ public enum Rule
     HoldNodeOverdue,
     HoldNoPool,
     HoldBudget,
+    HoldQuota,
     HoldDisk,
     IdleAtZero,
     RefusedTooHeavy,
@@ -208,6 +209,8 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
             "coming back elsewhere would cost {reload} of its node ({load} to load and {misses} late {misses|request|requests}), at {price} an hour "
             + "{cost}; ready for {since}",
         [Rule.HoldBudget] = "{budget} wants at least {least} ready and {ready} {ready|is|are}, so {replica} stays",
+        [Rule.HoldQuota] =
+            "a replica takes {devices} {kind}, and {taken} of the {quota} that the Fleet's quota lets all models have are taken",
         [Rule.HoldDisk] = "needs {needed} of disk, {free} is free and nothing may go for it",
         [Rule.IdleAtZero] = "no demand; the next request waits {load} for it to load",
         [Rule.RefusedTooHeavy] =

@@ -81,7 +81,7 @@ public sealed class ClusterGatewayTests : OperatorTest
             new V1Patch("""{"spec":{"replicas":2}}""", V1Patch.PatchType.MergePatch), "llama", OperatedCluster.Space, cancellationToken: Cancel);
         await Cluster.ReplicasAsync("llama", deployment => deployment.Status.ReadyReplicas == 2, "two ready");
         await SpreadAsync(ground, gateway, await Cluster.PodsAsync("llama"));
-        Assert.Null(gateway.Trouble);
+        await Patience.UntilAsync("every watch is back", _ => Task.FromResult(gateway.Trouble), trouble => trouble is null);
     }
 
     [Fact]

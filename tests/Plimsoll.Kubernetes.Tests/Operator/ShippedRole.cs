@@ -82,7 +82,7 @@ internal static class ShippedRole
     private static async Task TakesHoldAsync(KubernetesClientConfiguration account, string space, IEnumerable<Permission> granted)
     {
         using var own = new k8s.Kubernetes(account);
-        foreach (var (verb, resource, part) in (Permission[])[granted.First(one => one.Verb == "list"), granted.Last(one => one.Resource == "configmaps")])
+        foreach (var (verb, resource, part) in (Permission[])[granted.First(one => one.Verb is "list" or "watch"), granted.Last(one => one.Resource == "configmaps")])
         {
             await Patience.UntilAsync($"{space} may {verb} {resource}", async cancel => (await own.AuthorizationV1.CreateSelfSubjectAccessReviewAsync(
                 new V1SelfSubjectAccessReview

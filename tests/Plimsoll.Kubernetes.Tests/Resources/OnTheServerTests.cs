@@ -180,7 +180,7 @@ public sealed class OnTheServerTests(SharedControlPlane shared) : ClusterTest(sh
         try
         {
             Assert.Empty(FleetSettings.Check(made));
-            Assert.Equal(16, FleetSettings.Of(made).DeviceQuotas["h100-80gb"]);
+            Assert.Equal([new DeviceQuota("h100-80gb", 16)], FleetSettings.Of(made).DeviceQuotas);
             var cheap = fleet with { Metadata = new() { Name = Namespace.Name + "-b" }, Spec = fleet.Spec! with { Prices = new FleetPrices { Devices = new Dictionary<string, double> { ["h100-80gb"] = -1 } } } };
             var refused = await Assert.ThrowsAsync<HttpOperationException>(() => generic.CreateAsync(cheap, Cancel));
             Assert.Equal(HttpStatusCode.UnprocessableEntity, refused.Response.StatusCode);

@@ -97,7 +97,7 @@ public sealed class ScaledModelSettingsTests
         Assert.Empty(FleetSettings.Check(resource));
         var fleet = FleetSettings.Of(resource);
         Assert.Equal(["h100-80gb", "l4-24gb"], fleet.Prices.Devices.Select(price => price.Kind));
-        Assert.Equal(16, fleet.DeviceQuotas["h100-80gb"]);
+        Assert.Equal([new DeviceQuota("h100-80gb", 16)], fleet.DeviceQuotas);
         Assert.Equal(Bytes.GiB(96), fleet.NodePools[0].Memory);
         Assert.Equal(TimeSpan.FromMinutes(4), fleet.NodePools[0].BootTime);
         Assert.Equal(180, fleet.Planner.DemandBuckets);

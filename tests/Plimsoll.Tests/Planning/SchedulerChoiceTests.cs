@@ -356,7 +356,7 @@ public sealed class SchedulerChoiceTests
         },
     };
 
-    private static NodeState Gpus(string id, double memoryMiB, int devices, string kind, double deviceMiB, int? free = null) => new()
+    internal static NodeState Gpus(string id, double memoryMiB, int devices, string kind, double deviceMiB, int? free = null) => new()
     {
         Id = new NodeId(id),
         HostMemory = Bytes.MiB(memoryMiB),
@@ -378,7 +378,7 @@ public sealed class SchedulerChoiceTests
         },
     };
 
-    private static FleetSnapshot Cluster(params NodeState[] nodes) => new()
+    internal static FleetSnapshot Cluster(params NodeState[] nodes) => new()
     {
         At = Noon,
         Can = Capabilities.None,

@@ -18,7 +18,7 @@ public sealed class TenModelsTests
     private const double Objective = 0.85;
     private static readonly TimeSpan Service = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan Latency = TimeSpan.FromSeconds(8);
-    private static readonly TimeSpan Length = TimeSpan.FromSeconds(66);
+    private static readonly TimeSpan Length = TimeSpan.FromSeconds(104);
 
     // From light to heavy. Those on L4 are up to six times three on sixteen devices: at times there are not enough.
     private static readonly (string Name, LlamaShape Shape, int Gpus, bool H100)[] Models =
@@ -86,16 +86,17 @@ public sealed class TenModelsTests
         }
     }
 
-    // One a second, and four and a half on the hills: eight seconds of each eighteen. A model is a second behind the one before it.
+    // One a second, and four and a half on the hills: fourteen seconds of each thirty-eight. A model is a second behind the one
+    // before it. A valley is longer than a light model looks back (ten seconds) and holds (seven), and shorter than a heavy one does.
     private static double Rate(string model, TimeSpan after)
     {
         var phase = after.TotalSeconds - 8 - (model[1] - '0');
-        return phase > 0 && phase % 18 < 8 ? 4.5 : 1;
+        return phase > 0 && phase % 38 < 14 ? 4.5 : 1;
     }
 
     /// <summary>
     /// All requests together meet the objective as was asked, and no model is left behind. One replica alone carries two a
-    /// second: over a hill and a valley 2.6 arrive on the average, so that it would fall further and further behind, and from
+    /// second: over a hill and a valley 2.3 arrive on the average, so that it would fall further and further behind, and from
     /// the second hill on nothing would be in time.
     /// </summary>
     private static void Attained(Traffic traffic)

@@ -51,8 +51,8 @@ public sealed class HostileModelTests
         Assert.Equal(1, (await cluster.DeploymentAsync("other", Cancel)).Spec.Replicas);
         await cluster.StatusAsync("many-0", status => status.Reason is { Length: > 0 }, "one of the many is told why not");
         foreach (var (_, i) in Specs().Select((spec, i) => (spec, i)).Where(one => one.spec.Contains("\\ud83d", StringComparison.Ordinal)))
-            await cluster.StatusAsync($"wild-{i}", status => status.Reason is { Length: > 0 }, "one with a ship in it is told why not");
-        await cluster.StatusAsync("wild-0", status => status.Reason is { Length: > 0 }, "a wild one is told why not");
+            await ToldAsync(cluster, $"wild-{i}");
+        await ToldAsync(cluster, "wild-0");
     }
 
     [Fact]
@@ -84,6 +84,13 @@ public sealed class HostileModelTests
         await cluster.WantAsync("good", 2);
         await cluster.ReadyAsync("good", 2);
     }
+
+    // Read as it is: its spec is none of ours.
+    private static Task<string?> ToldAsync(OperatedCluster cluster, string name) => Patience.UntilAsync($"{name} is told why not", async cancel =>
+    {
+        var read = await cluster.Client.CustomObjects.GetNamespacedCustomObjectAsync("plimsoll.dev", "v1alpha1", OperatedCluster.Space, "scaledmodels", name, cancel);
+        return JsonNode.Parse(JsonSerializer.Serialize(read))?["status"]?["reason"]?.GetValue<string>();
+    }, reason => reason is { Length: > 0 });
 
     // True when it is stored, whatever it says.
     private static async Task<bool> TryAsync(OperatedCluster cluster, string name, string spec)
