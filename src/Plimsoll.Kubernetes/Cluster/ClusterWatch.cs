@@ -85,8 +85,18 @@ public sealed class ClusterWatch : IAsyncDisposable
     public IEnumerable<ScalerView> Scalers => _scalers.SelectMany(list => list.Items.Values);
 
     /// <summary>Why the picture is not whole or not up to date; null when it can be relied on.</summary>
-    public string? Problem => _lists.Where(list => !list.Synced || list.SinceHeard > OutdatedAfter)
-        .OrderBy(list => list.Problem is null).FirstOrDefault() is { } outdated ? $"{outdated.Path}: {outdated.Problem ?? "not listed yet"}" : null;
+    public string? Problem
+    {
+        get
+        {
+            var outdated = _lists.Where(list => !list.Synced || list.SinceHeard > OutdatedAfter).ToArray();
+            if (outdated.Length == 0) return null;
+
+            // All at once: whoever mends a role or a server wants to do it once.
+            var told = outdated.Where(list => list.Problem is not null).Select(list => $"{list.Path}: {list.Problem}").ToArray();
+            return told.Length > 0 ? string.Join("; ", told) : $"{outdated[0].Path}: not listed yet";
+        }
+    }
 
     /// <summary>Asks what kinds the server has and starts to watch them; returns once all were listed.</summary>
     /// <exception cref="ApiException">Our own resources are not installed, or the server cannot be reached.</exception>
@@ -137,8 +147,9 @@ public sealed class ClusterWatch : IAsyncDisposable
                     .ConfigureAwait(false);
                 cancellationToken.ThrowIfCancellationRequested();
                 // One that is only slow is waited for; its requests have a time of their own to fail in.
-                if (watch._lists.FirstOrDefault(list => !list.Synced && list.Problem is not null && list.SinceHeard > OutdatedAfter) is { } missing)
-                    throw new ApiException($"{missing.Path} could not be listed: {missing.Problem}");
+                var missing = watch._lists.Where(list => !list.Synced && list.Problem is not null && list.SinceHeard > OutdatedAfter).ToArray();
+                if (missing.Length > 0)
+                    throw new ApiException(string.Join("; ", missing.Select(list => $"{list.Path} could not be listed: {list.Problem}")));
             }
 
             return watch;
