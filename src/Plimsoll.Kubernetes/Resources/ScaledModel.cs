@@ -57,7 +57,7 @@ public sealed record ScaledModel : IKubernetesObject<V1ObjectMeta>
 [Rule("!has(self.template) || self.actuation != 'metric'", "what a template makes is Plimsoll's own to scale: actuation scale would do")]
 public sealed record ScaledModelSpec
 {
-    [Means("What is scaled: anything with a scale subresource.")]
+    [Means("What is scaled: a Deployment, StatefulSet, LeaderWorkerSet or InferenceService.")]
     public TargetReference? Target { get; init; }
 
     [Means("Several targets that serve the same model in different ways, in order of preference.")]
