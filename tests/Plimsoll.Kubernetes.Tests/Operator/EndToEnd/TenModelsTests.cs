@@ -12,6 +12,7 @@ namespace Plimsoll.Kubernetes.Tests.Operator.EndToEnd;
 /// Ten models of 0.1 to 140 GB on eight nodes of two kinds, users who come and go, and the command <c>plimsoll operator</c> in
 /// act mode. The traffic is made by hand: for each model the same hills and valleys, one after the other.
 /// </summary>
+[Collection(nameof(Alone))]
 public sealed class TenModelsTests
 {
     private const int AtOnce = 4;

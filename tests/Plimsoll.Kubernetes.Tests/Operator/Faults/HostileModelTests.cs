@@ -9,6 +9,7 @@ using Plimsoll.Kubernetes.Tests.ControlPlane;
 namespace Plimsoll.Kubernetes.Tests.Operator.Faults;
 
 /// <summary>ScaledModels as somebody writes them who wants to do harm, or knows no better.</summary>
+[Collection(nameof(Alone))]
 public sealed class HostileModelTests
 {
     private const int Many = 10_000;
