@@ -27,7 +27,7 @@ internal static class TopTable
         foreach (var (_, status, shown) in named.OrderByDescending(one => Taken(one.Status)).ThenBy(one => one.Name, StringComparer.Ordinal))
         {
             var row = $"{FleetTable.CutName(shown, name - 1).PadRight(name)}{Cell(status.Weight, 9)}{Cell(Number(status.ReadyReplicas), 7)}{Cell(Number(status.DesiredReplicas), 6)}"
-                + $"{Cell(status.DemandPerSecond is { } demand ? demand.ToString("0.###", CultureInfo.InvariantCulture) + "/s" : null, 9)}{Cell(status.LoadTime, 8)}{Cell(status.Hold, 8)}  ";
+                + $"{Cell(status.DemandPerSecond is { } demand ? demand.ToString("0.###", CultureInfo.InvariantCulture) + "/s" : null, 9)}{Cell(Short(status.LoadTime), 8)}{Cell(Short(status.Hold), 8)}  ";
             yield return row + FleetTable.Cut(Show.Text($"{status.Mode ?? "-"}: {status.Reason ?? "no operator looked at it yet"}", 400), Math.Max(10, width - row.Length));
         }
 
@@ -41,6 +41,10 @@ internal static class TopTable
         (long)Int128.Clamp((Int128)(status.WeightBytes ?? 0) * Math.Max(0, status.ReadyReplicas ?? 0), 0, 1L << 60);
 
     private static string? Number(int? number) => number?.ToString(CultureInfo.InvariantCulture);
+
+    // "3 min 19 s" as "3m19s": a column is narrow.
+    private static string? Short(string? duration) =>
+        duration?.Replace(" min", "m", StringComparison.Ordinal).Replace(" ", "", StringComparison.Ordinal);
 
     private static string Cell(string? text, int columns) => FleetTable.Cut(text is null ? "-" : Show.Text(text), columns - 1).PadLeft(columns);
 }

@@ -23,7 +23,7 @@ public sealed class TopTableTests
         Assert.All(lines, line => Assert.InRange(line.Length, 1, 80));
         Assert.StartsWith("MODEL", lines[0], StringComparison.Ordinal);
         Assert.StartsWith("llama-", lines[1], StringComparison.Ordinal);
-        Assert.Matches("^encoder +10.0 GiB +3 +3 +4.25/s +41s +12min  act: ", lines[2]);
+        Assert.Matches("^encoder +10.0 GiB +3 +3 +4.25/s +41s +12m5s  act: ", lines[2]);
         Assert.Matches("^new +- +- +- +- +- +-  -: no ", lines[3]);
         // 140 GiB once and 10 GiB three times.
         Assert.Equal("3 models, 4 replicas ready, 170 GiB of weights in memory", lines[4]);
@@ -77,8 +77,8 @@ public sealed class TopTableTests
             ReadyReplicas = replicas,
             DesiredReplicas = replicas,
             DemandPerSecond = 4.25,
-            LoadTime = "41s",
-            Hold = "12min",
+            LoadTime = "41 s",
+            Hold = "12 min 5 s",
             Conditions = [new V1Condition { Type = "Fits", Status = "False", Reason = "UnsafeNode", Message = "node-a: 20 GiB of memory against 3 GiB; a memory request of 20 GiB would do" }],
         },
     };
