@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Text.Json;
 using k8s.Models;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.NodeCache;
@@ -11,9 +10,8 @@ using Plimsoll.Kubernetes.Templates;
 namespace Plimsoll.Kubernetes.Body;
 
 /// <summary>
-/// Turns ScaledModels into what the planner can plan with: the target found, its pods' arguments read, the artefact
-/// weighed, and what a replica takes on each kind of device that its pods could land on. What is missing is a finding, and
-/// its model is left as it is.
+/// Turns what ScaledModels and their targets say into what the planner can plan with: what a replica takes on each kind of device
+/// that its pods could land on. What is missing is a finding, and its model is left as it is.
 /// </summary>
 /// <param name="cluster">What is there.</param>
 /// <param name="footprints">What artefacts weigh.</param>
@@ -25,14 +23,10 @@ public sealed class ModelResolver(
 {
     private const int ConcurrencyDefault = 8;
 
-    private ImmutableSortedDictionary<ObjectName, ObjectName> _usurped = ImmutableSortedDictionary<ObjectName, ObjectName>.Empty;
-    private ILookup<(string, string, string), ScalerView> _scalers = Array.Empty<ScalerView>().ToLookup(scaler => ("", "", ""));
-
-    private FleetSettings _fleet = FleetSettings.Of(null);
+    private readonly ModelLookup _lookup = new(cluster, footprints, time, made, patched);
 
     // By ScaledModel: what it was made of, and what it came to. Most of thousands do not change between two ticks.
     private Dictionary<(ObjectName, string), (object Key, ResolvedModel Model)> _known = [];
-    private readonly Dictionary<(ObjectName, string), (object Key, Looked Looked)> _looks = [];
     private readonly Dictionary<string, V1PodSpec> _specs = new(StringComparer.Ordinal);
     private readonly LabelledNodes _labelled = new();
 
@@ -50,15 +44,9 @@ public sealed class ModelResolver(
     /// <param name="couldCome">A node, empty, of each kind that can be asked for.</param>
     public ImmutableArray<ResolvedModel> Resolve(FleetSettings fleet, ImmutableArray<NodeView> couldCome)
     {
-        _couldCome = couldCome;
         ArgumentNullException.ThrowIfNull(fleet);
-        _fleet = fleet;
-        // Of one moment: one that came in between would be looked at and not be known to have come too late.
-        var views = cluster.ScaledModels.Items;
-        _usurped = Ownership.Usurped(views.Values.Select(view => view.Model).OfType<ScaledModel>());
-        _scalers = cluster.Scalers.ToLookup(scaler => (scaler.Name.Namespace, scaler.TargetKind, scaler.TargetName));
-        var looked = views.Values.SelectMany(Lookup).ToArray();
-        foreach (var gone in _looks.Keys.Except(looked.Select(one => one.Key)).ToArray()) _looks.Remove(gone);
+        _couldCome = couldCome;
+        var looked = _lookup.All(fleet);
         _specs.Clear();
         foreach (var one in looked)
         {
@@ -89,150 +77,6 @@ public sealed class ModelResolver(
         }
 
         return [.. models.GroupBy(model => model.View.Name).Select(targets => targets.ToArray() is { Length: > 1 } several ? SeveralTargets.Of(several) : targets.First())];
-    }
-
-    // A ScaledModel, or one of its targets, and what its object says.
-    private sealed record Looked(ScaledModelView View)
-    {
-        public (ObjectName, string) Key => (View.Name, Settings is { Variants: [var only] } ? only.Name : "");
-
-        public ScaledModelSettings? Settings { get; init; }
-
-        public VariantSettings? Variant { get; init; }
-
-        public WorkloadView? Workload { get; init; }
-
-        public ScalableKind? Kind { get; init; }
-
-        public V1PodSpec? Pod { get; init; }
-
-        public string? SelectorKey { get; init; }
-
-        /// <summary>Of a group, its workers' spec.</summary>
-        public V1PodSpec? Worker { get; init; }
-
-        public string? WorkerKey { get; init; }
-
-        public ServedModel? Served { get; init; }
-
-        /// <summary>The pods as the webhook makes them; null where it changes nothing.</summary>
-        public AppliedPod? Applied { get; init; }
-
-        public WeighedSource? Weighed { get; init; }
-
-        public string Rivals { get; init; } = "";
-
-        public ImmutableArray<Finding> Findings { get; init; } = [];
-    }
-
-    // Of several targets each is looked at as if it were the only one. Who reads a metric can be told of one number.
-    private IEnumerable<Looked> Lookup(ScaledModelView view)
-    {
-        var settings = view.Model is { } model && view.Problem is null ? ScaledModelSettings.Of(model) : null;
-        return settings is { Variants.Length: > 1, Actuation: Actuation.Scale }
-            ? settings.Variants.Select(variant => Lookup(view, settings with { Variants = [variant] })) : [Lookup(view, settings)];
-    }
-
-    // Reading a pod's arguments takes longer than all else; of thousands of models few change between two ticks. A conflict is
-    // looked at anew, as it ends by the passing of time alone.
-    private Looked Lookup(ScaledModelView view, ScaledModelSettings? settings)
-    {
-        var workload = settings is { Variants.IsEmpty: false } ? Target(settings).Workload : null;
-        var rivals = workload is null ? "" : string.Join(',', _scalers[(view.Name.Namespace, workload.Kind, workload.Name.Name)].Select(rival => rival.ResourceVersion));
-        var key = (view.ResourceVersion, workload?.Kind, workload?.ResourceVersion, rivals, _usurped.ContainsKey(view.Name), Refused(settings), (_fleet.Mode, IsPatched(settings)));
-        var of = (view.Name, settings is { Variants: [var only] } ? only.Name : "");
-        var looked = _looks.TryGetValue(of, out var known) && known.Key.Equals(key) && known.Looked.Rivals.Length == 0 ? known.Looked : Look(view, settings);
-        _looks[of] = (key, looked);
-        return looked is { Served: { } served, Settings: { } stated } && !looked.Findings.Any(finding => finding is { Type: ConditionTypes.Ready, Holds: false })
-            ? looked with { Weighed = Weigh(stated, served) } : looked;
-    }
-
-    private Looked Look(ScaledModelView view, ScaledModelSettings? of)
-    {
-        if (view.Model is not { } model || of is not { } settings) return new Looked(view) { Findings = [No(ConditionTypes.Ready, "Unreadable", view.Problem ?? "it cannot be read")] };
-        var problems = ScaledModelCheck.Of(model);
-        if (!problems.IsEmpty)
-            return new Looked(view) { Findings = [No(ConditionTypes.Ready, "Invalid", string.Join("; ", problems.Select(problem => problem.ToString())))] };
-        var (variant, kind, workload) = Target(settings);
-        var looked = new Looked(view) { Settings = settings, Variant = variant, Kind = kind, Workload = workload };
-        if (kind is null)
-            return looked with { Findings = [No(ConditionTypes.TargetFound, "UnknownKind", $"the server has no kind {variant.Target.Kind} that is scaled here; Deployment, StatefulSet or LeaderWorkerSet would do")] };
-        if (variant.Template is not null && (workload is null || workload.ControllerUid != view.Uid))
-            return looked with { Workload = null, Findings = [TemplateWorkloads.NotMade(variant.Target, workload, _fleet.Cap(settings.Mode), Refused(settings))] };
-        if (workload is null)
-            return looked with { Findings = [No(ConditionTypes.TargetFound, "NotFound", $"{variant.Target.Kind} {variant.Target.Name} is not there; it is planned for once it is")] };
-        var found = ImmutableArray.Create(Refused(settings) is { } refused
-            ? No(ConditionTypes.TargetFound, "TemplateRefused", $"{workload.Kind} {workload.Name.Name} stays as it was: {refused}")
-            : new Finding(ConditionTypes.TargetFound, true, "Found", $"{workload.Kind} {workload.Name.Name}"));
-        if (settings.Variants.Length > 1)
-            found = found.Add(new Finding(ConditionTypes.Fits, null, "FirstVariantOnly", $"of {settings.Variants.Length} variants only {variant.Name} is planned, as the metric is one number; actuation scale would do for all of them"));
-        if (workload.PodSpec is not { } pod)
-            return looked with { Findings = found.Add(No(ConditionTypes.Weighed, "NoPodSpec", $"{workload.Kind} {workload.Name.Name} has no pod spec to read")) };
-        var served = ServedModel.Of(pod, workload.PodAnnotations, workload.PodsPerReplica, workload.WorkerSpec);
-        looked = looked with { Pod = pod, SelectorKey = NodeGroups.KeyOf(pod), Served = served, Findings = found };
-        // A group's pods are of two kinds, and the webhook is told of one: they stay as their templates have them.
-        if (workload.PodsPerReplica > 1 && (workload.WorkerSpec ?? pod) is var worker) looked = looked with { Worker = worker, WorkerKey = NodeGroups.KeyOf(worker) };
-        else if (IsPatched(settings)) looked = looked with { Applied = AppliedPod.Of(workload, view.Model?.Status?.Recommended) };
-        if (Conflict(settings, variant, workload, view) is { } conflict)
-            looked = looked with { Rivals = conflict, Findings = looked.Findings.Add(new Finding(ConditionTypes.Conflict, true, "OtherScaler", conflict)) };
-        // The pods are the other ScaledModel's: were it planned for too, they would be taken for its own, and the other would
-        // start new ones in their place for ever.
-        if (_usurped.ContainsKey(view.Name)) looked = looked with { Findings = looked.Findings.Add(No(ConditionTypes.Ready, "OtherScaler", looked.Rivals)) };
-        return looked;
-    }
-
-    private string? Refused(ScaledModelSettings? settings) =>
-        settings is { Variants: [{ Template: not null } only] } ? made?.Refused(new ObjectName(settings.Name.Namespace, only.Target.Name)) : null;
-    private bool IsPatched(ScaledModelSettings? settings) =>
-        settings is { AppliesRequests: true } && patched?.Invoke(settings.Name.Namespace) == true;
-
-    private string? Conflict(ScaledModelSettings settings, VariantSettings variant, WorkloadView workload, ScaledModelView view)
-    {
-        if (_usurped.TryGetValue(view.Name, out var owner)) return $"{variant.Target} is the ScaledModel {owner}'s already; one of the two would do";
-        var rivals = _scalers[(view.Name.Namespace, workload.Kind, workload.Name.Name)].ToArray();
-        if (rivals.Length == 0 && workload.ManagedFieldsJson is null) return null;
-        using var autoscalers = Parsed(rivals.Where(rival => rival.Kind == "HorizontalPodAutoscaler"));
-        using var scaled = Parsed(rivals.Where(rival => rival.Kind == "ScaledObject"));
-        return Ownership.Conflict(new OwnershipQuestion
-        {
-            Namespace = view.Name.Namespace,
-            Target = variant.Target,
-            Actuation = settings.Actuation,
-            Autoscalers = autoscalers.RootElement.EnumerateArray(),
-            ScaledObjects = scaled.RootElement.EnumerateArray(),
-            ManagedFields = workload.ManagedFieldsJson is { } fields ? k8s.KubernetesJson.Deserialize<List<V1ManagedFieldsEntry>>(System.Text.Encoding.UTF8.GetString(fields)) : [],
-            Annotations = workload.Annotations,
-            Created = workload.CreatedAt,
-            At = time.GetUtcNow(),
-            OurManagers = [KubernetesApi.FieldManager, KubernetesApi.ReplicasManager],
-        });
-    }
-
-    private static JsonDocument Parsed(IEnumerable<ScalerView> scalers) =>
-        JsonDocument.Parse($"[{string.Join(',', scalers.Select(scaler => System.Text.Encoding.UTF8.GetString(scaler.Json)))}]");
-
-    private (VariantSettings Variant, ScalableKind? Kind, WorkloadView? Workload) Target(ScaledModelSettings settings)
-    {
-        foreach (var variant in settings.Variants)
-        {
-            var (kind, name) = Scaled(variant.Target.Kind, new ObjectName(settings.Name.Namespace, variant.Target.Name));
-            if (kind is not null && cluster.Workload(kind.Kind, name) is { } workload) return (variant, kind, workload);
-        }
-
-        return (settings.Variants[0], cluster.KindOf(settings.Variants[0].Target.Kind), null);
-    }
-
-    // Under autoscalerClass external, what is scaled of an InferenceService is the Deployment of its predictor.
-    private (ScalableKind? Kind, ObjectName Name) Scaled(string kind, ObjectName name) => kind == TargetKinds.InferenceService
-        ? (cluster.KindOf(TargetKinds.Deployment), name with { Name = name.Name + "-predictor" }) : (cluster.KindOf(kind), name);
-
-    private WeighedSource? Weigh(ScaledModelSettings settings, ServedModel served)
-    {
-        if (settings.Weights is { } weights && settings.Source is null && served.Source is null)
-            return new WeighedSource(Footprint.Declared(weights, "weights"), $"{weights} as stated", null);
-        if ((settings.Source ?? served.Source) is not { } source) return null;
-        var weighed = footprints.Find(source);
-        return weighed.Footprint is null && settings.Weights is { } stated ? weighed with { Footprint = Footprint.Declared(stated, source) } : weighed;
     }
 
     private ResolvedModel Finish(Looked looked, DeviceGroup[] kinds, FleetSettings fleet)
@@ -288,7 +132,7 @@ public sealed class ModelResolver(
             }
         }
 
-        model = model with { Misfits = misfits.ToImmutable(), Applied = IsPatched(settings), Recommended = Recommend(looked, footprint, kinds, engine) };
+        model = model with { Misfits = misfits.ToImmutable(), Applied = looked.IsPatched, Recommended = Recommend(looked, footprint, kinds, engine) };
         if (variants.Count == 0)
         {
             var why = misfits.Count > 0 ? string.Join("; ", misfits.Select(one => one.Value))

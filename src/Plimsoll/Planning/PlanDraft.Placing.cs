@@ -7,15 +7,15 @@ internal sealed partial class PlanDraft
 {
     private bool Start(ModelOutlook outlook, ReplicaId replica)
     {
-        var kind = outlook.Variant.DeviceKind;
-        var why = WhyStart(outlook);
-        if (!_observed.Can.HasFlag(Capabilities.ChooseNode)) return StartAnywhere(outlook, replica, why);
-        if (_quotas.Refuse(outlook) is { } above)
+        if (Above(outlook) is { } above)
         {
             _verdicts[outlook.Model.Id] = above;
             return false;
         }
 
+        var kind = outlook.Variant.DeviceKind;
+        var why = WhyStart(outlook);
+        if (!_observed.Can.HasFlag(Capabilities.ChooseNode)) return StartAnywhere(outlook, replica, why);
         var nodes = Preferred(outlook);
         var ways = new Dictionary<NodeId, DiskDraft.Way>();
         foreach (var ledger in nodes)
@@ -73,12 +73,6 @@ internal sealed partial class PlanDraft
     private bool StartAnywhere(ModelOutlook outlook, ReplicaId replica, Reason why)
     {
         if (outlook.Model.Requests is not null) return StartByRequests(outlook, replica, why);
-        if (_quotas.Refuse(outlook) is { } above)
-        {
-            _verdicts[outlook.Model.Id] = above;
-            return false;
-        }
-
         var ready = _ledgers.Values.Where(ledger => ledger.Node.Condition == NodeCondition.Ready
             && Admission.Fits(ledger.Node, outlook.Needs, outlook.Variant.DeviceKind)).ToArray();
         var after = new SortedSet<StepId>();
@@ -122,15 +116,7 @@ internal sealed partial class PlanDraft
     // The user's order of preference: the first target whose nodes are safe and have room, then the first that room is made for.
     private bool StartByRequests(ModelOutlook outlook, ReplicaId replica, Reason why)
     {
-        var ways = Ways(outlook);
-        var above = _quotas.Refuse(ways[0]);
-        ways = [.. ways.Where(way => _quotas.Refuse(way) is null)];
-        if (ways.Length == 0)
-        {
-            _verdicts[outlook.Model.Id] = above!;
-            return false;
-        }
-
+        ModelOutlook[] ways = [.. Ways(outlook).Where(way => _quotas.Refuse(way) is null)];
         var answers = new List<SchedulerChoice.Answer>(ways.Length);
         foreach (var way in ways)
         {
@@ -186,6 +172,13 @@ internal sealed partial class PlanDraft
                 return outlook with { Model = target, Variant = variant, Needs = Weighing.Needs(variant, _knowledge.Of(target.Id)) };
             }),
         ];
+    }
+
+    // Why a quota lets it run as none of its targets.
+    private Reason? Above(ModelOutlook outlook)
+    {
+        var refusals = Ways(outlook).Select(_quotas.Refuse).ToArray();
+        return refusals.All(refusal => refusal is not null) ? refusals[0] : null;
     }
 
     // Why no node could ever hold it, whichever of its targets it runs as.

@@ -81,6 +81,20 @@ public sealed class ScheduledDiskTests
     }
 
     [Fact]
+    public void A_disk_that_holds_more_than_it_may_gives_back_what_is_too_much_before_anything_new_fits()
+    {
+        var (one, two) = (Asking(Model("one", 900, cached: true)), Asking(Model("two", 900, cached: true)));
+        var plan = Decide(Spec(Llama, one, two), Cluster(Cached("a", 1200)) with
+        {
+            Replicas = [On("a", Llama, ReplicaState.Loading)],
+            Cache = [Copy(one, "a"), Copy(two, "a")],
+        });
+
+        // 1,800 of 1,200 are taken and 1,000 are to come: both go.
+        Assert.Equal(["evict/one@v1/a", "evict/two@v1/a"], plan.Steps.OfType<Step.Prefetch>().Single().After.Select(id => id.Value));
+    }
+
+    [Fact]
     public void An_update_keeps_both_versions_while_pods_use_them_and_lets_the_old_one_go_after()
     {
         var next = Llama with { Version = "v2" };
