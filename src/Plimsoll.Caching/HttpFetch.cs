@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using Plimsoll.Artifacts;
 
 namespace Plimsoll.Caching;
@@ -43,7 +44,7 @@ internal sealed class HttpFetch(HttpMessageInvoker http, TimeSpan stall, TimePro
         {
             return await http.SendAsync(request, either.Token).ConfigureAwait(false);
         }
-        catch (HttpRequestException e)
+        catch (Exception e) when (e is HttpRequestException or SocketException)
         {
             throw FetchFailedException.Of(source.Unanswered(e));
         }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Net.Sockets;
 using Plimsoll.Local.Processes;
 
 namespace Plimsoll.Local;
@@ -189,7 +190,7 @@ public sealed partial class LocalFleet
                 new Uri(replica.Record.Address, path), HttpCompletionOption.ResponseHeadersRead, limit.Token).ConfigureAwait(false);
             return answer.IsSuccessStatusCode;
         }
-        catch (Exception e) when (e is HttpRequestException or TaskCanceledException && !_end.IsCancellationRequested)
+        catch (Exception e) when (e is HttpRequestException or SocketException or TaskCanceledException && !_end.IsCancellationRequested)
         {
             return false;
         }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 
 namespace Plimsoll.Artifacts;
 
@@ -102,7 +103,7 @@ internal sealed class RangeReader : IDisposable
                 if (!SourceRequest.IsRedirect(response)) return await read(request, response).ConfigureAwait(false);
                 (request, hop) = (request.Redirected(response), hop + 1);
             }
-            catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
+            catch (Exception e) when (e is HttpRequestException or SocketException or IOException or OperationCanceledException)
             {
                 _cancelled.ThrowIfCancellationRequested();
                 throw !_patience.IsCancellationRequested ? request.Unanswered(e) : new ArtifactException(

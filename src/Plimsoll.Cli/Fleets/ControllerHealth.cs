@@ -1,3 +1,5 @@
+using System.Net.Sockets;
+
 namespace Plimsoll.Cli.Fleets;
 
 /// <summary>
@@ -26,7 +28,7 @@ internal static class ControllerHealth
             return answer.IsSuccessStatusCode && text.ReadLine() == "ok" && text.ReadLine() is { Length: > 0 } said
                 ? FleetFiles.Show.Text(said, 500) : null;
         }
-        catch (Exception e) when (e is HttpRequestException or TaskCanceledException or IOException)
+        catch (Exception e) when (e is HttpRequestException or SocketException or TaskCanceledException or IOException)
         {
             return null;
         }

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using System.Text.Json;
 
 namespace Plimsoll.Kubernetes.Cluster;
@@ -201,8 +202,9 @@ public sealed class KubernetesApi : IDisposable
         }
     }
 
+    // A connection that is reset at the moment it is made is told of by the socket's own exception, which nobody wraps.
     private static bool IsBroken(Exception failure, CancellationToken cancelled) =>
-        failure is HttpRequestException or IOException || failure is OperationCanceledException && !cancelled.IsCancellationRequested;
+        failure is HttpRequestException or SocketException or IOException || failure is OperationCanceledException && !cancelled.IsCancellationRequested;
 
     private static string Innermost(Exception failure) =>
         failure is OperationCanceledException ? $"no answer in {Durations.Show(AnswerTimeMax)}"

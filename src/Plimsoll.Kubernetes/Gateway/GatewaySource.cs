@@ -95,7 +95,7 @@ public sealed class GatewaySource : IDisposable
                 while (said == HttpStatusCode.NoContent);
                 if (said == HttpStatusCode.OK) held.TrySetResult();
             }
-            catch (Exception broken) when (broken is HttpRequestException or IOException or OperationCanceledException)
+            catch (Exception broken) when (broken is HttpRequestException or SocketException or IOException or OperationCanceledException)
             {
                 // The next look says what became of it.
             }

@@ -85,6 +85,7 @@ internal static class HttpTransport
         HttpRequestException { InnerException: AuthenticationException } =>
             "its certificate is not one we trust; name its root, or let any certificate do",
         HttpRequestException { InnerException: SocketException socket } => $"it cannot be reached ({socket.SocketErrorCode})",
+        SocketException socket => $"it cannot be reached ({socket.SocketErrorCode})",
         HttpRequestException { InnerException: IOException } or IOException => "it broke the connection off",
         HttpRequestException => "it does not speak HTTP as it should",
         JsonException => "its answer is no JSON that a Prometheus server writes",

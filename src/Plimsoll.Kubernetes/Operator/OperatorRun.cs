@@ -67,6 +67,12 @@ public sealed class OperatorRun(
                 _health = _health with { Problem = problem.Message };
                 await Task.Delay(PauseUnseen, parts.Time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
+            catch (Exception unexpected)
+            {
+                // A mistake of ours; the process ends by it and is started anew.
+                parts.Log($"the loop ends: {unexpected}");
+                throw;
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using System.Net.Sockets;
 
 namespace Plimsoll.Local.Processes;
 
@@ -20,7 +21,7 @@ internal static class LoadStages
             return Parse(await http.GetStringAsync(new Uri(replica.Address, replica.MetricsPath), cancellationToken)
                 .ConfigureAwait(false));
         }
-        catch (Exception e) when (e is HttpRequestException or OperationCanceledException)
+        catch (Exception e) when (e is HttpRequestException or SocketException or OperationCanceledException)
         {
             return [];
         }

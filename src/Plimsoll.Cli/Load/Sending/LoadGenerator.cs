@@ -160,6 +160,10 @@ public sealed class LoadGenerator(
         {
             return (Kind(problem), null);
         }
+        catch (SocketException)
+        {
+            return ("cannot connect", null);
+        }
         catch (IOException)
         {
             return ("the answer broke off", null);

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using System.Text.Json;
 
 namespace Plimsoll.Cli.Load.Sending;
@@ -52,7 +53,7 @@ public static class ModelLookup
         {
             return new LookedUp(null, $"what {options.Gateway} says of '{model}' is no JSON; is it an Open Inference v2 server?");
         }
-        catch (HttpRequestException problem)
+        catch (Exception problem) when (problem is HttpRequestException or SocketException)
         {
             return new LookedUp(null, $"nothing answers at {options.Gateway} ({problem.Message}); plimsoll status says whether a fleet runs and where, --url names its address");
         }

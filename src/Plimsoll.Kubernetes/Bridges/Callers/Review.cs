@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using k8s.Autorest;
 
 namespace Plimsoll.Kubernetes.Bridges.Callers;
@@ -26,7 +27,7 @@ internal static class Review
         {
             throw new ReviewException($"the API server did not let the operator {what}: it answered {(int?)problem.Response?.StatusCode}", problem);
         }
-        catch (Exception problem) when (problem is HttpRequestException or IOException)
+        catch (Exception problem) when (problem is HttpRequestException or SocketException or IOException)
         {
             throw new ReviewException($"the API server is out of reach, so the operator cannot {what}", problem);
         }
