@@ -19,7 +19,8 @@ public sealed record ServiceFit(
         if (sample.Count <= 0 || !(sample.SumL > 0) || !(sample.SumN > 0) || !(sample.SumNN > 0) || !(sample.SumNL > 0)
             || !double.IsFinite(sample.SumN + sample.SumL + sample.SumNN + sample.SumNL))
             return this;
-        var keep = Weight + sample.Count <= Memory ? 1 : Math.Max(0, Memory - sample.Count) / Weight;
+        // Nothing fades where nothing is known, however many requests a first interval has.
+        var keep = Weight <= 0 || Weight + sample.Count <= Memory ? 1 : Math.Max(0, Memory - sample.Count) / Weight;
         return new ServiceFit(
             (Weight * keep) + sample.Count,
             (SumN * keep) + sample.SumN,

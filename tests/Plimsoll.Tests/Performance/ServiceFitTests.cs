@@ -37,11 +37,19 @@ public class ServiceFitTests
         Assert.Null(ServiceFit.None.CapacityPerSecond(OneSecond, 8));
 
     [Fact]
+    public void A_first_interval_of_more_requests_than_are_remembered_is_learned_from()
+    {
+        var fit = ServiceFit.None.Add(new ServiceSample(5000, 5000, 1000, 5000, 1000, 1, 0.3)).Add(new ServiceSample(10, 10, 2, 10, 2, 1, 0.3));
+        Assert.Equal(5, fit.CapacityPerSecond(OneSecond, 8)!.Value, 6);
+    }
+
+    [Fact]
     public void Garbage_changes_nothing_and_no_capacity_is_ever_negative_or_not_a_number() =>
-        Gen.Select(Gen.Double, Gen.Double, Gen.Double, Gen.Double, Gen.Int[-5, 100]).List[0, 20].Sample(samples =>
+        Gen.Select(Gen.Double, Gen.Double, Gen.Double, Gen.Double, Gen.Int[-5, 5000]).List[0, 20].Sample(samples =>
         {
-            var fit = Of((1, 0.1));
+            var fit = ServiceFit.None;
             foreach (var (n, l, nn, nl, count) in samples) fit = fit.Add(new ServiceSample(count, n, l, nn, nl, 3, l));
+            fit = fit.Add(new ServiceSample(1, 1, 0.1, 1, 0.1, 1, 0.1));
             var capacity = fit.CapacityPerSecond(OneSecond, 8);
             return capacity is > 0 && double.IsFinite(capacity.Value);
         });
