@@ -134,7 +134,7 @@ public sealed class KubernetesFleet : IFleet
     /// <exception cref="ClusterUnseenException">The cluster cannot be seen whole.</exception>
     public async ValueTask<FleetSnapshot> ObserveAsync(CancellationToken cancellationToken)
     {
-        var pods = _parts.Cluster.Pods.Items.Values.ToArray();
+        var pods = Pods();
         var finder = new SnapshotBuilder(_parts.Time.GetUtcNow(), _resolver.Groups, Models, [], _overdueFactor);
         var endpoints = _endpoints.Of(pods, finder);
         var reading = _parts.ReadPods(endpoints, cancellationToken);
@@ -146,7 +146,7 @@ public sealed class KubernetesFleet : IFleet
 
         // Watches went on meanwhile; one moment is looked at.
         if (_parts.Cluster.Problem is { } problem) throw new ClusterUnseenException(problem);
-        pods = _nodes.WithoutPlaceholders(_parts.Cluster.Pods.Items.Values);
+        pods = _nodes.WithoutPlaceholders(Pods());
         var at = _parts.Time.GetUtcNow();
         var planned = Models.Where(model => model.Spec is not null).ToArray();
         var traffic = _meter.Advance(
@@ -223,7 +223,7 @@ public sealed class KubernetesFleet : IFleet
         // As many come as go: a number says no more than that they stay.
         if (starts > 0 && wanted == replicas) going.ExceptWith(now.Select(step => step.Subject).OfType<ReplicaId>());
         if (!model.Acts || wanted == replicas) return wanted;
-        if (wanted < replicas && target.Workload!.Kind == TargetKinds.Deployment && Can.HasFlag(Capabilities.ChooseVictim))
+        if (wanted < replicas && Victims.GoByCost(target.Workload!.KeyKind, _parts.Cluster.ServerMinor))
         {
             foreach (var stop in now.OfType<Step.Stop>()) await _victims.MarkAsync(stop.Replica, cancellationToken).ConfigureAwait(false);
         }
@@ -244,6 +244,8 @@ public sealed class KubernetesFleet : IFleet
     public Task WaitForChangeAsync(CancellationToken cancellationToken) => _parts.Gateway is { } gateway
         ? Task.WhenAny(_parts.Cluster.WaitForChangeAsync(cancellationToken), gateway.WaitForHeldAsync(cancellationToken))
         : _parts.Cluster.WaitForChangeAsync(cancellationToken);
+
+    private IReadOnlyCollection<PodView> Pods() => _parts.Cluster.Others.Owned([.. _parts.Cluster.Pods.Items.Values]);
 
     // Where a model has a gateway too, that one counts: no request must count twice.
     private async Task<ImmutableSortedDictionary<ModelId, Signal<FrontSample>>> ReadFrontsAsync(CancellationToken cancellationToken)
@@ -287,7 +289,7 @@ public sealed class KubernetesFleet : IFleet
         return workload.Replicas;
     }
 
-    private void Promise(ResolvedModel[] planned, PodView[] pods, SnapshotBuilder finder, DateTimeOffset at)
+    private void Promise(ResolvedModel[] planned, IReadOnlyCollection<PodView> pods, SnapshotBuilder finder, DateTimeOffset at)
     {
         // A pod of a node that is gone is over, and whoever made it makes another as soon as the cluster has collected it: until
         // then that one is promised, and nobody starts a further one in its place.
@@ -312,7 +314,7 @@ public sealed class KubernetesFleet : IFleet
         ResolvedModel model, ResolvedModel target, Step[] now, List<StepId> started, CancellationToken cancellationToken)
     {
         var draining = new HashSet<StepId>();
-        if (!model.Acts || !Victims.AreKnown(target.Workload!.Kind, _parts.Cluster.ServerMinor)) return draining;
+        if (!model.Acts || !Victims.AreKnown(target.Workload!.KeyKind, _parts.Cluster.ServerMinor)) return draining;
         foreach (var drain in now.OfType<Step.Drain>())
         {
             var marking = await _victims.MarkAsync(drain.Replica, cancellationToken).ConfigureAwait(false);

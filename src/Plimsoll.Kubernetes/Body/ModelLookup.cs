@@ -87,9 +87,9 @@ internal sealed class ModelLookup(
     // looked at anew, as it ends by the passing of time alone.
     private Looked Lookup(ScaledModelView view, ScaledModelSettings? settings)
     {
-        var workload = settings is { Variants.IsEmpty: false } ? Target(settings).Workload : null;
+        var (_, _, workload, missing) = settings is { Variants.IsEmpty: false } ? Target(settings) : default;
         var rivals = workload is null ? "" : string.Join(',', _scalers[(view.Name.Namespace, workload.Kind, workload.Name.Name)].Select(rival => rival.ResourceVersion));
-        var key = (view.ResourceVersion, workload?.Kind, workload?.ResourceVersion, rivals, _usurped.ContainsKey(view.Name), Refused(settings), (_fleet.Mode, IsPatched(settings)));
+        var key = (view.ResourceVersion, (workload?.Kind, missing?.Problem, workload?.MadeLike), workload?.ResourceVersion, rivals, _usurped.ContainsKey(view.Name), Refused(settings), (_fleet.Mode, IsPatched(settings)));
         var of = (view.Name, settings is { Variants: [var only] } ? only.Name : "");
         var looked = _looks.TryGetValue(of, out var known) && known.Key.Equals(key) && known.Looked.Rivals.Length == 0 ? known.Looked : Look(view, settings);
         _looks[of] = (key, looked);
@@ -103,8 +103,9 @@ internal sealed class ModelLookup(
         var problems = ScaledModelCheck.Of(model);
         if (!problems.IsEmpty)
             return new Looked(view) { Findings = [No(ConditionTypes.Ready, "Invalid", string.Join("; ", problems.Select(problem => problem.ToString())))] };
-        var (variant, kind, workload) = Target(settings);
+        var (variant, kind, workload, missing) = Target(settings);
         var looked = new Looked(view) { Settings = settings, Variant = variant, Kind = kind, Workload = workload, IsPatched = IsPatched(settings) };
+        if (missing is { Reason: { } reason, Problem: { } problem }) return looked with { Findings = [No(ConditionTypes.TargetFound, reason, problem)] };
         if (kind is null)
             return looked with { Findings = [No(ConditionTypes.TargetFound, "UnknownKind", $"the server has no kind {variant.Target.Kind} that is scaled here; Deployment, StatefulSet or LeaderWorkerSet would do")] };
         if (variant.Template is not null && (workload is null || workload.ControllerUid != view.Uid))
@@ -117,7 +118,7 @@ internal sealed class ModelLookup(
         if (settings.Variants.Length > 1)
             found = found.Add(new Finding(ConditionTypes.Fits, null, "FirstVariantOnly", $"of {settings.Variants.Length} variants only {variant.Name} is planned, as the metric is one number; actuation scale would do for all of them"));
         if (workload.PodSpec is not { } pod)
-            return looked with { Findings = found.Add(No(ConditionTypes.Weighed, "NoPodSpec", $"{workload.Kind} {workload.Name.Name} has no pod spec to read")) };
+            return looked with { Findings = found.Add(No(ConditionTypes.Weighed, "NoPodSpec", $"{workload.Kind} {workload.Name.Name} has no pod template at spec.template and no pod to read; it is planned for once it has one")) };
         var served = ServedModel.Of(pod, workload.PodAnnotations, workload.PodsPerReplica, workload.WorkerSpec);
         looked = looked with { Pod = pod, SelectorKey = NodeGroups.KeyOf(pod), Served = served, Findings = found };
         // A group's pods are of two kinds, and the webhook is told of one: they stay as their templates have them.
@@ -162,15 +163,24 @@ internal sealed class ModelLookup(
     private static JsonDocument Parsed(IEnumerable<ScalerView> scalers) =>
         JsonDocument.Parse($"[{string.Join(',', scalers.Select(scaler => System.Text.Encoding.UTF8.GetString(scaler.Json)))}]");
 
-    private (VariantSettings Variant, ScalableKind? Kind, WorkloadView? Workload) Target(ScaledModelSettings settings)
+    private (VariantSettings Variant, ScalableKind? Kind, WorkloadView? Workload, OtherTarget? Missing) Target(ScaledModelSettings settings)
     {
+        OtherTarget? missing = null;
         foreach (var variant in settings.Variants)
         {
+            if (!OtherWorkloads.IsKnown(variant.Target))
+            {
+                var other = cluster.Others.Find(variant.Target, settings.Name.Namespace);
+                if (other.Workload is not null) return (variant, other.Kind, other.Workload, null);
+                if (variant == settings.Variants[0]) missing = other;
+                continue;
+            }
+
             var (kind, name) = Scaled(variant.Target.Kind, new ObjectName(settings.Name.Namespace, variant.Target.Name));
-            if (kind is not null && cluster.Workload(kind.Kind, name) is { } workload) return (variant, kind, workload);
+            if (kind is not null && cluster.Workload(kind.Kind, name) is { } workload) return (variant, kind, workload, null);
         }
 
-        return (settings.Variants[0], cluster.KindOf(settings.Variants[0].Target.Kind), null);
+        return (settings.Variants[0], missing is null ? cluster.KindOf(settings.Variants[0].Target.Kind) : missing.Kind, null, missing);
     }
 
     // Under autoscalerClass external, what is scaled of an InferenceService is the Deployment of its predictor.

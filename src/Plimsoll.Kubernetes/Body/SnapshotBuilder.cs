@@ -41,7 +41,7 @@ internal sealed class SnapshotBuilder
     /// <summary>Replicas there are of each workload (<see cref="KeyOf"/>), those that end not counted.</summary>
     public IReadOnlyDictionary<string, int> Live => _live;
 
-    public static string KeyOf(WorkloadView workload) => $"{workload.Name.Namespace}/{workload.Kind}/{workload.Name.Name}";
+    public static string KeyOf(WorkloadView workload) => $"{workload.Name.Namespace}/{workload.KeyKind}/{workload.Name.Name}";
 
     /// <summary>The model as the target has it that the pod is of; null of others' pods.</summary>
     public ResolvedModel? OwnerOf(PodView pod) =>
@@ -153,7 +153,7 @@ internal sealed class SnapshotBuilder
         var state = pod.DeletedAt is not null ? ReplicaState.Stopping
             : !Serves(pod) ? ReplicaState.Loading
             : load is { Asleep: true } ? ReplicaState.Asleep
-            : pod.DrainingSince is { } since && Victims.AreKnown(owner.Workload!.Kind, _serverMinor)
+            : pod.DrainingSince is { } since && Victims.AreKnown(owner.Workload!.KeyKind, _serverMinor)
                 ? Victims.IsDrained(load, since) ? ReplicaState.Drained : ReplicaState.Draining : ReplicaState.Ready;
         // A container that starts over loads anew.
         if (state == ReplicaState.Loading && pod is { Restarts: > 0, ReadyChangedAt: { } changed } && changed > started) started = changed;
@@ -166,7 +166,7 @@ internal sealed class SnapshotBuilder
             Variant = variant.Id,
             Placement = placement,
             State = state,
-            EndsInOrder = Victims.OrderOf(owner.Workload!.Kind, pod.Name.Name),
+            EndsInOrder = Victims.OrderOf(owner.Workload!.KeyKind, pod.Name.Name),
             StateSince = state is ReplicaState.Draining or ReplicaState.Drained ? pod.DrainingSince!.Value
                 : state is ReplicaState.Ready or ReplicaState.Asleep ? pod.ReadyChangedAt ?? started : pod.DeletedAt ?? started,
             StartedAt = started,

@@ -110,6 +110,7 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
             Replicas = verdict is null ? model.Workload?.Replicas : replicas.Length,
             Recommended = model.Recommended?.Status(),
             RecommendedRequests = model.Recommended?.Requests(),
+            Selector = model.Targets.Length > 1 ? null : model.Workload?.SelectorText,
         };
         if (model.Targets.Length > 1) status = status with { Variants = [.. model.Targets.Select(target => Variant(target, replicas, fleet))] };
         return (verdict is null ? status : status with
@@ -134,6 +135,7 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
             Replicas = target.Spec is null ? target.Workload?.Replicas : mine.Length,
             ReadyReplicas = target.Spec is null ? null : mine.Count(replica => replica.State == ReplicaState.Ready),
             DesiredReplicas = target.Workload is { } workload && fleet.WantedOf.TryGetValue(SnapshotBuilder.KeyOf(workload), out var wanted) ? wanted : null,
+            Selector = target.Workload?.SelectorText,
             Reason = SeveralTargets.Why(target),
         };
     }

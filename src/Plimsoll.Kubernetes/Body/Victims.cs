@@ -26,7 +26,10 @@ internal sealed class Victims(KubernetesFleetParts parts)
     /// Whether it is known before which pod goes when a workload gets fewer replicas: of a Deployment's the one with the least
     /// deletion cost, since 1.22; of a StatefulSet or LeaderWorkerSet always the one with the highest ordinal.
     /// </summary>
-    public static bool AreKnown(string kind, int serverMinor) => kind is "StatefulSet" or "LeaderWorkerSet" || kind == "Deployment" && serverMinor >= 22;
+    public static bool AreKnown(string kind, int serverMinor) => kind is "StatefulSet" or "LeaderWorkerSet" || GoByCost(kind, serverMinor);
+
+    /// <summary>Whether a workload's controller is known to go by the deletion cost.</summary>
+    public static bool GoByCost(string kind, int serverMinor) => kind is "Deployment" or "ReplicaSet.apps" && serverMinor >= 22;
 
     /// <summary>The pod's ordinal, where its controller goes by it.</summary>
     public static int? OrderOf(string kind, string pod) => kind is "StatefulSet" or "LeaderWorkerSet"

@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Plimsoll.Kubernetes.Bridges.Callers;
+using Plimsoll.Kubernetes.Cluster;
 
 namespace Plimsoll.Kubernetes.Bridges;
 

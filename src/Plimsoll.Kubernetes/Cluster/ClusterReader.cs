@@ -37,9 +37,23 @@ public sealed class ClusterReader(KubernetesApi api)
     {
         // As the operator does: of an InferenceService what runs is its predictor's Deployment.
         var (kind, name) = target.Kind == TargetKinds.InferenceService ? (TargetKinds.Deployment, target.Name + "-predictor") : (target.Kind, target.Name);
+        if (!OtherWorkloads.IsKnown(target)) return await OtherAsync(new ObjectName(space, name), target, cancellationToken).ConfigureAwait(false);
         if (ClusterWatch.ScalableKinds.FirstOrDefault(one => one.Kind == kind) is not { } scalable) return null;
         using var found = await api.FindAsync(scalable.PathOf(new ObjectName(space, name)), cancellationToken).ConfigureAwait(false);
         return found is null ? null : WorkloadView.Of(found.RootElement, scalable.ApiVersion, kind);
+    }
+
+    private async Task<WorkloadView?> OtherAsync(ObjectName name, ScaleTarget target, CancellationToken cancellationToken)
+    {
+        var kind = await ScaleSubresource.FindKindAsync(api, target.ApiVersion, target.Kind, cancellationToken).ConfigureAwait(false);
+        if (kind.Kind is not { } scalable) throw new ApiException(kind.Problem!);
+        using var found = await api.FindAsync(scalable.PathOf(name), cancellationToken).ConfigureAwait(false);
+        if (found is null || WorkloadView.Of(found.RootElement, target.ApiVersion, target.Kind) is not { } workload) return null;
+        if (await ScaleSubresource.ReadAsync(api, scalable, name, cancellationToken).ConfigureAwait(false) is not { } scale) return workload;
+        workload = workload with { Replicas = scale.Replicas, SelectorText = scale.Selector };
+        if (workload.PodSpecJson is not null || scale.Selector is not { Length: > 0 } selector) return workload;
+        using var pods = await api.GetAsync($"api/v1/namespaces/{name.Namespace}/pods?limit=1&labelSelector={Uri.EscapeDataString(selector)}", cancellationToken).ConfigureAwait(false);
+        return pods.RootElement.List("items").FirstOrDefault().At("spec") is { } spec ? workload with { PodSpecJson = spec.Raw() } : workload;
     }
 
     /// <exception cref="ApiException">It was refused, or nothing answered.</exception>

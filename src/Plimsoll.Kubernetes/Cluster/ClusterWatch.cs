@@ -17,7 +17,14 @@ public sealed record ScalableKind(string Kind, string ApiVersion, string Plural)
 
     public string ListPath => $"{Root}/{Plural}";
 
-    private string Root => ApiVersion.Contains('/', StringComparison.Ordinal) ? $"apis/{ApiVersion}" : $"api/{ApiVersion}";
+    private string Root => RootOf(ApiVersion);
+
+    /// <summary>Where a group and version is served.</summary>
+    public static string RootOf(string apiVersion)
+    {
+        ArgumentNullException.ThrowIfNull(apiVersion);
+        return (apiVersion.Contains('/', StringComparison.Ordinal) ? "apis/" : "api/") + apiVersion;
+    }
 }
 
 /// <summary>Everything of the cluster that decisions rest on, kept up by watches: no list is asked for while planning.</summary>
@@ -54,6 +61,7 @@ public sealed class ClusterWatch : IAsyncDisposable
         Fleets = new WatchedList<FleetResource>(
             api, $"apis/{ResourceGroup.ApiVersion}/{FleetResource.KubePluralName}", item => Typed<FleetResource>(item), Changed, time);
         _lists.AddRange([Nodes, Pods, ScaledModels, Fleets]);
+        Others = new OtherWorkloads(this, Changed, time);
     }
 
     public KubernetesApi Api { get; }
@@ -77,6 +85,9 @@ public sealed class ClusterWatch : IAsyncDisposable
 
     /// <summary>The folder of the model cache on each node.</summary>
     public string CacheFolder { get; private init; } = CachePaths.DefaultFolder;
+
+    /// <summary>Targets of kinds that are not known beforehand.</summary>
+    public OtherWorkloads Others { get; }
 
     /// <summary>PodDisruptionBudgets; none where the server has no such kind.</summary>
     public IEnumerable<BudgetView> Budgets => _budgets?.Items.Values ?? [];
@@ -238,6 +249,7 @@ public sealed class ClusterWatch : IAsyncDisposable
     {
         var token = _ending.Token;
         _running.AddRange(_lists.Select(list => Task.Run(() => list.RunAsync(token), token)));
+        _running.Add(Task.Run(() => Others.RunAsync(token), token));
     }
 
     private void Changed() =>

@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
 
-namespace Plimsoll.Kubernetes.Bridges;
+namespace Plimsoll.Kubernetes.Cluster;
 
 /// <summary>
 /// A label selector as the API server writes it: <c>a=b,c!=d,e in (f,g),h notin (i),j,!k</c>, all of which must hold. Of a
@@ -50,19 +50,24 @@ internal sealed class LabelSelector
     }
 
     /// <summary>Whether a thing with just the one label is selected.</summary>
-    public bool Matches(string key, string value)
+    public bool Matches(string key, string value) => Matches(asked => asked == key ? value : null);
+
+    /// <summary>Whether a thing with these labels is selected.</summary>
+    public bool Matches(IReadOnlyDictionary<string, string> labels) => Matches(labels.GetValueOrDefault);
+
+    private bool Matches(Func<string, string?> labels)
     {
         foreach (var requirement in _requirements)
         {
-            var has = requirement.Key == key;
+            var value = labels(requirement.Key);
             var holds = requirement.Relation switch
             {
-                Relation.Exists => has,
-                Relation.Absent => !has,
-                Relation.In => has && requirement.Values.Contains(value),
+                Relation.Exists => value is not null,
+                Relation.Absent => value is null,
+                Relation.In => value is not null && requirement.Values.Contains(value),
 
                 // What lacks the label is not in the set either.
-                _ => !has || !requirement.Values.Contains(value),
+                _ => value is null || !requirement.Values.Contains(value),
             };
             if (!holds) return false;
         }

@@ -48,6 +48,18 @@ public sealed record WorkloadView
 
     public DateTimeOffset? CreatedAt { get; init; }
 
+    /// <summary>Which pods are its, of a kind that is not known beforehand (<see cref="OtherWorkloads"/>); null of others, whose pods name it.</summary>
+    internal LabelSelector? Selector { get; init; }
+
+    /// <summary>The same as written.</summary>
+    public string? SelectorText { get; init; }
+
+    /// <summary>The uid of the pod that its pod spec is from, where it shows no template.</summary>
+    public string? MadeLike { get; init; }
+
+    /// <summary>Its kind as pods' keys have it: those of kinds that are not known beforehand with their group, which may have a known one's name.</summary>
+    public string KeyKind => Selector is null ? Kind : Resources.TargetKinds.WithGroup(Kind, ApiVersion);
+
     /// <summary>managedFields, as written: who wrote spec.replicas.</summary>
     public byte[]? ManagedFieldsJson { get; init; }
 

@@ -37,8 +37,9 @@ internal sealed class ClusterRoutes
     {
         foreach (var gone in _read.Keys.Except(models.Select(model => model.Name)).ToArray()) _read.Remove(gone);
         var served = models.Select(Settle).Where(read => read.Gateway).ToArray();
-        var byWorkload = pods.Where(pod => pod is { Workload: not null, Address: not null })
-            .ToLookup(pod => $"{pod.Name.Namespace}/{pod.Workload}", StringComparer.Ordinal);
+        var there = pods.Where(pod => pod.Address is not null).ToArray();
+        var byWorkload = there.Where(pod => pod.Workload is not null).ToLookup(pod => $"{pod.Name.Namespace}/{pod.Workload}", StringComparer.Ordinal);
+        var byNamespace = there.ToLookup(pod => pod.Name.Namespace, StringComparer.Ordinal);
         var owners = ImmutableSortedDictionary.CreateBuilder<string, ObjectName>(StringComparer.Ordinal);
         var routes = new List<ModelRoute>();
         var notes = ImmutableArray.CreateBuilder<string>();
@@ -54,8 +55,12 @@ internal sealed class ClusterRoutes
             }
 
             owners[name] = read.Name;
+            // Pods of a kind that is not known beforehand do not name it; which are its, the operator found and wrote down.
+            IEnumerable<GatewayPod> PodsOf(VariantSettings variant) =>
+                OtherWorkloads.IsKnown(variant.Target) ? byWorkload[$"{read.Name.Namespace}/{OtherWorkloads.KeyOf(variant.Target)}"]
+                : read.Selectors.GetValueOrDefault(variant.Name) is { } selector ? byNamespace[read.Name.Namespace].Where(pod => selector.Matches(pod.Labels)) : [];
             routes.Add(read.Settings is { } settings
-                ? Route(name, settings, read, settings.Variants.SelectMany(variant => byWorkload[KeyOf(read.Name, variant.Target)].Select(pod => (variant, pod))), gateways)
+                ? Route(name, settings, read, settings.Variants.SelectMany(variant => PodsOf(variant).Select(pod => (variant, pod))), gateways)
                 : new ModelRoute { Model = new ModelId(name), Slo = Objective(null, false), Unavailable = $"the ScaledModel {read.Name} has mistakes; its status says which" });
         }
 
@@ -65,7 +70,8 @@ internal sealed class ClusterRoutes
             notes.ToImmutable());
     }
 
-    private sealed record Read(ObjectName Name, string Version, DateTime Created, bool Gateway, ScaledModelSettings? Settings, TimeSpan? LoadTime);
+    private sealed record Read(ObjectName Name, string Version, DateTime Created, bool Gateway, ScaledModelSettings? Settings, TimeSpan? LoadTime,
+        IReadOnlyDictionary<string, LabelSelector> Selectors);
 
     // A mistake in an edit must not take a model that serves away.
     private Read Settle(ScaledModelView view)
@@ -75,8 +81,20 @@ internal sealed class ClusterRoutes
         var read = new Read(
             view.Name, view.ResourceVersion, view.Model?.Metadata?.CreationTimestamp ?? known?.Created ?? DateTime.MaxValue,
             settings?.Gateway ?? known?.Gateway ?? view.Model?.Spec?.Gateway is not null, settings ?? known?.Settings,
-            LoadTimeOf(view.Model?.Status?.LoadTime));
+            LoadTimeOf(view.Model?.Status?.LoadTime), SelectorsOf(view.Model?.Status));
         return _read[view.Name] = read;
+    }
+
+    // By the variant's name, as the operator wrote them.
+    private static Dictionary<string, LabelSelector> SelectorsOf(ScaledModelStatus? status)
+    {
+        var selectors = new Dictionary<string, LabelSelector>(StringComparer.Ordinal);
+        foreach (var (name, text) in (status?.Variants ?? []).Select(one => (one.Name, one.Selector)).Append((ScaledModelSettings.OnlyVariant, status?.Selector)))
+        {
+            if (name is not null && text is { Length: > 0 } && LabelSelector.TryParse(text, out var selector, out _)) selectors.TryAdd(name, selector);
+        }
+
+        return selectors;
     }
 
     // As status shows it: "3.2 s", "4 min 10 s".
@@ -91,8 +109,6 @@ internal sealed class ClusterRoutes
 
         return sum;
     }
-
-    private static string KeyOf(ObjectName model, ScaleTarget target) => $"{model.Namespace}/{target.Kind}/{target.Name}";
 
     private static ModelRoute Route(
         string name, ScaledModelSettings settings, Read read, IEnumerable<(VariantSettings Variant, GatewayPod Pod)> pods, int gateways)

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using System.Net;
 using System.Text;
@@ -18,6 +19,9 @@ internal sealed record GatewayPod
 
     /// <summary>The workload that made it ("Deployment/llama"); null of a pod of its own.</summary>
     public string? Workload { get; init; }
+
+    /// <summary>By which scales of other kinds select it.</summary>
+    public IReadOnlyDictionary<string, string> Labels { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
 
     public IPAddress? Address { get; init; }
 
@@ -63,6 +67,7 @@ internal sealed class GatewayPodReader
             Name = pod.Name,
             Uid = pod.Uid,
             Workload = pod.Workload,
+            Labels = pod.Labels,
             Address = IPAddress.TryParse(pod.Ip, out var address) ? address : null,
             Ready = pod.Ready,
             Ends = pod.DeletedAt is not null,

@@ -77,7 +77,7 @@ public sealed record ScaledModelStatus
     [Means("Why it is so, with the numbers.")]
     public string? Reason { get; init; }
 
-    [Means("The label selector of the target's pods.")]
+    [Means("The label selector of the target's pods, where it is of another kind than Deployment, StatefulSet, LeaderWorkerSet and InferenceService.")]
     public string? Selector { get; init; }
 
     [Means("What each pod should request: cpu, memory, ephemeral-storage and devices.")]
@@ -110,7 +110,7 @@ public sealed record ScaledModelStatus
         Reason = StatusText.Of(Reason),
         Selector = StatusText.Of(Selector),
         Recommended = Recommended is { } recommended ? recommended with { Differs = StatusText.Of(recommended.Differs) } : null,
-        Variants = Variants?.Select(variant => variant with { Target = StatusText.Of(variant.Target), Reason = StatusText.Of(variant.Reason) }).ToList(),
+        Variants = Variants?.Select(variant => variant with { Target = StatusText.Of(variant.Target), Selector = StatusText.Of(variant.Selector), Reason = StatusText.Of(variant.Reason) }).ToList(),
     };
 }
 
@@ -132,6 +132,9 @@ public sealed record VariantStatus
 
     [Means("Replicas that the last plan wants.")]
     public int? DesiredReplicas { get; init; }
+
+    [Means("The label selector of the target's pods, where it is of another kind than Deployment, StatefulSet, LeaderWorkerSet and InferenceService.")]
+    public string? Selector { get; init; }
 
     [Means("Whether a replica fits, and why it is chosen or not.")]
     public string? Reason { get; init; }

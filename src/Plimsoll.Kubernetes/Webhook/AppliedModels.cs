@@ -24,10 +24,13 @@ public sealed class AppliedModels(ClusterWatch cluster)
         return owner?.Model?.Status?.Recommended;
     }
 
+    /// <summary>The workload whose selector selects a pod, where its kind is none that pods name.</summary>
+    public string? WorkloadOf(string space, string? workload, IReadOnlyDictionary<string, string> labels) => cluster.Others.WorkloadOf(space, workload, labels);
+
     private static bool Applies(ScaledModelView view) => view.Model?.Spec is { Apply: ScaledModelSettings.ApplyRequests };
 
     // One target is planned, and it is that one whose pods are recommended for.
     private static bool Names(ScaledModel model, string workload) => ScaledModelSettings.Of(model).Variants is [var first, ..]
-        && (workload == $"{first.Target.Kind}/{first.Target.Name}"
+        && (workload == OtherWorkloads.KeyOf(first.Target)
             || first.Target.Kind == TargetKinds.InferenceService && workload == $"Deployment/{first.Target.Name}-predictor");
 }

@@ -103,7 +103,7 @@ public sealed class WebhookHost : IAsyncDisposable
             {
                 using var read = new MemoryStream();
                 await context.Request.Body.CopyToAsync(read, limit.Token).ConfigureAwait(false);
-                body = Admission.Answer(read.GetBuffer().AsMemory(0, (int)read.Length), _models.Find).ToJsonString();
+                body = Admission.Answer(read.GetBuffer().AsMemory(0, (int)read.Length), _models.Find, _models.WorkloadOf).ToJsonString();
                 status = StatusCodes.Status200OK;
             }
             finally

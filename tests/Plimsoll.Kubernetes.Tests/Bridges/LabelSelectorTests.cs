@@ -1,5 +1,5 @@
 using CsCheck;
-using Plimsoll.Kubernetes.Bridges;
+using Plimsoll.Kubernetes.Cluster;
 
 namespace Plimsoll.Kubernetes.Tests.Bridges;
 

@@ -63,7 +63,7 @@ internal sealed partial class ControlPlaneArguments(string programs, ControlPlan
     [
         .. Common(ports[3]),
         "--controllers=deployment,replicaset,statefulset,daemonset,job,horizontalpodautoscaling,endpoint,endpointslice,"
-            + "garbagecollector,podgc,disruption,namespace",
+            + "garbagecollector,podgc,disruption,namespace,replicationcontroller,clusterrole-aggregation",
         "--horizontal-pod-autoscaler-sync-period=2s",
         "--horizontal-pod-autoscaler-downscale-stabilization=5s",
         "--horizontal-pod-autoscaler-initial-readiness-delay=1s",

@@ -51,6 +51,21 @@ public sealed class ClusterRoutesTests
     }
 
     [Fact]
+    public void Pods_of_a_kind_that_they_do_not_name_are_found_by_the_selector_in_status()
+    {
+        const string json = """
+            {"apiVersion":"plimsoll.dev/v1alpha1","kind":"ScaledModel",
+             "metadata":{"name":"llama","namespace":"prod","uid":"llama","resourceVersion":"1"},
+             "spec":{"target":{"apiVersion":"argoproj.io/v1alpha1","kind":"Rollout","name":"llama"},"gateway":{} },"status":{"selector":"app in (llama, lama)"} }
+            """;
+        using var read = JsonDocument.Parse(json);
+        GatewayPod Labelled(string name, string app) => Pod(name) with { Workload = "ReplicaSet/llama-1", Labels = new Dictionary<string, string> { ["app"] = app } };
+        GatewayPod[] pods = [Labelled("a", "llama"), Labelled("b", "other"), Pod("c"), Labelled("d", "lama") with { Name = new ObjectName("test", "d") }];
+        var table = _routes.Build([ClusterWatch.Read(read.RootElement)!], pods, 1);
+        Assert.Equal(["prod/a@uid-of-a"], Assert.Single(table.Routes.Models).Replicas.Select(replica => replica.Replica.Value));
+    }
+
+    [Fact]
     public void Requests_go_to_the_servers_port_or_the_stated_one()
     {
         Assert.Equal(new Uri("http://10.0.0.7:8000"), Assert.Single(Route("\"gateway\":{}", 1, Pod("a")).Replicas).Address);
