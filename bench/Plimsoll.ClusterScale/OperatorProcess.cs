@@ -42,6 +42,17 @@ internal sealed class OperatorProcess : IDisposable
             await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System, cancel);
     }
 
+    /// <summary>Until next to nothing was written for ten seconds; five minutes at the most.</summary>
+    public async Task SettledAsync(CancellationToken cancel)
+    {
+        for (var i = 0; i < 30; i++)
+        {
+            var before = (await ReadAsync(cancel)).Writes;
+            await Task.Delay(TimeSpan.FromSeconds(10), TimeProvider.System, cancel);
+            if ((await ReadAsync(cancel)).Writes - before < 10) return;
+        }
+    }
+
     public void Dispose()
     {
         if (!_process.HasExited)

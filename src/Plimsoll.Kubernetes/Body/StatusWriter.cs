@@ -21,6 +21,9 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
     // Since when each has had something to say.
     private readonly Dictionary<ObjectName, long> _waiting = [];
 
+    /// <summary>How many had something to say the last time and are left for the next.</summary>
+    public int Left { get; private set; }
+
     /// <summary>Every model's conditions, of the last time.</summary>
     internal List<ModelConditions> Conditions { get; } = [];
 
@@ -31,8 +34,7 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
     /// <param name="fleet">The models as resolved.</param>
     /// <param name="tick">The last turn.</param>
     /// <param name="cancellationToken">Ends it.</param>
-    /// <returns>How many are left for the next time.</returns>
-    public async Task<int> WriteAsync(KubernetesFleet fleet, Tick tick, CancellationToken cancellationToken)
+    public Task WriteAsync(KubernetesFleet fleet, Tick tick, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(fleet);
         ArgumentNullException.ThrowIfNull(tick);
@@ -66,8 +68,8 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
         // Of what was asked for and has changed back nothing waits any more.
         foreach (var settled in _waiting.Keys.Except(due.Select(one => one.Model.View.Name)).ToArray()) _waiting.Remove(settled);
         foreach (var gone in _written.Keys.Except(fleet.Models.Select(model => model.View.Name)).ToArray()) _written.Remove(gone);
-        var left = due.Count;
-        await Parallel.ForEachAsync(
+        Left = Math.Max(0, due.Count - WritesAtOnceMax);
+        return Parallel.ForEachAsync(
             due.OrderBy(one => one.Model.Spec is null).ThenBy(one => one.Since).ThenBy(one => one.Model.View.Name).Take(WritesAtOnceMax),
             new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = cancellationToken },
             async (one, token) =>
@@ -83,15 +85,12 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
                         _written[one.Model.View.Name] = (one.Essence, parts.Time.GetTimestamp(), Text(one.Status));
                         _waiting.Remove(one.Model.View.Name);
                     }
-
-                    Interlocked.Decrement(ref left);
                 }
                 catch (ApiException refused)
                 {
                     if (refused.Status != System.Net.HttpStatusCode.NotFound) parts.Log($"{one.Model.Id}: its status could not be written: {refused.Message}");
                 }
-            }).ConfigureAwait(false);
-        return left;
+            });
     }
 
     private ScaledModelStatus Status(ResolvedModel model, ModelVerdict? verdict, InferenceReplica[] replicas, KubernetesFleet fleet)

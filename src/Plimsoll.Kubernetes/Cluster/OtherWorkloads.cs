@@ -105,7 +105,19 @@ public sealed class OtherWorkloads(ClusterWatch cluster, Action changed, TimePro
             while (!cancellationToken.IsCancellationRequested)
             {
                 var change = cluster.WaitForChangeAsync(cancellationToken);
-                if (await LookAsync(cancellationToken).ConfigureAwait(false)) changed();
+                try
+                {
+                    if (await LookAsync(cancellationToken).ConfigureAwait(false)) changed();
+                }
+#pragma warning disable CA1031 // What nobody keeps up any more must not be taken for what is there.
+                catch (Exception unexpected) when (!cancellationToken.IsCancellationRequested)
+#pragma warning restore CA1031
+                {
+                    Fail($"targets of other kinds could not be looked at: {unexpected.Message}");
+                    changed();
+                    await Task.Delay(TryAgain, time, cancellationToken).ConfigureAwait(false);
+                }
+
                 await Task.Delay(Turn, time, cancellationToken).ConfigureAwait(false);
                 // Without a change there are kinds to ask for again, and scales that could not be read.
                 await Task.WhenAny(change, Task.Delay(_named.Targets.Count == 0 ? Timeout.InfiniteTimeSpan : ReadAgain, time, cancellationToken)).ConfigureAwait(false);
@@ -159,6 +171,13 @@ public sealed class OtherWorkloads(ClusterWatch cluster, Action changed, TimePro
                     group => group.Key, group => group.Select(one => new Claim(one.Value.Workload!.Selector!, $"{one.Value.Workload!.KeyKind}/{one.Key.Name.Name}")).ToImmutableArray(),
                     StringComparer.Ordinal), _named.Known));
         return true;
+    }
+
+    private void Fail(string problem)
+    {
+        _read.Clear();
+        Volatile.Write(ref _targets, _named.Targets.ToImmutableDictionary(key => key, _ => new OtherTarget(null, null, "Unreadable", problem)));
+        Volatile.Write(ref _claims, _claims with { ByNamespace = FrozenDictionary<string, ImmutableArray<Claim>>.Empty });
     }
 
     private void Name()

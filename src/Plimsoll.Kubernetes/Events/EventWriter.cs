@@ -18,13 +18,18 @@ public sealed class EventWriter(KubernetesFleetParts parts, string instance)
     private const int NoteBytesMax = 1000;
     private const int InstanceMax = 128;
 
+    // While the server is too slow for all of them.
+    private const int DueMax = 1000;
+
     private readonly EventBudget _budget = new(parts.Time);
     private readonly Dictionary<ObjectName, ModelSeen> _seen = [];
+    private readonly Lock _gate = new();
+    private List<(ResolvedModel Model, ModelEvent Event)> _due = [];
     private long _number;
     private string _said = "";
 
-    /// <summary>Tells of a turn.</summary>
-    public async Task WriteAsync(KubernetesFleet fleet, Tick tick, CancellationToken cancellationToken)
+    /// <summary>Takes down what a turn has to tell; <see cref="WriteAsync(CancellationToken)"/> writes it.</summary>
+    public void Collect(KubernetesFleet fleet, Tick tick)
     {
         ArgumentNullException.ThrowIfNull(fleet);
         ArgumentNullException.ThrowIfNull(tick);
@@ -43,9 +48,17 @@ public sealed class EventWriter(KubernetesFleetParts parts, string instance)
             due.AddRange(events.Where(one => _budget.Allows(name, one)).Select(one => (model, one)));
         }
 
-        await Parallel.ForEachAsync(
+        lock (_gate) _due.AddRange(due.Take(DueMax - _due.Count));
+    }
+
+    /// <summary>Writes what was taken down.</summary>
+    public Task WriteAsync(CancellationToken cancellationToken)
+    {
+        List<(ResolvedModel Model, ModelEvent Event)> due;
+        lock (_gate) (due, _due) = (_due, []);
+        return Parallel.ForEachAsync(
             due, new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = cancellationToken },
-            (one, token) => WriteAsync(one.Model, one.Event, token)).ConfigureAwait(false);
+            (one, token) => WriteAsync(one.Model, one.Event, token));
     }
 
     private async ValueTask WriteAsync(ResolvedModel model, ModelEvent one, CancellationToken cancellationToken)

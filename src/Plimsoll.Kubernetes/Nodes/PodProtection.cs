@@ -16,10 +16,21 @@ internal sealed class PodProtection(KubernetesFleetParts parts)
     private const int WritesAtOnceMax = 50;
 
     private volatile string? _problem;
+    private Task _writing = Task.CompletedTask;
 
+    /// <summary>
+    /// Begins to write what is to stay. It goes on beside the turns that follow, which nobody needs to wait for it, and what it
+    /// has not come to is in the next plan too.
+    /// </summary>
     public async Task WriteAsync(ImmutableArray<Protection> kept, CancellationToken cancellationToken)
     {
-        if (kept.IsDefault) return;
+        if (kept.IsDefault || !_writing.IsCompleted) return;
+        await _writing.ConfigureAwait(false);
+        _writing = KeepAsync(kept, cancellationToken);
+    }
+
+    private Task KeepAsync(ImmutableArray<Protection> kept, CancellationToken cancellationToken)
+    {
         var byPod = kept.ToDictionary(one => one.Replica.Value, StringComparer.Ordinal);
         var writes = new List<(PodView Pod, JsonObject Annotations)>();
         foreach (var pod in parts.Cluster.Pods.Items.Values)
@@ -31,9 +42,9 @@ internal sealed class PodProtection(KubernetesFleetParts parts)
             if ((stays ? guards.Protect() : guards.Release()) is { } change) writes.Add((pod, change));
         }
 
-        await Parallel.ForEachAsync(
+        return Parallel.ForEachAsync(
             writes, new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = cancellationToken },
-            async (one, token) => await WriteAsync(one.Pod, one.Annotations, token).ConfigureAwait(false)).ConfigureAwait(false);
+            async (one, token) => await WriteAsync(one.Pod, one.Annotations, token).ConfigureAwait(false));
     }
 
     private async Task WriteAsync(PodView pod, JsonObject annotations, CancellationToken cancellationToken)

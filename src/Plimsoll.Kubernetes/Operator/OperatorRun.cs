@@ -96,7 +96,7 @@ public sealed class OperatorRun(
         var knowledge = await store.ReadAsync(cancellationToken).ConfigureAwait(false);
         var fleet = new KubernetesFleet(parts);
         var number = journal?.Begin(knowledge) ?? 1;
-        var events = new EventWriter(parts, options.Identity);
+        var telling = new Telling(statuses, fleetStatus, new EventWriter(parts, options.Identity));
         // What a plan must remember counts from when it is made, whatever becomes of it.
         var loop = new ControlLoop(fleet, planner, parts.Time, async (tick, token) =>
         {
@@ -119,11 +119,9 @@ public sealed class OperatorRun(
                     labelled = true;
                     journal?.Applied(tick);
                     applied?.Invoke(tick);
-                    var left = await statuses.WriteAsync(fleet, tick, cancellationToken).ConfigureAwait(false);
-                    await events.WriteAsync(fleet, tick, cancellationToken).ConfigureAwait(false);
-                    await fleetStatus.WriteAsync(fleet, tick, cancellationToken).ConfigureAwait(false);
+                    await telling.TellAsync(fleet, tick, cancellationToken).ConfigureAwait(false);
                     var took = parts.Time.GetElapsedTime(started);
-                    telemetry?.Turned(tick, statuses.Conditions, took);
+                    telemetry?.Turned(tick, telling.Conditions, took);
                     _health = new OperatorHealth(true, true, null, _health.Ticks + 1, took);
                     // Of thousands of models it is megabytes to pack and to send, which no turn need wait for.
                     if (parts.Time.GetElapsedTime(checkpointed) >= options.Checkpoint && _keeping.IsCompleted)
@@ -132,7 +130,7 @@ public sealed class OperatorRun(
                         checkpointed = parts.Time.GetTimestamp();
                     }
 
-                    await PauseAsync(fleet, left > 0 ? ShortestPause : spec.Settings.Review, cancellationToken).ConfigureAwait(false);
+                    await PauseAsync(fleet, telling.HasMore ? ShortestPause : spec.Settings.Review, cancellationToken).ConfigureAwait(false);
                 }
                 catch (Exception problem) when (problem is ClusterUnseenException or ApiException)
                 {
@@ -145,6 +143,7 @@ public sealed class OperatorRun(
         finally
         {
             await _keeping.ConfigureAwait(false);
+            await telling.EndAsync().ConfigureAwait(false);
             using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(5));
             if (label is not null) await label.GiveUpAsync(limit.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (journal is not null) await journal.EndAsync().ConfigureAwait(false);

@@ -39,7 +39,7 @@ public sealed class OperatorTelemetry
         var factory = Prometheus.Metrics.WithCustomRegistry(Registry);
         _leads = factory.CreateGauge("plimsoll_operator_leads", "1 while this operator leads and may write");
         _sees = factory.CreateGauge("plimsoll_operator_sees_cluster", "1 while it sees the cluster whole; while it does not, nothing is decided");
-        _turns = factory.CreateHistogram("plimsoll_operator_turn_seconds", "From looking at the cluster to statuses written",
+        _turns = factory.CreateHistogram("plimsoll_operator_turn_seconds", "From looking at the cluster to having begun what the plan says",
             new HistogramConfiguration { Buckets = [0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.75, 1, 1.5, 2.5, 5, 10, 30] });
         _steps = factory.CreateCounter("plimsoll_steps_started_total", "Steps of plans that were started", "kind");
         _requests = factory.CreateCounter("plimsoll_apiserver_requests_total", "Requests to the API server; code \"none\" where nothing answered", "verb", "code");

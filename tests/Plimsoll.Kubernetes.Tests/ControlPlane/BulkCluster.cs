@@ -22,6 +22,7 @@ public sealed class BulkCluster(KubernetesControlPlane plane, BulkServers server
     private readonly ConcurrentDictionary<int, (string Name, int Node)[]> _pods = new();
     private int[] _used = [];
     private int _created;
+    private volatile bool _begun;
 
     public KubernetesApi Api => _api;
 
@@ -44,6 +45,7 @@ public sealed class BulkCluster(KubernetesControlPlane plane, BulkServers server
             await ScaleAsync(model, replicas, cancel);
             return await _api.CreateAsync($"apis/{ResourceGroup.ApiVersion}/namespaces/{Space(model)}/scaledmodels", Json(Model(model, replicas, mode)), cancel);
         }, cancel);
+        _begun = true;
     }
 
     /// <summary>Makes as many pods of a model as there should be, bound and ready, or ends the newest.</summary>
@@ -100,7 +102,8 @@ public sealed class BulkCluster(KubernetesControlPlane plane, BulkServers server
               "ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"{{{{{Name(model)}}}}}-5d9f7c6b48","uid":"00000000-0000-0000-0000-{{{{{model:000000000000}}}}}","controller":true}]},
              "spec":{"nodeName":"{{{{{NodeName(node)}}}}}",{{{{{PodSpec(model)}}}}}}}
             """), cancel);
-        var now = TimeProvider.System.GetUtcNow().ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture);
+        // What is there from the first has been for days; what comes later is new.
+        var now = (TimeProvider.System.GetUtcNow() - (_begun ? TimeSpan.Zero : TimeSpan.FromDays(2))).ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture);
         using var ready = await _api.PatchAsync($"{list}/{name}/status", Json($$$$$"""
             {"status":{"phase":"Running","podIP":"{{{{{address}}}}}","podIPs":[{"ip":"{{{{{address}}}}}"}],"startTime":"{{{{{now}}}}}","conditions":[
               {"type":"PodScheduled","status":"True","lastTransitionTime":"{{{{{now}}}}}"},{"type":"Ready","status":"True","lastTransitionTime":"{{{{{now}}}}}"}],
