@@ -66,7 +66,7 @@ public sealed class ModelResolver(
             var kindsHere = one.SelectorKey is { } key ? Groups.GroupsFor(key).Concat(one.WorkerKey is { } its ? Groups.GroupsFor(its) : [])
                 .SelectMany(group => kinds.GetValueOrDefault(group, []))
                 .DistinctBy(kind => SnapshotBuilder.KindOf(kind)).OrderBy(kind => SnapshotBuilder.KindOf(kind), StringComparer.Ordinal).ToArray() : [];
-            var madeOf = (one.View.ResourceVersion, (one.Workload?.ResourceVersion, one.Workload?.MadeLike), one.Weighed,
+            var madeOf = (one.View.ResourceVersion, (one.Workload?.ResourceVersion, one.Workload?.MadeLike, one.IsPatched, string.Join('|', one.Findings.Select(finding => finding.Message))), one.Weighed,
                 string.Join(',', kindsHere.Select(kind => $"{kind.Resource}={SnapshotBuilder.KindOf(kind)}")),
                 one.SelectorKey is { } selector ? string.Join(',', Groups.GroupsFor(selector)) : "",
                 (one.WorkerKey ?? one.Applied?.SelectorKey) is { } others ? string.Join(',', Groups.GroupsFor(others)) : "", fleet.Mode, one.Rivals, _labelled.Version);

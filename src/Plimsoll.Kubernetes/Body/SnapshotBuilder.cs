@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Metrics;
 using Plimsoll.Kubernetes.Resources.Pods;
@@ -14,6 +15,9 @@ internal sealed record Promised(int Count, DateTimeOffset Since);
 /// </summary>
 internal sealed class SnapshotBuilder
 {
+    // A node's devices change with the node alone, and of thousands few change between two turns.
+    private static readonly ConditionalWeakTable<NodeView, DeviceState[]> DevicesOf = [];
+
     private readonly DateTimeOffset _at;
     private readonly NodeGroups _groups;
     private readonly double _overdueFactor;
@@ -190,8 +194,7 @@ internal sealed class SnapshotBuilder
     }
 
     /// <summary>Never used twice: a StatefulSet gives a new pod the old one's name.</summary>
-    public static ReplicaId IdOf(PodView pod) =>
-        new($"{pod.Name}@{pod.Uid[..Math.Min(8, pod.Uid.Length)]}");
+    public static ReplicaId IdOf(PodView pod) => pod.Replica;
 
     /// <summary>The pod of a replica; null of one that has none yet.</summary>
     public static ObjectName? PodOf(ReplicaId replica) =>
@@ -272,11 +275,22 @@ internal sealed class SnapshotBuilder
     /// <summary>A node's devices, handed out in order.</summary>
     private sealed class Devices
     {
-        private readonly List<DeviceState> _states = [];
-        private readonly Dictionary<string, Queue<DeviceState>> _free = new(StringComparer.Ordinal);
+        private readonly DeviceState[] _states;
+        private readonly Dictionary<string, Queue<DeviceState>> _free;
 
         public Devices(NodeView node)
         {
+            _states = DevicesOf.GetValue(node, Read);
+            _free = _states.GroupBy(device => device.Resource!, StringComparer.Ordinal)
+                .ToDictionary(group => group.Key, group => new Queue<DeviceState>(group), StringComparer.Ordinal);
+        }
+
+        public ImmutableArray<DeviceState> States => [.. _states];
+
+        // Ordered by id, which within a resource is the order in which they are handed out.
+        private static DeviceState[] Read(NodeView node)
+        {
+            var states = new List<DeviceState>();
             foreach (var group in node.Devices.Groups)
             {
                 var name = group.Resource[(group.Resource.IndexOf('/', StringComparison.Ordinal) + 1)..];
@@ -285,10 +299,9 @@ internal sealed class SnapshotBuilder
                 var allocatable = node.Extended.FirstOrDefault(one => one.Resource == group.Resource)?.Count ?? 0;
                 var count = (int)Math.Min(
                     (long)group.Devices * parts, group.Sharing == DeviceSharing.TimeSlicing ? allocatable / Math.Max(1, group.ReplicasPerDevice) : allocatable);
-                var queue = _free[group.Resource] = new Queue<DeviceState>();
                 for (var i = 0; i < count; i++)
                 {
-                    var device = new DeviceState
+                    states.Add(new DeviceState
                     {
                         Id = new DeviceId(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{name}{i:00}")),
                         Kind = SnapshotBuilder.KindOf(group),
@@ -296,14 +309,12 @@ internal sealed class SnapshotBuilder
                         MemoryBudget = group.MemoryPerReplica,
                         Resource = group.Resource,
                         Shared = group.Sharing == DeviceSharing.TimeSlicing,
-                    };
-                    _states.Add(device);
-                    queue.Enqueue(device);
+                    });
                 }
             }
-        }
 
-        public ImmutableArray<DeviceState> States => [.. _states.OrderBy(device => device.Id)];
+            return [.. states.OrderBy(device => device.Id)];
+        }
 
         public string? KindOf(PodRequests requests) =>
             requests.Devices.Keys.Select(resource => _states.FirstOrDefault(device => device.Resource == resource)?.Kind).FirstOrDefault(kind => kind is not null);

@@ -8,6 +8,9 @@ namespace Plimsoll.Kubernetes.Cluster;
 /// <summary>What is kept of a pod.</summary>
 public sealed record PodView
 {
+    // Asked for several times a turn.
+    private string? _replica;
+
     public required ObjectName Name { get; init; }
 
     public required string Uid { get; init; }
@@ -70,6 +73,9 @@ public sealed record PodView
 
     /// <summary>By which PodDisruptionBudgets select it.</summary>
     public ImmutableSortedDictionary<string, string> Labels { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+
+    /// <summary>The replica that it is, if it is one: its name, and as a StatefulSet's next pod has the same, the beginning of its uid.</summary>
+    internal ReplicaId Replica => new(_replica ??= $"{Name}@{Uid[..Math.Min(8, Uid.Length)]}");
 
     public bool IsOver => Phase is "Succeeded" or "Failed";
 
