@@ -5,23 +5,23 @@ namespace Plimsoll.Prediction.Steps;
 
 /// <summary>
 /// Levenberg-Marquardt on logarithms: log coefficient = a prior + the sum of every level's deviation, each held towards
-/// zero by how much its level is expected to vary (maximum a posteriori; Gelman and Hill 2007, chapter 12). Outlying rows
-/// weigh less than their square (Huber 1964).
+/// zero by how much its level is expected to vary (maximum a posteriori; Gelman and Hill 2007, chapter 12). Residuals are
+/// taken for Student's (Lange et al. 1989): rows far off, whose configuration must have been another, hardly weigh.
 /// </summary>
 internal sealed class HierarchicalFit
 {
     /// <summary>How far, in logarithms, a level's factors stray; the last two are of a model as a whole.</summary>
     private static readonly Dictionary<string, double> Stray = new(StringComparer.Ordinal)
     {
-        ["all"] = 0.7,
-        ["engine"] = 0.3,
-        ["generation"] = 0.3,
-        ["device"] = 0.3,
-        ["model"] = 0.2,
-        ["pair"] = 0.15,
+        ["all"] = 0.5,
+        ["engine"] = 0.25,
+        ["generation"] = 0.15,
+        ["device"] = 0.12,
+        ["model"] = 0.1,
+        ["pair"] = 0.08,
     };
 
-    private const double HuberSigmas = 1.5;
+    private const double Freedom = 3;
     private const double DerivativeStep = 1e-4;
     private const int Iterations = 25;
 
@@ -103,8 +103,8 @@ internal sealed class HierarchicalFit
         double cost = 0;
         for (var at = 0; at < _observations.Count; at++)
         {
-            var error = Math.Abs(Error(at, Logs(at)));
-            cost += error <= HuberSigmas ? error * error / 2 : HuberSigmas * (error - (HuberSigmas / 2));
+            var error = Error(at, Logs(at));
+            cost += (Freedom + 1) / 2 * Math.Log(1 + (error * error / Freedom));
         }
 
         for (var i = 0; i < _x.Length; i++) cost += _x[i] * _x[i] / (2 * _stray[i] * _stray[i]);
@@ -157,7 +157,7 @@ internal sealed class HierarchicalFit
                 logs[which] -= DerivativeStep;
             }
 
-            var weight = Math.Abs(error) <= HuberSigmas ? 1 : HuberSigmas / Math.Abs(error);
+            var weight = (Freedom + 1) / (Freedom + (error * error));
             var (rows, kinds) = (_rows[at], _which[at]);
             for (var i = 0; i < rows.Length; i++)
             {

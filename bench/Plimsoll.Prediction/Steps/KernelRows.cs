@@ -10,7 +10,7 @@ namespace Plimsoll.Prediction.Steps;
 internal static class KernelRows
 {
     /// <summary>Rows taken of each table, evenly spread over it: enough for a handful of coefficients.</summary>
-    private const int RowsPerTable = 120;
+    private const int RowsPerTable = 60;
 
     /// <summary>Kernels shorter than this are mostly their launch, which whole steps hide in graphs.</summary>
     private const double ShortestSeconds = 30e-6;

@@ -17,6 +17,11 @@ internal sealed record Observation(
     /// <summary>Kernels say nothing of one model as a whole.</summary>
     public bool IsKernel { get; init; }
 
+    /// <summary>Rows that differ in nothing but <see cref="Batch"/>, between which one may interpolate.</summary>
+    public string Series { get; init; } = "";
+
+    public double Batch { get; init; } = 1;
+
     public string Label { get; init; } = "";
 
     public double LogError(StepCoefficients fitted, double burst) => Math.Log(Predict(fitted, burst) / Seconds);

@@ -48,9 +48,20 @@ internal sealed class PublishedModels(Configurations configurations)
         var shape = configurations.Find(name)?.Shape;
         if (shape is not null && precision == "fp8" && shape.Quantization is null) shape = Narrowed(shape, 1, "fp8");
         if (shape is not null && precision is "fp4" && shape.Quantization == "fp8") shape = Narrowed(shape, 0.5625, "nvfp4");
+        if (shape is not null && precision.Length == 0 && shape.Quantization == "fp8") shape = Widened(shape);
         if (shape is not null && precision == "int4") shape = shape with { Quantization = "int4" };
         return _shapes[(model, precision)] = shape;
     }
+
+    /// <summary>A quantised copy as it was before: two bytes a parameter.</summary>
+    private static ModelShape Widened(ModelShape shape) => shape with
+    {
+        Quantization = null,
+        Layers = [.. shape.Layers.Select(run => run with
+        {
+            Weights = [.. run.Weights.Select(group => group with { Weights = new Bytes(2 * group.Parameters) })],
+        })],
+    };
 
     /// <summary>Every linear layer at so many bytes a parameter: how the quantised copy of a model is made.</summary>
     private static ModelShape Narrowed(ModelShape shape, double bytes, string kind) => shape with

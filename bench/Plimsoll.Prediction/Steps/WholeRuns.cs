@@ -30,6 +30,8 @@ internal static partial class WholeRuns
             {
                 Calibration = row.Text("split") == "calibration",
                 Stratum = "with tables, dense, steps",
+                Series = string.Join(' ', row.Text("model"), row.Text("hardware"), row.Text("tensor_parallel"), prompt, answer),
+                Batch = batch,
                 Label = cell.Key,
             };
             yield return seed with { Kind = "decode step", Seconds = Median(cell, "token_time"), Predict = (fitted, _) => model.Seconds(decode, fitted) };
@@ -69,21 +71,26 @@ internal static partial class WholeRuns
             else
             {
                 decode = Of(row, shape, device, "")!;
-                if (decode is null) { skipped("no split"); continue; }
-                var batch = concurrency ?? ((row.Number("batch_size") ?? 1) * Math.Max(1, decode.Split.Data));
+                if (decode is null) { skipped("a tensor-parallel size that the heads cannot be divided by: a whole deployment's devices"); continue; }
+
+                // The batch is of one data-parallel rank; the concurrency, where there is one, of all replicas together.
+                var batch = (row.Number("batch_size") ?? 1) * Math.Max(1, row.Int("attention_dp_size"));
                 var serving = decode;
                 times = (fitted, burst) => ClosedLoop.Aggregated(serving, batch, prompt, answer, fitted, burst);
             }
 
-            var cell = string.Join(' ', ModelName(row), row.Text("system"), row.Text("backend"), row.Text("precision"), row.Text("mode"), prompt, answer,
-                concurrency ?? row.Number("batch_size"), decode.Split.ToString());
+            var series = string.Join(' ', ModelName(row), row.Text("system"), row.Text("backend"), row.Text("precision"), row.Text("mode"), prompt, answer, decode.Split);
+            var measuredBatch = concurrency ?? row.Number("batch_size") ?? 1;
+            var cell = $"{series} {measuredBatch}";
             var seed = new Observation("", cell, decode.Subject, 0, (_, _) => 0, EndToEndNoise)
             {
                 Calibration = row.Text("split") == "calibration",
+                Series = series,
+                Batch = measuredBatch,
                 Stratum = string.Join(", ",
                     row.Text("system") is "a100_sxm" or "h100_sxm" or "h200_sxm" or "l40s" ? "with tables" : "without tables",
                     shape.Layers.Any(run => run.Experts > 0) ? "mixture" : "dense", disaggregated ? "disaggregated" : "aggregated"),
-                Label = $"{row.Text("model_path")} {row.Text("system")} {row.Text("backend")} {row.Text("backend_version")} {row.Text("precision")} {row.Text("mode")} {prompt}/{answer} c{concurrency ?? row.Number("batch_size")} tp{decode.Split.Tensor} dp{decode.Split.Data} ep{decode.Split.Expert}",
+                Label = $"{row.Text("model_path")} {row.Text("system")} {row.Text("backend")} {row.Text("backend_version")} {row.Text("precision")} {row.Text("mode")} {prompt}/{answer} c{measuredBatch} tp{decode.Split.Tensor} dp{decode.Split.Data} ep{decode.Split.Expert}",
             };
             if (row.Number("silicon_tpot_ms") is > 0 and var tpot)
                 yield return seed with { Kind = "TPOT", Seconds = tpot / 1000, Predict = (fitted, burst) => times(fitted, burst).PerToken };
@@ -99,9 +106,17 @@ internal static partial class WholeRuns
         int Size(string name) => Math.Max(1, row.Int(prefix + name, 1));
         var (tensor, data, expertTensor, expert) = (Size("tp_size"), Size("attention_dp_size"), Size("moe_tp_size"), Size("moe_ep_size"));
 
-        // A trap of the data: one table multiplies the sizes of one machine's eight devices with one another.
+        // A trap of the data: some rows give the product of two sizes that are the same eight (or four) devices of one
+        // machine: tensor 64, expert 8 of 8 devices, say.
         if (prefix.Length == 0 && device.LinkDomainDevices == 8 && tensor * data > 8)
-            (tensor, data, expertTensor, expert) = (Math.Min(tensor, 8), data > 8 ? 8 / Math.Min(tensor, 8) : Math.Max(1, 8 / Math.Min(tensor, 8)), Math.Max(1, 8 / Math.Min(expert, 8)), Math.Min(expert, 8));
+        {
+            var devices = (int)Math.Round(Math.Sqrt(tensor * data));
+            (tensor, data) = data == 1 ? (devices, 1) : (1, devices);
+            expert = Math.Min(expert, devices);
+            expertTensor = devices / expert;
+        }
+
+        if (shape.AttentionHeads % tensor != 0) return null;
         var split = new StepSplit { Tensor = tensor, Data = data, Pipeline = Size("pp_size"), Expert = expert, ExpertTensor = expertTensor };
         var engine = row.Text("backend");
         var kv = engine == "trtllm" ? 1 : 2;
