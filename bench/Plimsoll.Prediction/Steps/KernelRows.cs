@@ -63,7 +63,7 @@ internal static class KernelRows
                 var attention = new StepAttention(4 * heads * width, 4 * heads * width, kv, 0, null, wide);
                 var batch = kind[0] == 'c' ? StepBatch.Prefill(number("batch_size"), number("isl"))
                     : StepBatch.Decode(number("batch_size"), number("isl") + number("step"));
-                return (fitted, _) => attention.Seconds(batch, 1, bandwidth, fitted);
+                return (fitted, _) => attention.Seconds(batch, bandwidth, fitted);
             case "moe":
                 if (Operands(row["moe_dtype"]) is not { } moe || row["distribution"] == "balanced") return null;
                 var one = number("hidden_size") * number("inter_size") * 3;

@@ -42,6 +42,13 @@ public sealed record StepBatch
         return this with { Sequences = decode.Sequences, Context = decode.Context };
     }
 
+    /// <summary>
+    /// What the busiest of so many data-parallel ranks has of it: an equal part, but no less than one prompt or sequence.
+    /// </summary>
+    public StepBatch OfOneRank(int ranks) => this with { Prompts = Part(Prompts, ranks), Sequences = Part(Sequences, ranks) };
+
+    private static double Part(double count, int ranks) => Math.Max(count / ranks, Math.Min(count, 1));
+
     /// <summary>Only the sequences, without the prompts.</summary>
     public StepBatch DecodePart => this with { Prompts = 0, PromptTokens = 0, CachedTokens = 0 };
 

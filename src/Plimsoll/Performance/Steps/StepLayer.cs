@@ -39,18 +39,17 @@ internal sealed record StepExperts(
 internal sealed record StepAttention(
     double PromptFlops, double DecodeFlops, double DecodeBytes, double StateBytes, double? Window, double FlopsPerSecond)
 {
-    /// <summary>The time of this rank's share of a batch, which is that of all data-parallel ranks together.</summary>
-    public double Seconds(StepBatch batch, double share, double bytesPerSecond, StepCoefficients fitted)
+    public double Seconds(StepBatch batch, double bytesPerSecond, StepCoefficients fitted)
     {
         var read = bytesPerSecond * fitted[StepCoefficient.CacheBandwidth];
         var flops = FlopsPerSecond * fitted[StepCoefficient.AttentionCompute];
         var context = Window is { } window ? Math.Min(window, batch.Context) : batch.Context;
         var prompts = Roofline.Larger(
-            PromptFlops * batch.Pairs(Window) * share / flops,
-            batch.Prompts * share * ((DecodeBytes * (batch.CachedTokens + batch.PromptTokens)) + StateBytes) / read);
+            PromptFlops * batch.Pairs(Window) / flops,
+            batch.Prompts * ((DecodeBytes * (batch.CachedTokens + batch.PromptTokens)) + StateBytes) / read);
         var decode = Roofline.Larger(
-            DecodeFlops * batch.Sequences * share * context / flops,
-            batch.Sequences * share * ((DecodeBytes * context) + StateBytes) / read);
+            DecodeFlops * batch.Sequences * context / flops,
+            batch.Sequences * ((DecodeBytes * context) + StateBytes) / read);
         return prompts + decode;
     }
 }

@@ -45,23 +45,18 @@ public sealed class StepModel
     {
         ArgumentNullException.ThrowIfNull(batch);
         ArgumentNullException.ThrowIfNull(fitted);
-        var decode = Unscaled(batch.DecodePart, fitted);
-        var all = batch.Prompts * batch.PromptTokens > 0 ? Unscaled(batch, fitted) : decode;
+        var decode = Unscaled(batch.DecodePart, fitted) * fitted[StepCoefficient.DecodeScale];
+        if (batch.Prompts * batch.PromptTokens <= 0) return decode;
+        var all = Unscaled(batch, fitted) * fitted[StepCoefficient.PrefillScale];
 
-        // With no sequences a prompt's step is all a prompt's; with some, theirs is what they would take alone.
-        return batch.Sequences > 0
-            ? (decode * fitted[StepCoefficient.DecodeScale]) + ((all - decode) * fitted[StepCoefficient.PrefillScale])
-            : all * fitted[StepCoefficient.PrefillScale];
+        // A prompt never makes a step shorter than its sequences alone, whatever the two scales are.
+        return batch.Sequences > 0 ? Math.Max(decode, all) : all;
     }
 
     private double Unscaled(StepBatch batch, StepCoefficients fitted)
     {
-        // A rank's share of the sequences is never less than one sequence, where there is one at all.
-        var data = Math.Max(1, _split.Data);
-        var units = batch.Prompts + batch.Sequences;
-        var share = units <= 0 ? 1 : Math.Max(1.0 / data, Math.Min(1, 1 / units));
-        var tokens = batch.Tokens;
-        var own = tokens * share;
+        var mine = batch.OfOneRank(Math.Max(1, _split.Data));
+        var (tokens, own) = (batch.Tokens, mine.Tokens);
         double layers = 0;
         foreach (var layer in _layers)
         {
@@ -69,15 +64,15 @@ public sealed class StepModel
                 + (own * _hidden * 2 * fitted[StepCoefficient.ActivationPasses] / _bytesPerSecond)
                 + Exchange(layer, tokens, own, fitted);
             foreach (var matrix in layer.Matrices) seconds += matrix.Seconds(own, _bytesPerSecond, fitted);
-            if (layer.Attention is { } attention) seconds += attention.Seconds(batch, share, _bytesPerSecond, fitted);
+            if (layer.Attention is { } attention) seconds += attention.Seconds(mine, _bytesPerSecond, fitted);
             if (layer.Experts is { } experts)
                 seconds += fitted[StepCoefficient.ExpertLayerSeconds] + experts.Seconds(tokens, _bytesPerSecond, fitted);
             layers += layer.Count * seconds;
         }
 
-        var head = _head?.Seconds(units * share, _bytesPerSecond, fitted) ?? 0;
+        var head = _head?.Seconds(mine.Prompts + mine.Sequences, _bytesPerSecond, fitted) ?? 0;
         return layers + head + Stages(own, fitted)
-            + fitted[StepCoefficient.StepSeconds] + (units * fitted[StepCoefficient.SequenceSeconds]);
+            + fitted[StepCoefficient.StepSeconds] + ((batch.Prompts + batch.Sequences) * fitted[StepCoefficient.SequenceSeconds]);
     }
 
     /// <summary>
