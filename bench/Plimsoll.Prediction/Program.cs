@@ -1,0 +1,18 @@
+using Plimsoll.Prediction.Steps;
+
+// steps [PAGE]: the section on step times, into docs/benchmarks/prediction.md unless a page is named.
+// fit: the coefficients again, from the calibration rows. worst: the rows furthest off, for a look.
+const string Page = "docs/benchmarks/prediction.md";
+return args switch
+{
+    ["steps", ..] => StepsCommand.Report(args.ElementAtOrDefault(1) ?? Page),
+    ["fit", ..] => StepsCommand.Fit(),
+    ["worst", ..] => StepsCommand.Worst(),
+    _ => Usage(),
+};
+
+static int Usage()
+{
+    Console.Error.WriteLine("usage: steps [PAGE] | fit | worst");
+    return 2;
+}

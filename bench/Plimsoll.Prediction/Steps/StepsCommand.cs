@@ -1,0 +1,108 @@
+using Plimsoll.Footprints.Memory;
+
+namespace Plimsoll.Prediction.Steps;
+
+internal static class StepsCommand
+{
+    private const string Coefficients = "src/Plimsoll/Performance/Data/step-times.json";
+
+    private static readonly Dictionary<string, int> _leftOut = new(StringComparer.Ordinal);
+
+    public static int Fit()
+    {
+        if (Observations() is not { } all) return Skipped();
+        var calibration = all.Where(one => one.Calibration).ToList();
+        var (fitted, burst) = HierarchicalFit.Of(calibration, Priors.Coefficients, Source(calibration));
+        Show(all, fitted, burst);
+        using (var file = File.Create(Coefficients)) fitted.Write(file);
+        return 0;
+    }
+
+    public static int Worst()
+    {
+        if (Observations() is not { } all) return Skipped();
+        var calibration = all.Where(one => one.Calibration).ToList();
+        var (fitted, burst) = HierarchicalFit.Of(calibration, Priors.Coefficients, Source(calibration));
+        foreach (var group in all.Where(one => !one.IsKernel).GroupBy(one => $"{(one.Calibration ? "cal" : "VAL")} {one.Kind} {one.Subject.Pair}").OrderBy(group => group.Key))
+        {
+            var signed = group.Select(one => one.LogError(fitted.For(one.Subject), burst(one.Subject.Engine))).Order().ToArray();
+            Console.WriteLine($"{signed[signed.Length / 10],6:F2} {signed[signed.Length / 2],6:F2} {signed[signed.Length * 9 / 10],6:F2} n {signed.Length} {group.Key}");
+        }
+
+        foreach (var one in calibration.Where(one => !one.IsKernel).OrderByDescending(one => Math.Abs(one.LogError(fitted.For(one.Subject), burst(one.Subject.Engine)))).Take(60))
+            Console.WriteLine($"{one.LogError(fitted.For(one.Subject), burst(one.Subject.Engine)),6:F2} {one.Seconds * 1000,10:F1} {one.Kind} {one.Label}");
+        return 0;
+    }
+
+    /// <summary>Fits, cross-validates and judges, and writes the page's section and the coefficients it is about.</summary>
+    public static int Report(string page)
+    {
+        if (Observations() is not { } all) return Skipped();
+        var calibration = all.Where(one => one.Calibration).ToList();
+        var cells = CrossValidation.ByCell(calibration, 5);
+        var pairs = CrossValidation.ByPair(calibration, 6);
+        var devices = CrossValidation.ByDevice(calibration);
+        var spreads = new Dictionary<string, double>
+        {
+            ["pair"] = StepsReport.Spread(cells),
+            ["device"] = Math.Max(StepsReport.Spread(cells), StepsReport.Spread(pairs)),
+            ["generation"] = Math.Max(StepsReport.Spread(pairs), StepsReport.Spread(devices)),
+        };
+
+        // Of a device unlike any that was measured nothing is known; it is given half as much again.
+        spreads["none"] = spreads["generation"] * 1.5;
+        var (fitted, burst) = HierarchicalFit.Of(calibration, Priors.Coefficients, Source(calibration), spreads);
+        using (var file = File.Create(Coefficients)) fitted.Write(file);
+        Show(all, fitted, burst);
+
+        var report = new StepsReport(all, fitted, burst);
+        Introduction.Write(report, all, _leftOut);
+        report.Calibration(cells);
+        report.Line("");
+        report.Validation();
+        report.Line("");
+        report.Line("| held out of calibration | n | median % | p95 % | log spread of the error bar |");
+        report.Line("| --- | ---: | ---: | ---: | ---: |");
+        report.Distance("cells", cells);
+        report.Distance("models on a device", pairs);
+        report.Distance("devices, their kernel tables too", devices);
+        if (!File.Exists(page)) File.WriteAllText(page, Introduction.Title);
+        MarkdownSection.Write(page, "step times", report.Text);
+        Console.Write(report.Text);
+        return 0;
+    }
+
+    private static void Show(IReadOnlyList<Observation> all, StepCalibration fitted, Func<string, double> burst)
+    {
+        foreach (var group in all.GroupBy(one => (one.Calibration, one.Kind, one.Stratum)).OrderBy(group => group.Key.ToString()))
+        {
+            var errors = group.Select(one => Math.Abs(Math.Exp(one.LogError(fitted.For(one.Subject), burst(one.Subject.Engine))) - 1)).Order().ToArray();
+            var signed = group.Select(one => one.LogError(fitted.For(one.Subject), burst(one.Subject.Engine))).Order().ToArray();
+            Console.Write($"{signed[signed.Length / 2],6:F2} ");
+            Console.WriteLine($"{(group.Key.Calibration ? "cal" : "VAL")} {group.Key.Kind,-14} {group.Key.Stratum,-40} n {errors.Length,5} median {errors[errors.Length / 2],7:P1} p95 {errors[(int)(errors.Length * 0.95)],8:P1}");
+        }
+    }
+
+    private static string Source(List<Observation> rows) => $"{rows.Count} calibration rows";
+
+    private static List<Observation>? Observations()
+    {
+        var data = Environment.GetEnvironmentVariable("PLIMSOLL_DATA") ?? "../shared/data";
+        var folder = Path.Combine(data, "performance");
+        if (!Directory.Exists(folder)) return null;
+        var models = new PublishedModels(new Configurations(Path.Combine(data, "modelconfigs/huggingface"), "bench/Plimsoll.Footprints/configs"));
+        List<Observation> all =
+        [
+            .. WholeRuns.Splitwise(Path.Combine(folder, "splitwise_perf_model.csv"), models),
+            .. KernelRows.All(Path.Combine(folder, "kernels")),
+            .. WholeRuns.EndToEnd(Path.Combine(folder, "silicon_end_to_end.csv"), models, why => _leftOut[why] = _leftOut.GetValueOrDefault(why) + 1),
+        ];
+        return all;
+    }
+
+    private static int Skipped()
+    {
+        Console.Error.WriteLine("skipped: no folder 'performance' under PLIMSOLL_DATA");
+        return Environment.GetEnvironmentVariable("CI") == "true" ? 1 : 0;
+    }
+}
