@@ -163,7 +163,7 @@ public sealed class OtherWorkloads(ClusterWatch cluster, Action changed, TimePro
         }
 
         var before = _targets;
-        if (targets.Count == before.Count && targets.All(one => before.TryGetValue(one.Key, out var its) && ReferenceEquals(its, one.Value))) return false;
+        if (ReferenceEquals(_claims.Known, _named.Known) && targets.Count == before.Count && targets.All(one => before.TryGetValue(one.Key, out var its) && ReferenceEquals(its, one.Value))) return false;
         Volatile.Write(ref _targets, targets);
         Volatile.Write(ref _claims, new Claims(
             targets.Where(one => one.Value.Workload?.Selector is not null).OrderBy(one => one.Value.Workload!.CreatedAt).ThenBy(one => one.Key.Name)
@@ -198,7 +198,8 @@ public sealed class OtherWorkloads(ClusterWatch cluster, Action changed, TimePro
             }
         }
 
-        _named = named;
+        // Statuses change with every turn, and what they name hardly ever.
+        _named = named.Known.SetEquals(_named.Known) ? named with { Known = _named.Known } : named;
     }
 
     private async Task KeepKindsAsync(CancellationToken cancellationToken)
