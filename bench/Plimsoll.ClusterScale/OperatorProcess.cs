@@ -22,6 +22,8 @@ internal sealed class OperatorProcess : IDisposable
         var log = Path.Combine(Path.GetTempPath(), $"operator-{Environment.ProcessId}.log");
         Console.WriteLine($"the operator writes to {log}");
         var start = new ProcessStartInfo("/bin/sh") { ArgumentList = { "-c", $"exec \"$@\" > {log} 2>&1", "sh", program, "operator", "--kubeconfig", kubeconfig, "--namespace", "plimsoll-system", "--health-port", Text(health), "--metrics-port", Text(metrics) } };
+        // As deploy/operator/deployment.yaml has it.
+        start.Environment["DOTNET_GCgen0size"] = "4000000";
         var started = new OperatorProcess(Process.Start(start)!, health, metrics);
         while (!await started.IsReadyAsync(cancel))
         {

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Plimsoll.Control;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Resources;
 
@@ -9,14 +8,12 @@ namespace Plimsoll.Kubernetes.Body;
 /// Writes how the whole is into the Fleet that is read: whether its spec could be, and how many models and nodes are planned
 /// with. A write for each change of these and no more; nothing where there is no Fleet.
 /// </summary>
-public sealed class FleetStatusWriter(KubernetesFleetParts parts)
+internal sealed class FleetStatusWriter(KubernetesFleetParts parts)
 {
-    public async Task WriteAsync(KubernetesFleet fleet, Tick tick, CancellationToken cancellationToken)
+    public async Task WriteAsync(ToldTurn told, CancellationToken cancellationToken)
     {
-        ArgumentNullException.ThrowIfNull(fleet);
-        ArgumentNullException.ThrowIfNull(tick);
         if (parts.Cluster.Fleets.Items.GetValueOrDefault(new ObjectName("", parts.FleetName)) is not { Metadata.Uid: { } uid } resource) return;
-        var status = Status(resource, fleet, tick).Writable();
+        var status = Status(resource, told).Writable();
         if (Says(resource.Status, status) || !parts.MayWrite()) return;
         try
         {
@@ -35,11 +32,11 @@ public sealed class FleetStatusWriter(KubernetesFleetParts parts)
         stands is { Conditions: [{ } ready, ..] } && (stands.ObservedGeneration, stands.Models, stands.Nodes, stands.Reason, ready.Status)
             == (wanted.ObservedGeneration, wanted.Models, wanted.Nodes, wanted.Reason, wanted.Conditions![0].Status);
 
-    private FleetResourceStatus Status(FleetResource resource, KubernetesFleet fleet, Tick tick)
+    private FleetResourceStatus Status(FleetResource resource, ToldTurn told)
     {
         var problems = FleetSettings.Check(resource);
-        var (planned, acting) = (fleet.Models.Count(model => model.Spec is not null), fleet.Models.Count(model => model.Acts));
-        var counts = string.Create(CultureInfo.InvariantCulture, $"{planned} of {fleet.Models.Length} models planned for, {acting} scaled");
+        var (planned, acting) = (told.Models.Count(model => model.Spec is not null), told.Models.Count(model => model.Acts));
+        var counts = string.Create(CultureInfo.InvariantCulture, $"{planned} of {told.Models.Length} models planned for, {acting} scaled");
         var reason = problems.IsEmpty ? counts
             : $"until it is right the defaults hold, and nothing is changed: {string.Join("; ", problems.Select(problem => problem.ToString()))}";
         var ready = new Finding(ConditionTypes.Ready, problems.IsEmpty, problems.IsEmpty ? "Planned" : "Invalid", reason);
@@ -48,7 +45,7 @@ public sealed class FleetStatusWriter(KubernetesFleetParts parts)
             ObservedGeneration = resource.Metadata.Generation,
             Conditions = [StatusPatch.Condition(ready, resource.Status?.Conditions, resource.Metadata.Generation ?? 0, parts.Time.GetUtcNow())],
             Models = planned,
-            Nodes = tick.Snapshot.Nodes.Count(node => node.Condition == NodeCondition.Ready),
+            Nodes = told.Tick.Snapshot.Nodes.Count(node => node.Condition == NodeCondition.Ready),
             Reason = reason,
         };
     }

@@ -35,7 +35,7 @@ public sealed record KindFit(string Kind, int Nodes, int Allowed, ReplicaNeeds? 
         return
         [
             .. nodes.SelectMany(node => node.Devices.Groups.Where(group => group.Resource == resource).Select(group => (Node: node, Group: group)))
-                .GroupBy(one => SnapshotBuilder.KindOf(one.Group), StringComparer.Ordinal).OrderBy(group => group.Key, StringComparer.Ordinal)
+                .GroupBy(one => NodeLayout.KindOf(one.Group), StringComparer.Ordinal).OrderBy(group => group.Key, StringComparer.Ordinal)
                 .Select(group =>
                 {
                     var (needs, why) = ModelResolver.OnDevice(footprint, group.First().Group, settings, served, engine, cores);

@@ -51,6 +51,16 @@ public sealed record KubernetesFleetParts
     public required Action<string> Log { get; init; }
 }
 
+/// <summary>A turn as it is told of: what it decided, of which models, and why some could not be observed.</summary>
+/// <param name="Tick">The turn.</param>
+/// <param name="Models">The models as resolved.</param>
+/// <param name="Unobserved">Models without a count of arrivals, and why.</param>
+/// <param name="Wanted">Replicas that the plan wants of each model.</param>
+/// <param name="WantedOf">The same of each workload.</param>
+internal sealed record ToldTurn(
+    Tick Tick, ImmutableArray<ResolvedModel> Models, ImmutableSortedDictionary<ModelId, string> Unobserved,
+    IReadOnlyDictionary<ModelId, int> Wanted, IReadOnlyDictionary<string, int> WantedOf);
+
 /// <summary>
 /// The cluster as a body: it looks at what watches keep up and writes replicas into scale subresources. The scheduler
 /// chooses nodes and devices, the cluster's controllers choose pods; it says so in its capabilities.
@@ -80,7 +90,8 @@ public sealed class KubernetesFleet : IFleet
     private Dictionary<ModelId, int> _serving = [];
     private FleetMode _most = FleetMode.Recommend;
     private double _overdueFactor = new PlannerSettings().OverdueFactor;
-    private ImmutableSortedDictionary<string, PodLoad> _loads = ImmutableSortedDictionary<string, PodLoad>.Empty;
+    private IReadOnlyDictionary<string, PodLoad> _loads = new Dictionary<string, PodLoad>();
+    private readonly SnapshotMemory _memory = new();
 
     public KubernetesFleet(KubernetesFleetParts parts)
     {
@@ -109,6 +120,9 @@ public sealed class KubernetesFleet : IFleet
     /// <summary>The same of each workload (<see cref="SnapshotBuilder.KeyOf"/>).</summary>
     internal IReadOnlyDictionary<string, int> WantedOf { get; private set; } = new Dictionary<string, int>();
 
+    /// <summary>What there is to tell of a turn, as it stays while the next one goes on.</summary>
+    internal ToldTurn Told(Tick tick) => new(tick, Models, Unobserved, Wanted, WantedOf);
+
     /// <summary>What is asked for, by the cluster's objects of this moment.</summary>
     /// <exception cref="ClusterUnseenException">The cluster cannot be seen whole.</exception>
     public FleetSpec Look()
@@ -135,7 +149,7 @@ public sealed class KubernetesFleet : IFleet
     public async ValueTask<FleetSnapshot> ObserveAsync(CancellationToken cancellationToken)
     {
         var pods = Pods();
-        var finder = new SnapshotBuilder(_parts.Time.GetUtcNow(), _resolver.Groups, Models, [], _overdueFactor);
+        var finder = new SnapshotBuilder(_parts.Time.GetUtcNow(), _resolver.Groups, Models, _loads, _overdueFactor);
         var endpoints = _endpoints.Of(pods, finder);
         var reading = _parts.ReadPods(endpoints, cancellationToken);
         var asking = ReadFrontsAsync(cancellationToken);
@@ -154,7 +168,7 @@ public sealed class KubernetesFleet : IFleet
         var through = _gateway?.Advance([.. planned.Where(model => model.Settings!.Gateway).Select(model => model.Id)], counted, at);
         (_loads, (var rows, Unobserved)) = (traffic.Pods, through is null ? (traffic.Traffic, traffic.Unobserved) : GatewayDemand.Merge(traffic, through));
         Promise(planned, pods, finder, at);
-        var builder = new SnapshotBuilder(at, _resolver.Groups, Models, _loads, _overdueFactor, _parts.Cluster.ServerMinor);
+        var builder = new SnapshotBuilder(at, _resolver.Groups, Models, _loads, _overdueFactor, _parts.Cluster.ServerMinor, _memory);
         var snapshot = builder.Build(_parts.Cluster.Nodes.Items.Values, pods, _promised, Can);
         _serving = snapshot.Replicas.Where(replica => replica.State == ReplicaState.Ready).CountBy(replica => replica.Model).ToDictionary();
         _variants = snapshot.Replicas.ToDictionary(replica => replica.Id, replica => replica.Variant);
@@ -293,10 +307,10 @@ public sealed class KubernetesFleet : IFleet
     {
         // A pod of a node that is gone is over, and whoever made it makes another as soon as the cluster has collected it: until
         // then that one is promised, and nobody starts a further one in its place.
-        var nodes = _parts.Cluster.Nodes.Items;
+        var nodes = _parts.Cluster.Nodes.Items.Keys.Select(node => node.Name).ToHashSet(StringComparer.Ordinal);
         var live = pods.Where(pod => pod is { IsOver: false, DeletedAt: null } && pod.WorkerIndex is null or 0
-                && (pod.Node is null || nodes.ContainsKey(new ObjectName("", pod.Node))))
-            .Select(pod => finder.OwnerOf(pod)).OfType<ResolvedModel>().CountBy(target => SnapshotBuilder.KeyOf(target.Workload!)).ToDictionary();
+                && (pod.Node is null || nodes.Contains(pod.Node)) && finder.OwnerOf(pod) is not null)
+            .CountBy(pod => pod.WorkloadKey!, StringComparer.Ordinal).ToDictionary(StringComparer.Ordinal);
         var targets = planned.SelectMany(model => model.Targets).Where(target => target.Spec is not null)
             .ToDictionary(target => SnapshotBuilder.KeyOf(target.Workload!), StringComparer.Ordinal);
         foreach (var (key, target) in targets)

@@ -65,9 +65,9 @@ public sealed class ModelResolver(
         {
             var kindsHere = one.SelectorKey is { } key ? Groups.GroupsFor(key).Concat(one.WorkerKey is { } its ? Groups.GroupsFor(its) : [])
                 .SelectMany(group => kinds.GetValueOrDefault(group, []))
-                .DistinctBy(kind => SnapshotBuilder.KindOf(kind)).OrderBy(kind => SnapshotBuilder.KindOf(kind), StringComparer.Ordinal).ToArray() : [];
+                .DistinctBy(kind => NodeLayout.KindOf(kind)).OrderBy(kind => NodeLayout.KindOf(kind), StringComparer.Ordinal).ToArray() : [];
             var madeOf = (one.View.ResourceVersion, (one.Workload?.ResourceVersion, one.Workload?.MadeLike, one.IsPatched, string.Join('|', one.Findings.Select(finding => finding.Message))), one.Weighed,
-                string.Join(',', kindsHere.Select(kind => $"{kind.Resource}={SnapshotBuilder.KindOf(kind)}")),
+                string.Join(',', kindsHere.Select(kind => $"{kind.Resource}={NodeLayout.KindOf(kind)}")),
                 one.SelectorKey is { } selector ? string.Join(',', Groups.GroupsFor(selector)) : "",
                 (one.WorkerKey ?? one.Applied?.SelectorKey) is { } others ? string.Join(',', Groups.GroupsFor(others)) : "", fleet.Mode, one.Rivals, _labelled.Version);
             var model = before.TryGetValue(one.Key, out var known) && known.Key.Equals(madeOf)
@@ -119,7 +119,7 @@ public sealed class ModelResolver(
         {
             foreach (var kind in kinds.Where(kind => kind.Resource == resource))
             {
-                var name = SnapshotBuilder.KindOf(kind);
+                var name = NodeLayout.KindOf(kind);
                 if (looked.Variant!.Device is { } stated && kind.Accelerator.Name != stated)
                 {
                     misfits[name] = $"{name} is not the stated {stated}";
@@ -200,7 +200,7 @@ public sealed class ModelResolver(
         {
             foreach (var kind in kinds.Where(kind => kind.Resource == resource))
             {
-                if (OnDevice(footprint, kind, settings, served, engine, Cores.Zero).Needs is { } needs) fits[SnapshotBuilder.KindOf(kind)] = needs;
+                if (OnDevice(footprint, kind, settings, served, engine, Cores.Zero).Needs is { } needs) fits[NodeLayout.KindOf(kind)] = needs;
             }
         }
 
@@ -243,12 +243,12 @@ public sealed class ModelResolver(
             if ((long)variant.Devices * Math.Max(1, served.DataParallel) != devices)
                 return (null, $"its arguments split it over {variant.Devices} devices and {(served.PodsPerReplica > 1 ? $"its {served.PodsPerReplica} pods ask" : "the pod asks")} for {devices}; the same number would do");
             var (needs, fit) = ServingNeeds.Of(footprint, variant, cores, cached: false, DeviceCatalogue.BuiltIn.Accelerators);
-            return fit.Fits ? (needs with { Devices = devices }, null) : (null, $"{devices} × {SnapshotBuilder.KindOf(kind)} with {rules.Name}: {fit.Reason}");
+            return fit.Fits ? (needs with { Devices = devices }, null) : (null, $"{devices} × {NodeLayout.KindOf(kind)} with {rules.Name}: {fit.Reason}");
         }
 
         var prior = EngineProfile.Named(engine).Needs(footprint, devices, cores, cached: false);
         return prior.PerDevice is not { } each || each.Highest <= kind.MemoryPerReplica ? (prior, null)
-            : (null, $"{each.Highest} per device against {kind.MemoryPerReplica} of {SnapshotBuilder.KindOf(kind)}");
+            : (null, $"{each.Highest} per device against {kind.MemoryPerReplica} of {NodeLayout.KindOf(kind)}");
     }
 
     private static string Fitting(VariantSpec variant) => Fitting(variant.Needs, variant.DeviceKind)
@@ -266,7 +266,7 @@ public sealed class ModelResolver(
             var group = Groups.GroupOf(node.Name);
             foreach (var devices in node.Devices.Groups)
             {
-                if (!seen.Add((group, devices.Resource, SnapshotBuilder.KindOf(devices)))) continue;
+                if (!seen.Add((group, devices.Resource, NodeLayout.KindOf(devices)))) continue;
                 if (!kinds.TryGetValue(group, out var list)) kinds[group] = list = [];
                 list.Add(devices);
             }

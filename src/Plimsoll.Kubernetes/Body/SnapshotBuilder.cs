@@ -1,8 +1,6 @@
 using System.Collections.Immutable;
-using System.Runtime.CompilerServices;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Metrics;
-using Plimsoll.Kubernetes.Resources.Pods;
 
 namespace Plimsoll.Kubernetes.Body;
 
@@ -15,15 +13,13 @@ internal sealed record Promised(int Count, DateTimeOffset Since);
 /// </summary>
 internal sealed class SnapshotBuilder
 {
-    // A node's devices change with the node alone, and of thousands few change between two turns.
-    private static readonly ConditionalWeakTable<NodeView, DeviceState[]> DevicesOf = [];
-
     private readonly DateTimeOffset _at;
     private readonly NodeGroups _groups;
     private readonly double _overdueFactor;
     private readonly int _serverMinor;
     private readonly Dictionary<string, ResolvedModel> _byWorkload;
-    private readonly Dictionary<string, PodLoad> _loads;
+    private readonly IReadOnlyDictionary<string, PodLoad> _loads;
+    private readonly SnapshotMemory _memory;
     private readonly ImmutableArray<NodeState>.Builder _nodes = ImmutableArray.CreateBuilder<NodeState>();
     private readonly List<InferenceReplica> _replicas = [];
     private readonly List<ForeignUse> _foreign = [];
@@ -31,15 +27,22 @@ internal sealed class SnapshotBuilder
     private readonly Dictionary<string, int> _live = new(StringComparer.Ordinal);
     private readonly PodGroups _groupPods = new();
 
+    /// <param name="at">Now.</param>
+    /// <param name="groups">Node groups by what the models' pods ask of nodes.</param>
+    /// <param name="models">What the pods may be replicas of.</param>
+    /// <param name="loads">What pods told, by uid.</param>
+    /// <param name="overdueFactor">A load that takes so many times as long as expected is overdue.</param>
+    /// <param name="serverMinor">The server's minor version.</param>
+    /// <param name="memory">What the snapshot before was made from; null makes all anew.</param>
     public SnapshotBuilder(
-        DateTimeOffset at, NodeGroups groups, IEnumerable<ResolvedModel> models, IEnumerable<KeyValuePair<string, PodLoad>> loads, double overdueFactor,
-        int serverMinor = 0)
+        DateTimeOffset at, NodeGroups groups, IEnumerable<ResolvedModel> models, IReadOnlyDictionary<string, PodLoad> loads, double overdueFactor,
+        int serverMinor = 0, SnapshotMemory? memory = null)
     {
-        _serverMinor = serverMinor;
+        (_serverMinor, _memory) = (serverMinor, memory ?? new SnapshotMemory());
         (_at, _groups, _overdueFactor) = (at, groups, overdueFactor);
         _byWorkload = models.SelectMany(model => model.Targets).Where(target => target is { Workload: not null, Spec: not null })
             .GroupBy(target => KeyOf(target.Workload!)).ToDictionary(group => group.Key, group => group.First(), StringComparer.Ordinal);
-        _loads = new Dictionary<string, PodLoad>(loads, StringComparer.Ordinal);
+        _loads = loads;
     }
 
     /// <summary>Replicas there are of each workload (<see cref="KeyOf"/>), those that end not counted.</summary>
@@ -61,16 +64,23 @@ internal sealed class SnapshotBuilder
     public FleetSnapshot Build(
         IEnumerable<NodeView> nodes, IReadOnlyCollection<PodView> pods, IReadOnlyDictionary<string, Promised> promised, Capabilities can)
     {
+        _memory.Begin();
         foreach (var pod in pods.Where(pod => pod is { Group: not null, IsOver: false }))
         {
             if (OwnerOf(pod) is { Workload.PodsPerReplica: > 1 and var size }) _groupPods.Add(pod, size);
         }
 
-        var bound = pods.Where(pod => pod is { Node: not null, IsOver: false }).ToLookup(pod => pod.Node!, StringComparer.Ordinal);
-        foreach (var node in nodes) Add(node, [.. bound[node.Name].OrderBy(pod => pod.ScheduledAt ?? pod.CreatedAt).ThenBy(pod => pod.Name)]);
+        var bound = new Dictionary<string, List<PodView>>(StringComparer.Ordinal);
+        foreach (var pod in pods.Where(pod => pod is { Node: not null, IsOver: false }))
+        {
+            if (bound.TryGetValue(pod.Node!, out var there)) there.Add(pod);
+            else bound[pod.Node!] = [pod];
+        }
+
+        foreach (var node in nodes) Add(node, bound.GetValueOrDefault(node.Name, []));
         foreach (var pod in pods.Where(pod => pod is { Node: null, IsOver: false, DeletedAt: null }))
         {
-            if (OwnerOf(pod) is { } owner) Add(pod, owner, Placement.Pending, null);
+            if (OwnerOf(pod) is { } owner) Add(new PlacedPod(pod, Placement.Pending, null), owner);
         }
 
         foreach (var (workload, missing) in promised)
@@ -79,7 +89,7 @@ internal sealed class SnapshotBuilder
             for (var i = 0; i < missing.Count; i++) Promise(owner, missing.Since, i);
         }
 
-        foreach (var (leader, placed) in _groupPods.Leaders) Add(leader, OwnerOf(leader)!, placed.Placement, placed.Kind, Members(leader));
+        foreach (var (leader, placed) in _groupPods.Leaders) Add(new PlacedPod(leader, placed.Placement, placed.Kind), OwnerOf(leader)!, Members(leader));
         return new FleetSnapshot
         {
             At = _at,
@@ -91,48 +101,21 @@ internal sealed class SnapshotBuilder
         };
     }
 
-    private void Add(NodeView node, PodView[] pods)
+    private void Add(NodeView node, List<PodView> pods)
     {
-        var id = new NodeId(node.Name);
-        var room = new Room(node);
-        var devices = new Devices(node);
-        var foreign = Bytes.Zero;
-        var others = 0;
-        foreach (var pod in pods)
-        {
-            room.Take(pod.Requests);
-            if (OwnerOf(pod) is { } owner && !_groupPods.IsOrphan(pod))
-            {
-                Add(pod, owner, new Placement(id, devices.Take(pod.Requests)), devices.KindOf(pod.Requests));
-                continue;
-            }
-
-            foreign += new Bytes(pod.Requests.MemoryBytes);
-            others++;
-            foreach (var device in devices.TakeForeign(pod.Requests))
-                _foreign.Add(new ForeignUse { Node = id, Device = device.Id, Memory = Signal.Known(device.Memory, _at), What = pod.Name.ToString() });
-        }
-
-        if (others > 0) _foreign.Add(new ForeignUse { Node = id, Memory = Signal.Known(foreign, _at), What = $"{others} other pods" });
-        _nodes.Add(new NodeState
-        {
-            Id = id,
-            Pool = _groups.GroupOf(node.Name),
-            Condition = node is { Ready: true, Unschedulable: false } ? NodeCondition.Ready
-                : node.Ready ? NodeCondition.Draining : NodeCondition.Unreachable,
-            HostMemory = node.Memory,
-            HostMemoryBudget = node.Memory,
-            Cores = node.Cores,
-            Devices = devices.States,
-            Scheduler = room.Left,
-        });
+        var ours = pods.ConvertAll(pod => OwnerOf(pod) is not null && !_groupPods.IsOrphan(pod));
+        var layout = _memory.Lay(node, _groups.GroupOf(node.Name), pods, ours);
+        foreach (var placed in layout.Replicas) Add(placed, OwnerOf(placed.Pod)!);
+        foreach (var use in layout.Foreign) _foreign.Add(use with { Memory = use.Memory with { At = _at } });
+        _nodes.Add(layout.State);
     }
 
     // The pods of a group are one replica, which is put together once all are found.
-    private void Add(PodView pod, ResolvedModel owner, Placement placement, string? kind)
+    private void Add(PlacedPod placed, ResolvedModel owner)
     {
-        if (pod.Group is not null && _groupPods.Place(pod, placement, kind) || pod.WorkerIndex > 0) return;
-        Add(pod, owner, placement, kind, default);
+        var pod = placed.Pod;
+        if (pod.Group is not null && _groupPods.Place(pod, placed.Placement, placed.Kind) || pod.WorkerIndex > 0) return;
+        Add(placed, owner, default);
     }
 
     private ImmutableArray<ReplicaMember> Members(PodView leader)
@@ -148,27 +131,47 @@ internal sealed class SnapshotBuilder
         ];
     }
 
-    private void Add(PodView pod, ResolvedModel owner, Placement placement, string? kind, ImmutableArray<ReplicaMember> members)
+    private void Add(PlacedPod placed, ResolvedModel owner, ImmutableArray<ReplicaMember> members)
     {
+        var load = _loads.GetValueOrDefault(placed.Pod.Uid);
+        var seen = new ReplicaSeen(
+            placed.Pod, owner, placed.Placement, placed.Kind, StateOf(placed.Pod, owner, load),
+            load is not null && load.Outstanding.TryGetLast(out var outstanding) ? outstanding : 0, load?.Concurrency);
+        var replica = placed.Replica(seen, Made);
+        // Of a group the members change with its other pods.
+        if (!members.IsDefault) replica = replica with { Members = members };
+        _replicas.Add(replica);
+        if (seen.State == ReplicaState.Loading) Fly(owner, replica.Id, Began(seen), placed.Placement);
+        if (seen.State != ReplicaState.Stopping) CountLive(placed.Pod.WorkloadKey!);
+    }
+
+    private ReplicaState StateOf(PodView pod, ResolvedModel owner, PodLoad? load) =>
+        pod.DeletedAt is not null ? ReplicaState.Stopping
+        : !Serves(pod) ? ReplicaState.Loading
+        : load is { Asleep: true } ? ReplicaState.Asleep
+        : pod.DrainingSince is { } since && Victims.AreKnown(owner.Workload!.KeyKind, _serverMinor)
+            ? Victims.IsDrained(load, since) ? ReplicaState.Drained : ReplicaState.Draining : ReplicaState.Ready;
+
+    // A container that starts over loads anew.
+    private static DateTimeOffset Began(ReplicaSeen seen)
+    {
+        var started = seen.Pod.ScheduledAt ?? seen.Pod.CreatedAt;
+        return seen is { State: ReplicaState.Loading, Pod: { Restarts: > 0, ReadyChangedAt: { } changed } } && changed > started ? changed : started;
+    }
+
+    private static InferenceReplica Made(ReplicaSeen seen)
+    {
+        var (pod, owner, state) = (seen.Pod, seen.Owner, seen.State);
         var spec = owner.Spec!;
-        var variant = spec.Variants.FirstOrDefault(one => kind is null || one.DeviceKind == kind) ?? spec.Variants[0];
-        var load = _loads.GetValueOrDefault(pod.Uid);
-        var started = pod.ScheduledAt ?? pod.CreatedAt;
-        var state = pod.DeletedAt is not null ? ReplicaState.Stopping
-            : !Serves(pod) ? ReplicaState.Loading
-            : load is { Asleep: true } ? ReplicaState.Asleep
-            : pod.DrainingSince is { } since && Victims.AreKnown(owner.Workload!.KeyKind, _serverMinor)
-                ? Victims.IsDrained(load, since) ? ReplicaState.Drained : ReplicaState.Draining : ReplicaState.Ready;
-        // A container that starts over loads anew.
-        if (state == ReplicaState.Loading && pod is { Restarts: > 0, ReadyChangedAt: { } changed } && changed > started) started = changed;
-        var id = IdOf(pod);
-        _replicas.Add(new InferenceReplica
+        var variant = spec.Variants.FirstOrDefault(one => seen.Kind is null || one.DeviceKind == seen.Kind) ?? spec.Variants[0];
+        var started = Began(seen);
+        return new InferenceReplica
         {
-            Id = id,
+            Id = IdOf(pod),
             Model = owner.Id,
             Version = spec.Version,
             Variant = variant.Id,
-            Placement = placement,
+            Placement = seen.Placement,
             State = state,
             EndsInOrder = Victims.OrderOf(owner.Workload!.KeyKind, pod.Name.Name),
             StateSince = state is ReplicaState.Draining or ReplicaState.Drained ? pod.DrainingSince!.Value
@@ -183,14 +186,11 @@ internal sealed class SnapshotBuilder
                 EphemeralStorage = new Bytes(pod.Requests.EphemeralStorageBytes),
                 Devices = asks.Resource is { } resource ? (int)Math.Min(pod.Requests.Devices.GetValueOrDefault(resource), 1024) : 0,
             } : null,
-            Members = members,
             HostMemory = Signal.Missing<Bytes>("Kubernetes does not tell"),
             DeviceMemory = Signal.Missing<Bytes>("Kubernetes does not tell"),
-            Outstanding = load is not null && load.Outstanding.TryGetLast(out var outstanding) ? outstanding : 0,
-            Concurrency = load?.Concurrency ?? variant.Concurrency,
-        });
-        if (state == ReplicaState.Loading) Fly(owner, id, started, placement);
-        if (state != ReplicaState.Stopping) CountLive(owner);
+            Outstanding = seen.Outstanding,
+            Concurrency = seen.Concurrency ?? variant.Concurrency,
+        };
     }
 
     /// <summary>Never used twice: a StatefulSet gives a new pod the old one's name.</summary>
@@ -222,14 +222,10 @@ internal sealed class SnapshotBuilder
             DeviceMemory = Signal.Missing<Bytes>("it has no pod yet"),
         });
         Fly(owner, id, since, Placement.Pending);
-        CountLive(owner);
+        CountLive(KeyOf(owner.Workload!));
     }
 
-    private void CountLive(ResolvedModel owner)
-    {
-        var key = KeyOf(owner.Workload!);
-        _live[key] = _live.GetValueOrDefault(key) + 1;
-    }
+    private void CountLive(string workload) => _live[workload] = _live.GetValueOrDefault(workload) + 1;
 
     // Kubernetes gives a Deployment ten minutes to make progress; images and nodes may take them, and nothing is called
     // overdue before that.
@@ -243,105 +239,4 @@ internal sealed class SnapshotBuilder
         Replica = id,
         Node = placement == Placement.Pending ? null : placement.Node,
     });
-
-    /// <summary>What the scheduler counts as left.</summary>
-    private sealed class Room(NodeView node)
-    {
-        private readonly Dictionary<string, long> _extended = node.Extended.ToDictionary(one => one.Resource, one => one.Count, StringComparer.Ordinal);
-        private Cores _cores = node.Cores;
-        private Bytes _memory = node.Memory;
-        private Bytes _storage = node.EphemeralStorage;
-        private int _pods = node.Pods;
-
-        public SchedulerRoom Left => new()
-        {
-            Cores = _cores,
-            Memory = _memory,
-            EphemeralStorage = _storage,
-            Pods = _pods,
-            Resources = [.. _extended.OrderBy(one => one.Key, StringComparer.Ordinal).Select(one => new ResourceCount(one.Key, one.Value))],
-        };
-
-        public void Take(PodRequests requests)
-        {
-            _cores -= new Cores(requests.CpuMilli);
-            _memory -= new Bytes(requests.MemoryBytes);
-            _storage -= new Bytes(requests.EphemeralStorageBytes);
-            _pods--;
-            foreach (var (resource, count) in requests.Devices) _extended[resource] = _extended.GetValueOrDefault(resource) - count;
-        }
-    }
-
-    /// <summary>A node's devices, handed out in order.</summary>
-    private sealed class Devices
-    {
-        private readonly DeviceState[] _states;
-        private readonly Dictionary<string, Queue<DeviceState>> _free;
-
-        public Devices(NodeView node)
-        {
-            _states = DevicesOf.GetValue(node, Read);
-            _free = _states.GroupBy(device => device.Resource!, StringComparer.Ordinal)
-                .ToDictionary(group => group.Key, group => new Queue<DeviceState>(group), StringComparer.Ordinal);
-        }
-
-        public ImmutableArray<DeviceState> States => [.. _states];
-
-        // Ordered by id, which within a resource is the order in which they are handed out.
-        private static DeviceState[] Read(NodeView node)
-        {
-            var states = new List<DeviceState>();
-            foreach (var group in node.Devices.Groups)
-            {
-                var name = group.Resource[(group.Resource.IndexOf('/', StringComparison.Ordinal) + 1)..];
-                var parts = group.Sharing == DeviceSharing.Mps ? group.ReplicasPerDevice : 1;
-                // What the device plugin hands out, not what labels promise: an unhealthy device is not there.
-                var allocatable = node.Extended.FirstOrDefault(one => one.Resource == group.Resource)?.Count ?? 0;
-                var count = (int)Math.Min(
-                    (long)group.Devices * parts, group.Sharing == DeviceSharing.TimeSlicing ? allocatable / Math.Max(1, group.ReplicasPerDevice) : allocatable);
-                for (var i = 0; i < count; i++)
-                {
-                    states.Add(new DeviceState
-                    {
-                        Id = new DeviceId(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{name}{i:00}")),
-                        Kind = SnapshotBuilder.KindOf(group),
-                        Memory = group.MemoryPerReplica,
-                        MemoryBudget = group.MemoryPerReplica,
-                        Resource = group.Resource,
-                        Shared = group.Sharing == DeviceSharing.TimeSlicing,
-                    });
-                }
-            }
-
-            return [.. states.OrderBy(device => device.Id)];
-        }
-
-        public string? KindOf(PodRequests requests) =>
-            requests.Devices.Keys.Select(resource => _states.FirstOrDefault(device => device.Resource == resource)?.Kind).FirstOrDefault(kind => kind is not null);
-
-        /// <summary>Of shared devices nobody knows which: then it may be any, and counts on all.</summary>
-        public ImmutableArray<DeviceId> Take(PodRequests requests) => [.. TakeForeign(requests).Select(device => device.Id).Order()];
-
-        public List<DeviceState> TakeForeign(PodRequests requests)
-        {
-            var taken = new List<DeviceState>();
-            foreach (var (resource, count) in requests.Devices)
-            {
-                if (!_free.TryGetValue(resource, out var queue)) continue;
-                if (_states.Any(device => device.Resource == resource && device.Shared))
-                {
-                    taken.AddRange(_states.Where(device => device.Resource == resource));
-                    continue;
-                }
-
-                for (var i = 0; i < count && queue.Count > 0; i++) taken.Add(queue.Dequeue());
-            }
-
-            return taken;
-        }
-    }
-
-    /// <summary>A device's kind; a part of a shared one is a kind of its own.</summary>
-    public static string KindOf(DeviceGroup group) => group.Sharing == DeviceSharing.Mps
-        ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{group.Accelerator.Name}/{group.ReplicasPerDevice}") : group.Accelerator.Name;
 }

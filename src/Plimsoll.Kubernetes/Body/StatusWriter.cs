@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Plimsoll.Control;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Resources;
 
@@ -11,7 +10,7 @@ namespace Plimsoll.Kubernetes.Body;
 /// Writes what is seen and thought into the ScaledModels' status. Numbers that drift with every second are refreshed only
 /// now and then, and so many at once: ten thousand models must not turn into ten thousand writes per plan.
 /// </summary>
-public sealed class StatusWriter(KubernetesFleetParts parts)
+internal sealed class StatusWriter(KubernetesFleetParts parts)
 {
     private const int WritesAtOnceMax = 50;
     private static readonly TimeSpan Refresh = TimeSpan.FromMinutes(1);
@@ -24,29 +23,20 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
     /// <summary>How many had something to say the last time and are left for the next.</summary>
     public int Left { get; private set; }
 
-    /// <summary>Every model's conditions, of the last time.</summary>
-    internal List<ModelConditions> Conditions { get; } = [];
-
     /// <summary>
     /// Writes the statuses that changed, at most fifty: those that are planned for before thousands that cannot be, and of
     /// either the longest waiting first.
     /// </summary>
-    /// <param name="fleet">The models as resolved.</param>
-    /// <param name="tick">The last turn.</param>
-    /// <param name="cancellationToken">Ends it.</param>
-    public Task WriteAsync(KubernetesFleet fleet, Tick tick, CancellationToken cancellationToken)
+    public Task WriteAsync(ToldTurn told, CancellationToken cancellationToken)
     {
-        ArgumentNullException.ThrowIfNull(fleet);
-        ArgumentNullException.ThrowIfNull(tick);
-        var verdicts = tick.Plan.Models.ToDictionary(verdict => verdict.Model);
-        var replicas = tick.Snapshot.Replicas.ToLookup(replica => replica.Model);
-        Conditions.Clear();
+        var verdicts = told.Tick.Plan.Models.ToDictionary(verdict => verdict.Model);
+        var replicas = told.Tick.Snapshot.Replicas.ToLookup(replica => replica.Model);
         var due = new List<(long Since, ResolvedModel Model, string Essence, ScaledModelStatus Status)>();
-        foreach (var model in fleet.Models)
+        foreach (var model in told.Models)
         {
             var verdict = verdicts.GetValueOrDefault(model.Id);
             var mine = replicas[model.Id].Where(replica => replica.State != ReplicaState.Stopping).ToArray();
-            var status = Status(model, verdict, mine, fleet);
+            var status = Status(model, verdict, mine, told);
             var essence = Essence(status, verdict);
             var known = _written.TryGetValue(model.View.Name, out var last);
             if (known && last.Essence == essence)
@@ -67,7 +57,7 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
 
         // Of what was asked for and has changed back nothing waits any more.
         foreach (var settled in _waiting.Keys.Except(due.Select(one => one.Model.View.Name)).ToArray()) _waiting.Remove(settled);
-        foreach (var gone in _written.Keys.Except(fleet.Models.Select(model => model.View.Name)).ToArray()) _written.Remove(gone);
+        foreach (var gone in _written.Keys.Except(told.Models.Select(model => model.View.Name)).ToArray()) _written.Remove(gone);
         Left = Math.Max(0, due.Count - WritesAtOnceMax);
         return Parallel.ForEachAsync(
             due.OrderBy(one => one.Model.Spec is null).ThenBy(one => one.Since).ThenBy(one => one.Model.View.Name).Take(WritesAtOnceMax),
@@ -93,10 +83,9 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
             });
     }
 
-    private ScaledModelStatus Status(ResolvedModel model, ModelVerdict? verdict, InferenceReplica[] replicas, KubernetesFleet fleet)
+    private ScaledModelStatus Status(ResolvedModel model, ModelVerdict? verdict, InferenceReplica[] replicas, ToldTurn told)
     {
-        var findings = Body.Conditions.Of(model, verdict, fleet.Unobserved.GetValueOrDefault(model.Id));
-        Conditions.Add(new ModelConditions(model.View.Name, model.Weighed?.Footprint?.Weights, findings));
+        var findings = Conditions.Of(model, verdict, told.Unobserved.GetValueOrDefault(model.Id));
         var status = new ScaledModelStatus
         {
             ObservedGeneration = Generation(model),
@@ -111,11 +100,11 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
             RecommendedRequests = model.Recommended?.Requests(),
             Selector = model.Targets.Length > 1 ? null : model.Workload?.SelectorText,
         };
-        if (model.Targets.Length > 1) status = status with { Variants = [.. model.Targets.Select(target => Variant(target, replicas, fleet))] };
+        if (model.Targets.Length > 1) status = status with { Variants = [.. model.Targets.Select(target => Variant(target, replicas, told))] };
         return (verdict is null ? status : status with
         {
             ReadyReplicas = replicas.Count(replica => replica.State == ReplicaState.Ready),
-            DesiredReplicas = fleet.Wanted.TryGetValue(model.Id, out var wanted) ? wanted : null,
+            DesiredReplicas = told.Wanted.TryGetValue(model.Id, out var wanted) ? wanted : null,
             DemandPerSecond = verdict.DemandPerSecond.TryGetLast(out var demand) ? demand : null,
             ForecastPerSecond = verdict.ForecastPerSecond.TryGetLast(out var forecast) ? forecast : null,
             LoadTime = Durations.Show(verdict.LoadTime),
@@ -123,7 +112,7 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
         }).Writable();
     }
 
-    private static VariantStatus Variant(ResolvedModel target, InferenceReplica[] replicas, KubernetesFleet fleet)
+    private static VariantStatus Variant(ResolvedModel target, InferenceReplica[] replicas, ToldTurn told)
     {
         var ways = (target.Spec?.Variants ?? []).Select(variant => variant.Id).ToHashSet();
         var mine = replicas.Where(replica => ways.Contains(replica.Variant)).ToArray();
@@ -133,7 +122,7 @@ public sealed class StatusWriter(KubernetesFleetParts parts)
             Target = target.Settings is { Variants: [var only, ..] } ? $"{only.Target.Kind}/{only.Target.Name}" : null,
             Replicas = target.Spec is null ? target.Workload?.Replicas : mine.Length,
             ReadyReplicas = target.Spec is null ? null : mine.Count(replica => replica.State == ReplicaState.Ready),
-            DesiredReplicas = target.Workload is { } workload && fleet.WantedOf.TryGetValue(SnapshotBuilder.KeyOf(workload), out var wanted) ? wanted : null,
+            DesiredReplicas = target.Workload is { } workload && told.WantedOf.TryGetValue(SnapshotBuilder.KeyOf(workload), out var wanted) ? wanted : null,
             Selector = target.Workload?.SelectorText,
             Reason = SeveralTargets.Why(target),
         };

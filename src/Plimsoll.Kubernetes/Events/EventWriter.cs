@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
-using Plimsoll.Control;
 using Plimsoll.Kubernetes.Body;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Resources;
@@ -29,26 +28,28 @@ public sealed class EventWriter(KubernetesFleetParts parts, string instance)
     private string _said = "";
 
     /// <summary>Takes down what a turn has to tell; <see cref="WriteAsync(CancellationToken)"/> writes it.</summary>
-    public void Collect(KubernetesFleet fleet, Tick tick)
+    /// <returns>Every model's conditions.</returns>
+    internal IReadOnlyList<ModelConditions> Collect(ToldTurn told)
     {
-        ArgumentNullException.ThrowIfNull(fleet);
-        ArgumentNullException.ThrowIfNull(tick);
-        var verdicts = tick.Plan.Models.ToDictionary(verdict => verdict.Model);
-        var names = fleet.Models.Select(model => model.View.Name).ToHashSet();
+        var verdicts = told.Tick.Plan.Models.ToDictionary(verdict => verdict.Model);
+        var conditions = new List<ModelConditions>(told.Models.Length);
+        var names = told.Models.Select(model => model.View.Name).ToHashSet();
         _budget.Turn(names);
         foreach (var gone in _seen.Keys.Where(name => !names.Contains(name)).ToArray()) _seen.Remove(gone);
         var due = new List<(ResolvedModel Model, ModelEvent Event)>();
-        foreach (var model in fleet.Models)
+        foreach (var model in told.Models)
         {
             var (verdict, name) = (verdicts.GetValueOrDefault(model.Id), model.View.Name);
-            var findings = Conditions.Of(model, verdict, fleet.Unobserved.GetValueOrDefault(model.Id));
+            var findings = Conditions.Of(model, verdict, told.Unobserved.GetValueOrDefault(model.Id));
+            conditions.Add(new ModelConditions(name, model.Weighed?.Footprint?.Weights, findings));
             var before = _seen.TryGetValue(name, out var seen) ? seen : ModelSeen.Of(model.View.Model?.Status);
-            var (events, now) = ModelEvents.Of(model, tick, fleet.Wanted.TryGetValue(model.Id, out var wanted) ? wanted : null, verdict, findings, before);
+            var (events, now) = ModelEvents.Of(model, told.Tick, told.Wanted.TryGetValue(model.Id, out var wanted) ? wanted : null, verdict, findings, before);
             _seen[name] = now;
             due.AddRange(events.Where(one => _budget.Allows(name, one)).Select(one => (model, one)));
         }
 
         lock (_gate) _due.AddRange(due.Take(DueMax - _due.Count));
+        return conditions;
     }
 
     /// <summary>Writes what was taken down.</summary>

@@ -8,10 +8,12 @@ internal sealed class LastSamples
     private readonly ConcurrentDictionary<string, ServerSample> _byUid = new(StringComparer.Ordinal);
 
     /// <summary>Forgets pods that are not asked for any more.</summary>
-    public void Keep(IReadOnlyList<PodEndpoint> pods)
+    public void Keep(HashSet<string> wanted)
     {
-        var wanted = pods.Select(pod => pod.Uid).ToHashSet(StringComparer.Ordinal);
-        foreach (var uid in _byUid.Keys.Where(uid => !wanted.Contains(uid))) _byUid.TryRemove(uid, out _);
+        foreach (var (uid, _) in _byUid)
+        {
+            if (!wanted.Contains(uid)) _byUid.TryRemove(uid, out _);
+        }
     }
 
     public PodReading Good(PodEndpoint pod, ServerSample sample)

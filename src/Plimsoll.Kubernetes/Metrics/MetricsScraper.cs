@@ -12,8 +12,8 @@ public sealed record MetricsScraperSettings
     public TimeSpan PodTimeout { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// What a look waits for at the most, and a tenth of that where there are more pods than connections are kept for: reading
-    /// goes on between looks, those that have waited longest first, and a pod's last sample stands for it while it is fresh.
+    /// What a look waits for at the most. Where there are more pods than connections are kept for, it does not wait: they are
+    /// read evenly all the time, those that have waited longest first, and a pod's last sample stands for it while it is fresh.
     /// </summary>
     public TimeSpan LookTimeout { get; init; } = TimeSpan.FromMilliseconds(500);
 
@@ -53,6 +53,9 @@ public sealed class MetricsScraper : IDisposable
     // What was begun goes on so long after a look has ended, for the next one.
     private static readonly TimeSpan ReadsOn = TimeSpan.FromSeconds(3);
 
+    // Of more pods than connections are kept for, those are chosen that will be read in so long.
+    private static readonly TimeSpan Round = TimeSpan.FromSeconds(5);
+
     private readonly MetricsScraperSettings _settings;
     private readonly TimeProvider _time;
     private readonly HttpClient _client;
@@ -84,28 +87,52 @@ public sealed class MetricsScraper : IDisposable
         IReadOnlyList<PodEndpoint> pods, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(pods);
-        _last.Keep(pods);
-        foreach (var uid in _asked.Keys.Except(pods.Select(pod => pod.Uid)).ToArray()) _asked.TryRemove(uid, out _);
+        Forget(pods);
         _keepsConnections = pods.Count <= _settings.KeptConnectionsMax;
-
-        // Whoever has waited longest comes first, so that in a few looks all are read, however many there are.
-        var order = pods.OrderBy(pod => _asked.TryGetValue(pod.Uid, out var asked) ? asked.At : long.MinValue)
-            .ThenBy(pod => pod.Model).ThenBy(pod => pod.Uid, StringComparer.Ordinal).ToLookup(Fails);
-        var patience = _keepsConnections ? _settings.LookTimeout : _settings.LookTimeout / 10;
         if (_reading.IsCompleted)
         {
-            PodEndpoint[] due = [.. order[false].Take(Allowed())];
+            await _reading;
+            PodEndpoint[] due = [.. InTurn(pods, failing: false).Take(_keepsConnections ? Allowed() : (int)(_settings.ReadsPerSecondMax * Round.TotalSeconds))];
             _allowed = Math.Max(0, _allowed - due.Length);
-            _reading = AskAsync(due, _settings.Concurrency, _settings.LookTimeout + ReadsOn);
+            _reading = _keepsConnections ? AskAsync(due, _settings.Concurrency, _settings.LookTimeout + ReadsOn, null)
+                : AskAsync(due, _settings.Concurrency, (Round * 2) + ReadsOn, _settings.ReadsPerSecondMax);
         }
 
-        if (_retrying.IsCompleted) _retrying = AskAsync([.. order[true]], Math.Max(1, _settings.Concurrency / 8), _settings.PodTimeout * 3);
-        using var enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        await Task.WhenAny(_reading, Task.Delay(patience, _time, enough.Token));
-        await enough.CancelAsync();
+        if (_retrying.IsCompleted) _retrying = AskAsync([.. InTurn(pods, failing: true)], Math.Max(1, _settings.Concurrency / 8), _settings.PodTimeout * 3, null);
+        if (_keepsConnections)
+        {
+            using var enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            await Task.WhenAny(_reading, Task.Delay(_settings.LookTimeout, _time, enough.Token));
+            await enough.CancelAsync();
+        }
+
         if (_reading.IsFaulted) await _reading;
         cancellationToken.ThrowIfCancellationRequested();
         return [.. pods.Select(Now)];
+    }
+
+    private void Forget(IReadOnlyList<PodEndpoint> pods)
+    {
+        var wanted = pods.Select(pod => pod.Uid).ToHashSet(StringComparer.Ordinal);
+        _last.Keep(wanted);
+        foreach (var (uid, _) in _asked)
+        {
+            if (!wanted.Contains(uid)) _asked.TryRemove(uid, out _);
+        }
+    }
+
+    // Whoever has waited longest comes first, so that in a few looks all are read, however many there are.
+    private IEnumerable<PodEndpoint> InTurn(IReadOnlyList<PodEndpoint> pods, bool failing)
+    {
+        var turns = new List<(long At, int Index)>(failing ? 0 : pods.Count);
+        for (var i = 0; i < pods.Count; i++)
+        {
+            var known = _asked.TryGetValue(pods[i].Uid, out var asked);
+            if ((known && asked.Why is not null) == failing) turns.Add((known ? asked.At : long.MinValue, i));
+        }
+
+        turns.Sort();
+        return turns.Select(turn => pods[turn.Index]);
     }
 
     // As many as the time since the look before allows, and what of the last few seconds was left over.
@@ -127,15 +154,21 @@ public sealed class MetricsScraper : IDisposable
             ? fresh : _last.Bad(pod, why ?? (_flying.ContainsKey(pod.Uid) ? Cut : "other pods took all of this look's time"));
     }
 
-    private async Task AskAsync(PodEndpoint[] pods, int atOnce, TimeSpan longest)
+    // At an even pace, where there is one: in one rush thousands of pods would take the processor that a turn is planned on.
+    private async Task AskAsync(PodEndpoint[] pods, int atOnce, TimeSpan longest, int? perSecond)
     {
         if (pods.Length == 0) return;
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(_ending.Token);
         using var timer = _time.CreateTimer(_ => Cancel(stop), null, longest, Timeout.InfiniteTimeSpan);
-        var next = -1;
+        var (next, began) = (-1, _time.GetTimestamp());
         await Task.WhenAll(Enumerable.Range(0, Math.Min(atOnce, pods.Length)).Select(async _ =>
         {
-            while (Interlocked.Increment(ref next) is var turn && turn < pods.Length && !stop.IsCancellationRequested) await ReadAsync(pods[turn], stop.Token);
+            while (Interlocked.Increment(ref next) is var turn && turn < pods.Length && !stop.IsCancellationRequested)
+            {
+                if (perSecond is { } pace && TimeSpan.FromSeconds((double)turn / pace) - _time.GetElapsedTime(began) is var early && early > TimeSpan.Zero)
+                    await Task.Delay(early, _time, stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await ReadAsync(pods[turn], stop.Token);
+            }
         }));
     }
 

@@ -59,7 +59,7 @@ public sealed record TrafficReading
     public required ImmutableArray<ModelTraffic> Traffic { get; init; }
 
     /// <summary>By uid, every pod of the readings.</summary>
-    public required ImmutableSortedDictionary<string, PodLoad> Pods { get; init; }
+    public required IReadOnlyDictionary<string, PodLoad> Pods { get; init; }
 
     /// <summary>Models without a row, each with the sentence that says why.</summary>
     public required ImmutableSortedDictionary<ModelId, string> Unobserved { get; init; }

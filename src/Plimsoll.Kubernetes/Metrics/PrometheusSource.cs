@@ -37,7 +37,7 @@ public sealed class PrometheusSource : IDisposable
         IReadOnlyList<PodEndpoint> pods, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(pods);
-        _last.Keep(pods);
+        _last.Keep(pods.Select(pod => pod.Uid).ToHashSet(StringComparer.Ordinal));
         if (pods.Count == 0) return [];
         var namespaces = pods.Select(pod => pod.Pod.Namespace).Distinct().Order(StringComparer.Ordinal).ToArray();
         var clock = AskAsync(PromQL.Clock(_settings, namespaces), cancellationToken);

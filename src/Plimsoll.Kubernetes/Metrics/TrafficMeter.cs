@@ -34,7 +34,8 @@ public sealed class TrafficMeter
         ArgumentNullException.ThrowIfNull(models);
         ArgumentNullException.ThrowIfNull(readings);
         _began ??= at;
-        readings = [.. readings.DistinctBy(reading => reading.Pod.Uid)];
+        var pods = new Dictionary<string, PodLoad>(readings.Count, StringComparer.Ordinal);
+        readings = [.. readings.Where(reading => pods.TryAdd(reading.Pod.Uid, Load(reading)))];
         var byModel = readings.ToLookup(reading => reading.Pod.Model);
         var rows = ImmutableArray.CreateBuilder<ModelTraffic>(models.Count);
         var unobserved = ImmutableSortedDictionary.CreateBuilder<ModelId, string>();
@@ -46,14 +47,13 @@ public sealed class TrafficMeter
             else unobserved[model.Model] = why;
         }
 
-        var pods = readings.Select(reading => reading.Pod.Uid).ToHashSet(StringComparer.Ordinal);
-        foreach (var gone in _pods.Keys.Where(uid => !pods.Contains(uid)).ToArray()) _pods.Remove(gone);
+        foreach (var gone in _pods.Keys.Where(uid => !pods.ContainsKey(uid)).ToArray()) _pods.Remove(gone);
         var wanted = models.Select(model => model.Model).ToHashSet();
         foreach (var gone in _models.Keys.Where(model => !wanted.Contains(model)).ToArray()) _models.Remove(gone);
         return new TrafficReading
         {
             Traffic = rows.ToImmutable(),
-            Pods = readings.ToImmutableSortedDictionary(reading => reading.Pod.Uid, Load, StringComparer.Ordinal),
+            Pods = pods,
             Unobserved = unobserved.ToImmutable(),
         };
     }

@@ -52,7 +52,7 @@ internal sealed class ClusterNodes(KubernetesFleetParts parts)
     public ImmutableArray<NodePool> Pools(NodeGroups groups)
     {
         if (_pools.IsEmpty) return default;
-        var nodes = new SnapshotBuilder(parts.Time.GetUtcNow(), groups, [], [], 1)
+        var nodes = new SnapshotBuilder(parts.Time.GetUtcNow(), groups, [], new Dictionary<string, Metrics.PodLoad>(), 1)
             .Build(_pools.Select(pool => pool.Node), [], new Dictionary<string, Promised>(), Capabilities.None).Nodes.ToDictionary(node => node.Id.Value, StringComparer.Ordinal);
         return
         [

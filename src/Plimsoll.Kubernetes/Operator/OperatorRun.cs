@@ -96,7 +96,7 @@ public sealed class OperatorRun(
         var knowledge = await store.ReadAsync(cancellationToken).ConfigureAwait(false);
         var fleet = new KubernetesFleet(parts);
         var number = journal?.Begin(knowledge) ?? 1;
-        var telling = new Telling(statuses, fleetStatus, new EventWriter(parts, options.Identity));
+        var telling = new Telling(statuses, fleetStatus, new EventWriter(parts, options.Identity), parts.Time);
         // What a plan must remember counts from when it is made, whatever becomes of it.
         var loop = new ControlLoop(fleet, planner, parts.Time, async (tick, token) =>
         {
@@ -119,9 +119,9 @@ public sealed class OperatorRun(
                     labelled = true;
                     journal?.Applied(tick);
                     applied?.Invoke(tick);
-                    await telling.TellAsync(fleet, tick, cancellationToken).ConfigureAwait(false);
+                    var conditions = await telling.TellAsync(fleet.Told(tick), cancellationToken).ConfigureAwait(false);
                     var took = parts.Time.GetElapsedTime(started);
-                    telemetry?.Turned(tick, telling.Conditions, took);
+                    telemetry?.Turned(tick, conditions, took);
                     _health = new OperatorHealth(true, true, null, _health.Ticks + 1, took);
                     // Of thousands of models it is megabytes to pack and to send, which no turn need wait for.
                     if (parts.Time.GetElapsedTime(checkpointed) >= options.Checkpoint && _keeping.IsCompleted)
@@ -130,7 +130,7 @@ public sealed class OperatorRun(
                         checkpointed = parts.Time.GetTimestamp();
                     }
 
-                    await PauseAsync(fleet, telling.HasMore ? ShortestPause : spec.Settings.Review, cancellationToken).ConfigureAwait(false);
+                    await PauseAsync(fleet, spec.Settings.Review, cancellationToken).ConfigureAwait(false);
                 }
                 catch (Exception problem) when (problem is ClusterUnseenException or ApiException)
                 {

@@ -63,7 +63,7 @@ public sealed class LabelledNodes
         var devices = node.Devices.Groups.FirstOrDefault(one => one.Resource == resource);
         var labels = LabelKeys.For(resource).Where(node.Labels.ContainsKey)
             .ToImmutableSortedDictionary(key => key, key => node.Labels[key], StringComparer.Ordinal);
-        return new AlikeNodes("", resource, devices is null ? null : SnapshotBuilder.KindOf(devices), labels);
+        return new AlikeNodes("", resource, devices is null ? null : NodeLayout.KindOf(devices), labels);
     }
 }
 

@@ -42,7 +42,7 @@ internal sealed partial class DiskDraft
             var evicting = _observed.InFlight.Where(work => work.Kind == WorkKind.Evicting && work.Node == node.Id).Select(work => work.Step).ToHashSet();
             var candidates = _observed.Cache
                 .Where(artifact => artifact.Node == node.Id && !artifact.Pinned && artifact.Size > Bytes.Zero && MayGo(artifact)
-                    && !_users[Key(artifact)].Any() && !_coming.Contains(Key(artifact)))
+                    && !_users.Value[Key(artifact)].Any() && !_coming.Contains(Key(artifact)))
                 .Select(artifact => new Step.Evict(artifact.Model, artifact.Version, artifact.Node, artifact.Size)
                 {
                     Reason = new Reason(Rule.EvictToGiveBack,
@@ -80,7 +80,7 @@ internal sealed partial class DiskDraft
     private void FetchWhereItCouldStart(Dictionary<ModelId, Allocation> allocations, SortedDictionary<StepId, Step> steps)
     {
         var open = _observed.Nodes.Where(node => TakesMore(node) && node.Scheduler is not null
-            && _ledgers[node.Id].FreeNow > Bytes.Zero).ToDictionary(node => node.Id);
+            && LedgerOf(node.Id).FreeNow > Bytes.Zero).ToDictionary(node => node.Id);
         var copies = Copies();
         var runs = _observed.Replicas.Where(replica => replica.Placement != Placement.Pending).ToLookup(replica => replica.Model, replica => replica.Placement.Node);
         var failed = _observed.Cache.Where(artifact => artifact.NotBefore > _observed.At).ToLookup(artifact => artifact.Model);
@@ -98,10 +98,10 @@ internal sealed partial class DiskDraft
             var refusing = failed[model.Id].Select(artifact => artifact.Node).ToHashSet();
             var best = open.Values
                 .Where(node => !Has(node.Id, model) && !refusing.Contains(node.Id) && !_evicted.Contains((node.Id, model.Id, model.Version))
-                    && Missing(node.Id, model) <= _ledgers[node.Id].FreeNow
+                    && Missing(node.Id, model) <= LedgerOf(node.Id).FreeNow
                     && (model.Requests!.Pools.IsEmpty || model.Requests.Pools.Contains(node.Pool))
                     && (here.Contains(node.Id) || node.Scheduler!.Takes(model.Requests)))
-                .OrderByDescending(node => here.Contains(node.Id)).ThenByDescending(node => _ledgers[node.Id].FreeNow).ThenBy(node => node.Id)
+                .OrderByDescending(node => here.Contains(node.Id)).ThenByDescending(node => LedgerOf(node.Id).FreeNow).ThenBy(node => node.Id)
                 .FirstOrDefault();
             if (best is null) continue;
             var fetch = new Step.Prefetch(model.Id, model.Version, best.Id, model.Footprint.OnDisk)
@@ -109,9 +109,9 @@ internal sealed partial class DiskDraft
                 Reason = new Reason(Rule.PrefetchWhereItCouldStart,
                 [
                     Fact.Of("node", best.Id.Value), Fact.Of("copies", have), Fact.Of("wanted", wanted),
-                    Fact.Of("size", model.Footprint.OnDisk), Fact.Of("free", _ledgers[best.Id].FreeNow),
+                    Fact.Of("size", model.Footprint.OnDisk), Fact.Of("free", LedgerOf(best.Id).FreeNow),
                 ]),
-                After = _ledgers[best.Id].TryReserve(Missing(best.Id, model)) ?? [],
+                After = LedgerOf(best.Id).TryReserve(Missing(best.Id, model)) ?? [],
             };
             steps[fetch.Id] = fetch;
             _coming.Add((best.Id, model.Id, model.Version));

@@ -13,8 +13,13 @@ internal sealed partial class DiskDraft
     private readonly Knowledge _knowledge;
     private readonly Dictionary<ModelId, ModelOutlook> _outlooks;
     private readonly Dictionary<(NodeId, ModelId, string), CachedArtifact> _cached;
-    private readonly Dictionary<NodeId, DiskLedger> _ledgers;
-    private readonly ILookup<(NodeId, ModelId, string), InferenceReplica> _users;
+    private readonly ILookup<NodeId, CachedArtifact> _artifacts;
+    private readonly ILookup<NodeId, WorkInFlight> _fetching;
+
+    // Made where a plan asks: of thousands of nodes most plans ask of few, and of fleets without caches of none.
+    private readonly Lazy<Dictionary<NodeId, NodeState>> _nodes;
+    private readonly Dictionary<NodeId, DiskLedger> _ledgers = [];
+    private readonly Lazy<ILookup<(NodeId, ModelId, string), InferenceReplica>> _users;
     private readonly HashSet<(NodeId, ModelId, string)> _coming = [];
     private readonly HashSet<(NodeId, ModelId, string)> _evicted = [];
     private readonly HashSet<(NodeId, ModelId, string)> _wanted = [];
@@ -25,9 +30,9 @@ internal sealed partial class DiskDraft
     {
         (_spec, _observed, _knowledge, _outlooks) = (spec, observed, knowledge, outlooks);
         _cached = observed.Cache.ToDictionary(Key);
-        var artifacts = observed.Cache.ToLookup(artifact => artifact.Node);
-        var fetches = observed.InFlight.Where(work => work is { Kind: WorkKind.Fetching, Node: not null }).ToLookup(work => work.Node!.Value);
-        _ledgers = observed.Nodes.ToDictionary(node => node.Id, node => new DiskLedger(node, artifacts[node.Id], fetches[node.Id]));
+        _artifacts = observed.Cache.ToLookup(artifact => artifact.Node);
+        _fetching = observed.InFlight.Where(work => work is { Kind: WorkKind.Fetching, Node: not null }).ToLookup(work => work.Node!.Value);
+        _nodes = new Lazy<Dictionary<NodeId, NodeState>>(() => observed.Nodes.ToDictionary(node => node.Id));
         var flying = observed.InFlight.Where(work => work.Kind == WorkKind.Fetching).Select(work => work.Step).ToHashSet();
         _fetches = flying.Count;
         foreach (var work in observed.InFlight.Where(work => work.Kind == WorkKind.Fetching))
@@ -38,8 +43,12 @@ internal sealed partial class DiskDraft
 
         foreach (var artifact in observed.Cache.Where(artifact => flying.Contains(Fetch(artifact.Node, artifact.Model, artifact.Version))))
             _coming.Add(Key(artifact));
-        _users = observed.Replicas.ToLookup(replica => (replica.Placement.Node, replica.Model, replica.Version));
+        _users = new Lazy<ILookup<(NodeId, ModelId, string), InferenceReplica>>(
+            () => observed.Replicas.ToLookup(replica => (replica.Placement.Node, replica.Model, replica.Version)));
     }
+
+    private DiskLedger LedgerOf(NodeId node) => _ledgers.TryGetValue(node, out var ledger)
+        ? ledger : _ledgers[node] = new DiskLedger(_nodes.Value[node], _artifacts[node], _fetching[node]);
 
     /// <summary>What the weights of a model need before they are on a node's disk.</summary>
     /// <param name="MustGo">Replicas whose weights must go first, so they must end; empty where none must.</param>
@@ -53,7 +62,7 @@ internal sealed partial class DiskDraft
         || (_cached.TryGetValue((node, model.Id, model.Version), out var artifact) && artifact.Complete && !_evicted.Contains(Key(artifact)));
 
     /// <summary>Free on the node's cache once what is planned has arrived.</summary>
-    public Bytes Free(NodeId node) => _ledgers[node].Free;
+    public Bytes Free(NodeId node) => LedgerOf(node).Free;
 
     /// <summary>How the weights can come onto the node; null when they can not.</summary>
     /// <param name="node">The node.</param>
@@ -68,7 +77,7 @@ internal sealed partial class DiskDraft
 
         // What this plan removes is not brought back by it: the next one does, once it is gone.
         if (_evicted.Contains((node.Id, model.Id, model.Version))) return null;
-        var missing = Missing(node.Id, model) - _ledgers[node.Id].Balance;
+        var missing = Missing(node.Id, model) - LedgerOf(node.Id).Balance;
         if (missing <= Bytes.Zero) return Way.Clear;
         return _observed.Can.HasFlag(Capabilities.EvictWeights) ? Room(node.Id, model, missing, going) : null;
     }
@@ -94,7 +103,7 @@ internal sealed partial class DiskDraft
 
         foreach (var artifact in way.Evicts)
         {
-            var users = _users[Key(artifact)].Select(replica => StepId.Of($"stop/{replica.Id}")).Order();
+            var users = _users.Value[Key(artifact)].Select(replica => StepId.Of($"stop/{replica.Id}")).Order();
             var evict = new Step.Evict(artifact.Model, artifact.Version, node.Id, artifact.Size)
             {
                 After = [.. users],
@@ -105,10 +114,10 @@ internal sealed partial class DiskDraft
             };
             steps[evict.Id] = evict;
             _evicted.Add(Key(artifact));
-            _ledgers[node.Id].WillEvict(evict.Id, artifact.Size);
+            LedgerOf(node.Id).WillEvict(evict.Id, artifact.Size);
         }
 
-        var after = _ledgers[node.Id].TryReserve(Missing(node.Id, model))
+        var after = LedgerOf(node.Id).TryReserve(Missing(node.Id, model))
             ?? throw new InvalidOperationException($"evicting for {model.Id} on {node.Id} did not make the room it promised");
         steps[fetch.Id] = fetch with { After = after };
         _coming.Add((node.Id, model.Id, model.Version));
@@ -134,7 +143,7 @@ internal sealed partial class DiskDraft
             foreach (var node in _observed.Nodes.Where(node => node.Condition == NodeCondition.Ready))
             {
                 if (fetching >= AheadAtOnce) yield break;
-                var left = _ledgers[node.Id].FreeNow;
+                var left = LedgerOf(node.Id).FreeNow;
                 if (_evicted.Contains((node.Id, model.Id, model.Version)) || Missing(node.Id, model) > left) continue;
                 fetching++;
                 yield return new Step.Prefetch(model.Id, model.Version, node.Id, model.Footprint.OnDisk)
@@ -168,8 +177,8 @@ internal sealed partial class DiskDraft
             .Where(artifact => artifact.Node == node && artifact.Size.Value > 0 && !_evicted.Contains(Key(artifact))
                 && !_wanted.Contains(Key(artifact)) && !_coming.Contains(Key(artifact))
                 && (artifact.Model != claimant.Id || artifact.Version != claimant.Version)
-                && (!artifact.Pinned || _users[Key(artifact)].Any()) && MayGo(artifact))
-            .Select(artifact => (Artifact: artifact, MustGo: _users[Key(artifact)].Where(user => !going.Contains(user.Id)).ToArray()))
+                && (!artifact.Pinned || _users.Value[Key(artifact)].Any()) && MayGo(artifact))
+            .Select(artifact => (Artifact: artifact, MustGo: _users.Value[Key(artifact)].Where(user => !going.Contains(user.Id)).ToArray()))
             .OrderBy(candidate => candidate.MustGo.Length > 0)
             .ThenBy(candidate => candidate.MustGo.Length > 0 ? Priority(candidate.Artifact) : 0)
             .ThenBy(candidate => Worth(candidate.Artifact))

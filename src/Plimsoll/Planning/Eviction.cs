@@ -14,7 +14,8 @@ internal sealed class Eviction(
 {
     public sealed record Choice(NodeId Node, ImmutableArray<(InferenceReplica Replica, Reason Why)> Victims, double Loss);
 
-    private readonly ILookup<NodeId, InferenceReplica> _byNode = observed.Replicas.ToLookup(replica => replica.Placement.Node);
+    // Most plans let nobody go for another.
+    private readonly Lazy<ILookup<NodeId, InferenceReplica>> _byNode = new(() => observed.Replicas.ToLookup(replica => replica.Placement.Node));
 
     private sealed record Candidate(InferenceReplica Replica, int Priority, double Loss, NodeLedger.Release Frees);
 
@@ -95,7 +96,7 @@ internal sealed class Eviction(
     {
         var chosen = mustGo.Select(replica => Consider(claimant, replica, withWeights: true)).OfType<Candidate>().ToList();
         if (chosen.Count < mustGo.Length || mustGo.Any(replica => floors.Holds(replica, mustGo.Where(other => other != replica)) is not null)) return null;
-        var candidates = _byNode[ledger.Node.Id]
+        var candidates = _byNode.Value[ledger.Node.Id]
             .Where(replica => !going.Contains(replica.Id) && !mustGo.Contains(replica))
             .Select(replica => Consider(claimant, replica, withWeights: false)).OfType<Candidate>()
             .OrderBy(candidate => Math.Min(candidate.Priority, claimant.Model.Priority))

@@ -58,7 +58,22 @@ internal static class Parts
         }
     }
 
-    /// <summary>Every pod of every replica, by node.</summary>
-    public static ILookup<NodeId, InferenceReplica> ByNode(ImmutableArray<InferenceReplica> replicas) =>
-        replicas.SelectMany(Pods).ToLookup(pod => pod.Placement.Node);
+    /// <summary>Every pod of every replica, by node; nodes without any are left out.</summary>
+    public static Dictionary<NodeId, List<InferenceReplica>> ByNode(ImmutableArray<InferenceReplica> replicas)
+    {
+        var byNode = new Dictionary<NodeId, List<InferenceReplica>>();
+        foreach (var replica in replicas)
+        {
+            if (replica.Members.IsDefaultOrEmpty) Add(replica);
+            else foreach (var pod in Pods(replica)) Add(pod);
+        }
+
+        return byNode;
+
+        void Add(InferenceReplica pod)
+        {
+            if (byNode.TryGetValue(pod.Placement.Node, out var here)) here.Add(pod);
+            else byNode[pod.Placement.Node] = [pod];
+        }
+    }
 }

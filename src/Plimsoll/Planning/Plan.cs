@@ -3,9 +3,6 @@ using System.Text.Json.Serialization;
 
 namespace Plimsoll;
 
-/// <summary>What a plan was derived from: SHA-256 over the canonical JSON of each input, in hex.</summary>
-public sealed record InputHashes(string Spec, string Snapshot, string Knowledge);
-
 /// <summary>
 /// The outcome of one tick: a partial order of steps to take now, a verdict per model, and what must be remembered.
 /// </summary>

@@ -44,7 +44,7 @@ internal sealed partial class PlanDraft
         var byNode = Parts.ByNode(observed.Replicas);
         var foreign = observed.Foreign.ToLookup(use => use.Node);
         foreach (var node in observed.Nodes)
-            _ledgers[node.Id] = new NodeLedger(node, observed, knowledge, byNode[node.Id], foreign[node.Id]);
+            _ledgers[node.Id] = new NodeLedger(node, observed, knowledge, byNode.GetValueOrDefault(node.Id, []), foreign[node.Id]);
         _nodeRequests = new NodeRequests(spec, observed, knowledge, _ledgers);
         _scheduler = new SchedulerChoice(_ledgers, _nodeRequests.Coming, (model, variant) => Weighing.Needs(variant, knowledge.Of(model.Id)));
         _quotas = new DeviceQuotas(spec, observed);

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Plimsoll.Json;
 
 namespace Plimsoll;
 
@@ -32,11 +31,7 @@ public sealed class Planner(IAllocator allocator)
         var steps = draft.Steps;
         if (ReachableStates.FindViolation(observed, knowledge, steps) is { } violation)
             throw new InvalidOperationException($"a plan was stopped that could overfill {violation}");
-        var hashes = new InputHashes(
-            PlimsollJson.Hash(spec, PlimsollJson.Default.FleetSpec),
-            PlimsollJson.Hash(observed, PlimsollJson.Default.FleetSnapshot),
-            PlimsollJson.Hash(knowledge, PlimsollJson.Default.Knowledge));
-        return new Plan(hashes, steps, draft.Verdicts(), draft.Next())
+        return new Plan(InputHashes.Of(spec, observed, knowledge), steps, draft.Verdicts(), draft.Next())
         {
             Protected = NodeProtection.Of(spec, observed, outlooks),
         };

@@ -42,10 +42,10 @@ public static class ReachableStates
             var here = starts.Length == 0 ? [] : starts.Where(start => start.Placement is { } placement
                 ? placement.Node == node.Id : Admission.Fits(node, start.Needs, null)).ToArray();
             if (here.Length + chosen.Length == 0) continue;
-            var (limit, used) = NodeUse.HostOf(node, observed, knowledge, replicas[node.Id], foreign[node.Id]);
+            var (limit, used) = NodeUse.HostOf(node, observed, knowledge, replicas.GetValueOrDefault(node.Id, []), foreign[node.Id]);
             if (byScheduler.FindViolation(node, limit, used) is { } overfilled) return overfilled;
             if (here.Length == 0) continue;
-            var use = NodeUse.Of(node, observed, knowledge, replicas[node.Id], foreign[node.Id]);
+            var use = NodeUse.Of(node, observed, knowledge, replicas.GetValueOrDefault(node.Id, []), foreign[node.Id]);
             foreach (var (what, most, now, takes, frees) in use.Resources(releases))
             {
                 var worst = WorstCase(now, here, takes, frees);
