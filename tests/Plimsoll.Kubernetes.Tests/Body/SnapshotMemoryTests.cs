@@ -95,7 +95,7 @@ public sealed class SnapshotMemoryTests
                     _nodes[node] = Node(node, Kinds[how % 2], ready: how != 3, devices: 2 + how);
                     break;
                 case 8:
-                    _models[which % 2] = Model(which % 2, ++_versions + 1);
+                    _models[which % _models.Length] = Model(which % _models.Length, ++_versions + 1);
                     break;
                 default:
                     _models = how == 0 ? [Model(0, 1)] : [Model(0, 1), Model(1, 1)];
