@@ -1,0 +1,118 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+
+namespace Plimsoll.Forecast;
+
+/// <summary>Writes the page.</summary>
+internal static class ForecastPage
+{
+    /// <summary>Shares and calibration, by group of series.</summary>
+    public static string Summary(Cell[] cells)
+    {
+        var text = new StringBuilder();
+        text.AppendLine("| series | cells | best or within 2 % | median loss over the best rival's | worst | exceeded: 50 % | 90 % | 95 % | 99 % |");
+        text.AppendLine("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+        var counted = cells.Where(cell => cell.Origins >= RollingOrigin.OriginsLeast).ToArray();
+        foreach (var group in counted.GroupBy(cell => cell.Series.Group)) Row(text, group.Key, [.. group]);
+        foreach (var window in counted.GroupBy(cell => cell.Window)) Row(text, $"window of {Text(window.Key)}", [.. window]);
+        Row(text, "all", counted);
+        return text.ToString();
+    }
+
+    public static string Of(Cell[] cells, IEnumerable<Series> series, Speed speed)
+    {
+        var text = new StringBuilder();
+        Line(text, $"""
+            # Forecasts of demand: the largest rate over a window ahead
+
+            {TimeProvider.System.GetUtcNow():yyyy-MM-dd}, {Processor()}, commit {Commit()}. Written by
+            `artifacts/bin/Plimsoll.Forecast/release/Plimsoll.Forecast page`, which reads the traces from the folder PLIMSOLL_DATA.
+
+            From one origin after another each forecaster, which has seen only what lies before it, gives quantiles of the largest
+            rate of a bucket (1 s on the Azure and Mooncake hours, 10 min on the ServeGen days) in the window that begins there.
+            A cell is one series, window and quantile: the weighted quantile loss 2 Σ pinball / Σ came, and the share of origins
+            at which more came than was said. Origins are a tenth of a window apart, so neighbours overlap: a cell of 300
+            origins over an hour holds as few as ten windows of five minutes that do not. Cells of fewer than
+            {RollingOrigin.OriginsLeast} origins are n/a. The first 10 min of an hour, 2 days of fourteen, 6 h of one day are not scored.
+
+            Constants were chosen on: {string.Join(", ", series.Where(one => one.Part == Part.Tuning).Select(one => one.Name))}.
+            None of these is reported here.
+
+            Rivals: seasonal naive (a day; without days, the last window), additive damped Holt-Winters, AR(8) of the series or
+            of its differences, a Kalman filter of a local linear trend, each with the parameters whose one-step error was least so
+            far, and with the quantile of its own past errors of the maximum over windows as long added; and the last value
+            with the maximum of five minutes, as the HorizontalPodAutoscaler acts in effect, without quantiles and with.
+
+            ## Summary
+
+            {Summary(cells).TrimEnd()}
+
+            {Calibration(cells)}
+
+            ## Cost
+
+            Ten thousand series of six windows (10 s to a day, buckets of 1 s): {speed.BytesPerSeries / 1000.0:f1} kB a series,
+            {speed.UpdatesPerSecond:n0} updates and {speed.QuantilesPerSecond:n0} quantiles a second on one thread
+            ({1e6 / speed.UpdatesPerSecond:f1} and {1e6 / speed.QuantilesPerSecond:f1} µs each).
+
+            ## Cells
+
+            Loss of each; Plimsoll's over the best rival's; exceeded by Plimsoll's. **Bold** where it is neither best nor within 2 %.
+
+            """);
+        var names = cells[0].Results.Select(result => result.Forecaster).ToArray();
+        Line(text, $"| series | window | quantile | origins | {string.Join(" | ", names)} | ratio | exceeded |");
+        Line(text, $"| --- | ---: | ---: | ---: |{string.Concat(names.Select(_ => " ---: |"))} ---: | ---: |");
+        foreach (var cell in cells)
+        {
+            var ratio = cell.Origins < RollingOrigin.OriginsLeast ? "n/a" : Number(cell.Ratio, 3);
+            Line(text, $"| {cell.Series.Name} | {Text(cell.Window)} | {cell.Quantile} | {cell.Origins} | {string.Join(" | ", cell.Results.Select(result => Number(result.Loss, 4)))} | {(cell.Won ? ratio : $"**{ratio}**")} | {Number(100 * cell.Ours.Exceeded, 1)} % |");
+        }
+
+        return text.ToString().ReplaceLineEndings("\n");
+    }
+
+    private static string Calibration(Cell[] cells)
+    {
+        var counted = cells.Where(cell => cell.Origins >= RollingOrigin.OriginsLeast).ToArray();
+        var names = counted[0].Results.Select(result => result.Forecaster).ToArray();
+        var text = new StringBuilder("Exceeded in the mean over all cells, and how often a cell's best was whose:\n\n");
+        Line(text, $"| quantile | {string.Join(" | ", names)} |");
+        Line(text, $"| ---: |{string.Concat(names.Select(_ => " ---: |"))}");
+        foreach (var quantile in counted.GroupBy(cell => cell.Quantile))
+            Line(text, $"| {quantile.Key} | {string.Join(" | ", names.Select((_, i) => Number(100 * quantile.Average(cell => cell.Results[i].Exceeded), 1) + " %"))} |");
+        Line(text, $"| best | {string.Join(" | ", names.Select((_, i) => counted.Count(cell => cell.Results[i].Loss <= cell.BestLoss)))} |");
+        return text.ToString().TrimEnd();
+    }
+
+    private static void Row(StringBuilder text, string name, Cell[] cells)
+    {
+        var ratios = cells.Select(cell => cell.Ratio).Order().ToArray();
+        var exceeded = RollingOrigin.Quantiles.Select(quantile =>
+            Number(100 * cells.Where(cell => cell.Quantile == quantile).Average(cell => cell.Ours.Exceeded), 1) + " %");
+        Line(text, $"| {name} | {cells.Length} | {Number(100.0 * cells.Count(cell => cell.Won) / cells.Length, 0)} % | {Number(ratios[ratios.Length / 2], 3)} | {Number(ratios[^1], 2)} | {string.Join(" | ", exceeded)} |");
+    }
+
+    private static void Line(StringBuilder text, FormattableString line) =>
+        text.Append(line.ToString(CultureInfo.InvariantCulture)).Append('\n');
+
+    private static string Number(double value, int digits) => value.ToString($"f{digits}", CultureInfo.InvariantCulture);
+
+    private static string Text(TimeSpan time) =>
+        time.TotalHours >= 1 ? $"{time.TotalHours:f0} h" : time.TotalMinutes >= 1 ? $"{time.TotalMinutes:f0} min" : $"{time.TotalSeconds:f0} s";
+
+    private static string Processor()
+    {
+        const string File = "/proc/cpuinfo";
+        var model = System.IO.File.Exists(File)
+            ? System.IO.File.ReadLines(File).FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal))?.Split(':')[1].Trim() : null;
+        return $"{model ?? "unknown processor"}, {Environment.ProcessorCount} cores";
+    }
+
+    private static string Commit()
+    {
+        using var git = Process.Start(new ProcessStartInfo("git", ["rev-parse", "--short", "HEAD"]) { RedirectStandardOutput = true });
+        return git?.StandardOutput.ReadToEnd().Trim() ?? "unknown";
+    }
+}
