@@ -7,20 +7,20 @@ namespace Plimsoll.Forecast;
 /// <summary>Writes the page.</summary>
 internal static class ForecastPage
 {
-    /// <summary>Shares and calibration, by group of series.</summary>
+    /// <summary>Shares and calibration, by trace and window.</summary>
     public static string Summary(Cell[] cells)
     {
         var text = new StringBuilder();
         text.AppendLine("| series | cells | best or within 2 % | median loss over the best rival's | worst | exceeded: 50 % | 90 % | 95 % | 99 % |");
         text.AppendLine("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
-        var counted = cells.Where(cell => cell.Origins >= RollingOrigin.OriginsLeast).ToArray();
+        var counted = Counted(cells);
         foreach (var group in counted.GroupBy(cell => cell.Series.Group)) Row(text, group.Key, [.. group]);
         foreach (var window in counted.GroupBy(cell => cell.Window)) Row(text, $"window of {Text(window.Key)}", [.. window]);
-        Row(text, "all", counted);
+        Row(text, "**all**", counted);
         return text.ToString();
     }
 
-    public static string Of(Cell[] cells, IEnumerable<Series> series, Speed speed)
+    public static string Of(Cell[] tuning, Cell[] heldBack, Speed speed)
     {
         var text = new StringBuilder();
         Line(text, $"""
@@ -32,50 +32,90 @@ internal static class ForecastPage
             From one origin after another each forecaster, which has seen only what lies before it, gives quantiles of the largest
             rate of a bucket (1 s on the Azure and Mooncake hours, 10 min on the ServeGen days) in the window that begins there.
             A cell is one series, window and quantile: the weighted quantile loss 2 Σ pinball / Σ came, and the share of origins
-            at which more came than was said. Origins are a tenth of a window apart, so neighbours overlap: a cell of 300
-            origins over an hour holds as few as ten windows of five minutes that do not. Cells of fewer than
+            at which more came than was said. Origins are a tenth of a window apart, so neighbours overlap: a cell of 85
+            origins of five minutes over an hour holds fewer than ten windows that do not. Cells of fewer than
             {RollingOrigin.OriginsLeast} origins are n/a. The first 10 min of an hour, 2 days of fourteen, 6 h of one day are not scored.
-
-            Constants were chosen on: {string.Join(", ", series.Where(one => one.Part == Part.Tuning).Select(one => one.Name))}.
-            None of these is reported here.
 
             Rivals: seasonal naive (a day; without days, the last window), additive damped Holt-Winters, AR(8) of the series or
             of its differences, a Kalman filter of a local linear trend, each with the parameters whose one-step error was least so
             far, and with the quantile of its own past errors of the maximum over windows as long added; and the last value
             with the maximum of five minutes, as the HorizontalPodAutoscaler acts in effect, without quantiles and with.
 
-            ## Summary
+            Rules and constants were chosen on the **tuning part**: {Names(tuning)}. Its figures flatter. The **held-back part**,
+            {Names(heldBack)}, was run to its end only when they were fixed.
 
-            {Summary(cells).TrimEnd()}
+            ## Held-back part
 
-            {Calibration(cells)}
+            {Summary(heldBack).TrimEnd()}
+
+            {Calibration(heldBack)}
+
+            ## Tuning part
+
+            {Summary(tuning).TrimEnd()}
+
+            {Calibration(tuning)}
 
             ## Cost
 
-            Ten thousand series of six windows (10 s to a day, buckets of 1 s): {speed.BytesPerSeries / 1000.0:f1} kB a series,
+            Ten thousand series of {DemandForecastSettings.Default.Windows.Length} windows ({Text(DemandForecastSettings.Default.Windows[0])} to a day, buckets of 1 s): {speed.BytesPerSeries / 1000.0:f1} kB a series,
             {speed.UpdatesPerSecond:n0} updates and {speed.QuantilesPerSecond:n0} quantiles a second on one thread
             ({1e6 / speed.UpdatesPerSecond:f1} and {1e6 / speed.QuantilesPerSecond:f1} µs each).
 
-            ## Cells
+            ## Where it loses
 
-            Loss of each; Plimsoll's over the best rival's; exceeded by Plimsoll's. **Bold** where it is neither best nor within 2 %.
+            Cells in which some rival's loss is lower by more than 2 %: Plimsoll's loss, the best rival's, their ratio, and how often
+            Plimsoll's quantile was exceeded.
 
             """);
-        var names = cells[0].Results.Select(result => result.Forecaster).ToArray();
-        Line(text, $"| series | window | quantile | origins | {string.Join(" | ", names)} | ratio | exceeded |");
-        Line(text, $"| --- | ---: | ---: | ---: |{string.Concat(names.Select(_ => " ---: |"))} ---: | ---: |");
+        Losses(text, "held back", heldBack);
+        Losses(text, "tuning", tuning);
+        text.Append("\n## All cells\n\n");
+        Cells(text, "held back", heldBack);
+        Cells(text, "tuning", tuning);
+        return text.ToString().ReplaceLineEndings("\n");
+    }
+
+    private static Cell[] Counted(Cell[] cells) => [.. cells.Where(cell => cell.Origins >= RollingOrigin.OriginsLeast)];
+
+    private static string Names(Cell[] cells) => string.Join(", ", cells.Select(cell => cell.Series.Name).Distinct());
+
+    private static void Losses(StringBuilder text, string part, Cell[] cells)
+    {
+        Line(text, $"| {part}: series | window | quantile | loss | best rival's | whose | ratio | exceeded |");
+        Line(text, $"| --- | ---: | ---: | ---: | ---: | --- | ---: | ---: |");
+        foreach (var cell in Counted(cells).Where(cell => !cell.Won))
+        {
+            var rival = cell.Results.Skip(1).MinBy(result => result.Loss)!;
+            Line(text, $"| {cell.Series.Name} | {Text(cell.Window)} | {cell.Quantile} | {Number(cell.Ours.Loss, 4)} | {Number(rival.Loss, 4)} | {rival.Forecaster} | {Number(cell.Ratio, 3)} | {Number(100 * cell.Ours.Exceeded, 1)} % |");
+        }
+
+        text.Append('\n');
+    }
+
+    private static void Cells(StringBuilder text, string part, Cell[] cells)
+    {
+        var names = cells[0].Results.Select(result => result.Forecaster);
+        Line(text, $"| {part}: series | window | quantile | origins | {string.Join(" | ", names)} | ratio | exceeded |");
+        Line(text, $"| --- | ---: | ---: | ---: |{string.Concat(cells[0].Results.Select(_ => " ---: |"))} ---: | ---: |");
         foreach (var cell in cells)
         {
-            var ratio = cell.Origins < RollingOrigin.OriginsLeast ? "n/a" : Number(cell.Ratio, 3);
+            if (cell.Origins < RollingOrigin.OriginsLeast)
+            {
+                Line(text, $"| {cell.Series.Name} | {Text(cell.Window)} | {cell.Quantile} | {cell.Origins} |{string.Concat(cell.Results.Select(_ => " n/a |"))} n/a | n/a |");
+                continue;
+            }
+
+            var ratio = Number(cell.Ratio, 3);
             Line(text, $"| {cell.Series.Name} | {Text(cell.Window)} | {cell.Quantile} | {cell.Origins} | {string.Join(" | ", cell.Results.Select(result => Number(result.Loss, 4)))} | {(cell.Won ? ratio : $"**{ratio}**")} | {Number(100 * cell.Ours.Exceeded, 1)} % |");
         }
 
-        return text.ToString().ReplaceLineEndings("\n");
+        text.Append('\n');
     }
 
     private static string Calibration(Cell[] cells)
     {
-        var counted = cells.Where(cell => cell.Origins >= RollingOrigin.OriginsLeast).ToArray();
+        var counted = Counted(cells);
         var names = counted[0].Results.Select(result => result.Forecaster).ToArray();
         var text = new StringBuilder("Exceeded in the mean over all cells, and how often a cell's best was whose:\n\n");
         Line(text, $"| quantile | {string.Join(" | ", names)} |");

@@ -1,8 +1,8 @@
 using System.Globalization;
 using Plimsoll.Forecast;
 
-// page [PAGE]: evaluates the report's series and times updates, into docs/benchmarks/forecast.md unless a page is named.
-// tune: the tuning series, cell by cell. report: the report's series, cell by cell. speed: updates a second and bytes.
+// page [PAGE]: evaluates all series and times updates, into docs/benchmarks/forecast.md unless a page is named.
+// tune: the tuning series, cell by cell. held-back: the others. speed: updates a second and bytes.
 var data = Environment.GetEnvironmentVariable("PLIMSOLL_DATA") is { Length: > 0 } named ? named : "../shared/data";
 var command = args.ElementAtOrDefault(0) ?? "page";
 if (command == "speed")
@@ -12,14 +12,15 @@ if (command == "speed")
 }
 
 if (Traces.Read(data) is not { } series) return Environment.GetEnvironmentVariable("CI") == "true" ? 1 : 0;
-var part = command == "tune" ? Part.Tuning : Part.Report;
-var cells = series.Where(one => one.Part == part).SelectMany(RollingOrigin.Evaluate).ToArray();
+Cell[] Of(Part part) => [.. series.Where(one => one.Part == part).SelectMany(RollingOrigin.Evaluate)];
 if (command == "page")
 {
-    File.WriteAllText(args.ElementAtOrDefault(1) ?? "docs/benchmarks/forecast.md", ForecastPage.Of(cells, series, Speed.Measure()));
+    File.WriteAllText(
+        args.ElementAtOrDefault(1) ?? "docs/benchmarks/forecast.md", ForecastPage.Of(Of(Part.Tuning), Of(Part.HeldBack), Speed.Measure()));
     return 0;
 }
 
+var cells = Of(command == "tune" ? Part.Tuning : Part.HeldBack);
 foreach (var cell in cells)
 {
     Console.WriteLine(string.Create(CultureInfo.InvariantCulture,

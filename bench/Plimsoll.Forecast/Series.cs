@@ -1,16 +1,16 @@
 namespace Plimsoll.Forecast;
 
-/// <summary>Which part of the data a series belongs to: constants were chosen on one, the page reports the other.</summary>
+/// <summary>Which part of the data a series belongs to: constants were chosen on one, the other shows what they are worth.</summary>
 internal enum Part
 {
     Tuning,
-    Report,
+    HeldBack,
 }
 
 /// <summary>Arrivals of one model, bucket by bucket.</summary>
 /// <param name="Group">What the page sums up together.</param>
 /// <param name="Name">Trace, and client where it is one of several.</param>
-/// <param name="Part">Tuning or report.</param>
+/// <param name="Part">Tuning or held back.</param>
 /// <param name="Bucket">Width of a bucket.</param>
 /// <param name="Season">Buckets in a day; 1 where the series is shorter than two days.</param>
 /// <param name="WarmUp">Buckets before the first origin.</param>

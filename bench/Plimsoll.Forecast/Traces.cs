@@ -22,11 +22,11 @@ internal static class Traces
         return
         [
             Hour("azure code", Part.Tuning, Azure(Path.Combine(traces, "azure_llm_2023_code.csv"))),
-            Hour("azure conv", Part.Report, Azure(Path.Combine(traces, "azure_llm_2023_conv.csv"))),
-            Hour("mooncake", Part.Report, Mooncake(Path.Combine(traces, "mooncake_conversation.jsonl"))),
-            .. Clients(traces, "m-small", "language__m-small", 12, rank => rank % 2 == 0 ? Part.Tuning : Part.Report, whole: false),
-            .. Clients(traces, "m-mid", "language__m-mid", 10, _ => Part.Report, whole: true),
-            .. Clients(traces, "deepseek-r1", "reason__deepseek-r1", 4, _ => Part.Report, whole: true),
+            Hour("azure conv", Part.HeldBack, Azure(Path.Combine(traces, "azure_llm_2023_conv.csv"))),
+            Hour("mooncake", Part.HeldBack, Mooncake(Path.Combine(traces, "mooncake_conversation.jsonl"))),
+            .. Clients(traces, "m-small", "language__m-small", 12, rank => rank % 2 == 0 ? Part.Tuning : Part.HeldBack, whole: false),
+            .. Clients(traces, "m-mid", "language__m-mid", 10, _ => Part.HeldBack, whole: true),
+            .. Clients(traces, "deepseek-r1", "reason__deepseek-r1", 4, _ => Part.HeldBack, whole: true),
         ];
     }
 

@@ -35,8 +35,8 @@ public sealed record DemandForecast
     /// <summary>Largest arrivals of a bucket of late, decayed.</summary>
     public double Peak { get; init; }
 
-    /// <summary>Rates of the last observed buckets, newest first; arrivals a second.</summary>
-    public ImmutableArray<float> Recent { get; init; } = [.. new float[WindowForecast.Recent]];
+    /// <summary>Rate of the newest bucket that was observed; arrivals a second.</summary>
+    public double Newest { get; init; }
 
     public required SeasonalProfile Seasons { get; init; }
 
@@ -57,7 +57,7 @@ public sealed record DemandForecast
         {
             Bucket = settings.Bucket,
             Seasons = SeasonalProfile.None,
-            Windows = [.. buckets.Select(count => WindowForecast.Start((int)count))],
+            Windows = [.. buckets.Select(count => WindowForecast.Start((int)count, count * settings.Bucket >= SeasonalProfile.Slot))],
         };
     }
 
@@ -118,7 +118,7 @@ public sealed record DemandForecast
 
     /// <summary>The quantile of the largest rate of a bucket within the window that begins now.</summary>
     /// <param name="window">Length of the window; below the shortest learned the shortest counts, above the longest the longest.</param>
-    /// <param name="quantile">Between 0 and 1; learned from 0.1 to 0.999, the nearest beyond.</param>
+    /// <param name="quantile">Between 0 and 1; learned from 0.1 to 0.99 and carried on to 0.999, the nearest beyond.</param>
     /// <param name="calendar">Known events.</param>
     /// <returns>Arrivals a second; missing before anything was observed.</returns>
     public Signal<double> Quantile(TimeSpan window, double quantile, DemandCalendar? calendar = null)
@@ -141,9 +141,8 @@ public sealed record DemandForecast
 
     private double Quantile(WindowForecast window, DateTimeOffset from, double quantile)
     {
-        Span<double> rules = stackalloc double[WindowForecast.Rules];
         Span<double> quantiles = stackalloc double[WindowForecast.Grid.Length];
-        window.Predict(new ForecastContext(from, Seasons, Bucket.TotalSeconds, Recent), rules, quantiles);
+        window.Predict(new ForecastContext(from, Seasons, Bucket.TotalSeconds, Newest), quantiles);
         return WindowForecast.Between(quantiles, quantile);
     }
 
@@ -158,8 +157,7 @@ public sealed record DemandForecast
         arrivals = Math.Min(arrivals, RateMax * Bucket.TotalSeconds);
         var rate = arrivals / Bucket.TotalSeconds;
         var seasons = Seasons.Add(end - Bucket, rate);
-        var recent = Recent.RemoveAt(Recent.Length - 1).Insert(0, (float)rate);
-        var context = new ForecastContext(end, seasons, Bucket.TotalSeconds, recent);
+        var context = new ForecastContext(end, seasons, Bucket.TotalSeconds, rate);
         var windows = ImmutableArray.CreateBuilder<WindowForecast>(Windows.Length);
         foreach (var window in Windows) windows.Add(window.Observe(rate, context));
         return this with
@@ -167,7 +165,7 @@ public sealed record DemandForecast
             OpenArrivals = 0,
             OpenSeconds = 0,
             Peak = Math.Max(arrivals, Peak * 0.9999),
-            Recent = recent,
+            Newest = rate,
             Seasons = seasons,
             Windows = windows.MoveToImmutable(),
         };
@@ -186,7 +184,7 @@ public sealed record DemandForecast
     {
         OpenArrivals = 0,
         OpenSeconds = 0,
-        Windows = [.. Windows.Select(window => window.Skip(buckets, new ForecastContext(end, Seasons, Bucket.TotalSeconds, Recent)))],
+        Windows = [.. Windows.Select(window => window.Skip(buckets, new ForecastContext(end, Seasons, Bucket.TotalSeconds, Newest)))],
     };
 
     private DemandForecast Forget() => this with

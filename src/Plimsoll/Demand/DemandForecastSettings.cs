@@ -17,7 +17,6 @@ public sealed record DemandForecastSettings
     /// <summary>Windows a distribution is learned for, ascending whole buckets; one in between is interpolated.</summary>
     public ImmutableArray<TimeSpan> Windows { get; init; } =
     [
-        TimeSpan.FromSeconds(10), TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(5), TimeSpan.FromMinutes(30),
-        TimeSpan.FromHours(4), TimeSpan.FromDays(1),
+        TimeSpan.FromSeconds(10), TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(10), TimeSpan.FromHours(2), TimeSpan.FromDays(1),
     ];
 }

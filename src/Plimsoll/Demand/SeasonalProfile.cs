@@ -3,8 +3,8 @@ using System.Collections.Immutable;
 namespace Plimsoll;
 
 /// <summary>
-/// Mean arrivals a second by time of day (144 slots of ten minutes, UTC) and by hour of the week (168); -1 where a slot was
-/// never seen. Whether a season is there at all is for the forecast to find out, from what the profile would have
+/// Mean arrivals a second by time of day (144 slots of ten minutes, UTC) and by hour of the week (168), as
+/// <see cref="RateCode"/> has them; unknown where a slot was never seen. Whether a season is there at all is for the forecast to find out, from what the profile would have
 /// missed by.
 /// </summary>
 public sealed record SeasonalProfile
@@ -21,13 +21,13 @@ public sealed record SeasonalProfile
     public static readonly SeasonalProfile None = new();
 
     /// <summary>Decayed mean of the days, by slot of the day.</summary>
-    public ImmutableArray<float> Day { get; init; } = Unseen(DaySlots);
+    public ImmutableArray<ushort> Day { get; init; } = Unseen(DaySlots);
 
     /// <summary>The last day alone.</summary>
-    public ImmutableArray<float> Yesterday { get; init; } = Unseen(DaySlots);
+    public ImmutableArray<ushort> Yesterday { get; init; } = Unseen(DaySlots);
 
     /// <summary>Decayed mean of the weeks, by hour of the week.</summary>
-    public ImmutableArray<float> Week { get; init; } = Unseen(WeekSlots);
+    public ImmutableArray<ushort> Week { get; init; } = Unseen(WeekSlots);
 
     /// <summary>Slot being filled, counted from the epoch; -1 before the first.</summary>
     public long OpenSlot { get; init; } = -1;
@@ -63,20 +63,20 @@ public sealed record SeasonalProfile
     }
 
     /// <summary>The most a profile holds between two moments; -1 where it does not know one of the slots.</summary>
-    public static double MaximumOf(ImmutableArray<float> profile, DateTimeOffset from, TimeSpan window)
+    public static double MaximumOf(ImmutableArray<ushort> profile, DateTimeOffset from, TimeSpan window)
     {
         var width = profile.Length == WeekSlots ? TimeSpan.TicksPerHour : Slot.Ticks;
         var first = from.UtcTicks / width;
         var last = Math.Min((from + window).UtcTicks - 1, DateTimeOffset.MaxValue.UtcTicks) / width;
-        var most = -1.0;
+        var most = RateCode.Unknown;
         for (var slot = first; slot <= Math.Min(last, first + profile.Length - 1); slot++)
         {
-            var rate = profile[(int)(slot % profile.Length)];
-            if (rate < 0) return -1;
-            most = Math.Max(most, rate);
+            var code = profile[(int)(slot % profile.Length)];
+            if (code == RateCode.Unknown) return -1;
+            most = Math.Max(most, code);
         }
 
-        return most;
+        return RateCode.Rate(most);
     }
 
     private SeasonalProfile Close(long next)
@@ -85,16 +85,17 @@ public sealed record SeasonalProfile
         var (at, hour) = ((int)(OpenSlot % DaySlots), OpenSlot / 6);
         var hourEnds = next / 6 != hour;
         var (hourSum, hourSlots) = (HourSum + mean, HourSlots + 1);
-        var week = (int)(hour % WeekSlots);
+        var weekAt = (int)(hour % WeekSlots);
+        var (day, week) = (RateCode.Rate(Day[at]), RateCode.Rate(Week[weekAt]));
+        var hourMean = hourSum / hourSlots;
         return this with
         {
             Now = Blend(Now, mean, NowGain),
-            NowOfDay = Blend(NowOfDay, Day[at] < 0 ? mean : Day[at], NowGain),
-            NowOfWeek = Blend(NowOfWeek, Week[week] < 0 ? mean : Week[week], NowGain),
-            Day = Day.SetItem(at, (float)(Day[at] < 0 ? mean : Blend(Day[at], mean, DayGain))),
-            Yesterday = Yesterday.SetItem(at, (float)mean),
-            Week = !hourEnds ? Week : Week.SetItem(
-                week, (float)(Week[week] < 0 ? hourSum / hourSlots : Blend(Week[week], hourSum / hourSlots, WeekGain))),
+            NowOfDay = Blend(NowOfDay, day < 0 ? mean : day, NowGain),
+            NowOfWeek = Blend(NowOfWeek, week < 0 ? mean : week, NowGain),
+            Day = Day.SetItem(at, RateCode.Of(day < 0 ? mean : Blend(day, mean, DayGain))),
+            Yesterday = Yesterday.SetItem(at, RateCode.Of(mean)),
+            Week = !hourEnds ? Week : Week.SetItem(weekAt, RateCode.Of(week < 0 ? hourMean : Blend(week, hourMean, WeekGain))),
             HourSum = hourEnds ? 0 : hourSum,
             HourSlots = hourEnds ? 0 : hourSlots,
             OpenSum = 0,
@@ -104,5 +105,5 @@ public sealed record SeasonalProfile
 
     private static double Blend(double old, double value, double gain) => old + (gain * (value - old));
 
-    private static ImmutableArray<float> Unseen(int slots) => [.. Enumerable.Repeat(-1f, slots)];
+    private static ImmutableArray<ushort> Unseen(int slots) => [.. new ushort[slots]];
 }

@@ -3,246 +3,165 @@ using System.Runtime.InteropServices;
 
 namespace Plimsoll;
 
-// The rules, how they are scored, and how they are put together.
+// What is learned at the end of a step.
 public sealed partial record WindowForecast
 {
-    // Short level, long level, last maximum, mean maximum, day's profile, yesterday, week's profile, last bucket; then
-    // the regressions of logs and of rates on all of them and on the buckets before the last.
-    private const int SimpleRules = 8;
-    private const int MeanMaximumRule = 3;
-    private const int LogRule = SimpleRules;
-    private const int RateRule = SimpleRules + 1;
-    internal const int Rules = SimpleRules + 2;
-
-    // Buckets before the last that count for themselves.
-    private const int Lags = 5;
-
-    /// <summary>Buckets remembered: the last and those lags.</summary>
-    internal const int Recent = Lags + 1;
-    private const int InputCount = SimpleRules + Lags;
-
-    // Each rule with two models of its errors: as ratios, which suit a level that moves by the hour, and as differences,
-    // which suit bursts out of nothing, where a ratio says nothing.
-    internal const int Experts = 2 * Rules;
-
-    private const double ShortWindows = 0.5;
-    private const double LongWindows = 8;
-
-    // About this many scored windows are kept in mind, overlapping ones each for itself.
+    // Of each scored window a thousandth is forgotten, overlapping ones each for itself.
+    private const double Fading = 0.999;
     private const double ScoresKept = 1000;
 
-    // A rule with twice the loss of the best has 2^-8 of its weight.
-    private const double Sharpness = 40;
+    // Where the newest error weighs this much all are weighed anew.
+    private const double ErrorWeightMost = 16;
 
-    // The count model counts as much as this many scored windows that did not overlap.
-    private const double CountModelWindows = 0.5;
-    private const double CorrectionGain = 0.05;
-
-    private static int PendingWidth => Rules + Lags + Grid.Length;
+    // How far a window that exceeds its quantile moves the correction, in normal scores; a window that does not moves it
+    // back by the odds.
+    private const double CorrectionGain = 0.02;
+    private const double CorrectionLeast = -0.7;
+    private const double CorrectionMost = 1.5;
 
     private WindowForecast CloseStep(in ForecastContext context)
     {
-        var maxima = Maxima.SetItem(Head, 5 * OpenObserved >= 4 * OpenBuckets ? (float)OpenMaximum : -1);
-        var next = this with { Maxima = maxima, OpenMaximum = -1, OpenBuckets = 0, OpenObserved = 0 };
-        if (Valid(maxima, out var came)) next = next.Score(came, context.Half);
-        Span<double> rules = stackalloc double[Rules];
+        var code = 5 * OpenObserved >= 4 * OpenBuckets ? RateCode.Of(OpenMaximum) : RateCode.Unknown;
+        var next = code == RateCode.Unknown ? this : this with
+        {
+            Regressions = Maxima[^1] != RateCode.Unknown && Unit > 0 ? LearnPath(OpenMaximum) : Regressions,
+            Peak = (float)Math.Max(OpenMaximum, Peak + ((OpenMaximum - Peak) / (1 + (LongWindows * Steps)))),
+        };
+        next = next with
+        {
+            Maxima = [code, .. Maxima.AsSpan()[..^1]],
+            OpenMaximum = -1,
+            OpenBuckets = 0,
+            OpenObserved = 0,
+        };
+        if (next.WindowMaximum() is var came && came != RateCode.Unknown) next = next.Score(came, context.Half);
+        Span<double> rules = stackalloc double[RuleCount];
         Span<double> quantiles = stackalloc double[Grid.Length];
         next.Predict(context, rules, quantiles);
         var pending = Pending.ToArray();
-        for (var i = 0; i < PendingWidth; i++)
-            pending[(Head * PendingWidth) + i] = i < Rules ? (float)rules[i]
-                : i < Rules + Lags ? context.Recent[i - Rules + 1] : (float)quantiles[i - Rules - Lags];
+        var window = pending.AsSpan(Head * (RuleCount + Grid.Length), RuleCount + Grid.Length);
+        for (var i = 0; i < RuleCount; i++) window[i] = RateCode.Of(rules[i]);
+        for (var q = 0; q < Grid.Length; q++) window[RuleCount + q] = RateCode.Of(quantiles[q]);
         return next with { Pending = ImmutableCollectionsMarshal.AsImmutableArray(pending), Head = (Head + 1) % Steps };
     }
 
-    private static bool Valid(ImmutableArray<float> maxima, out double came)
+    // The window that ends now; unknown where a fifth of its steps is.
+    private ushort WindowMaximum()
     {
-        var observed = 0;
-        came = -1;
-        foreach (var maximum in maxima)
+        var (observed, most) = (0, RateCode.Unknown);
+        for (var step = 0; step < Steps; step++)
         {
-            if (maximum < 0) continue;
-            came = Math.Max(came, maximum);
+            if (Maxima[step] == RateCode.Unknown) continue;
+            most = Math.Max(most, Maxima[step]);
             observed++;
         }
 
-        return 5 * observed >= 4 * maxima.Length;
+        return 5 * observed >= 4 * Steps ? most : RateCode.Unknown;
     }
 
-    private WindowForecast Score(double came, double half)
+    private ImmutableArray<float> LearnPath(double stepMaximum)
     {
-        var log = Math.Log(came + half);
-        var mean = MeanLogMaximum + (Math.Max(1 / (Scored + 1), 1 / (1 + (LongWindows * Steps))) * (log - MeanLogMaximum));
-        var predicted = Pending.AsSpan().Slice(Head * PendingWidth, PendingWidth);
-        if (predicted[0] < 0) return this with { MeanLogMaximum = Scored > 0 ? mean : log, Scale = Rescaled(came) };
+        Span<double> lags = stackalloc double[PathLags];
+        Span<double> coefficients = stackalloc double[PathLags + 1];
+        FillLags(Unit, lags);
+        SolvePath(coefficients);
+        var products = Regressions.ToArray();
+        AgedRegression.Learn(products.AsSpan(PathAt), lags, stepMaximum / Unit, AgedRegression.Predict(coefficients, lags));
+        return ImmutableCollectionsMarshal.AsImmutableArray(products);
+    }
 
-        var (residuals, losses, corrections) = (Residuals.ToArray(), Losses.ToArray(), Corrections.ToArray());
-        Span<double> ratios = stackalloc double[Grid.Length];
-        var (scale, unit) = (Rescaled(came), Unit);
-        if (!(scale + half < 2 * unit && scale + half > 0.5 * unit))
-        {
-            unit = scale + half;
-            for (var expert = Rules; Unit > 0 && expert < Experts; expert++)
-                ResidualHistogram.Rescale(residuals.AsSpan(expert * ResidualHistogram.Bins, ResidualHistogram.Bins), Unit / unit);
-        }
-
-        for (var expert = 0; expert < Experts; expert++)
-        {
-            var rule = expert % Rules;
-            if (predicted[rule] < 0) continue;
-            var bins = residuals.AsSpan(expert * ResidualHistogram.Bins, ResidualHistogram.Bins);
-            var weight = ResidualHistogram.Weight(bins);
-            if (weight >= 1)
-            {
-                ResidualHistogram.Quantiles(bins, weight, Grid.AsSpan(), ratios);
-                for (var q = 0; q < Grid.Length; q++)
-                {
-                    var given = Given(expert, predicted[rule], ratios[q], half, unit);
-                    ref var loss = ref losses[(expert * Grid.Length) + q];
-                    loss += (float)(Math.Max(1 / weight, 1 / ScoresKept) * (Pinball(came, given, Grid[q]) - loss));
-                }
-            }
-
-            ResidualHistogram.Add(
-                bins, expert < Rules ? log - Math.Log(predicted[rule] + half) : (came - predicted[rule]) / unit, 1 - (1 / ScoresKept));
-        }
-
+    private WindowForecast Score(ushort cameCode, double half)
+    {
+        var came = RateCode.Rate(cameCode);
+        var next = Rescale(came, half);
+        var codes = Pending.AsSpan().Slice(Head * (RuleCount + Grid.Length), RuleCount + Grid.Length);
+        if (codes[0] == RateCode.Unknown) return next;
+        Span<double> rules = stackalloc double[RuleCount];
+        for (var i = 0; i < rules.Length; i++) rules[i] = RateCode.Rate(codes[i]);
+        var corrections = Corrections.ToArray();
         for (var q = 0; q < Grid.Length; q++)
         {
             // Adaptive conformal inference (Gibbs and Candès 2021), spread over the windows that overlap.
-            var exceeded = came > predicted[Rules + Lags + q] + 1e-9 ? 1 : 0;
-            corrections[q] = Math.Clamp(corrections[q] + (CorrectionGain / Steps * (exceeded - (1 - Grid[q]))), -0.7, 1.5);
+            var exceeded = cameCode > codes[RuleCount + q] ? 1 : 0;
+            corrections[q] = (float)Math.Clamp(
+                corrections[q] + (CorrectionGain / Steps * (exceeded - (1 - Grid[q]))), CorrectionLeast, CorrectionMost);
         }
 
         Span<double> inputs = stackalloc double[InputCount];
-        Inputs(predicted[..SimpleRules], predicted.Slice(Rules, Lags), inputs);
-        Span<double> scaled = stackalloc double[InputCount];
-        for (var i = 0; i < InputCount; i++) (scaled[i], inputs[i]) = (inputs[i] / unit, Math.Log(inputs[i] + half));
-        return this with
+        FillInputs(rules, next.Unit, inputs);
+        var regressions = next.Regressions.ToArray();
+        AgedRegression.Learn(regressions.AsSpan(0, PathAt), inputs, came / next.Unit, Math.Max(0, rules[RegressionRule]) / next.Unit);
+        return next.LearnErrors(rules, came, half) with
         {
-            MeanLogMaximum = mean,
-            Scale = scale,
-            Unit = unit,
-            Scored = Scored + 1,
-            Residuals = ImmutableCollectionsMarshal.AsImmutableArray(residuals),
-            Losses = ImmutableCollectionsMarshal.AsImmutableArray(losses),
+            Scored = Math.Min(Scored, int.MaxValue - 1) + 1,
             Corrections = ImmutableCollectionsMarshal.AsImmutableArray(corrections),
-            LogRegression = LogRegression.Learn(inputs, log),
-            RateRegression = RateRegression.Learn(scaled, came / unit),
+            Regressions = ImmutableCollectionsMarshal.AsImmutableArray(regressions),
         };
     }
 
-    /// <summary>The rules' predictions, -1 from one that knows nothing yet, and the quantiles of the grid they give together.</summary>
-    internal void Predict(in ForecastContext context, Span<double> rules, Span<double> quantiles)
+    // What each expert would have gained over all together, and what it missed by.
+    private WindowForecast LearnErrors(ReadOnlySpan<double> rules, double came, double half)
     {
-        var (half, seasons) = (context.Half, context.Seasons);
-        var window = TimeSpan.FromSeconds(context.BucketSeconds * Buckets);
-        var last = LastMaximum();
-        rules[0] = LevelShort;
-        rules[1] = LevelLong;
-        rules[2] = last < 0 ? LevelShort : last;
-        rules[MeanMaximumRule] = Scored > 0 ? Math.Max(0, Math.Exp(MeanLogMaximum) - half) : rules[2];
-        rules[4] = Scaled(SeasonalProfile.MaximumOf(seasons.Day, context.At, window), seasons.Now, seasons.NowOfDay, half);
-        rules[5] = SeasonalProfile.MaximumOf(seasons.Yesterday, context.At, window);
-        rules[6] = Scaled(SeasonalProfile.MaximumOf(seasons.Week, context.At, window), seasons.Now, seasons.NowOfWeek, half);
-        rules[7] = context.Recent[0];
-        Span<float> simple = stackalloc float[SimpleRules];
-        for (var i = 0; i < SimpleRules; i++) simple[i] = (float)rules[i];
-        Span<double> inputs = stackalloc double[InputCount];
-        Inputs(simple, context.Recent.AsSpan().Slice(1, Lags), inputs);
-        var unit = Unit > 0 ? Unit : half;
-        for (var i = 0; i < InputCount; i++) inputs[i] /= unit;
-        rules[RateRule] = Math.Max(0, RateRegression.Predict(inputs) * unit);
-        for (var i = 0; i < InputCount; i++) inputs[i] = Math.Log((inputs[i] * unit) + half);
-        rules[LogRule] = Math.Max(0, Math.Exp(LogRegression.Predict(inputs)) - half);
-        Combine(rules, context.BucketSeconds, quantiles);
-    }
-
-    private void Combine(ReadOnlySpan<double> rules, double bucketSeconds, Span<double> quantiles)
-    {
-        var half = 0.5 / bucketSeconds;
-        Span<double> given = stackalloc double[Experts * Grid.Length];
-        Span<double> weights = stackalloc double[Experts];
-        Span<double> ratios = stackalloc double[Grid.Length];
-        var most = 0.0;
-        for (var expert = 0; expert < Experts; expert++)
-        {
-            var bins = Residuals.AsSpan().Slice(expert * ResidualHistogram.Bins, ResidualHistogram.Bins);
-            var rule = rules[expert % Rules];
-            weights[expert] = rule < 0 ? 0 : ResidualHistogram.Weight(bins);
-            most = Math.Max(most, weights[expert]);
-            if (weights[expert] < 1) continue;
-            ResidualHistogram.Quantiles(bins, weights[expert], Grid.AsSpan(), ratios);
-            for (var q = 0; q < Grid.Length; q++) given[(expert * Grid.Length) + q] = Given(expert, rule, ratios[q], half, Unit);
-        }
-
-        var counted = Math.Max(LevelShort, LevelLong) * bucketSeconds;
+        Span<double> given = stackalloc double[ExpertCount * Grid.Length];
         Span<double> together = stackalloc double[Grid.Length];
-        for (var q = 0; q < Grid.Length; q++)
+        Mix(rules, half, given, together);
+        var gains = Gains.ToArray();
+        for (var i = 0; i < given.Length; i++)
         {
-            var (sum, share) = (0.0, 0.0);
-            var least = double.MaxValue;
-            for (var expert = 0; expert < Experts; expert++)
-                if (weights[expert] >= 1) least = Math.Min(least, Losses[(expert * Grid.Length) + q]);
-            for (var expert = 0; expert < Experts; expert++)
-            {
-                // One that woke late has shown less than the others, whatever its loss.
-                if (weights[expert] < 1) continue;
-                var loss = Losses[(expert * Grid.Length) + q];
-                var weight = Math.Pow((least + 1e-12) / (loss + 1e-12), Sharpness) * weights[expert] / most;
-                sum += weight * given[(expert * Grid.Length) + q];
-                share += weight;
-            }
-
-            var count = CountMaximum.Quantile(counted, Buckets, Grid[q]) / bucketSeconds;
-            var known = most / Steps;
-            together[q] = share > 0
-                ? ((known * sum / share) + (CountModelWindows * count)) / (known + CountModelWindows) : count;
-            if (q > 0) together[q] = Math.Max(together[q], together[q - 1]);
+            var (quantile, at) = (Grid[i % Grid.Length], 2 * i);
+            if (given[i] < 0) continue;
+            var gain = (Pinball(came, together[i % Grid.Length], quantile) - Pinball(came, given[i], quantile)) / Unit;
+            gains[at] = (float)((Fading * gains[at]) + (gain / Steps));
+            gains[at + 1] = (float)((Fading * gains[at + 1]) + (gain * gain / Steps));
         }
 
-        for (var q = 0; q < Grid.Length; q++)
+        var errors = Errors.ToArray();
+        var (weight, fade) = (ErrorWeight / Fading, 1.0);
+        if (weight > ErrorWeightMost) (weight, fade) = (1, 1 / weight);
+        for (var i = 0; i < ExpertCount; i++)
         {
-            quantiles[q] = Math.Max(0, AtScore(together, Scores[q] + Corrections[q]));
-
-            // Corrected each for itself they might cross.
-            if (q > 0) quantiles[q] = Math.Max(quantiles[q], quantiles[q - 1]);
+            var expert = Experts[i];
+            var sketch = errors.AsSpan(i * ErrorSketch.Width, ErrorSketch.Width);
+            if (fade < 1) ErrorSketch.Scale(sketch, 1, fade);
+            if (rules[expert.Rule] >= 0) ErrorSketch.Add(sketch, expert.Error(rules[expert.Rule], came, half, Unit), weight);
         }
+
+        return this with
+        {
+            ErrorWeight = (float)weight,
+            Errors = ImmutableCollectionsMarshal.AsImmutableArray(errors),
+            Gains = ImmutableCollectionsMarshal.AsImmutableArray(gains),
+        };
     }
 
-    /// <summary>A quantile from those of the grid: between two of them on the normal scale, beyond them the nearest.</summary>
-    internal static double Between(ReadOnlySpan<double> quantiles, double quantile)
+    // The mean of the maxima, and all that is kept in its unit where that has changed by a factor of two.
+    private WindowForecast Rescale(double came, double half)
     {
-        if (!(quantile > Grid[0])) return quantiles[0];
-        if (quantile >= Grid[^1]) return quantiles[^1];
-        return AtScore(quantiles, CountMaximum.NormalQuantile(quantile));
+        var log = Math.Log(came + half);
+        var mean = Scale > 0 || Scored > 0
+            ? MeanLogMaximum + (Math.Max(1.0 / (Scored + 1), 1 / (1 + (LongWindows * Steps))) * (log - MeanLogMaximum)) : log;
+        var scale = Scale + (Math.Max(Scored > 0 ? 0 : 1, 1 / (1 + Math.Min(Scored, ScoresKept))) * (came - Scale));
+        var next = this with { MeanLogMaximum = (float)mean, Scale = (float)scale };
+        if (scale + half < 2 * Unit && scale + half > 0.5 * Unit) return next;
+        var unit = scale + half;
+        if (!(Unit > 0)) return next with { Unit = (float)unit };
+        var ratio = Unit / unit;
+        var (errors, gains) = (Errors.ToArray(), Gains.ToArray());
+        for (var i = 0; i < ExpertCount; i++)
+            ErrorSketch.Scale(errors.AsSpan(i * ErrorSketch.Width, ErrorSketch.Width), Experts[i].Resized(ratio), 1);
+        for (var at = 0; at < gains.Length; at += 2)
+            (gains[at], gains[at + 1]) = ((float)(gains[at] * ratio), (float)(gains[at + 1] * ratio * ratio));
+        var regressions = Regressions.ToArray();
+        AgedRegression.Resize(regressions.AsSpan(0, PathAt), InputCount, ratio);
+        AgedRegression.Resize(regressions.AsSpan(PathAt), PathLags, ratio);
+        return next with
+        {
+            Unit = (float)unit,
+            Errors = ImmutableCollectionsMarshal.AsImmutableArray(errors),
+            Gains = ImmutableCollectionsMarshal.AsImmutableArray(gains),
+            Regressions = ImmutableCollectionsMarshal.AsImmutableArray(regressions),
+        };
     }
-
-    // Straight on the normal scale, beyond the last as between the last two.
-    private static double AtScore(ReadOnlySpan<double> quantiles, double score)
-    {
-        var above = 1;
-        while (above < Grid.Length - 1 && Scores[above] < score) above++;
-        var (low, high) = (Scores[above - 1], Scores[above]);
-        return quantiles[above - 1] + ((score - low) / (high - low) * (quantiles[above] - quantiles[above - 1]));
-    }
-
-    // A rule that knows nothing yet says what the mean of the maxima says.
-    private static void Inputs(ReadOnlySpan<float> simple, ReadOnlySpan<float> lags, Span<double> inputs)
-    {
-        for (var i = 0; i < SimpleRules; i++) inputs[i] = simple[i] < 0 ? simple[MeanMaximumRule] : simple[i];
-        for (var i = 0; i < Lags; i++) inputs[SimpleRules + i] = Math.Max(0, lags[i]);
-    }
-
-    private static double Given(int expert, double predicted, double residual, double half, double unit) => Math.Max(0, expert < Rules
-        ? ((predicted + half) * Math.Exp(residual)) - half : predicted + (residual * unit));
-
-    private double Rescaled(double came) =>
-        Scale + (Math.Max(Scored > 0 ? 0 : 1, 1 / (1 + Math.Min(Scored, ScoresKept))) * (came - Scale));
-
-    // A profile speaks of its shape; how high the present stands over it is carried on, within a factor of ten.
-    private static double Scaled(double profile, double now, double nowOfProfile, double half) =>
-        profile < 0 ? -1 : profile * Math.Clamp((now + half) / (nowOfProfile + half), 0.1, 10);
 
     private static double Pinball(double came, double given, double quantile) =>
         came > given ? quantile * (came - given) : (1 - quantile) * (given - came);

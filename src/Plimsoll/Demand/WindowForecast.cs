@@ -10,17 +10,23 @@ namespace Plimsoll;
 /// </summary>
 public sealed partial record WindowForecast
 {
-    /// <summary>Quantiles learned; one in between is interpolated on the normal scale, one beyond is the nearest.</summary>
-    internal static readonly ImmutableArray<double> Grid = [0.1, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999];
+    /// <summary>Quantiles learned; one between or above is drawn straight on the normal scale, one below is the lowest.</summary>
+    internal static readonly ImmutableArray<double> Grid = [0.1, 0.5, 0.9, 0.95, 0.99];
 
     // After the grid, which it is made of: initialisers run in the order they are written.
     private static readonly ImmutableArray<double> Scores = [.. Grid.Select(CountMaximum.NormalQuantile)];
+
+    // Windows that overlap at once.
+    private const int StepsMost = 6;
 
     /// <summary>Length of the window, in buckets.</summary>
     public required int Buckets { get; init; }
 
     /// <summary>Steps of a window; divides <see cref="Buckets"/>.</summary>
     public required int Steps { get; init; }
+
+    /// <summary>Long enough for the profiles of day and week to say something the levels do not.</summary>
+    public required bool Seasonal { get; init; }
 
     /// <summary>Buckets observed so far.</summary>
     public double Seen { get; init; }
@@ -30,6 +36,9 @@ public sealed partial record WindowForecast
 
     public double LevelLong { get; init; }
 
+    /// <summary>Largest rate of a step of late, which fades over eight windows; arrivals a second.</summary>
+    public float Peak { get; init; }
+
     /// <summary>Largest rate in the open step, -1 before one was observed; its buckets, and those of them observed.</summary>
     public double OpenMaximum { get; init; } = -1;
 
@@ -37,59 +46,66 @@ public sealed partial record WindowForecast
 
     public int OpenObserved { get; init; }
 
-    /// <summary>Ring position of the open step.</summary>
+    /// <summary>Place among the pending of the window that ends with the open step.</summary>
     public int Head { get; init; }
 
-    /// <summary>Largest rate of each of the last steps, -1 where too little of it was observed.</summary>
-    public required ImmutableArray<float> Maxima { get; init; }
+    /// <summary>Largest rate of each of the last steps, newest first, as <see cref="RateCode"/>; unknown where too little was observed.</summary>
+    public required ImmutableArray<ushort> Maxima { get; init; }
 
-    /// <summary>For each open window the rules' predictions, the buckets before it and the quantiles given; -1 where there are none.</summary>
-    public required ImmutableArray<float> Pending { get; init; }
+    /// <summary>For each open window what the rules said and the quantiles given, as <see cref="RateCode"/>.</summary>
+    public required ImmutableArray<ushort> Pending { get; init; }
 
     /// <summary>Exponential mean, over eight windows, of the log of (maximum + half an arrival a bucket).</summary>
-    public double MeanLogMaximum { get; init; }
+    public float MeanLogMaximum { get; init; }
 
     /// <summary>Slow mean of the maxima, arrivals a second.</summary>
-    public double Scale { get; init; }
+    public float Scale { get; init; }
 
-    /// <summary>Unit of the differences: the scale, to a factor of two, so that a difference once learned stays what it was.</summary>
-    public double Unit { get; init; }
+    /// <summary>Unit of errors: the scale, to a factor of two, so that an error once learned stays what it was.</summary>
+    public float Unit { get; init; }
 
     /// <summary>Windows scored, overlapping ones each for itself.</summary>
-    public double Scored { get; init; }
+    public int Scored { get; init; }
 
-    /// <summary>For each rule the decayed histogram of log((came + half) / (predicted + half)); then of (came - predicted) / unit.</summary>
-    public required ImmutableArray<float> Residuals { get; init; }
+    /// <summary>What the newest error weighs; it grows, which is the same as the older ones fading.</summary>
+    public float ErrorWeight { get; init; } = 1;
 
-    /// <summary>For each of them and each quantile the decayed mean pinball loss.</summary>
-    public required ImmutableArray<float> Losses { get; init; }
+    /// <summary>For each expert the sketch of its errors (<see cref="ErrorSketch"/>).</summary>
+    public required ImmutableArray<Half> Errors { get; init; }
+
+    /// <summary>For each expert and quantile the aged sum of what it would have gained over all together, and of its squares.</summary>
+    public required ImmutableArray<float> Gains { get; init; }
 
     /// <summary>For each quantile how much further out, as a normal score, past exceedance asks to go.</summary>
-    public required ImmutableArray<double> Corrections { get; init; }
+    public required ImmutableArray<float> Corrections { get; init; }
 
-    /// <summary>Of logs on logs, and of rates on rates in units of the scale.</summary>
-    public required OnlineRegression LogRegression { get; init; }
-
-    public required OnlineRegression RateRegression { get; init; }
+    /// <summary>
+    /// What <see cref="AgedRegression"/> learned of the maximum on what simple rules said of it, and after it of a step's
+    /// maximum on those of the steps before.
+    /// </summary>
+    public required ImmutableArray<float> Regressions { get; init; }
 
     private int StepBuckets => Buckets / Steps;
 
     /// <summary>A window nothing is known of.</summary>
-    public static WindowForecast Start(int buckets)
+    /// <param name="buckets">Its length.</param>
+    /// <param name="seasonal">Whether it is at least as long as a slot of the day's profile.</param>
+    public static WindowForecast Start(int buckets, bool seasonal)
     {
-        // At most twelve overlapping windows at once: of the divisors, so that steps fill the window exactly.
-        var steps = Enumerable.Range(1, 12).Last(count => buckets % count == 0);
+        // Of the divisors, so that steps fill the window exactly.
+        var steps = Enumerable.Range(1, StepsMost).Last(count => buckets % count == 0);
+        var experts = seasonal ? Experts.Length : PlainExperts;
         return new WindowForecast
         {
             Buckets = buckets,
             Steps = steps,
-            Maxima = Filled(steps, -1),
-            Pending = Filled(steps * PendingWidth, -1),
-            Residuals = Filled(Experts * ResidualHistogram.Bins, 0),
-            Losses = Filled(Experts * Grid.Length, 0),
-            Corrections = [.. new double[Grid.Length]],
-            LogRegression = OnlineRegression.Start(InputCount),
-            RateRegression = OnlineRegression.Start(InputCount),
+            Seasonal = seasonal,
+            Maxima = [.. new ushort[PathLags]],
+            Pending = [.. new ushort[steps * ((seasonal ? Rules : PlainRules) + Grid.Length)]],
+            Errors = [.. new Half[experts * ErrorSketch.Width]],
+            Gains = [.. new float[2 * experts * Grid.Length]],
+            Corrections = [.. new float[Grid.Length]],
+            Regressions = [.. new float[AgedRegression.Width(seasonal ? Inputs : PlainInputs) + AgedRegression.Width(PathLags)]],
         };
     }
 
@@ -128,20 +144,18 @@ public sealed partial record WindowForecast
     /// <summary>Drops what is open and keeps what was learned: the clock jumped, or nobody looked for a whole window.</summary>
     internal WindowForecast Forget() => this with
     {
-        Maxima = Filled(Steps, -1),
-        Pending = Filled(Steps * PendingWidth, -1),
+        Maxima = [.. new ushort[Maxima.Length]],
+        Pending = [.. new ushort[Pending.Length]],
         OpenMaximum = -1,
         OpenBuckets = 0,
         OpenObserved = 0,
     };
 
     /// <summary>The largest rate of the last window as far as it was observed; -1 where nothing was.</summary>
-    internal double LastMaximum()
+    private double LastMaximum()
     {
-        var most = OpenMaximum;
-        foreach (var maximum in Maxima) most = Math.Max(most, maximum);
-        return most;
+        var most = RateCode.Unknown;
+        for (var step = 0; step < Steps; step++) most = Math.Max(most, Maxima[step]);
+        return Math.Max(OpenMaximum, RateCode.Rate(most));
     }
-
-    private static ImmutableArray<float> Filled(int length, float value) => [.. Enumerable.Repeat(value, length)];
 }

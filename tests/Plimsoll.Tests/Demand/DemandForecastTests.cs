@@ -70,7 +70,7 @@ public class DemandForecastTests
 
     [Fact]
     public void Garbage_makes_no_forecast_negative_nor_infinite() =>
-        Gen.Select(Gen.Double[-7200, 7200], Gen.Double[-1, 4000], Gen.OneOf(Gen.Double, Gen.Double[0, 100])).List[1, 80].Sample(scrapes =>
+        Gen.Select(Gen.Double[-7200, 7200], Gen.Double[-1, 400], Gen.OneOf(Gen.Double, Gen.Double[0, 100])).List[1, 40].Sample(scrapes =>
         {
             var (forecast, at) = (DemandForecast.Start(Short), Monday);
             foreach (var (jump, length, arrivals) in scrapes)
@@ -131,4 +131,56 @@ public class DemandForecastTests
 
         Assert.InRange(Ahead(null), 9, 12);
     }
+
+    [Fact]
+    public void Duplicated_scrapes_change_nothing() =>
+        Gen.Double[0, 40].List[1, 60].Sample(rates =>
+        {
+            var (once, twice, at) = (DemandForecast.Start(Short), DemandForecast.Start(Short), Monday);
+            foreach (var rate in rates)
+            {
+                once = once.Add(at, at.AddSeconds(1), rate);
+                twice = twice.Add(at, at.AddSeconds(1), rate).Add(at, at.AddSeconds(1), rate);
+                at = at.AddSeconds(1);
+            }
+
+            return Json(once) == Json(twice);
+        }, iter: 50);
+
+    [Theory]
+    [InlineData(30)]
+    [InlineData(3600)]
+    [InlineData(86400 * 400)]
+    public void A_gap_or_a_clock_set_forward_is_not_silence(int seconds)
+    {
+        var forecast = Of(Enumerable.Repeat(50.0, 300));
+        var at = Monday.AddSeconds(300 + seconds);
+        for (var i = 0; i < 20; i++) forecast = forecast.Add(at.AddSeconds(i), at.AddSeconds(i + 1), 50);
+        Assert.InRange(Value(forecast, 0.5), 45, 60);
+        Assert.InRange(Value(forecast, 0.1), 40, 60);
+    }
+
+    [Fact]
+    public void A_clock_set_back_keeps_what_was_learned()
+    {
+        var forecast = Of(Enumerable.Repeat(50.0, 300));
+        var at = Monday.AddDays(-3);
+        for (var i = 0; i < 20; i++) forecast = forecast.Add(at.AddSeconds(i), at.AddSeconds(i + 1), 50);
+        Assert.Equal(at.AddSeconds(20), forecast.Until);
+        Assert.InRange(Value(forecast, 0.95), 45, 70);
+    }
+
+    [Fact]
+    public void A_checkpoint_of_days_forecasts_the_same_and_goes_on_the_same()
+    {
+        var settings = new DemandForecastSettings { Bucket = TimeSpan.FromMinutes(5), Windows = [TimeSpan.FromMinutes(10), TimeSpan.FromHours(4)] };
+        var (forecast, at) = (DemandForecast.Start(settings), Monday);
+        for (var i = 0; i < 12 * 24 * 9; i++) forecast = forecast.Add(at, at = at.AddMinutes(5), 300 * (2 + Math.Sin(i / 45.0)));
+        var read = JsonSerializer.Deserialize(Json(forecast), PlimsollJson.Default.DemandForecast)!;
+        Assert.Equal(Json(forecast), Json(read));
+        Assert.Equal(Value(forecast, 0.95, TimeSpan.FromHours(4)), Value(read, 0.95, TimeSpan.FromHours(4)));
+        Assert.Equal(Json(forecast.Add(at, at.AddMinutes(5), 900)), Json(read.Add(at, at.AddMinutes(5), 900)));
+    }
+
+    private static string Json(DemandForecast forecast) => JsonSerializer.Serialize(forecast, PlimsollJson.Default.DemandForecast);
 }
