@@ -19,6 +19,10 @@ namespace Plimsoll.Json;
 [JsonSerializable(typeof(Knowledge))]
 [JsonSerializable(typeof(Plan))]
 [JsonSerializable(typeof(ApplyResult))]
+[JsonSerializable(typeof(DemandForecast))]
+[JsonSerializable(typeof(IdleTimes))]
+[JsonSerializable(typeof(ShortageCost))]
+[JsonSerializable(typeof(DemandCalendar))]
 public sealed partial class PlimsollJson : JsonSerializerContext
 {
     public static byte[] ToBytes<T>(T value, JsonTypeInfo<T> type) => JsonSerializer.SerializeToUtf8Bytes(value, type);

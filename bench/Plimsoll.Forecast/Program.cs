@@ -1,0 +1,31 @@
+using System.Globalization;
+using Plimsoll.Forecast;
+
+// page [PAGE]: evaluates all series and times updates, into docs/benchmarks/forecast.md unless a page is named.
+// tune: the tuning series, cell by cell. held-back: the others. speed: updates a second and bytes.
+var data = Environment.GetEnvironmentVariable("PLIMSOLL_DATA") is { Length: > 0 } named ? named : "../shared/data";
+var command = args.ElementAtOrDefault(0) ?? "page";
+if (command == "speed")
+{
+    Console.WriteLine(Speed.Measure());
+    return 0;
+}
+
+if (Traces.Read(data) is not { } series) return Environment.GetEnvironmentVariable("CI") == "true" ? 1 : 0;
+Cell[] Of(Part part) => [.. series.Where(one => one.Part == part).SelectMany(RollingOrigin.Evaluate)];
+if (command == "page")
+{
+    File.WriteAllText(
+        args.ElementAtOrDefault(1) ?? "docs/benchmarks/forecast.md", ForecastPage.Of(Of(Part.Tuning), Of(Part.HeldBack), Speed.Measure()));
+    return 0;
+}
+
+var cells = Of(command == "tune" ? Part.Tuning : Part.HeldBack);
+foreach (var cell in cells)
+{
+    Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+        $"{cell.Series.Name,-24} {cell.Window,8} {cell.Quantile,5} {cell.Origins,5} {(cell.Won ? "ok  " : "MISS")} {cell.Ratio:f3} exc {cell.Ours.Exceeded:f3}  {string.Join(" ", cell.Results.Select(result => $"{result.Loss:f4}"))}"));
+}
+
+Console.WriteLine(ForecastPage.Summary(cells));
+return 0;

@@ -1,0 +1,91 @@
+using Plimsoll.Forecast.Rivals;
+
+namespace Plimsoll.Forecast;
+
+/// <summary>One forecaster's result in one cell.</summary>
+/// <param name="Forecaster">Its name.</param>
+/// <param name="Loss">Weighted quantile loss: 2 Σ pinball / Σ of what came.</param>
+/// <param name="Exceeded">Share of origins at which more came.</param>
+internal sealed record Result(string Forecaster, double Loss, double Exceeded);
+
+/// <summary>One series, window and quantile; the first result is Plimsoll's.</summary>
+internal sealed record Cell(Series Series, TimeSpan Window, double Quantile, int Origins, IReadOnlyList<Result> Results)
+{
+    public Result Ours => Results[0];
+
+    public double BestLoss => Results.Min(result => result.Loss);
+
+    /// <summary>Plimsoll's loss over the least of the rivals'.</summary>
+    public double Ratio => Ours.Loss / Math.Max(1e-12, Results.Skip(1).Min(result => result.Loss));
+
+    public bool Won => Ours.Loss <= (1.02 * BestLoss) + 1e-12;
+}
+
+/// <summary>Forecasts from one origin after another, each seeing only what lies before it.</summary>
+internal static class RollingOrigin
+{
+    public const int OriginsLeast = 20;
+    public static readonly double[] Quantiles = [0.5, 0.9, 0.95, 0.99];
+    private static readonly DateTimeOffset Monday = new(2026, 1, 5, 0, 0, 0, TimeSpan.Zero);
+
+    public static IEnumerable<Cell> Evaluate(Series series)
+    {
+        var forecast = DemandForecast.Start(new DemandForecastSettings { Bucket = series.Bucket, Windows = [.. series.Windows] });
+        var runs = series.Windows.Select(window => new Run(series, window)).ToArray();
+        for (var i = 0; i < series.Rates.Length; i++)
+        {
+            var at = Monday + (i * series.Bucket);
+            forecast = forecast.Add(at, at + series.Bucket, series.Rates[i] * series.Bucket.TotalSeconds);
+            foreach (var run in runs) run.Step(i, forecast);
+        }
+
+        return runs.SelectMany(run => run.Cells());
+    }
+
+    private sealed class Run(Series series, TimeSpan window)
+    {
+        private readonly int buckets = (int)(window / series.Bucket);
+        private readonly Rival[] rivals = Rival.All(series, (int)(window / series.Bucket));
+        private readonly double[,] losses = new double[Quantiles.Length, 7];
+        private readonly int[,] exceeded = new int[Quantiles.Length, 7];
+        private double came;
+        private int origins;
+
+        public void Step(int bucket, DemandForecast forecast)
+        {
+            double? ended = bucket + 1 >= buckets ? Maximum(bucket + 1 - buckets) : null;
+            foreach (var rival in rivals) rival.Observe(series.Rates[bucket], ended);
+            var origin = bucket + 1;
+            if (origin < series.WarmUp || origin + buckets > series.Rates.Length || origin % Math.Max(1, buckets / 10) != 0) return;
+            var actual = Maximum(origin);
+            came += actual;
+            origins++;
+            for (var q = 0; q < Quantiles.Length; q++)
+            {
+                if (!forecast.Quantile(window, Quantiles[q]).TryGetKnown(out var ours)) throw new InvalidOperationException("no forecast");
+                Take(q, 0, actual, ours);
+                for (var r = 0; r < rivals.Length; r++) Take(q, r + 1, actual, rivals[r].Quantile(Quantiles[q]));
+            }
+        }
+
+        public IEnumerable<Cell> Cells() => Quantiles.Select((quantile, q) => new Cell(series, window, quantile, origins,
+        [
+            .. rivals.Select(rival => rival.Name).Prepend("Plimsoll").Select((name, f) => new Result(
+                name, 2 * losses[q, f] / Math.Max(came, 1e-12), exceeded[q, f] / (double)Math.Max(1, origins))),
+        ]));
+
+        private void Take(int q, int forecaster, double actual, double given)
+        {
+            var over = actual - given;
+            losses[q, forecaster] += over > 0 ? Quantiles[q] * over : (Quantiles[q] - 1) * over;
+            if (over > 1e-9 * Math.Max(1, actual)) exceeded[q, forecaster]++;
+        }
+
+        private double Maximum(int from)
+        {
+            var most = 0.0;
+            for (var i = from; i < from + buckets; i++) most = Math.Max(most, series.Rates[i]);
+            return most;
+        }
+    }
+}

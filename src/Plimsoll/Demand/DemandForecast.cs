@@ -1,0 +1,197 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll;
+
+/// <summary>
+/// The distribution of the largest arrival rate over a window ahead, of one model: learned from counts as they come, in
+/// bounded memory and constant time, by as many windows as the settings name. A value: nothing in it changes, and its
+/// JSON is all there is to it.
+/// </summary>
+public sealed record DemandForecast
+{
+    // Counts of an interval longer than this many buckets are spread over its newest ones: the work stays bounded.
+    private const int BucketsAtOnce = 3600;
+
+    // An interval this many buckets old is a scrape counted twice; an older one, a clock that was set back.
+    private const int DuplicateBuckets = 120;
+
+    // What a bucket may hold over the largest of late before it is held for garbage: it is cut, and the cut rises with it.
+    private const double JumpMax = 100;
+
+    // More arrivals a second than any endpoint takes; beyond it sums would leave what a float holds.
+    private const double RateMax = 1e9;
+
+    /// <summary>Width of a bucket.</summary>
+    public required TimeSpan Bucket { get; init; }
+
+    /// <summary>End of the newest observation; null before the first.</summary>
+    public DateTimeOffset? Until { get; init; }
+
+    /// <summary>Arrivals in the open bucket, and how much of it was observed, in seconds.</summary>
+    public double OpenArrivals { get; init; }
+
+    public double OpenSeconds { get; init; }
+
+    /// <summary>Largest arrivals of a bucket of late, decayed.</summary>
+    public double Peak { get; init; }
+
+    /// <summary>Rate of the newest bucket that was observed; arrivals a second.</summary>
+    public double Newest { get; init; }
+
+    public required SeasonalProfile Seasons { get; init; }
+
+    /// <summary>Ascending by length.</summary>
+    public required ImmutableArray<WindowForecast> Windows { get; init; }
+
+    /// <summary>A model nobody has seen demand of.</summary>
+    /// <exception cref="ArgumentException">A bucket or window that is not positive, or windows that do not ascend.</exception>
+    public static DemandForecast Start(DemandForecastSettings settings)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        if (settings.Bucket <= TimeSpan.Zero || settings.Windows.IsDefaultOrEmpty)
+            throw new ArgumentException("the bucket must be positive and a window named", nameof(settings));
+        var buckets = settings.Windows.Select(window => window.Ticks / settings.Bucket.Ticks).ToArray();
+        if (buckets[0] < 1 || buckets.Zip(buckets.Skip(1)).Any(pair => pair.First >= pair.Second))
+            throw new ArgumentException("windows must be of at least one bucket and ascend", nameof(settings));
+        return new DemandForecast
+        {
+            Bucket = settings.Bucket,
+            Seasons = SeasonalProfile.None,
+            Windows = [.. buckets.Select(count => WindowForecast.Start((int)count, count * settings.Bucket >= SeasonalProfile.Slot))],
+        };
+    }
+
+    /// <summary>
+    /// Adds what arrived between two moments, spread evenly. Nothing that is no count, and no interval that was counted
+    /// before, changes anything; time between intervals stays unobserved, and is not silence.
+    /// </summary>
+    /// <param name="from">Start of the interval.</param>
+    /// <param name="to">End of the interval.</param>
+    /// <param name="arrivals">Requests that arrived in it; never negative.</param>
+    /// <param name="calendar">Known events: what they add is not learned as if it were every day's.</param>
+    public DemandForecast Add(DateTimeOffset from, DateTimeOffset to, double arrivals, DemandCalendar? calendar = null)
+    {
+        if (to <= from || !(arrivals >= 0) || !double.IsFinite(arrivals)) return this;
+        var next = this;
+        if (Until is { } until && from < until)
+        {
+            if (until - from > DuplicateBuckets * Bucket && to <= until) next = Forget();
+            else if (to <= until) return this;
+            else
+            {
+                arrivals *= (to - until) / (to - from);
+                from = until;
+            }
+        }
+
+        if (to - from > BucketsAtOnce * Bucket)
+        {
+            var newest = to - (BucketsAtOnce * Bucket);
+            arrivals *= (to - newest) / (to - from);
+            from = newest;
+        }
+
+        if (calendar is not null)
+        {
+            if (calendar.WithoutEvents(from, to, arrivals) is not { } usual) return next;
+            arrivals = usual;
+        }
+
+        var perTick = arrivals / (to - from).Ticks;
+        next = next.SkipTo(from);
+        while (from < to)
+        {
+            var end = next.BucketEnd(from);
+            var part = end < to ? end : to;
+            next = next with
+            {
+                Until = part,
+                OpenArrivals = next.OpenArrivals + (perTick * (part - from).Ticks),
+                OpenSeconds = next.OpenSeconds + (part - from).TotalSeconds,
+            };
+            if (part == end) next = next.Close(end);
+            from = part;
+        }
+
+        return next;
+    }
+
+    /// <summary>The quantile of the largest rate of a bucket within the window that begins now.</summary>
+    /// <param name="window">Length of the window; below the shortest learned the shortest counts, above the longest the longest.</param>
+    /// <param name="quantile">Between 0 and 1; learned from 0.1 to 0.99 and carried on to 0.999, the nearest beyond.</param>
+    /// <param name="calendar">Known events.</param>
+    /// <returns>Arrivals a second; missing before anything was observed.</returns>
+    public Signal<double> Quantile(TimeSpan window, double quantile, DemandCalendar? calendar = null)
+    {
+        if (Until is not { } until || Windows[0].Seen == 0) return Signal.Missing<double>("no arrivals were counted");
+        var buckets = (double)window.Ticks / Bucket.Ticks;
+        var above = 0;
+        while (above < Windows.Length - 1 && Windows[above].Buckets < buckets) above++;
+        var value = Quantile(Windows[above], until, quantile);
+        if (above > 0 && Windows[above].Buckets > buckets)
+        {
+            // A maximum grows with the log of the window, as extreme values do.
+            var (shorter, longer) = (Windows[above - 1].Buckets, Windows[above].Buckets);
+            var share = Math.Log(buckets / shorter) / Math.Log((double)longer / shorter);
+            value = ((1 - share) * Quantile(Windows[above - 1], until, quantile)) + (share * value);
+        }
+
+        return Signal.Known(calendar is null ? value : calendar.WithEvents(until, until + window, value), until);
+    }
+
+    private double Quantile(WindowForecast window, DateTimeOffset from, double quantile)
+    {
+        Span<double> quantiles = stackalloc double[WindowForecast.Grid.Length];
+        window.Predict(new ForecastContext(from, Seasons, Bucket.TotalSeconds, Newest), quantiles);
+        return WindowForecast.Between(quantiles, quantile);
+    }
+
+    private DateTimeOffset BucketEnd(DateTimeOffset at) =>
+        new(((at.UtcTicks / Bucket.Ticks) + 1) * Bucket.Ticks, TimeSpan.Zero);
+
+    private DemandForecast Close(DateTimeOffset end)
+    {
+        // Half a bucket says enough of its rate; less would make a peak of a single request.
+        if (OpenSeconds < 0.5 * Bucket.TotalSeconds) return SkipBuckets(1, end);
+        var arrivals = Math.Min(OpenArrivals / OpenSeconds * Bucket.TotalSeconds, JumpMax * Math.Max(Peak, 100));
+        arrivals = Math.Min(arrivals, RateMax * Bucket.TotalSeconds);
+        var rate = arrivals / Bucket.TotalSeconds;
+        var seasons = Seasons.Add(end - Bucket, rate);
+        var context = new ForecastContext(end, seasons, Bucket.TotalSeconds, rate);
+        var windows = ImmutableArray.CreateBuilder<WindowForecast>(Windows.Length);
+        foreach (var window in Windows) windows.Add(window.Observe(rate, context));
+        return this with
+        {
+            OpenArrivals = 0,
+            OpenSeconds = 0,
+            Peak = Math.Max(arrivals, Peak * 0.9999),
+            Newest = rate,
+            Seasons = seasons,
+            Windows = windows.MoveToImmutable(),
+        };
+    }
+
+    private DemandForecast SkipTo(DateTimeOffset from)
+    {
+        if (Until is not { } until || from <= until) return this with { Until = from };
+        var (open, wanted) = (until.UtcTicks / Bucket.Ticks, from.UtcTicks / Bucket.Ticks);
+        if (open == wanted) return this with { Until = from };
+        var closed = Close(BucketEnd(until));
+        return closed.SkipBuckets(wanted - open - 1, new DateTimeOffset(wanted * Bucket.Ticks, TimeSpan.Zero)) with { Until = from };
+    }
+
+    private DemandForecast SkipBuckets(long buckets, DateTimeOffset end) => buckets == 0 ? this : this with
+    {
+        OpenArrivals = 0,
+        OpenSeconds = 0,
+        Windows = [.. Windows.Select(window => window.Skip(buckets, new ForecastContext(end, Seasons, Bucket.TotalSeconds, Newest)))],
+    };
+
+    private DemandForecast Forget() => this with
+    {
+        Until = null,
+        OpenArrivals = 0,
+        OpenSeconds = 0,
+        Windows = [.. Windows.Select(window => window.Forget())],
+    };
+}

@@ -1,0 +1,109 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll;
+
+/// <summary>
+/// Mean arrivals a second by time of day (144 slots of ten minutes, UTC) and by hour of the week (168), as
+/// <see cref="RateCode"/> has them; unknown where a slot was never seen. Whether a season is there at all is for the forecast to find out, from what the profile would have
+/// missed by.
+/// </summary>
+public sealed record SeasonalProfile
+{
+    public const int DaySlots = 144;
+    public const int WeekSlots = 168;
+    public static readonly TimeSpan Slot = TimeSpan.FromMinutes(10);
+
+    // A day's slot keeps about three days in mind, a week's about two weeks; the present against the profile, an hour.
+    private const double DayGain = 0.35;
+    private const double WeekGain = 0.5;
+    private const double NowGain = 0.3;
+
+    public static readonly SeasonalProfile None = new();
+
+    /// <summary>Decayed mean of the days, by slot of the day.</summary>
+    public ImmutableArray<ushort> Day { get; init; } = Unseen(DaySlots);
+
+    /// <summary>The last day alone.</summary>
+    public ImmutableArray<ushort> Yesterday { get; init; } = Unseen(DaySlots);
+
+    /// <summary>Decayed mean of the weeks, by hour of the week.</summary>
+    public ImmutableArray<ushort> Week { get; init; } = Unseen(WeekSlots);
+
+    /// <summary>Slot being filled, counted from the epoch; -1 before the first.</summary>
+    public long OpenSlot { get; init; } = -1;
+
+    /// <summary>Sum and number of the rates in it.</summary>
+    public double OpenSum { get; init; }
+
+    public int OpenBuckets { get; init; }
+
+    /// <summary>Sum and number of the slots in the open hour.</summary>
+    public double HourSum { get; init; }
+
+    public int HourSlots { get; init; }
+
+    /// <summary>Decayed mean of the slots that were, and of what the day's profile had for them.</summary>
+    public double Now { get; init; }
+
+    public double NowOfDay { get; init; }
+
+    public double NowOfWeek { get; init; }
+
+    /// <summary>Adds one bucket's rate.</summary>
+    public SeasonalProfile Add(DateTimeOffset at, double ratePerSecond)
+    {
+        var slot = at.UtcTicks / Slot.Ticks;
+        var closed = slot != OpenSlot && OpenBuckets > 0 ? Close(slot) : this;
+        return closed with
+        {
+            OpenSlot = slot,
+            OpenSum = closed.OpenSum + ratePerSecond,
+            OpenBuckets = closed.OpenBuckets + 1,
+        };
+    }
+
+    /// <summary>The most a profile holds between two moments; -1 where it does not know one of the slots.</summary>
+    public static double MaximumOf(ImmutableArray<ushort> profile, DateTimeOffset from, TimeSpan window)
+    {
+        var width = profile.Length == WeekSlots ? TimeSpan.TicksPerHour : Slot.Ticks;
+        var first = from.UtcTicks / width;
+        var last = Math.Min((from + window).UtcTicks - 1, DateTimeOffset.MaxValue.UtcTicks) / width;
+        var most = RateCode.Unknown;
+        for (var slot = first; slot <= Math.Min(last, first + profile.Length - 1); slot++)
+        {
+            var code = profile[(int)(slot % profile.Length)];
+            if (code == RateCode.Unknown) return -1;
+            most = Math.Max(most, code);
+        }
+
+        return RateCode.Rate(most);
+    }
+
+    private SeasonalProfile Close(long next)
+    {
+        var mean = OpenSum / OpenBuckets;
+        var (at, hour) = ((int)(OpenSlot % DaySlots), OpenSlot / 6);
+        var hourEnds = next / 6 != hour;
+        var (hourSum, hourSlots) = (HourSum + mean, HourSlots + 1);
+        var weekAt = (int)(hour % WeekSlots);
+        var (day, week) = (RateCode.Rate(Day[at]), RateCode.Rate(Week[weekAt]));
+        var hourMean = hourSum / hourSlots;
+        return this with
+        {
+            Now = Blend(Now, mean, NowGain),
+            NowOfDay = Blend(NowOfDay, day < 0 ? mean : day, NowGain),
+            NowOfWeek = Blend(NowOfWeek, week < 0 ? mean : week, NowGain),
+            Day = Day.SetItem(at, RateCode.Of(day < 0 ? mean : Blend(day, mean, DayGain))),
+            Yesterday = Yesterday.SetItem(at, RateCode.Of(mean)),
+            Week = !hourEnds ? Week : Week.SetItem(weekAt, RateCode.Of(week < 0 ? hourMean : Blend(week, hourMean, WeekGain))),
+            HourSum = hourEnds ? 0 : hourSum,
+            HourSlots = hourEnds ? 0 : hourSlots,
+            OpenSum = 0,
+            OpenBuckets = 0,
+        };
+    }
+
+    private static double Blend(double old, double value, double gain) => old + (gain * (value - old));
+
+    private static ImmutableArray<ushort> Unseen(int slots) => [.. new ushort[slots]];
+}

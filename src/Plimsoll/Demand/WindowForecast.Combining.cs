@@ -1,0 +1,116 @@
+namespace Plimsoll;
+
+// How the experts' quantiles are put together.
+public sealed partial record WindowForecast
+{
+    // The count model counts as much as this many scored windows that did not overlap, and after many not at all.
+    private const double CountModelWindows = 0.5;
+    private const double CountModelUntil = 100;
+
+    // Beyond it straight lines on the normal scale promise what nobody has seen.
+    private const double QuantileMost = 0.999;
+
+    // With one error a sketch has no quantiles.
+    private const double ScoredLeast = 1.5;
+
+    // How much a gain that stands out from its own noise by once that noise makes of an expert's weight, as a log.
+    private const double Sharpness = 1.5;
+
+    private int ExpertCount => Errors.Length / ErrorSketch.Width;
+
+    private int RuleCount => Seasonal ? Rules : PlainRules;
+
+    /// <summary>The quantiles of the grid for the window that begins now; arrivals a second.</summary>
+    internal void Predict(in ForecastContext context, Span<double> quantiles)
+    {
+        Span<double> rules = stackalloc double[RuleCount];
+        Predict(context, rules, quantiles);
+    }
+
+    private void Predict(in ForecastContext context, Span<double> rules, Span<double> quantiles)
+    {
+        Expect(context, rules);
+        Span<double> given = stackalloc double[ExpertCount * Grid.Length];
+        Span<double> together = stackalloc double[Grid.Length];
+        var scored = Mix(rules, context.Half, given, together) / Steps;
+        var counted = Math.Max(LevelShort, LevelLong) * context.BucketSeconds;
+        for (var q = 0; q < Grid.Length; q++)
+        {
+            // Before anything is known of the errors: counts that come independently of each other.
+            if (scored < CountModelUntil)
+            {
+                var count = CountMaximum.Quantile(counted, Buckets, Grid[q]) / context.BucketSeconds;
+                together[q] = ((scored * together[q]) + (CountModelWindows * count)) / (scored + CountModelWindows);
+            }
+
+            if (q > 0) together[q] = Math.Max(together[q], together[q - 1]);
+        }
+
+        for (var q = 0; q < Grid.Length; q++)
+        {
+            quantiles[q] = Math.Max(0, AtScore(together, Scores[q] + Corrections[q]));
+
+            // Corrected each for itself they might cross.
+            if (q > 0) quantiles[q] = Math.Max(quantiles[q], quantiles[q - 1]);
+        }
+    }
+
+    /// <summary>
+    /// The experts' quantiles and their means, weighed by what each would have gained: a softmax of the gain over its own
+    /// noise, which is the weight of Bernstein's online aggregation (Wintenberger 2017) at its learning rate.
+    /// </summary>
+    /// <param name="rules">What the rules say, -1 from one that says nothing.</param>
+    /// <param name="half">Half an arrival in a bucket, arrivals a second.</param>
+    /// <param name="given">Out: for each expert its quantiles, -1 from one that has none.</param>
+    /// <param name="together">Out: their weighed means, 0 where there are none.</param>
+    /// <returns>Windows the expert that has scored most rests on, overlapping ones each for itself.</returns>
+    private double Mix(ReadOnlySpan<double> rules, double half, Span<double> given, Span<double> together)
+    {
+        Span<double> errors = stackalloc double[Grid.Length];
+        Span<double> scored = stackalloc double[ExpertCount];
+        Span<double> shares = stackalloc double[Grid.Length];
+        var most = 0.0;
+        for (var expert = 0; expert < scored.Length; expert++)
+        {
+            scored[expert] = rules[Experts[expert].Rule] < 0 ? 0 : ErrorSketch.Weight(Sketch(expert)) / ErrorWeight;
+            most = Math.Max(most, scored[expert]);
+        }
+
+        together.Clear();
+        for (var expert = 0; expert < scored.Length; expert++)
+        {
+            var quantiles = given.Slice(expert * Grid.Length, Grid.Length);
+            quantiles.Fill(-1);
+            if (scored[expert] < ScoredLeast) continue;
+            ErrorSketch.Quantiles(Sketch(expert), scored[expert], Grid.AsSpan(), errors);
+            for (var q = 0; q < Grid.Length; q++)
+            {
+                quantiles[q] = Experts[expert].Given(rules[Experts[expert].Rule], errors[q], half, Unit);
+                var at = 2 * ((expert * Grid.Length) + q);
+
+                // One that woke late has shown less than the others, whatever it gained.
+                var share = scored[expert] / most
+                    * (Gains[at + 1] > 0 ? Math.Exp(Sharpness * Gains[at] / Math.Sqrt(Gains[at + 1])) : 1);
+                together[q] += share * quantiles[q];
+                shares[q] += share;
+            }
+        }
+
+        for (var q = 0; q < Grid.Length; q++) together[q] = shares[q] > 0 ? together[q] / shares[q] : 0;
+        return shares[0] > 0 ? most : 0;
+    }
+
+    private ReadOnlySpan<Half> Sketch(int expert) => Errors.AsSpan().Slice(expert * ErrorSketch.Width, ErrorSketch.Width);
+
+    /// <summary>A quantile from those of the grid: between or above them straight on the normal scale, below the lowest.</summary>
+    internal static double Between(ReadOnlySpan<double> quantiles, double quantile) =>
+        !(quantile > Grid[0]) ? quantiles[0] : AtScore(quantiles, CountMaximum.NormalQuantile(Math.Min(quantile, QuantileMost)));
+
+    private static double AtScore(ReadOnlySpan<double> quantiles, double score)
+    {
+        var above = 1;
+        while (above < Grid.Length - 1 && Scores[above] < score) above++;
+        var (low, high) = (Scores[above - 1], Scores[above]);
+        return quantiles[above - 1] + ((score - low) / (high - low) * (quantiles[above] - quantiles[above - 1]));
+    }
+}

@@ -1,0 +1,168 @@
+using System.Collections.Immutable;
+using System.Runtime.InteropServices;
+
+namespace Plimsoll;
+
+// What is learned at the end of a step.
+public sealed partial record WindowForecast
+{
+    // Of each scored window a thousandth is forgotten, overlapping ones each for itself.
+    private const double Fading = 0.999;
+    private const double ScoresKept = 1000;
+
+    // Where the newest error weighs this much all are weighed anew.
+    private const double ErrorWeightMost = 16;
+
+    // How far a window that exceeds its quantile moves the correction, in normal scores; a window that does not moves it
+    // back by the odds.
+    private const double CorrectionGain = 0.02;
+    private const double CorrectionLeast = -0.7;
+    private const double CorrectionMost = 1.5;
+
+    private WindowForecast CloseStep(in ForecastContext context)
+    {
+        var code = 5 * OpenObserved >= 4 * OpenBuckets ? RateCode.Of(OpenMaximum) : RateCode.Unknown;
+        var next = code == RateCode.Unknown ? this : this with
+        {
+            Regressions = Maxima[^1] != RateCode.Unknown && Unit > 0 ? LearnPath(OpenMaximum) : Regressions,
+            Peak = (float)Math.Max(OpenMaximum, Peak + ((OpenMaximum - Peak) / (1 + (LongWindows * Steps)))),
+        };
+        next = next with
+        {
+            Maxima = [code, .. Maxima.AsSpan()[..^1]],
+            OpenMaximum = -1,
+            OpenBuckets = 0,
+            OpenObserved = 0,
+        };
+        if (next.WindowMaximum() is var came && came != RateCode.Unknown) next = next.Score(came, context.Half);
+        Span<double> rules = stackalloc double[RuleCount];
+        Span<double> quantiles = stackalloc double[Grid.Length];
+        next.Predict(context, rules, quantiles);
+        var pending = Pending.ToArray();
+        var window = pending.AsSpan(Head * (RuleCount + Grid.Length), RuleCount + Grid.Length);
+        for (var i = 0; i < RuleCount; i++) window[i] = RateCode.Of(rules[i]);
+        for (var q = 0; q < Grid.Length; q++) window[RuleCount + q] = RateCode.Of(quantiles[q]);
+        return next with { Pending = ImmutableCollectionsMarshal.AsImmutableArray(pending), Head = (Head + 1) % Steps };
+    }
+
+    // The window that ends now; unknown where a fifth of its steps is.
+    private ushort WindowMaximum()
+    {
+        var (observed, most) = (0, RateCode.Unknown);
+        for (var step = 0; step < Steps; step++)
+        {
+            if (Maxima[step] == RateCode.Unknown) continue;
+            most = Math.Max(most, Maxima[step]);
+            observed++;
+        }
+
+        return 5 * observed >= 4 * Steps ? most : RateCode.Unknown;
+    }
+
+    private ImmutableArray<float> LearnPath(double stepMaximum)
+    {
+        Span<double> lags = stackalloc double[PathLags];
+        Span<double> coefficients = stackalloc double[PathLags + 1];
+        FillLags(Unit, lags);
+        SolvePath(coefficients);
+        var products = Regressions.ToArray();
+        AgedRegression.Learn(products.AsSpan(PathAt), lags, stepMaximum / Unit, AgedRegression.Predict(coefficients, lags));
+        return ImmutableCollectionsMarshal.AsImmutableArray(products);
+    }
+
+    private WindowForecast Score(ushort cameCode, double half)
+    {
+        var came = RateCode.Rate(cameCode);
+        var next = Rescale(came, half);
+        var codes = Pending.AsSpan().Slice(Head * (RuleCount + Grid.Length), RuleCount + Grid.Length);
+        if (codes[0] == RateCode.Unknown) return next;
+        Span<double> rules = stackalloc double[RuleCount];
+        for (var i = 0; i < rules.Length; i++) rules[i] = RateCode.Rate(codes[i]);
+        var corrections = Corrections.ToArray();
+        for (var q = 0; q < Grid.Length; q++)
+        {
+            // Adaptive conformal inference (Gibbs and Candès 2021), spread over the windows that overlap.
+            var exceeded = cameCode > codes[RuleCount + q] ? 1 : 0;
+            corrections[q] = (float)Math.Clamp(
+                corrections[q] + (CorrectionGain / Steps * (exceeded - (1 - Grid[q]))), CorrectionLeast, CorrectionMost);
+        }
+
+        Span<double> inputs = stackalloc double[InputCount];
+        FillInputs(rules, next.Unit, inputs);
+        var regressions = next.Regressions.ToArray();
+        AgedRegression.Learn(regressions.AsSpan(0, PathAt), inputs, came / next.Unit, Math.Max(0, rules[RegressionRule]) / next.Unit);
+        return next.LearnErrors(rules, came, half) with
+        {
+            Scored = Math.Min(Scored, int.MaxValue - 1) + 1,
+            Corrections = ImmutableCollectionsMarshal.AsImmutableArray(corrections),
+            Regressions = ImmutableCollectionsMarshal.AsImmutableArray(regressions),
+        };
+    }
+
+    // What each expert would have gained over all together, and what it missed by.
+    private WindowForecast LearnErrors(ReadOnlySpan<double> rules, double came, double half)
+    {
+        Span<double> given = stackalloc double[ExpertCount * Grid.Length];
+        Span<double> together = stackalloc double[Grid.Length];
+        Mix(rules, half, given, together);
+        var gains = Gains.ToArray();
+        for (var i = 0; i < given.Length; i++)
+        {
+            var (quantile, at) = (Grid[i % Grid.Length], 2 * i);
+            if (given[i] < 0) continue;
+            var gain = (Pinball(came, together[i % Grid.Length], quantile) - Pinball(came, given[i], quantile)) / Unit;
+            gains[at] = (float)((Fading * gains[at]) + (gain / Steps));
+            gains[at + 1] = (float)((Fading * gains[at + 1]) + (gain * gain / Steps));
+        }
+
+        var errors = Errors.ToArray();
+        var (weight, fade) = (ErrorWeight / Fading, 1.0);
+        if (weight > ErrorWeightMost) (weight, fade) = (1, 1 / weight);
+        for (var i = 0; i < ExpertCount; i++)
+        {
+            var expert = Experts[i];
+            var sketch = errors.AsSpan(i * ErrorSketch.Width, ErrorSketch.Width);
+            if (fade < 1) ErrorSketch.Scale(sketch, 1, fade);
+            if (rules[expert.Rule] >= 0) ErrorSketch.Add(sketch, expert.Error(rules[expert.Rule], came, half, Unit), weight);
+        }
+
+        return this with
+        {
+            ErrorWeight = (float)weight,
+            Errors = ImmutableCollectionsMarshal.AsImmutableArray(errors),
+            Gains = ImmutableCollectionsMarshal.AsImmutableArray(gains),
+        };
+    }
+
+    // The mean of the maxima, and all that is kept in its unit where that has changed by a factor of two.
+    private WindowForecast Rescale(double came, double half)
+    {
+        var log = Math.Log(came + half);
+        var mean = Scale > 0 || Scored > 0
+            ? MeanLogMaximum + (Math.Max(1.0 / (Scored + 1), 1 / (1 + (LongWindows * Steps))) * (log - MeanLogMaximum)) : log;
+        var scale = Scale + (Math.Max(Scored > 0 ? 0 : 1, 1 / (1 + Math.Min(Scored, ScoresKept))) * (came - Scale));
+        var next = this with { MeanLogMaximum = (float)mean, Scale = (float)scale };
+        if (scale + half < 2 * Unit && scale + half > 0.5 * Unit) return next;
+        var unit = scale + half;
+        if (!(Unit > 0)) return next with { Unit = (float)unit };
+        var ratio = Unit / unit;
+        var (errors, gains) = (Errors.ToArray(), Gains.ToArray());
+        for (var i = 0; i < ExpertCount; i++)
+            ErrorSketch.Scale(errors.AsSpan(i * ErrorSketch.Width, ErrorSketch.Width), Experts[i].Resized(ratio), 1);
+        for (var at = 0; at < gains.Length; at += 2)
+            (gains[at], gains[at + 1]) = ((float)(gains[at] * ratio), (float)(gains[at + 1] * ratio * ratio));
+        var regressions = Regressions.ToArray();
+        AgedRegression.Resize(regressions.AsSpan(0, PathAt), InputCount, ratio);
+        AgedRegression.Resize(regressions.AsSpan(PathAt), PathLags, ratio);
+        return next with
+        {
+            Unit = (float)unit,
+            Errors = ImmutableCollectionsMarshal.AsImmutableArray(errors),
+            Gains = ImmutableCollectionsMarshal.AsImmutableArray(gains),
+            Regressions = ImmutableCollectionsMarshal.AsImmutableArray(regressions),
+        };
+    }
+
+    private static double Pinball(double came, double given, double quantile) =>
+        came > given ? quantile * (came - given) : (1 - quantile) * (given - came);
+}

@@ -1,0 +1,35 @@
+namespace Plimsoll.Tests.Demand;
+
+public class ShortageCostTests
+{
+    [Fact]
+    public void A_forecast_that_is_even_from_nought_to_one_needs_the_quantile_that_leaves_one_per_cent_of_its_mean() =>
+        // Above q: (1 − q)² / 2; of the mean 1/2 one per cent is left at q = 0.9.
+        Assert.Equal(0.9, ShortageCost.Uncorrected.Quantile(u => u, 0.99), 2);
+
+    [Fact]
+    public void A_stricter_target_covers_more()
+    {
+        var cost = ShortageCost.Uncorrected;
+        Assert.True(cost.Quantile(u => u * u, 0.999) > cost.Quantile(u => u * u, 0.99));
+    }
+
+    [Fact]
+    public void Misses_raise_it_and_attainment_lowers_it_within_bounds()
+    {
+        var (worse, better) = (ShortageCost.Uncorrected, ShortageCost.Uncorrected);
+        for (var i = 0; i < 1000; i++) (worse, better) = (worse.Observe(0.5, 0.99, 1), better.Observe(1, 0.99, 1));
+        Assert.Equal(3, worse.LogCorrection);
+        Assert.Equal(-2, better.LogCorrection);
+        Assert.True(worse.Quantile(u => u, 0.99) > 0.9);
+        Assert.True(better.Quantile(u => u, 0.99) < 0.9);
+    }
+
+    [Fact]
+    public void What_is_no_attainment_changes_nothing() =>
+        Assert.Same(ShortageCost.Uncorrected, ShortageCost.Uncorrected.Observe(double.NaN, 0.99, 1));
+
+    [Fact]
+    public void At_a_quantile_of_ninety_per_cent_a_shortage_costs_nine_times_an_excess() =>
+        Assert.Equal(18, ShortageCost.PerUnit(2, 0.9), 9);
+}
