@@ -1,11 +1,14 @@
+using Plimsoll.Prediction.Runs;
 using Plimsoll.Prediction.Steps;
 
 // steps [PAGE]: the section on step times, into docs/benchmarks/prediction.md unless a page is named.
+// vllm-runs [PAGE]: the simulation of a replica against recorded runs, into the same page.
 // fit: the coefficients again, from the calibration rows. worst: the rows furthest off, for a look.
 const string Page = "docs/benchmarks/prediction.md";
 return args switch
 {
     ["steps", ..] => StepsCommand.Report(args.ElementAtOrDefault(1) ?? Page),
+    ["vllm-runs", ..] => RunsCommand.Report(args.ElementAtOrDefault(1) ?? Page),
     ["fit", ..] => StepsCommand.Fit(),
     ["worst", ..] => StepsCommand.Worst(),
     _ => Usage(),
@@ -13,6 +16,6 @@ return args switch
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: steps [PAGE] | fit | worst");
+    Console.Error.WriteLine("usage: steps [PAGE] | vllm-runs [PAGE] | fit | worst");
     return 2;
 }
