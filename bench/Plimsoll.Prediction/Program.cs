@@ -1,11 +1,20 @@
+using System.Globalization;
+using Plimsoll.Prediction.Capacity;
+using Plimsoll.Prediction.Runs;
 using Plimsoll.Prediction.Steps;
 
 // steps [PAGE]: the section on step times, into docs/benchmarks/prediction.md unless a page is named.
+// vllm-runs [PAGE]: the simulation of a replica against recorded runs, into the same page.
+// capacity [PAGE]: the formula against the simulation over 500 drawn cases, into the same page.
+// try-capacity COUNT: so many cases of the seed that the formula was developed with, one a line.
 // fit: the coefficients again, from the calibration rows. worst: the rows furthest off, for a look.
 const string Page = "docs/benchmarks/prediction.md";
 return args switch
 {
     ["steps", ..] => StepsCommand.Report(args.ElementAtOrDefault(1) ?? Page),
+    ["vllm-runs", ..] => RunsCommand.Report(args.ElementAtOrDefault(1) ?? Page),
+    ["capacity", ..] => CapacityCommand.Report(args.ElementAtOrDefault(1) ?? Page),
+    ["try-capacity", var count] => CapacityCommand.Try(int.Parse(count, CultureInfo.InvariantCulture)),
     ["fit", ..] => StepsCommand.Fit(),
     ["worst", ..] => StepsCommand.Worst(),
     _ => Usage(),
@@ -13,6 +22,6 @@ return args switch
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: steps [PAGE] | fit | worst");
+    Console.Error.WriteLine("usage: steps [PAGE] | vllm-runs [PAGE] | capacity [PAGE] | try-capacity COUNT | fit | worst");
     return 2;
 }

@@ -15,6 +15,7 @@ namespace Plimsoll.Cli.Commands;
 [JsonSerializable(typeof(InspectReport))]
 [JsonSerializable(typeof(FitListing))]
 [JsonSerializable(typeof(ShapesListing))]
+[JsonSerializable(typeof(CapacityListing))]
 [JsonSerializable(typeof(TrainListing))]
 [JsonSerializable(typeof(ImmutableArray<AcceleratorListing>))]
 [JsonSerializable(typeof(ImmutableArray<InstanceListing>))]

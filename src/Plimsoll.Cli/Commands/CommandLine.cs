@@ -32,6 +32,7 @@ public static class CommandLine
             ReplayCommand.Create(),
             InspectCommand.Create(time),
             FitCommand.Create(time),
+            CapacityCommand.Create(time),
             TrainFitCommand.Create(time),
             ModelsCommand.Create(time),
             DevicesCommand.Create(),

@@ -4,7 +4,7 @@ namespace Plimsoll;
 /// What one forward pass computes: prompts or chunks of them, and sequences that each get one more token. Over all
 /// data-parallel ranks of a replica together. Numbers may be means of many steps, so they need not be whole.
 /// </summary>
-public sealed record StepBatch
+public readonly record struct StepBatch
 {
     /// <summary>Prompts, or chunks of prompts.</summary>
     public double Prompts { get; private init; }
@@ -36,11 +36,7 @@ public sealed record StepBatch
         new() { Sequences = Valid(sequences), Context = Valid(context) };
 
     /// <summary>This pass's prompts and another's sequences in one: chunked prefill.</summary>
-    public StepBatch With(StepBatch decode)
-    {
-        ArgumentNullException.ThrowIfNull(decode);
-        return this with { Sequences = decode.Sequences, Context = decode.Context };
-    }
+    public StepBatch With(StepBatch decode) => this with { Sequences = decode.Sequences, Context = decode.Context };
 
     /// <summary>
     /// What the busiest of so many data-parallel ranks has of it: an equal part, but no less than one prompt or sequence.

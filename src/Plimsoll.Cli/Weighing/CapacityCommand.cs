@@ -1,0 +1,105 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using System.Text.Json;
+using Plimsoll.Cli.Commands;
+
+namespace Plimsoll.Cli.Weighing;
+
+/// <summary>The command <c>plimsoll capacity</c>: how many requests a second replicas carry within an objective.</summary>
+public static class CapacityCommand
+{
+    private const int BlockTokens = 16;
+
+    public static Command Create(TimeProvider time)
+    {
+        var source = SourceWeigher.Argument();
+        var options = new FitOptions();
+        var slo = new Option<string>("--slo") { Description = "Such as ttft-p95=1s,tpot-p99=60ms,e2e-p90=20s", HelpName = "TERMS", Required = true };
+        var lengths = new Option<string?>("--lengths") { Description = "A CSV of requests with their tokens in and out", HelpName = "TRACE" };
+        var input = FitOptions.Number("--input-tokens", "Of each prompt, without a trace", "N", 10_000_000);
+        var output = FitOptions.Number("--output-tokens", "Of each answer, without a trace", "N", 10_000_000);
+        var replicas = FitOptions.Number("--replicas", "That share the requests (default 1)", "N", 1000);
+        var json = StatusCommand.JsonOption();
+        var command = new Command("capacity", "Say how many requests a second replicas carry within an objective") { source, slo, lengths, input, output, replicas };
+        options.AddTo(command);
+        command.Add(json);
+        command.SetAction((parsed, cancellationToken) =>
+        {
+            if (parsed.GetValue(options.Device) is null) throw new CommandException(ExitCode.BadInput, "--device is missing; name one of plimsoll devices, such as h100-80gb");
+            var targets = SloText.Parse(parsed.GetValue(slo)!);
+            var (from, sample) = Lengths(parsed.GetValue(lengths), parsed.GetValue(input), parsed.GetValue(output));
+            var variant = options.Variant(parsed, DevicesCommand.Open(parsed.GetValue(options.Catalogue)));
+            var weighed = SourceWeigher.Weigh(parsed.GetValue(source)!, time, cancellationToken);
+            var listing = Listing(weighed, variant, targets, from, sample, parsed.GetValue(replicas) ?? 1);
+            var writer = parsed.InvocationConfiguration.Output;
+            if (parsed.GetValue(json)) writer.WriteLine(JsonSerializer.Serialize(listing, CommandJson.Default.CapacityListing));
+            else foreach (var line in CapacityTable.Lines(listing)) writer.WriteLine(line);
+            return Task.FromResult(listing.RequestsPerSecond > 0 ? ExitCode.Ok : ExitCode.Refused);
+        });
+        return command;
+    }
+
+    private static (string From, RequestLengths Sample) Lengths(string? trace, int? input, int? output)
+    {
+        if (trace is not null && (input ?? output) is not null)
+            throw new CommandException(ExitCode.BadInput, "--lengths and --input-tokens or --output-tokens say the same thing; give one of them");
+        if (trace is not null)
+        {
+            var requests = LengthsFile.Read(trace);
+            return (string.Create(CultureInfo.InvariantCulture, $"{Path.GetFileName(trace)}, {requests.Count} requests"), RequestLengths.Of(requests));
+        }
+
+        return (input, output) is ({ } prompt, { } answer)
+            ? ("all alike", RequestLengths.Of([(prompt, answer)]))
+            : throw new CommandException(ExitCode.BadInput, "the lengths of requests are missing; give --lengths TRACE, or --input-tokens and --output-tokens");
+    }
+
+    private static CapacityListing Listing(
+        WeighedSource weighed, ServingVariant asked, IReadOnlyList<LatencyTarget> targets, string from, RequestLengths lengths, int replicas)
+    {
+        // As much context as the longest request takes, where none was named: the engine is started for what it is asked.
+        var fit = Fit.Of(weighed.Footprint, asked.Context > 0 ? asked : asked with { Context = lengths.Longest }, []);
+        if (!fit.Fits) throw new CommandException(ExitCode.Refused, $"it does not fit: {fit.Reason}; plimsoll fit says what would");
+        var variant = fit.Variant;
+        var split = new StepSplit { Tensor = variant.TensorParallel, Pipeline = variant.PipelineParallel, Expert = variant.ExpertParallel };
+        var shape = weighed.Footprint.Shape;
+        var kvBytes = variant.KvDtype == "auto" ? 2 : variant.KvDtype switch { "fp8" or "q8_0" => 1, "q4_0" => 0.5, "float32" => 4, _ => 2 };
+        var model = shape is null ? null : StepModel.Of(shape, variant.Device, split, kvBytes);
+        if (shape is null || model is null)
+            throw new CommandException(ExitCode.Refused, $"no step times for it on {variant.Device.Name}: its layers, or the device's FLOP/s or bandwidth, are not known");
+        if (fit.KvTokens < BlockTokens)
+            throw new CommandException(ExitCode.Refused, "it keeps no keys and values, so nothing is generated token by token; capacity is for models that do");
+        var subject = new StepSubject(variant.Device.Name, StepCalibration.GenerationOf(variant.Device), variant.Engine.Name, StepCalibration.ModelKey(shape));
+        var fitted = StepCalibration.BuiltIn.For(subject);
+        var stepTokens = Math.Max(1, variant.MaxBatchedTokens ?? 2048);
+        var limits = new ReplicaLimits
+        {
+            Blocks = Math.Max(1, fit.KvTokens / BlockTokens),
+            BlockTokens = BlockTokens,
+            StepTokens = stepTokens,
+            Sequences = Math.Clamp(variant.MaxSequences ?? 256, 1, stepTokens),
+        };
+        var spread = Math.Exp(1.645 * StepCalibration.BuiltIn.LogSpread(subject));
+        double Rate(double slower) =>
+            new GroupCapacity(limits, new StepTimes(batch => slower * model.Seconds(batch, fitted), limits.Sequences), lengths).PerSecond(replicas, targets);
+        var usual = new GroupCapacity(limits, new StepTimes(model, fitted, limits.Sequences), lengths);
+        return new CapacityListing
+        {
+            Source = weighed.Shown,
+            Variant = VariantListing.Of(variant),
+            Replicas = replicas,
+            Slo = [.. targets.Select(SloText.Of)],
+            Lengths = from,
+            MeanInputTokens = lengths.Prompt,
+            MeanOutputTokens = lengths.Steps + 1,
+            RequestsPerSecond = usual.PerSecond(replicas, targets),
+            LowRequestsPerSecond = Rate(spread),
+            HighRequestsPerSecond = Rate(1 / spread),
+            SequencesMax = usual.Places,
+            SequencesBoundBy = usual.Places < limits.Sequences ? "memory" : "batch",
+            KvTokens = fit.KvTokens,
+            StepTimes = StepCalibration.BuiltIn.Source,
+        };
+    }
+}

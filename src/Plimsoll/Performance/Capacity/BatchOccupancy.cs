@@ -1,0 +1,107 @@
+namespace Plimsoll;
+
+/// <summary>Where a group is found by a request that comes.</summary>
+/// <param name="Sequences">In each replica.</param>
+/// <param name="Share">Of the time.</param>
+/// <param name="WaitSeconds">How long it waits for a place.</param>
+/// <param name="Joined">Of the requests that come after it, those that may come to its replica: none while others are empty.</param>
+internal readonly record struct OccupancyCell(double Sequences, double Share, double WaitSeconds, double Joined = 1);
+
+/// <summary>
+/// How many sequences run. Each gets a token in a step, so they share the replica like customers of one server whose pace
+/// depends on how many they are: such a queue's distribution depends on the mean of the answers' lengths alone, whatever
+/// their distribution (Kelly 1979; Bonald and Proutière 2003), and is the birth and death chain's. The router keeps
+/// replicas alike, so n of them are one chain of n times the places. Beyond the places requests wait, and their number
+/// falls off geometrically, the slower the more answers vary (heavy traffic, Kingman 1962).
+/// </summary>
+internal static class BatchOccupancy
+{
+    private const int StatesMax = 2048;
+    private const int WaitCells = 6;
+
+    /// <summary>Where the mass between is one cell: fine in the upper tail, which percentiles are made of.</summary>
+    private static readonly double[] Edges = [0.3, 0.65, 0.88, 0.97, 1];
+
+    /// <summary>Null where more arrives than the group can carry.</summary>
+    /// <param name="rate">Requests a second, of the whole group.</param>
+    /// <param name="replicas">How many they are.</param>
+    /// <param name="places">Sequences of one replica at most; need not be whole.</param>
+    /// <param name="lengths">What they ask.</param>
+    /// <param name="step">Mean seconds of a step with so many sequences.</param>
+    /// <param name="prompt">Mean seconds that a request's prompt is computed for, beside so many sequences.</param>
+    public static List<OccupancyCell>? Of(
+        double rate, int replicas, double places, RequestLengths lengths, Func<double, double> step, Func<double, double> prompt)
+    {
+        var steps = lengths.Steps;
+        var most = Math.Max(1, replicas * places);
+        var stride = Math.Max(1, most / StatesMax);
+        var count = (int)Math.Ceiling(most / stride) + 1;
+        var logs = new double[count];
+        for (var i = 1; i < count; i++)
+        {
+            // Fewer requests than replicas: each runs alone.
+            var middle = Math.Min(most, (i - 0.5) * stride + 0.5);
+            var beside = Math.Max(1, middle / replicas);
+            var work = (steps * step(beside)) + prompt(beside);
+            logs[i] = double.IsInfinity(work) ? double.PositiveInfinity : logs[i - 1] + (stride * Math.Log(rate * work / middle));
+        }
+
+        var whole = (steps * step(places)) + prompt(places);
+        var full = rate * whole / most;
+        if (full >= 0.9995 || double.IsNaN(full)) return null;
+        var top = logs.Max();
+        if (double.IsInfinity(top)) return null;
+        var weights = logs.Select(log => stride * Math.Exp(log - top)).ToArray();
+        var spread = steps > 0 ? Math.Max(0, (lengths.StepsSquared / (steps * steps)) - 1) : 0;
+        var fall = 2 * (1 - full) / (1 + spread);
+        var waiting = weights[^1] / stride / (1 - Math.Exp(-fall));
+        var total = weights.Sum() - weights[^1] + waiting;
+        return Cells(weights, stride, replicas, total, waiting / total, places, whole / (fall * most), n => steps * step(Math.Max(1, n)) / ((steps * step(Math.Max(1, n))) + prompt(Math.Max(1, n))));
+    }
+
+    private static List<OccupancyCell> Cells(
+        double[] weights, double stride, int replicas, double total, double waiting, double places, double waitMean, Func<double, double> decoding)
+    {
+        var cells = new List<OccupancyCell>();
+        var running = Math.Max(1e-12, 1 - waiting);
+        double done = 0, mass = 0, sum = 0, fewer = 0;
+        for (var i = 0; i * stride < replicas - 1 && i < weights.Length; i++) fewer += weights[i] / total;
+        var edge = 0;
+        for (var i = 0; i < weights.Length - 1; i++)
+        {
+            // With fewer requests than replicas the next one has a replica of its own.
+            if (i * stride < replicas)
+            {
+                (mass, done) = (mass + (weights[i] / total), done + (weights[i] / total));
+                if ((i + 1) * stride < replicas && i < weights.Length - 2) continue;
+                cells.Add(new OccupancyCell(0, mass, 0, 1 - Math.Min(1, fewer)));
+                mass = 0;
+                while (edge < Edges.Length - 1 && done >= Edges[edge] * running) edge++;
+                continue;
+            }
+
+            var share = weights[i] / total;
+            (mass, sum, done) = (mass + share, sum + (share * i * stride), done + share);
+            if (i < weights.Length - 2 && (edge == Edges.Length - 1 || done < Edges[edge] * running)) continue;
+            if (mass > 0) cells.Add(new OccupancyCell(Math.Max(1e-3, sum / mass / replicas * decoding(sum / mass / replicas)), mass, 0));
+            (mass, sum) = (0, 0);
+            while (edge < Edges.Length - 1 && done >= Edges[edge] * running) edge++;
+        }
+
+        // An exponential wait as some of its quantiles, each for an equal share.
+        for (var i = 0; i < WaitCells && waiting > 1e-6; i++)
+        {
+            var (from, to) = (i / (double)WaitCells, (i + 1.0) / WaitCells);
+            cells.Add(new OccupancyCell(places * decoding(places), waiting / WaitCells, waitMean * Mean(from, to)));
+        }
+
+        return cells;
+    }
+
+    /// <summary>Mean of a unit exponential between two of its quantiles.</summary>
+    private static double Mean(double from, double to)
+    {
+        static double Part(double p) => p >= 1 ? 0 : (1 - p) * (1 - Math.Log(1 - p));
+        return (Part(from) - Part(to)) / (to - from);
+    }
+}

@@ -1,0 +1,332 @@
+namespace Plimsoll;
+
+/// <summary>
+/// The highest rate of requests at which replicas together keep an objective's percentiles, from step times, memory and a
+/// sample of lengths: three queues, one within another. Sequences that run (<see cref="BatchOccupancy"/>) set how long a
+/// step takes; prompts wait for room in steps (<see cref="PrefillQueue"/>); what a request sees is the sum over its own
+/// steps. Arrivals are Poisson. Judged against the simulation of the same (<see cref="ReplicaGroup"/>) in
+/// docs/benchmarks/prediction.md.
+/// </summary>
+public sealed class GroupCapacity
+{
+    private const int Halvings = 14;
+
+    // What the queues leave open, set once by the simulation on cases drawn with seed 1 and judged on others.
+
+    /// <summary>Of the blocks, that sequences hold where a group is full: the rest is lost between those that come and go.</summary>
+    private const double BlocksInUse = 0.95;
+
+    /// <summary>Sequences of a replica at which the router's evenness counts half: many that end undo it.</summary>
+    private const double EvenSequences = 30;
+
+    /// <summary>How far the router keeps prompts of one step apart while there are few.</summary>
+    private const double PromptsApart = 0.9;
+
+    /// <summary>How far what arrives in a step follows the usual step's length rather than its own.</summary>
+    private const double StepsAlike = 0.3;
+
+    /// <summary>The same of what arrives while prompts prolong steps.</summary>
+    private const double BusyAlike = 0.6;
+
+    /// <summary>How much less than a Poisson number's varies what arrives at one of many replicas.</summary>
+    private const double Even = 0.4;
+
+    private readonly ReplicaLimits _limits;
+    private readonly RequestLengths _lengths;
+    private readonly ServiceCurve _curve;
+    private readonly PrefillQueue _prefill;
+    private readonly LengthClass[] _prompts;
+    private readonly LengthClass[] _both;
+    private readonly LengthClass[] _few;
+    private readonly Dictionary<int, (double Mean, double Square, double Cube)> _added = [];
+
+    /// <param name="limits">Of each replica.</param>
+    /// <param name="times">Of its steps.</param>
+    /// <param name="lengths">What is asked.</param>
+    /// <exception cref="ArgumentException">A limit makes no sense.</exception>
+    public GroupCapacity(ReplicaLimits limits, StepTimes times, RequestLengths lengths)
+    {
+        ArgumentNullException.ThrowIfNull(limits);
+        ArgumentNullException.ThrowIfNull(times);
+        ArgumentNullException.ThrowIfNull(lengths);
+        (_limits, _lengths) = (limits.Checked(), lengths);
+        var held = lengths.Context + (limits.BlockTokens / 2.0);
+        Places = Math.Clamp(limits.Blocks * limits.BlockTokens * BlocksInUse / held, 1, limits.Sequences);
+        _curve = new ServiceCurve(times, lengths, limits, Places + 1);
+        _prompts = LengthClass.Of(lengths, 6, 0);
+        _prefill = new PrefillQueue(_curve, limits, lengths, _prompts);
+                _few = LengthClass.Of(lengths, 1, 0);
+        _both = LengthClass.Of(lengths, 2, 4);
+    }
+
+    /// <summary>Sequences that a replica holds at once, by the batch's limit or by its memory.</summary>
+    public double Places { get; }
+
+    private bool PlacesByMemory => Places < _limits.Sequences;
+
+    /// <summary>Requests a second that so many replicas carry together; 0 where not even one at a time keeps the objective.</summary>
+    public double PerSecond(int replicas, IReadOnlyList<LatencyTarget> targets)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(replicas);
+        ArgumentNullException.ThrowIfNull(targets);
+        if (_lengths.Sample.Any(one => _limits.BlocksOf((long)one.Prompt + one.Answer - 1) > _limits.Blocks)) return 0;
+
+        // No more than full steps of prompts, nor than full batches of answers, can be given.
+        var room = Math.Max(1, _limits.StepTokens - Places);
+        var high = replicas / Math.Max(_lengths.Prompt / room * _curve.Mixed(0, room), _lengths.Steps * _curve.Decode(Places) / Places);
+        if (!Keeps(high * 1e-4, replicas, targets)) return 0;
+        var low = high * 1e-4;
+        for (var i = 0; i < Halvings; i++)
+        {
+            var middle = (low + high) / 2;
+            if (Keeps(middle, replicas, targets)) low = middle;
+            else high = middle;
+        }
+
+        return low;
+    }
+
+    /// <summary>Whether every target is kept at a rate.</summary>
+    public bool Keeps(double rate, int replicas, IReadOnlyList<LatencyTarget> targets)
+    {
+        ArgumentNullException.ThrowIfNull(targets);
+        return Late(rate, replicas, targets) is { } late
+            && !targets.Where((target, i) => late[i] > 1 - target.Share).Any();
+    }
+
+    /// <summary>The share of requests that miss each target at a rate; null where the group cannot carry it at all.</summary>
+    public double[]? Late(double rate, int replicas, IReadOnlyList<LatencyTarget> targets)
+    {
+        ArgumentNullException.ThrowIfNull(targets);
+        var each = rate / replicas;
+        if (Occupancy(rate, replicas) is not var (cells, steps)) return null;
+        var alike = 1 - (1.0 / replicas);
+        var late = new double[targets.Count];
+        var usual = cells.Sum(cell => cell.Share * cell.Sequences);
+        var found = new Surroundings(usual, Relaxation(usual, steps), each, replicas, steps);
+        var first = targets.Any(target => target.Metric != LatencyMetric.Tpot);
+        var solved = double.NaN;
+        foreach (var cell in cells)
+        {
+            if (first && solved != cell.Sequences)
+            {
+                if (cell.Sequences <= 0) _prefill.Idle();
+                else if (!_prefill.Solve(cell.Sequences, each, steps(cell.Sequences), StepsAlike * alike, PromptsApart * alike / (1 + (cell.Sequences / EvenSequences)))) return null;
+                solved = cell.Sequences;
+            }
+
+            for (var i = 0; i < late.Length; i++)
+            {
+                late[i] += cell.Share * targets[i].Metric switch
+                {
+                    LatencyMetric.Ttft => LateFirst(targets[i].Seconds - cell.WaitSeconds),
+                    LatencyMetric.Tpot => LateBetween(targets[i].Seconds, cell, found),
+                    _ => LateEnd(targets[i].Seconds - cell.WaitSeconds, cell, found),
+                };
+            }
+        }
+
+        return late;
+    }
+
+    /// <summary>
+    /// Where the group is found, and the seconds of a step by the sequences in it: first by the mean of what arrives, then
+    /// corrected by what the queue of prompts says of it at two sizes, as prompts that come together cost more.
+    /// </summary>
+    private (List<OccupancyCell> Cells, Func<double, double> Steps)? Occupancy(double rate, int replicas)
+    {
+        var each = rate / replicas;
+        var mean = _curve.Table(n => MeanStep(n, each));
+        var prompt = _curve.Table(PromptStep);
+        if (BatchOccupancy.Of(rate, replicas, Places, _lengths, mean, prompt) is not { } cells) return null;
+        var alike = 1 - (1.0 / replicas);
+        var usual = Math.Max(1, cells.Sum(cell => cell.Share * cell.Sequences));
+        var most = Math.Max(usual * 1.5, cells[^1].Sequences);
+        var upper = Math.Min(most, Places);
+        if (!_prefill.Solve(usual, each, mean(usual), StepsAlike * alike, 0)) return null;
+        var here = Math.Max(1, _prefill.MeanStep / mean(usual));
+        var there = _prefill.Solve(upper, each, mean(upper), StepsAlike * alike, 0) ? Math.Max(1, _prefill.MeanStep / mean(upper)) : here;
+        double Steps(double n) => mean(n) * (here + ((there - here) * Math.Clamp((n - usual) / Math.Max(1e-9, most - usual), 0, 1)));
+        return BatchOccupancy.Of(rate, replicas, Places, _lengths, Steps, prompt) is { } again ? (again, Steps) : null;
+    }
+
+    /// <summary>Mean seconds that a prompt is computed for.</summary>
+    private double PromptStep(double sequences)
+    {
+        double sum = 0;
+        foreach (var one in _few) sum += one.Share * Own(one.Prompt, sequences);
+        return sum;
+    }
+
+    /// <summary>Seconds of the steps that compute a prompt by itself.</summary>
+    private double Own(double prompt, double sequences)
+    {
+        var room = Math.Max(1, _limits.StepTokens - sequences);
+        var full = Math.Floor(prompt / room);
+        var rest = prompt - (full * room);
+        return (full * _curve.Mixed(sequences, room)) + (rest > 0 ? _curve.Mixed(sequences, rest) : 0);
+    }
+
+    private double LateFirst(double limit)
+    {
+        double late = 0;
+        foreach (var one in _prompts) late += one.Share * _prefill.Late(one.Prompt, limit);
+        return late;
+    }
+
+    private double LateBetween(double limit, OccupancyCell cell, Surroundings around)
+    {
+        double late = 0;
+        foreach (var one in _both)
+        {
+            if (one.Steps < 0.5) continue;
+            var steps = Steps(one, cell, around);
+
+            // Where memory is what is short, those that run are thrown out and wait in the midst of their answer.
+            var wait = PlacesByMemory ? cell.WaitSeconds : 0;
+            late += one.Share * steps.Above((limit * one.Steps) - wait);
+        }
+
+        return late;
+    }
+
+    private double LateEnd(double limit, OccupancyCell cell, Surroundings around)
+    {
+        double late = 0;
+        foreach (var one in _both)
+        {
+            var (first, spread) = _prefill.Wait(one.Prompt);
+            late += one.Share * Steps(one, cell, around).And(first, spread).Above(limit);
+        }
+
+        return late;
+    }
+
+    /// <summary>
+    /// So many steps in a row. Prompts that come while others are computed prolong them further, as in the busy period of a
+    /// queue with one server (Takács 1962): what comes in the time of the steps alone starts a busy period each.     /// </summary>
+    private StepSum Steps(LengthClass request, OccupancyCell cell, Surroundings around)
+    {
+        var steps = request.Steps;
+        if (steps <= 0) return default;
+        var beside = Beside(steps, cell, around);
+        var decode = _curve.Decode(beside);
+        var (one, square, cube) = PromptSeconds(beside);
+        var own = Own(request.Prompt, beside);
+        // What comes while its own prompt is computed is computed beside its next token, and so on to the last but one.
+        var ahead = _limits.SchedulesAhead ? 1 : 0;
+        var window = Math.Max(0, ((steps - 1) * decode) + own);
+        var alike = 1 - (1.0 / around.Replicas);
+
+        // The router has just sent this one here, and sends the next ones to others first; the less so the more run and end.
+        var joined = cell.Joined * (1 - (alike / (1 + (1.5 * around.Rate * window)) / (1 + (cell.Sequences / EvenSequences))));
+        var rate = around.Rate * joined;
+        var step = decode + (joined * Math.Max(0, around.Step(beside) - decode));
+        window += ahead * (step - decode);
+        var load = Math.Min(0.98, rate * one);
+        var more = window / decode * (step - decode);
+        var alone = window * load / (1 - load);
+        var scale = alone > 0 ? Math.Min(1, more / alone) : 0;
+        var (first, second, third) = (load * scale, square * scale * scale, cube * scale * scale * scale);
+        var repeat = 1 / (1 - (first * (1 - (BusyAlike * alike))));
+        var even = 1 - (Even * alike);
+        var one2 = second * repeat * repeat / (1 - first);
+        var one3 = ((third * repeat * repeat * repeat) + (3 * rate * second * second * Math.Pow(repeat, 4))) / (1 - first);
+        return new StepSum(steps * decode, more, window * rate * one2 * even, window * rate * one3 * even, Math.Exp(-rate * window));
+    }
+
+    /// <summary>Seconds that a prompt adds to the steps of the sequences beside it: three moments.</summary>
+    private (double Mean, double Square, double Cube) PromptSeconds(double sequences)
+    {
+        var key = (int)Math.Round(8 * Math.Log2(Math.Max(1, sequences)));
+        if (_added.TryGetValue(key, out var known)) return known;
+        var (decode, room) = (_curve.Decode(sequences), Math.Max(1, _limits.StepTokens - sequences));
+        double mean = 0, square = 0, cube = 0;
+        foreach (var one in _prompts)
+        {
+            var seconds = Math.Max(0, Own(one.Prompt, sequences) - (Math.Ceiling(one.Prompt / room) * decode));
+            (mean, square, cube) = (mean + (one.Share * seconds), square + (one.Share * seconds * seconds), cube + (one.Share * seconds * seconds * seconds));
+        }
+
+        return _added[key] = (mean, square, cube);
+    }
+
+    /// <summary>The distribution of a sum of steps.</summary>
+    /// <param name="Least">Seconds without any prompt.</param>
+    /// <param name="More">What prompts add on the mean.</param>
+    /// <param name="Variance">Of that.</param>
+    /// <param name="Third">Its third cumulant.</param>
+    /// <param name="Nothing">The chance that they add nothing.</param>
+    private readonly record struct StepSum(double Least, double More, double Variance, double Third, double Nothing)
+    {
+        /// <summary>With seconds of another kind before it.</summary>
+        public StepSum And(double mean, double variance) => new(Least, More + mean, Variance + variance, Third, 0);
+
+        public double Above(double value)
+        {
+            if (value < Least) return 1;
+            var some = 1 - Nothing;
+            if (some <= 1e-9 || More <= 0) return 0;
+
+            // Moments given that there is something.
+            var (m1, m2) = (More / some, (Variance + (More * More)) / some);
+            var m3 = (Third + (3 * Variance * More) + (More * More * More)) / some;
+            var variance = Math.Max(0, m2 - (m1 * m1));
+            return some * Gaussian.GammaAbove(value - Least, m1, variance, m3 - (3 * m1 * m2) + (2 * m1 * m1 * m1));
+        }
+    }
+
+    /// <summary>
+    /// Sequences that run on the mean over a request's steps, itself among them: as it found them where it is short, and
+    /// ever nearer to the usual number the longer it stays.
+    /// </summary>
+    private double Beside(double steps, OccupancyCell cell, Surroundings around)
+    {
+        var times = steps * around.Step(Math.Max(1, cell.Sequences)) / around.Relaxation;
+        var stays = times < 1e-6 ? 1 : 2 / times * (1 - ((1 - Math.Exp(-times)) / times));
+        var itself = cell.Sequences <= 0 ? 1 : (around.Replicas + 1) / (2.0 * around.Replicas);
+        return Math.Clamp(around.Usual + (Math.Sqrt(Math.Min(1, stays)) * (cell.Sequences - around.Usual)) + itself, 1, Places);
+    }
+
+    /// <summary>Seconds in which a deviation of the number that run fades to a third.</summary>
+    private double Relaxation(double usual, Func<double, double> steps)
+    {
+        var n = Math.Max(1, usual);
+        var (here, there) = (steps(n), steps(n * 1.05));
+        if (double.IsInfinity(there)) return double.MaxValue;
+        var slope = Math.Clamp((there - here) / 0.05 / here, 0, 0.99);
+        return Math.Max(1e-9, (_lengths.Steps + 1) * here / (1 - slope));
+    }
+
+    /// <summary>What a request runs among.</summary>
+    /// <param name="Usual">Sequences of a replica, on the mean.</param>
+    /// <param name="Relaxation">Seconds in which their number returns to it.</param>
+    /// <param name="Rate">Requests a second, of one replica.</param>
+    /// <param name="Replicas">How many there are.</param>
+    /// <param name="Step">Mean seconds of a step with so many sequences.</param>
+    private sealed record Surroundings(double Usual, double Relaxation, double Rate, int Replicas, Func<double, double> Step);
+
+    /// <summary>
+    /// Mean seconds of a step: the prompts that arrive while one lasts are the next one's. Infinity where they are more
+    /// than it has room for.
+    /// </summary>
+    private double MeanStep(double sequences, double rate)
+    {
+        var (decode, room) = (_curve.Decode(sequences), Math.Max(1, _limits.StepTokens - sequences));
+        var seconds = decode;
+        for (var turn = 0; turn < 30; turn++)
+        {
+            var arrivals = rate * seconds;
+            var tokens = arrivals * _lengths.Prompt;
+            if (tokens >= room) return double.PositiveInfinity;
+            var some = 1 - Math.Exp(-arrivals * Math.Max(1, _lengths.Prompt / room));
+            double more = 0;
+            foreach (var one in _few) more += one.Share * (_curve.Mixed(sequences, Math.Min(room, one.Prompt / _lengths.Prompt * tokens / some)) - decode);
+            var next = decode + (some <= 0 ? 0 : some * more);
+            if (Math.Abs(next - seconds) < 1e-6 * seconds) return next;
+            seconds = next;
+        }
+
+        return seconds;
+    }
+}
