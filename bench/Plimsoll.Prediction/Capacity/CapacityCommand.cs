@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using Plimsoll.Footprints.Memory;
@@ -33,7 +32,7 @@ internal static class CapacityCommand
         var text = new StringBuilder();
         text.Append("## Capacity\n\n");
         text.Append(Invariant($"{TimeProvider.System.GetUtcNow():yyyy-MM-dd}. How many requests a second replicas carry within an objective: the formula (`src/Plimsoll/Performance/Capacity`) against the simulation of the same, over {Count} random cases of model, device, lengths, limits, objective and replicas (1 to 8). Written by `dotnet run -c Release --project bench/Plimsoll.Prediction -- capacity`.\n\n"));
-        text.Append(Invariant($"Cases are drawn with seed {ReportSeed}; the formula's six constants were set on the first 90 cases of seed {DevelopmentSeed}. Lengths are samples of the Azure and Mooncake traces, lognormal or fixed. Limits are a factor above what a request alone sees at the same percentile (p90, p95 or p99). The simulation is searched by halving to 0.4 %, each rate with the same 16,000 to {RequestsMax} Poisson arrivals; its own noise from one seed to another is not taken off. Step times are those of the section above, for both sides alike.\n\n"));
+        text.Append(Invariant($"Cases are drawn with seed {ReportSeed}; the formula and its six constants were made on the first 90 cases of seed {DevelopmentSeed}. Lengths are samples of the Azure and Mooncake traces, lognormal or fixed. Limits are a factor above what a request alone sees at the same percentile (p90, p95 or p99). The simulation is searched by halving to 0.4 %, each rate with the same 16,000 to {RequestsMax:N0} Poisson arrivals; its own noise from one seed to another is not taken off. Step times are those of the section above, for both sides alike.\n\n"));
         text.Append("Inferno is the queue of means that Workload-Variant-Autoscaler plans with (`Capacity/Inferno.cs`), with its three coefficients fitted on the same step times; it knows no percentiles, so it is held to the same limits on means.\n\n");
         text.Append("| cases | n | median error % | p90 | p95 | mean with sign | inferno: median | p90 | mean with sign |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n");
         foreach (var group in all.GroupBy(one => one.Case.Kind).OrderBy(group => group.Key, StringComparer.Ordinal)) Row(text, group.Key, [.. group]);
@@ -61,10 +60,10 @@ internal static class CapacityCommand
         for (var i = 0; i < count; i++)
         {
             var asked = cases.Draw(seed, i);
-            var clock = Stopwatch.GetTimestamp();
+            var clock = TimeProvider.System.GetTimestamp();
             var formula = new GroupCapacity(asked.Limits, asked.Times, asked.Lengths);
             var ours = formula.PerSecond(asked.Replicas, asked.Targets);
-            var spent = Stopwatch.GetElapsedTime(clock).TotalMilliseconds;
+            var spent = TimeProvider.System.GetElapsedTime(clock).TotalMilliseconds;
             var inferno = Inferno.PerSecond(asked, formula.Places);
             yield return new Outcome(asked, ours, inferno, CapacityJudge.PerSecond(asked, seed + 1000, ours > 0 ? ours : 1, RequestsMax), spent);
         }

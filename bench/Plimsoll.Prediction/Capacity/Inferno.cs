@@ -8,7 +8,7 @@ namespace Plimsoll.Prediction.Capacity;
 /// </summary>
 internal static class Inferno
 {
-    /// <summary>Waiting requests for each place, as its configuration has it.</summary>
+    /// <summary>Waiting requests for each place: ours, and hardly matters, as a queue that long keeps no limit.</summary>
     private const int QueuePerPlace = 10;
 
     public static double PerSecond(CapacityCase asked, double places)

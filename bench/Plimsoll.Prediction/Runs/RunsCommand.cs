@@ -92,7 +92,7 @@ internal static class RunsCommand
     private static void Introduction(StringBuilder text)
     {
         text.Append("## A replica, simulated request by request\n\n");
-        text.Append("The simulation of `src/Plimsoll/Performance/Replicas` against three runs of vLLM 0.19 (300 requests each, some ten a second, which is more than the devices carry, so that they queue). Written by `dotnet run --project bench/Plimsoll.Prediction -- vllm-runs`. No step of these devices was measured by itself: eight factors of step times are fitted on what the first 100 requests of a run saw, and judged on the other 200, whose arrivals and lengths the simulation is given and nothing else.\n\n");
+        text.Append("The simulation of `src/Plimsoll/Performance/Replicas` against three runs of vLLM 0.19 (300 requests each, some ten a second, which is more than the devices carry, so that they queue). Written by `dotnet run --project bench/Plimsoll.Prediction -- vllm-runs`. No step of these devices was measured by itself: nine factors of step times are fitted on what the first 100 requests of a run saw, and judged on the other 200, whose arrivals and lengths the simulation is given and nothing else.\n\n");
         text.Append("Errors in percent, of each request without their sign (median, p95) and with it (mean); then of the run's own percentiles over the 200.\n\n");
         text.Append("| run | | n | median | p95 | mean | p50 | p90 | p95 | p99 |\n| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n");
     }

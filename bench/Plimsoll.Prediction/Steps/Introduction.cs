@@ -6,7 +6,7 @@ namespace Plimsoll.Prediction.Steps;
 /// <summary>What the page says before its tables: what was done, when, and what was left out.</summary>
 internal static class Introduction
 {
-    public const string Title = "# Prediction: step times, predicted against measured\n";
+    public const string Title = "# Prediction: what is predicted, against what was measured or simulated\n";
 
     public static void Write(StepsReport report, IReadOnlyList<Observation> all, IReadOnlyDictionary<string, int> leftOut)
     {

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Plimsoll.Cli.Commands;
 using Plimsoll.Cli.FleetFiles;
 
 namespace Plimsoll.Cli.Weighing;

@@ -55,7 +55,7 @@ public sealed class GroupCapacity
         _curve = new ServiceCurve(times, lengths, limits, Places + 1);
         _prompts = LengthClass.Of(lengths, 6, 0);
         _prefill = new PrefillQueue(_curve, limits, lengths, _prompts);
-                _few = LengthClass.Of(lengths, 1, 0);
+        _few = LengthClass.Of(lengths, 1, 0);
         _both = LengthClass.Of(lengths, 2, 4);
     }
 
@@ -240,6 +240,9 @@ public sealed class GroupCapacity
     {
         var key = (int)Math.Round(8 * Math.Log2(Math.Max(1, sequences)));
         if (_added.TryGetValue(key, out var known)) return known;
+
+        // At the key's own size, not the one first asked for: what was asked before must not change an answer.
+        sequences = Math.Min(Places, Math.Pow(2, key / 8.0));
         var (decode, room) = (_curve.Decode(sequences), Math.Max(1, _limits.StepTokens - sequences));
         double mean = 0, square = 0, cube = 0;
         foreach (var one in _prompts)
