@@ -68,6 +68,18 @@ public class StepModelPropertyTests
     });
 
     [Fact]
+    public void Nothing_to_do_takes_no_longer_than_the_first_token_of_either_kind()
+    {
+        // Found by the property above once in thousands of runs: slow decodes beside quick prefills.
+        var slowDecode = new StepCoefficients([.. Enum.GetValues<StepCoefficient>().Select(which =>
+            StepCoefficients.Roofline[which] * (which == StepCoefficient.DecodeScale ? 10 : 1))]);
+        var model = StepModel.Of(HandShapes.Llama31Shape(), StepModelTests.Device, new StepSplit())!;
+        var nothing = model.Seconds(StepBatch.Prefill(7, 0, 8192), slowDecode);
+        Assert.InRange(nothing, double.Epsilon, model.Seconds(StepBatch.Prefill(7, 132, 8192), slowDecode));
+        Assert.InRange(nothing, double.Epsilon, model.Seconds(StepBatch.Decode(1, 0), slowDecode));
+    }
+
+    [Fact]
     public void A_larger_batch_never_costs_more_per_token() => Gen.Select(Cases, Gen.Double[1, 64]).Sample((one, times) =>
     {
         var larger = (double[])one.Batch.Clone();

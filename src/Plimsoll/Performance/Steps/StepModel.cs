@@ -44,9 +44,14 @@ public sealed class StepModel
     public double Seconds(StepBatch batch, StepCoefficients fitted)
     {
         ArgumentNullException.ThrowIfNull(fitted);
-        var decode = Unscaled(batch.DecodePart, fitted) * fitted[StepCoefficient.DecodeScale];
-        if (batch.Prompts * batch.PromptTokens <= 0) return decode;
-        var all = Unscaled(batch, fitted) * fitted[StepCoefficient.PrefillScale];
+        var (ofDecode, ofPrefill) = (fitted[StepCoefficient.DecodeScale], fitted[StepCoefficient.PrefillScale]);
+        var prompted = batch.Prompts * batch.PromptTokens > 0;
+
+        // Nothing to do is neither a prefill nor a decode: by the larger scale it would outlast the other's first token.
+        if (!prompted && batch.Sequences <= 0) return Unscaled(batch.DecodePart, fitted) * Math.Min(ofDecode, ofPrefill);
+        var decode = Unscaled(batch.DecodePart, fitted) * ofDecode;
+        if (!prompted) return decode;
+        var all = Unscaled(batch, fitted) * ofPrefill;
 
         // A prompt never makes a step shorter than its sequences alone, whatever the two scales are.
         return batch.Sequences > 0 ? Math.Max(decode, all) : all;
