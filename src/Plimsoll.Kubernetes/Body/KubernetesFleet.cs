@@ -1,7 +1,4 @@
 using System.Collections.Immutable;
-using System.Net;
-using System.Text;
-using System.Text.Json.Nodes;
 using Plimsoll.Control;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Gateway;
@@ -67,13 +64,6 @@ internal sealed record ToldTurn(
 /// </summary>
 public sealed class KubernetesFleet : IFleet
 {
-    // What we wrote is believed for so long while the watch has not shown it.
-    private static readonly TimeSpan Believed = TimeSpan.FromSeconds(10);
-
-    // Scales written by one turn, and at a time; what is left is in the next plan too.
-    private const int ScalesMax = 100;
-    private const int ScalesAtOnce = 8;
-
     private readonly KubernetesFleetParts _parts;
     private readonly ModelResolver _resolver;
     private readonly TemplateWorkloads _templates;
@@ -84,7 +74,7 @@ public sealed class KubernetesFleet : IFleet
     private readonly NodeCaches _caches;
     private readonly Victims _victims;
     private readonly Endpoints _endpoints = new();
-    private readonly Dictionary<string, (int Replicas, string Over, long At)> _asked = new(StringComparer.Ordinal);
+    private readonly ScaleWriter _scales;
     private readonly Dictionary<string, Promised> _promised = new(StringComparer.Ordinal);
     private Dictionary<ReplicaId, VariantId> _variants = [];
     private Dictionary<ModelId, int> _serving = [];
@@ -98,6 +88,7 @@ public sealed class KubernetesFleet : IFleet
         ArgumentNullException.ThrowIfNull(parts);
         _parts = parts;
         _victims = new Victims(parts);
+        _scales = new ScaleWriter(parts);
         _templates = new TemplateWorkloads(parts);
         _resolver = new ModelResolver(parts.Cluster, parts.Footprints, parts.Time, _templates, parts.Patched) { ReadsFronts = parts.ReadFronts is not null };
         _nodes = new ClusterNodes(parts);
@@ -168,6 +159,7 @@ public sealed class KubernetesFleet : IFleet
         var through = _gateway?.Advance([.. planned.Where(model => model.Settings!.Gateway).Select(model => model.Id)], counted, at);
         (_loads, (var rows, Unobserved)) = (traffic.Pods, through is null ? (traffic.Traffic, traffic.Unobserved) : GatewayDemand.Merge(traffic, through));
         Promise(planned, pods, finder, at);
+        foreach (var (model, why, when) in _scales.TakeRefused()) _history.Failed(StepId.Of($"scale/{model}"), model, why, when);
         var builder = new SnapshotBuilder(at, _resolver.Groups, Models, _loads, _overdueFactor, _parts.Cluster.ServerMinor, _memory);
         var snapshot = builder.Build(_parts.Cluster.Nodes.Items.Values, pods, _promised, Can);
         _serving = snapshot.Replicas.Where(replica => replica.State == ReplicaState.Ready).CountBy(replica => replica.Model).ToDictionary();
@@ -186,32 +178,45 @@ public sealed class KubernetesFleet : IFleet
     {
         ArgumentNullException.ThrowIfNull(plan);
         var (started, waiting) = (new List<StepId>(), new List<StepId>());
-        var due = new List<(ResolvedModel Target, int Wanted, Step[] Steps)>();
-        var (wanted, wantedOf) = (new Dictionary<ModelId, int>(), new Dictionary<string, int>(StringComparer.Ordinal));
-        var acting = Models.Where(model => model.Acts).Select(model => model.Id).ToHashSet();
-        var going = plan.Steps.Where(step => step is Step.Drain or Step.Stop && acting.Contains(ModelOf(step)))
-            .Select(step => step.Subject).OfType<ReplicaId>().ToHashSet();
         var steps = plan.Steps.Where(step => step is Step.Start or Step.Drain or Step.Stop).ToLookup(ModelOf);
+        var targets = new List<TargetSteps>();
         foreach (var model in Models.Where(model => model.Spec is not null))
         {
             waiting.AddRange(steps[model.Id].Where(step => !step.After.IsEmpty).Select(step => step.Id));
             var now = steps[model.Id].Where(step => step.After.IsEmpty).ToLookup(step => TargetOf(model.Spec!, step));
-            foreach (var target in model.Targets.Where(target => target.Spec is not null))
-            {
-                var asked = await ApplyAsync(model, target, [.. now[target.Spec!.Variants[0].Target]], started, going, due, cancellationToken).ConfigureAwait(false);
-                wantedOf[SnapshotBuilder.KeyOf(target.Workload!)] = asked;
-                wanted[model.Id] = wanted.GetValueOrDefault(model.Id) + asked;
-            }
+            targets.AddRange(model.Targets.Where(target => target.Spec is not null)
+                .Select(target => new TargetSteps(model, target, [.. now[target.Spec!.Variants[0].Target]])));
+        }
+
+        // A pod that is known to be the one to go finishes first, and the replicas are lowered when it has.
+        var drains = targets.Where(one => one.Model.Acts && Victims.AreKnown(one.Target.Workload!.KeyKind, _parts.Cluster.ServerMinor))
+            .SelectMany(one => one.Now.OfType<Step.Drain>()).ToArray();
+        var marks = await _victims.MarkAsync([.. drains.Select(drain => drain.Replica)], cancellationToken).ConfigureAwait(false);
+        var draining = drains.Where(drain => marks[drain.Replica] != Victims.Marking.Refused).Select(drain => drain.Id).ToHashSet();
+        started.AddRange(drains.Where(drain => marks[drain.Replica] == Victims.Marking.Marked).Select(drain => drain.Id));
+
+        var acting = targets.Where(one => one.Model.Acts).Select(one => one.Model.Id).ToHashSet();
+        var going = plan.Steps.Where(step => step is Step.Drain or Step.Stop).Where(step => acting.Contains(ModelOf(step)))
+            .Select(step => step.Subject).OfType<ReplicaId>().ToHashSet();
+        var due = new List<(TargetSteps Of, ScaleRequest Request)>();
+        var (wanted, wantedOf) = (new Dictionary<ModelId, int>(), new Dictionary<string, int>(StringComparer.Ordinal));
+        foreach (var one in targets)
+        {
+            var replicas = Wants(one, draining, going);
+            wantedOf[SnapshotBuilder.KeyOf(one.Target.Workload!)] = replicas;
+            wanted[one.Model.Id] = wanted.GetValueOrDefault(one.Model.Id) + replicas;
+            if (one.Model.Acts && replicas != _scales.Asked(one.Target)) due.Add((one, new ScaleRequest(one.Target, replicas)));
         }
 
         await _victims.UnmarkAsync(going, cancellationToken).ConfigureAwait(false);
+        await _victims.MarkAsync(
+            [.. due.Where(one => one.Request.Replicas < _scales.Asked(one.Of.Target) && Victims.GoByCost(one.Of.Target.Workload!.KeyKind, _parts.Cluster.ServerMinor))
+                .SelectMany(one => one.Of.Now.OfType<Step.Stop>()).Select(stop => stop.Replica)],
+            cancellationToken).ConfigureAwait(false);
         WantedOf = wantedOf;
-        var atOnce = new ParallelOptions { MaxDegreeOfParallelism = ScalesAtOnce, CancellationToken = cancellationToken };
-        await Parallel.ForEachAsync(due.Take(ScalesMax), atOnce, async (one, token) =>
-        {
-            if (!await ScaleAsync(one.Target, one.Wanted, token).ConfigureAwait(false)) return;
-            lock (started) started.AddRange(one.Steps.Select(step => step.Id));
-        }).ConfigureAwait(false);
+        var ours = targets.Where(one => one.Model.Acts).Select(one => SnapshotBuilder.KeyOf(one.Target.Workload!)).ToHashSet(StringComparer.Ordinal);
+        var written = await _scales.WriteAsync([.. due.Select(one => one.Request)], ours, cancellationToken).ConfigureAwait(false);
+        started.AddRange(due.Where(one => written.Contains(one.Request.Key)).SelectMany(one => one.Of.Now).Select(step => step.Id).Where(step => !draining.Contains(step)));
         var missing = plan.Models.ToDictionary(verdict => verdict.Model, verdict => Math.Max(0, verdict.Wanted - _serving.GetValueOrDefault(verdict.Model)));
         await _templates.KeepAsync(Models, missing, cancellationToken).ConfigureAwait(false);
         started.AddRange(await _nodes.ApplyAsync(plan, cancellationToken).ConfigureAwait(false));
@@ -221,28 +226,23 @@ public sealed class KubernetesFleet : IFleet
         return new ApplyResult([.. started.Order()], [.. waiting.Order()]);
     }
 
-    // The replicas of one target, which the plan's steps on it come to; where they are to be written, that is due.
-    private async ValueTask<int> ApplyAsync(
-        ResolvedModel model, ResolvedModel target, Step[] now, List<StepId> started, HashSet<ReplicaId> going,
-        List<(ResolvedModel Target, int Wanted, Step[] Steps)> due, CancellationToken cancellationToken)
+    /// <summary>Waits until no replicas are written any more; what they are written under is to be cancelled before.</summary>
+    internal Task EndAsync() => _scales.EndAsync();
+
+    // What a plan asks of one target now.
+    private sealed record TargetSteps(ResolvedModel Model, ResolvedModel Target, Step[] Now);
+
+    // The replicas of one target, which the plan's steps on it come to.
+    private int Wants(TargetSteps one, HashSet<StepId> draining, HashSet<ReplicaId> going)
     {
-        var replicas = Asked(target);
-        var starts = now.Count(step => step is Step.Start);
-        // A pod that is known to be the one to go finishes first, and the replicas are lowered when it has.
-        var draining = await DrainAsync(model, target, now, started, cancellationToken).ConfigureAwait(false);
-        var ends = now.Count(step => step is Step.Drain drain && !draining.Contains(drain.Id) || step is Step.Stop stop && !_history.IsEnding(stop.Replica));
+        var replicas = _scales.Asked(one.Target);
+        var starts = one.Now.Count(step => step is Step.Start);
+        var ends = one.Now.Count(step => step is Step.Drain drain && !draining.Contains(drain.Id) || step is Step.Stop stop && !_history.IsEnding(stop.Replica));
         // More pods than were asked for (an update under way): those that end are taken from the surplus first.
-        ends = Math.Max(0, ends - Math.Max(0, _history.Live(SnapshotBuilder.KeyOf(target.Workload!)) - replicas));
+        ends = Math.Max(0, ends - Math.Max(0, _history.Live(SnapshotBuilder.KeyOf(one.Target.Workload!)) - replicas));
         var wanted = Math.Max(0, replicas + starts - ends);
         // As many come as go: a number says no more than that they stay.
-        if (starts > 0 && wanted == replicas) going.ExceptWith(now.Select(step => step.Subject).OfType<ReplicaId>());
-        if (!model.Acts || wanted == replicas) return wanted;
-        if (wanted < replicas && Victims.GoByCost(target.Workload!.KeyKind, _parts.Cluster.ServerMinor))
-        {
-            foreach (var stop in now.OfType<Step.Stop>()) await _victims.MarkAsync(stop.Replica, cancellationToken).ConfigureAwait(false);
-        }
-
-        due.Add((target, wanted, [.. now.Where(step => !draining.Contains(step.Id))]));
+        if (starts > 0 && wanted == replicas) going.ExceptWith(one.Now.Select(step => step.Subject).OfType<ReplicaId>());
         return wanted;
     }
 
@@ -292,17 +292,6 @@ public sealed class KubernetesFleet : IFleet
         }));
     }
 
-    // What we asked for, until the watch shows it or it should have.
-    private int Asked(ResolvedModel target)
-    {
-        var workload = target.Workload!;
-        var key = SnapshotBuilder.KeyOf(workload);
-        if (!_asked.TryGetValue(key, out var asked)) return workload.Replicas;
-        if (workload.ResourceVersion == asked.Over && _parts.Time.GetElapsedTime(asked.At) < Believed) return asked.Replicas;
-        _asked.Remove(key);
-        return workload.Replicas;
-    }
-
     private void Promise(ResolvedModel[] planned, IReadOnlyCollection<PodView> pods, SnapshotBuilder finder, DateTimeOffset at)
     {
         // A pod of a node that is gone is over, and whoever made it makes another as soon as the cluster has collected it: until
@@ -315,54 +304,11 @@ public sealed class KubernetesFleet : IFleet
             .ToDictionary(target => SnapshotBuilder.KeyOf(target.Workload!), StringComparer.Ordinal);
         foreach (var (key, target) in targets)
         {
-            var missing = Asked(target) - live.GetValueOrDefault(key);
+            var missing = _scales.Asked(target) - live.GetValueOrDefault(key);
             if (missing <= 0) _promised.Remove(key);
             else _promised[key] = new Promised(Math.Min(missing, 1000), _promised.TryGetValue(key, out var before) ? before.Since : at);
         }
 
         foreach (var gone in _promised.Keys.Except(targets.Keys).ToArray()) _promised.Remove(gone);
-    }
-
-    // Steps that only mark their pod: what drains counts until it is stopped. What cannot be marked is no reason not to scale.
-    private async ValueTask<HashSet<StepId>> DrainAsync(
-        ResolvedModel model, ResolvedModel target, Step[] now, List<StepId> started, CancellationToken cancellationToken)
-    {
-        var draining = new HashSet<StepId>();
-        if (!model.Acts || !Victims.AreKnown(target.Workload!.KeyKind, _parts.Cluster.ServerMinor)) return draining;
-        foreach (var drain in now.OfType<Step.Drain>())
-        {
-            var marking = await _victims.MarkAsync(drain.Replica, cancellationToken).ConfigureAwait(false);
-            if (marking != Victims.Marking.Refused) draining.Add(drain.Id);
-            if (marking == Victims.Marking.Marked) started.Add(drain.Id);
-        }
-
-        return draining;
-    }
-
-    private async ValueTask<bool> ScaleAsync(ResolvedModel model, int replicas, CancellationToken cancellationToken)
-    {
-        if (!_parts.MayWrite()) return false;
-        var body = Encoding.UTF8.GetBytes(new JsonObject { ["spec"] = new JsonObject { ["replicas"] = replicas } }.ToJsonString());
-        for (var attempt = 0; ; attempt++)
-        {
-            try
-            {
-                // Absolute, so that a second try of the same plan changes nothing more.
-                using var written = await _parts.Cluster.Api.PatchAsync(model.ScalePath!, body, PatchKind.Merge, cancellationToken).ConfigureAwait(false);
-                lock (_asked) _asked[SnapshotBuilder.KeyOf(model.Workload!)] = (replicas, model.Workload!.ResourceVersion, _parts.Time.GetTimestamp());
-                _parts.Log($"{model.Id}: {model.Workload.Kind} {model.Workload.Name.Name} is asked for {replicas} replicas");
-                return true;
-            }
-            catch (ApiException raced) when (raced.Status == HttpStatusCode.Conflict && attempt < 5 && _parts.MayWrite())
-            {
-                await Task.Delay(TimeSpan.FromMilliseconds(20 << attempt), _parts.Time, cancellationToken).ConfigureAwait(false);
-            }
-            catch (ApiException refused)
-            {
-                lock (_asked) _history.Failed(StepId.Of($"scale/{model.Id}"), model.Id, refused.Message, _parts.Time.GetUtcNow());
-                _parts.Log($"{model.Id}: {refused.Message}");
-                return false;
-            }
-        }
     }
 }

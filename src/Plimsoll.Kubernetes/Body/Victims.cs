@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -17,6 +18,8 @@ internal sealed class Victims(KubernetesFleetParts parts)
 
     /// <summary>Since when it drains; that it is there says that the mark is ours.</summary>
     public const string DrainingSince = "plimsoll.dev/draining-since";
+
+    private const int MarksAtOnce = 8;
 
     private static readonly byte[] NoMark = Encoding.UTF8.GetBytes(Annotations(null, null));
 
@@ -39,8 +42,17 @@ internal sealed class Victims(KubernetesFleetParts parts)
     public static bool IsDrained(PodLoad? load, DateTimeOffset since) =>
         load is { Outstanding: { At: { } at } outstanding } && outstanding.TryGetKnown(out var left) && left == 0 && at > since;
 
-    /// <summary>Marks a pod as one to end.</summary>
-    public async ValueTask<Marking> MarkAsync(ReplicaId replica, CancellationToken cancellationToken)
+    /// <summary>Marks pods as those to end, a few at a time.</summary>
+    public async ValueTask<IReadOnlyDictionary<ReplicaId, Marking>> MarkAsync(IReadOnlyCollection<ReplicaId> replicas, CancellationToken cancellationToken)
+    {
+        var marks = new ConcurrentDictionary<ReplicaId, Marking>();
+        var atOnce = new ParallelOptions { MaxDegreeOfParallelism = MarksAtOnce, CancellationToken = cancellationToken };
+        await Parallel.ForEachAsync(replicas, atOnce, async (replica, token) =>
+            marks[replica] = await MarkAsync(replica, token).ConfigureAwait(false)).ConfigureAwait(false);
+        return marks;
+    }
+
+    private async ValueTask<Marking> MarkAsync(ReplicaId replica, CancellationToken cancellationToken)
     {
         if (SnapshotBuilder.PodOf(replica) is not { } name || !parts.MayWrite()) return Marking.Refused;
         if (parts.Cluster.Pods.Items.GetValueOrDefault(name) is { DrainingSince: not null }) return Marking.WasMarked;

@@ -144,6 +144,7 @@ public sealed class OperatorRun(
         {
             await _keeping.ConfigureAwait(false);
             await telling.EndAsync().ConfigureAwait(false);
+            await fleet.EndAsync().ConfigureAwait(false);
             using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(5));
             if (label is not null) await label.GiveUpAsync(limit.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (journal is not null) await journal.EndAsync().ConfigureAwait(false);
