@@ -16,12 +16,12 @@ internal sealed class OperatorProcess : IDisposable
     private OperatorProcess(Process process, int health, int metrics) => (_process, _health, _metrics) = (process, health, metrics);
 
     /// <summary>Starts it and waits until it says that it is ready; what it writes goes to operator.log in the temporary folder.</summary>
-    public static async Task<OperatorProcess> StartAsync(string program, string kubeconfig, CancellationToken cancel)
+    public static async Task<OperatorProcess> StartAsync(string program, string kubeconfig, string? cores, CancellationToken cancel)
     {
         var (health, metrics) = (FreePort(), FreePort());
         var log = Path.Combine(Path.GetTempPath(), $"operator-{Environment.ProcessId}.log");
         Console.WriteLine($"the operator writes to {log}");
-        var start = new ProcessStartInfo("/bin/sh") { ArgumentList = { "-c", $"exec \"$@\" > {log} 2>&1", "sh", program, "operator", "--kubeconfig", kubeconfig, "--namespace", "plimsoll-system", "--health-port", Text(health), "--metrics-port", Text(metrics) } };
+        var start = new ProcessStartInfo("/bin/sh") { ArgumentList = { "-c", $"exec {(cores is null ? "" : $"taskset -c {cores} ")}\"$@\" > {log} 2>&1", "sh", program, "operator", "--kubeconfig", kubeconfig, "--namespace", "plimsoll-system", "--health-port", Text(health), "--metrics-port", Text(metrics) } };
         // As deploy/operator/deployment.yaml has it.
         start.Environment["DOTNET_GCgen0size"] = "4000000";
         var started = new OperatorProcess(Process.Start(start)!, health, metrics);

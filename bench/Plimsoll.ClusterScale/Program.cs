@@ -8,7 +8,8 @@ using Plimsoll.Kubernetes.Resources;
 using Plimsoll.Kubernetes.Tests.ControlPlane;
 
 // A real API server with thousands of nodes, models and pods, and the operator as a process before it:
-//   Plimsoll.ClusterScale --operator artifacts/bin/Plimsoll.Cli/release/Plimsoll.Cli [--nodes N] [--models N] [--pods N] [--seconds N]
+//   Plimsoll.ClusterScale --operator artifacts/bin/Plimsoll.Cli/release/Plimsoll.Cli [--nodes N] [--models N] [--pods N] [--seconds N] [--operator-cores LIST]
+// With --operator-cores 1, and the whole under taskset -c 0, the operator has a core and the rest another, as it would beside a control plane elsewhere.
 ResourceJson.Prepare();
 var time = TimeProvider.System;
 var (nodes, models, pods, seconds) = (Value("--nodes", 5000), Value("--models", 2000), Value("--pods", 20_000), Value("--seconds", 90));
@@ -37,7 +38,7 @@ var watching = Task.Run(() => workloads.RunAsync(cancel));
 var following = Task.Run(FollowAsync);
 
 start = time.GetTimestamp();
-using var watched = await OperatorProcess.StartAsync(program, plane.Kubeconfig, cancel);
+using var watched = await OperatorProcess.StartAsync(program, plane.Kubeconfig, Array.IndexOf(args, "--operator-cores") is var cores and >= 0 ? args[cores + 1] : null, cancel);
 Say($"operator ready after {time.GetElapsedTime(start).TotalSeconds:0.0} s");
 start = time.GetTimestamp();
 var listed = await watched.ReadAsync(cancel);
@@ -55,7 +56,8 @@ await PhaseAsync("demand and pods change", TimeSpan.FromSeconds(seconds), async 
 {
     // One model in fifty gets or loses demand, and ten pods end and come back, each second.
     for (var i = 0; i < Math.Max(1, models / 50); i++) rate[BulkCluster.Path(random.Next(models))] = random.Next(3) == 0 ? 0 : 0.5 + random.NextDouble();
-    await Parallel.ForAsync(0, 10, cancel, async (_, _) => await cluster.ReplaceAsync(random.Next(models), cancel));
+    var ended = Enumerable.Range(0, 10).Select(_ => random.Next(models)).ToArray();
+    await Parallel.ForEachAsync(ended, cancel, async (model, _) => await cluster.ReplaceAsync(model, cancel));
 });
 var last = await watched.ReadAsync(cancel);
 Say($"memory of the operator: {last.Resident >> 20} MiB now, {last.ResidentMost >> 20} MiB at the most");

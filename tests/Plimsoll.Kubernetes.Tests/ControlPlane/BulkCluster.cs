@@ -20,6 +20,7 @@ public sealed class BulkCluster(KubernetesControlPlane plane, BulkServers server
 
     private readonly KubernetesApi _api = new(plane.Admin(), TimeProvider.System);
     private readonly ConcurrentDictionary<int, (string Name, int Node)[]> _pods = new();
+    private readonly ConcurrentDictionary<int, SemaphoreSlim> _turns = new();
     private int[] _used = [];
     private int _created;
     private volatile bool _begun;
@@ -51,6 +52,44 @@ public sealed class BulkCluster(KubernetesControlPlane plane, BulkServers server
     /// <summary>Makes as many pods of a model as there should be, bound and ready, or ends the newest.</summary>
     public async Task ScaleAsync(int model, int replicas, CancellationToken cancel)
     {
+        var one = await TakeAsync(model, cancel);
+        try
+        {
+            await ChangeAsync(model, replicas, cancel);
+        }
+        finally
+        {
+            one.Release();
+        }
+    }
+
+    /// <summary>Ends one pod of a model and makes another, as an eviction does.</summary>
+    public async Task ReplaceAsync(int model, CancellationToken cancel)
+    {
+        var one = await TakeAsync(model, cancel);
+        try
+        {
+            var replicas = Pods(model);
+            if (replicas == 0) return;
+            await ChangeAsync(model, replicas - 1, cancel);
+            await ChangeAsync(model, replicas, cancel);
+        }
+        finally
+        {
+            one.Release();
+        }
+    }
+
+    // Whoever scales a model and whoever ends its pods take turns, or one ends a pod that the other has ended.
+    private async Task<SemaphoreSlim> TakeAsync(int model, CancellationToken cancel)
+    {
+        var one = _turns.GetOrAdd(model, _ => new SemaphoreSlim(1));
+        await one.WaitAsync(cancel);
+        return one;
+    }
+
+    private async Task ChangeAsync(int model, int replicas, CancellationToken cancel)
+    {
         var have = _pods.GetValueOrDefault(model, []);
         foreach (var (name, node) in have.Skip(replicas))
         {
@@ -61,15 +100,6 @@ public sealed class BulkCluster(KubernetesControlPlane plane, BulkServers server
         var now = have.Take(replicas).ToList();
         while (now.Count < replicas) now.Add(await PodAsync(model, now.Count, cancel));
         _pods[model] = [.. now];
-    }
-
-    /// <summary>Ends one pod of a model and makes another, as an eviction does.</summary>
-    public async Task ReplaceAsync(int model, CancellationToken cancel)
-    {
-        var replicas = _pods.GetValueOrDefault(model, []).Length;
-        if (replicas == 0) return;
-        await ScaleAsync(model, replicas - 1, cancel);
-        await ScaleAsync(model, replicas, cancel);
     }
 
     public int Pods(int model) => _pods.GetValueOrDefault(model, []).Length;
