@@ -52,13 +52,18 @@ await PhaseAsync("at rest", TimeSpan.FromSeconds(seconds), null);
 var rate = new ConcurrentDictionary<string, double>(StringComparer.Ordinal);
 servers.Rate = path => rate.GetValueOrDefault(path);
 var random = new Random(1);
-await PhaseAsync("demand and pods change", TimeSpan.FromSeconds(seconds), async () =>
+// A pod that lives five hours and a half, of twenty thousand, is one a second; the rush is ten times that.
+foreach (var (name, times) in new[] { ("ordinary change", 1), ("a rush", 10) })
 {
-    // One model in fifty gets or loses demand, and ten pods end and come back, each second.
-    for (var i = 0; i < Math.Max(1, models / 50); i++) rate[BulkCluster.Path(random.Next(models))] = random.Next(3) == 0 ? 0 : 0.5 + random.NextDouble();
-    var ended = Enumerable.Range(0, 10).Select(_ => random.Next(models)).ToArray();
-    await Parallel.ForEachAsync(ended, cancel, async (model, _) => await cluster.ReplaceAsync(model, cancel));
-});
+    await PhaseAsync(name, TimeSpan.FromSeconds(seconds), async () =>
+    {
+        // One model in five hundred gets or loses demand, and one pod ends and comes back, each second; so many times over.
+        for (var i = 0; i < Math.Max(1, models * times / 500); i++) rate[BulkCluster.Path(random.Next(models))] = random.Next(3) == 0 ? 0 : 0.5 + random.NextDouble();
+        var ended = Enumerable.Range(0, times).Select(_ => random.Next(models)).ToArray();
+        await Parallel.ForEachAsync(ended, cancel, async (model, _) => await cluster.ReplaceAsync(model, cancel));
+    });
+}
+
 var last = await watched.ReadAsync(cancel);
 Say($"memory of the operator: {last.Resident >> 20} MiB now, {last.ResidentMost >> 20} MiB at the most");
 Say($"turns: {last.Turns}, longest {last.LongestSeconds:0.00} s; scrapes answered {servers.Answers}, at most {servers.OpenMax} connections at a time");

@@ -4,10 +4,11 @@ namespace Plimsoll;
 
 /// <summary>
 /// Which replicas an autoscaler must leave where they are. One that pulls or loads, always: what it has read so far would be
-/// lost. One that is ready, by break-even (design §6.3): moving a node's replicas costs their loads and the requests that
+/// lost. Those that are ready, by break-even (design §6.3): moving a node's replicas costs their loads and the requests that
 /// are late meanwhile, keeping them costs the node; they stay until the node has been paid for as long, since the last of
 /// them came, as coming back would cost. So moves never cost more than the nodes they save, and a light replica may
-/// go within seconds where a heavy one stays for an hour.
+/// go within seconds where a heavy one stays for an hour. One of them stands for all: an autoscaler that must leave one
+/// where it is leaves the node.
 /// </summary>
 internal static class NodeProtection
 {
@@ -24,37 +25,35 @@ internal static class NodeProtection
         foreach (var here in observed.Replicas.Where(replica => outlookOf.ContainsKey(replica.Model)).GroupBy(replica => replica.Placement.Node))
         {
             if (!nodes.TryGetValue(here.Key, out var node)) continue;
-            kept.AddRange(here.Where(replica => replica.State == ReplicaState.Loading).Select(replica => Loading(replica, outlookOf[replica.Model], observed, ends)));
+            var loading = here.Where(replica => replica.State == ReplicaState.Loading).ToArray();
+            kept.AddRange(loading.Select(replica => Loading(replica, outlookOf[replica.Model], observed, ends)));
+            if (loading.Length > 0) continue;
             var ready = here.Where(replica => replica.State is ReplicaState.Ready or ReplicaState.Asleep)
                 .Select(replica => (Replica: replica, Cost: Share(replica, node) * Reload(outlookOf[replica.Model])))
                 .OrderByDescending(one => one.Cost).ThenBy(one => one.Replica.Id).ToArray();
-            if (ready.Length > 0) Settle(ready, node, Price(node, pools, spec.Prices), observed, outlookOf, kept);
+            if (ready.Length > 0 && Settled(ready, node, Price(node, pools, spec.Prices), observed, outlookOf) is { } stays) kept.Add(stays);
         }
 
         return [.. kept.OrderBy(one => one.Replica)];
     }
 
-    // The costliest stay first: as few as keep what the others cost below what the node has been paid for.
-    private static void Settle(
+    // The costliest stays for all of them; null once the node has been paid for as long as they cost together.
+    private static Protection? Settled(
         (InferenceReplica Replica, TimeSpan Cost)[] ready, NodeState node, UsdPerHour? price, FleetSnapshot observed,
-        Dictionary<ModelId, ModelOutlook> outlookOf, List<Protection> kept)
+        Dictionary<ModelId, ModelOutlook> outlookOf)
     {
         var since = observed.At - ready.Max(one => one.Replica.StateSince);
-        var rest = ready.Aggregate(TimeSpan.Zero, (sum, one) => sum + one.Cost);
-        var whole = rest;
-        foreach (var (replica, cost) in ready)
-        {
-            if (rest <= since) break;
-            rest -= cost;
-            var outlook = outlookOf[replica.Model];
-            kept.Add(new Protection(replica.Id, replica.Model, new Reason(Rule.ProtectReload,
-            [
-                Fact.Of("reload", whole), Fact.Of("load", outlook.Load.P90), Fact.Quantity("misses", Math.Round(outlook.MissesOnReturn, 1)),
-                price is { } known ? new Fact("price", FactUnit.Usd, known.Dollars) : Fact.Of("price", "an unknown price"),
-                price is { } paid ? new Fact("cost", FactUnit.Usd, Math.Round(paid.Dollars * whole.TotalHours, 4)) : Fact.Of("cost", "as long a time"),
-                Fact.Of("since", since < TimeSpan.Zero ? TimeSpan.Zero : since),
-            ])));
-        }
+        var whole = ready.Aggregate(TimeSpan.Zero, (sum, one) => sum + one.Cost);
+        if (whole <= since) return null;
+        var replica = ready[0].Replica;
+        var outlook = outlookOf[replica.Model];
+        return new Protection(replica.Id, replica.Model, new Reason(Rule.ProtectReload,
+        [
+            Fact.Of("reload", whole), Fact.Of("load", outlook.Load.P90), Fact.Quantity("misses", Math.Round(outlook.MissesOnReturn, 1)),
+            price is { } known ? new Fact("price", FactUnit.Usd, known.Dollars) : Fact.Of("price", "an unknown price"),
+            price is { } paid ? new Fact("cost", FactUnit.Usd, Math.Round(paid.Dollars * whole.TotalHours, 4)) : Fact.Of("cost", "as long a time"),
+            Fact.Of("since", since < TimeSpan.Zero ? TimeSpan.Zero : since),
+        ]));
     }
 
     private static Protection Loading(InferenceReplica replica, ModelOutlook outlook, FleetSnapshot observed, Dictionary<ReplicaId, DateTimeOffset> ends)

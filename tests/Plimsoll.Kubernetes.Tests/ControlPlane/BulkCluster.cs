@@ -98,7 +98,9 @@ public sealed class BulkCluster(KubernetesControlPlane plane, BulkServers server
         }
 
         var now = have.Take(replicas).ToList();
-        while (now.Count < replicas) now.Add(await PodAsync(model, now.Count, cancel));
+        // What finds no node later on waits for one; those of the beginning must all have one.
+        while (now.Count < replicas && await PodAsync(model, now.Count, cancel) is { } pod) now.Add(pod);
+        if (!_begun && now.Count < replicas) throw new InvalidOperationException($"no node has room for another pod of {Name(model)}; fewer pods would do");
         _pods[model] = [.. now];
     }
 
@@ -119,11 +121,11 @@ public sealed class BulkCluster(KubernetesControlPlane plane, BulkServers server
 
     private static byte[] Json(string text) => Encoding.UTF8.GetBytes(text);
 
-    private async Task<(string Name, int Node)> PodAsync(int model, int index, CancellationToken cancel)
+    private async Task<(string Name, int Node)?> PodAsync(int model, int index, CancellationToken cancel)
     {
         var number = Interlocked.Increment(ref _created);
         var name = string.Create(CultureInfo.InvariantCulture, $"{Name(model)}-5d9f7c6b48-{number:x5}");
-        var node = Place(model);
+        if (Place(model) is not { } node) return null;
         var address = new IPAddress([127, (byte)(100 + (model / 200 % 2)), (byte)(model % 200), (byte)(1 + (index % 250))]);
         servers.Serve(address);
         var list = $"api/v1/namespaces/{Space(model)}/pods";
@@ -143,7 +145,7 @@ public sealed class BulkCluster(KubernetesControlPlane plane, BulkServers server
     }
 
     // As a scheduler would: a node of the pool with as many devices free.
-    private int Place(int model)
+    private int? Place(int model)
     {
         var (nodes, first) = (_used.Length, (int)(Interlocked.Increment(ref _created) * 104_729L % _used.Length));
         for (var i = 0; i < nodes; i++)
@@ -154,7 +156,7 @@ public sealed class BulkCluster(KubernetesControlPlane plane, BulkServers server
             Interlocked.Add(ref _used[node], -Devices(model));
         }
 
-        throw new InvalidOperationException($"no node has room for another pod of {Name(model)}; fewer pods would do");
+        return null;
     }
 
     private static string NodeName(int node) => string.Create(CultureInfo.InvariantCulture, $"node-{node:00000}");

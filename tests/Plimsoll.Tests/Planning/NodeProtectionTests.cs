@@ -49,9 +49,9 @@ public class NodeProtectionTests
     }
 
     [Fact]
-    public void On_a_shared_node_the_costliest_stays_and_each_pays_for_its_devices()
+    public void On_a_shared_node_the_costliest_stays_for_all_and_each_pays_for_its_devices()
     {
-        // Of two devices each has one: 491.6 / 2 + 102.25 / 2 = 296.9 s together. Without the heavy one 51.1 s are left.
+        // Of two devices each has one: 491.6 / 2 + 102.25 / 2 = 296.9 s together.
         var light = Asking(Model("light", 100, min: 1, devices: 1), memoryMiB: 1_000);
         var heavy = Asking(Model("heavy", 60_000, min: 1, devices: 1), memoryMiB: 80_000);
         var spec = Spec(light, heavy) with { Prices = new Prices { Devices = [new DevicePrice("gpu", UsdPerHour.Of(3))] } };
@@ -64,7 +64,7 @@ public class NodeProtectionTests
             ],
         });
 
-        Assert.Equal(["heavy-1", "light-1"], After(51).Protected.Select(one => one.Replica.Value));
+        Assert.Equal("heavy-1", Assert.Single(After(296).Protected).Replica.Value);
         var kept = Assert.Single(After(52).Protected);
         Assert.Equal("heavy-1", kept.Replica.Value);
         Assert.Empty(After(297).Protected);
@@ -72,6 +72,19 @@ public class NodeProtectionTests
         Assert.Equal(
             "coming back elsewhere would cost 4 min 57 s of its node (6 min 33 s to load and 1 late request), at $6 an hour $0.4949; ready for 52 s",
             kept.Reason.ToString());
+    }
+
+    [Fact]
+    public void While_one_loads_no_other_on_its_node_need_be_marked()
+    {
+        var model = Asking(Model("m", 30_000, min: 2, max: 2, devices: 1), memoryMiB: 40_000);
+        var spec = Spec(model);
+        var here = Seen(spec, Gpus("a", 2)) with
+        {
+            Replicas = [On(Replica(model, 1, ReplicaState.Ready, Noon), "a"), On(Replica(model, 2, ReplicaState.Loading, Noon), "a")],
+        };
+
+        Assert.Equal(["m-2"], Protected(spec, here));
     }
 
     [Fact]
