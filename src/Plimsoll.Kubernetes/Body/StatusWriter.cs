@@ -13,6 +13,9 @@ namespace Plimsoll.Kubernetes.Body;
 internal sealed class StatusWriter(KubernetesFleetParts parts)
 {
     private const int WritesAtOnceMax = 50;
+
+    // What one observed load tells moves a number of every model; thousands of them wait for it in turn.
+    private const int RefreshesAtOnceMax = 5;
     private static readonly TimeSpan Refresh = TimeSpan.FromMinutes(1);
 
     private readonly Dictionary<ObjectName, (string Essence, long At, string Text)> _written = [];
@@ -20,18 +23,19 @@ internal sealed class StatusWriter(KubernetesFleetParts parts)
     // Since when each has had something to say.
     private readonly Dictionary<ObjectName, long> _waiting = [];
 
-    /// <summary>How many had something to say the last time and are left for the next.</summary>
+    /// <summary>How many had something new to say the last time and are left for the next.</summary>
     public int Left { get; private set; }
 
     /// <summary>
     /// Writes the statuses that changed, at most fifty: those that are planned for before thousands that cannot be, and of
-    /// either the longest waiting first.
+    /// either the longest waiting first. Of those in which only numbers drifted, a few.
     /// </summary>
     public Task WriteAsync(ToldTurn told, CancellationToken cancellationToken)
     {
         var verdicts = told.Tick.Plan.Models.ToDictionary(verdict => verdict.Model);
         var replicas = told.Tick.Snapshot.Replicas.ToLookup(replica => replica.Model);
         var due = new List<(long Since, ResolvedModel Model, string Essence, ScaledModelStatus Status)>();
+        var drifted = new List<(long Since, ResolvedModel Model, string Essence, ScaledModelStatus Status)>();
         foreach (var model in told.Models)
         {
             var verdict = verdicts.GetValueOrDefault(model.Id);
@@ -52,15 +56,16 @@ internal sealed class StatusWriter(KubernetesFleetParts parts)
             }
 
             if (!_waiting.TryGetValue(model.View.Name, out var since)) _waiting[model.View.Name] = since = parts.Time.GetTimestamp();
-            due.Add((since, model, essence, status));
+            (known && last.Essence == essence ? drifted : due).Add((since, model, essence, status));
         }
 
         // Of what was asked for and has changed back nothing waits any more.
-        foreach (var settled in _waiting.Keys.Except(due.Select(one => one.Model.View.Name)).ToArray()) _waiting.Remove(settled);
+        foreach (var settled in _waiting.Keys.Except(due.Concat(drifted).Select(one => one.Model.View.Name)).ToArray()) _waiting.Remove(settled);
         foreach (var gone in _written.Keys.Except(told.Models.Select(model => model.View.Name)).ToArray()) _written.Remove(gone);
         Left = Math.Max(0, due.Count - WritesAtOnceMax);
         return Parallel.ForEachAsync(
-            due.OrderBy(one => one.Model.Spec is null).ThenBy(one => one.Since).ThenBy(one => one.Model.View.Name).Take(WritesAtOnceMax),
+            due.OrderBy(one => one.Model.Spec is null).ThenBy(one => one.Since).ThenBy(one => one.Model.View.Name).Take(WritesAtOnceMax)
+                .Concat(drifted.OrderBy(one => one.Since).ThenBy(one => one.Model.View.Name).Take(RefreshesAtOnceMax)),
             new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = cancellationToken },
             async (one, token) =>
             {
