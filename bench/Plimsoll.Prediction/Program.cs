@@ -1,5 +1,6 @@
 using System.Globalization;
 using Plimsoll.Prediction.Capacity;
+using Plimsoll.Prediction.Loads;
 using Plimsoll.Prediction.Runs;
 using Plimsoll.Prediction.Steps;
 
@@ -15,6 +16,7 @@ return args switch
     ["vllm-runs", ..] => RunsCommand.Report(args.ElementAtOrDefault(1) ?? Page),
     ["capacity", ..] => CapacityCommand.Report(args.ElementAtOrDefault(1) ?? Page),
     ["try-capacity", var count] => CapacityCommand.Try(int.Parse(count, CultureInfo.InvariantCulture)),
+    ["try-loads", ..] => LoadsCommand.Try(),
     ["fit", ..] => StepsCommand.Fit(),
     ["worst", ..] => StepsCommand.Worst(),
     _ => Usage(),

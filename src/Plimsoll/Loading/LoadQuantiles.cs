@@ -8,9 +8,9 @@ internal readonly record struct LoadQuantiles(double Median, double P90)
 {
     private const double Level = 0.9;
 
-    // Before a model has shown its own spread, half of its loads are taken to lie within a seventh of the median, and
-    // that counts as two loads: what repeated loads of one model on one machine showed (docs/benchmarks/loads.md).
-    private const double PriorSpread = 0.2;
+    // Before a model has shown its own spread, half of its loads are taken to lie within a ninth of the median, and that
+    // counts as two loads: wide enough for the first loads of a production fleet, narrow enough that ten steady ones forget it.
+    private const double PriorSpread = 0.17;
     private const double PriorLoads = 2;
 
     // Order statistics say nothing of the ninth tenth before the ninth load: up to here Student's t of the logarithms.

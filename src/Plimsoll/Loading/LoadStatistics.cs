@@ -21,35 +21,35 @@ public sealed record LoadSample(Bytes Size, TimeSpan Took)
 }
 
 /// <summary>
-/// How far the last loads were from what had been said of them, of each of the two memories that are weighed by it: pinball
-/// losses of the logarithms, each new load making those before count three hundredths less.
+/// How far the last loads were from what each memory had said of them: pinball losses of the logarithms, summed, those before
+/// counting three hundredths less with each new load.
 /// </summary>
 /// <param name="Loads">Loads they are of, worn down likewise.</param>
-/// <param name="RecentMedian">Of the recent memory's medians.</param>
-/// <param name="LongMedian">Of the long memory's medians.</param>
-/// <param name="RecentP90">Of what the recent memory said nine of ten would stay under.</param>
-/// <param name="LongP90">Of what the long memory said nine of ten would stay under.</param>
-public sealed record LoadErrors(double Loads, double RecentMedian, double LongMedian, double RecentP90, double LongP90);
+/// <param name="Medians">Of what was said as the median, by memory.</param>
+/// <param name="P90s">Of what nine of ten were said to stay under, by memory.</param>
+public sealed record LoadErrors(double Loads, ImmutableArray<double> Medians, ImmutableArray<double> P90s);
 
 /// <summary>
 /// The last loads of one model (or fetches, or boots of one kind of node), newest last, and what to expect of the next.
-/// Two memories are asked: one that forgets a fifth with each load, and one that keeps the whole window. Which is heeded
-/// follows from how well each has foretold the loads since: a drift is followed, and where nothing changes
-/// nothing is forgotten. Chosen on one half of the containers of a production fleet and on synthetic loads, judged on the others (docs/benchmarks/loads.md).
+/// Three memories are asked: one of hardly more than the last load, one that forgets a quarter with each, one that keeps the
+/// whole window. Which is heeded follows from how well each has foretold the loads since: a page cache that is warm for a while
+/// or a slow drift is followed, and where nothing changes nothing is forgotten. Chosen on half of the containers of a
+/// production fleet and on synthetic loads, and judged on others (docs/benchmarks/loads.md).
 /// </summary>
 public sealed record LoadStatistics(ImmutableArray<LoadSample> Samples)
 {
     /// <summary>Samples remembered.</summary>
     public const int Window = 50;
 
-    // Of the recent memory; a fifth forgotten leaves nine loads' worth, and what is twenty loads old counts one in a hundred.
-    private const double RecentKeeps = 0.8;
-    private const int RecentWindow = 20;
+    // What is twenty loads old counts less than one in three hundred to the memories that forget.
+    private const int ShortWindow = 20;
 
-    // Steady loads are the rule, so the long memory starts with twice the say; the errors of thirty loads outweigh that.
-    private const double LongSay = 2;
-    private const double ErrorsKeep = 0.97;
+    // Steady loads are the rule, so the longer a memory the more its say before any was judged.
+    private static readonly (double Keeps, double Say)[] Memories = [(0.2, 0.4), (0.75, 1), (1, 2)];
+
+    // A memory whose loss is above the mean by one load's worth of it loses its say by e^-0.6.
     private const double Heed = 0.6;
+    private const double ErrorsKeep = 0.97;
 
     public static readonly LoadStatistics None = new(ImmutableArray<LoadSample>.Empty);
 
@@ -71,11 +71,20 @@ public sealed record LoadStatistics(ImmutableArray<LoadSample> Samples)
     public LoadEstimate? Estimate()
     {
         if (Samples.IsEmpty) return null;
-        var (recent, all) = Memories();
-        var errors = Errors;
-        var median = Blend(recent.Median, all.Median, errors?.RecentMedian, errors?.LongMedian);
-        var p90 = Math.Max(median, Blend(recent.P90, all.P90, errors?.RecentP90, errors?.LongP90));
-        return LoadEstimate.Of(Math.Exp(median), Math.Exp(p90), Samples.Length);
+        Span<LoadQuantiles> said = stackalloc LoadQuantiles[Memories.Length];
+        Ask(said);
+        double median = 0, p90 = 0, medianSay = 0, p90Say = 0;
+        for (var i = 0; i < Memories.Length; i++)
+        {
+            var (ofMedian, ofP90) = (Say(i, Errors?.Medians), Say(i, Errors?.P90s));
+            median += ofMedian * said[i].Median;
+            p90 += ofP90 * said[i].P90;
+            medianSay += ofMedian;
+            p90Say += ofP90;
+        }
+
+        median /= medianSay;
+        return LoadEstimate.Of(Math.Exp(median), Math.Exp(Math.Max(median, p90 / p90Say)), Samples.Length);
     }
 
     /// <summary>
@@ -90,41 +99,50 @@ public sealed record LoadStatistics(ImmutableArray<LoadSample> Samples)
             : LoadLine.Of(Samples, settings).Estimate(size);
     }
 
-    private (LoadQuantiles Recent, LoadQuantiles All) Memories()
+    private void Ask(Span<LoadQuantiles> said)
     {
         Span<double> logs = stackalloc double[Samples.Length];
         for (var i = 0; i < logs.Length; i++) logs[i] = Math.Log(Samples[i].Took.TotalSeconds);
-        return (LoadQuantiles.Of(logs[Math.Max(0, logs.Length - RecentWindow)..], RecentKeeps), LoadQuantiles.Of(logs, 1));
+        var last = logs[Math.Max(0, logs.Length - ShortWindow)..];
+        for (var i = 0; i < Memories.Length; i++)
+            said[i] = LoadQuantiles.Of(Memories[i].Keeps < 1 ? last : logs, Memories[i].Keeps);
     }
 
-    private double Blend(double recent, double all, double? recentError, double? allError)
+    // Losses are measured by the mean loss of one load, so that a model whose times scatter is judged as slowly as it must be.
+    private double Say(int memory, ImmutableArray<double>? losses)
     {
-        var say = LongSay;
-        if (Errors is { Loads: > 0 } errors && recentError is { } mine && allError is { } other && mine + other > 0)
+        var say = Memories[memory].Say;
+        if (losses is not { } sums || sums.Length != Memories.Length || Errors is not { Loads: > 0 } errors) return say;
+        double mean = 0, least = double.MaxValue;
+        foreach (var loss in sums)
         {
-            // Measured by the loss of one load, so that a model whose times scatter is judged as slowly as it must be.
-            var worse = (other - mine) * errors.Loads / ((mine + other) / 2);
-            say *= Math.Exp(-Math.Clamp(Heed * worse, -30, 30));
+            mean += loss / sums.Length;
+            least = Math.Min(least, loss);
         }
 
-        return (recent + (say * all)) / (1 + say);
+        return mean > 0 ? say * Math.Exp(-Math.Min(30, Heed * (sums[memory] - least) * errors.Loads / mean)) : say;
     }
 
     private LoadErrors Judged(TimeSpan took)
     {
-        var (recent, all) = Memories();
+        Span<LoadQuantiles> said = stackalloc LoadQuantiles[Memories.Length];
+        Ask(said);
         var log = Math.Log(took.TotalSeconds);
-        var before = Errors ?? new LoadErrors(0, 0, 0, 0, 0);
-        return new LoadErrors(
-            Kept(before.Loads, 1),
-            Kept(before.RecentMedian, Pinball(0.5, recent.Median, log)),
-            Kept(before.LongMedian, Pinball(0.5, all.Median, log)),
-            Kept(before.RecentP90, Pinball(0.9, recent.P90, log)),
-            Kept(before.LongP90, Pinball(0.9, all.P90, log)));
+        var (medians, p90s) = (ImmutableArray.CreateBuilder<double>(Memories.Length), ImmutableArray.CreateBuilder<double>(Memories.Length));
+        for (var i = 0; i < Memories.Length; i++)
+        {
+            medians.Add(Worn(Errors?.Medians, i, Pinball(0.5, said[i].Median, log)));
+            p90s.Add(Worn(Errors?.P90s, i, Pinball(0.9, said[i].P90, log)));
+        }
+
+        return new LoadErrors(Rounded(((Errors?.Loads ?? 0) * ErrorsKeep) + 1), medians.MoveToImmutable(), p90s.MoveToImmutable());
     }
 
-    // Six decimals: what is journalled stays short, and the last bits of a logarithm decide nothing.
-    private static double Kept(double sum, double one) => Math.Round((sum * ErrorsKeep) + one, 6);
+    private static double Worn(ImmutableArray<double>? before, int memory, double loss) =>
+        Rounded((before is { } sums && memory < sums.Length ? sums[memory] * ErrorsKeep : 0) + loss);
+
+    // What is journalled stays short, and the last bits of a logarithm decide nothing.
+    private static double Rounded(double value) => Math.Round(value, 6);
 
     private static double Pinball(double level, double said, double was) =>
         was >= said ? level * (was - said) : (1 - level) * (said - was);
