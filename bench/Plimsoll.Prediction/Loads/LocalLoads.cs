@@ -3,7 +3,7 @@ using Plimsoll.Cli.Load;
 namespace Plimsoll.Prediction.Loads;
 
 /// <summary>Real loads on this machine: cold, warm, and as it comes, all of them in turn, so that whatever else runs meets all alike.</summary>
-internal sealed record LocalLoads(LoadStream[] Cold, LoadStream[] Warm, LoadStream[] Mixed, double NominalBytesPerSecond, (int Loads, double Measured, double Shared)[] Contended)
+internal sealed record LocalLoads(LoadStream[] Cold, LoadStream[] Warm, LoadStream[] Mixed, double NominalBytesPerSecond, double UnloadBytesPerSecond, (int Loads, double Measured, double Shared)[] Contended)
 {
     private const int Rounds = 45;
     private const int ContendedMegabytes = 256;
@@ -15,16 +15,19 @@ internal sealed record LocalLoads(LoadStream[] Cold, LoadStream[] Warm, LoadStre
         using var models = new LocalModels(sizes);
         List<double>[] Empty() => [.. sizes.Select(_ => new List<double>())];
         var (cold, warm, mixed) = (Empty(), Empty(), Empty());
+        var unloads = new List<double>();
         var random = new SeededRandom(SyntheticStreams.JudgedWith);
         for (var round = 0; round < Rounds; round++)
         {
             for (var i = 0; i < sizes.Length; i++)
             {
                 models.Drop(sizes[i]);
-                cold[i].Add(models.Load(sizes[i]));
-                warm[i].Add(models.Load(sizes[i]));
+                cold[i].Add(models.Load(sizes[i]).Load);
+                var (load, unload) = models.Load(sizes[i]);
+                warm[i].Add(load);
+                if (sizes[i] >= 256) unloads.Add(sizes[i] * 1e6 / unload);
                 if (random.NextUnit() < 0.5) models.Drop(sizes[i]);
-                mixed[i].Add(models.Load(sizes[i]));
+                mixed[i].Add(models.Load(sizes[i]).Load);
             }
         }
 
@@ -32,7 +35,7 @@ internal sealed record LocalLoads(LoadStream[] Cold, LoadStream[] Warm, LoadStre
         var best = Enumerable.Range(0, sizes.Length).Max(i => sizes[i] * 1e6 / cold[i].Min());
         LoadStream[] Streams(List<double>[] times) =>
             [.. sizes.Select((size, i) => new LoadStream($"{size} MB", new Bytes(size * 1_000_000L), [.. times[i]]))];
-        return new LocalLoads(Streams(cold), Streams(warm), Streams(mixed), best, Contend());
+        return new LocalLoads(Streams(cold), Streams(warm), Streams(mixed), best, StreamJudge.Quantile(unloads, 0.5), Contend());
     }
 
     // Several processes' worth of cold loads at once, of copies of one size; what is reported is the slowest of them.
