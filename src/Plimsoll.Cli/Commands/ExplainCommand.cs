@@ -56,7 +56,7 @@ public static class ExplainCommand
         yield return $"  objective {Fact.Fraction("", slo.Attainment).Shown} within {Durations.Show(slo.Latency)}";
         yield return $"  demand    {Rate(status.DemandPerSecond)}, forecast {Rate(status.ForecastPerSecond)}; "
             + (verdict.CapacityPerSecond > 0 ? $"one replica carries {Rate(verdict.CapacityPerSecond)}" : "what one replica carries is not known yet");
-        yield return $"  load      {Durations.Show(verdict.LoadTime)} (9 in 10 loads are faster)"
+        yield return $"  load      {Durations.Show(verdict.LoadTime)} (9 in 10 loads are faster{Half(verdict.LoadExpected)})"
             + (verdict.Hold is { } hold ? $"; an idle replica is held {Durations.Show(hold)}" : "; idle memory is held until another model needs it");
         yield return $"  replicas  {FleetTable.Replicas(model.Id, tick.Snapshot)}, {verdict.Wanted} wanted; weights {Place(FleetTable.ShownTier(model, tick.Snapshot))}";
         foreach (var step in tick.Plan.Steps.Where(step => JournalModel(step) == model.Id))
@@ -105,6 +105,14 @@ public static class ExplainCommand
         "loading" => "are being loaded",
         "remote" => "not on this machine",
         _ => tier,
+    };
+
+    private static string Half(LoadEstimate? load) => load switch
+    {
+        null => "",
+        { Observed: 0 } => $", half of them than {Durations.Show(load.Median)}: by bytes and bandwidth, none of this was seen",
+        { Observed: 1 } => $", half of them than {Durations.Show(load.Median)}: from one load",
+        _ => $", half of them than {Durations.Show(load.Median)}: from {load.Observed} loads",
     };
 
     private static string Rate(double? perSecond) => perSecond is { } rate ? Fact.Rate("", rate).Shown : "not known";

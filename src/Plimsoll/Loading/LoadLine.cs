@@ -8,12 +8,13 @@ namespace Plimsoll;
 /// </summary>
 internal readonly record struct LoadLine(double FixedSeconds, double SecondsPerByte)
 {
-    // What is assumed counts as a tenth of a load: enough to settle what the loads leave open (one size shows no slope).
+    // What is assumed of either part counts as a tenth of a load: enough to settle what the loads leave open (one size shows no slope).
     private const double AssumedSay = 0.1;
 
-    // A load that is off the line by more than half pulls no harder than one that is off by half (Huber's weight).
+    // In logarithms; a load that is further off the line pulls no harder (Huber), or one wild load would bend it.
     private const double Far = 0.5;
-    private const int Passes = 8;
+    private const double StepMax = 1;
+    private const int Steps = 25;
 
     // Nominal bandwidth under-predicts measured loads by 19 to 31 % (design §5).
     private const double LeastSpread = 1.3;
@@ -23,92 +24,82 @@ internal readonly record struct LoadLine(double FixedSeconds, double SecondsPerB
 
     public LoadEstimate Estimate(Bytes size)
     {
-        var median = FixedSeconds + (Math.Max(0, size.Value) * SecondsPerByte);
+        var median = Seconds(1, Math.Max(0, size.Value));
         return LoadEstimate.Of(median, median * P90Factor, 0);
     }
 
     /// <summary>
-    /// Least squares of relative errors. A load whose server told how long it read shows both parts; any other their sum.
+    /// Least squares of the logarithms, by Gauss's and Newton's steps in the logarithms of both parts. A load whose server told
+    /// how long it read shows each part by itself; any other shows their sum.
     /// </summary>
     public static LoadLine Of(ImmutableArray<LoadSample> loads, PlannerSettings settings)
     {
-        var assumed = new LoadLine(settings.AssumedLoadFixed.TotalSeconds, 1.0 / Math.Max(1, settings.AssumedLoadBandwidth.Value));
-        if (loads.IsEmpty) return assumed;
+        var assumed = new LoadLine(
+            Math.Max(1e-3, settings.AssumedLoadFixed.TotalSeconds), 1.0 / Math.Max(1, settings.AssumedLoadBandwidth.Value));
+        if (loads.IsEmpty) return Declared(settings.AssumedLoadBandwidth, settings);
         var line = assumed;
-        for (var pass = 0; pass < Passes; pass++) line = line.Refitted(loads, assumed);
+        for (var step = 0; step < Steps; step++) line = line.Nearer(loads, assumed);
         return line with { P90Factor = line.Spread(loads) };
     }
 
-    private LoadLine Refitted(ImmutableArray<LoadSample> loads, LoadLine assumed)
+    /// <summary>The assumed fixed part, and a bandwidth that is stated.</summary>
+    public static LoadLine Declared(BytesPerSecond bandwidth, PlannerSettings settings) =>
+        new(settings.AssumedLoadFixed.TotalSeconds, 1.0 / Math.Max(1, bandwidth.Value));
+
+    private double Seconds(double starts, double bytes) => (starts * FixedSeconds) + (bytes * SecondsPerByte);
+
+    private LoadLine Nearer(ImmutableArray<LoadSample> loads, LoadLine assumed)
     {
-        // Unknowns are the two parts in units of what is assumed, which keeps the sums near one.
-        var sums = new Sums();
-        sums.Add(1, 0, 1, AssumedSay);
-        sums.Add(0, 1, 1, AssumedSay);
+        var sums = new Sums(AssumedSay, Math.Log(assumed.FixedSeconds / FixedSeconds), Math.Log(assumed.SecondsPerByte / SecondsPerByte));
         foreach (var load in loads)
         {
-            double took = load.Took.TotalSeconds, size = load.Size.Value;
-            if (load.Read is { } read && read > TimeSpan.Zero && read < load.Took && size > 0)
+            if (load.Read is { } read && read > TimeSpan.Zero && read < load.Took && load.Size.Value > 0)
             {
-                Observe(sums, assumed, 0, size, read.TotalSeconds, 0.5);
-                Observe(sums, assumed, 1, 0, took - read.TotalSeconds, 0.5);
+                sums.Add(0, Off(0, load.Size.Value, read.TotalSeconds));
+                sums.Add(1, Off(1, 0, (load.Took - read).TotalSeconds));
             }
             else
-                Observe(sums, assumed, 1, size, took, 1);
+                sums.Add(FixedSeconds / Seconds(1, load.Size.Value), Off(1, load.Size.Value, load.Took.TotalSeconds));
         }
 
         var (start, slope) = sums.Solved();
-        return new LoadLine(start * assumed.FixedSeconds, slope * assumed.SecondsPerByte);
+        return new LoadLine(
+            FixedSeconds * Math.Exp(Math.Clamp(start, -StepMax, StepMax)), SecondsPerByte * Math.Exp(Math.Clamp(slope, -StepMax, StepMax)));
     }
 
-    private void Observe(Sums sums, LoadLine assumed, double starts, double bytes, double seconds, double weight)
-    {
-        // Of what was observed and what the line says the larger is the measure, so that neither a tiny nor a huge one rules.
-        var said = (starts * FixedSeconds) + (bytes * SecondsPerByte);
-        var measure = Math.Max(Math.Max(said, seconds), 1e-6);
-        var off = Math.Abs(said - seconds) / measure;
-        sums.Add(
-            starts * assumed.FixedSeconds / measure, bytes * assumed.SecondsPerByte / measure, seconds / measure,
-            weight * Math.Min(1, Far / Math.Max(off, 1e-9)));
-    }
+    private double Off(double starts, double bytes, double took) => Math.Clamp(Math.Log(took / Seconds(starts, bytes)), -Far, Far);
 
     private double Spread(ImmutableArray<LoadSample> loads)
     {
         Span<double> logs = stackalloc double[loads.Length];
-        for (var i = 0; i < logs.Length; i++)
-        {
-            var said = FixedSeconds + (loads[i].Size.Value * SecondsPerByte);
-            logs[i] = Math.Log(loads[i].Took.TotalSeconds / Math.Max(said, 1e-6));
-        }
-
+        for (var i = 0; i < logs.Length; i++) logs[i] = Math.Log(loads[i].Took.TotalSeconds / Seconds(1, loads[i].Size.Value));
         return Math.Max(LeastSpread, Math.Exp(LoadQuantiles.Of(logs, 1).P90));
     }
 
-    // Normal equations of two unknowns.
-    private sealed class Sums
+    // Normal equations of the two logarithms; what is assumed keeps them from ever being singular.
+    private struct Sums(double assumedSay, double start, double slope)
     {
-        private double _aa, _ab, _bb, _ay, _by;
+        private double _aa = assumedSay;
+        private double _ab;
+        private double _bb = assumedSay;
+        private double _ay = assumedSay * start;
+        private double _by = assumedSay * slope;
 
-        public void Add(double a, double b, double y, double weight)
+        /// <param name="share">What the fixed part is of the time that the line says; the rest is bytes.</param>
+        /// <param name="off">How far the load is above it, as a logarithm.</param>
+        public void Add(double share, double off)
         {
-            _aa += weight * a * a;
-            _ab += weight * a * b;
-            _bb += weight * b * b;
-            _ay += weight * a * y;
-            _by += weight * b * y;
+            _aa += share * share;
+            _ab += share * (1 - share);
+            _bb += (1 - share) * (1 - share);
+            _ay += share * off;
+            _by += (1 - share) * off;
         }
 
-        public (double A, double B) Solved()
+        public readonly (double Start, double Slope) Solved()
         {
             var determinant = (_aa * _bb) - (_ab * _ab);
-            var a = ((_ay * _bb) - (_by * _ab)) / determinant;
-            var b = ((_by * _aa) - (_ay * _ab)) / determinant;
-            return (a, b) switch
-            {
-                ( < 0, _) => (0, _by / _bb),
-                (_, < 0) => (_ay / _aa, 0),
-                _ => (a, b),
-            };
+            return (((_ay * _bb) - (_by * _ab)) / determinant, ((_by * _aa) - (_ay * _ab)) / determinant);
         }
     }
 }

@@ -59,7 +59,7 @@ public static class LoadPriors
     private const double ObjectStream = 0.115;
     private const int StreamsOfStreamers = 32;
 
-    private const double UnloadRate = 8;
+    private const double UnloadRate = 15;
 
     /// <summary>
     /// Weights from a store into the device's memory.

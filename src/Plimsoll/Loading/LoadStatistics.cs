@@ -94,9 +94,7 @@ public sealed record LoadStatistics(ImmutableArray<LoadSample> Samples)
     public LoadEstimate Prior(Bytes size, BytesPerSecond? declared, PlannerSettings settings)
     {
         ArgumentNullException.ThrowIfNull(settings);
-        return declared is { } bandwidth
-            ? new LoadLine(settings.AssumedLoadFixed.TotalSeconds, 1.0 / Math.Max(1, bandwidth.Value)).Estimate(size)
-            : LoadLine.Of(Samples, settings).Estimate(size);
+        return (declared is { } bandwidth ? LoadLine.Declared(bandwidth, settings) : LoadLine.Of(Samples, settings)).Estimate(size);
     }
 
     private void Ask(Span<LoadQuantiles> said)

@@ -23,12 +23,14 @@ internal sealed partial class DiskDraft
     private readonly HashSet<(NodeId, ModelId, string)> _coming = [];
     private readonly HashSet<(NodeId, ModelId, string)> _evicted = [];
     private readonly HashSet<(NodeId, ModelId, string)> _wanted = [];
+    private readonly Lazy<LoadLine> _fetchLine;
     private int _fetches;
 
     public DiskDraft(
         FleetSpec spec, FleetSnapshot observed, Knowledge knowledge, Dictionary<ModelId, ModelOutlook> outlooks)
     {
         (_spec, _observed, _knowledge, _outlooks) = (spec, observed, knowledge, outlooks);
+        _fetchLine = new Lazy<LoadLine>(() => LoadLine.Of(knowledge.FleetFetches.Samples, spec.Settings));
         _cached = observed.Cache.ToDictionary(Key);
         _artifacts = observed.Cache.ToLookup(artifact => artifact.Node);
         _fetching = observed.InFlight.Where(work => work is { Kind: WorkKind.Fetching, Node: not null }).ToLookup(work => work.Node!.Value);
@@ -215,7 +217,7 @@ internal sealed partial class DiskDraft
     // The copy of a model whose plan is only shown is not ours to remove for another.
     private bool MayGo(CachedArtifact artifact) => !_outlooks.TryGetValue(artifact.Model, out var owner) || owner.Model.Acts;
 
-    private TimeSpan Refetch(Bytes size) => _knowledge.FleetFetches.Prior(size, null, _spec.Settings).P90;
+    private TimeSpan Refetch(Bytes size) => _fetchLine.Value.Estimate(size).P90;
 
     private Bytes Missing(NodeId node, ModelSpec model) => model.Footprint.OnDisk
         - (_cached.TryGetValue((node, model.Id, model.Version), out var artifact) ? artifact.Size : Bytes.Zero);

@@ -26,6 +26,7 @@ public sealed partial record Knowledge
                 {
                     Version = model.Version,
                     Loads = LoadStatistics.None,
+                    VariantLoads = null,
                     Memory = ImmutableSortedDictionary<VariantId, MeasuredMemory>.Empty,
                     Service = ServiceFit.None,
                     Failures = FailureRecord.None,
@@ -115,11 +116,15 @@ public sealed partial record Knowledge
             switch (outcome)
             {
                 case Outcome.Loaded loaded:
-                    loads = loads.Add(new LoadSample(loaded.Size, loaded.Took));
+                    loads = loads.Add(new LoadSample(loaded.Size, loaded.Took)
+                    {
+                        Read = loaded.Stages.FirstOrDefault(stage => stage.Stage == "read")?.Took,
+                    });
                     if (models.TryGetValue(loaded.Model, out var known) && known.Version == loaded.Version)
                         models[loaded.Model] = known with
                         {
                             Loads = known.Loads.Add(new LoadSample(loaded.Size, loaded.Took)),
+                            VariantLoads = ByVariant(spec, known, loaded),
                             NextOrdinal = Math.Max(known.NextOrdinal, loaded.Replica.Ordinal + 1),
                         };
                     break;
@@ -152,6 +157,14 @@ public sealed partial record Knowledge
         }
 
         return (loads, fetches);
+    }
+
+    private static ImmutableSortedDictionary<VariantId, LoadStatistics>? ByVariant(FleetSpec spec, ModelKnowledge known, Outcome.Loaded loaded)
+    {
+        if (known.VariantLoads is null && spec.Find(loaded.Model) is not { Variants.Length: > 1 }) return null;
+        var before = known.VariantLoads ?? ImmutableSortedDictionary<VariantId, LoadStatistics>.Empty;
+        return before.SetItem(loaded.Variant,
+            before.GetValueOrDefault(loaded.Variant, LoadStatistics.None).Add(new LoadSample(loaded.Size, loaded.Took)));
     }
 
     private ImmutableSortedDictionary<string, LoadStatistics>? FoldNodes(FleetSpec spec, FleetSnapshot snapshot)

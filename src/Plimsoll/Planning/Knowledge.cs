@@ -49,6 +49,12 @@ public sealed record ModelKnowledge
     /// <summary>Load times of the version <see cref="Version"/>.</summary>
     public LoadStatistics Loads { get; init; } = LoadStatistics.None;
 
+    /// <summary>
+    /// The same by variant, and so by kind of device, where the model has several; null before any of those loaded, so that
+    /// older journals read and hash as they did.
+    /// </summary>
+    public ImmutableSortedDictionary<VariantId, LoadStatistics>? VariantLoads { get; init; }
+
     /// <summary>Measured memory by variant, of the version <see cref="Version"/>; ordered by variant.</summary>
     public ImmutableSortedDictionary<VariantId, MeasuredMemory> Memory { get; init; } =
         ImmutableSortedDictionary<VariantId, MeasuredMemory>.Empty;
@@ -86,6 +92,9 @@ public sealed record ModelKnowledge
     public double HeldDebt { get; init; }
 
     public FailureRecord Failures { get; init; } = FailureRecord.None;
+
+    /// <summary>Loads that tell of the variant: its own, or all of the model's before it has any.</summary>
+    public LoadStatistics LoadsOf(VariantId variant) => VariantLoads?.GetValueOrDefault(variant) ?? Loads;
 
     /// <summary>What the size-blind rule recommended lately; empty under our own rules.</summary>
     public ImmutableArray<Recommendation> Recommendations { get; init; } = [];

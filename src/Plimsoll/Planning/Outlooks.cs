@@ -16,27 +16,29 @@ internal static class Outlooks
         var loads = new LoadsInFlight(observed);
         var traffic = observed.Traffic.ToDictionary(row => row.Model);
         var replicas = observed.Replicas.ToLookup(replica => replica.Model);
+        var (loadLine, fetchLine) = (
+            LoadLine.Of(knowledge.FleetLoads.Samples, spec.Settings), LoadLine.Of(knowledge.FleetFetches.Samples, spec.Settings));
         var cached = observed.Cache.Where(artifact => artifact.Complete)
             .Select(artifact => (artifact.Model, artifact.Version)).ToHashSet();
         return
         [
             .. spec.Models.Select(model => Of(
-                spec, observed, shapes, loads, knowledge, model, traffic.GetValueOrDefault(model.Id), replicas[model.Id],
+                spec, observed, shapes, loads, (loadLine, fetchLine), knowledge, model, traffic.GetValueOrDefault(model.Id), replicas[model.Id],
                 onDisk: !model.Cached || cached.Contains((model.Id, model.Version)))),
         ];
     }
 
     private static ModelOutlook Of(
-        FleetSpec spec, FleetSnapshot observed, ImmutableArray<NodeState> shapes, LoadsInFlight loads, Knowledge knowledge, ModelSpec model, ModelTraffic? traffic,
+        FleetSpec spec, FleetSnapshot observed, ImmutableArray<NodeState> shapes, LoadsInFlight loads, (LoadLine Load, LoadLine Fetch) lines, Knowledge knowledge, ModelSpec model, ModelTraffic? traffic,
         IEnumerable<InferenceReplica> replicas, bool onDisk)
     {
         var known = knowledge.Of(model.Id);
         var variant = Choose(model, shapes);
-        var load = known.Loads.Estimate()
-            ?? knowledge.FleetLoads.Prior(model.Footprint.Weights, variant.LoadBandwidth, spec.Settings);
+        var load = known.LoadsOf(variant.Id).Estimate()
+            ?? (variant.LoadBandwidth is { } declared ? LoadLine.Declared(declared, spec.Settings) : lines.Load).Estimate(model.Footprint.Weights);
         var fromDisk = load;
         var fetch = model.Cached
-            ? knowledge.FleetFetches.Prior(model.Footprint.OnDisk, null, spec.Settings) : new LoadEstimate(TimeSpan.Zero, TimeSpan.Zero, 0);
+            ? lines.Fetch.Estimate(model.Footprint.OnDisk) : new LoadEstimate(TimeSpan.Zero, TimeSpan.Zero, 0);
         if (!onDisk) load += fetch;
 
         var horizon = load.P90 + spec.Settings.Review;

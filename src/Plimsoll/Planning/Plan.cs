@@ -45,6 +45,9 @@ public sealed record ModelVerdict
     /// <summary>The load time's p90: how far ahead this model must look.</summary>
     public TimeSpan LoadTime { get; init; }
 
+    /// <summary>The load time with its median, and how many loads it was learned from; null in plans of before it was kept.</summary>
+    public LoadEstimate? LoadExpected { get; init; }
+
     /// <summary>How long an idle replica of it is held; null when owned hardware is held until claimed.</summary>
     public TimeSpan? Hold { get; init; }
 

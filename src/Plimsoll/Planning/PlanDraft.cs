@@ -157,6 +157,7 @@ internal sealed partial class PlanDraft
         ForecastPerSecond = outlook.Forecast,
         CapacityPerSecond = outlook.Capacity ?? 0,
         LoadTime = outlook.Load.P90,
+        LoadExpected = outlook.Load,
         Hold = outlook.Hold,
         Needs = outlook.Needs,
         Reason = reason,
