@@ -32,15 +32,18 @@ internal readonly record struct LoadLine(double FixedSeconds, double SecondsPerB
     /// Least squares of the logarithms, by Gauss's and Newton's steps in the logarithms of both parts. A load whose server told
     /// how long it read shows each part by itself; any other shows their sum.
     /// </summary>
-    public static LoadLine Of(ImmutableArray<LoadSample> loads, PlannerSettings settings)
+    public static LoadLine Of(ImmutableArray<LoadSample> loads, LoadLine assumed)
     {
-        var assumed = new LoadLine(
-            Math.Max(1e-3, settings.AssumedLoadFixed.TotalSeconds), 1.0 / Math.Max(1, settings.AssumedLoadBandwidth.Value));
-        if (loads.IsEmpty) return Declared(settings.AssumedLoadBandwidth, settings);
+        if (loads.IsEmpty) return assumed;
+        assumed = new LoadLine(Math.Max(1e-3, assumed.FixedSeconds), Math.Max(1e-15, assumed.SecondsPerByte));
         var line = assumed;
         for (var step = 0; step < Steps; step++) line = line.Nearer(loads, assumed);
         return line with { P90Factor = line.Spread(loads) };
     }
+
+    /// <summary>From what the settings assume.</summary>
+    public static LoadLine Of(ImmutableArray<LoadSample> loads, PlannerSettings settings) =>
+        Of(loads, Declared(settings.AssumedLoadBandwidth, settings));
 
     /// <summary>The assumed fixed part, and a bandwidth that is stated.</summary>
     public static LoadLine Declared(BytesPerSecond bandwidth, PlannerSettings settings) =>

@@ -113,6 +113,12 @@ public static class LoadPriors
         Spread = compiled ? 0.4 : 0.27,
     };
 
+    /// <summary>
+    /// From the process's start to the first answer, weights on the node or near it; null of engines no load was published of that says its stages.
+    /// </summary>
+    public static LoadPath? Serving(EngineKind engine, Bytes weights, int ranks) => engine == EngineKind.Vllm
+        ? new LoadPath([Start(ranks), Read(WeightStore.Unstated, WeightReader.OneStream, weights, ranks: ranks), Initialise(weights)]) : null;
+
     /// <summary>A container's image onto a node and started: layer after layer, or read while it runs (three rows of one page).</summary>
     public static LoadStage Image(Bytes compressed, bool lazy = false) => new()
     {

@@ -15,6 +15,9 @@ public sealed record LoadSample(Bytes Size, TimeSpan Took)
     /// <summary>How much of it went into reading the bytes; null where the server does not say.</summary>
     public TimeSpan? Read { get; init; }
 
+    /// <summary>The engine that loaded, where loads of several are kept together; null for one model's own.</summary>
+    public string? Engine { get; init; }
+
     /// <summary>Whether a load can have taken this long.</summary>
     internal bool Plausible => Size.Value >= 0 && Took > TimeSpan.Zero && Took <= Longest
         && Size.Value <= Took.TotalSeconds * FastestBytesPerSecond;
@@ -85,16 +88,6 @@ public sealed record LoadStatistics(ImmutableArray<LoadSample> Samples)
 
         median /= medianSay;
         return LoadEstimate.Of(Math.Exp(median), Math.Exp(Math.Max(median, p90 / p90Say)), Samples.Length);
-    }
-
-    /// <summary>
-    /// From bytes and bandwidth, of something that was never loaded: fixed + bytes / bandwidth. The bandwidth is the declared one,
-    /// else both are what these loads of other models show, else the assumed ones.
-    /// </summary>
-    public LoadEstimate Prior(Bytes size, BytesPerSecond? declared, PlannerSettings settings)
-    {
-        ArgumentNullException.ThrowIfNull(settings);
-        return (declared is { } bandwidth ? LoadLine.Declared(bandwidth, settings) : LoadLine.Of(Samples, settings)).Estimate(size);
     }
 
     private void Ask(Span<LoadQuantiles> said)

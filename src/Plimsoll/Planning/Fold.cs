@@ -118,6 +118,7 @@ public sealed partial record Knowledge
                 case Outcome.Loaded loaded:
                     loads = loads.Add(new LoadSample(loaded.Size, loaded.Took)
                     {
+                        Engine = spec.Find(loaded.Model)?.Variants.FirstOrDefault(variant => variant.Id == loaded.Variant)?.Engine,
                         Read = loaded.Stages.FirstOrDefault(stage => stage.Stage == "read")?.Took,
                     });
                     if (models.TryGetValue(loaded.Model, out var known) && known.Version == loaded.Version)

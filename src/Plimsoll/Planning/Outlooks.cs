@@ -17,7 +17,7 @@ internal static class Outlooks
         var traffic = observed.Traffic.ToDictionary(row => row.Model);
         var replicas = observed.Replicas.ToLookup(replica => replica.Model);
         var (loadLine, fetchLine) = (
-            LoadLine.Of(knowledge.FleetLoads.Samples, spec.Settings), LoadLine.Of(knowledge.FleetFetches.Samples, spec.Settings));
+            new UnseenLoads(knowledge.FleetLoads.Samples, spec.Settings), LoadLine.Of(knowledge.FleetFetches.Samples, spec.Settings));
         var cached = observed.Cache.Where(artifact => artifact.Complete)
             .Select(artifact => (artifact.Model, artifact.Version)).ToHashSet();
         return
@@ -29,13 +29,13 @@ internal static class Outlooks
     }
 
     private static ModelOutlook Of(
-        FleetSpec spec, FleetSnapshot observed, ImmutableArray<NodeState> shapes, LoadsInFlight loads, (LoadLine Load, LoadLine Fetch) lines, Knowledge knowledge, ModelSpec model, ModelTraffic? traffic,
+        FleetSpec spec, FleetSnapshot observed, ImmutableArray<NodeState> shapes, LoadsInFlight loads, (UnseenLoads Load, LoadLine Fetch) lines, Knowledge knowledge, ModelSpec model, ModelTraffic? traffic,
         IEnumerable<InferenceReplica> replicas, bool onDisk)
     {
         var known = knowledge.Of(model.Id);
         var variant = Choose(model, shapes);
         var load = known.LoadsOf(variant.Id).Estimate()
-            ?? (variant.LoadBandwidth is { } declared ? LoadLine.Declared(declared, spec.Settings) : lines.Load).Estimate(model.Footprint.Weights);
+            ?? lines.Load.Estimate(variant, model.Footprint.Weights);
         var fromDisk = load;
         var fetch = model.Cached
             ? lines.Fetch.Estimate(model.Footprint.OnDisk) : new LoadEstimate(TimeSpan.Zero, TimeSpan.Zero, 0);

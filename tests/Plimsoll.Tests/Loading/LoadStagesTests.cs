@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace Plimsoll.Tests.Loading;
 
 public class LoadStagesTests
@@ -62,7 +64,7 @@ public class LoadStagesTests
     public void Without_loads_the_line_is_what_is_assumed()
     {
         // 2 s and 1000 MiB at 200 MiB/s.
-        var said = LoadStatistics.None.Prior(Bytes.MiB(1000), null, Settings);
+        var said = LoadLine.Of([], Settings).Estimate(Bytes.MiB(1000));
         Assert.Equal(7, said.Median.TotalSeconds, 0.001);
         Assert.Equal(9.1, said.P90.TotalSeconds, 0.001);
     }
@@ -70,7 +72,7 @@ public class LoadStagesTests
     [Fact]
     public void A_declared_rate_is_believed()
     {
-        var said = Loads((100, 60), (1000, 600)).Prior(Bytes.MiB(1000), BytesPerSecond.MiB(50), Settings);
+        var said = LoadLine.Declared(BytesPerSecond.MiB(50), Settings).Estimate(Bytes.MiB(1000));
         Assert.Equal(22, said.Median.TotalSeconds, 0.001);
     }
 
@@ -78,7 +80,7 @@ public class LoadStagesTests
     public void Loads_of_several_sizes_show_both_the_fixed_part_and_the_bandwidth()
     {
         // All on 5 s and 100 MiB/s: a model of 4000 MiB takes 45 s, which none of them took.
-        var said = Loads((100, 6), (500, 10), (1000, 15), (2000, 25)).Prior(Bytes.MiB(4000), null, Settings);
+        var said = LoadLine.Of(Loads((100, 6), (500, 10), (1000, 15), (2000, 25)), Settings).Estimate(Bytes.MiB(4000));
         Assert.Equal(45, said.Median.TotalSeconds, 1.5);
         Assert.InRange(said.P90.TotalSeconds, 1.3 * 43.5, 2 * 46.5);
     }
@@ -87,18 +89,18 @@ public class LoadStagesTests
     public void A_load_that_tells_how_long_it_read_shows_both_by_itself()
     {
         // 20 s, of them 10 s for 1000 MiB: 100 MiB/s and 10 s fixed.
-        var told = LoadStatistics.None.Add(new LoadSample(Bytes.MiB(1000), TimeSpan.FromSeconds(20)) { Read = TimeSpan.FromSeconds(10) });
-        Assert.Equal(30, told.Prior(Bytes.MiB(2000), null, Settings).Median.TotalSeconds, 3.0);
-        Assert.Equal(10, told.Prior(Bytes.Zero, null, Settings).Median.TotalSeconds, 1.5);
+        var told = LoadLine.Of([new LoadSample(Bytes.MiB(1000), TimeSpan.FromSeconds(20)) { Read = TimeSpan.FromSeconds(10) }], Settings);
+        Assert.Equal(30, told.Estimate(Bytes.MiB(2000)).Median.TotalSeconds, 3.0);
+        Assert.Equal(10, told.Estimate(Bytes.Zero).Median.TotalSeconds, 1.5);
     }
 
     [Fact]
     public void One_wild_load_does_not_bend_the_line()
     {
-        var said = Loads((100, 6), (500, 10), (1000, 15), (2000, 25), (1500, 20), (1200, 17), (800, 13), (900, 1400)).Prior(Bytes.MiB(1000), null, Settings);
+        var said = LoadLine.Of(Loads((100, 6), (500, 10), (1000, 15), (2000, 25), (1500, 20), (1200, 17), (800, 13), (900, 1400)), Settings).Estimate(Bytes.MiB(1000));
         Assert.InRange(said.Median.TotalSeconds, 13, 20);
     }
 
-    private static LoadStatistics Loads(params (double MiB, double Seconds)[] loads) => loads.Aggregate(
-        LoadStatistics.None, (known, load) => known.Add(new LoadSample(Bytes.MiB(load.MiB), TimeSpan.FromSeconds(load.Seconds))));
+    private static ImmutableArray<LoadSample> Loads(params (double MiB, double Seconds)[] loads) =>
+        [.. loads.Select(load => new LoadSample(Bytes.MiB(load.MiB), TimeSpan.FromSeconds(load.Seconds)))];
 }
