@@ -5,7 +5,7 @@ namespace Plimsoll.Prediction.Loads;
 /// <summary>Real loads on this machine: cold, warm, and as it comes, all of them in turn, so that whatever else runs meets all alike.</summary>
 internal sealed record LocalLoads(LoadStream[] Cold, LoadStream[] Warm, LoadStream[] Mixed, double NominalBytesPerSecond, double UnloadBytesPerSecond, (int Loads, double Measured, double Shared)[] Contended)
 {
-    private const int Rounds = 32;
+    private const int Rounds = 34;
     private const int ContendedMegabytes = 256;
     private const int ContendedRounds = 9;
 

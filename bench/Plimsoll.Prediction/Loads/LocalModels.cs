@@ -13,7 +13,7 @@ namespace Plimsoll.Prediction.Loads;
 /// </summary>
 internal sealed partial class LocalModels : IDisposable
 {
-    public static readonly int[] Megabytes = [4, 16, 48, 96, 160, 256, 512, 1024];
+    public static readonly int[] Megabytes = [4, 16, 48, 96, 160, 256, 512];
 
     private const int Chunk = 4 << 20;
     private const int DontNeed = 4;
