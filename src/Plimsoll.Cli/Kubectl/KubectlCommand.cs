@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Text.Json;
-using k8s;
 using k8s.Exceptions;
 using Plimsoll.Cli.Commands;
 using Plimsoll.Cli.FleetFiles;
@@ -120,7 +119,8 @@ public static class KubectlCommand
             ResourceJson.Prepare();
             try
             {
-                var configuration = KubernetesClientConfiguration.BuildConfigFromConfigFile(parsed.GetValue(_kubeconfig), parsed.GetValue(_context));
+                var configuration = ClusterReach.FromFiles(
+                    parsed.GetValue(_kubeconfig), parsed.GetValue(_context), Environment.GetEnvironmentVariable(ClusterReach.KubeconfigVariable));
                 using var api = new KubernetesApi(configuration, time);
                 return await work(new ClusterReader(api), parsed.GetValue(_space) ?? configuration.Namespace ?? "default").ConfigureAwait(false);
             }
