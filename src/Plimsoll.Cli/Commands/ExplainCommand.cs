@@ -110,9 +110,9 @@ public static class ExplainCommand
     private static string Half(LoadEstimate? load) => load switch
     {
         null => "",
-        { Observed: 0 } => $", half of them than {Durations.Show(load.Median)}: by bytes and bandwidth, none of this was seen",
-        { Observed: 1 } => $", half of them than {Durations.Show(load.Median)}: from one load",
-        _ => $", half of them than {Durations.Show(load.Median)}: from {load.Observed} loads",
+        { Observed: 0 } => $", half are faster than {Durations.Show(load.Median)}; from bytes and bandwidth, as none was seen yet",
+        { Observed: 1 } => $", half are faster than {Durations.Show(load.Median)}; from the one load seen",
+        _ => $", half are faster than {Durations.Show(load.Median)}; from the last {load.Observed} loads",
     };
 
     private static string Rate(double? perSecond) => perSecond is { } rate ? Fact.Rate("", rate).Shown : "not known";
