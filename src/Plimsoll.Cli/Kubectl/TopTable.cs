@@ -33,7 +33,7 @@ internal static class TopTable
 
         var ready = named.Sum(one => one.Status.ReadyReplicas ?? 0);
         yield return string.Create(CultureInfo.InvariantCulture,
-            $"{named.Length} {(named.Length == 1 ? "model" : "models")}, {ready} replicas ready, {new Bytes(named.Aggregate(0L, (sum, one) => sum + Taken(one.Status)))} of weights in memory");
+            $"{named.Length} {(named.Length == 1 ? "model" : "models")}, {ready} {(ready == 1 ? "replica" : "replicas")} ready, {new Bytes(named.Aggregate(0L, (sum, one) => sum + Taken(one.Status)))} of weights in memory");
     }
 
     // What its replicas' weights take together.

@@ -88,7 +88,7 @@ internal sealed class ScaleWriter(KubernetesFleetParts parts)
 
             ended = [.. _writers.Where(writer => writer.IsCompleted)];
             _writers.RemoveAll(writer => writer.IsCompleted);
-            for (var missing = Math.Min(AtOnce, _waiting.Count) - _writers.Count; missing > 0; missing--)
+            for (var missing = Math.Min(AtOnce - _writers.Count, _waiting.Count); missing > 0; missing--)
                 _writers.Add(Task.Run(() => WriteAsync(cancellationToken), cancellationToken));
             writers = [.. _writers];
         }

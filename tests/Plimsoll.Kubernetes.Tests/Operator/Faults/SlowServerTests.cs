@@ -28,10 +28,10 @@ public sealed class SlowServerTests
 
         // Behind the write that is held: turns go on, others are scaled, and two more numbers come up, of which one is overtaken.
         var turns = host.Run.Health.Ticks;
-        await cluster.WantAsync("held", 3);
         await cluster.WantAsync("other", 2);
         await cluster.ReplicasAsync("other", deployment => deployment.Spec.Replicas == 2, "two of the other asked");
         await Patience.UntilAsync("a turn goes on", _ => Task.FromResult(host.Run.Health.Ticks > turns));
+        await cluster.WantAsync("held", 3);
         await Patience.UntilAsync("three are in a plan", async cancel => (await cluster.StatusAsync("held", cancel))?.DesiredReplicas == 3);
         await cluster.WantAsync("held", 5);
         await Patience.UntilAsync("five are in a plan", async cancel => (await cluster.StatusAsync("held", cancel))?.DesiredReplicas == 5);
