@@ -18,7 +18,10 @@ internal sealed class StatusWriter(KubernetesFleetParts parts)
     private const int RefreshesAtOnceMax = 5;
     private static readonly TimeSpan Refresh = TimeSpan.FromMinutes(1);
 
-    private readonly Dictionary<ObjectName, (string Essence, long At, string Text)> _written = [];
+    // Demand that doubled or halved is not told a minute late.
+    private static readonly TimeSpan RefreshOfDemand = TimeSpan.FromSeconds(5);
+
+    private readonly Dictionary<ObjectName, (string Essence, long At, string Text, double? Demand)> _written = [];
 
     // Since when each has had something to say.
     private readonly Dictionary<ObjectName, long> _waiting = [];
@@ -45,7 +48,8 @@ internal sealed class StatusWriter(KubernetesFleetParts parts)
             var known = _written.TryGetValue(model.View.Name, out var last);
             if (known && last.Essence == essence)
             {
-                if (parts.Time.GetElapsedTime(last.At) < Refresh || verdict is null) continue;
+                var refresh = AreFar(last.Demand, status.DemandPerSecond) ? RefreshOfDemand : Refresh;
+                if (parts.Time.GetElapsedTime(last.At) < refresh || verdict is null) continue;
 
                 // What reads as it did is not written again: a fleet at rest costs the server nothing.
                 if (last.Text == Text(status))
@@ -77,7 +81,7 @@ internal sealed class StatusWriter(KubernetesFleetParts parts)
                         parts.Cluster.Api, ScaledModel.KubeKind, ScaledModel.KubePluralName, view.Name, view.Uid, one.Status, token).ConfigureAwait(false);
                     lock (_written)
                     {
-                        _written[one.Model.View.Name] = (one.Essence, parts.Time.GetTimestamp(), Text(one.Status));
+                        _written[one.Model.View.Name] = (one.Essence, parts.Time.GetTimestamp(), Text(one.Status), one.Status.DemandPerSecond);
                         _waiting.Remove(one.Model.View.Name);
                     }
                 }
@@ -87,6 +91,10 @@ internal sealed class StatusWriter(KubernetesFleetParts parts)
                 }
             });
     }
+
+    // Requests a second; below one in ten seconds they are as good as none.
+    private static bool AreFar(double? one, double? other) =>
+        Math.Max(one ?? 0, other ?? 0) is > 0.1 and var more && Math.Min(one ?? 0, other ?? 0) <= more / 2;
 
     private ScaledModelStatus Status(ResolvedModel model, ModelVerdict? verdict, InferenceReplica[] replicas, ToldTurn told)
     {
