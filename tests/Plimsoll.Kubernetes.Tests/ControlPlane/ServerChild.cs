@@ -12,6 +12,7 @@ internal sealed class ServerChild : IAsyncDisposable
 {
     private const int LinesKept = 200;
     private const int CharactersKept = 1_000; // of a line
+    private const int CharactersQuoted = 240; // of a line: the scheduler quotes whole objects
 
     private readonly string _name;
     private readonly Process _process;
@@ -46,7 +47,9 @@ internal sealed class ServerChild : IAsyncDisposable
     public string LogEnd(int lines = 25)
     {
         var state = _process.HasExited ? string.Create(CultureInfo.InvariantCulture, $"exited with {_process.ExitCode}") : "running";
-        return $"--- {_name}, {state}; the end of its log:\n{string.Join('\n', _lines.TakeLast(lines))}\n";
+        return $"--- {_name}, {state}; the end of its log:\n{string.Join('\n', _lines.TakeLast(lines).Select(Cut))}\n";
+
+        static string Cut(string line) => line.Length <= CharactersQuoted ? line : $"{line[..CharactersQuoted]}…";
     }
 
     public bool Wrote(string text) => _lines.Any(line => line.Contains(text, StringComparison.Ordinal));
