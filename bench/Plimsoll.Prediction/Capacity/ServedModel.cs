@@ -20,7 +20,7 @@ internal sealed record ServedModel(StepModel Model, StepCoefficients Fitted, lon
         var all = new List<(string, ServedModel)>();
         foreach (var name in Models)
         {
-            if (configurations.Find(name) is not { Shape: { } shape } footprint) continue;
+            if (configurations.Find(name) is not { } footprint) continue;
             foreach (var deviceName in Devices)
             {
                 if (DeviceCatalogue.BuiltIn.Find(deviceName) is not { } device) continue;
@@ -28,10 +28,9 @@ internal sealed record ServedModel(StepModel Model, StepCoefficients Fitted, lon
                 for (var tensor = 1; tensor <= 8 && found < 2; tensor *= 2)
                 {
                     var fit = Fit.Of(footprint, new ServingVariant { Device = device, TensorParallel = tensor, Context = 8192 });
-                    if (!fit.Fits || StepModel.Of(shape, device, new StepSplit { Tensor = tensor }) is not { } model) continue;
+                    if (!fit.Fits || PredictedSteps.Of(footprint, "vllm", device, new StepSplit { Tensor = tensor }).Steps is not { } steps) continue;
                     found++;
-                    var subject = new StepSubject(device.Name, StepCalibration.GenerationOf(device), "vllm", StepCalibration.ModelKey(shape));
-                    all.Add(($"{name.Split('/')[1]} on {tensor} × {device.Name}", new ServedModel(model, StepCalibration.BuiltIn.For(subject), fit.KvTokens)));
+                    all.Add(($"{name.Split('/')[1]} on {tensor} × {device.Name}", new ServedModel(steps.Model, steps.Fitted, fit.KvTokens)));
                 }
             }
         }

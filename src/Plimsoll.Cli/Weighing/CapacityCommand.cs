@@ -62,15 +62,11 @@ public static class CapacityCommand
         if (!fit.Fits) throw new CommandException(ExitCode.Refused, $"it does not fit: {fit.Reason}; plimsoll fit says what would");
         var variant = fit.Variant;
         var split = new StepSplit { Tensor = variant.TensorParallel, Pipeline = variant.PipelineParallel, Expert = variant.ExpertParallel };
-        var shape = weighed.Footprint.Shape;
         var kvBytes = variant.KvDtype == "auto" ? 2 : variant.KvDtype switch { "fp8" or "q8_0" => 1, "q4_0" => 0.5, "float32" => 4, _ => 2 };
-        var model = shape is null ? null : StepModel.Of(shape, variant.Device, split, kvBytes);
-        if (shape is null || model is null)
-            throw new CommandException(ExitCode.Refused, $"no step times for it on {variant.Device.Name}: its layers, or the device's FLOP/s or bandwidth, are not known");
+        var (steps, problem) = PredictedSteps.Of(weighed.Footprint, variant.Engine.Name, variant.Device, split, kvBytes);
+        if (steps is null) throw new CommandException(ExitCode.Refused, $"no step times for it on {variant.Device.Name}: {problem}");
         if (fit.KvTokens < BlockTokens)
             throw new CommandException(ExitCode.Refused, "it keeps no keys and values, so nothing is generated token by token; capacity is for models that do");
-        var subject = new StepSubject(variant.Device.Name, StepCalibration.GenerationOf(variant.Device), variant.Engine.Name, StepCalibration.ModelKey(shape));
-        var fitted = StepCalibration.BuiltIn.For(subject);
         var stepTokens = Math.Max(1, variant.MaxBatchedTokens ?? 2048);
         var limits = new ReplicaLimits
         {
@@ -79,10 +75,10 @@ public static class CapacityCommand
             StepTokens = stepTokens,
             Sequences = Math.Clamp(variant.MaxSequences ?? 256, 1, stepTokens),
         };
-        var spread = Math.Exp(1.645 * StepCalibration.BuiltIn.LogSpread(subject));
+        var spread = Math.Exp(1.645 * steps.LogSpread);
         double Rate(double slower) =>
-            new GroupCapacity(limits, new StepTimes(batch => slower * model.Seconds(batch, fitted), limits.Sequences), lengths).PerSecond(replicas, targets);
-        var usual = new GroupCapacity(limits, new StepTimes(model, fitted, limits.Sequences), lengths);
+            new GroupCapacity(limits, new StepTimes(batch => slower * steps.Of(batch).Seconds, limits.Sequences), lengths).PerSecond(replicas, targets);
+        var usual = new GroupCapacity(limits, new StepTimes(steps.Model, steps.Fitted, limits.Sequences), lengths);
         return new CapacityListing
         {
             Source = weighed.Shown,
@@ -98,7 +94,7 @@ public static class CapacityCommand
             SequencesMax = usual.Places,
             SequencesBoundBy = usual.Places < limits.Sequences ? "memory" : "batch",
             KvTokens = fit.KvTokens,
-            StepTimes = StepCalibration.BuiltIn.Source,
+            StepTimes = steps.Source,
         };
     }
 }

@@ -13,6 +13,31 @@ namespace Plimsoll;
 public sealed record StepSubject(string Device, string Generation, string Engine, string Model)
 {
     public string Pair => $"{Model} {Device} {Engine}";
+
+    /// <summary>The whole device of which <see cref="Device"/> is a slice, whose efficiency it shares; null for a whole one.</summary>
+    public string? SliceOf { get; init; }
+
+    public static StepSubject Of(ModelShape shape, string engine, Accelerator device)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        return new(device.Name, StepCalibration.GenerationOf(device), engine, StepCalibration.ModelKey(shape)) { SliceOf = device.SliceOf };
+    }
+}
+
+/// <summary>The nearest thing to a subject that was measured, from near to far.</summary>
+public enum StepNearness
+{
+    /// <summary>The model on this device under this engine.</summary>
+    Pair,
+
+    /// <summary>Other models, or single kernels, on this device under an engine that was measured.</summary>
+    Device,
+
+    /// <summary>Other devices that compute in the same widths; or another engine, or the whole of which it is a slice.</summary>
+    Generation,
+
+    /// <summary>Nothing alike.</summary>
+    None,
 }
 
 /// <summary>A predicted time and how far off it may be.</summary>
@@ -88,22 +113,36 @@ public sealed class StepCalibration
         return new StepCoefficients([.. values]);
     }
 
+    /// <summary>What was measured nearest to it.</summary>
+    public StepNearness NearestTo(StepSubject subject)
+    {
+        ArgumentNullException.ThrowIfNull(subject);
+        if (_factors.ContainsKey(("pair", subject.Pair))) return StepNearness.Pair;
+        var device = subject.SliceOf is null && _factors.ContainsKey(("device", subject.Device)) && _factors.ContainsKey(("engine", subject.Engine));
+        return device ? StepNearness.Device
+            : _factors.ContainsKey(("generation", subject.Generation)) ? StepNearness.Generation : StepNearness.None;
+    }
+
     /// <summary>
-    /// Spread of predictions for it, by the nearest thing measured: the model on this device, the device with other
-    /// models, the generation, nothing. Each batch size beyond what was measured widens it by a tenth for each factor of e.
+    /// Spread of predictions for it, by the nearest thing measured. Each batch size beyond what was measured widens it by
+    /// a tenth for each factor of e.
     /// </summary>
     /// <param name="subject">What is predicted.</param>
     /// <param name="beyond">How many times larger (or smaller) the batch is than any measured one; 1 within.</param>
     public double LogSpread(StepSubject subject, double beyond = 1)
     {
-        ArgumentNullException.ThrowIfNull(subject);
-        var nearest = _factors.ContainsKey(("pair", subject.Pair)) ? "pair"
-            : _factors.ContainsKey(("device", subject.Device)) ? "device"
-            : _factors.ContainsKey(("generation", subject.Generation)) ? "generation" : "none";
-        var spread = _spreads.GetValueOrDefault(nearest, 1);
+        var spread = _spreads.GetValueOrDefault(SpreadName(NearestTo(subject)), 1);
         var distance = 0.1 * Math.Log(Math.Max(1, double.IsFinite(beyond) ? beyond : double.MaxValue));
         return Math.Sqrt((spread * spread) + (distance * distance));
     }
+
+    private static string SpreadName(StepNearness nearest) => nearest switch
+    {
+        StepNearness.Pair => "pair",
+        StepNearness.Device => "device",
+        StepNearness.Generation => "generation",
+        _ => "none",
+    };
 
     public static string KeyOf(StepSubject subject, string level)
     {
@@ -112,7 +151,7 @@ public sealed class StepCalibration
         {
             "engine" => subject.Engine,
             "generation" => subject.Generation,
-            "device" => subject.Device,
+            "device" => subject.SliceOf ?? subject.Device,
             "model" => subject.Model,
             "pair" => subject.Pair,
             _ => "",
