@@ -8,6 +8,7 @@ using Plimsoll.Prediction.Steps;
 // vllm-runs [PAGE]: the simulation of a replica against recorded runs, into the same page.
 // capacity [PAGE]: the formula against the simulation over 500 drawn cases, into the same page.
 // try-capacity COUNT: so many cases of the seed that the formula was developed with, one a line.
+// correction [PAGE]: a predicted capacity corrected by what is seen of simulated replicas; try-correction COUNT: of the seed it was set by.
 // loads [PAGE]: load times, into docs/benchmarks/loads.md; try-loads: on what the rule was chosen by.
 // fit: the coefficients again, from the calibration rows. worst: the rows furthest off, for a look.
 const string Page = "docs/benchmarks/prediction.md";
@@ -17,6 +18,8 @@ return args switch
     ["vllm-runs", ..] => RunsCommand.Report(args.ElementAtOrDefault(1) ?? Page),
     ["capacity", ..] => CapacityCommand.Report(args.ElementAtOrDefault(1) ?? Page),
     ["try-capacity", var count] => CapacityCommand.Try(int.Parse(count, CultureInfo.InvariantCulture)),
+    ["correction", ..] => CorrectionCommand.Report(args.ElementAtOrDefault(1) ?? Page),
+    ["try-correction", var count] => CorrectionCommand.Try(int.Parse(count, CultureInfo.InvariantCulture)),
     ["loads", ..] => LoadsCommand.Report(args.ElementAtOrDefault(1) ?? "docs/benchmarks/loads.md"),
     ["try-loads", ..] => LoadsCommand.Try(),
     ["fit", ..] => StepsCommand.Fit(),
@@ -26,6 +29,6 @@ return args switch
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: steps [PAGE] | vllm-runs [PAGE] | capacity [PAGE] | try-capacity COUNT | loads [PAGE] | try-loads | fit | worst");
+    Console.Error.WriteLine("usage: steps [PAGE] | vllm-runs [PAGE] | capacity [PAGE] | try-capacity COUNT | correction [PAGE] | try-correction COUNT | loads [PAGE] | try-loads | fit | worst");
     return 2;
 }

@@ -56,6 +56,8 @@ public static class ExplainCommand
         yield return $"  objective {Fact.Fraction("", slo.Attainment).Shown} within {Durations.Show(slo.Latency)}";
         yield return $"  demand    {Rate(status.DemandPerSecond)}, forecast {Rate(status.ForecastPerSecond)}; "
             + (verdict.CapacityPerSecond > 0 ? $"one replica carries {Rate(verdict.CapacityPerSecond)}" : "what one replica carries is not known yet");
+        if (verdict.CapacityExpected is { } expected)
+            foreach (var part in CapacityText.Of(expected)) yield return $"  {part}";
         yield return $"  load      {Durations.Show(verdict.LoadTime)} (9 in 10 loads are faster{Half(verdict.LoadExpected)})"
             + (verdict.Hold is { } hold ? $"; an idle replica is held {Durations.Show(hold)}" : "; idle memory is held until another model needs it");
         yield return $"  replicas  {FleetTable.Replicas(model.Id, tick.Snapshot)}, {verdict.Wanted} wanted; weights {Place(FleetTable.ShownTier(model, tick.Snapshot))}";

@@ -69,6 +69,9 @@ public sealed record ModelDocument
     [Means("What requests may take.")]
     public SloDocument? Slo { get; init; }
 
+    [Means("How long requests are, for models that generate text, until servers tell. Default: as in a public trace of conversations.")]
+    public TokensDocument? Tokens { get; init; }
+
     [Means("Higher goes first when memory is short. Default: 0.")]
     [Bounds(-1000, 1000)]
     public int? Priority { get; init; }
@@ -139,13 +142,33 @@ public enum ServerKind { PlimsollModelServer, LlamaServer, Vllm }
 [Means("A latency objective on a share of the requests.")]
 public sealed record SloDocument
 {
-    [Means("From a request's arrival to the last byte of its response, time spent waiting for a load included. Default: 2s.")]
+    [Means("From a request's arrival to the last byte of its response, time spent waiting for a load included. Default: 2s, 1min for a model that generates text, none where ttft or tpot is given.")]
     [Bounds(0.001, 3600)]
     public TimeSpan? Latency { get; init; }
+
+    [Means("Time to the first token, for models that generate text; kept to where the device's pace is known.")]
+    [Bounds(0.001, 3600)]
+    public TimeSpan? Ttft { get; init; }
+
+    [Means("Time per output token after the first; as ttft.")]
+    [Bounds(0.001, 60)]
+    public TimeSpan? Tpot { get; init; }
 
     [Means("The share of requests that must meet it. Default: 0.99.")]
     [Bounds(0.01, 0.99999)]
     public Fraction? Attainment { get; init; }
+}
+
+[Means("Mean lengths of requests.")]
+public sealed record TokensDocument
+{
+    [Means("Tokens of a prompt, on the mean.")]
+    [Bounds(1, 10_000_000)]
+    public double? Input { get; init; }
+
+    [Means("Tokens of an answer, on the mean.")]
+    [Bounds(1, 10_000_000)]
+    public double? Output { get; init; }
 }
 
 [Means("Memory of one replica.")]

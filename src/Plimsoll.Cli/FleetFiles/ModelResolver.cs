@@ -7,12 +7,18 @@ internal sealed class ModelResolver(Problems problems)
     public ModelSpec Of(ModelDocument model, string path, Footprint footprint, string source, bool cached)
     {
         ServerKind? kind = model.Command.IsEmpty ? ServerPresets.KindOf(model, footprint.Format) : null;
-        var engine = kind is { } known ? ScalarKind.NameOf(known) : "custom";
+        var engine = kind is { } preset ? ScalarKind.NameOf(preset) : "custom";
         var gpus = ServerPresets.GpusOf(model, kind);
-        var needs = OnKnownDevices(model, path, footprint, engine, gpus, cached) ?? EngineProfile.Named(engine).Needs(
+        var known = OnKnownDevices(model, path, footprint, engine, gpus, cached);
+        var needs = known?.Needs ?? EngineProfile.Named(engine).Needs(
             footprint, gpus, model.Cores, cached, kind == ServerKind.LlamaServer && gpus == 0 ? LlamaCache(model, footprint) : Bytes.Zero);
         if (model.Memory is { LoadPeak: { } peak, Steady: { } steady }) needs = needs with { Host = new MemoryNeed(peak, steady) };
         var min = model.MinReplicas ?? 0;
+        var slo = new Slo(model.Slo?.Latency ?? Unstated(model, footprint), model.Slo?.Attainment?.Value ?? 0.99)
+        {
+            TimeToFirstToken = model.Slo?.Ttft,
+            TimePerOutputToken = model.Slo?.Tpot,
+        };
         return new ModelSpec
         {
             Id = ModelId.Of(model.Name!),
@@ -20,7 +26,7 @@ internal sealed class ModelResolver(Problems problems)
             Source = source,
             Cached = cached,
             Footprint = footprint,
-            Slo = new Slo(model.Slo?.Latency ?? TimeSpan.FromSeconds(2), model.Slo?.Attainment?.Value ?? 0.99),
+            Slo = slo,
             Priority = model.Priority ?? 0,
             MinReplicas = min,
             MaxReplicas = model.MaxReplicas ?? Math.Max(1, min),
@@ -34,6 +40,7 @@ internal sealed class ModelResolver(Problems problems)
                     DeviceKind = gpus > 0 && model.Device is { } device ? FleetSettings.KindOf(device) : null,
                     TensorParallel = Math.Max(1, gpus),
                     Needs = needs,
+                    Service = known is null ? null : Pace(footprint, known.Fit, slo, model.Tokens),
                     Concurrency = model.Concurrency ?? FleetResolver.DefaultConcurrency,
                     LoadBandwidth = model.LoadBandwidth,
                 },
@@ -42,7 +49,7 @@ internal sealed class ModelResolver(Problems problems)
     }
 
     // By the engine's own rules, where the device is known by name and the engine is one whose rules are known.
-    private ReplicaNeeds? OnKnownDevices(ModelDocument model, string path, Footprint footprint, string engine, int gpus, bool cached)
+    private ServingNeeds? OnKnownDevices(ModelDocument model, string path, Footprint footprint, string engine, int gpus, bool cached)
     {
         if (gpus == 0 || footprint.Shape is null || model.Device is not { } name || DeviceCatalogue.BuiltIn.Find(name) is not { } device
             || !ServingEngine.TryParse(engine, out var rules))
@@ -59,10 +66,18 @@ internal sealed class ModelResolver(Problems problems)
             MemoryFraction = model.MemoryFraction?.Value,
             MaxSequences = atOnce,
         };
-        var (needs, fit) = ServingNeeds.Of(footprint, variant, model.Cores, cached, DeviceCatalogue.BuiltIn.Accelerators);
-        if (!fit.Fits) problems.Add($"{path}.device", Show.Text($"{gpus} × {device.Name} with {rules.Name}: {fit.Reason}", 600));
-        return needs;
+        var known = ServingNeeds.Of(footprint, variant, model.Cores, cached, DeviceCatalogue.BuiltIn.Accelerators);
+        if (!known.Fit.Fits) problems.Add($"{path}.device", Show.Text($"{gpus} × {device.Name} with {rules.Name}: {known.Fit.Reason}", 600));
+        return known;
     }
+
+    private static ServicePrior? Pace(Footprint footprint, FitReport fit, Slo slo, TokensDocument? tokens) =>
+        ServicePriors.Of(footprint, fit, slo, new TypicalLengths(tokens?.Input, tokens?.Output));
+
+    // A limit on tokens says what is asked, and nobody waits two seconds for a thousand tokens.
+    private static TimeSpan Unstated(ModelDocument model, Footprint footprint) =>
+        model.Slo is { Ttft: not null } or { Tpot: not null } ? TimeSpan.FromHours(1)
+        : footprint.KvPerToken > Bytes.Zero ? TimeSpan.FromMinutes(1) : TimeSpan.FromSeconds(2);
 
     // On the processor llama-server reserves keys and values on the host, for every layer the whole context.
     private static Bytes LlamaCache(ModelDocument model, Footprint footprint)

@@ -28,6 +28,7 @@ internal static class ModelExplanation
         yield return Row("replicas", string.Create(CultureInfo.InvariantCulture,
             $"{status.ReadyReplicas ?? 0} ready of {status.Replicas ?? 0}, {(status.DesiredReplicas is { } wanted ? $"{wanted} wanted" : "none decided")}"), width);
         yield return Row("demand", $"{Rate(status.DemandPerSecond)}, prepared for {Rate(status.ForecastPerSecond)}", width);
+        if (status.Capacity is { } capacity) yield return Row("capacity", $"{capacity} (of one replica)", width);
         yield return Row("load", $"{status.LoadTime ?? "not known"} (9 in 10 are faster); idle replicas are held {status.Hold ?? "for a time not known"}", width);
         if (status.RecommendedRequests is { Count: > 0 } requests)
             yield return Row("requests", string.Join(", ", requests.OrderBy(one => one.Key, StringComparer.Ordinal).Select(one => $"{one.Key}: {one.Value}")) + " recommended for each pod", width);

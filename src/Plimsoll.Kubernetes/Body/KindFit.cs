@@ -38,7 +38,7 @@ public sealed record KindFit(string Kind, int Nodes, int Allowed, ReplicaNeeds? 
                 .GroupBy(one => NodeLayout.KindOf(one.Group), StringComparer.Ordinal).OrderBy(group => group.Key, StringComparer.Ordinal)
                 .Select(group =>
                 {
-                    var (needs, why) = ModelResolver.OnDevice(footprint, group.First().Group, settings, served, engine, cores);
+                    var (needs, _, why) = ModelResolver.OnDevice(footprint, group.First().Group, settings, served, engine, cores);
                     return new KindFit(group.Key, group.Count(), group.Count(one => NodeEligibility.Allows(pod, one.Node)), needs, why);
                 }),
         ];

@@ -66,6 +66,9 @@ public sealed class KubernetesFleet : IFleet
 {
     private readonly KubernetesFleetParts _parts;
     private readonly ModelResolver _resolver;
+
+    // Of the last plan: what is predicted for a model goes by the lengths of its requests.
+    private Knowledge _learned = Knowledge.Empty;
     private readonly TemplateWorkloads _templates;
     private readonly ClusterNodes _nodes;
     private readonly TrafficMeter _meter = new();
@@ -90,7 +93,11 @@ public sealed class KubernetesFleet : IFleet
         _victims = new Victims(parts);
         _scales = new ScaleWriter(parts);
         _templates = new TemplateWorkloads(parts);
-        _resolver = new ModelResolver(parts.Cluster, parts.Footprints, parts.Time, _templates, parts.Patched) { ReadsFronts = parts.ReadFronts is not null };
+        _resolver = new ModelResolver(parts.Cluster, parts.Footprints, parts.Time, _templates, parts.Patched)
+        {
+            ReadsFronts = parts.ReadFronts is not null,
+            LengthsSeen = model => _learned.Of(model).Tokens,
+        };
         _nodes = new ClusterNodes(parts);
         _gateway = parts.Gateway is { } gateway ? new GatewayMeter(gateway.Workload) : null;
         _caches = new NodeCaches(parts.Cluster, parts.Time, parts.Log);
@@ -177,6 +184,7 @@ public sealed class KubernetesFleet : IFleet
     public async ValueTask<ApplyResult> ApplyAsync(Plan plan, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(plan);
+        _learned = plan.Next;
         var (started, waiting) = (new List<StepId>(), new List<StepId>());
         var steps = plan.Steps.Where(step => step is Step.Start or Step.Drain or Step.Stop).ToLookup(ModelOf);
         var targets = new List<TargetSteps>();

@@ -29,9 +29,13 @@ public sealed class ModelResolver(
     private Dictionary<(ObjectName, string), (object Key, ResolvedModel Model)> _known = [];
     private readonly Dictionary<string, V1PodSpec> _specs = new(StringComparer.Ordinal);
     private readonly LabelledNodes _labelled = new();
+    private readonly PaceStore _paces = new();
 
     /// <summary>Whether somebody asks what stands in front of the pods, so that a request at zero replicas is seen.</summary>
     public bool ReadsFronts { get; init; }
+
+    /// <summary>How long a model's requests were seen to be; null where nobody learns it.</summary>
+    public Func<ModelId, TokenMeans?>? LengthsSeen { get; init; }
 
     /// <summary>Node groups by what the models' pods ask of nodes; of the last <see cref="Resolve"/>.</summary>
     public NodeGroups Groups { get; private set; } = new([], new Dictionary<string, V1PodSpec>());
@@ -66,12 +70,13 @@ public sealed class ModelResolver(
             var kindsHere = one.SelectorKey is { } key ? Groups.GroupsFor(key).Concat(one.WorkerKey is { } its ? Groups.GroupsFor(its) : [])
                 .SelectMany(group => kinds.GetValueOrDefault(group, []))
                 .DistinctBy(kind => NodeLayout.KindOf(kind)).OrderBy(kind => NodeLayout.KindOf(kind), StringComparer.Ordinal).ToArray() : [];
+            var lengths = TypicalLengths.Of(LengthsSeen?.Invoke(one.View.Name.ModelId), one.Settings?.Tokens.Prompt, one.Settings?.Tokens.Answer);
             var madeOf = (one.View.ResourceVersion, (one.Workload?.ResourceVersion, one.Workload?.MadeLike, one.IsPatched, string.Join('|', one.Findings.Select(finding => finding.Message))), one.Weighed,
                 string.Join(',', kindsHere.Select(kind => $"{kind.Resource}={NodeLayout.KindOf(kind)}")),
                 one.SelectorKey is { } selector ? string.Join(',', Groups.GroupsFor(selector)) : "",
-                (one.WorkerKey ?? one.Applied?.SelectorKey) is { } others ? string.Join(',', Groups.GroupsFor(others)) : "", fleet.Mode, one.Rivals, _labelled.Version);
-            var model = before.TryGetValue(one.Key, out var known) && known.Key.Equals(madeOf)
-                ? known.Model : Finish(one, kindsHere, fleet);
+                (one.WorkerKey ?? one.Applied?.SelectorKey) is { } others ? string.Join(',', Groups.GroupsFor(others)) : "", fleet.Mode, one.Rivals, _labelled.Version, lengths);
+            var model = before.TryGetValue(one.Key, out var known) && known.Key.Equals(madeOf) && !known.Model.AwaitsPace
+                ? known.Model : Finish(one, kindsHere, fleet, known.Model, lengths);
             _known[one.Key] = (madeOf, model);
             models.Add(model);
         }
@@ -79,7 +84,7 @@ public sealed class ModelResolver(
         return [.. models.GroupBy(model => model.View.Name).Select(targets => targets.ToArray() is { Length: > 1 } several ? SeveralTargets.Of(several) : targets.First())];
     }
 
-    private ResolvedModel Finish(Looked looked, DeviceGroup[] kinds, FleetSettings fleet)
+    private ResolvedModel Finish(Looked looked, DeviceGroup[] kinds, FleetSettings fleet, ResolvedModel? before, TypicalLengths lengths)
     {
         var model = new ResolvedModel
         {
@@ -101,16 +106,17 @@ public sealed class ModelResolver(
         model = model with { Findings = model.Findings.Add(new Finding(ConditionTypes.Weighed, true, "Weighed", $"{footprint.Weights} of weights, from {(footprint.Source == FootprintSource.Declared ? "what was stated" : "its header")}")) };
         var (source, finding) = CacheChoice.Of(looked.View, looked.Workload!, looked.Settings!.Source ?? looked.Served!.Source, footprint, cluster.CacheFolder);
         if (finding is not null) model = model with { CacheSource = source, Findings = model.Findings.Add(finding) };
-        return Plan(model, looked, footprint, kinds);
+        return Plan(model, looked, footprint, kinds, before, lengths);
     }
 
-    private ResolvedModel Plan(ResolvedModel model, Looked looked, Footprint footprint, DeviceGroup[] kinds)
+    private ResolvedModel Plan(ResolvedModel model, Looked looked, Footprint footprint, DeviceGroup[] kinds, ResolvedModel? before, TypicalLengths lengths)
     {
         // Where the webhook is in their way, pods are planned with as it makes them.
         var (settings, served) = (looked.Settings!, looked.Applied?.Served ?? looked.Served!);
         var cores = new Cores(served.Requests.CpuMilli);
         var variants = ImmutableArray.CreateBuilder<VariantSpec>();
         var misfits = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
+        var (slo, awaited) = (settings.SloFor(footprint), false);
         var engine = settings.Server ?? served.Server ?? "unknown";
         var concurrency = settings.Concurrency ?? looked.Variant!.Concurrency ?? served.MaxSequences ?? ConcurrencyDefault;
         if (served.DeviceResource is not { } resource)
@@ -126,13 +132,29 @@ public sealed class ModelResolver(
                     continue;
                 }
 
-                var (needs, why) = OnDevice(footprint, kind, settings, served, engine, cores);
-                if (needs is null) misfits[name] = why!;
-                else variants.Add(GroupNeeds.Split(Variant(name, engine, name, needs, concurrency, served.TensorParallel, served.PipelineParallel), served, footprint, kind));
+                var (needs, fit, why) = OnDevice(footprint, kind, settings, served, engine, cores);
+                if (needs is null)
+                {
+                    misfits[name] = why!;
+                    continue;
+                }
+
+                var variant = GroupNeeds.Split(Variant(name, engine, name, needs, concurrency, served.TensorParallel, served.PipelineParallel), served, footprint, kind);
+                ServicePrior? pace = null;
+
+                // Copies behind one address share requests in their own way, which is not the gateway's.
+                if (fit is not null && served.DataParallel <= 1 && !_paces.TryFind(footprint, AsAsked(fit, settings, concurrency), slo, lengths, out pace))
+                {
+                    // Until it is known for the lengths that were seen, what was known for others is nearer than nothing.
+                    pace = before?.Spec?.Variants.FirstOrDefault(known => known.Id == variant.Id)?.Service;
+                    awaited = true;
+                }
+
+                variants.Add(variant with { Service = pace });
             }
         }
 
-        model = model with { Misfits = misfits.ToImmutable(), Applied = looked.IsPatched, Recommended = Recommend(looked, footprint, kinds, engine) };
+        model = model with { AwaitsPace = awaited, Misfits = misfits.ToImmutable(), Applied = looked.IsPatched, Recommended = Recommend(looked, footprint, kinds, engine) };
         if (variants.Count == 0)
         {
             var why = misfits.Count > 0 ? string.Join("; ", misfits.Select(one => one.Value))
@@ -159,7 +181,7 @@ public sealed class ModelResolver(
                 Source = looked.Weighed!.Shown,
                 Cached = model.CacheSource is not null,
                 Footprint = footprint,
-                Slo = settings.SloFor(footprint),
+                Slo = slo,
                 Priority = settings.Priority,
                 MinReplicas = Math.Max(floor, settings.MinReplicas ?? 0),
                 MaxReplicas = Math.Max(settings.MaxReplicas, Math.Max(floor, settings.MinReplicas ?? 0)),
@@ -216,6 +238,10 @@ public sealed class ModelResolver(
         });
     }
 
+    // Through the gateway no more are let into a replica at once than it is said to work on.
+    private static FitReport AsAsked(FitReport fit, ScaledModelSettings settings, int concurrency) => settings.Gateway
+        ? fit with { Variant = fit.Variant with { MaxSequences = Math.Min(fit.Variant.MaxSequences ?? concurrency, concurrency) } } : fit;
+
     private static VariantSpec Variant(
         string name, string engine, string? kind, ReplicaNeeds needs, int concurrency, int tensor, int pipeline) => new()
         {
@@ -229,7 +255,7 @@ public sealed class ModelResolver(
         };
 
     // By the engine's own memory rules where they are known; else by its prior.
-    internal static (ReplicaNeeds? Needs, string? Why) OnDevice(
+    internal static (ReplicaNeeds? Needs, FitReport? Fit, string? Why) OnDevice(
         Footprint footprint, DeviceGroup kind, ScaledModelSettings settings, ServedModel served, string engine, Cores cores)
     {
         var devices = (int)Math.Min(served.Devices, 1024);
@@ -241,14 +267,14 @@ public sealed class ModelResolver(
                 MemoryShare = kind.Sharing == DeviceSharing.Mps ? 1.0 / kind.ReplicasPerDevice : 1,
             };
             if ((long)variant.Devices * Math.Max(1, served.DataParallel) != devices)
-                return (null, $"its arguments split it over {variant.Devices} devices and {(served.PodsPerReplica > 1 ? $"its {served.PodsPerReplica} pods ask" : "the pod asks")} for {devices}; the same number would do");
+                return (null, null, $"its arguments split it over {variant.Devices} devices and {(served.PodsPerReplica > 1 ? $"its {served.PodsPerReplica} pods ask" : "the pod asks")} for {devices}; the same number would do");
             var (needs, fit) = ServingNeeds.Of(footprint, variant, cores, cached: false, DeviceCatalogue.BuiltIn.Accelerators);
-            return fit.Fits ? (needs with { Devices = devices }, null) : (null, $"{devices} × {NodeLayout.KindOf(kind)} with {rules.Name}: {fit.Reason}");
+            return fit.Fits ? (needs with { Devices = devices }, fit, null) : (null, null, $"{devices} × {NodeLayout.KindOf(kind)} with {rules.Name}: {fit.Reason}");
         }
 
         var prior = EngineProfile.Named(engine).Needs(footprint, devices, cores, cached: false);
-        return prior.PerDevice is not { } each || each.Highest <= kind.MemoryPerReplica ? (prior, null)
-            : (null, $"{each.Highest} per device against {kind.MemoryPerReplica} of {NodeLayout.KindOf(kind)}");
+        return prior.PerDevice is not { } each || each.Highest <= kind.MemoryPerReplica ? (prior, null, null)
+            : (null, null, $"{each.Highest} per device against {kind.MemoryPerReplica} of {NodeLayout.KindOf(kind)}");
     }
 
     private static string Fitting(VariantSpec variant) => Fitting(variant.Needs, variant.DeviceKind)

@@ -23,6 +23,9 @@ public sealed record ResolvedModel
 
     public ScaledModelSettings? Settings { get; init; }
 
+    /// <summary>Whether the pace of one of its variants is still being computed.</summary>
+    public bool AwaitsPace { get; init; }
+
     private readonly ImmutableArray<ResolvedModel> _targets;
 
     /// <summary>The model as each of its targets has it, in order of preference; itself where there is one.</summary>

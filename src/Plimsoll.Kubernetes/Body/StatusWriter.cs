@@ -120,9 +120,26 @@ internal sealed class StatusWriter(KubernetesFleetParts parts)
             DesiredReplicas = told.Wanted.TryGetValue(model.Id, out var wanted) ? wanted : null,
             DemandPerSecond = verdict.DemandPerSecond.TryGetLast(out var demand) ? demand : null,
             ForecastPerSecond = verdict.ForecastPerSecond.TryGetLast(out var forecast) ? forecast : null,
+            Capacity = Capacity(verdict),
             LoadTime = Durations.Show(verdict.LoadTime),
             Hold = verdict.Hold is { } hold ? Durations.Show(hold) : "owned",
         }).Writable();
+    }
+
+    // In two digits: what moves with every request would be written with every request.
+    private static string? Capacity(ModelVerdict verdict)
+    {
+        static string Rate(double perSecond) => Fact.Rate("", double.Parse(perSecond.ToString("G2", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture)).Shown;
+        return verdict switch
+        {
+            { CapacityExpected: { } estimate } =>
+                $"{Rate(estimate.PerSecond)}, {Rate(estimate.LowPerSecond)} to {Rate(estimate.HighPerSecond)} in nine of ten cases; "
+                + (estimate.Requests == 0 ? $"predicted for {estimate.From}, as none was seen at work yet"
+                    : string.Create(CultureInfo.InvariantCulture, $"its steps take {estimate.Pace:0.0} times what was predicted for {estimate.From}"))
+                + (estimate.Keeps ? "" : "; the objective is missed even by requests that are alone, which more replicas do not mend"),
+            { CapacityPerSecond: > 0 and var seen } => $"{Rate(seen)}, by the times of its requests",
+            _ => null,
+        };
     }
 
     private static VariantStatus Variant(ResolvedModel target, InferenceReplica[] replicas, ToldTurn told)

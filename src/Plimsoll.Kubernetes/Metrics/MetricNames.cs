@@ -7,7 +7,7 @@ namespace Plimsoll.Kubernetes.Metrics;
 internal enum MetricField
 {
     Running, Waiting, Arrived, Completed, Failed, Aborted, Rejected, PromptTokens, GenerationTokens, KvUsage,
-    Preemptions, Awake, Asleep, Latency, QueueTime, FirstToken, InterToken, Startup, Load, ProcessStart,
+    Preemptions, Awake, Asleep, Latency, QueueTime, FirstToken, InterToken, PromptLengths, AnswerLengths, Startup, Load, ProcessStart,
 
     /// <summary>Says only whose metrics these are.</summary>
     Identity,
@@ -74,6 +74,8 @@ internal static class MetricNames
         vllm      queuetime         histogram  vllm:request_queue_time_seconds
         vllm      firsttoken        histogram  vllm:time_to_first_token_seconds
         vllm      intertoken        histogram  vllm:inter_token_latency_seconds vllm:time_per_output_token_seconds
+        vllm      promptlengths     histogram  vllm:request_prompt_tokens
+        vllm      answerlengths     histogram  vllm:request_generation_tokens
         vllm      identity          sum        vllm:cache_config_info
         sglang    running           sum        sglang:num_running_reqs
         sglang    waiting           sum        sglang:num_queue_reqs
@@ -101,6 +103,8 @@ internal static class MetricNames
         tgi       latency           histogram  tgi_request_duration
         tgi       queuetime         histogram  tgi_request_queue_duration
         tgi       intertoken        histogram  tgi_request_mean_time_per_token_duration
+        tgi       promptlengths     histogram  tgi_request_input_length
+        tgi       answerlengths     histogram  tgi_request_generated_tokens
         triton    waiting           sum        nv_inference_pending_request_count
         triton    completed         sum        nv_inference_request_success
         triton    failed            sum        nv_inference_request_failure                             | reason != REJECTED CANCELED

@@ -23,6 +23,9 @@ internal sealed record PodInterval
 
     public ServiceSample? Service { get; init; }
 
+    /// <summary>How long its requests were; null where it is not counted.</summary>
+    public TokenSample? Tokens { get; init; }
+
     /// <summary>It was full, or requests waited in it, at both ends; or it turned requests away.</summary>
     public bool Saturated { get; init; }
 
@@ -47,7 +50,8 @@ internal sealed record PodInterval
         var rejected = Difference(start.Rejected, now.Rejected) ?? 0;
         var moved = (now.InFlight ?? 0) - (start.InFlight ?? 0);
         var arrivals = Difference(start.Arrived, now.Arrived) ?? completed + failed + aborted + rejected + moved;
-        var tokens = Difference(start.GenerationTokens, now.GenerationTokens) is > 0;
+        var generated = Difference(start.GenerationTokens, now.GenerationTokens);
+        var tokens = generated is > 0;
         var blind = now.Arrived is null && now.Completed is null && (tokens || start.InFlight > 0 || now.InFlight > 0);
 
         // Tokens came out of a server that was empty before: one request at least went in.
@@ -64,11 +68,25 @@ internal sealed record PodInterval
             Aborted = aborted,
             Rejected = rejected,
             WithinSlo = Within(start.Latency, now.Latency, slo.Latency.TotalSeconds, completed),
+            Tokens = Lengths(start, now, completed, generated),
             Service = restarted ? null : ServicePair.Between(start, now, from, saturated),
             Saturated = saturated,
             LowerBound = restarted || blind,
             Asleep = now.Asleep is true,
         };
+    }
+
+    // By the histograms of those that ended, where there are any; else by the counters, which are of whoever was there.
+    private static TokenSample? Lengths(ServerSample start, ServerSample now, double completed, double? generated)
+    {
+        if (now is { PromptLengths: { } prompts, AnswerLengths: { } answers })
+        {
+            var (first, last) = (prompts.Since(start.PromptLengths), answers.Since(start.AnswerLengths));
+            return new TokenSample(Math.Min(first.Count, last.Count), first.Sum, last.Sum, first.Squares, last.Squares);
+        }
+
+        return Difference(start.PromptTokens, now.PromptTokens) is { } asked && generated is { } given && now.Completed is not null
+            ? new TokenSample(completed, asked, given) : null;
     }
 
     /// <summary>Whether a gauge that was there is not told now, so that nothing can be said of what is in flight.</summary>

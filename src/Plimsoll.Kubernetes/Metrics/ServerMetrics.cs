@@ -57,6 +57,8 @@ internal static class ServerMetrics
             QueueTime = Distribution(rows, MetricField.QueueTime, mine),
             FirstToken = Distribution(rows, MetricField.FirstToken, mine),
             InterToken = Distribution(rows, MetricField.InterToken, mine),
+            PromptLengths = Distribution(rows, MetricField.PromptLengths, mine),
+            AnswerLengths = Distribution(rows, MetricField.AnswerLengths, mine),
             StartupSeconds = Value(rows, MetricField.Startup, mine, MostCounted),
             LoadSeconds = Value(rows, MetricField.Load, mine, MostCounted),
             ProcessStartSeconds = Value(rows, MetricField.ProcessStart, mine, MostCounted),

@@ -61,6 +61,12 @@ public sealed record ServerSample
     /// <summary>Between two tokens of one answer, in seconds.</summary>
     public HistogramSample? InterToken { get; init; }
 
+    /// <summary>Tokens of the prompts of requests that ended.</summary>
+    public HistogramSample? PromptLengths { get; init; }
+
+    /// <summary>Tokens of the answers of requests that ended.</summary>
+    public HistogramSample? AnswerLengths { get; init; }
+
     /// <summary>Seconds the server took from its start until it was ready, where it says.</summary>
     public double? StartupSeconds { get; init; }
 
@@ -100,6 +106,27 @@ public sealed record HistogramSample(double Count, double Sum, ImmutableArray<Hi
         }
 
         return below;
+    }
+
+    /// <summary>
+    /// What was observed since an earlier reading: how many, their sum, and the sum of their squares, each taken as the middle of
+    /// its bucket (the geometric mean of its bounds). No squares without buckets.
+    /// </summary>
+    public (double Count, double Sum, double? Squares) Since(HistogramSample? earlier)
+    {
+        var (count, sum) = (Math.Max(0, Count - (earlier?.Count ?? 0)), Math.Max(0, Sum - (earlier?.Sum ?? 0)));
+        if (Buckets.IsEmpty || double.IsInfinity(Buckets[0].UpperBound) || (earlier is { } before && before.Buckets.Length != Buckets.Length)) return (count, sum, null);
+        var (squares, lower, below) = (0.0, 0.0, 0.0);
+        for (var i = 0; i < Buckets.Length; i++)
+        {
+            var cumulative = Buckets[i].Cumulative - (earlier?.Buckets[i].Cumulative ?? 0);
+            var upper = Buckets[i].UpperBound;
+            var middle = double.IsInfinity(upper) ? lower * 1.5 : lower <= 0 ? upper / 2 : Math.Sqrt(lower * upper);
+            squares += Math.Max(0, cumulative - below) * middle * middle;
+            (lower, below) = (upper, cumulative);
+        }
+
+        return (count, sum, squares);
     }
 
     /// <summary>

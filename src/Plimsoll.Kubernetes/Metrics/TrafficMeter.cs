@@ -105,6 +105,7 @@ public sealed class TrafficMeter
             HeldRequestSeconds = (memory.Held + held) / 2 * (to - Later(from, memory.To)).TotalSeconds,
             Service = ServicePair.Sum((awake.Any(Clear) ? awake.Where(Clear) : awake)
                 .Select(interval => interval.Service).OfType<ServiceSample>()),
+            Tokens = Tokens(intervals),
             Censored = saturated || rejected > 0
                 || (front.Arrived is null && (look.Missed || front.Missed || intervals.Any(interval => interval.LowerBound))),
         };
@@ -166,6 +167,15 @@ public sealed class TrafficMeter
 
     // A pod that was missed reaches back into a time whose waiting was counted.
     private static DateTimeOffset Later(DateTimeOffset from, DateTimeOffset? last) => last > from ? last.Value : from;
+
+    private static TokenSample? Tokens(PodInterval[] intervals)
+    {
+        var told = intervals.Select(interval => interval.Tokens).OfType<TokenSample>().ToArray();
+        if (told.Length == 0) return null;
+        double? Squares(Func<TokenSample, double?> of) => told.All(one => of(one) is not null) ? told.Sum(one => of(one)!.Value) : null;
+        return new TokenSample(
+            told.Sum(one => one.Requests), told.Sum(one => one.PromptTokens), told.Sum(one => one.AnswerTokens), Squares(one => one.PromptSquares), Squares(one => one.AnswerSquares));
+    }
 
     private static bool Clear(PodInterval interval) => !interval.Saturated;
 

@@ -82,6 +82,9 @@ public sealed record ScaledModelSpec
     [Means("What requests may take.")]
     public ModelSlo? Slo { get; init; }
 
+    [Means("How long requests are, for models that generate text, until the pods' metrics tell. Default: as in a public trace of conversations.")]
+    public ModelTokens? Tokens { get; init; }
+
     [Means("Higher goes first when devices are short.")]
     [Bounds(-1000, 1000)]
     [FilledIn(0)]
@@ -235,6 +238,18 @@ public sealed record ModelSlo
     [Bounds(0.01, 0.99999)]
     [FilledIn(0.99)]
     public double? Attainment { get; init; }
+}
+
+[Means("Mean lengths of requests.")]
+public sealed record ModelTokens
+{
+    [Means("Tokens of a prompt, on the mean.")]
+    [Bounds(1, 10_000_000)]
+    public double? Input { get; init; }
+
+    [Means("Tokens of an answer, on the mean.")]
+    [Bounds(1, 10_000_000)]
+    public double? Output { get; init; }
 }
 
 [Means("Where and how the pods tell of their work.")]

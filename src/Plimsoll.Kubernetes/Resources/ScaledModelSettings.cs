@@ -75,6 +75,9 @@ public sealed record ScaledModelSettings
 
     public double Attainment { get; init; } = 0.99;
 
+    /// <summary>Mean tokens of a prompt, and of an answer, as stated; null where nothing was.</summary>
+    public (double? Prompt, double? Answer) Tokens { get; init; }
+
     public int Priority { get; init; }
 
     /// <summary>Null where none was stated: zero, or one where nothing would tell of a request at zero replicas.</summary>
@@ -150,6 +153,7 @@ public sealed record ScaledModelSettings
             TimeToFirstToken = Time(spec.Slo?.Ttft),
             TimePerOutputToken = Time(spec.Slo?.Tpot),
             Attainment = spec.Slo?.Attainment ?? 0.99,
+            Tokens = (spec.Tokens?.Input, spec.Tokens?.Output),
             Priority = spec.Priority ?? 0,
             MinReplicas = spec.MinReplicas,
             MaxReplicas = spec.MaxReplicas ?? Math.Max(MaxReplicasDefault, spec.MinReplicas ?? 0),

@@ -65,6 +65,9 @@ public sealed record ScaledModelStatus
     [Means("Requests in a second that the plan prepares for.")]
     public double? ForecastPerSecond { get; init; }
 
+    [Means("Requests in a second that one replica carries within its objective, and what that rests on.")]
+    public string? Capacity { get; init; }
+
     [Means("How long a replica takes until it serves, at the 90th percentile.")]
     public string? LoadTime { get; init; }
 
@@ -104,6 +107,7 @@ public sealed record ScaledModelStatus
         Weight = StatusText.Of(Weight),
         DemandPerSecond = StatusText.Rounded(DemandPerSecond),
         ForecastPerSecond = StatusText.Rounded(ForecastPerSecond),
+        Capacity = StatusText.Of(Capacity),
         LoadTime = StatusText.Of(LoadTime),
         Hold = StatusText.Of(Hold),
         Mode = StatusText.Of(Mode),

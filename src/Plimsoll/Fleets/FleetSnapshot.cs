@@ -348,6 +348,9 @@ public sealed record ModelTraffic
     /// <summary>What replicas' service times looked like; null when none ended.</summary>
     public ServiceSample? Service { get; init; }
 
+    /// <summary>How long the requests were; null where the servers do not count tokens.</summary>
+    public TokenSample? Tokens { get; init; }
+
     /// <summary>
     /// The counts bound demand from below: the replicas were full the whole interval, turned requests away, or some of
     /// them could not be counted. Such an interval teaches neither a lower demand nor a lower capacity. Left out of
@@ -360,6 +363,14 @@ public sealed record ModelTraffic
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool WithinSloUnknown { get; init; }
 }
+
+/// <summary>Tokens of an interval's requests.</summary>
+/// <param name="Requests">How many ended.</param>
+/// <param name="PromptTokens">Of prompts, all together.</param>
+/// <param name="AnswerTokens">Of answers.</param>
+/// <param name="PromptSquares">Sum of the squares of prompts' lengths; null where the server has no histogram of them.</param>
+/// <param name="AnswerSquares">The same of answers.</param>
+public sealed record TokenSample(double Requests, double PromptTokens, double AnswerTokens, double? PromptSquares = null, double? AnswerSquares = null);
 
 /// <summary>
 /// Sufficient statistics of requests that ended in the interval: n is the number of requests in the replica when

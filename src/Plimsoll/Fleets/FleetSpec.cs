@@ -108,10 +108,11 @@ public sealed record ModelSpec
 /// <param name="Attainment">The share of requests that must meet it, above 0 and below 1.</param>
 public sealed record Slo(TimeSpan Latency, double Attainment)
 {
-    /// <summary>Time to first token, for models that stream; planned with from the Predict issue on.</summary>
+    /// <summary>Time to first token, for models that stream; planned with where a variant's pace is known
+    /// (<see cref="VariantSpec.Service"/>).</summary>
     public TimeSpan? TimeToFirstToken { get; init; }
 
-    /// <summary>Time per output token after the first; planned with from the Predict issue on.</summary>
+    /// <summary>Time per output token after the first; as the time to the first.</summary>
     public TimeSpan? TimePerOutputToken { get; init; }
 }
 
@@ -137,6 +138,12 @@ public sealed record VariantSpec
 
     /// <summary>Requests a replica works on at once at the most; the gateway keeps to it.</summary>
     public int Concurrency { get; init; } = 8;
+
+    /// <summary>
+    /// What size and hardware say of its pace; null where nothing tells, and left out of JSON then, so that older journals read
+    /// and hash as they did.
+    /// </summary>
+    public ServicePrior? Service { get; init; }
 
     /// <summary>The rate at which this replica reads its weights, when it is limited; null when the disk sets it.</summary>
     public BytesPerSecond? LoadBandwidth { get; init; }

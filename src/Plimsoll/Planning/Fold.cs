@@ -29,6 +29,7 @@ public sealed partial record Knowledge
                     VariantLoads = null,
                     Memory = ImmutableSortedDictionary<VariantId, MeasuredMemory>.Empty,
                     Service = ServiceFit.None,
+                    Paces = null,
                     Failures = FailureRecord.None,
                 };
         }
@@ -51,6 +52,8 @@ public sealed partial record Knowledge
         FleetSpec spec, FleetSnapshot snapshot, ImmutableSortedDictionary<ModelId, ModelKnowledge>.Builder models)
     {
         var serving = snapshot.Replicas.Where(replica => replica.State == ReplicaState.Ready).Select(replica => replica.Model).ToHashSet();
+        var variants = snapshot.Replicas.Where(replica => replica.State is ReplicaState.Ready or ReplicaState.Draining)
+            .Select(replica => (replica.Model, replica.Variant)).Distinct().ToLookup(one => one.Model, one => one.Variant);
         foreach (var row in snapshot.Traffic)
         {
             if (!models.TryGetValue(row.Model, out var known)) continue;
@@ -68,8 +71,21 @@ public sealed partial record Knowledge
                 HeldDebt = row.HeldNow > 0 || !serving.Contains(row.Model)
                     ? known.HeldDebt + Math.Max(0, row.HeldRequestSeconds) : 0,
                 Service = row.Service is { } sample ? Learned(spec, row, known.Service, sample) : known.Service,
+                Tokens = row.Tokens is { } tokens ? (known.Tokens ?? TokenMeans.None).Add(tokens) : known.Tokens,
+                Paces = Paces(spec, row, known, variants[row.Model].ToArray()),
             };
         }
+    }
+
+    // Requests of replicas of several variants cannot be told apart, and teach of none.
+    private static ImmutableSortedDictionary<VariantId, Slowness>? Paces(FleetSpec spec, ModelTraffic row, ModelKnowledge known, VariantId[] serving)
+    {
+        if (row.Service is not { } sample || serving is not [var id]) return known.Paces;
+        if (spec.Find(row.Model)?.Variants.FirstOrDefault(variant => variant.Id == id)?.Service is not { } prior) return known.Paces;
+        var before = known.Paces ?? ImmutableSortedDictionary<VariantId, Slowness>.Empty;
+        var lengths = (known.Tokens ?? TokenMeans.None).Or(prior.PromptTokens, prior.AnswerTokens);
+        return before.SetItem(id, before.GetValueOrDefault(id, Slowness.Predicted(prior.LogSpread, row.From))
+            .Learn(prior, sample, lengths, row.To, row.Censored));
     }
 
     // An overloaded interval may show that a replica carries more than was known, never that it carries less: its

@@ -78,6 +78,9 @@ public sealed record ModelOutlook
     /// <summary>Requests a second one replica carries inside the SLO; null before anything was observed.</summary>
     public required double? Capacity { get; init; }
 
+    /// <summary>The same predicted from size and hardware and corrected by what was seen; null where they say nothing.</summary>
+    public CapacityEstimate? CapacityExpected { get; init; }
+
     /// <summary>Replicas that are ready, of the wanted version.</summary>
     public required int Serving { get; init; }
 

@@ -62,6 +62,15 @@ public sealed record ModelKnowledge
     /// <summary>Service time against requests in the replica; decayed.</summary>
     public ServiceFit Service { get; init; } = ServiceFit.None;
 
+    /// <summary>
+    /// How many times as long as predicted its steps take, by variant, of the version <see cref="Version"/>; null before any with a
+    /// prediction was seen at work, so that older journals read and hash as they did.
+    /// </summary>
+    public ImmutableSortedDictionary<VariantId, Slowness>? Paces { get; init; }
+
+    /// <summary>How long its requests are; null before any server counted tokens.</summary>
+    public TokenMeans? Tokens { get; init; }
+
     /// <summary>The version the measurements are of; another version starts afresh.</summary>
     public string? Version { get; init; }
 

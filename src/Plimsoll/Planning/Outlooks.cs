@@ -44,7 +44,8 @@ internal static class Outlooks
         var horizon = load.P90 + spec.Settings.Review;
         var lookback = Lookback(horizon);
         var quantile = model.Slo.Attainment;
-        var capacity = known.Service.CapacityPerSecond(model.Slo, variant.Concurrency);
+        var expected = CapacityEstimate.Of(variant, known);
+        var capacity = expected?.PerSecond ?? known.Service.CapacityPerSecond(model.Slo, variant.Concurrency);
         var mine = replicas.Where(replica => replica.Version == model.Version).ToArray();
         var idle = known.LastArrival is { } last ? Positive(observed.At - last) : (TimeSpan?)null;
         var misses = 1 + (known.ActiveRate * load.P90.TotalSeconds);
@@ -63,6 +64,7 @@ internal static class Outlooks
             Forecast = known.Demand.Quantile(horizon, lookback, quantile, spec.Settings),
             Quantile = quantile,
             Capacity = capacity,
+            CapacityExpected = expected,
             Serving = mine.Count(replica => replica.State == ReplicaState.Ready),
             Loading = mine.Count(replica => replica.State == ReplicaState.Loading && !loads.Overdue(replica, spec.Settings)),
             Held = traffic?.HeldNow ?? 0,

@@ -42,6 +42,9 @@ public sealed record ModelVerdict
     /// <summary>Requests a second one replica carries inside the SLO, as believed now.</summary>
     public double CapacityPerSecond { get; init; }
 
+    /// <summary>The same with how sure it is and what it rests on; null where size and hardware say nothing.</summary>
+    public CapacityEstimate? CapacityExpected { get; init; }
+
     /// <summary>The load time's p90: how far ahead this model must look.</summary>
     public TimeSpan LoadTime { get; init; }
 

@@ -156,6 +156,7 @@ internal sealed partial class PlanDraft
         DemandPerSecond = outlook.Demand,
         ForecastPerSecond = outlook.Forecast,
         CapacityPerSecond = outlook.Capacity ?? 0,
+        CapacityExpected = outlook.CapacityExpected,
         LoadTime = outlook.Load.P90,
         LoadExpected = outlook.Load,
         Hold = outlook.Hold,

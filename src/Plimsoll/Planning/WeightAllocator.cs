@@ -73,6 +73,7 @@ public sealed class WeightAllocator : IAllocator
         var model = outlook.Model;
         outlook.Forecast.TryGetLast(out var forecast);
         var wanted = forecast <= 0 ? 0
+            : outlook is { CapacityExpected.PerSecond: > 0 and var each, Variant.Service: { } prior } ? prior.ReplicasFor(forecast, each, model.MaxReplicas)
             : outlook.Capacity is { } capacity and > 0 ? (int)Math.Min(Math.Ceiling(forecast / capacity), model.MaxReplicas)
             : 1;
         if (outlook.Held > 0) wanted = Math.Max(1, wanted);

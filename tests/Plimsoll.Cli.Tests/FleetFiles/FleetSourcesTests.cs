@@ -211,6 +211,29 @@ public sealed class FleetSourcesTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_generating_model_on_a_known_device_has_a_pace_that_goes_by_its_objective_and_lengths()
+    {
+        await WriteModelsAsync();
+
+        var (definition, problems) = Resolve(
+            "- {name: a, source: org/llama, device: h100, context: 1024, slo: {ttft: 1s, tpot: 50ms, latency: 20s}}\n"
+            + "- {name: b, source: org/llama, device: h100, context: 1024, slo: {ttft: 1s, tpot: 50ms, latency: 20s}, tokens: {input: 100, output: 20}}\n"
+            + "- {name: c, source: org/llama, device: h100, context: 1024, slo: {tpot: 50ms}}\n- {name: d, source: org/llama}");
+
+        Assert.Equal([], problems);
+        var models = definition!.Spec.Models;
+        var (usual, brief) = (models[0].Variants[0].Service!, models[1].Variants[0].Service!);
+        Assert.Equal([LatencyMetric.Ttft, LatencyMetric.Tpot, LatencyMetric.EndToEnd], usual.Terms.Select(term => term.Metric));
+        Assert.Equal((100.0, 20.0), (Math.Round(brief.PromptTokens), Math.Round(brief.AnswerTokens)));
+        Assert.True(brief.MostPerSecond > 2 * usual.MostPerSecond, $"{brief.MostPerSecond} of short requests, {usual.MostPerSecond} of longer ones");
+        Assert.Equal((TimeSpan.FromHours(1), TimeSpan.FromMilliseconds(50)), (models[2].Slo.Latency, models[2].Slo.TimePerOutputToken));
+
+        // On any device there is nothing to predict from; and nobody waits two seconds for a whole answer.
+        Assert.Null(models[3].Variants[0].Service);
+        Assert.Equal(TimeSpan.FromMinutes(1), models[3].Slo.Latency);
+    }
+
+    [Fact]
     public void A_model_that_does_not_fit_its_device_is_one_problem_with_numbers_and_the_nearest_change()
     {
         LlamaFolder.WriteLarge(Path.Combine(_folder, "org", "large"));

@@ -1,3 +1,4 @@
+using Plimsoll.Kubernetes.Metrics;
 using CsCheck;
 using static Plimsoll.Kubernetes.Tests.Metrics.MeterScene;
 
@@ -16,6 +17,33 @@ public sealed class TrafficMeterTests
         // 6 completed, 1 failed, and 5 in flight where 3 were.
         Assert.Equal((9, 6, 1), (row.Arrivals, row.Completed, row.Failed));
         Assert.Equal((At(0), At(10), 0, false), (row.From, row.To, row.HeldNow, row.Censored));
+    }
+
+    [Fact]
+    public void Tokens_are_counted_by_histograms_of_requests_that_ended_and_else_by_the_counters()
+    {
+        static HistogramSample Lengths(double count, double sum, double below100) => new(count, sum, [new(100, below100), new(400, count), new(double.PositiveInfinity, count)]);
+        var before = Sample(0, 10) with { PromptTokens = 1000, GenerationTokens = 500 };
+        _scene.Look(0, Read("a", before), Read("b", before with { PromptLengths = Lengths(10, 1000, 10), AnswerLengths = Lengths(10, 500, 10) }));
+        var now = Sample(10, 14) with { PromptTokens = 1900, GenerationTokens = 620 };
+        var counted = _scene.Row(10, Read("a", now), Read("b", now with { PromptLengths = Lengths(13, 1700, 11), AnswerLengths = Lengths(13, 590, 13) })).Tokens!;
+
+        Assert.Equal((4 + 3, 900 + 700, 120 + 90), (counted.Requests, counted.PromptTokens, counted.AnswerTokens));
+        Assert.Null(counted.PromptSquares); // of one pod only
+
+        _scene.Look(20, Read("b", now with { At = At(20), PromptLengths = Lengths(13, 1700, 11), AnswerLengths = Lengths(13, 590, 13) }));
+        var squared = _scene.Row(30, Read("b", now with { At = At(30), Completed = 16, PromptLengths = Lengths(15, 2000, 12), AnswerLengths = Lengths(15, 690, 15) })).Tokens!;
+
+        // One below 100, taken as 50; one between 100 and 400, taken as 200.
+        Assert.Equal((50 * 50) + (200 * 200), squared.PromptSquares!.Value, 1e-6);
+        Assert.Equal(2 * 50 * 50, squared.AnswerSquares!.Value, 1e-6);
+    }
+
+    [Fact]
+    public void A_server_that_counts_no_tokens_says_nothing_of_lengths()
+    {
+        _scene.Look(0, Read("a", Sample(0, 10)));
+        Assert.Null(_scene.Row(10, Read("a", Sample(10, 16))).Tokens);
     }
 
     [Fact]

@@ -9,7 +9,10 @@ namespace Plimsoll;
 /// </summary>
 public sealed class GroupCapacity
 {
-    private const int Halvings = 14;
+    private const int TurnsMax = 40;
+
+    /// <summary>How near the rate that keeps an objective is to one that does not, once it is found.</summary>
+    private const double Found = 1.001;
 
     // What the queues leave open, set once by the simulation on cases drawn with seed 1 and judged on others.
 
@@ -62,6 +65,19 @@ public sealed class GroupCapacity
     /// <summary>Sequences that a replica holds at once, by the batch's limit or by its memory.</summary>
     public double Places { get; }
 
+    /// <summary>
+    /// Requests a second that one replica gets through at the most, no objective asked: no more than full steps of prompts, nor
+    /// than full batches of answers, can be given.
+    /// </summary>
+    public double MostPerSecond
+    {
+        get
+        {
+            var room = Math.Max(1, _limits.StepTokens - Places);
+            return 1 / Math.Max(_lengths.Prompt / room * _curve.Mixed(0, room), _lengths.Steps * _curve.Decode(Places) / Places);
+        }
+    }
+
     private bool PlacesByMemory => Places < _limits.Sequences;
 
     /// <summary>Requests a second that so many replicas carry together; 0 where not even one at a time keeps the objective.</summary>
@@ -71,19 +87,34 @@ public sealed class GroupCapacity
         ArgumentNullException.ThrowIfNull(targets);
         if (_lengths.Sample.Any(one => _limits.BlocksOf((long)one.Prompt + one.Answer - 1) > _limits.Blocks)) return 0;
 
-        // No more than full steps of prompts, nor than full batches of answers, can be given.
-        var room = Math.Max(1, _limits.StepTokens - Places);
-        var high = replicas / Math.Max(_lengths.Prompt / room * _curve.Mixed(0, room), _lengths.Steps * _curve.Decode(Places) / Places);
-        if (!Keeps(high * 1e-4, replicas, targets)) return 0;
+        var high = replicas * MostPerSecond;
         var low = high * 1e-4;
-        for (var i = 0; i < Halvings; i++)
+        var (missing, beyond) = (Miss(low, replicas, targets), double.PositiveInfinity);
+        if (missing > 0) return 0;
+
+        // By false position in logarithms, the end that stays drawn in (Illinois), and by halves where it gains too little.
+        var (slow, side) = (false, 0);
+        for (var turn = 0; turn < TurnsMax && high > low * Found; turn++)
         {
-            var middle = (low + high) / 2;
-            if (Keeps(middle, replicas, targets)) low = middle;
-            else high = middle;
+            var width = high / low;
+            var at = slow || double.IsInfinity(beyond) ? width > 4 ? (low + high) / 2 : Math.Sqrt(low * high)
+                : low * Math.Exp(Math.Log(width) * Math.Clamp(-missing / (beyond - missing), 0.02, 0.98));
+            var miss = Miss(at, replicas, targets);
+            if (miss > 0) (high, beyond, missing, side) = (at, miss, side > 0 ? missing / 2 : missing, 1);
+            else (low, missing, beyond, side) = (at, miss, side < 0 ? beyond / 2 : beyond, -1);
+            slow = Math.Log(high / low) > Math.Log(width) / 2 && !slow;
         }
 
         return low;
+    }
+
+    /// <summary>By how much more are late than may be, as a logarithm, of the worst target; positive where it is missed.</summary>
+    private double Miss(double rate, int replicas, IReadOnlyList<LatencyTarget> targets)
+    {
+        if (Late(rate, replicas, targets) is not { } late) return double.PositiveInfinity;
+        var worst = double.NegativeInfinity;
+        for (var i = 0; i < late.Length; i++) worst = Math.Max(worst, Math.Log(Math.Max(late[i], 1e-12) / (1 - targets[i].Share)));
+        return late.Length == 0 ? -1 : worst;
     }
 
     /// <summary>Whether every target is kept at a rate.</summary>

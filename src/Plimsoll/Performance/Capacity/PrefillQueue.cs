@@ -11,6 +11,7 @@ internal sealed class PrefillQueue
     private const double Negligible = 1e-9;
 
     private readonly double[] _prompt = new double[Bins];
+    private readonly double[] _weighed = new double[Bins];
     private readonly double[] _length = new double[Bins];
     private readonly double[] _mixed = new double[257];
     private readonly double[] _seen = new double[Bins];
@@ -60,6 +61,9 @@ internal sealed class PrefillQueue
         _width = Math.Max(1, reach / (Bins - 1));
         Array.Clear(_prompt);
         foreach (var one in _prompts) Spread(_prompt, one.Prompt, one.Share);
+
+        // j·p(j) from the last to the first, so that the recursion's sum runs along both of its arrays.
+        for (var j = 1; j < Bins; j++) _weighed[Bins - j] = j * _prompt[j];
         var full = Math.Min(Bins - 1, (int)(_room / _width) + 1);
         for (var i = 0; i < _mixed.Length; i++) _mixed[i] = _curve.Mixed(sequences, _room * i / (_mixed.Length - 1));
         for (var i = 0; i < Bins; i++)
@@ -130,9 +134,7 @@ internal sealed class PrefillQueue
         sum[0] = Math.Max(1e-290, Math.Exp(-count * (1 - _prompt[0])));
         for (var s = 1; s < Bins; s++)
         {
-            double one = 0;
-            for (var j = 1; j <= s; j++) one += j * _prompt[j] * sum[s - j];
-            one *= count / s;
+            var one = Lanes.Dot(sum.AsSpan(0, s), _weighed.AsSpan(Bins - s, s)) * count / s;
 
             // Numbers below what a double holds in full cost a hundred times as much to multiply.
             sum[s] = one < 1e-30 ? 0 : one;
@@ -153,12 +155,7 @@ internal sealed class PrefillQueue
             for (var i = 0; i < n; i++)
             {
                 var into = p[(i * Bins) + n] /= leaving;
-                if (into <= 1e-15) continue;
-                for (var j = 0; j < n; j++)
-                {
-                    var through = into * p[(n * Bins) + j];
-                    if (through > 1e-30) p[(i * Bins) + j] += through;
-                }
+                if (into > 1e-15) Lanes.AddScaled(p.AsSpan(i * Bins, n), into, p.AsSpan(n * Bins, n));
             }
         }
 
