@@ -13,7 +13,8 @@ internal sealed record BenchFleet(FleetSpec Spec, FleetSnapshot Snapshot, Knowle
     /// <param name="count">Models.</param>
     /// <param name="waitingOneIn">One model in this many is not loaded and has requests waiting; null for none.</param>
     /// <param name="cached">Weights come through model caches, which hold those of the loaded models and one idle in three.</param>
-    public static BenchFleet Of(int count, int? waitingOneIn, bool cached = false)
+    /// <param name="forecasts">Whether demand is forecast, from the same ten minutes of it.</param>
+    public static BenchFleet Of(int count, int? waitingOneIn, bool cached = false, bool forecasts = false)
     {
         var models = Enumerable.Range(0, count).Select(i => Model(i, cached)).ToImmutableArray();
         bool Waits(int i) => waitingOneIn is { } one && i % one == 1;
@@ -32,7 +33,7 @@ internal sealed record BenchFleet(FleetSpec Spec, FleetSnapshot Snapshot, Knowle
             Cache = onDisk,
             Traffic = [.. models.Select((model, i) => Traffic(model, Loaded(i) ? 1 + i % 3 : 0, Waits(i) ? 1 + i % 7 : 0))],
         };
-        var known = models.Select((model, i) => KeyValuePair.Create(model.Id, Known(model, i, Loaded(i), Waits(i))));
+        var known = models.Select((model, i) => KeyValuePair.Create(model.Id, Known(model, i, Loaded(i), Waits(i), forecasts)));
         var before = Knowledge.Empty with
         {
             FoldedAt = Noon.AddSeconds(-1),
@@ -42,7 +43,7 @@ internal sealed record BenchFleet(FleetSpec Spec, FleetSnapshot Snapshot, Knowle
         {
             Models = models,
             Prices = new Prices { HostMemoryPerGiB = UsdPerHour.Of(0.02) },
-            Settings = new PlannerSettings { DemandBuckets = Buckets },
+            Settings = new PlannerSettings { DemandBuckets = Buckets, ForecastDemand = forecasts },
         };
         return new BenchFleet(spec, snapshot, before);
     }
@@ -149,7 +150,7 @@ internal sealed record BenchFleet(FleetSpec Spec, FleetSnapshot Snapshot, Knowle
         Service = arrivals == 0 ? null : new ServiceSample(arrivals, arrivals, 0.02 * arrivals, arrivals, 0.02 * arrivals, 1, 0.03),
     };
 
-    private static ModelKnowledge Known(ModelSpec model, int i, bool inUse, bool waits) => ModelKnowledge.Nothing with
+    private static ModelKnowledge Known(ModelSpec model, int i, bool inUse, bool waits, bool forecasts) => ModelKnowledge.Nothing with
     {
         NextOrdinal = 2,
         Version = model.Version,
@@ -159,5 +160,14 @@ internal sealed record BenchFleet(FleetSpec Spec, FleetSnapshot Snapshot, Knowle
         ActiveRate = 1 + i % 5,
         LastWanted = inUse ? [Noon.AddSeconds(-1)] : [],
         HeldDebt = waits ? 20 * (i % 11) : 0,
+        Forecast = forecasts ? Forecast(at => inUse ? 1.0 + ((at * 7) + i) % 5 : 0.0) : null,
     };
+
+    private static DemandForecast Forecast(Func<int, double> arrivals)
+    {
+        var forecast = DemandForecast.Start(DemandForecastSettings.ForPlanner(TimeSpan.FromSeconds(1)));
+        for (var at = 0; at < Buckets; at++)
+            forecast = forecast.Add(Noon.AddSeconds(at - Buckets - 1), Noon.AddSeconds(at - Buckets), arrivals(at));
+        return forecast;
+    }
 }

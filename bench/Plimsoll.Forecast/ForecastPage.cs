@@ -20,6 +20,9 @@ internal static class ForecastPage
         return text.ToString();
     }
 
+    /// <summary>The day, the machine and the commit.</summary>
+    public static string Machine() => $"{TimeProvider.System.GetUtcNow():yyyy-MM-dd}, {Processor()}, commit {Commit()}";
+
     public static string Of(Cell[] tuning, Cell[] heldBack, Speed speed)
     {
         var text = new StringBuilder();

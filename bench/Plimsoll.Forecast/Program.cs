@@ -1,6 +1,7 @@
 using System.Globalization;
 using Plimsoll.Forecast;
 
+// planner [PAGE]: the planner's compact form on the series of hours, into docs/benchmarks/forecast-planner.md.
 // page [PAGE]: evaluates all series and times updates, into docs/benchmarks/forecast.md unless a page is named.
 // tune: the tuning series, cell by cell. held-back: the others. speed: updates a second and bytes.
 var data = Environment.GetEnvironmentVariable("PLIMSOLL_DATA") is { Length: > 0 } named ? named : "../shared/data";
@@ -12,6 +13,12 @@ if (command == "speed")
 }
 
 if (Traces.Read(data) is not { } series) return Environment.GetEnvironmentVariable("CI") == "true" ? 1 : 0;
+if (command == "planner")
+{
+    File.WriteAllText(args.ElementAtOrDefault(1) ?? "docs/benchmarks/forecast-planner.md", PlannerForm.Page(series, ForecastPage.Machine()));
+    return 0;
+}
+
 Cell[] Of(Part part) => [.. series.Where(one => one.Part == part).SelectMany(RollingOrigin.Evaluate)];
 if (command == "page")
 {

@@ -10,12 +10,13 @@ internal sealed record Speed(long BytesPerSeries, double UpdatesPerSecond, doubl
     private const int Seconds = 90;
     private static readonly DateTimeOffset Start = new(2026, 1, 5, 0, 0, 0, TimeSpan.Zero);
 
-    public static Speed Measure()
+    public static Speed Measure(DemandForecastSettings? settings = null)
     {
+        settings ??= DemandForecastSettings.Default;
         var clock = TimeProvider.System;
         var before = GC.GetTotalMemory(forceFullCollection: true);
         var series = new DemandForecast[Count];
-        for (var i = 0; i < Count; i++) series[i] = DemandForecast.Start(DemandForecastSettings.Default);
+        for (var i = 0; i < Count; i++) series[i] = DemandForecast.Start(settings);
         var began = 0L;
         for (var second = 0; second < Seconds; second++)
         {

@@ -54,12 +54,12 @@ public static class ExplainCommand
         yield return $"{model.Id}, {(age < TimeSpan.FromSeconds(1) ? "now" : Durations.Show(age) + " ago")}: {verdict.Reason}";
         yield return $"  weight    {model.Footprint.Weights} ({ScalarKind.NameOf(model.Footprint.Format)}, {ScalarKind.NameOf(model.Footprint.Source)}), charged {verdict.Needs.Host}";
         yield return $"  objective {Fact.Fraction("", slo.Attainment).Shown} within {Durations.Show(slo.Latency)}";
-        yield return $"  demand    {Rate(status.DemandPerSecond)}, forecast {Rate(status.ForecastPerSecond)}; "
+        yield return $"  demand    {Rate(status.DemandPerSecond)}, forecast {Rate(status.ForecastPerSecond)}{Basis(verdict.ForecastFrom)}; "
             + (verdict.CapacityPerSecond > 0 ? $"one replica carries {Rate(verdict.CapacityPerSecond)}" : "what one replica carries is not known yet");
         if (verdict.CapacityExpected is { } expected)
             foreach (var part in CapacityText.Of(expected)) yield return $"  {part}";
         yield return $"  load      {Durations.Show(verdict.LoadTime)} (9 in 10 loads are faster{Half(verdict.LoadExpected)})"
-            + (verdict.Hold is { } hold ? $"; an idle replica is held {Durations.Show(hold)}" : "; idle memory is held until another model needs it");
+            + (verdict.Hold is { } hold ? $"; an idle replica is held {Durations.Show(hold)}{(verdict.HoldGaps > 0 ? $", by its last {verdict.HoldGaps} idle gaps" : "")}" : "; idle memory is held until another model needs it");
         yield return $"  replicas  {FleetTable.Replicas(model.Id, tick.Snapshot)}, {verdict.Wanted} wanted; weights {Place(FleetTable.ShownTier(model, tick.Snapshot))}";
         foreach (var step in tick.Plan.Steps.Where(step => JournalModel(step) == model.Id))
             yield return $"  next      {step.Id.Value.Replace('/', ' ')}: {step.Reason}";
@@ -108,6 +108,10 @@ public static class ExplainCommand
         "remote" => "not on this machine",
         _ => tier,
     };
+
+    private static string Basis(ForecastBasis? basis) => basis is null ? ""
+        : $" (the {Fact.Fraction("", basis.Quantile).Shown} quantile of the most within {Durations.Show(basis.Window)}"
+            + (basis.Corrected ? ", raised by late requests" : "") + $"; {basis.Shown})";
 
     private static string Half(LoadEstimate? load) => load switch
     {

@@ -66,6 +66,7 @@ public sealed record FleetSettings
         Review = TimeSpan.FromSeconds(5),
         DemandBucket = TimeSpan.FromSeconds(5),
         DemandBuckets = 720,
+        ForecastDemand = true,
     };
 
     /// <summary>A model's mode under the fleet's: the one that does less.</summary>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 
 namespace Plimsoll;
 
@@ -20,6 +21,9 @@ public sealed record DemandForecast
 
     // More arrivals a second than any endpoint takes; beyond it sums would leave what a float holds.
     private const double RateMax = 1e9;
+
+    // An open bucket holds garbage until it closes, and must fit a float so long.
+    private const double ArrivalsMost = 1e30;
 
     /// <summary>Width of a bucket.</summary>
     public required TimeSpan Bucket { get; init; }
@@ -43,6 +47,10 @@ public sealed record DemandForecast
     /// <summary>Ascending by length.</summary>
     public required ImmutableArray<WindowForecast> Windows { get; init; }
 
+    /// <summary>Whether it is in the form the planner keeps.</summary>
+    [JsonIgnore]
+    public bool Compact => Windows[0].Compact;
+
     /// <summary>A model nobody has seen demand of.</summary>
     /// <exception cref="ArgumentException">A bucket or window that is not positive, or windows that do not ascend.</exception>
     public static DemandForecast Start(DemandForecastSettings settings)
@@ -57,7 +65,7 @@ public sealed record DemandForecast
         {
             Bucket = settings.Bucket,
             Seasons = SeasonalProfile.None,
-            Windows = [.. buckets.Select(count => WindowForecast.Start((int)count, count * settings.Bucket >= SeasonalProfile.Slot))],
+            Windows = [.. buckets.Select(count => WindowForecast.Start((int)count, count * settings.Bucket >= SeasonalProfile.Slot, settings.Compact))],
         };
     }
 
@@ -106,8 +114,8 @@ public sealed record DemandForecast
             next = next with
             {
                 Until = part,
-                OpenArrivals = next.OpenArrivals + (perTick * (part - from).Ticks),
-                OpenSeconds = next.OpenSeconds + (part - from).TotalSeconds,
+                OpenArrivals = Short(next.OpenArrivals + (perTick * (part - from).Ticks)),
+                OpenSeconds = Short(next.OpenSeconds + (part - from).TotalSeconds),
             };
             if (part == end) next = next.Close(end);
             from = part;
@@ -139,12 +147,39 @@ public sealed record DemandForecast
         return Signal.Known(calendar is null ? value : calendar.WithEvents(until, until + window, value), until);
     }
 
+    /// <summary>
+    /// The same for every quantile of <see cref="WindowForecast.Grid"/> at once, from which <see cref="WindowForecast.Between"/> reads any.
+    /// </summary>
+    /// <returns>How many windows as long were scored, overlapping ones counted once; 0 before anything was.</returns>
+    internal double Distribution(TimeSpan window, Span<double> quantiles)
+    {
+        quantiles.Clear();
+        if (Until is not { } until || Windows[0].Seen == 0) return 0;
+        var buckets = (double)window.Ticks / Bucket.Ticks;
+        var above = 0;
+        while (above < Windows.Length - 1 && Windows[above].Buckets < buckets) above++;
+        var context = new ForecastContext(until, Seasons, Bucket.TotalSeconds, Newest);
+        Windows[above].Predict(context, quantiles);
+        if (above > 0 && Windows[above].Buckets > buckets)
+        {
+            Span<double> shorter = stackalloc double[WindowForecast.Grid.Length];
+            Windows[above - 1].Predict(context, shorter);
+            var share = Math.Log(buckets / Windows[above - 1].Buckets) / Math.Log((double)Windows[above].Buckets / Windows[above - 1].Buckets);
+            for (var q = 0; q < quantiles.Length; q++) quantiles[q] = ((1 - share) * shorter[q]) + (share * quantiles[q]);
+        }
+
+        return (double)Windows[above].Scored / Windows[above].Steps;
+    }
+
     private double Quantile(WindowForecast window, DateTimeOffset from, double quantile)
     {
         Span<double> quantiles = stackalloc double[WindowForecast.Grid.Length];
         window.Predict(new ForecastContext(from, Seasons, Bucket.TotalSeconds, Newest), quantiles);
         return WindowForecast.Between(quantiles, quantile);
     }
+
+    // What the compact form is written as is what it goes on with.
+    private double Short(double value) => Compact ? (float)Math.Min(value, ArrivalsMost) : value;
 
     private DateTimeOffset BucketEnd(DateTimeOffset at) =>
         new(((at.UtcTicks / Bucket.Ticks) + 1) * Bucket.Ticks, TimeSpan.Zero);
@@ -156,7 +191,9 @@ public sealed record DemandForecast
         var arrivals = Math.Min(OpenArrivals / OpenSeconds * Bucket.TotalSeconds, JumpMax * Math.Max(Peak, 100));
         arrivals = Math.Min(arrivals, RateMax * Bucket.TotalSeconds);
         var rate = arrivals / Bucket.TotalSeconds;
-        var seasons = Seasons.Add(end - Bucket, rate);
+        var seasons = Seasons;
+        if (Compact) rate = (float)rate;
+        else seasons = Seasons.Add(end - Bucket, rate);
         var context = new ForecastContext(end, seasons, Bucket.TotalSeconds, rate);
         var windows = ImmutableArray.CreateBuilder<WindowForecast>(Windows.Length);
         foreach (var window in Windows) windows.Add(window.Observe(rate, context));
@@ -164,7 +201,7 @@ public sealed record DemandForecast
         {
             OpenArrivals = 0,
             OpenSeconds = 0,
-            Peak = Math.Max(arrivals, Peak * 0.9999),
+            Peak = Short(Math.Max(arrivals, Peak * 0.9999)),
             Newest = rate,
             Seasons = seasons,
             Windows = windows.MoveToImmutable(),

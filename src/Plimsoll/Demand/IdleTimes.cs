@@ -16,8 +16,11 @@ public sealed record IdleTimes(ImmutableArray<float> Gaps, DateTimeOffset? LastA
     // About this many gaps are kept in mind.
     private const double GapsKept = 200;
 
+    // A gap faded below this is forgotten.
+    private const float GapLeast = 0.01f;
+
     // With fewer gaps than this a histogram is an anecdote.
-    private const double GapsLeast = 10;
+    internal const double GapsLeast = 10;
 
     public static readonly IdleTimes None = new([.. new float[Buckets]], null);
 
@@ -30,8 +33,9 @@ public sealed record IdleTimes(ImmutableArray<float> Gaps, DateTimeOffset? LastA
         if (LastArrival is not { } last) return this with { LastArrival = at };
         if (at <= last) return this;
         var gaps = Gaps.ToBuilder();
-        for (var i = 0; i < gaps.Count; i++) gaps[i] *= (float)(1 - (1 / GapsKept));
-        gaps[(int)Position(at - last)]++;
+        for (var i = 0; i < gaps.Count; i++) gaps[i] = gaps[i] < GapLeast ? 0 : Short(gaps[i] * (1 - (1 / GapsKept)));
+        var bucket = (int)Position(at - last);
+        gaps[bucket] = Short(gaps[bucket] + 1);
         return new IdleTimes(gaps.MoveToImmutable(), at);
     }
 
@@ -70,6 +74,9 @@ public sealed record IdleTimes(ImmutableArray<float> Gaps, DateTimeOffset? LastA
 
         return TimeSpan.FromSeconds(best);
     }
+
+    // As it is written: a journal read back goes on the same.
+    private static float Short(double gaps) => (float)(Half)gaps;
 
     private double Longer(TimeSpan time)
     {

@@ -5,7 +5,7 @@ namespace Plimsoll;
 /// attainment is met. Solved from the forecast, then corrected by what was attained (design §6.2).
 /// </summary>
 /// <param name="LogCorrection">Added to the log of the solved multiple; between -2 and 3.</param>
-public sealed record ShortageCost(double LogCorrection)
+public sealed partial record ShortageCost(double LogCorrection)
 {
     public static readonly ShortageCost Uncorrected = new(0);
 

@@ -18,7 +18,7 @@ public sealed partial record WindowForecast
 
     private int ExpertCount => Errors.Length / ErrorSketch.Width;
 
-    private int RuleCount => Seasonal ? Rules : PlainRules;
+    private int RuleCount => Seasonal ? Rules : Compact ? PeakRule + 1 : PlainRules;
 
     /// <summary>The quantiles of the grid for the window that begins now; arrivals a second.</summary>
     internal void Predict(in ForecastContext context, Span<double> quantiles)

@@ -16,15 +16,21 @@ public sealed partial record WindowForecast
     // How far a window that exceeds its quantile moves the correction, in normal scores; a window that does not moves it
     // back by the odds.
     private const double CorrectionGain = 0.02;
-    private const double CorrectionLeast = -0.7;
-    private const double CorrectionMost = 1.5;
+    internal const double CorrectionLeast = -0.7;
+    internal const double CorrectionMost = 1.5;
+
+    // In units: one monstrous window says no more than this of which expert to trust.
+    private const double CompactGainMost = 5;
+
+    // Within what a half float holds.
+    private const float SquaresMost = 60000;
 
     private WindowForecast CloseStep(in ForecastContext context)
     {
         var code = 5 * OpenObserved >= 4 * OpenBuckets ? RateCode.Of(OpenMaximum) : RateCode.Unknown;
         var next = code == RateCode.Unknown ? this : this with
         {
-            Regressions = Maxima[^1] != RateCode.Unknown && Unit > 0 ? LearnPath(OpenMaximum) : Regressions,
+            Regressions = Maxima[^1] != RateCode.Unknown && Unit > 0 && !Compact ? LearnPath(OpenMaximum) : Regressions,
             Peak = (float)Math.Max(OpenMaximum, Peak + ((OpenMaximum - Peak) / (1 + (LongWindows * Steps)))),
         };
         next = next with
@@ -39,9 +45,9 @@ public sealed partial record WindowForecast
         Span<double> quantiles = stackalloc double[Grid.Length];
         next.Predict(context, rules, quantiles);
         var pending = Pending.ToArray();
-        var window = pending.AsSpan(Head * (RuleCount + Grid.Length), RuleCount + Grid.Length);
-        for (var i = 0; i < RuleCount; i++) window[i] = RateCode.Of(rules[i]);
-        for (var q = 0; q < Grid.Length; q++) window[RuleCount + q] = RateCode.Of(quantiles[q]);
+        var window = pending.AsSpan(Head * (KeptCount + Grid.Length), KeptCount + Grid.Length);
+        for (var i = 0; i < KeptCount; i++) window[i] = RateCode.Of(rules[Kept(i)]);
+        for (var q = 0; q < Grid.Length; q++) window[KeptCount + q] = RateCode.Of(quantiles[q]);
         return next with { Pending = ImmutableCollectionsMarshal.AsImmutableArray(pending), Head = (Head + 1) % Steps };
     }
 
@@ -74,29 +80,35 @@ public sealed partial record WindowForecast
     {
         var came = RateCode.Rate(cameCode);
         var next = Rescale(came, half);
-        var codes = Pending.AsSpan().Slice(Head * (RuleCount + Grid.Length), RuleCount + Grid.Length);
+        var codes = Pending.AsSpan().Slice(Head * (KeptCount + Grid.Length), KeptCount + Grid.Length);
         if (codes[0] == RateCode.Unknown) return next;
         Span<double> rules = stackalloc double[RuleCount];
-        for (var i = 0; i < rules.Length; i++) rules[i] = RateCode.Rate(codes[i]);
+        rules.Fill(-1);
+        for (var i = 0; i < KeptCount; i++) rules[Kept(i)] = RateCode.Rate(codes[i]);
         var corrections = Corrections.ToArray();
         for (var q = 0; q < Grid.Length; q++)
         {
             // Adaptive conformal inference (Gibbs and Candès 2021), spread over the windows that overlap.
-            var exceeded = cameCode > codes[RuleCount + q] ? 1 : 0;
+            var exceeded = cameCode > codes[KeptCount + q] ? 1 : 0;
             corrections[q] = (float)Math.Clamp(
                 corrections[q] + (CorrectionGain / Steps * (exceeded - (1 - Grid[q]))), CorrectionLeast, CorrectionMost);
         }
 
-        Span<double> inputs = stackalloc double[InputCount];
-        FillInputs(rules, next.Unit, inputs);
-        var regressions = next.Regressions.ToArray();
-        AgedRegression.Learn(regressions.AsSpan(0, PathAt), inputs, came / next.Unit, Math.Max(0, rules[RegressionRule]) / next.Unit);
         return next.LearnErrors(rules, came, half) with
         {
             Scored = Math.Min(Scored, int.MaxValue - 1) + 1,
             Corrections = ImmutableCollectionsMarshal.AsImmutableArray(corrections),
-            Regressions = ImmutableCollectionsMarshal.AsImmutableArray(regressions),
+            Regressions = Compact ? next.Regressions : LearnRegression(next, rules, came),
         };
+    }
+
+    private ImmutableArray<float> LearnRegression(WindowForecast next, ReadOnlySpan<double> rules, double came)
+    {
+        Span<double> inputs = stackalloc double[InputCount];
+        FillInputs(rules, next.Unit, inputs);
+        var regressions = next.Regressions.ToArray();
+        AgedRegression.Learn(regressions.AsSpan(0, PathAt), inputs, came / next.Unit, Math.Max(0, rules[RegressionRule]) / next.Unit);
+        return ImmutableCollectionsMarshal.AsImmutableArray(regressions);
     }
 
     // What each expert would have gained over all together, and what it missed by.
@@ -111,9 +123,12 @@ public sealed partial record WindowForecast
             var (quantile, at) = (Grid[i % Grid.Length], 2 * i);
             if (given[i] < 0) continue;
             var gain = (Pinball(came, together[i % Grid.Length], quantile) - Pinball(came, given[i], quantile)) / Unit;
+            if (Compact) gain = Math.Clamp(gain, -CompactGainMost, CompactGainMost);
             gains[at] = (float)((Fading * gains[at]) + (gain / Steps));
             gains[at + 1] = (float)((Fading * gains[at + 1]) + (gain * gain / Steps));
         }
+
+        if (Compact) Shorten(gains);
 
         var errors = Errors.ToArray();
         var (weight, fade) = (ErrorWeight / Fading, 1.0);
@@ -138,7 +153,7 @@ public sealed partial record WindowForecast
     private WindowForecast Rescale(double came, double half)
     {
         var log = Math.Log(came + half);
-        var mean = Scale > 0 || Scored > 0
+        var mean = Compact ? 0 : Scale > 0 || Scored > 0
             ? MeanLogMaximum + (Math.Max(1.0 / (Scored + 1), 1 / (1 + (LongWindows * Steps))) * (log - MeanLogMaximum)) : log;
         var scale = Scale + (Math.Max(Scored > 0 ? 0 : 1, 1 / (1 + Math.Min(Scored, ScoresKept))) * (came - Scale));
         var next = this with { MeanLogMaximum = (float)mean, Scale = (float)scale };
@@ -151,16 +166,40 @@ public sealed partial record WindowForecast
             ErrorSketch.Scale(errors.AsSpan(i * ErrorSketch.Width, ErrorSketch.Width), Experts[i].Resized(ratio), 1);
         for (var at = 0; at < gains.Length; at += 2)
             (gains[at], gains[at + 1]) = ((float)(gains[at] * ratio), (float)(gains[at + 1] * ratio * ratio));
-        var regressions = Regressions.ToArray();
-        AgedRegression.Resize(regressions.AsSpan(0, PathAt), InputCount, ratio);
-        AgedRegression.Resize(regressions.AsSpan(PathAt), PathLags, ratio);
-        return next with
+        if (Compact) Shorten(gains);
+        next = next with
         {
             Unit = (float)unit,
             Errors = ImmutableCollectionsMarshal.AsImmutableArray(errors),
             Gains = ImmutableCollectionsMarshal.AsImmutableArray(gains),
-            Regressions = ImmutableCollectionsMarshal.AsImmutableArray(regressions),
         };
+        if (Compact) return next;
+        var regressions = Regressions.ToArray();
+        AgedRegression.Resize(regressions.AsSpan(0, PathAt), InputCount, ratio);
+        AgedRegression.Resize(regressions.AsSpan(PathAt), PathLags, ratio);
+        return next with { Regressions = ImmutableCollectionsMarshal.AsImmutableArray(regressions) };
+    }
+
+    // The planner asks for no quantile below the median: of the lowest the experts count alike, and nothing is kept.
+    internal static bool IsUnasked(int gain) => gain / 2 % Grid.Length == 0;
+
+    // To half floats, which is how they are written. A sum of as many gains is never further from nought than the root of
+    // their number times their squares; what leaves a half float's range is brought back within that.
+    internal static void Shorten(Span<float> gains)
+    {
+        for (var at = 0; at < gains.Length; at += 2)
+        {
+            if (IsUnasked(at))
+            {
+                gains[at] = gains[at + 1] = 0;
+                continue;
+            }
+
+            var squares = (float)(Half)Math.Clamp(gains[at + 1], 0, SquaresMost);
+            var most = Math.Min(Math.Sqrt(ScoresKept * squares), SquaresMost);
+            gains[at] = (float)(Half)Math.Clamp(gains[at], -most, most);
+            gains[at + 1] = squares;
+        }
     }
 
     private static double Pinball(double came, double given, double quantile) =>

@@ -54,6 +54,15 @@ public sealed partial record WindowForecast
 
     private const int PlainExperts = 9;
 
+    // The first experts, and the rules they rest on: those that ask for no regression. What a window that is open keeps.
+    private const int CompactExperts = 5;
+    private static readonly ImmutableArray<int> CompactRules = [ShortRule, LastMaximumRule, LastBucketRule, PeakRule];
+
+    // How many rules' words are kept of an open window, and whose the i-th is.
+    private int KeptCount => Compact ? CompactRules.Length : RuleCount;
+
+    private int Kept(int i) => Compact ? CompactRules[i] : i;
+
     private int InputCount => Seasonal ? Inputs : PlainInputs;
 
     // Where the autoregression begins among the regressions.
@@ -66,9 +75,10 @@ public sealed partial record WindowForecast
         rules[ShortRule] = LevelShort;
         rules[LongRule] = LevelLong;
         rules[LastMaximumRule] = last < 0 ? LevelShort : last;
-        rules[MeanMaximumRule] = Scored > 0 ? Math.Max(0, Math.Exp(MeanLogMaximum) - half) : rules[LastMaximumRule];
+        rules[MeanMaximumRule] = Scored > 0 && !Compact ? Math.Max(0, Math.Exp(MeanLogMaximum) - half) : rules[LastMaximumRule];
         rules[LastBucketRule] = context.Newest;
         rules[PeakRule] = Peak;
+        if (Compact) return;
         if (Seasonal)
         {
             var (seasons, window) = (context.Seasons, TimeSpan.FromSeconds(context.BucketSeconds * Buckets));

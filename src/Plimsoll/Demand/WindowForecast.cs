@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 
 namespace Plimsoll;
 
@@ -18,6 +19,10 @@ public sealed partial record WindowForecast
 
     // Windows that overlap at once.
     private const int StepsMost = 6;
+    private const int CompactStepsMost = 3;
+
+    // Of the buckets seen the compact form counts this many; after eight windows the number changes nothing more.
+    private const double SeenMost = 1_000_000;
 
     /// <summary>Length of the window, in buckets.</summary>
     public required int Buckets { get; init; }
@@ -27,6 +32,10 @@ public sealed partial record WindowForecast
 
     /// <summary>Long enough for the profiles of day and week to say something the levels do not.</summary>
     public required bool Seasonal { get; init; }
+
+    /// <summary>The planner's short form: the rules that need no regression, and numbers rounded as they are learned.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Compact { get; init; }
 
     /// <summary>Buckets observed so far.</summary>
     public double Seen { get; init; }
@@ -90,22 +99,26 @@ public sealed partial record WindowForecast
     /// <summary>A window nothing is known of.</summary>
     /// <param name="buckets">Its length.</param>
     /// <param name="seasonal">Whether it is at least as long as a slot of the day's profile.</param>
-    public static WindowForecast Start(int buckets, bool seasonal)
+    /// <param name="compact">In the planner's form; then never seasonal.</param>
+    public static WindowForecast Start(int buckets, bool seasonal, bool compact = false)
     {
         // Of the divisors, so that steps fill the window exactly.
-        var steps = Enumerable.Range(1, StepsMost).Last(count => buckets % count == 0);
-        var experts = seasonal ? Experts.Length : PlainExperts;
+        var steps = Enumerable.Range(1, compact ? CompactStepsMost : StepsMost).Last(count => buckets % count == 0);
+        seasonal &= !compact;
+        var experts = compact ? CompactExperts : seasonal ? Experts.Length : PlainExperts;
+        var rules = compact ? CompactRules.Length : seasonal ? Rules : PlainRules;
         return new WindowForecast
         {
             Buckets = buckets,
             Steps = steps,
             Seasonal = seasonal,
-            Maxima = [.. new ushort[PathLags]],
-            Pending = [.. new ushort[steps * ((seasonal ? Rules : PlainRules) + Grid.Length)]],
+            Compact = compact,
+            Maxima = [.. new ushort[compact ? steps : PathLags]],
+            Pending = [.. new ushort[steps * (rules + Grid.Length)]],
             Errors = [.. new Half[experts * ErrorSketch.Width]],
             Gains = [.. new float[2 * experts * Grid.Length]],
             Corrections = [.. new float[Grid.Length]],
-            Regressions = [.. new float[AgedRegression.Width(seasonal ? Inputs : PlainInputs) + AgedRegression.Width(PathLags)]],
+            Regressions = compact ? [] : [.. new float[AgedRegression.Width(seasonal ? Inputs : PlainInputs) + AgedRegression.Width(PathLags)]],
         };
     }
 
@@ -114,15 +127,18 @@ public sealed partial record WindowForecast
     {
         var next = this with
         {
-            Seen = Seen + 1,
-            LevelShort = LevelShort + (Math.Max(1 / (Seen + 1), 1 / (1 + (ShortWindows * Buckets))) * (ratePerSecond - LevelShort)),
-            LevelLong = LevelLong + (Math.Max(1 / (Seen + 1), 1 / (1 + (LongWindows * Buckets))) * (ratePerSecond - LevelLong)),
-            OpenMaximum = Math.Max(OpenMaximum, ratePerSecond),
+            Seen = Compact ? Math.Min(Seen, SeenMost) + 1 : Seen + 1,
+            LevelShort = Short(LevelShort + (Math.Max(1 / (Seen + 1), 1 / (1 + (ShortWindows * Buckets))) * (ratePerSecond - LevelShort))),
+            LevelLong = Short(LevelLong + (Math.Max(1 / (Seen + 1), 1 / (1 + (LongWindows * Buckets))) * (ratePerSecond - LevelLong))),
+            OpenMaximum = Short(Math.Max(OpenMaximum, ratePerSecond)),
             OpenBuckets = OpenBuckets + 1,
             OpenObserved = OpenObserved + 1,
         };
         return next.OpenBuckets == next.StepBuckets ? next.CloseStep(context) : next;
     }
+
+    // What the compact form is written as is what it goes on with: a journal read back plans the same.
+    private double Short(double value) => Compact ? (float)value : value;
 
     /// <summary>Buckets nobody observed: the windows they fall into lose them, and are dropped when they lose too many.</summary>
     internal WindowForecast Skip(long buckets, in ForecastContext context)

@@ -208,6 +208,13 @@ public sealed record PlannerSettings
     /// <summary>Buckets remembered per model.</summary>
     public int DemandBuckets { get; init; } = 600;
 
+    /// <summary>
+    /// Whether demand ahead is forecast (<see cref="DemandForecast"/>) where enough was seen, and not only judged by the most of
+    /// the recent past. Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool ForecastDemand { get; init; }
+
     /// <summary>How long a draining replica may finish what it holds before it is stopped.</summary>
     public TimeSpan DrainDeadline { get; init; } = TimeSpan.FromSeconds(30);
 

@@ -61,7 +61,7 @@ public sealed partial record Knowledge
                 : known.RateBeforeCensored ?? (known.Demand.MeanRate(ActiveWindow, spec.Settings).TryGetKnown(out var before) ? before : 0);
             var arrivals = Math.Max(row.Arrivals, (floor ?? 0) * (row.To - row.From).TotalSeconds);
             var demand = known.Demand.Add(row.From, row.To, arrivals, spec.Settings);
-            models[row.Model] = known with
+            models[row.Model] = FoldForecast(spec, row, arrivals, serving.Contains(row.Model), known with
             {
                 Demand = demand,
                 RateBeforeCensored = floor,
@@ -73,7 +73,7 @@ public sealed partial record Knowledge
                 Service = row.Service is { } sample ? Learned(spec, row, known.Service, sample) : known.Service,
                 Tokens = row.Tokens is { } tokens ? (known.Tokens ?? TokenMeans.None).Add(tokens) : known.Tokens,
                 Paces = Paces(spec, row, known, variants[row.Model].ToArray()),
-            };
+            });
         }
     }
 

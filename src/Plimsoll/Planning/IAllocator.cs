@@ -75,6 +75,9 @@ public sealed record ModelOutlook
     /// <summary>The quantile the forecast is taken at: c_under / (c_under + c_over).</summary>
     public required double Quantile { get; init; }
 
+    /// <summary>What the forecast rests on; null where the recent past alone was looked at.</summary>
+    public ForecastBasis? Basis { get; init; }
+
     /// <summary>Requests a second one replica carries inside the SLO; null before anything was observed.</summary>
     public required double? Capacity { get; init; }
 
@@ -94,8 +97,11 @@ public sealed record ModelOutlook
     /// <summary>How long nothing has arrived; null when nothing ever did.</summary>
     public required TimeSpan? Idle { get; init; }
 
-    /// <summary>The break-even time of holding an idle replica; null on owned hardware.</summary>
+    /// <summary>How long an idle replica is held: break-even, or least cost by its idle gaps; null on owned hardware.</summary>
     public required TimeSpan? Hold { get; init; }
+
+    /// <summary>Idle gaps the hold was learned from; 0 at break-even.</summary>
+    public int HoldGaps { get; init; }
 
     /// <summary>Late requests a return would cost.</summary>
     public required double MissesOnReturn { get; init; }

@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
+using Plimsoll.Json;
 
 namespace Plimsoll;
 
@@ -45,6 +47,20 @@ public sealed record ModelKnowledge
     public int NextOrdinal { get; init; } = 1;
 
     public DemandHistory Demand { get; init; } = DemandHistory.None;
+
+    /// <summary>
+    /// What is learned of the largest rate over windows ahead, in the planner's compact form; null where the settings do not
+    /// forecast, so that older journals read and hash as they did.
+    /// </summary>
+    [JsonConverter(typeof(CompactForecastConverter))]
+    public DemandForecast? Forecast { get; init; }
+
+    /// <summary>How long it lay idle between uses; null before it was used, or where the settings do not forecast.</summary>
+    [JsonConverter(typeof(IdleTimesConverter))]
+    public IdleTimes? IdleTimes { get; init; }
+
+    /// <summary>What late requests add to the quantile that is covered; null while none asked for more.</summary>
+    public ShortageCost? Shortage { get; init; }
 
     /// <summary>Load times of the version <see cref="Version"/>.</summary>
     public LoadStatistics Loads { get; init; } = LoadStatistics.None;

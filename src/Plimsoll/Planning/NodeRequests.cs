@@ -107,11 +107,11 @@ internal sealed class NodeRequests
 
             var boot = _knowledge.BootTime(pool);
             var horizon = boot + outlook.Horizon;
-            var forecast = demand.Quantile(horizon, Outlooks.Lookback(horizon), outlook.Quantile, _spec.Settings);
+            var (forecast, quantile, basis) = DemandOutlook.Of(_knowledge.Of(model.Id), model, horizon, outlook.Demand, _spec.Settings);
             var wanted = WeightAllocator.Wanted(outlook with { Forecast = forecast });
             var missing = Math.Min(wanted - counted, quotas.Room(outlook));
             missing -= missing > 0 ? room.Take(outlook, missing) : 0;
-            if (missing > 0) yield return new AheadNeed(outlook, missing, horizon, boot, forecast);
+            if (missing > 0) yield return new AheadNeed(outlook with { Quantile = quantile, Basis = basis }, missing, horizon, boot, forecast);
         }
     }
 

@@ -42,13 +42,15 @@ internal static class Outlooks
         if (!onDisk) load += fetch;
 
         var horizon = load.P90 + spec.Settings.Review;
-        var lookback = Lookback(horizon);
-        var quantile = model.Slo.Attainment;
+        var now = known.Demand.MeanRate(TimeSpan.FromTicks(Math.Max(
+            spec.Settings.Review.Ticks * 5, spec.Settings.DemandBucket.Ticks)), spec.Settings);
+        var demand = DemandOutlook.Of(known, model, horizon, now, spec.Settings);
         var expected = CapacityEstimate.Of(variant, known);
         var capacity = expected?.PerSecond ?? known.Service.CapacityPerSecond(model.Slo, variant.Concurrency);
         var mine = replicas.Where(replica => replica.Version == model.Version).ToArray();
         var idle = known.LastArrival is { } last ? Positive(observed.At - last) : (TimeSpan?)null;
         var misses = 1 + (known.ActiveRate * load.P90.TotalSeconds);
+        var (hold, gaps) = DemandOutlook.Hold(BreakEven(spec.Prices, model, variant, load, capacity, misses), known, horizon);
         return new ModelOutlook
         {
             Model = model,
@@ -58,11 +60,11 @@ internal static class Outlooks
             LoadFromDisk = fromDisk,
             Fetch = fetch,
             Horizon = horizon,
-            Demand = known.Demand.MeanRate(TimeSpan.FromTicks(Math.Max(
-                spec.Settings.Review.Ticks * 5, spec.Settings.DemandBucket.Ticks)), spec.Settings),
+            Demand = now,
             ActiveRate = known.ActiveRate,
-            Forecast = known.Demand.Quantile(horizon, lookback, quantile, spec.Settings),
-            Quantile = quantile,
+            Forecast = demand.Forecast,
+            Quantile = demand.Quantile,
+            Basis = demand.Basis,
             Capacity = capacity,
             CapacityExpected = expected,
             Serving = mine.Count(replica => replica.State == ReplicaState.Ready),
@@ -70,7 +72,8 @@ internal static class Outlooks
             Held = traffic?.HeldNow ?? 0,
             Outstanding = mine.Sum(replica => replica.Outstanding),
             Idle = idle,
-            Hold = BreakEven(spec.Prices, model, variant, load, capacity, misses),
+            Hold = hold,
+            HoldGaps = gaps,
             MissesOnReturn = misses,
             TrafficSeen = traffic is not null,
         };

@@ -39,6 +39,9 @@ public sealed record ModelVerdict
     /// <summary>Requests a second to cover over the horizon.</summary>
     public Signal<double> ForecastPerSecond { get; init; }
 
+    /// <summary>What that forecast rests on; null where the recent past alone was looked at.</summary>
+    public ForecastBasis? ForecastFrom { get; init; }
+
     /// <summary>Requests a second one replica carries inside the SLO, as believed now.</summary>
     public double CapacityPerSecond { get; init; }
 
@@ -53,6 +56,10 @@ public sealed record ModelVerdict
 
     /// <summary>How long an idle replica of it is held; null when owned hardware is held until claimed.</summary>
     public TimeSpan? Hold { get; init; }
+
+    /// <summary>Idle gaps the hold was learned from; 0, and not in JSON, at break-even.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public int HoldGaps { get; init; }
 
     /// <summary>What a replica is charged: priors corrected by measurement.</summary>
     public required ReplicaNeeds Needs { get; init; }

@@ -155,11 +155,13 @@ internal sealed partial class PlanDraft
         Serving = outlook.Serving,
         DemandPerSecond = outlook.Demand,
         ForecastPerSecond = outlook.Forecast,
+        ForecastFrom = outlook.Basis,
         CapacityPerSecond = outlook.Capacity ?? 0,
         CapacityExpected = outlook.CapacityExpected,
         LoadTime = outlook.Load.P90,
         LoadExpected = outlook.Load,
         Hold = outlook.Hold,
+        HoldGaps = outlook.HoldGaps,
         Needs = outlook.Needs,
         Reason = reason,
         Refused = refused,
@@ -324,7 +326,7 @@ internal sealed partial class PlanDraft
             Fact.Rate("demand", forecast), Fact.Fraction("quantile", outlook.Quantile), Fact.Of("horizon", outlook.Horizon),
             Fact.Of("load", outlook.Load.P90), Fact.Of("wanted", allocation.Wanted),
             outlook.Capacity is { } capacity ? Fact.Rate("capacity", capacity) : Fact.Of("capacity", "unknown capacity"),
-            Fact.Of("have", have),
+            Fact.Of("have", have), .. outlook.Basis is { } basis ? [Fact.Of("basis", "; " + basis.Shown)] : Array.Empty<Fact>(),
         ]);
     }
 

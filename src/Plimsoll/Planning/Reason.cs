@@ -137,7 +137,7 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
     private static readonly FrozenDictionary<Rule, string> Sentences = new Dictionary<Rule, string>
     {
         [Rule.StartForDemand] =
-            "{demand} is the {quantile} quantile of demand over the {horizon} it looks ahead (loading takes {load}); "
+            "{demand} is the {quantile} quantile of demand over the {horizon} it looks ahead (loading takes {load}{basis?}); "
             + "that takes {wanted} of {capacity} each, {have} there",
         [Rule.StartForHeldRequests] = "{held} {held|request waits|requests wait} and no replica serves; loading takes {load}",
         [Rule.StartForMinimum] = "at least {minimum} wanted by the fleet file, {have} there",
@@ -146,7 +146,7 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
             "size-blind: {metric} in flight per replica against a target of {target}: {have} becomes {wanted}",
         [Rule.WakeForDemand] = "{demand} is expected and a replica sleeps; waking takes {load}",
         [Rule.DrainIdleAtBreakEven] =
-            "idle for {idle}; holding has cost as much as coming back would ({hold}: {load} to load and {misses} late {misses|request|requests})",
+            "idle for {idle}; holding has cost as much as coming back would ({hold}: {load} to load and {misses} late {misses|request|requests}{basis?})",
         [Rule.DrainIdleLimit] = "idle for {idle}, past the stated limit of {limit}",
         [Rule.DrainSurplus] = "{wanted} of {have} wanted for {surplus}, past the break-even of {hold}",
         [Rule.DrainForClaimant] =
@@ -173,7 +173,7 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
             "others have taken {short} of what is to stay free on {node}'s disk; this copy is worth least: fetching it again takes {refetch}",
         [Rule.EvictRemovedModel] = "the model is no longer in the fleet file",
         [Rule.EvictOldVersion] = "the version that took its place is on this disk, and nothing uses this one",
-        [Rule.Met] = "{demand} expected over {horizon}, {have} of {capacity} each serve it",
+        [Rule.Met] = "{demand} expected over {horizon}{basis?}, {have} of {capacity} each serve it",
         [Rule.HoldForReload] = "idle for {idle}; held until {hold}, because coming back takes {load}",
         [Rule.HoldOwned] = "idle for {idle}; the memory is owned and nobody claims it",
         [Rule.HoldMissingData] = "{what} is missing, so nothing is changed: {why}",
@@ -248,18 +248,21 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
 
     /// <summary>The names the rule's sentence refers to; a reason is whole when it has a fact for each.</summary>
     public static IEnumerable<string> NamesIn(Rule rule) =>
-        Sentences[rule].Split('{').Skip(1).Select(part => part[..part.IndexOfAny(['}', '|'])]).Distinct();
+        Sentences[rule].Split('{').Skip(1).Select(part => part[..part.IndexOfAny(['}', '|'])])
+            .Where(name => !name.EndsWith('?')).Distinct();
 
-    // A missing fact is a mistake of ours; it shows, and a test over all rules finds it, but it must not stop a plan.
+    // "{basis?}" is said where it is known: older journals have reasons without it. Any other
+    // missing fact is a mistake of ours; it shows, and a test over all rules finds it, but it must not stop a plan.
     private string Shown(string hole)
     {
         // "{held|request waits|requests wait}" is the one or the other, by whether there is one.
-        var parts = hole.Split('|');
+        var optional = hole.EndsWith('?');
+        var parts = hole.TrimEnd('?').Split('|');
         foreach (var fact in Facts)
         {
             if (fact.Name == parts[0]) return parts.Length == 1 ? fact.Shown : fact.Shown == "1" ? parts[1] : parts[2];
         }
 
-        return $"<{hole}?>";
+        return optional ? "" : $"<{hole}?>";
     }
 }

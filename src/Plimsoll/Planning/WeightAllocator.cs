@@ -92,6 +92,7 @@ public sealed class WeightAllocator : IAllocator
                 [
                     Fact.Of("idle", idle), Fact.Of("hold", hold), Fact.Of("load", outlook.Load.P90),
                     Fact.Quantity("misses", outlook.MissesOnReturn),
+                    .. outlook.HoldGaps > 0 ? [Fact.Of("basis", $", and the last {outlook.HoldGaps} gaps")] : Array.Empty<Fact>(),
                 ],
                 new Rejected("keeping it", [Fact.Of("memory held", outlook.Needs.Host.Steady)]))
             : null;
@@ -113,6 +114,8 @@ public sealed class WeightAllocator : IAllocator
         [
             Fact.Rate("demand", forecast), Fact.Of("horizon", outlook.Horizon), Fact.Of("have", outlook.Serving),
             outlook.Capacity is { } capacity ? Fact.Rate("capacity", capacity) : Fact.Of("capacity", "unknown capacity"),
+            .. outlook.Basis is { } basis
+                ? [Fact.Of("basis", $" ({Fact.Fraction("", basis.Quantile).Shown} quantile; {basis.Shown})")] : Array.Empty<Fact>(),
         ]);
     }
 }

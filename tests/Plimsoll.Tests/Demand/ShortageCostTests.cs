@@ -1,3 +1,5 @@
+using CsCheck;
+
 namespace Plimsoll.Tests.Demand;
 
 public class ShortageCostTests
@@ -32,4 +34,19 @@ public class ShortageCostTests
     [Fact]
     public void At_a_quantile_of_ninety_per_cent_a_shortage_costs_nine_times_an_excess() =>
         Assert.Equal(18, ShortageCost.PerUnit(2, 0.9), 9);
+
+    [Fact]
+    public void The_closed_form_finds_what_the_sums_find() =>
+        Gen.Select(Gen.Double[0, 20], Gen.Double[0, 20].Array[4], Gen.Double[0.9, 0.999], Gen.Double[-1, 2]).Sample((lowest, steps, attainment, correction) =>
+        {
+            var grid = new double[5];
+            grid[0] = lowest;
+            for (var i = 1; i < grid.Length; i++) grid[i] = grid[i - 1] + steps[i - 1];
+            var cost = new ShortageCost(correction);
+            var summed = cost.Quantile(quantile => WindowForecast.Between(grid, quantile), attainment);
+            var solved = cost.Quantile(grid, attainment);
+
+            // As odds: the sums take sixty-four slices for the tail.
+            return Math.Abs(Math.Log(summed / (1 - summed)) - Math.Log(solved / (1 - solved))) < 0.15;
+        }, iter: 500);
 }

@@ -1,0 +1,71 @@
+using System.Globalization;
+
+namespace Plimsoll;
+
+/// <summary>What is planned for of one model's demand over a time ahead, and what that rests on.</summary>
+/// <param name="Forecast">Arrivals a second to cover; missing when nothing was counted.</param>
+/// <param name="Quantile">Of the largest rate over the time ahead.</param>
+/// <param name="Basis">The forecast it was read from; null where the recent past alone was looked at.</param>
+internal readonly record struct DemandOutlook(Signal<double> Forecast, double Quantile, ForecastBasis? Basis)
+{
+    // With fewer windows as long as the one ahead a forecast knows less than the most of the last eight, which is the first rule.
+    private const double WindowsLeast = 8;
+
+    /// <summary>
+    /// The forecast at the quantile c_under / (c_under + c_over), never less than what arrives now (design §6.2). The most of
+    /// the recent past at the target attainment instead while too few windows were seen; and where nothing arrived in that
+    /// past, nothing is expected: a forecast keeps an idle model's replicas no longer than their hold, and starts none.
+    /// </summary>
+    /// <param name="known">What is known of the model.</param>
+    /// <param name="model">The model.</param>
+    /// <param name="horizon">Time ahead: T_load + review, and a node's coming where one is asked for.</param>
+    /// <param name="now">Arrivals a second lately.</param>
+    /// <param name="settings">Whether demand is forecast; width of a bucket.</param>
+    public static DemandOutlook Of(ModelKnowledge known, ModelSpec model, TimeSpan horizon, Signal<double> now, PlannerSettings settings)
+    {
+        var attainment = model.Slo.Attainment;
+        var past = known.Demand.Quantile(horizon, Outlooks.Lookback(horizon), attainment, settings);
+        if (!settings.ForecastDemand || known.Forecast is not { Until: { } until } forecast || !past.TryGetKnown(out var most) || most <= 0)
+            return new DemandOutlook(past, attainment, null);
+        Span<double> grid = stackalloc double[WindowForecast.Grid.Length];
+        var windows = forecast.Distribution(horizon, grid);
+        if (windows < WindowsLeast) return new DemandOutlook(past, attainment, null);
+        var quantile = (known.Shortage ?? ShortageCost.Uncorrected).Quantile(grid, attainment);
+        now.TryGetLast(out var lately);
+        var expected = Math.Max(WindowForecast.Between(grid, quantile), lately);
+        var basis = new ForecastBasis(
+            quantile, horizon, (int)windows, WindowForecast.Between(grid, 0.5), WindowForecast.Between(grid, 0.99), known.Shortage is not null);
+        return new DemandOutlook(Signal.Known(expected, until.ToUniversalTime()), quantile, basis);
+    }
+
+    /// <summary>
+    /// How long an idle replica is held: by the gaps there were, where there were enough, else to break-even. Never less than the
+    /// time that is looked ahead anyway, so a heavier model is held for longer whatever its gaps.
+    /// </summary>
+    /// <param name="reload">What coming back costs, as time of the replica's price; null where nothing is priced.</param>
+    /// <param name="known">What is known of the model.</param>
+    /// <param name="horizon">T_load + review.</param>
+    /// <returns>The hold, and how many gaps it rests on, 0 for none.</returns>
+    public static (TimeSpan? Hold, int Gaps) Hold(TimeSpan? reload, ModelKnowledge known, TimeSpan horizon)
+    {
+        if (reload is not { } cost || known.IdleTimes is not { Weight: >= IdleTimes.GapsLeast and var gaps } idle) return (reload, 0);
+        var least = idle.LeastCostHold(cost);
+        return (TimeSpan.FromTicks(Math.Clamp(least.Ticks, horizon.Ticks, Math.Max(horizon.Ticks, HoldMost.Ticks))), (int)gaps);
+    }
+
+    private static readonly TimeSpan HoldMost = TimeSpan.FromDays(30);
+}
+
+/// <summary>What the demand that is planned for was read from.</summary>
+/// <param name="Quantile">Of the largest rate over the window: c_under / (c_under + c_over), solved from the forecast.</param>
+/// <param name="Window">How far ahead it looks.</param>
+/// <param name="Windows">Windows as long that were scored, overlapping ones counted once.</param>
+/// <param name="Median">Arrivals a second that half of such windows stay under.</param>
+/// <param name="Ninety9">Arrivals a second that one window in a hundred goes over.</param>
+/// <param name="Corrected">Whether late requests have raised the quantile.</param>
+public sealed record ForecastBasis(double Quantile, TimeSpan Window, int Windows, double Median, double Ninety9, bool Corrected)
+{
+    /// <summary>The error bar and what it was learned from, as a clause.</summary>
+    public string Shown => string.Create(CultureInfo.InvariantCulture,
+        $"half such windows stay under {Fact.Rate("", Median).Shown}, 1 in 100 goes over {Fact.Rate("", Ninety9).Shown}, by {Windows} seen");
+}

@@ -1,0 +1,60 @@
+namespace Plimsoll;
+
+public sealed partial record Knowledge
+{
+    // A pause shorter than this many reviews is use; what is longer is a gap that a replica was held through.
+    private const int IdleReviews = 5;
+
+    // A window of so long with its usual requests weighs once when what was attained corrects the quantile.
+    private static readonly TimeSpan CorrectionWindow = TimeSpan.FromMinutes(1);
+
+    /// <summary>
+    /// What a window of traffic teaches of demand beyond the buckets. Nothing where the settings do not forecast, so that
+    /// journals of before read, hash and replay as they did.
+    /// </summary>
+    /// <param name="spec">Whether forecasts are kept, and the width of a bucket.</param>
+    /// <param name="row">What was counted.</param>
+    /// <param name="arrivals">What arrived, at the least.</param>
+    /// <param name="serving">Whether a replica was ready.</param>
+    /// <param name="known">What the buckets and the rest have learned of the same row.</param>
+    private static ModelKnowledge FoldForecast(FleetSpec spec, ModelTraffic row, double arrivals, bool serving, ModelKnowledge known)
+    {
+        var settings = spec.Settings;
+        if (!settings.ForecastDemand)
+            return known.Forecast is null && known.IdleTimes is null && known.Shortage is null
+                ? known : known with { Forecast = null, IdleTimes = null, Shortage = null };
+        if (row.To <= row.From) return known;
+        var before = known.Forecast is { } kept && kept.Bucket == settings.DemandBucket ? kept : null;
+        var forecast = (before ?? DemandForecast.Start(DemandForecastSettings.ForPlanner(settings.DemandBucket))).Add(row.From, row.To, arrivals);
+        return known with
+        {
+            Forecast = forecast,
+            IdleTimes = Idle(known.IdleTimes, row, before?.Until, IdleReviews * settings.Review),
+            Shortage = Corrected(row, serving, spec.Find(row.Model)?.Slo.Attainment ?? 0, known),
+        };
+    }
+
+    // A time in which nobody looked is no gap of idleness, and a clock that was set makes none.
+    private static IdleTimes? Idle(IdleTimes? known, ModelTraffic row, DateTimeOffset? until, TimeSpan shortest)
+    {
+        var times = known;
+        if (until is not { } seen || (row.From - seen).Duration() > shortest) times = times is null ? null : times with { LastArrival = null };
+        if (row.Arrivals <= 0 && row.HeldNow <= 0 && !row.Censored) return times;
+        times ??= IdleTimes.None;
+        return times.LastArrival is { } last && row.To > last && row.To - last < shortest
+            ? times with { LastArrival = row.To } : times.Arrived(row.To);
+    }
+
+    // Late requests of replicas that serve ask for more of them; those that waited for a load say nothing of how many. What is
+    // solved from the forecast is the least: a quiet hour does not show that less would do.
+    private static ShortageCost? Corrected(ModelTraffic row, bool serving, double target, ModelKnowledge known)
+    {
+        var ended = row.Completed + row.Rejected;
+        if (!serving || row.HeldNow > 0 || row.HeldRequestSeconds > 0 || row.WithinSloUnknown || ended <= 0)
+            return known.Shortage;
+        var usual = Math.Max(known.ActiveRate * CorrectionWindow.TotalSeconds, ended);
+        var corrected = (known.Shortage ?? ShortageCost.Uncorrected).Observe(
+            Math.Clamp((double)row.WithinSlo / ended, 0, 1), target, ended / usual).LogCorrection;
+        return corrected < 1e-4 ? null : new ShortageCost(Math.Round(corrected, 5));
+    }
+}
