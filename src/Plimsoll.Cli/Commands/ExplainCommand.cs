@@ -54,7 +54,7 @@ public static class ExplainCommand
         yield return $"{model.Id}, {(age < TimeSpan.FromSeconds(1) ? "now" : Durations.Show(age) + " ago")}: {verdict.Reason}";
         yield return $"  weight    {model.Footprint.Weights} ({ScalarKind.NameOf(model.Footprint.Format)}, {ScalarKind.NameOf(model.Footprint.Source)}), charged {verdict.Needs.Host}";
         yield return $"  objective {Fact.Fraction("", slo.Attainment).Shown} within {Durations.Show(slo.Latency)}";
-        yield return $"  demand    {Rate(status.DemandPerSecond)}, forecast {Rate(status.ForecastPerSecond)}{Basis(verdict.ForecastFrom)}; "
+        yield return $"  demand    {Rate(status.DemandPerSecond)}, forecast {Rate(status.ForecastPerSecond)}{Basis(verdict)}; "
             + (verdict.CapacityPerSecond > 0 ? $"one replica carries {Rate(verdict.CapacityPerSecond)}" : "what one replica carries is not known yet");
         if (verdict.CapacityExpected is { } expected)
             foreach (var part in CapacityText.Of(expected)) yield return $"  {part}";
@@ -109,8 +109,9 @@ public static class ExplainCommand
         _ => tier,
     };
 
-    private static string Basis(ForecastBasis? basis) => basis is null ? ""
-        : $" (the {Fact.Fraction("", basis.Quantile).Shown} quantile of the most within {Durations.Show(basis.Window)}"
+    internal static string Basis(ModelVerdict verdict) => verdict.ForecastFrom is not { } basis
+        ? verdict.ForecastPerSecond.TryGetLast(out var most) && most > 0 ? " (the most of late; too little was seen to forecast)" : ""
+        : $" ({Fact.Fraction("", basis.Quantile).Shown} quantile of the most within {Durations.Show(basis.Window)}"
             + (basis.Corrected ? ", raised by late requests" : "") + $"; {basis.Shown})";
 
     private static string Half(LoadEstimate? load) => load switch

@@ -155,11 +155,17 @@ public sealed record ModelStatus
 
     public double? ForecastPerSecond { get; init; }
 
+    /// <summary>Null while too little was seen, and the most of the recent past is planned for.</summary>
+    public ForecastStatus? Forecast { get; init; }
+
     public required double CapacityPerSecond { get; init; }
 
     public required double LoadSeconds { get; init; }
 
     public double? HoldSeconds { get; init; }
+
+    /// <summary>Idle gaps the hold was learned from; null at break-even.</summary>
+    public int? HoldGaps { get; init; }
 
     public required long ChargedLoadPeakBytes { get; init; }
 
@@ -195,9 +201,12 @@ public sealed record ModelStatus
             Wanted = verdict.Wanted,
             DemandPerSecond = verdict.DemandPerSecond.TryGetKnown(out var demand) ? demand : null,
             ForecastPerSecond = verdict.ForecastPerSecond.TryGetKnown(out var forecast) ? forecast : null,
+            Forecast = verdict.ForecastFrom is { } basis ? new ForecastStatus(
+                basis.Quantile, basis.Window.TotalSeconds, basis.Windows, basis.Median, basis.Ninety9) : null,
             CapacityPerSecond = verdict.CapacityPerSecond,
             LoadSeconds = verdict.LoadTime.TotalSeconds,
             HoldSeconds = verdict.Hold?.TotalSeconds,
+            HoldGaps = verdict.HoldGaps > 0 ? verdict.HoldGaps : null,
             ChargedLoadPeakBytes = verdict.Needs.Host.LoadPeak.Value,
             ChargedSteadyBytes = verdict.Needs.Host.Steady.Value,
             ChargedPerDeviceBytes = verdict.Needs.PerDevice?.Highest.Value,
@@ -207,5 +216,13 @@ public sealed record ModelStatus
         };
     }
 }
+
+/// <summary>What the forecast rests on.</summary>
+/// <param name="Quantile">The quantile it is of, of the largest rate within the window.</param>
+/// <param name="WindowSeconds">How far ahead it looks.</param>
+/// <param name="Windows">Windows as long that were seen.</param>
+/// <param name="MedianPerSecond">Half of such windows stay under it.</param>
+/// <param name="P99PerSecond">One in a hundred goes over it.</param>
+public sealed record ForecastStatus(double Quantile, double WindowSeconds, int Windows, double MedianPerSecond, double P99PerSecond);
 
 public sealed record ReplicaStatus(string Id, string State, DateTimeOffset Since, long? MemoryBytes, int Outstanding);

@@ -4,7 +4,7 @@ namespace Plimsoll;
 
 /// <summary>
 /// Arrivals of one model in buckets of equal width, newest last. A bucket nobody counted is -1, which no rule may
-/// read as silence. The Predict issue puts forecasters in its place.
+/// read as silence. What a model is planned by until its forecast has seen enough.
 /// </summary>
 /// <param name="End">End of the newest bucket; null when nothing was counted yet.</param>
 /// <param name="Arrivals">Arrivals per bucket, -1 where not observed; at most the settings' number of buckets.</param>
@@ -68,7 +68,7 @@ public sealed record DemandHistory(DateTimeOffset? End, ImmutableArray<double> A
 
     /// <summary>
     /// The empirical quantile of the largest bucket in windows as long as the one the decision covers: what a window
-    /// of that length held at the most, in all but (1 − quantile) of the recent past. First rule; Predict deepens it.
+    /// of that length held at the most, in all but (1 − quantile) of the recent past. The first rule, before a forecast.
     /// </summary>
     /// <param name="window">Length of the window to cover, [T_load, T_load + review].</param>
     /// <param name="lookback">How much of the past counts.</param>
