@@ -132,18 +132,9 @@ public sealed record DemandForecast
     public Signal<double> Quantile(TimeSpan window, double quantile, DemandCalendar? calendar = null)
     {
         if (Until is not { } until || Windows[0].Seen == 0) return Signal.Missing<double>("no arrivals were counted");
-        var buckets = (double)window.Ticks / Bucket.Ticks;
-        var above = 0;
-        while (above < Windows.Length - 1 && Windows[above].Buckets < buckets) above++;
-        var value = Quantile(Windows[above], until, quantile);
-        if (above > 0 && Windows[above].Buckets > buckets)
-        {
-            // A maximum grows with the log of the window, as extreme values do.
-            var (shorter, longer) = (Windows[above - 1].Buckets, Windows[above].Buckets);
-            var share = Math.Log(buckets / shorter) / Math.Log((double)longer / shorter);
-            value = ((1 - share) * Quantile(Windows[above - 1], until, quantile)) + (share * value);
-        }
-
+        Span<double> quantiles = stackalloc double[WindowForecast.Grid.Length];
+        Distribution(window, quantiles);
+        var value = WindowForecast.Between(quantiles, quantile);
         return Signal.Known(calendar is null ? value : calendar.WithEvents(until, until + window, value), until);
     }
 
@@ -162,6 +153,7 @@ public sealed record DemandForecast
         Windows[above].Predict(context, quantiles);
         if (above > 0 && Windows[above].Buckets > buckets)
         {
+            // A maximum grows with the log of the window, as extreme values do.
             Span<double> shorter = stackalloc double[WindowForecast.Grid.Length];
             Windows[above - 1].Predict(context, shorter);
             var share = Math.Log(buckets / Windows[above - 1].Buckets) / Math.Log((double)Windows[above].Buckets / Windows[above - 1].Buckets);
@@ -169,13 +161,6 @@ public sealed record DemandForecast
         }
 
         return (double)Windows[above].Scored / Windows[above].Steps;
-    }
-
-    private double Quantile(WindowForecast window, DateTimeOffset from, double quantile)
-    {
-        Span<double> quantiles = stackalloc double[WindowForecast.Grid.Length];
-        window.Predict(new ForecastContext(from, Seasons, Bucket.TotalSeconds, Newest), quantiles);
-        return WindowForecast.Between(quantiles, quantile);
     }
 
     // What the compact form is written as is what it goes on with.
