@@ -19,6 +19,9 @@ public sealed class ScriptedFleet(long firstTick, ImmutableArray<InferenceReplic
     public static FleetSpec Spec { get; } = new()
     {
         Models = [.. new[] { ("large", 1500), ("medium", 250), ("small", 25) }.Select(model => Model(model.Item1, model.Item2))],
+
+        // As the command line plans: what is forecast must replay too.
+        Settings = new PlannerSettings { ForecastDemand = true },
     };
 
     public ValueTask<FleetSnapshot> ObserveAsync(CancellationToken cancellationToken)
