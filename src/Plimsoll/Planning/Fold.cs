@@ -54,6 +54,7 @@ public sealed partial record Knowledge
         var serving = snapshot.Replicas.Where(replica => replica.State == ReplicaState.Ready).Select(replica => replica.Model).ToHashSet();
         var variants = snapshot.Replicas.Where(replica => replica.State is ReplicaState.Ready or ReplicaState.Draining)
             .Select(replica => (replica.Model, replica.Variant)).Distinct().ToLookup(one => one.Model, one => one.Variant);
+        var specs = spec.Models.ToDictionary(model => model.Id);
         foreach (var row in snapshot.Traffic)
         {
             if (!models.TryGetValue(row.Model, out var known)) continue;
@@ -72,16 +73,16 @@ public sealed partial record Knowledge
                     ? known.HeldDebt + Math.Max(0, row.HeldRequestSeconds) : 0,
                 Service = row.Service is { } sample ? Learned(spec, row, known.Service, sample) : known.Service,
                 Tokens = row.Tokens is { } tokens ? (known.Tokens ?? TokenMeans.None).Add(tokens) : known.Tokens,
-                Paces = Paces(spec, row, known, variants[row.Model].ToArray()),
+                Paces = Paces(specs.GetValueOrDefault(row.Model), row, known, variants[row.Model].ToArray()),
             });
         }
     }
 
     // Requests of replicas of several variants cannot be told apart, and teach of none.
-    private static ImmutableSortedDictionary<VariantId, Slowness>? Paces(FleetSpec spec, ModelTraffic row, ModelKnowledge known, VariantId[] serving)
+    private static ImmutableSortedDictionary<VariantId, Slowness>? Paces(ModelSpec? model, ModelTraffic row, ModelKnowledge known, VariantId[] serving)
     {
         if (row.Service is not { } sample || serving is not [var id]) return known.Paces;
-        if (spec.Find(row.Model)?.Variants.FirstOrDefault(variant => variant.Id == id)?.Service is not { } prior) return known.Paces;
+        if (model?.Variants.FirstOrDefault(variant => variant.Id == id)?.Service is not { } prior) return known.Paces;
         var before = known.Paces ?? ImmutableSortedDictionary<VariantId, Slowness>.Empty;
         var lengths = (known.Tokens ?? TokenMeans.None).Or(prior.PromptTokens, prior.AnswerTokens);
         return before.SetItem(id, before.GetValueOrDefault(id, Slowness.Predicted(prior.LogSpread, row.From))

@@ -26,7 +26,9 @@ public sealed class GroupCapacityPropertyTests
             var loose = capacity.PerSecond(replicas, targets);
             var tight = capacity.PerSecond(replicas, [.. targets.Select(one => one with { Seconds = one.Seconds * tighter })]);
             Assert.True(double.IsFinite(loose) && loose >= 0);
-            Assert.True(tight <= loose, $"{tight} within less, {loose}");
+
+            // Each is found to a thousandth.
+            Assert.True(tight <= loose * 1.001, $"{tight} within less, {loose}");
         }, iter: 60);
 
     [Fact]
@@ -37,7 +39,7 @@ public sealed class GroupCapacityPropertyTests
             var (few, more) = (capacity.PerSecond(replicas, targets), capacity.PerSecond(replicas + 1, targets));
 
             // Less each than fewer carry would be an error of the formula, of a few in a hundred.
-            Assert.True(more >= few, $"{few} of {replicas}, {more} of one more");
+            Assert.True(more >= few * 0.999, $"{few} of {replicas}, {more} of one more");
             Assert.True(more / (replicas + 1) >= 0.93 * few / replicas, $"{few} of {replicas}, {more} of one more");
         }, iter: 60);
 
