@@ -133,7 +133,7 @@ internal sealed class StatusWriter(KubernetesFleetParts parts)
         return verdict switch
         {
             { CapacityExpected: { } estimate } =>
-                $"{Rate(estimate.PerSecond)}, {Rate(estimate.LowPerSecond)} to {Rate(estimate.HighPerSecond)} in nine of ten cases; "
+                $"{Rate(estimate.PerSecond)}, {Rate(estimate.LowPerSecond)} to {Rate(estimate.HighPerSecond)} by the error bar of its steps; "
                 + (estimate.Requests == 0 ? $"predicted for {estimate.From}, as none was seen at work yet"
                     : string.Create(CultureInfo.InvariantCulture, $"its steps take {estimate.Pace:0.0} times what was predicted for {estimate.From}"))
                 + (estimate.Keeps ? "" : "; the objective is missed even by requests that are alone, which more replicas do not mend"),

@@ -2,8 +2,8 @@ namespace Plimsoll;
 
 /// <summary>Requests a second that one replica carries within its objective, as believed now.</summary>
 /// <param name="PerSecond">The median.</param>
-/// <param name="LowPerSecond">Nine in ten lie between this and <paramref name="HighPerSecond"/>.</param>
-/// <param name="HighPerSecond">See <paramref name="LowPerSecond"/>.</param>
+/// <param name="LowPerSecond">The same were its steps as slow as nine in ten are; what else may be wrong is not in it.</param>
+/// <param name="HighPerSecond">The same were they as fast.</param>
 /// <param name="Pace">How many times as long as predicted its steps take.</param>
 /// <param name="Requests">How many requests say so; 0 where all is predicted.</param>
 /// <param name="Keeps">False where the objective is missed even by requests that are alone: then the rate is what it gets through.</param>

@@ -35,7 +35,7 @@ public sealed class SlownessTests
     {
         var learned = Minutes(Start, factor, 10);
         Assert.InRange(learned.Factor, factor * 0.95, factor * 1.05);
-        Assert.True(learned.Range.High / learned.Range.Low < Start.Range.High / Start.Range.Low / 2);
+        Assert.True(learned.Range.High / learned.Range.Low < Start.Range.High / Start.Range.Low / 1.5);
         Assert.Equal(200, learned.Requests);
     }
 
