@@ -14,6 +14,9 @@ internal static class AgedRegression
     // How many examples the start is worth in each direction: a ridge against inputs that say the same.
     private const double StartWorth = 1;
 
+    // Far beyond what units near 1 come to, and far below where a float ends.
+    private const float ProductMost = 1e20f;
+
     // One monstrous error moves the coefficients no more than one of two units does.
     private const double ErrorMost = 2;
 
@@ -68,7 +71,8 @@ internal static class AgedRegression
     /// <param name="expected">What had been expected of it.</param>
     public static void Learn(Span<float> products, ReadOnlySpan<double> inputs, double came, double expected)
     {
-        came = Math.Clamp(came, expected - ErrorMost, expected + ErrorMost);
+        if (!double.IsFinite(expected) || !IsSane(products)) products.Clear();
+        came = double.IsFinite(expected) ? Math.Clamp(came, expected - ErrorMost, expected + ErrorMost) : Math.Clamp(came, 0, ErrorMost);
         var at = 0;
         for (var i = 0; i <= inputs.Length; i++)
         {
@@ -79,6 +83,14 @@ internal static class AgedRegression
 
         for (var i = 0; i <= inputs.Length; i++, at++)
             products[at] = (float)((Forgetting * products[at]) + ((i < inputs.Length ? inputs[i] : 1) * came));
+    }
+
+    // What overflowed is not learned from, and what is left of it is forgotten.
+    private static bool IsSane(ReadOnlySpan<float> products)
+    {
+        foreach (var product in products)
+            if (!(Math.Abs(product) < ProductMost)) return false;
+        return true;
     }
 
     /// <summary>The same products in another unit of inputs and outcome.</summary>

@@ -114,7 +114,7 @@ public sealed record DemandForecast
             next = next with
             {
                 Until = part,
-                OpenArrivals = Short(next.OpenArrivals + (perTick * (part - from).Ticks)),
+                OpenArrivals = Short(Math.Min(next.OpenArrivals + (perTick * (part - from).Ticks), RateMax * Bucket.TotalSeconds)),
                 OpenSeconds = Short(next.OpenSeconds + (part - from).TotalSeconds),
             };
             if (part == end) next = next.Close(end);

@@ -18,6 +18,9 @@ public sealed partial record WindowForecast
 
     private int ExpertCount => Errors.Length / ErrorSketch.Width;
 
+    // A share of all but e to this is all; beyond it, what garbage makes of a noise of nearly nothing, numbers end.
+    private const double SureMost = 200;
+
     private int RuleCount => Seasonal ? Rules : Compact ? PeakRule + 1 : PlainRules;
 
     /// <summary>The quantiles of the grid for the window that begins now; arrivals a second.</summary>
@@ -90,7 +93,7 @@ public sealed partial record WindowForecast
 
                 // One that woke late has shown less than the others, whatever it gained.
                 var share = scored[expert] / most
-                    * (Gains[at + 1] > 0 ? Math.Exp(Sharpness * Gains[at] / Math.Sqrt(Gains[at + 1])) : 1);
+                    * (Gains[at + 1] > 0 ? Math.Exp(Math.Min(Sharpness * Gains[at] / Math.Sqrt(Gains[at + 1]), SureMost)) : 1);
                 together[q] += share * quantiles[q];
                 shares[q] += share;
             }

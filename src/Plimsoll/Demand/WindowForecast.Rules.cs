@@ -87,8 +87,11 @@ public sealed partial record WindowForecast
             rules[WeekRule] = Scaled(SeasonalProfile.MaximumOf(seasons.Week, context.At, window), seasons.Now, seasons.NowOfWeek, half);
         }
 
-        rules[RegressionRule] = Unit > 0 ? Regress(rules) * Unit : -1;
-        rules[PathRule] = Unit > 0 && Maxima[^1] != RateCode.Unknown ? PathMaximum() * Unit : -1;
+        rules[RegressionRule] = Unit > 0 ? Told(Regress(rules) * Unit) : -1;
+        rules[PathRule] = Unit > 0 && Maxima[^1] != RateCode.Unknown ? Told(PathMaximum() * Unit) : -1;
+
+        // Products that garbage made too large for a number say nothing.
+        static double Told(double rule) => double.IsFinite(rule) ? rule : -1;
     }
 
     // Of the rules' predictions, in units; never far beyond what any of them says.
