@@ -1,5 +1,5 @@
-using Plimsoll.Kubernetes.Metrics;
 using CsCheck;
+using Plimsoll.Kubernetes.Metrics;
 using static Plimsoll.Kubernetes.Tests.Metrics.MeterScene;
 
 namespace Plimsoll.Kubernetes.Tests.Metrics;
