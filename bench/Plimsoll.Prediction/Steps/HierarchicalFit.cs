@@ -10,15 +10,13 @@ namespace Plimsoll.Prediction.Steps;
 /// </summary>
 internal sealed class HierarchicalFit
 {
-    /// <summary>How far, in logarithms, a level's factors stray; the last three are of a model as a whole.</summary>
+    /// <summary>How far, in logarithms, a level's factors stray; the last two are of a model as a whole.</summary>
     private static readonly Dictionary<string, double> Stray = new(StringComparer.Ordinal)
     {
         ["all"] = 0.5,
-        ["benchmark"] = 0.5,
         ["engine"] = 0.25,
         ["generation"] = 0.15,
         ["device"] = 0.12,
-        ["kind"] = 0.2,
         ["model"] = 0.1,
         ["pair"] = 0.08,
     };
@@ -35,15 +33,13 @@ internal sealed class HierarchicalFit
     private readonly IReadOnlyList<Observation> _observations;
     private double[] _x;
 
-    /// <summary>Coefficients of steps come first, then what is a benchmark's: see <see cref="MeasuringTraits"/>.</summary>
-    private static readonly int Steps = StepCoefficients.Count;
-
-    private static readonly string[] TraitLevels = ["all", "benchmark"];
+    /// <summary>A run's start is a trait of the benchmarks, not of steps: fitted beside the coefficients, for each engine.</summary>
+    private static readonly int Burst = StepCoefficients.Count;
 
     private HierarchicalFit(IReadOnlyList<Observation> observations, StepCoefficients prior)
     {
         _observations = observations;
-        _prior = [.. Enum.GetValues<StepCoefficient>().Select(one => Math.Log(prior[one])), .. MeasuringTraits.Prior.Logs];
+        _prior = [.. Enum.GetValues<StepCoefficient>().Select(one => Math.Log(prior[one])), Math.Log(0.1)];
         _rows = new int[observations.Count][];
         _which = new int[observations.Count][];
         for (var at = 0; at < observations.Count; at++)
@@ -56,38 +52,35 @@ internal sealed class HierarchicalFit
         _x = new double[_stray.Count];
     }
 
-    /// <summary>The calibration that explains the observations best, and the traits of each one's benchmark.</summary>
-    public static (StepCalibration Calibration, Func<Observation, MeasuringTraits> Traits) Of(
+    /// <summary>The calibration that explains the observations best, and the weight of a run's start by engine.</summary>
+    public static (StepCalibration Calibration, Func<string, double> Burst) Of(
         IReadOnlyList<Observation> observations, StepCoefficients prior, string source, IReadOnlyDictionary<string, double>? spreads = null)
     {
-        var fit = new HierarchicalFit([.. observations.Where(one => one.IsSteady)], prior);
+        var fit = new HierarchicalFit(observations, prior);
         fit.Solve();
-        return (fit.Result(source, spreads ?? new Dictionary<string, double>()), fit.TraitsOf);
+        return (fit.Result(source, spreads ?? new Dictionary<string, double>()), engine => fit.BurstOf(engine));
     }
 
     private IEnumerable<(int At, int Which)> Parameters(Observation one)
     {
         foreach (var level in StepCalibration.Levels)
         {
-            var whole = level is "kind" or "model" or "pair";
+            var whole = level is "model" or "pair";
             if (whole && one.IsKernel) continue;
-            for (var which = 0; which < Steps; which++)
+            for (var which = 0; which <= Burst; which++)
             {
                 var scale = which is (int)StepCoefficient.DecodeScale or (int)StepCoefficient.PrefillScale;
-                if (scale == whole) yield return (Index(level, StepCalibration.KeyOf(one.Subject, level), which), which);
+                if (scale != whole || (which == Burst && level is not ("all" or "engine"))) continue;
+                var name = (level, StepCalibration.KeyOf(one.Subject, level), which);
+                if (!_index.TryGetValue(name, out var at))
+                {
+                    _index[name] = at = _stray.Count;
+                    _stray.Add(Stray[level]);
+                }
+
+                yield return (at, which);
             }
         }
-
-        foreach (var level in TraitLevels)
-            for (var which = Steps; which < Steps + MeasuringTraits.Count; which++)
-                yield return (Index(level, level == "all" ? "" : one.Benchmark, which), which);
-    }
-
-    private int Index(string level, string key, int which)
-    {
-        if (_index.TryGetValue((level, key, which), out var at)) return at;
-        _stray.Add(Stray[level]);
-        return _index[(level, key, which)] = _stray.Count - 1;
     }
 
     private double[] Logs(int observation)
@@ -101,8 +94,8 @@ internal sealed class HierarchicalFit
     private double Error(int observation, double[] logs)
     {
         var one = _observations[observation];
-        var fitted = new StepCoefficients([.. logs.Take(Steps).Select(value => Math.Exp(Math.Clamp(value, -60, 60)))]);
-        return one.LogError(fitted, MeasuringTraits.OfLogs(logs.AsSpan(Steps))) / one.Noise;
+        var fitted = new StepCoefficients([.. logs.Take(Burst).Select(value => Math.Exp(Math.Clamp(value, -60, 60)))]);
+        return one.LogError(fitted, Math.Exp(logs[Burst])) / one.Noise;
     }
 
     private double Cost()
@@ -152,12 +145,12 @@ internal sealed class HierarchicalFit
             slope[i] = _x[i] / (_stray[i] * _stray[i]);
         }
 
-        var gradient = new double[Steps + MeasuringTraits.Count];
+        var gradient = new double[Burst + 1];
         for (var at = 0; at < _observations.Count; at++)
         {
             var logs = Logs(at);
             var error = Error(at, logs);
-            for (var which = 0; which < gradient.Length; which++)
+            for (var which = 0; which <= Burst; which++)
             {
                 logs[which] += DerivativeStep;
                 gradient[which] = (Error(at, logs) - error) / DerivativeStep;
@@ -178,23 +171,18 @@ internal sealed class HierarchicalFit
         return (curvature, slope);
     }
 
-    private MeasuringTraits TraitsOf(Observation one)
-    {
-        var logs = _prior[Steps..];
-        for (var which = 0; which < logs.Length; which++)
-            foreach (var level in TraitLevels)
-                if (_index.TryGetValue((level, level == "all" ? "" : one.Benchmark, Steps + which), out var at)) logs[which] += _x[at];
-        return MeasuringTraits.OfLogs(logs);
-    }
+    private double BurstOf(string engine) => Math.Exp(_prior[Burst]
+        + (_index.TryGetValue(("all", "", Burst), out var all) ? _x[all] : 0)
+        + (_index.TryGetValue(("engine", engine, Burst), out var own) ? _x[own] : 0));
 
     private StepCalibration Result(string source, IReadOnlyDictionary<string, double> spreads)
     {
-        var factors = _index.Where(one => one.Key.Which < Steps).GroupBy(one => (one.Key.Level, one.Key.Key)).ToDictionary(
+        var factors = _index.Where(one => one.Key.Which < Burst).GroupBy(one => (one.Key.Level, one.Key.Key)).ToDictionary(
             group => group.Key,
             group =>
             {
-                var values = Enumerable.Repeat(1.0, Steps).ToArray();
-                if (group.Key.Level == "all") for (var i = 0; i < Steps; i++) values[i] = Math.Exp(_prior[i]);
+                var values = Enumerable.Repeat(1.0, Burst).ToArray();
+                if (group.Key.Level == "all") for (var i = 0; i < Burst; i++) values[i] = Math.Exp(_prior[i]);
                 foreach (var (name, at) in group) values[name.Which] *= Math.Exp(_x[at]);
                 return values.ToImmutableArray();
             });

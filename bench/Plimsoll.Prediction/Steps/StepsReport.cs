@@ -4,8 +4,9 @@ using System.Text;
 namespace Plimsoll.Prediction.Steps;
 
 /// <summary>The page's section on step times.</summary>
-internal sealed class StepsReport(IReadOnlyList<Observation> all, StepCalibration fitted, Func<Observation, MeasuringTraits> traits)
+internal sealed class StepsReport(IReadOnlyList<Observation> all, StepCalibration fitted, Func<string, double> burst)
 {
+    private const double RooflineBurst = 0.1;
     private readonly StringBuilder _text = new();
 
     public string Text => _text.ToString();
@@ -57,12 +58,12 @@ internal sealed class StepsReport(IReadOnlyList<Observation> all, StepCalibratio
         Line(Invariant($"| {name} | {errors.Count} | {Percent(errors, 0.5)} | {Percent(errors, 0.95)} | {Spread(rows):F2} |"));
     }
 
-    private double Ours(Observation one) => one.Predict(fitted.For(one.Subject), traits(one));
+    private double Ours(Observation one) => one.Predict(fitted.For(one.Subject), burst(one.Subject.Engine));
 
     private bool Within(Observation one) =>
         Math.Abs(Math.Log(Ours(one) / one.Seconds)) <= 1.645 * fitted.LogSpread(one.Subject);
 
-    private static double Bare(Observation one) => Errors.Relative(one.Predict(StepCoefficients.Roofline, MeasuringTraits.Prior), one.Seconds);
+    private static double Bare(Observation one) => Errors.Relative(one.Predict(StepCoefficients.Roofline, RooflineBurst), one.Seconds);
 
     private static string Percent(Errors errors, double share) => errors.Count == 0 ? "–" : Invariant($"{errors.Quantile(share) * 100:F1}");
 

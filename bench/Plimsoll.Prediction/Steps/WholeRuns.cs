@@ -7,9 +7,6 @@ namespace Plimsoll.Prediction.Steps;
 /// <summary>The tables that measure whole models: steps of a batch (Splitwise), and requests end to end (aiconfigurator).</summary>
 internal static partial class WholeRuns
 {
-    /// <summary>In the source of one campaign's rows; the others are of public runs.</summary>
-    private const string GapAnalysis = "/aic-auto-gap-analysis/";
-
     private const double StepNoise = 0.05, EndToEndNoise = 0.1;
 
     public static IEnumerable<Observation> Splitwise(string file, PublishedModels models)
@@ -25,9 +22,7 @@ internal static partial class WholeRuns
             if (models.Find(row.Text("model"), "") is not { } shape || device is null) continue;
             var split = new StepSplit { Tensor = row.Int("tensor_parallel") };
             if (StepModel.Of(shape, device, split) is not { } model) continue;
-
-            // An engine of 2023, whose dense models say little of dense models under another.
-            var subject = StepSubject.Of(shape, "splitwise", device) with { Device = row.Text("hardware"), Kind = "dense, 2023" };
+            var subject = new StepSubject(row.Text("hardware"), StepCalibration.GenerationOf(device), "splitwise", StepCalibration.ModelKey(shape));
             var (prompt, batch, answer) = (row.Int("prompt_size"), row.Int("batch_size"), row.Int("token_size"));
             var decode = StepBatch.Decode(batch, prompt + (answer / 2.0));
             var prefill = StepBatch.Prefill(batch, prompt);
@@ -60,7 +55,7 @@ internal static partial class WholeRuns
             var concurrency = Concurrency().Match(row.Text("silicon_data_source")) is { Success: true } found
                 ? double.Parse(found.Groups[1].Value, CultureInfo.InvariantCulture) : (double?)null;
             var disaggregated = row.Text("mode") == "disagg";
-            Func<StepCoefficients, MeasuringTraits, ClientTimes> times;
+            Func<StepCoefficients, double, ClientTimes> times;
             Serving decode;
             if (disaggregated)
             {
@@ -70,8 +65,8 @@ internal static partial class WholeRuns
                 var (prefillWorkers, decodeWorkers) = (row.Number("prefill_num_workers"), row.Number("decode_num_workers"));
                 var (first, second, requests) = (prefill, decode, concurrency.Value);
                 if (decodeWorkers is null) { skipped("disaggregated without the number of workers: the batch is not known"); continue; }
-                times = (fitted, traits) => ClosedLoop.Disaggregated(
-                    first, second, requests, prefillWorkers ?? 1, decodeWorkers.Value, prompt, answer, fitted, fitted, traits);
+                times = (fitted, burst) => ClosedLoop.Disaggregated(
+                    first, second, requests, prefillWorkers ?? 1, decodeWorkers.Value, prompt, answer, fitted, fitted, burst);
             }
             else
             {
@@ -81,7 +76,7 @@ internal static partial class WholeRuns
                 // The batch is of one data-parallel rank; the concurrency, where there is one, of all replicas together.
                 var batch = (row.Number("batch_size") ?? 1) * Math.Max(1, row.Int("attention_dp_size"));
                 var serving = decode;
-                times = (fitted, traits) => ClosedLoop.Aggregated(serving, batch, prompt, answer, fitted, traits);
+                times = (fitted, burst) => ClosedLoop.Aggregated(serving, batch, prompt, answer, fitted, burst);
             }
 
             var series = string.Join(' ', ModelName(row), row.Text("system"), row.Text("backend"), row.Text("precision"), row.Text("mode"), prompt, answer, decode.Split);
@@ -91,18 +86,16 @@ internal static partial class WholeRuns
             {
                 Calibration = row.Text("split") == "calibration",
                 Series = series,
-                Version = row.Text("backend_version"),
                 Batch = measuredBatch,
                 Stratum = string.Join(", ",
                     row.Text("system") is "a100_sxm" or "h100_sxm" or "h200_sxm" or "l40s" ? "with tables" : "without tables",
                     shape.Layers.Any(run => run.Experts > 0) ? "mixture" : "dense", disaggregated ? "disaggregated" : "aggregated"),
-                Benchmark = $"{(row.Text("silicon_data_source").Contains(GapAnalysis, StringComparison.Ordinal) ? "gap analysis" : "public runs")} {row.Text("backend")}",
                 Label = $"{row.Text("model_path")} {row.Text("system")} {row.Text("backend")} {row.Text("backend_version")} {row.Text("precision")} {row.Text("mode")} {prompt}/{answer} c{measuredBatch} tp{decode.Split.Tensor} dp{decode.Split.Data} ep{decode.Split.Expert}",
             };
             if (row.Number("silicon_tpot_ms") is > 0 and var tpot)
-                yield return seed with { Kind = "TPOT", Seconds = tpot / 1000, Predict = (fitted, traits) => times(fitted, traits).PerToken };
+                yield return seed with { Kind = "TPOT", Seconds = tpot / 1000, Predict = (fitted, burst) => times(fitted, burst).PerToken };
             if (row.Number("silicon_ttft_ms") is > 0 and var ttft)
-                yield return seed with { Kind = "TTFT", Seconds = ttft / 1000, Predict = (fitted, traits) => times(fitted, traits).FirstToken };
+                yield return seed with { Kind = "TTFT", Seconds = ttft / 1000, Predict = (fitted, burst) => times(fitted, burst).FirstToken };
         }
     }
 
@@ -129,10 +122,8 @@ internal static partial class WholeRuns
         var kv = engine == "trtllm" ? 1 : 2;
         if (StepModel.Of(shape, device, split, kv) is not { } model) return null;
         var chunk = engine == "sglang" ? (device.Memory < Bytes.GiB(160) ? 8192 : 16384) : 8192;
-        return new Serving(model, StepSubject.Of(shape, engine, device), split, chunk, engine != "sglang")
-        {
-            Room = CacheRoom.Of(shape, device, split, kv, reservesAnswer: engine == "trtllm"),
-        };
+        return new Serving(model,
+            new StepSubject(device.Name, StepCalibration.GenerationOf(device), engine, StepCalibration.ModelKey(shape)), split, chunk, engine != "sglang");
     }
 
     private static double Median(IEnumerable<CsvRow> rows, string column)

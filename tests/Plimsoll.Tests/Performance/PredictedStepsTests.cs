@@ -58,18 +58,6 @@ public class PredictedStepsTests
     }
 
     [Fact]
-    public void A_model_that_was_never_measured_is_as_quick_as_others_of_its_kind()
-    {
-        var calibration = StepCalibration.BuiltIn;
-        var subject = new StepSubject("mi300x-192gb", "float8", "vllm", "never measured");
-        Assert.Equal(calibration.Factors[("all", "")][(int)StepCoefficient.DecodeScale], calibration.For(subject)[StepCoefficient.DecodeScale]);
-        Assert.Equal(
-            calibration.Factors[("kind", "mixture")][(int)StepCoefficient.DecodeScale],
-            calibration.For(subject with { Kind = "mixture" })[StepCoefficient.DecodeScale]);
-        Assert.Equal("dense", Of("mi300x-192gb").Subject.Kind);
-    }
-
-    [Fact]
     public void Why_there_are_none_is_said()
     {
         var h100 = DeviceCatalogue.BuiltIn.Find("h100-80gb")!;

@@ -17,18 +17,10 @@ public sealed record StepSubject(string Device, string Generation, string Engine
     /// <summary>The whole device of which <see cref="Device"/> is a slice, whose efficiency it shares; null for a whole one.</summary>
     public string? SliceOf { get; init; }
 
-    /// <summary>"dense" or "mixture"; empty where it is not known or no model is meant, and then has no factor.</summary>
-    public string Kind { get; init; } = "";
-
     public static StepSubject Of(ModelShape shape, string engine, Accelerator device)
     {
-        ArgumentNullException.ThrowIfNull(shape);
         ArgumentNullException.ThrowIfNull(device);
-        return new(device.Name, StepCalibration.GenerationOf(device), engine, StepCalibration.ModelKey(shape))
-        {
-            SliceOf = device.SliceOf,
-            Kind = shape.Layers.Any(run => run.Experts > 0) ? "mixture" : "dense",
-        };
+        return new(device.Name, StepCalibration.GenerationOf(device), engine, StepCalibration.ModelKey(shape)) { SliceOf = device.SliceOf };
     }
 }
 
@@ -62,13 +54,13 @@ public sealed record StepEstimate(double Seconds, double LogSpread)
 
 /// <summary>
 /// Fitted coefficients: one of all measurements, times a factor for the engine, the generation and the device, and for
-/// the kind of model, the model and the model on the device as a whole. Where something was never measured its factor is 1, so a new device
+/// the model and the model on the device as a whole. Where something was never measured its factor is 1, so a new device
 /// is the roofline at the efficiency of those that were.
 /// </summary>
 public sealed class StepCalibration
 {
     /// <summary>The levels, from the widest to the narrowest.</summary>
-    public static readonly ImmutableArray<string> Levels = ["all", "engine", "generation", "device", "kind", "model", "pair"];
+    public static readonly ImmutableArray<string> Levels = ["all", "engine", "generation", "device", "model", "pair"];
 
     private static readonly Lazy<StepCalibration> Ours = new(() => Parse(Resource()));
 
@@ -160,7 +152,6 @@ public sealed class StepCalibration
             "engine" => subject.Engine,
             "generation" => subject.Generation,
             "device" => subject.SliceOf ?? subject.Device,
-            "kind" => subject.Kind,
             "model" => subject.Model,
             "pair" => subject.Pair,
             _ => "",
