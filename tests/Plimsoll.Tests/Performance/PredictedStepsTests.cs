@@ -27,6 +27,19 @@ public class PredictedStepsTests
     }
 
     [Fact]
+    public void Nothing_is_faster_than_the_devices_peaks()
+    {
+        var footprint = HandShapes.Llama31();
+        Assert.All(DeviceCatalogue.BuiltIn.Accelerators, device => Assert.All(["vllm", "sglang", "trtllm", "llama.cpp"], engine =>
+        {
+            var steps = PredictedSteps.Of(footprint, engine, device, new StepSplit()).Steps!;
+            var peak = device.FlopsPerSecond.Where(one => one.Key is "bfloat16" or "float16").Select(one => one.Value).DefaultIfEmpty(device.FlopsPerSecond.Values.Max()).Max();
+            Assert.True(steps.Prefill(1, 2048).Seconds >= 2.0 * 2048 * (footprint.Parameters - 525_336_576) / peak, $"prompts under {engine} on {device.Name}");
+            Assert.True(steps.Decode(1, 1).Seconds >= (footprint.Weights.Value - (2.0 * 525_336_576)) / device.MemoryBandwidth.Value, $"a token under {engine} on {device.Name}");
+        }));
+    }
+
+    [Fact]
     public void Pipelines_and_tensor_ranks_are_predicted_on_every_whole_accelerator()
     {
         Assert.All(DeviceCatalogue.BuiltIn.Accelerators.Where(one => one.SliceOf is null), device =>

@@ -12,7 +12,7 @@ public sealed class PredictedSteps
 {
     private PredictedSteps(StepModel model, StepSubject subject, StepCalibration calibration)
     {
-        (Model, Subject, Fitted) = (model, subject, calibration.For(subject));
+        (Model, Subject, Fitted) = (model, subject, calibration.For(subject).WithinPeaks());
         (Nearest, LogSpread, Source) = (calibration.NearestTo(subject), calibration.LogSpread(subject), calibration.Source);
     }
 

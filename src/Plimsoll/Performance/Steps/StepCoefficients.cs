@@ -83,6 +83,14 @@ public sealed class StepCoefficients
 
     public double this[StepCoefficient which] => _values[(int)which];
 
+    /// <summary>
+    /// The same with no share of a peak above 1: factors of levels that were fitted each for itself may multiply to more where
+    /// nothing was measured, and no device does more than its peak.
+    /// </summary>
+    public StepCoefficients WithinPeaks() => new([.. _values.Select((value, i) => (StepCoefficient)i is
+        StepCoefficient.Compute16 or StepCoefficient.Compute8 or StepCoefficient.Compute4 or StepCoefficient.WeightBandwidth or StepCoefficient.ExpertCompute
+        or StepCoefficient.ExpertBandwidth or StepCoefficient.AttentionCompute or StepCoefficient.CacheBandwidth or StepCoefficient.LinkBandwidth ? Math.Min(value, 1) : value)]);
+
     /// <summary>The bare roofline: every efficiency 1, nothing takes time but FLOPs and bytes.</summary>
     public static readonly StepCoefficients Roofline = new([.. Enum.GetValues<StepCoefficient>().Select(one =>
         one is StepCoefficient.ActivationPasses || one.ToString().EndsWith("Seconds", StringComparison.Ordinal) ? 1e-12 : 1.0)]);
