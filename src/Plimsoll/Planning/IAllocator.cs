@@ -110,4 +110,8 @@ public sealed record ModelOutlook
     public required bool TrafficSeen { get; init; }
 
     public int Supply => Serving + Loading;
+
+    /// <summary>What each of so many replicas carries that share the requests; null where nobody knows what one does.</summary>
+    public double? CapacityOfEach(int replicas) =>
+        Capacity is { } one && CapacityExpected is not null && Variant.Service is { } prior ? one * prior.PooledAt(replicas) : Capacity;
 }

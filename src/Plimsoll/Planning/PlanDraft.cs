@@ -325,7 +325,7 @@ internal sealed partial class PlanDraft
         [
             Fact.Rate("demand", forecast), Fact.Fraction("quantile", outlook.Quantile), Fact.Of("horizon", outlook.Horizon),
             Fact.Of("load", outlook.Load.P90), Fact.Of("wanted", allocation.Wanted),
-            outlook.Capacity is { } capacity ? Fact.Rate("capacity", capacity) : Fact.Of("capacity", "unknown capacity"),
+            outlook.CapacityOfEach(allocation.Wanted) is { } capacity ? Fact.Rate("capacity", capacity) : Fact.Of("capacity", "unknown capacity"),
             Fact.Of("have", have), .. outlook.Basis is { } basis ? [Fact.Of("basis", "; " + basis.Shown)] : Array.Empty<Fact>(),
         ]);
     }

@@ -113,7 +113,7 @@ public sealed class WeightAllocator : IAllocator
         return new Reason(Rule.Met,
         [
             Fact.Rate("demand", forecast), Fact.Of("horizon", outlook.Horizon), Fact.Of("have", outlook.Serving),
-            outlook.Capacity is { } capacity ? Fact.Rate("capacity", capacity) : Fact.Of("capacity", "unknown capacity"),
+            outlook.CapacityOfEach(outlook.Serving) is { } capacity ? Fact.Rate("capacity", capacity) : Fact.Of("capacity", "unknown capacity"),
             .. outlook.Basis is { } basis
                 ? [Fact.Of("basis", $" ({Fact.Fraction("", basis.Quantile).Shown} quantile; {basis.Shown})")] : Array.Empty<Fact>(),
         ]);

@@ -59,6 +59,10 @@ public sealed class PredictedCapacityTests
         Assert.Equal((0, 1.0, false), (verdict.CapacityExpected!.Requests, verdict.CapacityExpected.Pace, verdict.CapacityExpected.LengthsSeen));
         Assert.True(verdict.CapacityExpected.LowPerSecond < verdict.CapacityPerSecond && verdict.CapacityPerSecond < verdict.CapacityExpected.HighPerSecond);
 
+        // The sentence adds up: so many, of so much each when so many share the requests, are no less than the demand.
+        var each = verdict.Reason.Facts.Single(fact => fact.Name == "capacity").Value;
+        Assert.True(verdict.Wanted * each >= forecast, $"{verdict.Reason}");
+
         // Without a prediction nobody knows, and one is started.
         Assert.Equal(1, Run(Spec(predicted: false), 40, _ => null).Models[0].Wanted);
     }

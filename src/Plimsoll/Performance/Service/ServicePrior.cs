@@ -106,7 +106,8 @@ public sealed record ServicePrior
             + (Math.Max(0, answerTokens - 1) * ((StepSeconds / places) + SequenceSeconds)));
     }
 
-    private double PooledAt(int replicas)
+    /// <summary>What each of so many replicas carries over what one by itself does; at least 1.</summary>
+    public double PooledAt(int replicas)
     {
         var at = 0;
         while (at < Together.Length - 1 && Together[at + 1] <= replicas) at++;
