@@ -98,7 +98,7 @@ internal static class CorrectionCommand
                     tokens = tokens.Add(new TokenSample(
                         ended.Length, ended.Sum(i => (double)log.Prompts[i]), ended.Sum(i => (double)log.Answers[i]),
                         ended.Sum(i => (double)log.Prompts[i] * log.Prompts[i]), ended.Sum(i => (double)log.Answers[i] * log.Answers[i])));
-                    pace = pace.Learn(prior, sample, tokens.Or(prior.PromptTokens, prior.AnswerTokens), start + TimeSpan.FromSeconds(to), saturated: false);
+                    pace = pace.Learn(prior, sample, tokens.Or(prior.PromptTokens, prior.AnswerTokens), start + TimeSpan.FromSeconds(to));
                     fit = fit.Add(sample);
                 }
             }
@@ -109,7 +109,8 @@ internal static class CorrectionCommand
             // As the body does: predicted anew for lengths that differ from those it was predicted for.
             variant = variant with { Service = ServicePriors.Of(asked.Limits, asked.Times, slo, TypicalLengths.Of(tokens, null, null).Sample(longest)) with { LogSpread = Spread } };
             var known = ModelKnowledge.Nothing with { Tokens = tokens, Paces = System.Collections.Immutable.ImmutableSortedDictionary<VariantId, Slowness>.Empty.Add(variant.Id, pace) };
-            var estimate = CapacityEstimate.Of(variant, known)!;
+            var estimate = CapacityEstimate.Of(variant, known)
+                ?? new CapacityEstimate(fit.CapacityPerSecond(slo, asked.Limits.Sequences) ?? 0, 0, 0, pace.Factor, pace.Requests, true, 0, 0, true, "");
             result.Errors[k] = Errors.Relative(estimate.PerSecond, truth);
             result.Inside[k] = truth >= estimate.LowPerSecond && truth <= estimate.HighPerSecond ? 1 : 0;
             result.Pace[k] = Errors.Relative(pace.Factor, factor);

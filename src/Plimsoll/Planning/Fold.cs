@@ -86,7 +86,7 @@ public sealed partial record Knowledge
         var before = known.Paces ?? ImmutableSortedDictionary<VariantId, Slowness>.Empty;
         var lengths = (known.Tokens ?? TokenMeans.None).Or(prior.PromptTokens, prior.AnswerTokens);
         return before.SetItem(id, before.GetValueOrDefault(id, Slowness.Predicted(prior.LogSpread, row.From))
-            .Learn(prior, sample, lengths, row.To, row.Censored));
+            .Learn(prior, sample, lengths, row.To));
     }
 
     // An overloaded interval may show that a replica carries more than was known, never that it carries less: its

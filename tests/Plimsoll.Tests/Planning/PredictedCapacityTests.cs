@@ -80,10 +80,19 @@ public sealed class PredictedCapacityTests
     }
 
     [Fact]
-    public void Saturated_windows_do_not_make_it_slower()
+    public void Full_replicas_that_are_slower_than_predicted_get_help()
     {
         var spec = Spec();
-        Assert.Equal(1, Run(spec, 40, _ => Sample(spec, 3), 30, censored: true).Models[0].CapacityExpected!.Pace);
+        Assert.True(Run(spec, 40, _ => Sample(spec, 3), 30, censored: true).Models[0].Wanted > Run(spec, 40, _ => null, censored: true).Models[0].Wanted);
+    }
+
+    [Fact]
+    public void Where_what_is_seen_is_nothing_like_what_was_predicted_the_times_of_requests_decide()
+    {
+        var spec = Spec();
+        var verdict = Run(spec, 40, _ => Sample(spec, 60), 30, censored: true).Models[0];
+        Assert.Null(verdict.CapacityExpected);
+        Assert.True(verdict.CapacityPerSecond > 0 && verdict.Wanted > 10, $"{verdict.CapacityPerSecond}, {verdict.Wanted}");
     }
 
     [Fact]

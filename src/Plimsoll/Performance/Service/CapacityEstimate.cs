@@ -15,7 +15,7 @@ public sealed record CapacityEstimate(
     double PerSecond, double LowPerSecond, double HighPerSecond, double Pace, long Requests, bool Keeps, double PromptTokens, double AnswerTokens, bool LengthsSeen,
     string From)
 {
-    /// <summary>Null where size and hardware say nothing of the variant.</summary>
+    /// <summary>Null where size and hardware say nothing of the variant, or what was seen is nothing like it.</summary>
     public static CapacityEstimate? Of(VariantSpec variant, ModelKnowledge known)
     {
         ArgumentNullException.ThrowIfNull(variant);
@@ -23,6 +23,7 @@ public sealed record CapacityEstimate(
         if (variant.Service is not { } prior) return null;
         var (prompt, answer) = (known.Tokens ?? TokenMeans.None).Or(prior.PromptTokens, prior.AnswerTokens);
         var pace = known.Paces?.GetValueOrDefault(variant.Id) ?? Slowness.Predicted(prior.LogSpread, default);
+        if (!pace.IsBelieved) return null;
         var (fast, slow) = pace.Range;
         var seen = known.Tokens is { } tokens && tokens.Or(0, 0) != (0, 0);
         return new CapacityEstimate(

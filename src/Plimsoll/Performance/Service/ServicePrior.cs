@@ -49,13 +49,13 @@ public sealed record ServicePrior
 
     /// <summary>
     /// Mean seconds of a request in a replica with so many, itself among them, at the predicted pace: its own prompt and steps,
-    /// and the prompts of those that come meanwhile, who are as many as are there (Little).
+    /// and the prompts of those that come meanwhile, who are as many as are there (Little). More than it has places for wait their turn.
     /// </summary>
     public double Seconds(double inReplica, double promptTokens, double answerTokens)
     {
         var steps = Math.Max(0, answerTokens - 1);
-        var n = Math.Max(1, inReplica);
-        return (n * promptTokens * PromptTokenSeconds) + (steps * (StepSeconds + (n * SequenceSeconds)));
+        var n = Math.Clamp(inReplica, 1, Math.Max(1, Places));
+        return Math.Max(1, inReplica / n) * ((n * promptTokens * PromptTokenSeconds) + (steps * (StepSeconds + (n * SequenceSeconds))));
     }
 
     /// <summary>Requests a second that one replica carries within the objective, of so many replicas that share them.</summary>

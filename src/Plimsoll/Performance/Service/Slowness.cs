@@ -38,6 +38,9 @@ public sealed record Slowness(double Log, double Variance, DateTimeOffset At, lo
     /// <param name="at">From when on it may change.</param>
     public static Slowness Predicted(double logSpread, DateTimeOffset at) => new(0, logSpread * logSpread, at, 0);
 
+    /// <summary>False at the bounds: what is seen is not the predicted thing, and is to be believed by itself.</summary>
+    public bool IsBelieved => Math.Abs(Log) < Math.Log(FactorMax) - 1e-6;
+
     /// <summary>The factor: the median.</summary>
     public double Factor => Math.Exp(Log);
 
@@ -56,15 +59,14 @@ public sealed record Slowness(double Log, double Variance, DateTimeOffset At, lo
     /// <param name="sample">What was seen; one that says nothing or makes no sense changes nothing.</param>
     /// <param name="lengths">Mean tokens of a prompt and an answer.</param>
     /// <param name="at">When it ended.</param>
-    /// <param name="saturated">Whether replicas were full all the while: then times may hold a queue, and only a faster one teaches.</param>
-    public Slowness Learn(ServicePrior prior, ServiceSample sample, (double Prompt, double Answer) lengths, DateTimeOffset at, bool saturated)
+    public Slowness Learn(ServicePrior prior, ServiceSample sample, (double Prompt, double Answer) lengths, DateTimeOffset at)
     {
         ArgumentNullException.ThrowIfNull(prior);
         ArgumentNullException.ThrowIfNull(sample);
         if (sample.Count <= 0 || !(sample.SumL > 0) || !(sample.SumN > 0) || !double.IsFinite(sample.SumL + sample.SumN)) return this;
         var predicted = prior.Seconds(sample.SumN / sample.Count, lengths.Prompt, lengths.Answer);
         var seen = Math.Log(sample.SumL / sample.Count / predicted);
-        if (!double.IsFinite(seen) || (saturated && seen > Log)) return this;
+        if (!double.IsFinite(seen)) return this;
 
         // A clock that went back forgets nothing; one that leapt ahead no more than was ever unknown.
         var hours = Math.Max(0, (at - At).TotalHours);

@@ -25,7 +25,7 @@ public sealed class SlownessTests
     private static Slowness Start => Slowness.Predicted(Prior.LogSpread, Noon);
 
     private static Slowness Minutes(Slowness known, double factor, int minutes, double n = 8) => Enumerable.Range(1, minutes).Aggregate(
-        known, (one, minute) => one.Learn(Prior, Sample(factor, n), Lengths, known.At.AddMinutes(minute), saturated: false));
+        known, (one, minute) => one.Learn(Prior, Sample(factor, n), Lengths, known.At.AddMinutes(minute)));
 
     [Theory]
     [InlineData(0.5)]
@@ -43,7 +43,7 @@ public sealed class SlownessTests
     public void One_absurd_interval_hardly_moves_it()
     {
         var learned = Minutes(Start, 1.2, 10);
-        var after = learned.Learn(Prior, Sample(1e6), Lengths, learned.At.AddMinutes(1), saturated: false);
+        var after = learned.Learn(Prior, Sample(1e6), Lengths, learned.At.AddMinutes(1));
         Assert.InRange(after.Factor, learned.Factor, learned.Factor * 1.2);
     }
 
@@ -56,19 +56,29 @@ public sealed class SlownessTests
     }
 
     [Fact]
-    public void A_saturated_interval_teaches_that_it_is_faster_and_never_that_it_is_slower()
+    public void A_full_replica_teaches_by_how_many_wait_and_how_long()
     {
-        var known = Minutes(Start, 1, 5);
-        Assert.Equal(known, known.Learn(Prior, Sample(2), Lengths, known.At.AddMinutes(1), saturated: true));
-        Assert.True(known.Learn(Prior, Sample(0.7), Lengths, known.At.AddMinutes(1), saturated: true).Factor < known.Factor);
+        // Three times as many as it has places for, and each takes three times as long as in a full one, at half the pace.
+        var full = 2 * Prior.Seconds(Prior.Places, Lengths.Item1, Lengths.Item2);
+        var (n, l) = (3 * Prior.Places, 3 * full);
+        var known = Enumerable.Range(1, 10).Aggregate(Start, (one, minute) => one.Learn(
+            Prior, new ServiceSample(20, n * 20, l * 20, n * n * 20, n * l * 20, (int)n, l), Lengths, Noon.AddMinutes(minute)));
+        Assert.InRange(known.Factor, 1.9, 2.1);
+    }
+
+    [Fact]
+    public void What_is_nothing_like_the_prediction_is_not_believed_any_more()
+    {
+        Assert.True(Minutes(Start, 3, 20).IsBelieved);
+        Assert.False(Minutes(Start, 50, 20).IsBelieved);
     }
 
     [Fact]
     public void Time_without_a_word_makes_it_less_sure_and_changes_nothing_else()
     {
         var known = Minutes(Start, 1.5, 30);
-        var soon = known.Learn(Prior, Sample(1, count: 1), Lengths, known.At.AddSeconds(1), saturated: false);
-        var late = known.Learn(Prior, Sample(1, count: 1), Lengths, known.At.AddDays(30), saturated: false);
+        var soon = known.Learn(Prior, Sample(1, count: 1), Lengths, known.At.AddSeconds(1));
+        var late = known.Learn(Prior, Sample(1, count: 1), Lengths, known.At.AddDays(30));
         Assert.True(late.Factor < soon.Factor, "after a month one interval says more");
         Assert.True(soon.Factor <= known.Factor);
     }
@@ -92,7 +102,7 @@ public sealed class SlownessTests
             var known = Start;
             foreach (var (count, n, l, prompt, answer, second) in rows)
             {
-                known = known.Learn(Prior, new ServiceSample(count, n, l, n, l, 1, 1), (Math.Abs(prompt), Math.Abs(answer)), Noon.AddSeconds(second), count % 2 == 0);
+                known = known.Learn(Prior, new ServiceSample(count, n, l, n, l, 1, 1), (Math.Abs(prompt), Math.Abs(answer)), Noon.AddSeconds(second));
                 Assert.InRange(known.Factor, 0.1249, 8.0001);
                 Assert.True(double.IsFinite(known.Variance) && known.Variance > 0, $"{known.Variance}");
             }
