@@ -8,6 +8,7 @@ internal static class Outlooks
     // Demand is judged over a past this many times as long as the window that is planned for, and never less than
     // this: a quantile over two windows says nothing, and what a heavy model must survive it must also remember.
     private const int LookbackWindows = 8;
+    private const double SeenRequests = 20;
     private static readonly TimeSpan ShortestLookback = TimeSpan.FromSeconds(10);
 
     public static ImmutableArray<ModelOutlook> Of(FleetSpec spec, FleetSnapshot observed, Knowledge knowledge)
@@ -46,7 +47,11 @@ internal static class Outlooks
             spec.Settings.Review.Ticks * 5, spec.Settings.DemandBucket.Ticks)), spec.Settings);
         var demand = DemandOutlook.Of(known, model, horizon, now, spec.Settings);
         var expected = CapacityEstimate.Of(variant, known);
-        var capacity = expected?.PerSecond ?? known.Service.CapacityPerSecond(model.Slo, variant.Concurrency);
+
+        // Once some requests were served their times decide: what a prediction does not know (a server's own bounds) shows in them.
+        var seen = known.Service.CapacityPerSecond(model.Slo, variant.Concurrency);
+        if (known.Service.Weight >= SeenRequests && seen is not null) expected = null;
+        var capacity = expected?.PerSecond ?? seen;
         var mine = replicas.Where(replica => replica.Version == model.Version).ToArray();
         var idle = known.LastArrival is { } last ? Positive(observed.At - last) : (TimeSpan?)null;
         var misses = 1 + (known.ActiveRate * load.P90.TotalSeconds);

@@ -67,25 +67,6 @@ public sealed class PredictedCapacityTests
         Assert.Equal(1, Run(Spec(predicted: false), 40, _ => null).Models[0].Wanted);
     }
 
-    [Theory]
-    [InlineData(1.6)]
-    [InlineData(0.6)]
-    public void What_is_seen_corrects_it(double slower)
-    {
-        var spec = Spec();
-        var (predicted, corrected) = (Run(spec, 40, _ => null).Models[0], Run(spec, 40, _ => Sample(spec, slower), 30).Models[0]);
-        Assert.InRange(corrected.CapacityExpected!.Pace, slower * 0.9, slower * 1.1);
-        Assert.Equal(slower > 1, corrected.Wanted > predicted.Wanted);
-        Assert.Equal(300, corrected.CapacityExpected.Requests);
-    }
-
-    [Fact]
-    public void Full_replicas_that_are_slower_than_predicted_get_help()
-    {
-        var spec = Spec();
-        Assert.True(Run(spec, 40, _ => Sample(spec, 3), 30, censored: true).Models[0].Wanted > Run(spec, 40, _ => null, censored: true).Models[0].Wanted);
-    }
-
     [Fact]
     public void Where_what_is_seen_is_nothing_like_what_was_predicted_the_times_of_requests_decide()
     {
