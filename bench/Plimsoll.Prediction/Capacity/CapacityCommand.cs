@@ -69,7 +69,7 @@ internal static class CapacityCommand
         }
     }
 
-    private static CapacityCases? Cases()
+    internal static CapacityCases? Cases()
     {
         var data = Environment.GetEnvironmentVariable("PLIMSOLL_DATA") ?? "../shared/data";
         var folder = Path.Combine(data, "traces");
@@ -78,7 +78,7 @@ internal static class CapacityCommand
         return new CapacityCases(ServedModel.All(configurations), Traces.All(folder));
     }
 
-    private static int Skipped()
+    internal static int Skipped()
     {
         Console.Error.WriteLine("skipped: no folder 'traces' under PLIMSOLL_DATA");
         return Environment.GetEnvironmentVariable("CI") == "true" ? 1 : 0;

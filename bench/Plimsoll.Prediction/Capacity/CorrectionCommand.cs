@@ -30,15 +30,7 @@ internal static class CorrectionCommand
 
     private static int Run(int count, ulong seed, string page)
     {
-        var data = Environment.GetEnvironmentVariable("PLIMSOLL_DATA") ?? "../shared/data";
-        var folder = Path.Combine(data, "traces");
-        if (!Directory.Exists(folder))
-        {
-            Console.Error.WriteLine("skipped: no folder 'traces' under PLIMSOLL_DATA");
-            return Environment.GetEnvironmentVariable("CI") == "true" ? 1 : 0;
-        }
-
-        var cases = new CapacityCases(ServedModel.All(new Configurations(Path.Combine(data, "modelconfigs/huggingface"), "bench/Plimsoll.Footprints/configs")), Traces.All(folder));
+        if (CapacityCommand.Cases() is not { } cases) return CapacityCommand.Skipped();
         var all = Enumerable.Range(0, count).Select(i => One(cases.Draw(seed, i), new SeededRandom(SeededRandom.Mix(seed + 1, (ulong)i)))).OfType<Outcome>().ToList();
         var text = new StringBuilder();
         text.Append("## Corrected by what is seen\n\n");

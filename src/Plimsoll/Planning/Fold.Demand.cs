@@ -12,14 +12,14 @@ public sealed partial record Knowledge
     /// What a window of traffic teaches of demand beyond the buckets. Nothing where the settings do not forecast, so that
     /// journals of before read, hash and replay as they did.
     /// </summary>
-    /// <param name="spec">Whether forecasts are kept, and the width of a bucket.</param>
+    /// <param name="settings">Whether forecasts are kept, and the width of a bucket.</param>
+    /// <param name="model">Whose row it is.</param>
     /// <param name="row">What was counted.</param>
     /// <param name="arrivals">What arrived, at the least.</param>
     /// <param name="serving">Whether a replica was ready.</param>
     /// <param name="known">What the buckets and the rest have learned of the same row.</param>
-    private static ModelKnowledge FoldForecast(FleetSpec spec, ModelTraffic row, double arrivals, bool serving, ModelKnowledge known)
+    private static ModelKnowledge FoldForecast(PlannerSettings settings, ModelSpec? model, ModelTraffic row, double arrivals, bool serving, ModelKnowledge known)
     {
-        var settings = spec.Settings;
         if (!settings.ForecastDemand)
             return known.Forecast is null && known.IdleTimes is null && known.Shortage is null
                 ? known : known with { Forecast = null, IdleTimes = null, Shortage = null };
@@ -30,7 +30,7 @@ public sealed partial record Knowledge
         {
             Forecast = forecast,
             IdleTimes = Idle(known.IdleTimes, row, before?.Until, IdleReviews * settings.Review),
-            Shortage = Corrected(row, serving, spec.Find(row.Model)?.Slo.Attainment ?? 0, known),
+            Shortage = Corrected(row, serving, model?.Slo.Attainment ?? 0, known),
         };
     }
 

@@ -48,9 +48,10 @@ internal static class Outlooks
         var demand = DemandOutlook.Of(known, model, horizon, now, spec.Settings);
         var expected = CapacityEstimate.Of(variant, known);
 
-        // Once some requests were served their times decide: what a prediction does not know (a server's own bounds) shows in them.
+        // Once some requests were served their times decide: what a prediction does not know (a server's own bounds) shows in
+        // them. Of tokens' times they say nothing; for such an objective the prediction stays, corrected.
         var seen = known.Service.CapacityPerSecond(model.Slo, variant.Concurrency);
-        if (known.Service.Weight >= SeenRequests && seen is not null) expected = null;
+        if (known.Service.Weight >= SeenRequests && seen is not null && model.Slo is { TimeToFirstToken: null, TimePerOutputToken: null }) expected = null;
         var capacity = expected?.PerSecond ?? seen;
         var mine = replicas.Where(replica => replica.Version == model.Version).ToArray();
         var idle = known.LastArrival is { } last ? Positive(observed.At - last) : (TimeSpan?)null;

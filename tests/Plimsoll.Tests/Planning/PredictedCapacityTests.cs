@@ -67,6 +67,36 @@ public sealed class PredictedCapacityTests
         Assert.Equal(1, Run(Spec(predicted: false), 40, _ => null).Models[0].Wanted);
     }
 
+    [Theory]
+    [InlineData(1.6)]
+    [InlineData(0.6)]
+    public void What_is_seen_corrects_it(double slower)
+    {
+        var spec = Spec();
+        var (predicted, corrected) = (Run(spec, 40, _ => null).Models[0], Run(spec, 40, _ => Sample(spec, slower), 30).Models[0]);
+        Assert.InRange(corrected.CapacityExpected!.Pace, slower * 0.9, slower * 1.1);
+        Assert.Equal(slower > 1, corrected.Wanted > predicted.Wanted);
+        Assert.Equal(300, corrected.CapacityExpected.Requests);
+    }
+
+    [Fact]
+    public void Of_a_latency_alone_the_times_of_requests_decide_once_twenty_were_served()
+    {
+        var spec = Spec(slo: new Slo(TimeSpan.FromSeconds(20), 0.95));
+        var (one, three) = (Run(spec, 40, _ => Sample(spec, 1.6), 1).Models[0], Run(spec, 40, _ => Sample(spec, 1.6), 3).Models[0]);
+        Assert.NotNull(one.CapacityExpected);
+        Assert.Null(three.CapacityExpected);
+        var sample = Sample(spec, 1.6);
+        Assert.Equal(sample.SumN / sample.SumL, three.CapacityPerSecond, 6); // n all alike: n requests in l seconds
+    }
+
+    [Fact]
+    public void Full_replicas_that_are_slower_than_predicted_get_help()
+    {
+        var spec = Spec();
+        Assert.True(Run(spec, 40, _ => Sample(spec, 3), 30, censored: true).Models[0].Wanted > Run(spec, 40, _ => null, censored: true).Models[0].Wanted);
+    }
+
     [Fact]
     public void Where_what_is_seen_is_nothing_like_what_was_predicted_the_times_of_requests_decide()
     {

@@ -24,8 +24,9 @@ public sealed class ServicePriorTests
         var formula = new GroupCapacity(Limits, Times(), lengths);
         var targets = ServicePriors.Targets(Minute);
 
+        // Four digits are kept.
         foreach (var n in ServicePrior.Together)
-            Assert.Equal(formula.PerSecond(n, targets) / n, prior.CapacityPerSecond(1, prior.PromptTokens, prior.AnswerTokens, n), prior.PerSecondTolerance());
+            Assert.Equal(formula.PerSecond(n, targets) / n, prior.CapacityPerSecond(1, prior.PromptTokens, prior.AnswerTokens, n), prior.MostPerSecond * 0.01);
     }
 
     [Theory]
@@ -141,10 +142,4 @@ public sealed class ServicePriorTests
     }
 
     private static readonly ServicePrior Known = Of(Minute, new TypicalLengths(600, 120).Sample());
-}
-
-internal static class ServicePriorTolerance
-{
-    // Four digits are kept.
-    public static double PerSecondTolerance(this ServicePrior prior) => prior.MostPerSecond * 0.01;
 }
