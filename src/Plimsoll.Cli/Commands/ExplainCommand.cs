@@ -53,7 +53,9 @@ public static class ExplainCommand
         var age = now - tick.Snapshot.At;
         yield return $"{model.Id}, {(age < TimeSpan.FromSeconds(1) ? "now" : Durations.Show(age) + " ago")}: {verdict.Reason}";
         yield return $"  weight    {model.Footprint.Weights} ({ScalarKind.NameOf(model.Footprint.Format)}, {ScalarKind.NameOf(model.Footprint.Source)}), charged {verdict.Needs.Host}";
-        yield return $"  objective {Fact.Fraction("", slo.Attainment).Shown} within {Durations.Show(slo.Latency)}";
+        yield return $"  objective {Fact.Fraction("", slo.Attainment).Shown} within {Durations.Show(slo.Latency)}"
+            + (slo.TimeToFirstToken is { } first ? $", the first token within {Durations.Show(first)}" : "")
+            + (slo.TimePerOutputToken is { } between ? $", {Durations.Show(between)} for each after it" : "");
         yield return $"  demand    {Rate(status.DemandPerSecond)}, forecast {Rate(status.ForecastPerSecond)}{Basis(verdict)}; "
             + (verdict.CapacityPerSecond > 0 ? $"one replica carries {Rate(verdict.CapacityPerSecond)}" : "what one replica carries is not known yet");
         if (verdict.CapacityExpected is { } expected)

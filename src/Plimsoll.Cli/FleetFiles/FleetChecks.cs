@@ -49,6 +49,8 @@ internal static class FleetChecks
             problems.Add($"{path}.maxReplicas", $"found \"{model.MaxReplicas}\", below minReplicas ({model.MinReplicas})");
         if (model.Memory is { LoadPeak: { } peak, Steady: { } steady } && peak < steady)
             problems.Add($"{path}.memory.loadPeak", $"found {peak}, below steady ({steady}); the load's peak is at least what stays");
+        if (model.Slo is { Latency: { } whole, Ttft: { } first } && first > whole)
+            problems.Add($"{path}.slo.ttft", $"found {Durations.Show(first)}, above latency ({Durations.Show(whole)}); the first token comes before the last");
         if (model.Device is not null && model.Gpus is 0)
             problems.Add($"{path}.device", "a kind of GPU is named and gpus is 0; leave one of them out");
         if (model.Command.IsEmpty) return;

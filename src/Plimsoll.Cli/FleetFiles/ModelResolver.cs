@@ -14,11 +14,7 @@ internal sealed class ModelResolver(Problems problems)
             footprint, gpus, model.Cores, cached, kind == ServerKind.LlamaServer && gpus == 0 ? LlamaCache(model, footprint) : Bytes.Zero);
         if (model.Memory is { LoadPeak: { } peak, Steady: { } steady }) needs = needs with { Host = new MemoryNeed(peak, steady) };
         var min = model.MinReplicas ?? 0;
-        var slo = new Slo(model.Slo?.Latency ?? Unstated(model, footprint), model.Slo?.Attainment?.Value ?? 0.99)
-        {
-            TimeToFirstToken = model.Slo?.Ttft,
-            TimePerOutputToken = model.Slo?.Tpot,
-        };
+        var slo = Slo.Of(model.Slo?.Latency, model.Slo?.Attainment?.Value ?? 0.99, model.Slo?.Ttft, model.Slo?.Tpot, footprint.KvPerToken > Bytes.Zero);
         return new ModelSpec
         {
             Id = ModelId.Of(model.Name!),
@@ -73,11 +69,6 @@ internal sealed class ModelResolver(Problems problems)
 
     private static ServicePrior? Pace(Footprint footprint, FitReport fit, Slo slo, TokensDocument? tokens) =>
         ServicePriors.Of(footprint, fit, slo, new TypicalLengths(tokens?.Input, tokens?.Output));
-
-    // A limit on tokens says what is asked, and nobody waits two seconds for a thousand tokens.
-    private static TimeSpan Unstated(ModelDocument model, Footprint footprint) =>
-        model.Slo is { Ttft: not null } or { Tpot: not null } ? TimeSpan.FromHours(1)
-        : footprint.KvPerToken > Bytes.Zero ? TimeSpan.FromMinutes(1) : TimeSpan.FromSeconds(2);
 
     // On the processor llama-server reserves keys and values on the host, for every layer the whole context.
     private static Bytes LlamaCache(ModelDocument model, Footprint footprint)

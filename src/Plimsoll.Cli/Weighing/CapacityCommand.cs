@@ -8,8 +8,6 @@ namespace Plimsoll.Cli.Weighing;
 /// <summary>The command <c>plimsoll capacity</c>: how many requests a second replicas carry within an objective.</summary>
 public static class CapacityCommand
 {
-    private const int BlockTokens = 16;
-
     public static Command Create(TimeProvider time)
     {
         var source = SourceWeigher.Argument();
@@ -60,29 +58,15 @@ public static class CapacityCommand
         // As much context as the longest request takes, where none was named: the engine is started for what it is asked.
         var fit = Fit.Of(weighed.Footprint, asked.Context > 0 ? asked : asked with { Context = lengths.Longest }, []);
         if (!fit.Fits) throw new CommandException(ExitCode.Refused, $"it does not fit: {fit.Reason}; plimsoll fit says what would");
-        var variant = fit.Variant;
-        var split = new StepSplit { Tensor = variant.TensorParallel, Pipeline = variant.PipelineParallel, Expert = variant.ExpertParallel };
-        var kvBytes = variant.KvDtype == "auto" ? 2 : variant.KvDtype switch { "fp8" or "q8_0" => 1, "q4_0" => 0.5, "float32" => 4, _ => 2 };
-        var (steps, problem) = PredictedSteps.Of(weighed.Footprint, variant.Engine.Name, variant.Device, split, kvBytes);
-        if (steps is null) throw new CommandException(ExitCode.Refused, $"no step times for it on {variant.Device.Name}: {problem}");
-        if (fit.KvTokens < BlockTokens)
-            throw new CommandException(ExitCode.Refused, "it keeps no keys and values, so nothing is generated token by token; capacity is for models that do");
-        var stepTokens = Math.Max(1, variant.MaxBatchedTokens ?? 2048);
-        var limits = new ReplicaLimits
-        {
-            Blocks = Math.Max(1, fit.KvTokens / BlockTokens),
-            BlockTokens = BlockTokens,
-            StepTokens = stepTokens,
-            Sequences = Math.Clamp(variant.MaxSequences ?? 256, 1, stepTokens),
-        };
-        var spread = Math.Exp(1.645 * steps.LogSpread);
-        double Rate(double slower) =>
-            new GroupCapacity(limits, new StepTimes(batch => slower * steps.Of(batch).Seconds, limits.Sequences), lengths).PerSecond(replicas, targets);
-        var usual = new GroupCapacity(limits, new StepTimes(steps.Model, steps.Fitted, limits.Sequences), lengths);
+        var (replica, problem) = PredictedReplica.Of(weighed.Footprint, fit);
+        if (replica is null) throw new CommandException(ExitCode.Refused, problem!);
+        var spread = Math.Exp(1.645 * replica.Steps.LogSpread);
+        double Rate(double pace) => new GroupCapacity(replica.Limits, replica.Times(pace), lengths).PerSecond(replicas, targets);
+        var usual = new GroupCapacity(replica.Limits, replica.Times(), lengths);
         return new CapacityListing
         {
             Source = weighed.Shown,
-            Variant = VariantListing.Of(variant),
+            Variant = VariantListing.Of(fit.Variant),
             Replicas = replicas,
             Slo = [.. targets.Select(SloText.Of)],
             Lengths = from,
@@ -92,9 +76,9 @@ public static class CapacityCommand
             LowRequestsPerSecond = Rate(spread),
             HighRequestsPerSecond = Rate(1 / spread),
             SequencesMax = usual.Places,
-            SequencesBoundBy = usual.Places < limits.Sequences ? "memory" : "batch",
+            SequencesBoundBy = usual.Places < replica.Limits.Sequences ? "memory" : "batch",
             KvTokens = fit.KvTokens,
-            StepTimes = steps.Source,
+            StepTimes = replica.Steps.Source,
         };
     }
 }

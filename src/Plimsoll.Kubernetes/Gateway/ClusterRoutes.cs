@@ -145,7 +145,6 @@ internal sealed class ClusterRoutes
         $"http://{(pod.Address!.AddressFamily == AddressFamily.InterNetworkV6 ? $"[{pod.Address}]" : pod.Address.ToString())}:{port}"));
 
     // As the operator fills it in; whether a model generates text it sees from the weights, and we from the server.
-    private static Slo Objective(ScaledModelSettings? settings, bool generates) => new(
-        settings?.Latency ?? (settings is { TimeToFirstToken: not null } or { TimePerOutputToken: not null } ? TimeSpan.FromHours(1)
-            : generates ? TimeSpan.FromMinutes(1) : TimeSpan.FromSeconds(2)), settings?.Attainment ?? 0.99);
+    private static Slo Objective(ScaledModelSettings? settings, bool generates) =>
+        settings?.Objective(generates) ?? Slo.Of(null, 0.99, null, null, generates);
 }

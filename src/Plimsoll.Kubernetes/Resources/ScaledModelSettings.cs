@@ -124,18 +124,15 @@ public sealed record ScaledModelSettings
 
     public TimeSpan? GatewayWait { get; init; }
 
-    /// <summary>
-    /// The objective to plan with. Where none was stated a request may take two seconds, or a minute with a model that
-    /// generates text (it keeps keys and values): nobody waits two seconds for a thousand tokens.
-    /// </summary>
+    /// <summary>The objective to plan with, filled in for a model that generates text where it keeps keys and values.</summary>
     public Slo SloFor(Footprint footprint)
     {
         ArgumentNullException.ThrowIfNull(footprint);
-        var generates = footprint.KvPerToken > Bytes.Zero;
-        var unstated = TimeToFirstToken is not null || TimePerOutputToken is not null ? TimeSpan.FromHours(1)
-            : generates ? TimeSpan.FromMinutes(1) : TimeSpan.FromSeconds(2);
-        return new Slo(Latency ?? unstated, Attainment) { TimeToFirstToken = TimeToFirstToken, TimePerOutputToken = TimePerOutputToken };
+        return Objective(footprint.KvPerToken > Bytes.Zero);
     }
+
+    /// <summary>The same where whether it generates text is known from elsewhere.</summary>
+    public Slo Objective(bool generates) => Slo.Of(Latency, Attainment, TimeToFirstToken, TimePerOutputToken, generates);
 
     /// <summary>Reads a ScaledModel.</summary>
     public static ScaledModelSettings Of(ScaledModel model)

@@ -108,6 +108,22 @@ public sealed record ModelSpec
 /// <param name="Attainment">The share of requests that must meet it, above 0 and below 1.</param>
 public sealed record Slo(TimeSpan Latency, double Attainment)
 {
+    /// <summary>
+    /// With what was not stated filled in: a request may take two seconds, or a minute with a model that generates text, as nobody
+    /// waits two seconds for a thousand tokens; where a limit on tokens says what is asked, an hour, which is none.
+    /// </summary>
+    /// <param name="latency">As stated.</param>
+    /// <param name="attainment">The share of requests.</param>
+    /// <param name="first">Time to the first token, as stated.</param>
+    /// <param name="between">Time per token after it, as stated.</param>
+    /// <param name="generates">Whether the model generates text.</param>
+    public static Slo Of(TimeSpan? latency, double attainment, TimeSpan? first, TimeSpan? between, bool generates) => new(
+        latency ?? (first is not null || between is not null ? TimeSpan.FromHours(1) : generates ? TimeSpan.FromMinutes(1) : TimeSpan.FromSeconds(2)), attainment)
+    {
+        TimeToFirstToken = first,
+        TimePerOutputToken = between,
+    };
+
     /// <summary>Time to first token, for models that stream; planned with where a variant's pace is known
     /// (<see cref="VariantSpec.Service"/>).</summary>
     public TimeSpan? TimeToFirstToken { get; init; }

@@ -63,6 +63,8 @@ public sealed class FleetFileTests
         "f:4:11: models[0].server: found \"triton\"; plimsoll-model-server, llama-server or vllm would do")]
     [InlineData("models:\n- name: a\n  source: a.onnx\n  minReplicas: 3\n  maxReplicas: 2",
         "f:5:16: models[0].maxReplicas: found \"2\", below minReplicas (3)")]
+    [InlineData("models:\n- name: a\n  source: a.onnx\n  slo: {latency: 1s, ttft: 2s}",
+        "f:4:28: models[0].slo.ttft: found 2 s, above latency (1 s); the first token comes before the last")]
     [InlineData("models:\n- name: a\n  source: a.onnx\n  command: [serve]",
         "f:4:12: models[0].command: no argument holds {port}; without it the server cannot know where to listen")]
     [InlineData("models:\n- name: a\n  source: ftp://h/a.onnx",

@@ -57,8 +57,8 @@ public sealed class KubernetesControlPlane : IAsyncDisposable
     /// <summary>The path of the administrator's kubeconfig.</summary>
     public string Kubeconfig => _files.PathOf("kubeconfig");
 
-    /// <summary>Where kubectl lies, if it lies beside the other programs.</summary>
-    public string? Kubectl => File.Exists(_arguments.Program("kubectl")) ? _arguments.Program("kubectl") : null;
+    /// <summary>kubectl, if it lies beside the other programs.</summary>
+    public Kubectl? Kubectl => File.Exists(_arguments.Program("kubectl")) ? new Kubectl(_arguments.Program("kubectl"), Kubeconfig) : null;
 
     public CertificateAuthority Authority => _files.Authority;
 

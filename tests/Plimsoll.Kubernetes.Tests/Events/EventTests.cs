@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using k8s;
 using k8s.Models;
 using Plimsoll.Kubernetes.Resources;
@@ -33,14 +32,9 @@ public sealed class EventTests : OperatorTest
         Assert.Single(all, one => one.Reason == "Recommended");
         Assert.Single(all.Select(one => one.ReportingInstance).Distinct());
 
-        if (Cluster.Plane.Kubectl is { } kubectl)
-        {
-            using var run = Process.Start(new ProcessStartInfo(kubectl, ["--kubeconfig", Cluster.Plane.Kubeconfig, "describe", "scaledmodel", "llama", "-n", OperatedCluster.Space]) { RedirectStandardOutput = true })!;
-            var said = await run.StandardOutput.ReadToEndAsync(Cancel);
-            await run.WaitForExitAsync(Cancel);
-            TestContext.Current.TestOutputHelper?.WriteLine(said);
-            Assert.Contains("Recommended", said[said.LastIndexOf("Events:", StringComparison.Ordinal)..], StringComparison.Ordinal);
-        }
+        var said = await Kubectl.RunAsync(Cluster.Plane, "describe", "scaledmodel", "llama", "-n", OperatedCluster.Space);
+        TestContext.Current.TestOutputHelper?.WriteLine(said);
+        Assert.Contains("Recommended", said[said.LastIndexOf("Events:", StringComparison.Ordinal)..], StringComparison.Ordinal);
 
         // The next leader does not tell it all again.
         await Cluster.EndAsync(host);

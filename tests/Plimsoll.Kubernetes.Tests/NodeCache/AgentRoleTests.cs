@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net;
 using System.Text.Json.Nodes;
 using k8s;
@@ -89,20 +88,7 @@ public sealed class AgentRoleTests : CacheTest
     [Fact]
     public async Task What_is_in_deploy_is_taken_by_the_API_server_and_runs_nothing_as_root_but_the_handing_over_of_a_folder()
     {
-        if (Cluster.Plane.Kubectl is not { } kubectl)
-        {
-            Assert.Skip("kubectl is not beside the control plane's programs");
-            return;
-        }
-
-        using var run = Process.Start(new ProcessStartInfo(kubectl, ["--kubeconfig", Cluster.Plane.Kubeconfig, "apply", "--validate=false", "-k", ShippedRole.PathOf("node-cache")])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        })!;
-        var (said, wrong) = (run.StandardOutput.ReadToEndAsync(Cancel), run.StandardError.ReadToEndAsync(Cancel));
-        await run.WaitForExitAsync(Cancel);
-        Assert.True(run.ExitCode == 0, await said + await wrong);
+        await Kubectl.RunAsync(Cluster.Plane, "apply", "--validate=false", "-k", ShippedRole.PathOf("node-cache"));
 
         var pod = (await Cluster.Client.AppsV1.ReadNamespacedDaemonSetAsync("plimsoll-node-cache", Space, cancellationToken: Cancel)).Spec.Template;
         var container = Assert.Single(pod.Spec.Containers);

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
 using System.Text.Json.Nodes;
 using k8s;
 using k8s.Models;
@@ -107,21 +106,7 @@ public sealed class RbacTests : OperatorTest
     [Fact]
     public async Task What_is_in_deploy_is_taken_by_the_API_server()
     {
-        if (Cluster.Plane.Kubectl is not { } kubectl)
-        {
-            Assert.Skip("kubectl is not beside the control plane's programs");
-            return;
-        }
-
-        using var run = Process.Start(new ProcessStartInfo(kubectl, ["--kubeconfig", Cluster.Plane.Kubeconfig, "apply", "--validate=false", "-k", ShippedRole.PathOf("")])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        })!;
-        var (said, wrong) = (run.StandardOutput.ReadToEndAsync(Cancel), run.StandardError.ReadToEndAsync(Cancel));
-        await run.WaitForExitAsync(Cancel);
-
-        Assert.True(run.ExitCode == 0, await said + await wrong);
+        await Kubectl.RunAsync(Cluster.Plane, "apply", "--validate=false", "-k", ShippedRole.PathOf(""));
         var deployment = await Cluster.Client.AppsV1.ReadNamespacedDeploymentAsync("plimsoll-operator", Home, cancellationToken: Cancel);
         var pod = deployment.Spec.Template.Spec;
         Assert.Equal("plimsoll-operator", pod.ServiceAccountName);

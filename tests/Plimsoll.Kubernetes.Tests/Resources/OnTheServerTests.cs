@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -99,7 +98,7 @@ public sealed class OnTheServerTests(SharedControlPlane shared) : ClusterTest(sh
         Assert.Equal(3, read.Status!.DesiredReplicas);
         Assert.Equal("1", read.Status.RecommendedRequests!["nvidia.com/gpu"]);
 
-        var shown = await KubectlAsync("get", "smo", "-n", Namespace.Name);
+        var shown = await Kubectl.RunUntilAsync(ControlPlane, "llama", "get", "smo", "-n", Namespace.Name);
         Assert.Equal(["NAME", "MODEL", "WEIGHT", "REPLICAS", "DESIRED", "DEMAND", "HOLD", "MODE", "REASON"], shown.Split('\n')[0].Split(' ', StringSplitOptions.RemoveEmptyEntries));
         Assert.Equal("llama hf://org/name 14.9 GiB 2 3 4.25 12 min act demand of 4.25/s needs 3", string.Join(' ', shown.Split('\n')[1].Split(' ', StringSplitOptions.RemoveEmptyEntries)));
     }
@@ -110,28 +109,16 @@ public sealed class OnTheServerTests(SharedControlPlane shared) : ClusterTest(sh
         foreach (var resource in Manifest.Resources)
         {
             var file = Path.Combine(ManifestTests.Repository(), "deploy", "crds", Manifest.FileOf(resource));
-            await KubectlAsync(["apply", "-f", file, .. HasRules ? Array.Empty<string>() : ["--validate=false"]]);
+            await Kubectl.RunAsync(ControlPlane, ["apply", "-f", file, .. HasRules ? Array.Empty<string>() : ["--validate=false"]]);
             var name = Manifest.Of(resource)["metadata"]!["name"]!.GetValue<string>();
-            var served = await KubectlAsync("get", "crd", name, "-o", "json");
+            var served = await Kubectl.RunAsync(ControlPlane, "get", "crd", name, "-o", "json");
             // What an old server knows not it drops; oneOf it keeps.
             var rules = JsonDocument.Parse(served).RootElement.GetProperty("spec").GetRawText().Contains("x-kubernetes-validations", StringComparison.Ordinal);
             Assert.Equal(HasRules, rules);
             if (resource == typeof(ScaledModel)) Assert.Contains("oneOf", served, StringComparison.Ordinal);
         }
 
-        // The schema is published some time after the objects are served.
-        for (var attempt = 1; ; attempt++)
-        {
-            try
-            {
-                Assert.Contains("observe: learn and show what is", await KubectlAsync("explain", "scaledmodel.spec.mode"), StringComparison.Ordinal);
-                break;
-            }
-            catch (Exception unpublished) when (unpublished is Xunit.Sdk.IAssertionException && attempt < 60)
-            {
-                await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System, Cancel);
-            }
-        }
+        await Kubectl.RunUntilAsync(ControlPlane, "observe: learn and show what is", "explain", "scaledmodel.spec.mode");
     }
 
     [Fact]
@@ -211,23 +198,6 @@ public sealed class OnTheServerTests(SharedControlPlane shared) : ClusterTest(sh
 
     private async Task<ScaledModel> ReadAsync(string name) =>
         ((JsonElement)await Client.CustomObjects.GetNamespacedCustomObjectAsync(ResourceGroup.Group, ResourceGroup.Version, Namespace.Name, ScaledModel.KubePluralName, name, Cancel)).Deserialize<ScaledModel>(ResourceJson.Options)!;
-
-    private async Task<string> KubectlAsync(params string[] arguments)
-    {
-        if (ControlPlane.Kubectl is not { } kubectl)
-        {
-            Assert.NotEqual("true", Environment.GetEnvironmentVariable("CI"));
-            Assert.Skip("kubectl is not beside the control plane's programs");
-            return "";
-        }
-
-        var start = new ProcessStartInfo(kubectl, ["--kubeconfig", ControlPlane.Kubeconfig, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
-        using var process = Process.Start(start)!;
-        var (output, errors) = (process.StandardOutput.ReadToEndAsync(Cancel), process.StandardError.ReadToEndAsync(Cancel));
-        await process.WaitForExitAsync(Cancel);
-        Assert.True(process.ExitCode == 0, $"kubectl {string.Join(' ', arguments)}: {await errors}");
-        return await output;
-    }
 
     private static string Sorted(JsonElement value) => value.ValueKind == JsonValueKind.Object
         ? "{" + string.Join(',', value.EnumerateObject().OrderBy(one => one.Name, StringComparer.Ordinal).Select(one => $"\"{one.Name}\":{Sorted(one.Value)}")) + "}"

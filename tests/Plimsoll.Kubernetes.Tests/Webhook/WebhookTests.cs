@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using k8s;
 using k8s.Models;
 using Plimsoll.Kubernetes.Recommend;
@@ -140,21 +139,8 @@ public sealed class WebhookTests : OperatorTest
     [Fact]
     public async Task What_is_in_deploy_webhook_is_taken_by_the_API_server_and_asks_nobody_before_an_operator_says_so()
     {
-        if (Cluster.Plane.Kubectl is not { } kubectl)
-        {
-            Assert.Skip("kubectl is not beside the control plane's programs");
-            return;
-        }
-
         await Cluster.Client.CoreV1.CreateNamespaceAsync(new V1Namespace { Metadata = new() { Name = WebhookGround.Home } }, cancellationToken: Cancel);
-        using var run = Process.Start(new ProcessStartInfo(kubectl, ["--kubeconfig", Cluster.Plane.Kubeconfig, "apply", "-k", ShippedRole.PathOf("webhook")])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        })!;
-        var (said, wrong) = (run.StandardOutput.ReadToEndAsync(Cancel), run.StandardError.ReadToEndAsync(Cancel));
-        await run.WaitForExitAsync(Cancel);
-        Assert.True(run.ExitCode == 0, await said + await wrong);
+        await Kubectl.RunAsync(Cluster.Plane, "apply", "-k", ShippedRole.PathOf("webhook"));
 
         // Nothing answers, and with Fail no pod would be made if it were asked.
         await Cluster.Client.AdmissionregistrationV1.PatchMutatingWebhookConfigurationAsync(

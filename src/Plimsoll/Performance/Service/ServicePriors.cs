@@ -6,45 +6,20 @@ namespace Plimsoll;
 /// <summary>Computes <see cref="ServicePrior"/>s: some tens of milliseconds each, so whoever asks often keeps them.</summary>
 public static class ServicePriors
 {
-    private const int BlockTokens = 16;
-
-    /// <summary>What a replica is asked for in one step where its engine's arguments do not say: vLLM's defaults.</summary>
-    private const int StepTokensDefault = 2048;
-    private const int SequencesDefault = 256;
-
-    /// <summary>
-    /// Null where nothing tells its pace: its layers are not known, or the device's FLOP/s or bandwidth, or it keeps no keys and
-    /// values, so that nothing is generated token by token; or it does not fit.
-    /// </summary>
+    /// <summary>Null where <see cref="PredictedReplica"/> has a problem.</summary>
     /// <param name="footprint">What it weighs.</param>
     /// <param name="fit">How it fits the device, split as it is.</param>
     /// <param name="slo">What is to be kept.</param>
     /// <param name="asked">How long requests are; none is taken to be longer than the engine allows.</param>
-    /// <param name="network">Bandwidth between nodes, for a replica on several of them; null where all is on one.</param>
-    public static ServicePrior? Of(Footprint footprint, FitReport fit, Slo slo, TypicalLengths asked, BytesPerSecond? network = null)
+    public static ServicePrior? Of(Footprint footprint, FitReport fit, Slo slo, TypicalLengths asked)
     {
-        ArgumentNullException.ThrowIfNull(footprint);
-        ArgumentNullException.ThrowIfNull(fit);
         ArgumentNullException.ThrowIfNull(slo);
-        if (!fit.Fits || footprint.Shape is not { } shape || fit.KvTokens < BlockTokens) return null;
+        if (PredictedReplica.Of(footprint, fit).Replica is not { } replica) return null;
         var variant = fit.Variant;
-        var split = new StepSplit { Tensor = variant.TensorParallel, Pipeline = variant.PipelineParallel, Expert = variant.ExpertParallel };
-        if (network is { Value: > 0 } between) split = split with { Network = between };
-        if (PredictedSteps.Of(shape, variant.Engine.Name, variant.Device, split, ElementBytes(variant.KvDtype)).Steps is not { } steps) return null;
-        var stepTokens = Math.Max(1, variant.MaxBatchedTokens ?? StepTokensDefault);
-        var limits = new ReplicaLimits
+        var lengths = asked.Sample(Math.Min(fit.KvTokens, variant.Context > 0 ? variant.Context : long.MaxValue));
+        return Of(replica.Limits, replica.Times(), slo, lengths) with
         {
-            Blocks = Math.Max(1, fit.KvTokens / BlockTokens),
-            BlockTokens = BlockTokens,
-            StepTokens = stepTokens,
-            Sequences = Math.Clamp(variant.MaxSequences ?? SequencesDefault, 1, stepTokens),
-        };
-        var longest = Math.Min(fit.KvTokens, variant.Context > 0 ? variant.Context : long.MaxValue);
-        var lengths = asked.Sample(longest);
-        var times = new StepTimes(steps.Model, steps.Fitted, limits.Sequences);
-        return Of(limits, times, slo, lengths) with
-        {
-            LogSpread = steps.LogSpread,
+            LogSpread = replica.Steps.LogSpread,
             From = string.Create(CultureInfo.InvariantCulture,
                 $"{(variant.Devices == 1 ? "" : $"{variant.Devices} × ")}{variant.Device.Name}, {variant.Engine.Name}, {lengths.Prompt:F0} tokens in and {lengths.Steps + 1:F0} out"),
         };
@@ -120,6 +95,4 @@ public static class ServicePriors
     // The fourth digit is below what is known; so the last bits of an exponential on one machine are another's.
     private static double Rounded(double value) =>
         double.Parse(value.ToString("G4", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
-
-    private static double ElementBytes(string kvDtype) => kvDtype switch { "fp8" or "q8_0" => 1, "q4_0" => 0.5, "float32" => 4, _ => 2 };
 }
