@@ -30,6 +30,9 @@ internal sealed class RequestStates(RequestLog log)
     public void Begin(int request, long tokens, long step, long last) =>
         (Tokens[request], _from[request], LastStep[request]) = (tokens, step, last);
 
+    /// <summary>As before it was sent anywhere.</summary>
+    public void Forget(int request) => (LastStep[request], Tokens[request], Produced[request], Blocks[request]) = (Never, 0, 0, 0);
+
     /// <summary>It holds nothing any more, and knows what it was answered.</summary>
     public void Preempt(int request, long tokens)
     {

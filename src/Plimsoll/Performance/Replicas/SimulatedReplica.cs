@@ -46,6 +46,12 @@ internal sealed class SimulatedReplica
 
     public long BlocksUsed => _blocks.Total - _blocks.Free;
 
+    /// <summary>Of those, requests that have not begun, or begin again.</summary>
+    public int Waiting => _waiting.Count;
+
+    /// <summary>Where requests are added as they end; null where nobody asks.</summary>
+    public List<int>? Ended { get; init; }
+
     /// <summary>Takes a request; all steps that end by then must be over.</summary>
     public void Submit(int request, double now)
     {
@@ -60,6 +66,15 @@ internal sealed class SimulatedReplica
         while (StepEnds <= time) EndStep();
     }
 
+    /// <summary>It is gone, with all that were in it.</summary>
+    /// <param name="lost">Where they are added.</param>
+    public void Abandon(List<int> lost)
+    {
+        lost.AddRange(_running);
+        for (; _waiting.Count > 0; _waiting.RemoveFirst()) lost.Add(_waiting.First);
+        (Outstanding, StepEnds) = (0, double.PositiveInfinity);
+    }
+
     private void EndStep()
     {
         var now = StepEnds;
@@ -72,6 +87,7 @@ internal sealed class SimulatedReplica
             _states.Blocks[request] = 0;
             _running.Remove(request);
             Outstanding--;
+            Ended?.Add(request);
         }
 
         _current.Clear();

@@ -1,0 +1,51 @@
+using Plimsoll.Simulation.Requests;
+
+namespace Plimsoll.Simulation.Fleet;
+
+/// <summary>A replica of the simulated fleet.</summary>
+internal sealed class FleetReplica
+{
+    public required ReplicaId Id { get; init; }
+
+    public required ModelSpec Model { get; init; }
+
+    public required string Version { get; init; }
+
+    public required VariantSpec Variant { get; init; }
+
+    public required SimulatedNode Node { get; init; }
+
+    public required Placement Placement { get; init; }
+
+    public required ReplicaNeeds Needs { get; init; }
+
+    public required IReplicaEngine Engine { get; init; }
+
+    public required double StartedAt { get; init; }
+
+    public required double ExpectedLoad { get; init; }
+
+    /// <summary>The longest prompt with its answer that it has room for, in tokens; null where it keeps none.</summary>
+    public long? RoomTokens { get; init; }
+
+    public ReplicaState State { get; set; } = ReplicaState.Loading;
+
+    public double StateSince { get; set; }
+
+    /// <summary>Loads on its node at the same time, at the most, itself included.</summary>
+    public int ConcurrentLoads { get; set; } = 1;
+
+    /// <summary>How long it read its weights.</summary>
+    public double ReadSeconds { get; set; }
+
+    /// <summary>The transfer under way, to be broken off when it goes.</summary>
+    public Link.Transfer? Reading { get; set; }
+
+    public int Concurrency => Variant.Concurrency;
+
+    public bool IsGone { get; set; }
+
+    public bool CanHold(int prompt, int answer) => RoomTokens is not { } room || (long)prompt + answer - 1 <= room;
+
+    public void Enter(ReplicaState state, double now) => (State, StateSince) = (state, now);
+}

@@ -1,0 +1,70 @@
+using Plimsoll.Simulation.Scenarios;
+
+namespace Plimsoll.Simulation.Fleet;
+
+/// <summary>What was taken of the hardware.</summary>
+internal sealed class FleetUse
+{
+    private readonly Dictionary<NodeId, double> _nodeSince = [];
+    private readonly SortedDictionary<string, NodeGroup> _groups;
+
+    public FleetUse(World world)
+    {
+        _groups = new(world.Nodes.ToDictionary(group => group.Name), StringComparer.Ordinal);
+        foreach (var group in world.Nodes)
+        {
+            NodeSeconds[group.Name] = 0;
+            for (var i = 0; i < group.Count; i++) _nodeSince[NodeId.Of($"{group.Name}-{i}")] = 0;
+        }
+    }
+
+    /// <summary>Seconds that nodes were there, by group.</summary>
+    public SortedDictionary<string, double> NodeSeconds { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>Seconds that devices were held, by model; of a replica without devices the seconds themselves.</summary>
+    public SortedDictionary<ModelId, double> DeviceSeconds { get; } = [];
+
+    /// <summary>Dollars of what replicas held: their share of their nodes' devices, or of their memory.</summary>
+    public double Dollars { get; private set; }
+
+    public SortedDictionary<ModelId, int> Starts { get; } = [];
+
+    public SortedDictionary<ModelId, int> Ends { get; } = [];
+
+    /// <summary>Replicas that died of memory.</summary>
+    public int OutOfMemory { get; set; }
+
+    public void Began(FleetReplica replica) => Starts[replica.Model.Id] = Starts.GetValueOrDefault(replica.Model.Id) + 1;
+
+    public void Ended(FleetReplica replica, double now)
+    {
+        var seconds = now - replica.StartedAt;
+        var devices = Math.Max(1, replica.Placement.Devices.Length);
+        DeviceSeconds[replica.Model.Id] = DeviceSeconds.GetValueOrDefault(replica.Model.Id) + (seconds * devices);
+        Ends[replica.Model.Id] = Ends.GetValueOrDefault(replica.Model.Id) + 1;
+        Dollars += seconds / 3600 * PricePerHour(replica);
+    }
+
+    public void NodeBegan(SimulatedNode node, double now) => _nodeSince[node.Id] = now;
+
+    public void NodeEnded(SimulatedNode node, double now)
+    {
+        if (_nodeSince.Remove(node.Id, out var since)) NodeSeconds[node.Group.Name] += now - since;
+    }
+
+    public void Close(double now)
+    {
+        foreach (var (node, since) in _nodeSince) NodeSeconds[node.Value[..node.Value.LastIndexOf('-')]] += now - since;
+        _nodeSince.Clear();
+    }
+
+    private static double PricePerHour(FleetReplica replica)
+    {
+        var group = replica.Node.Group;
+        if (group.PricePerHour is not { } price) return 0;
+        var share = group.Devices > 0
+            ? replica.Placement.Devices.Length / (double)group.Devices
+            : replica.Needs.Host.Highest.Value / (double)group.HostMemory.Value;
+        return price.Dollars * share;
+    }
+}

@@ -1,0 +1,88 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll.Simulation.Fleet;
+
+internal sealed partial class SimulatedCluster
+{
+    /// <summary>What a body sees of it, and what happened since it last looked.</summary>
+    public FleetSnapshot Observe(Capabilities can)
+    {
+        Changed = false;
+        var now = Clock;
+        return new FleetSnapshot
+        {
+            At = now,
+            Can = can,
+            Nodes = [.. _nodes.Values.Where(node => !node.IsLost).Select(node => node.Row(now))],
+            Replicas = [.. _replicas.Values.Select(replica => Row(replica, now))],
+            InFlight = InFlight(),
+            Cache = Cached(),
+            Traffic = [.. _requests.Values.OrderBy(one => one.Model.Id).Select(one => one.Counts.Read(one, one.Model.Footprint.KvPerToken > Bytes.Zero, Now, _world.Start))],
+            Outcomes = TakeOutcomes(),
+        };
+    }
+
+    private InferenceReplica Row(FleetReplica replica, DateTimeOffset now) => new()
+    {
+        Id = replica.Id,
+        Model = replica.Model.Id,
+        Version = replica.Version,
+        Variant = replica.Variant.Id,
+        Placement = replica.Placement,
+        State = replica.State,
+        StateSince = At(replica.StateSince),
+        StartedAt = At(replica.StartedAt),
+        Reserved = replica.Needs,
+        HostMemory = Signal.Known(replica.State == ReplicaState.Loading ? replica.Needs.Host.LoadPeak : replica.Needs.Host.Steady, now),
+        DeviceMemory = replica.Needs.PerDevice is { } device ? Signal.Known(device.Steady, now) : Signal.Missing<Bytes>("it runs on no device"),
+        Outstanding = replica.Engine.Outstanding,
+        Concurrency = replica.Concurrency,
+    };
+
+    private ImmutableArray<WorkInFlight> InFlight()
+    {
+        var work = ImmutableArray.CreateBuilder<WorkInFlight>();
+        foreach (var replica in _replicas.Values)
+        {
+            var (step, kind, end) = replica.State switch
+            {
+                ReplicaState.Loading => ("start", WorkKind.Loading, (double?)(replica.StartedAt + replica.ExpectedLoad)),
+                ReplicaState.Draining => ("drain", WorkKind.Draining, null),
+                ReplicaState.Stopping => ("stop", WorkKind.Stopping, null),
+                _ => ("", default, (double?)null),
+            };
+            if (step.Length == 0) continue;
+            work.Add(new WorkInFlight
+            {
+                Step = StepId.Of($"{step}/{replica.Id}"),
+                Kind = kind,
+                StartedAt = At(replica.StateSince),
+                ExpectedEnd = end is { } seconds ? At(seconds) : null,
+                Model = replica.Model.Id,
+                Replica = replica.Id,
+                Node = replica.Node.Id,
+            });
+        }
+
+        foreach (var node in _nodes.Values)
+        {
+            foreach (var (model, cached) in node.Cache)
+            {
+                if (cached.Fetching is null) continue;
+                work.Add(new WorkInFlight
+                {
+                    Step = StepId.Of($"prefetch/{model}@{cached.Version}/{node.Id}"),
+                    Kind = WorkKind.Fetching,
+                    StartedAt = At(cached.BegunAt),
+                    Model = model,
+                    Node = node.Id,
+                    Done = cached.There,
+                    Total = cached.Size,
+                });
+            }
+        }
+
+        work.Sort((a, b) => a.Step.CompareTo(b.Step));
+        return work.ToImmutable();
+    }
+}

@@ -1,0 +1,66 @@
+using System.Collections.Immutable;
+using Plimsoll.Control;
+
+namespace Plimsoll.Simulation.Fleet;
+
+/// <summary>The simulated body: the planner's steps done to the cluster, and the cluster as the planner may see it.</summary>
+internal sealed class SimulatedFleet(SimulatedCluster cluster) : IFleet
+{
+    private readonly List<Outcome> _failed = [];
+
+    private Capabilities Can => Capabilities.ChooseNode | Capabilities.ChooseDevice | Capabilities.ChooseVictim | Capabilities.HoldRequests
+        | (cluster.World.Nodes.Any(group => group.CacheSize is not null) ? Capabilities.PrefetchWeights | Capabilities.EvictWeights : Capabilities.None);
+
+    /// <summary>Why steps could not be begun, of the whole run.</summary>
+    public int StepsFailed { get; private set; }
+
+    public ValueTask<FleetSnapshot> ObserveAsync(CancellationToken cancellationToken)
+    {
+        var seen = cluster.Observe(Can);
+        if (_failed.Count > 0)
+        {
+            seen = seen with { Outcomes = [.. seen.Outcomes, .. _failed] };
+            _failed.Clear();
+        }
+
+        return new ValueTask<FleetSnapshot>(seen);
+    }
+
+    public ValueTask<ApplyResult> ApplyAsync(Plan plan, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        var started = ImmutableArray.CreateBuilder<StepId>();
+        var waiting = ImmutableArray.CreateBuilder<StepId>();
+        foreach (var step in plan.Steps)
+        {
+            if (!step.After.IsEmpty) waiting.Add(step.Id);
+            else if (Begin(step)) started.Add(step.Id);
+        }
+
+        started.Sort();
+        return new ValueTask<ApplyResult>(new ApplyResult(started.ToImmutable(), waiting.ToImmutable()));
+    }
+
+    /// <summary>Never of itself: time passes only as the run lets it.</summary>
+    public Task WaitForChangeAsync(CancellationToken cancellationToken) => Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken);
+
+    private bool Begin(Step step) => step switch
+    {
+        Step.Start start => cluster.Find(start.Replica) is null && Done(step, start.Model, cluster.Start(
+            start.Replica, start.Model, start.Version, start.Variant, start.Placement ?? Placement.Pending, start.Needs, start.ExpectedLoad)),
+        Step.Drain drain => cluster.Drain(drain.Replica),
+        Step.Stop stop => cluster.Stop(stop.Replica),
+        Step.Prefetch prefetch => Done(step, prefetch.Model, cluster.Prefetch(prefetch.Model, prefetch.Version, prefetch.Node, prefetch.Size)),
+        Step.Evict evict => Done(step, evict.Model, cluster.Evict(evict.Model, evict.Node)),
+        _ => Done(step, null, "the simulated fleet cannot do such a step"),
+    };
+
+    private bool Done(Step step, ModelId? model, string? why)
+    {
+        if (why is null) return true;
+        StepsFailed++;
+        _failed.Add(new Outcome.StepFailed { At = cluster.Clock, Step = step.Id, Model = model, Why = why });
+        cluster.Changed = true;
+        return false;
+    }
+}

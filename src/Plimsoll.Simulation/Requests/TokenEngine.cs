@@ -1,0 +1,35 @@
+namespace Plimsoll.Simulation.Requests;
+
+/// <summary>A replica that generates text, iteration by iteration (<see cref="SimulatedReplica"/>).</summary>
+internal sealed class TokenEngine : IReplicaEngine
+{
+    private readonly SimulatedReplica _replica;
+    private readonly List<int> _ended = [];
+    private readonly long _blocks;
+
+    public TokenEngine(ReplicaLimits limits, StepTimes times, RequestLog log, RequestStates states)
+    {
+        _blocks = limits.Blocks;
+        _replica = new SimulatedReplica(limits, times, log, states) { Ended = _ended };
+    }
+
+    public int Outstanding => _replica.Outstanding;
+
+    public int Waiting => _replica.Waiting;
+
+    public double CacheUse => _replica.BlocksUsed / (double)_blocks;
+
+    public double NextEvent => _replica.StepEnds;
+
+    public void Submit(int request, double now) => _replica.Submit(request, now);
+
+    public void AdvanceTo(double time, List<int> ended)
+    {
+        if (_replica.StepEnds > time) return;
+        _replica.AdvanceTo(time);
+        ended.AddRange(_ended);
+        _ended.Clear();
+    }
+
+    public void Abandon(List<int> lost) => _replica.Abandon(lost);
+}

@@ -1,0 +1,39 @@
+using Plimsoll.Control;
+using Plimsoll.Simulation.Fleet;
+
+namespace Plimsoll.Simulation.Runs;
+
+/// <summary>Plimsoll: the same loop that runs on machines and clusters, turn by turn.</summary>
+internal sealed class PlannerController : IController
+{
+    private readonly FleetSpec _spec;
+    private readonly ControlLoop _loop;
+    private readonly SimulatedFleet _fleet;
+    private Knowledge _knowledge = Knowledge.Empty;
+    private long _turn;
+
+    /// <param name="cluster">What it controls.</param>
+    /// <param name="planner">The brain.</param>
+    /// <param name="seen">Called with each turn; null where nobody asks.</param>
+    public PlannerController(SimulatedCluster cluster, Planner planner, Action<Tick>? seen)
+    {
+        (_spec, _fleet) = (cluster.World.Spec, new SimulatedFleet(cluster));
+        _loop = new ControlLoop(_fleet, planner, TimeProvider.System, (_, _) => ValueTask.CompletedTask, seen);
+    }
+
+    public string Name => "plimsoll";
+
+    public TimeSpan Period => _spec.Settings.Review;
+
+    public bool WakesOnChange => true;
+
+    public int StepsFailed => _fleet.StepsFailed;
+
+    public void Turn(SimulatedCluster cluster)
+    {
+        // Nothing in the simulated body ever waits, so the turn is over when the call returns.
+        var turn = _loop.TurnAsync(++_turn, _spec, _knowledge, CancellationToken.None);
+        if (!turn.IsCompleted) throw new InvalidOperationException("a turn of the simulated fleet did not end at once");
+        _knowledge = turn.GetAwaiter().GetResult().Plan.Next;
+    }
+}

@@ -1,0 +1,109 @@
+using System.Collections.Immutable;
+using Plimsoll.Simulation.Fleet;
+using Plimsoll.Simulation.Requests;
+
+namespace Plimsoll.Simulation.Runs;
+
+/// <summary>What a run came to.</summary>
+public sealed record RunResult
+{
+    /// <summary>Who scaled.</summary>
+    public required string Controller { get; init; }
+
+    public required int Seed { get; init; }
+
+    public required int Turns { get; init; }
+
+    /// <summary>Ordered by model.</summary>
+    public required ImmutableArray<ModelResult> Models { get; init; }
+
+    /// <summary>Dollars of what replicas held: their share of their nodes. Zero where all is owned.</summary>
+    public required double Dollars { get; init; }
+
+    /// <summary>Hours that devices were held by replicas, loading and draining included.</summary>
+    public double DeviceHours => Models.Sum(model => model.DeviceHours);
+
+    /// <summary>Hours that nodes were there, by group.</summary>
+    public required ImmutableSortedDictionary<string, double> NodeHours { get; init; }
+
+    /// <summary>Replicas that died of memory.</summary>
+    public required int OutOfMemory { get; init; }
+
+    public long Requests => Models.Sum(model => model.Requests);
+
+    /// <summary>The share of all requests that was answered within their models' objectives.</summary>
+    public double Attainment => Requests == 0 ? 1 : Models.Sum(model => model.WithinSlo) / (double)Requests;
+
+    internal static RunResult Of(SimulatedCluster cluster, string controller, int seed, int turns) => new()
+    {
+        Controller = controller,
+        Seed = seed,
+        Turns = turns,
+        Models = [.. cluster.Requests.Values.OrderBy(one => one.Model.Id).Select(one => ModelResult.Of(one, cluster.Use))],
+        Dollars = cluster.Use.Dollars,
+        NodeHours = cluster.Use.NodeSeconds.ToImmutableSortedDictionary(pair => pair.Key, pair => pair.Value / 3600, StringComparer.Ordinal),
+        OutOfMemory = cluster.Use.OutOfMemory,
+    };
+}
+
+/// <summary>What a run came to for one model.</summary>
+public sealed record ModelResult
+{
+    public required ModelId Model { get; init; }
+
+    public required Bytes Weights { get; init; }
+
+    public required long Requests { get; init; }
+
+    /// <summary>Answered within the objective, time held included.</summary>
+    public required long WithinSlo { get; init; }
+
+    public required long Late { get; init; }
+
+    public required long Rejected { get; init; }
+
+    public required long Failed { get; init; }
+
+    /// <summary>Held or under way as the run ended.</summary>
+    public required long Unfinished { get; init; }
+
+    /// <summary>Seconds from arrival to the end: median, p95 and p99 of those that were answered; not a number where none was.</summary>
+    public required (double P50, double P95, double P99) Seconds { get; init; }
+
+    /// <summary>Hours that devices were held by its replicas; without devices, hours of replicas.</summary>
+    public required double DeviceHours { get; init; }
+
+    public required int Starts { get; init; }
+
+    /// <summary>1 where nobody asked.</summary>
+    public double Attainment => Requests == 0 ? 1 : WithinSlo / (double)Requests;
+
+    internal static ModelResult Of(ModelRequests requests, FleetUse use)
+    {
+        var counts = new long[Enum.GetValues<RequestOutcome>().Length];
+        var seconds = new List<double>();
+        for (var request = 0; request < requests.Trace.Count; request++)
+        {
+            var outcome = requests.Outcomes[request];
+            counts[(int)outcome]++;
+            if (outcome is RequestOutcome.WithinSlo or RequestOutcome.Late) seconds.Add(requests.Log.EndToEnd(request));
+        }
+
+        seconds.Sort();
+        double At(double share) => seconds.Count == 0 ? double.NaN : seconds[Math.Min(seconds.Count - 1, (int)(share * seconds.Count))];
+        return new ModelResult
+        {
+            Model = requests.Model.Id,
+            Weights = requests.Model.Footprint.Weights,
+            Requests = requests.Trace.Count,
+            WithinSlo = counts[(int)RequestOutcome.WithinSlo],
+            Late = counts[(int)RequestOutcome.Late],
+            Rejected = counts[(int)RequestOutcome.Rejected],
+            Failed = counts[(int)RequestOutcome.Failed],
+            Unfinished = counts[(int)RequestOutcome.Unfinished],
+            Seconds = (At(0.5), At(0.95), At(0.99)),
+            DeviceHours = use.DeviceSeconds.GetValueOrDefault(requests.Model.Id) / 3600,
+            Starts = use.Starts.GetValueOrDefault(requests.Model.Id),
+        };
+    }
+}

@@ -1,0 +1,46 @@
+using Plimsoll.Control;
+using Plimsoll.Simulation.Fleet;
+using Plimsoll.Simulation.Scenarios;
+
+namespace Plimsoll.Simulation.Runs;
+
+/// <summary>Runs a world from its beginning to its end under somebody's control.</summary>
+public static class SimulationRun
+{
+    // As the loop on machines: waking up for every held request of a burst would plan for nothing.
+    private const double ShortestPause = 0.05;
+
+    /// <summary>Plimsoll itself.</summary>
+    /// <param name="world">What there is and what happens.</param>
+    /// <param name="seed">Of what is random in it: how long loads take.</param>
+    /// <param name="planner">The brain; null for the one in use.</param>
+    /// <param name="seen">Called with each turn.</param>
+    /// <param name="progress">Called now and then with the share of the run that is over.</param>
+    public static RunResult Plimsoll(World world, int seed, Planner? planner = null, Action<Tick>? seen = null, Action<double>? progress = null)
+    {
+        ArgumentNullException.ThrowIfNull(world);
+        var cluster = new SimulatedCluster(world, seed);
+        return Run(cluster, new PlannerController(cluster, planner ?? new Planner(new WeightAllocator()), seen), seed, progress);
+    }
+
+    internal static RunResult Run(SimulatedCluster cluster, IController controller, int seed, Action<double>? progress)
+    {
+        var end = cluster.World.Length.TotalSeconds;
+        var period = controller.Period.TotalSeconds;
+        var turns = 0;
+        while (cluster.Now < end)
+        {
+            controller.Turn(cluster);
+            turns++;
+            var last = cluster.Now;
+            var regular = Math.Min(end, last + period);
+            var now = cluster.AdvanceTo(Math.Min(regular, last + Math.Min(period, ShortestPause)), untilChanged: false);
+            if (now < regular && !(controller.WakesOnChange && cluster.Changed)) cluster.AdvanceTo(regular, controller.WakesOnChange);
+            if (turns % 256 == 0) progress?.Invoke(cluster.Now / end);
+        }
+
+        cluster.Close();
+        progress?.Invoke(1);
+        return RunResult.Of(cluster, controller.Name, seed, turns);
+    }
+}

@@ -1,0 +1,160 @@
+using System.Text.Json;
+using CsCheck;
+using Plimsoll.Control;
+using Plimsoll.Simulation.Runs;
+using Plimsoll.Simulation.Scenarios;
+using Plimsoll.Simulation.Traces;
+
+namespace Plimsoll.Simulation.Tests.Runs;
+
+public sealed class SimulationRunTests
+{
+    [Fact]
+    public void A_model_that_is_asked_is_started_and_keeps_its_objective_once_it_serves()
+    {
+        var world = Worlds.Of([Worlds.Small("a", Worlds.Poisson(20, 600))], [Worlds.Processors(1, 8)], 600);
+        var result = SimulationRun.Plimsoll(world, 1);
+        var model = Assert.Single(result.Models);
+        Assert.InRange(model.Requests, 11_000, 13_000);
+        Assert.InRange(model.Attainment, 0.97, 1);
+        Assert.True(model.Starts >= 1);
+        Assert.Equal(0, result.OutOfMemory);
+        Assert.Equal(600.0 / 3600, result.NodeHours["cpu"], 6);
+    }
+
+    [Fact]
+    public void A_request_takes_what_its_replica_takes_for_it()
+    {
+        // One at a time on a replica that is kept: 0.11 s each, times the factor of truth that the seed draws.
+        double[] arrivals = [60, 70, 80];
+        var trace = new RequestTrace(arrivals, [1, 1, 1], [1, 1, 1], 100);
+        var world = Worlds.Of([Worlds.Small("a", trace, min: 1)], [Worlds.Processors(1, 8)], 100);
+        var batch = world.Models[0].Truth.Values.Single().Batch;
+        var result = SimulationRun.Plimsoll(world, 1);
+        Assert.Equal(batch.Seconds(1), result.Models[0].Seconds.P50, 9);
+        Assert.Equal(batch.Seconds(1), result.Models[0].Seconds.P99, 9);
+        Assert.Equal(3, result.Models[0].WithinSlo);
+    }
+
+    [Fact]
+    public void A_heavy_model_takes_longer_to_come_than_a_light_one()
+    {
+        var trace = new RequestTrace([10.0], [1], [1], 300);
+        double First(double weightMiB) => SimulationRun.Plimsoll(Worlds.Of([Worlds.Small("a", trace, weightMiB)], [Worlds.Processors(1, 64)], 300), 1).Models[0].Seconds.P50;
+        var (light, heavy) = (First(100), First(10_000));
+        Assert.InRange(light, 1, 8);
+        Assert.InRange(heavy, light + 5, 120);
+    }
+
+    [Fact]
+    public void Loads_at_the_same_time_share_their_nodes_disk()
+    {
+        double Last(int models)
+        {
+            var trace = new RequestTrace([10.0], [1], [1], 300);
+            var recipes = Enumerable.Range(0, models).Select(i => Worlds.Small($"m{i}", trace, 10_000)).ToList();
+            var world = Worlds.Of(recipes, [Worlds.Processors(1, 256)], 300);
+            // All of one truth, so that only the sharing differs.
+            world = world with { Models = [.. world.Models.Select(model => model with { Truth = world.Models[0].Truth })] };
+            return SimulationRun.Plimsoll(world, 1).Models.Max(model => model.Seconds.P50);
+        }
+
+        var (one, four) = (Last(1), Last(4));
+        Assert.InRange(four / one, 3, 4.5);
+    }
+
+    [Fact]
+    public void The_same_seed_gives_the_same_bytes_and_another_does_not()
+    {
+        string Run(int seed)
+        {
+            var world = Worlds.Of(
+                [Worlds.Small("a", Worlds.Poisson(30, 300)), Worlds.Small("b", Worlds.Poisson(5, 300, 2), 2000)], [Worlds.Processors(2, 4)], 300, seed,
+                new Fault(TimeSpan.FromSeconds(100), FaultKind.NodeLost, "cpu-0"), new Fault(TimeSpan.FromSeconds(150), FaultKind.NodeBack, "cpu-0"));
+            return JsonSerializer.Serialize(SimulationRun.Plimsoll(world, seed));
+        }
+
+        Assert.Equal(Run(3), Run(3));
+        Assert.NotEqual(Run(3), Run(4));
+    }
+
+    [Fact]
+    public void A_model_comes_back_after_its_node_was_lost()
+    {
+        var world = Worlds.Of([Worlds.Small("a", Worlds.Poisson(5, 600), min: 1)], [Worlds.Processors(2, 8)], 600, 1,
+            new Fault(TimeSpan.FromSeconds(200), FaultKind.NodeLost, "cpu-0"), new Fault(TimeSpan.FromSeconds(400), FaultKind.NodeLost, "cpu-1"),
+            new Fault(TimeSpan.FromSeconds(410), FaultKind.NodeBack, "cpu-0"));
+        var ticks = new List<Tick>();
+        var model = SimulationRun.Plimsoll(world, 1, seen: ticks.Add).Models[0];
+        Assert.True(model.Starts >= 3, $"{model.Starts} starts");
+        Assert.InRange(model.Attainment, 0.9, 0.999);
+        Assert.Contains(ticks[^1].Snapshot.Replicas, replica => replica.State == ReplicaState.Ready);
+    }
+
+    [Fact]
+    public void A_model_from_afar_is_fetched_before_it_is_loaded()
+    {
+        var trace = new RequestTrace([10.0, 200], [1, 1], [1, 1], 300);
+        var world = Worlds.Of([Worlds.Small("a", trace, 2000, cached: true)], [Worlds.Processors(1, 8, cacheGiB: 20)], 300);
+        var ticks = new List<Tick>();
+        SimulationRun.Plimsoll(world, 1, seen: ticks.Add);
+        var outcomes = ticks.SelectMany(tick => tick.Snapshot.Outcomes).ToList();
+        var fetched = outcomes.FindIndex(one => one is Outcome.Fetched);
+        var loaded = outcomes.FindIndex(one => one is Outcome.Loaded);
+        Assert.True(fetched >= 0 && loaded > fetched, $"fetched at {fetched}, loaded at {loaded}");
+
+        // 2000 MiB over 200 MiB/s.
+        Assert.Equal(10, ((Outcome.Fetched)outcomes[fetched]).Took.TotalSeconds, 3);
+    }
+
+    [Fact]
+    public void Whatever_happens_every_request_ends_once_and_memory_holds()
+    {
+        var gen = from seed in Gen.Int[1, 1_000_000]
+                  from models in Gen.Int[1, 5]
+                  from nodes in Gen.Int[1, 3]
+                  from memory in Gen.Double[0.6, 6]
+                  from faults in Gen.Int[0, 8]
+                  from cached in Gen.Bool
+                  select (seed, models, nodes, memory, faults, cached);
+        gen.Sample(one =>
+        {
+            var random = new Random(one.seed);
+            const double Length = 120;
+            var recipes = Enumerable.Range(0, one.models).Select(i => Worlds.Small(
+                $"m{i}", SyntheticTraffic.Of(RateCurve.Wave(0, Math.Exp(random.NextDouble() * 5), 50, Length), Worlds.Short, 0.5 + (random.NextDouble() * 3), random),
+                Math.Exp(random.NextDouble() * 8), random.Next(2), 1 + random.Next(6), one.cached && random.Next(2) == 0, random.Next(3))).ToList();
+            var faults = Enumerable.Range(0, one.faults).Select(_ => new Fault(
+                TimeSpan.FromSeconds(random.NextDouble() * Length), (FaultKind)random.Next(4), "")).Select(fault => fault with
+                {
+                    Node = fault.What is FaultKind.NodeLost or FaultKind.NodeBack ? $"cpu-{random.Next(one.nodes)}" : $"m{random.Next(one.models)}",
+                }).OrderBy(fault => fault.At).ToArray();
+            var world = Worlds.Of(recipes, [Worlds.Processors(one.nodes, one.memory, one.cached ? 8 : null)], Length, one.seed, faults);
+            var ticks = new List<Tick>();
+            var result = SimulationRun.Plimsoll(world, one.seed, seen: ticks.Add);
+
+            for (var i = 0; i < result.Models.Length; i++)
+            {
+                var model = result.Models[i];
+                Assert.Equal(world.Models[i].Trace.Count, model.WithinSlo + model.Late + model.Rejected + model.Failed + model.Unfinished);
+                var counted = ticks.Sum(tick => tick.Snapshot.Traffic[i].Completed + tick.Snapshot.Traffic[i].Rejected + tick.Snapshot.Traffic[i].Failed);
+                Assert.InRange(counted, 0, model.Requests - model.Unfinished);
+            }
+
+            Assert.Equal(0, result.OutOfMemory);
+            foreach (var tick in ticks)
+            {
+                foreach (var node in tick.Snapshot.Nodes)
+                {
+                    var held = tick.Snapshot.Replicas.Where(replica => replica.Placement.Node == node.Id)
+                        .Sum(replica => (replica.State == ReplicaState.Loading ? replica.Reserved.Host.Highest : replica.Reserved.Host.Steady).Value);
+                    Assert.True(held <= node.HostMemory.Value, $"{node.Id} holds {held} of {node.HostMemory.Value}");
+                    var disk = tick.Snapshot.Cache.Where(cached => cached.Node == node.Id).Sum(cached => cached.Size.Value);
+                    Assert.True(disk <= (node.CacheBudget?.Value ?? 0), $"the disk of {node.Id} holds {disk}");
+                }
+            }
+
+            Assert.Equal(ticks.OrderBy(tick => tick.Snapshot.At).Select(tick => tick.Number), ticks.Select(tick => tick.Number));
+        }, iter: 60);
+    }
+}
