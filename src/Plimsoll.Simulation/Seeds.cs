@@ -1,11 +1,12 @@
 namespace Plimsoll.Simulation;
 
 /// <summary>Random numbers of a run: each use has a generator of its own, so that one more draw here changes nothing there.</summary>
-internal static class Seeds
+public static class Seeds
 {
     /// <summary>The generator for a use of the run with this seed; the same on every machine.</summary>
     public static Random Of(int seed, string use)
     {
+        ArgumentNullException.ThrowIfNull(use);
         // FNV-1a: string.GetHashCode differs from process to process.
         var hash = 2166136261u ^ unchecked((uint)seed);
         foreach (var letter in use) hash = unchecked((hash ^ letter) * 16777619u);

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json.Serialization;
+using Plimsoll.Cli.Scenarios;
 using Plimsoll.Cli.Weighing;
 
 namespace Plimsoll.Cli.Commands;
@@ -16,6 +17,7 @@ namespace Plimsoll.Cli.Commands;
 [JsonSerializable(typeof(FitListing))]
 [JsonSerializable(typeof(ShapesListing))]
 [JsonSerializable(typeof(CapacityListing))]
+[JsonSerializable(typeof(SimulationListing))]
 [JsonSerializable(typeof(TrainListing))]
 [JsonSerializable(typeof(ImmutableArray<AcceleratorListing>))]
 [JsonSerializable(typeof(ImmutableArray<InstanceListing>))]

@@ -6,9 +6,10 @@ using Plimsoll.Cli.Demo.Traffic;
 using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Cli.Kubectl;
 using Plimsoll.Cli.Load;
-using Plimsoll.Cli.Load.Traces;
+using Plimsoll.Cli.Scenarios;
 using Plimsoll.Cli.Weighing;
 using Plimsoll.Local;
+using Plimsoll.Simulation.Traces;
 
 namespace Plimsoll.Cli.Commands;
 
@@ -33,6 +34,7 @@ public static class CommandLine
             InspectCommand.Create(time),
             FitCommand.Create(time),
             CapacityCommand.Create(time),
+            SimulateCommand.Create(time),
             TrainFitCommand.Create(time),
             ModelsCommand.Create(time),
             DevicesCommand.Create(),

@@ -3,6 +3,7 @@ using System.Globalization;
 using Plimsoll.Cli.Demo.Traffic;
 using Plimsoll.Cli.Load;
 using Plimsoll.Cli.Load.Traces;
+using Plimsoll.Simulation.Traces;
 
 namespace Plimsoll.Cli.Demo;
 

@@ -1,4 +1,3 @@
-using System.Text;
 using Plimsoll.Cli.FleetFiles.Yaml;
 
 namespace Plimsoll.Cli.FleetFiles;
@@ -7,7 +6,7 @@ namespace Plimsoll.Cli.FleetFiles;
 public sealed record FleetFile
 {
     /// <summary>Most bytes a fleet file may have.</summary>
-    public const int BytesMax = 1 << 20;
+    public const int BytesMax = YamlText.BytesMax;
 
     /// <summary>The file as it was named on the command line.</summary>
     public required string Path { get; init; }
@@ -24,7 +23,7 @@ public sealed record FleetFile
     {
         ArgumentNullException.ThrowIfNull(path);
         var problems = new Problems(Show.Text(path, 200));
-        var text = ReadText(path, problems);
+        var text = YamlText.Read(path, problems, "fleet file");
         return Parse(text, path, problems);
     }
 
@@ -43,33 +42,5 @@ public sealed record FleetFile
             Document = document,
             Problems = problems,
         };
-    }
-
-    private static string? ReadText(string path, Problems problems)
-    {
-        var start = new Position(1, 1);
-        try
-        {
-            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-            // Read rather than asked for: a pipe and a device have no length.
-            var buffer = new byte[BytesMax + 1];
-            var read = file.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false);
-            if (read > BytesMax) problems.Add(start, "", "larger than 1 MiB, the most a fleet file may have");
-            else return new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(buffer.AsSpan(0, read)).TrimStart('\uFEFF');
-        }
-        catch (ArgumentException)
-        {
-            problems.Add(start, "", "not a text in UTF-8");
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
-            problems.Add(start, "", "there is no such file");
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            problems.Add(start, "", Directory.Exists(path) ? "this is a folder, not a file" : "cannot be read: " + Show.Text(e.Message, 200));
-        }
-
-        return null;
     }
 }

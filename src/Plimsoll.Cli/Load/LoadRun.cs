@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using Plimsoll.Cli.Load.Sending;
 using Plimsoll.Cli.Load.Traces;
+using Plimsoll.Simulation.Traces;
 
 namespace Plimsoll.Cli.Load;
 

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Plimsoll.Cli.Load.Traces;
+using Plimsoll.Simulation.Traces;
 
 namespace Plimsoll.Cli.Weighing;
 

@@ -62,6 +62,13 @@ public sealed class RateCurve
     /// <summary>The same shape, so many times as high.</summary>
     public RateCurve Times(double factor) => new(_starts, [.. _rates.Select(rate => rate * factor)], Length);
 
+    /// <summary>A part of it, from one second on; it begins at 0.</summary>
+    public RateCurve Part(double from, double length)
+    {
+        double[] starts = [0, .. _starts.Where(start => start > from && start < from + length).Select(start => start - from)];
+        return new RateCurve(starts, [.. starts.Select(start => At(start + from))], length);
+    }
+
     /// <summary>The sum of two curves, as long as the longer one.</summary>
     public RateCurve Plus(RateCurve other)
     {

@@ -1,4 +1,5 @@
 using Plimsoll.Cli.Load.Traces;
+using Plimsoll.Simulation.Traces;
 
 namespace Plimsoll.Cli.Tests.Load;
 

@@ -3,6 +3,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using Plimsoll.Cli.Load.Traces;
+using Plimsoll.Simulation.Traces;
 
 namespace Plimsoll.Cli.Demo.Traffic;
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Plimsoll.Simulation.Traces;
 
 namespace Plimsoll.Cli.Load.Traces;
 

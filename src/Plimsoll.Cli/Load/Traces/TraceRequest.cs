@@ -5,7 +5,3 @@ namespace Plimsoll.Cli.Load.Traces;
 /// <param name="Model">Its model where the trace names one; null otherwise.</param>
 /// <param name="Tokens">Its size: tokens of context.</param>
 public readonly record struct TraceRequest(TimeSpan At, string? Model, int Tokens);
-
-/// <summary>A trace that cannot be read; the message names the file and the line, what was found and what would do.</summary>
-public sealed class TraceException(string path, long line, string what)
-    : Exception(line > 0 ? $"{path}:{line}: {what}" : $"{path}: {what}");

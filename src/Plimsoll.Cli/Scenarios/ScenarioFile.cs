@@ -1,0 +1,117 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Plimsoll.Cli.FleetFiles;
+using Plimsoll.Cli.FleetFiles.Yaml;
+using Plimsoll.Simulation.Scenarios;
+
+namespace Plimsoll.Cli.Scenarios;
+
+/// <summary>A scenario file as read: bound and checked on its own, before any model or trace is looked at.</summary>
+public sealed record ScenarioFile
+{
+    private const int NodesMax = 50_000;
+
+    /// <summary>The file as it was named on the command line.</summary>
+    public required string Path { get; init; }
+
+    /// <summary>Paths in the file are relative to this folder.</summary>
+    public required string Folder { get; init; }
+
+    /// <summary>What could be bound; only to be used when there are no problems.</summary>
+    public required ScenarioDocument Document { get; init; }
+
+    public required Problems Problems { get; init; }
+
+    public static ScenarioFile Read(string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        var problems = new Problems(Show.Text(path, 200));
+        return Parse(YamlText.Read(path, problems, "scenario file"), path, problems);
+    }
+
+    /// <summary>The same for text that is at hand.</summary>
+    public static ScenarioFile Parse(string text, string path) => Parse(text, path, new Problems(path));
+
+    private static ScenarioFile Parse(string? text, string path, Problems problems)
+    {
+        var item = text is null ? null : YamlTree.Read(text, problems);
+        var document = item is null ? new ScenarioDocument() : (ScenarioDocument)new Binder(problems).Group(item, typeof(ScenarioDocument), "");
+        if (item is not null) Check(document, problems);
+        return new ScenarioFile
+        {
+            Path = path,
+            Folder = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path)) ?? "/",
+            Document = document,
+            Problems = problems,
+        };
+    }
+
+    // What no single field can tell.
+    private static void Check(ScenarioDocument document, Problems problems)
+    {
+        Twice(problems, "nodes", [.. document.Nodes.Select(nodes => nodes.Name)]);
+        Twice(problems, "models", [.. document.Models.Select(model => model.Name)]);
+        var count = document.Nodes.Sum(nodes => (long)(nodes.Count ?? 1));
+        if (count > NodesMax) problems.Add("nodes", string.Create(CultureInfo.InvariantCulture, $"{count} nodes together; {NodesMax} are the most"));
+        for (var i = 0; i < document.Nodes.Length; i++)
+        {
+            var (nodes, path) = (document.Nodes[i], string.Create(CultureInfo.InvariantCulture, $"nodes[{i}]"));
+            if (nodes.Instance is null && nodes.Memory is null) problems.Add($"{path}.memory", "missing; a size such as 64GiB would do, or an instance that says it");
+            if (nodes.Instance is null && nodes.Cores is null) problems.Add($"{path}.cores", "missing; a number of cores would do, or an instance that says it");
+            if (nodes.Device is null && nodes.Instance is null && nodes.Devices is > 0) problems.Add($"{path}.device", "missing; the kind of its devices, such as h100-80gb, would do");
+        }
+
+        for (var i = 0; i < document.Models.Length; i++) Check(document.Models[i], string.Create(CultureInfo.InvariantCulture, $"models[{i}]"), problems);
+        var names = document.Models.Select(model => model.Name).ToHashSet();
+        var nodeNames = document.Nodes.ToDictionary(nodes => nodes.Name ?? "", nodes => nodes.Count ?? 1, StringComparer.Ordinal);
+        for (var i = 0; i < document.Faults.Length; i++)
+        {
+            var fault = document.Faults[i];
+            if (fault.Strikes is not { } strikes || fault.What is not { } what) continue;
+            var known = what is FaultKind.NodeLost or FaultKind.NodeBack ? IsNode(strikes, nodeNames) : names.Any(name => name is not null && (strikes == name || strikes.StartsWith(name + "-", StringComparison.Ordinal)));
+            if (!known) problems.Add(string.Create(CultureInfo.InvariantCulture, $"faults[{i}].strikes"), $"found \"{Show.Text(strikes)}\", which is no {(what is FaultKind.NodeLost or FaultKind.NodeBack ? "node" : "model")} of this scenario");
+        }
+    }
+
+    private static void Check(ScenarioModelDocument model, string path, Problems problems)
+    {
+        if (model.Source is null == model.Weights is null) problems.Add($"{path}.source", "either source or weights would do");
+        if (model.MaxReplicas < model.MinReplicas) problems.Add($"{path}.maxReplicas", $"found \"{model.MaxReplicas}\", below minReplicas ({model.MinReplicas})");
+        if (model.Slo is { Latency: { } whole, Ttft: { } first } && first > whole)
+            problems.Add($"{path}.slo.ttft", $"found {Durations.Show(first)}, above latency ({Durations.Show(whole)}); the first token comes before the last");
+        if (model.Traffic is { } traffic)
+        {
+            var told = (traffic.Rate is not null ? 1 : 0) + (traffic.Wave is not null ? 1 : 0) + (traffic.Trace is not null ? 1 : 0);
+            if (told != 1) problems.Add($"{path}.traffic", told == 0 ? "missing; rate, wave or trace would do" : "more than one of rate, wave and trace is given; one would do");
+            if (traffic is { Trace: null, Client: not null }) problems.Add($"{path}.traffic.client", "there is no trace whose client it could be");
+            if (traffic is { Trace: null, From: not null }) problems.Add($"{path}.traffic.from", "there is no trace to begin in");
+            if (traffic.Wave is { Least: { } least, Most: { } most } && least > most) problems.Add($"{path}.traffic.wave.least", "is above most");
+        }
+
+        for (var i = 0; i < model.Runs.Length; i++)
+        {
+            var run = model.Runs[i];
+            var at = string.Create(CultureInfo.InvariantCulture, $"{path}.runs[{i}]");
+            if (run.Device is { } device && DeviceCatalogue.BuiltIn.Find(device) is null)
+                problems.Add($"{at}.device", $"found \"{Show.Text(device)}\", which is no device of the catalogue; plimsoll devices lists them");
+            if (run.Device is null && run.Gpus is not null) problems.Add($"{at}.gpus", "no device is named; name it, or leave this out");
+            if (run.Seconds is null && run.SecondsEach is not null) problems.Add($"{at}.secondsEach", "seconds is missing; what a request takes alone would do");
+            if (run.Seconds is null && model.Source is null) problems.Add($"{at}.seconds", "missing; without a source nothing tells how long a request takes, such as 50ms");
+            if (run.Seconds is null && run.Device is null) problems.Add($"{at}.seconds", "missing; on the processor nothing tells how long a request takes, such as 50ms");
+        }
+    }
+
+    private static bool IsNode(string name, Dictionary<string, int> groups) =>
+        name.LastIndexOf('-') is var dash and > 0 && groups.TryGetValue(name[..dash], out var count)
+        && int.TryParse(name.AsSpan(dash + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var index) && index < count;
+
+    private static void Twice(Problems problems, string list, ImmutableArray<string?> names)
+    {
+        var first = new Dictionary<string, int>(StringComparer.Ordinal);
+        for (var i = 0; i < names.Length; i++)
+        {
+            if (names[i] is { } name && !first.TryAdd(name, i))
+                problems.Add(string.Create(CultureInfo.InvariantCulture, $"{list}[{i}].name"), $"found \"{name}\" a second time, first in {list}[{first[name]}]; names must differ");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Plimsoll.Artifacts;
+using Plimsoll.Cli.FleetFiles;
+using Plimsoll.Simulation.Requests;
+using Plimsoll.Simulation.Scenarios;
+
+namespace Plimsoll.Cli.Scenarios;
+
+/// <summary>Makes worlds of a scenario file: weighs its models once, then draws traffic and truth for each seed.</summary>
+/// <param name="file">Where all is named; what is wrong is a problem of the field that named it.</param>
+internal sealed class ScenarioResolver(ScenarioFile file)
+{
+    private const int ModelsMax = 20_000;
+    private const int DefaultReplicas = 100;
+    private const int TextConcurrency = 64;
+    private const int OtherConcurrency = 8;
+    private static readonly BytesPerSecond DefaultDisk = new(7_000_000_000);
+    private static readonly BytesPerSecond DefaultNetwork = new(1_250_000_000);
+
+    private readonly Dictionary<string, Footprint?> _weighed = new(StringComparer.Ordinal);
+
+    /// <summary>The world of a seed; null where there are problems.</summary>
+    public World? Of(int seed, CancellationToken cancellationToken)
+    {
+        if (file.Problems.Any) return null;
+        var document = file.Document;
+        var nodes = Nodes();
+        var count = document.Models.Sum(model => model.Copies ?? 1);
+        if (count > ModelsMax) file.Problems.Add("models", string.Create(CultureInfo.InvariantCulture, $"{count} models together; {ModelsMax} are the most"));
+        if (file.Problems.Any) return null;
+        var traffic = new ScenarioTraffic(file);
+        var models = ImmutableArray.CreateBuilder<SimulatedModel>();
+        var spread = new TruthSpread(document.Truth?.Pace ?? 0.2, document.Truth?.Load ?? 0.3);
+        for (var i = 0; i < document.Models.Length; i++)
+        {
+            var (model, path) = (document.Models[i], string.Create(CultureInfo.InvariantCulture, $"models[{i}]"));
+            for (var copy = 0; copy < (model.Copies ?? 1); copy++)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                var name = model.Copies is null ? model.Name! : string.Create(CultureInfo.InvariantCulture, $"{model.Name}-{copy}");
+                if (Of(model, path, name, traffic, spread, seed) is { } made) models.Add(made);
+                if (file.Problems.Any) return null;
+            }
+        }
+
+        models.Sort((a, b) => a.Spec.Id.CompareTo(b.Spec.Id));
+        return new World
+        {
+            Name = document.Name ?? System.IO.Path.GetFileNameWithoutExtension(file.Path),
+            Length = document.Length!.Value,
+            Nodes = nodes,
+            Models = models.ToImmutable(),
+            Faults = [.. document.Faults.Select(fault => new Fault(fault.At!.Value, fault.What!.Value, fault.Strikes!)).OrderBy(fault => fault.At)],
+            Spec = new FleetSpec
+            {
+                Models = [.. models.Select(model => model.Spec)],
+                Settings = FleetSettings.Planner(document.Planner ?? new PlannerDocument()),
+                Prices = PricesOf(nodes),
+            },
+        };
+    }
+
+    private SimulatedModel? Of(ScenarioModelDocument model, string path, string name, ScenarioTraffic traffic, TruthSpread spread, int seed)
+    {
+        if (Weigh(model, path, name) is not { } footprint) return null;
+        if (traffic.Of(model, path, name, seed) is not { } trace) return null;
+        var generates = footprint.KvPerToken > Bytes.Zero;
+        var slo = Slo.Of(model.Slo?.Latency, model.Slo?.Attainment?.Value ?? 0.99, model.Slo?.Ttft, model.Slo?.Tpot, generates);
+        try
+        {
+            return new ModelRecipe
+            {
+                Id = ModelId.Of(name),
+                Footprint = footprint,
+                Slo = slo,
+                Trace = trace,
+                Priority = model.Priority ?? 0,
+                MinReplicas = model.MinReplicas ?? 0,
+                MaxReplicas = model.MaxReplicas ?? Math.Max(DefaultReplicas, model.MinReplicas ?? 0),
+                IdleLimit = model.IdleLimit,
+                Cached = model.Cache ?? false,
+                Lengths = new TypicalLengths(model.Tokens?.Input, model.Tokens?.Output),
+                Variants = [.. model.Runs.Select(Variant)],
+            }.Resolve(spread, seed);
+        }
+        catch (ArgumentException wrong)
+        {
+            file.Problems.Add($"{path}.runs", Show.Text(wrong.Message, 600));
+            return null;
+        }
+    }
+
+    private static VariantRecipe Variant(RunsDocument run) => new()
+    {
+        Device = run.Device is { } device ? DeviceCatalogue.BuiltIn.Find(device) : null,
+        Devices = run.Gpus ?? 1,
+        Engine = run.Engine ?? (run.Device is null || run.Seconds is not null ? "plimsoll-model-server" : "vllm"),
+        Context = run.Context ?? 0,
+        Concurrency = run.Concurrency ?? (run.Seconds is null ? TextConcurrency : OtherConcurrency),
+        Cores = run.Cores,
+        Batch = run.Seconds is { } seconds ? new BatchTimes(seconds.TotalSeconds, run.SecondsEach?.TotalSeconds ?? 0) : null,
+    };
+
+    private Footprint? Weigh(ScenarioModelDocument model, string path, string name)
+    {
+        if (model.Weights is { } weights) return Footprint.Declared(weights, name);
+        if (_weighed.TryGetValue(model.Source!, out var known)) return known;
+        Footprint? weighed = null;
+        try
+        {
+            weighed = ArtifactWeigher.Weigh(FleetChecks.PathOf(model.Source!, file.Folder)).Footprint;
+        }
+        catch (ArtifactException unreadable)
+        {
+            file.Problems.Add($"{path}.source", Show.Text(unreadable.Message, 400));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            file.Problems.Add($"{path}.source", $"cannot be read: {Show.Text(e.Message, 200)}");
+        }
+
+        return _weighed[model.Source!] = weighed;
+    }
+
+    private ImmutableArray<NodeGroup> Nodes()
+    {
+        var groups = ImmutableArray.CreateBuilder<NodeGroup>();
+        for (var i = 0; i < file.Document.Nodes.Length; i++)
+        {
+            var (nodes, path) = (file.Document.Nodes[i], string.Create(CultureInfo.InvariantCulture, $"nodes[{i}]"));
+            CloudInstance? instance = null;
+            if (nodes.Instance is { } type)
+            {
+                instance = DeviceCatalogue.BuiltIn.Instance(type);
+                if (instance is null) file.Problems.Add($"{path}.instance", $"found \"{Show.Text(type)}\", which is no machine of the catalogue; plimsoll devices --instances lists them");
+            }
+
+            var device = nodes.Device ?? instance?.Accelerator;
+            var accelerator = device is null ? null : DeviceCatalogue.BuiltIn.Find(device);
+            if (device is not null && accelerator is null) file.Problems.Add($"{path}.device", $"found \"{Show.Text(device)}\", which is no device of the catalogue; plimsoll devices lists them");
+            groups.Add(new NodeGroup
+            {
+                Name = nodes.Name!,
+                Count = nodes.Count ?? 1,
+                DeviceKind = accelerator?.Name,
+                Devices = nodes.Devices ?? instance?.Devices ?? (accelerator is null ? 0 : 1),
+                DeviceMemory = accelerator?.Memory ?? Bytes.Zero,
+                HostMemory = nodes.Memory ?? instance?.Memory ?? Bytes.Zero,
+                Cores = nodes.Cores ?? instance?.Cores ?? Cores.Zero,
+                CacheSize = nodes.Cache ?? (instance?.LocalDisk is { Value: > 0 } disk ? disk : null),
+                DiskBandwidth = nodes.Disk ?? DefaultDisk,
+                NetworkBandwidth = nodes.Network ?? (instance?.Network is { Value: > 0 } network ? network : DefaultNetwork),
+                PricePerHour = nodes.PricePerHour ?? instance?.Price,
+            });
+        }
+
+        groups.Sort((a, b) => string.CompareOrdinal(a.Name, b.Name));
+        return groups.ToImmutable();
+    }
+
+    // A device costs its share of the cheapest node that has it; memory of nodes without devices its share of theirs.
+    private static Prices PricesOf(ImmutableArray<NodeGroup> nodes) => new()
+    {
+        Devices =
+        [
+            .. from nodeGroup in nodes
+               where nodeGroup is { DeviceKind: not null, Devices: > 0, PricePerHour: not null }
+               group new UsdPerHour(nodeGroup.PricePerHour!.Value.Micro / nodeGroup.Devices) by nodeGroup.DeviceKind into kind
+               orderby kind.Key
+               select new DevicePrice(kind.Key!, kind.Min()),
+        ],
+        HostMemoryPerGiB = nodes.Where(nodeGroup => nodeGroup is { Devices: 0, PricePerHour: not null } && nodeGroup.HostMemory > Bytes.Zero)
+            .Select(nodeGroup => (UsdPerHour?)UsdPerHour.Of(nodeGroup.PricePerHour!.Value.Dollars / (nodeGroup.HostMemory.Value / (double)(1L << 30)))).Min(),
+    };
+}

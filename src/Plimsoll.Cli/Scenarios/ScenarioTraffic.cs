@@ -1,0 +1,92 @@
+using Plimsoll.Cli.FleetFiles;
+using Plimsoll.Simulation;
+using Plimsoll.Simulation.Traces;
+
+namespace Plimsoll.Cli.Scenarios;
+
+/// <summary>The requests of a scenario's models, drawn anew for each seed. Traces are read once.</summary>
+internal sealed class ScenarioTraffic(ScenarioFile file)
+{
+    private const double DefaultPrompt = 1200;
+    private const double DefaultAnswer = 220;
+    private const double DefaultSpread = 0.9;
+    private static readonly TimeSpan Day = TimeSpan.FromDays(1);
+    private static readonly TimeSpan Trough = TimeSpan.FromHours(4);
+
+    private readonly Dictionary<string, RequestTrace> _traces = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, IReadOnlyList<ClientRates>> _rates = new(StringComparer.Ordinal);
+
+    /// <summary>A model's requests; null where there is a problem.</summary>
+    public RequestTrace? Of(ScenarioModelDocument model, string path, string name, int seed)
+    {
+        var length = file.Document.Length!.Value.TotalSeconds;
+        var (traffic, random) = (model.Traffic!, Seeds.Of(seed, $"traffic of {name}"));
+        var lengths = LengthsOf(model.Tokens);
+        try
+        {
+            var parts = new List<RequestTrace>();
+            if (traffic.Trace is { } trace)
+            {
+                if (FromTrace(traffic, trace, path, lengths, length, random) is not { } read) return null;
+                parts.Add(read);
+            }
+            else
+            {
+                var curve = traffic.Wave is { } wave
+                    ? RateCurve.Wave(wave.Least ?? 0, wave.Most!.Value, (wave.Period ?? Day).TotalSeconds, length, (wave.Trough ?? Trough).TotalSeconds)
+                    : RateCurve.Constant(traffic.Rate!.Value, length);
+                parts.Add(SyntheticTraffic.Of(curve, lengths, traffic.Burstiness ?? 1, random));
+            }
+
+            foreach (var crowd in traffic.Crowds)
+            {
+                var (from, to) = (crowd.At!.Value.TotalSeconds, Math.Min(length, (crowd.At + crowd.For)!.Value.TotalSeconds));
+                if (from >= to) continue;
+                var curve = from > 0 ? new RateCurve([0, from, to], [0, crowd.Rate!.Value, 0], length) : new RateCurve([0, to], [crowd.Rate!.Value, 0], length);
+                parts.Add(SyntheticTraffic.Of(curve, lengths, 1, random));
+            }
+
+            return parts.Count == 1 ? parts[0] : SyntheticTraffic.Merge(parts);
+        }
+        catch (TraceException unreadable)
+        {
+            file.Problems.Add($"{path}.traffic.trace", Show.Text(unreadable.Message, 400));
+        }
+        catch (ArgumentException tooMany)
+        {
+            file.Problems.Add($"{path}.traffic", Show.Text(tooMany.Message, 400));
+        }
+
+        return null;
+    }
+
+    private RequestTrace? FromTrace(TrafficDocument traffic, string trace, string path, TokenLengths lengths, double length, Random random)
+    {
+        var at = Path.GetFullPath(trace, file.Folder);
+        var (from, scale) = (traffic.From?.TotalSeconds ?? 0, traffic.Scale ?? 1);
+        if (!IsRates(at))
+        {
+            if (!_traces.TryGetValue(at, out var requests)) requests = _traces[at] = TraceFile.Read(at);
+            if (requests.Length < from + length) file.Problems.Add($"{path}.traffic.trace", $"the trace ends after {Durations.Show(TimeSpan.FromSeconds(requests.Length))}, which is before the scenario does");
+            return file.Problems.Any ? null : requests.Part(from, length).Scaled(scale, random);
+        }
+
+        if (!_rates.TryGetValue(at, out var clients)) clients = _rates[at] = ServeGenRates.Read(at);
+        var chosen = traffic.Client is { } one ? clients.Where(client => client.Client == one).ToList() : [.. clients];
+        if (chosen.Count == 0) file.Problems.Add($"{path}.traffic.client", "the trace has no such client");
+        else if (chosen.Max(client => client.Curve.Length) < from + length)
+            file.Problems.Add($"{path}.traffic.trace", $"the trace ends after {Durations.Show(TimeSpan.FromSeconds(chosen.Max(client => client.Curve.Length)))}, which is before the scenario does");
+        if (file.Problems.Any) return null;
+        return SyntheticTraffic.Merge([.. chosen.Select(client => SyntheticTraffic.Of(client.Curve.Part(from, length).Times(scale), lengths, traffic.Burstiness ?? client.Variation, random))]);
+    }
+
+    private static bool IsRates(string path) => BoundedLines.Read(path, 1 << 18).FirstOrDefault().Text is { } header && header.TrimStart('\uFEFF').StartsWith("client,window_start_s", StringComparison.Ordinal);
+
+    private static TokenLengths LengthsOf(ScenarioTokensDocument? tokens)
+    {
+        var (prompt, answer, spread) = (tokens?.Input ?? DefaultPrompt, tokens?.Output ?? DefaultAnswer, tokens?.Spread ?? DefaultSpread);
+        return spread == 0
+            ? new TokenLengths.Fixed((int)Math.Round(prompt), (int)Math.Round(answer))
+            : new TokenLengths.LogNormal(prompt, spread, answer, spread);
+    }
+}

@@ -1,0 +1,75 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using Plimsoll.Cli.Commands;
+using Plimsoll.Simulation.Runs;
+using Spectre.Console;
+
+namespace Plimsoll.Cli.Scenarios;
+
+/// <summary>The command <c>plimsoll simulate SCENARIO</c>: what Plimsoll would do with a fleet and its traffic, on a virtual clock.</summary>
+public static class SimulateCommand
+{
+    private const int SeedsMax = 100;
+
+    public static Command Create(TimeProvider time)
+    {
+        var scenario = new Argument<string>("SCENARIO") { Description = "A scenario file (docs/simulate.md)" };
+        var seeds = new Option<int>("--seeds") { Description = "Runs, each with traffic, load times and truth of its own (default 1)", HelpName = "N", DefaultValueFactory = _ => 1 };
+        var json = StatusCommand.JsonOption();
+        var command = new Command("simulate", "Run a scenario on a virtual clock and say what came of it") { scenario, seeds, json };
+        command.SetAction((parsed, cancellationToken) =>
+        {
+            var count = parsed.GetValue(seeds);
+            if (count is < 1 or > SeedsMax) throw new CommandException(ExitCode.BadInput, $"--seeds is {count}; 1 to {SeedsMax} would do");
+            var file = ScenarioFile.Read(parsed.GetValue(scenario)!);
+            var listing = Run(file, count, parsed.InvocationConfiguration.Error, time, cancellationToken);
+            var output = parsed.InvocationConfiguration.Output;
+            if (parsed.GetValue(json)) output.WriteLine(JsonSerializer.Serialize(listing, CommandJson.Default.SimulationListing));
+            else foreach (var line in SimulationTable.Lines(listing)) output.WriteLine(line);
+            return Task.FromResult(ExitCode.Ok);
+        });
+        return command;
+    }
+
+    private static SimulationListing Run(ScenarioFile file, int seeds, TextWriter error, TimeProvider time, CancellationToken cancellationToken)
+    {
+        var resolver = new ScenarioResolver(file);
+        var runs = new List<RunResult>();
+        var began = time.GetTimestamp();
+        string? name = null;
+        Shown(error, seeds, tell =>
+        {
+            for (var seed = 1; seed <= seeds; seed++)
+            {
+                var at = seed - 1;
+                var world = resolver.Of(seed, cancellationToken);
+                if (world is null) throw new CommandException(ExitCode.BadInput, string.Join('\n', file.Problems.Lines()));
+                name = world.Name;
+                runs.Add(SimulationRun.Plimsoll(world, seed, progress: share =>
+                {
+                    cancellationToken.ThrowIfCancellationRequested();
+                    tell(at + share);
+                }));
+            }
+        });
+        return SimulationListing.Of(name!, file.Document, runs, time.GetElapsedTime(began));
+    }
+
+    /// <summary>A bar on a terminal; nothing where the errors go to a file.</summary>
+    private static void Shown(TextWriter error, int runs, Action<Action<double>> work)
+    {
+        if (Console.IsErrorRedirected)
+        {
+            work(_ => { });
+            return;
+        }
+
+        var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(error) });
+        console.Progress().AutoClear(true).Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn()).Start(context =>
+        {
+            var task = context.AddTask(string.Create(CultureInfo.InvariantCulture, $"{runs} {(runs == 1 ? "run" : "runs")}"), maxValue: runs);
+            work(done => task.Value = done);
+        });
+    }
+}

@@ -1,0 +1,48 @@
+using System.Globalization;
+using Plimsoll.Cli.FleetFiles;
+using Plimsoll.Cli.Load;
+using Plimsoll.Cli.Weighing;
+
+namespace Plimsoll.Cli.Scenarios;
+
+/// <summary>What runs of a scenario came to, for people, 80 columns wide.</summary>
+internal static class SimulationTable
+{
+    private const int ModelsMax = 40;
+
+    public static IEnumerable<string> Lines(SimulationListing listing)
+    {
+        yield return $"{Show.Text(listing.Scenario, 64)}: {Durations.Show(TimeSpan.FromSeconds(listing.SimulatedSeconds))}, {Seeds(listing)}, simulated in {Durations.Show(TimeSpan.FromSeconds(listing.TookSeconds))}";
+        if (listing.About is { } about)
+            foreach (var line in EightyColumns.Hung(about, "  ", "  ")) yield return line;
+        yield return "";
+        yield return $"{"",-22}{"requests",10}{"within SLO",12}{"device h",11}{"dollars",11}{"OOM",6}";
+        foreach (var one in listing.Controllers)
+        {
+            yield return $"{one.Controller,-22}{EightyColumns.Count((long)one.Runs.Average(run => (double)run.Requests)),10}{Percent(one.Attainment),12}"
+                + $"{Number(one.DeviceHours),11}{(one.Dollars > 0 ? Number(one.Dollars) : "-"),11}{one.Runs.Sum(run => run.OutOfMemory),6}";
+        }
+
+        foreach (var one in listing.Controllers)
+        {
+            yield return "";
+            var title = listing.Controllers.Length == 1 ? "model" : one.Controller;
+            yield return $"{EightyColumns.Cut(title, 18),-18}{"weight",10}{"requests",9}{"in SLO",9}{"p50",8}{"p99",8}{"device h",10}{"starts",8}";
+            foreach (var model in one.Models.OrderByDescending(model => model.WeightBytes).ThenBy(model => model.Model, StringComparer.Ordinal).Take(ModelsMax))
+            {
+                yield return $"{EightyColumns.Cut(model.Model, 17),-18}{new Bytes(model.WeightBytes),10}{EightyColumns.Count((long)model.Requests),9}{Percent(model.Attainment),9}"
+                    + $"{Seconds(model.P50Seconds),8}{Seconds(model.P99Seconds),8}{Number(model.DeviceHours),10}{model.Starts.ToString("0.#", CultureInfo.InvariantCulture),8}";
+            }
+
+            if (one.Models.Length > ModelsMax) yield return $"... and {one.Models.Length - ModelsMax} lighter models; --json has them all";
+        }
+    }
+
+    private static string Seeds(SimulationListing listing) => listing.Controllers[0].Runs.Length is > 1 and var count ? $"means of {count} seeds" : "one seed";
+
+    private static string Seconds(double? seconds) => seconds is { } known ? LoadTable.Milliseconds(known * 1000) : "-";
+
+    private static string Percent(double share) => (share * 100).ToString(share > 0.9995 && share < 1 ? "0.000" : "0.0", CultureInfo.InvariantCulture) + "%";
+
+    private static string Number(double value) => value.ToString(value >= 100 ? "N0" : value >= 1 ? "0.0" : "0.000", CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,79 @@
+using Plimsoll.Simulation.Fleet;
+
+namespace Plimsoll.Simulation.Runs;
+
+/// <summary>
+/// Where kube-scheduler puts a pod with the requests of a replica, by its default plugins: NodeResourcesFit as a filter and, by
+/// LeastAllocated, as a score; BalancedAllocation (weight 1 each) and the spread of a workload's pods over nodes (weight 2). It counts
+/// requests, and devices by their number. Of equal scores the first node by name is taken, where the real one draws.
+/// </summary>
+internal sealed class PodScheduler(SimulatedCluster cluster, IReadOnlyCollection<BoundPod> bound)
+{
+    /// <summary>The first of the model's variants that fits a node, and its place; null where none does.</summary>
+    public (VariantSpec Variant, Placement Placement)? Choose(ModelSpec model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        foreach (var variant in model.Variants)
+        {
+            var fitting = cluster.Nodes.Where(node => !node.IsLost).Select(node => new NodeUse(cluster, bound, node, model.Id)).Where(use => use.Fits(variant)).ToList();
+            if (fitting.Count == 0) continue;
+            var most = fitting.Max(use => use.OfModel);
+            var best = fitting.MaxBy(use => use.Score(variant) + (most == 0 ? 200 : 200.0 * (most - use.OfModel) / most))!;
+            return (variant, best.Place(variant));
+        }
+
+        return null;
+    }
+
+    private sealed class NodeUse
+    {
+        private readonly SimulatedNode _node;
+        private readonly long _memory;
+        private readonly long _cores;
+        private readonly HashSet<DeviceId> _taken = [];
+
+        public NodeUse(SimulatedCluster cluster, IEnumerable<BoundPod> bound, SimulatedNode node, ModelId model)
+        {
+            _node = node;
+            foreach (var replica in cluster.Replicas)
+            {
+                if (replica.Node != node) continue;
+                (_memory, _cores) = (_memory + replica.Needs.Host.Highest.Value, _cores + replica.Needs.Cores.Milli);
+                _taken.UnionWith(replica.Placement.Devices);
+                if (replica.Model.Id == model) OfModel++;
+            }
+
+            foreach (var pod in bound)
+            {
+                if (pod.Placement.Node != node.Id) continue;
+                (_memory, _cores) = (_memory + pod.Variant.Needs.Host.Highest.Value, _cores + pod.Variant.Needs.Cores.Milli);
+                _taken.UnionWith(pod.Placement.Devices);
+                if (pod.Model.Id == model) OfModel++;
+            }
+        }
+
+        public int OfModel { get; }
+
+        public bool Fits(VariantSpec variant)
+        {
+            var (needs, group) = (variant.Needs, _node.Group);
+            return (variant.DeviceKind is null || variant.DeviceKind == group.DeviceKind)
+                && group.Devices - _taken.Count >= needs.Devices
+                && _memory + needs.Host.Highest.Value <= group.HostMemory.Value
+                && _cores + needs.Cores.Milli <= group.Cores.Milli;
+        }
+
+        public double Score(VariantSpec variant)
+        {
+            var cores = (_cores + variant.Needs.Cores.Milli) / (double)Math.Max(1, _node.Group.Cores.Milli);
+            var memory = (_memory + variant.Needs.Host.Highest.Value) / (double)_node.Group.HostMemory.Value;
+            return (100 * (2 - cores - memory) / 2) + (100 * (1 - (Math.Abs(cores - memory) / 2)));
+        }
+
+        public Placement Place(VariantSpec variant) => new(_node.Id,
+            [.. Enumerable.Range(0, _node.Group.Devices).Select(SimulatedNode.Device).Where(device => !_taken.Contains(device)).Take(variant.Needs.Devices)]);
+    }
+}
+
+/// <summary>A pod that has its node and waits for its model to be on the disk there.</summary>
+internal sealed record BoundPod(ReplicaId Id, ModelSpec Model, VariantSpec Variant, Placement Placement);
