@@ -1,7 +1,9 @@
+using System.Collections.Immutable;
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using Plimsoll.Cli.Commands;
+using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Simulation.Runs;
 using Spectre.Console;
 
@@ -16,14 +18,16 @@ public static class SimulateCommand
     {
         var scenario = new Argument<string>("SCENARIO") { Description = "A scenario file (docs/simulate.md)" };
         var seeds = new Option<int>("--seeds") { Description = "Runs, each with traffic, load times and truth of its own (default 1)", HelpName = "N", DefaultValueFactory = _ => 1 };
+        var against = new Option<string?>("--against") { Description = $"Rivals to run beside it, with their defaults: all, or some of {string.Join(',', SimulationRun.Rivals)}", HelpName = "NAMES" };
         var json = StatusCommand.JsonOption();
-        var command = new Command("simulate", "Run a scenario on a virtual clock and say what came of it") { scenario, seeds, json };
+        var command = new Command("simulate", "Run a scenario on a virtual clock and say what came of it") { scenario, against, seeds, json };
         command.SetAction((parsed, cancellationToken) =>
         {
             var count = parsed.GetValue(seeds);
             if (count is < 1 or > SeedsMax) throw new CommandException(ExitCode.BadInput, $"--seeds is {count}; 1 to {SeedsMax} would do");
+            var rivals = Rivals(parsed.GetValue(against));
             var file = ScenarioFile.Read(parsed.GetValue(scenario)!);
-            var listing = Run(file, count, parsed.InvocationConfiguration.Error, time, cancellationToken);
+            var listing = Run(file, count, rivals, parsed.InvocationConfiguration.Error, time, cancellationToken);
             var output = parsed.InvocationConfiguration.Output;
             if (parsed.GetValue(json)) output.WriteLine(JsonSerializer.Serialize(listing, CommandJson.Default.SimulationListing));
             else foreach (var line in SimulationTable.Lines(listing)) output.WriteLine(line);
@@ -32,25 +36,37 @@ public static class SimulateCommand
         return command;
     }
 
-    private static SimulationListing Run(ScenarioFile file, int seeds, TextWriter error, TimeProvider time, CancellationToken cancellationToken)
+    private static ImmutableArray<string> Rivals(string? names)
+    {
+        if (names is null) return [];
+        if (names == "all") return SimulationRun.Rivals;
+        ImmutableArray<string> asked = [.. names.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Distinct()];
+        if (asked.FirstOrDefault(name => !SimulationRun.Rivals.Contains(name)) is { } unknown)
+            throw new CommandException(ExitCode.BadInput, $"--against names \"{Show.Text(unknown)}\"; all, or some of {string.Join(", ", SimulationRun.Rivals)} would do");
+        return asked;
+    }
+
+    private static SimulationListing Run(ScenarioFile file, int seeds, ImmutableArray<string> rivals, TextWriter error, TimeProvider time, CancellationToken cancellationToken)
     {
         var resolver = new ScenarioResolver(file);
         var runs = new List<RunResult>();
         var began = time.GetTimestamp();
         string? name = null;
-        Shown(error, seeds, tell =>
+        Shown(error, seeds * (1 + rivals.Length), tell =>
         {
+            void Tell(double share)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                tell(runs.Count + share);
+            }
+
             for (var seed = 1; seed <= seeds; seed++)
             {
-                var at = seed - 1;
                 var world = resolver.Of(seed, cancellationToken);
                 if (world is null) throw new CommandException(ExitCode.BadInput, string.Join('\n', file.Problems.Lines()));
                 name = world.Name;
-                runs.Add(SimulationRun.Plimsoll(world, seed, progress: share =>
-                {
-                    cancellationToken.ThrowIfCancellationRequested();
-                    tell(at + share);
-                }));
+                runs.Add(SimulationRun.Plimsoll(world, seed, progress: Tell));
+                foreach (var rival in rivals) runs.Add(SimulationRun.Rival(world, seed, rival, progress: Tell));
             }
         });
         return SimulationListing.Of(name!, file.Document, runs, time.GetElapsedTime(began));

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Plimsoll.Control;
 using Plimsoll.Simulation.Fleet;
 using Plimsoll.Simulation.Scenarios;
@@ -21,6 +22,24 @@ public static class SimulationRun
         ArgumentNullException.ThrowIfNull(world);
         var cluster = new SimulatedCluster(world, seed);
         return Run(cluster, new PlannerController(cluster, planner ?? new Planner(new WeightAllocator()), seen), seed, progress);
+    }
+
+    /// <summary>Rivals that can be run, by name.</summary>
+    public static ImmutableArray<string> Rivals => RivalRules.Names;
+
+    /// <summary>A rival, one object for each model, with its real defaults.</summary>
+    /// <param name="world">What there is and what happens.</param>
+    /// <param name="seed">Of what is random in it.</param>
+    /// <param name="rival">One of <see cref="Rivals"/>.</param>
+    /// <param name="share">Its target as a share of what a replica works on at once; null for its default.</param>
+    /// <param name="progress">Called now and then with the share of the run that is over.</param>
+    /// <exception cref="ArgumentException">No such rival.</exception>
+    public static RunResult Rival(World world, int seed, string rival, double? share = null, Action<double>? progress = null)
+    {
+        ArgumentNullException.ThrowIfNull(world);
+        if (!Rivals.Contains(rival)) throw new ArgumentException($"there is no rival {rival}", nameof(rival));
+        var cluster = new SimulatedCluster(world, seed);
+        return Run(cluster, new DeploymentController(rival, world, model => RivalRules.Of(rival, model, share)!), seed, progress);
     }
 
     internal static RunResult Run(SimulatedCluster cluster, IController controller, int seed, Action<double>? progress)
