@@ -58,19 +58,25 @@ public static class TraceFile
 
     private static LineParser ParserFor(string path, string line) => line switch
     {
-        "TIMESTAMP,ContextTokens,GeneratedTokens" => Azure,
+        "TIMESTAMP,ContextTokens,GeneratedTokens" => Azure(),
         "seconds,prompt_tokens,answer_tokens" => Plain,
         ['{', ..] => Mooncake,
         _ => throw new TraceException(path, 1,
             $"the header is '{Excerpt(line)}'; known are 'TIMESTAMP,ContextTokens,GeneratedTokens', 'seconds,prompt_tokens,answer_tokens', and lines of JSON"),
     };
 
-    private static (double, int, int) Azure(string path, long number, string text)
+    // Seconds since the first line: since the year 1 they would be whole microseconds at the best.
+    private static LineParser Azure()
     {
-        var fields = Fields(path, number, text, 3);
-        if (!DateTimeOffset.TryParseExact(fields[0], TimestampFormats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at))
-            throw new TraceException(path, number, $"TIMESTAMP is '{Excerpt(fields[0])}'; expected like '2023-11-16 18:17:03.9799600'");
-        return (at.UtcTicks / (double)TimeSpan.TicksPerSecond, Tokens(path, number, "ContextTokens", fields[1]), Tokens(path, number, "GeneratedTokens", fields[2]));
+        DateTimeOffset? first = null;
+        return (path, number, text) =>
+        {
+            var fields = Fields(path, number, text, 3);
+            if (!DateTimeOffset.TryParseExact(fields[0], TimestampFormats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at))
+                throw new TraceException(path, number, $"TIMESTAMP is '{Excerpt(fields[0])}'; expected like '2023-11-16 18:17:03.9799600'");
+            first ??= at;
+            return ((at - first.Value).TotalSeconds, Tokens(path, number, "ContextTokens", fields[1]), Tokens(path, number, "GeneratedTokens", fields[2]));
+        };
     }
 
     private static (double, int, int) Plain(string path, long number, string text)

@@ -1,0 +1,76 @@
+using Plimsoll.Cli.Scenarios;
+
+namespace Plimsoll.Cli.Tests.Scenarios;
+
+public sealed class ScenarioFileTests
+{
+    private const string Good = """
+        length: 10min
+        nodes:
+        - {name: cpu, memory: 64GiB, cores: 16}
+        models:
+        - name: a
+          weights: 100MB
+          runs: [{seconds: 50ms}]
+          traffic: {rate: 3}
+        """;
+
+    [Fact]
+    public void A_whole_file_is_bound_without_a_problem()
+    {
+        var file = ScenarioFile.Parse(Good, "s");
+        Assert.Equal([], file.Problems.Lines());
+        Assert.Equal(TimeSpan.FromMinutes(10), file.Document.Length);
+        Assert.Equal(TimeSpan.FromMilliseconds(50), file.Document.Models[0].Runs[0].Seconds);
+    }
+
+    [Theory]
+    [InlineData("length: 10min", "length: soon", "s:1:9: length: found \"soon\"; ")]
+    [InlineData("memory: 64GiB, ", "", "s:3:3: nodes[0].memory: missing; a size such as 64GiB would do, or an instance that says it")]
+    [InlineData("memory: 64GiB", "memory: 64GiB, devices: 2", "s:3:3: nodes[0].device: missing; the kind of its devices, such as h100-80gb, would do")]
+    [InlineData("weights: 100MB", "priority: 1", "s:5:3: models[0].source: either source or weights would do")]
+    [InlineData("{seconds: 50ms}", "{device: h900, seconds: 50ms}", "models[0].runs[0].device: found \"h900\", which is no device of the catalogue; plimsoll devices lists them")]
+    [InlineData("{seconds: 50ms}", "{gpus: 2, seconds: 50ms}", "models[0].runs[0].gpus: no device is named; name it, or leave this out")]
+    [InlineData("{seconds: 50ms}", "{context: 5}", "models[0].runs[0].seconds: missing; without a source nothing tells how long a request takes, such as 50ms")]
+    [InlineData("{rate: 3}", "{rate: 3, wave: {most: 4}}", "models[0].traffic: more than one of rate, wave and trace is given; one would do")]
+    [InlineData("{rate: 3}", "{burstiness: 2}", "models[0].traffic: missing; rate, wave or trace would do")]
+    [InlineData("{rate: 3}", "{wave: {least: 5, most: 4}}", "models[0].traffic.wave.least: is above most")]
+    [InlineData("{rate: 3}", "{rate: 3}\nfaults: [{at: 1s, what: node-lost, strikes: cpu-1}]", "faults[0].strikes: found \"cpu-1\", which is no node of this scenario")]
+    [InlineData("{rate: 3}", "{rate: 3}\nfaults: [{at: 1s, what: replica-dies, strikes: b}]", "faults[0].strikes: found \"b\", which is no model of this scenario")]
+    [InlineData("{rate: 3}", "{rate: 3}\n- {name: a, weights: 1MB, runs: [{seconds: 1s}], traffic: {rate: 1}}", "models[1].name: found \"a\" a second time, first in models[0]; names must differ")]
+    public void What_is_wrong_is_said_with_what_would_do(string part, string changed, string problem)
+    {
+        var lines = ScenarioFile.Parse(Good.Replace(part, changed, StringComparison.Ordinal), "s").Problems.Lines();
+        Assert.Contains(lines, line => line.Contains(problem, StringComparison.Ordinal));
+        Assert.All(lines, line => Assert.Matches(@"^s:[0-9]+:[0-9]+: ", line));
+    }
+
+    [Theory]
+    [InlineData("name: cpu, memory: 64GiB, cores: 16", "name: gpu, instance: x99.large", "nodes[0].instance: found \"x99.large\", which is no machine of the catalogue")]
+    [InlineData("weights: 100MB", "source: nowhere", "models[0].source: ")]
+    [InlineData("{rate: 3}", "{trace: nowhere.csv}", "models[0].traffic.trace: ")]
+    [InlineData("{rate: 3}", "{rate: 900000}", "models[0].traffic: 540000000 requests would come; 50000000 is the most")]
+    public void What_only_its_models_and_traces_show_is_a_problem_of_the_field_that_names_them(string part, string changed, string problem)
+    {
+        var file = ScenarioFile.Parse(Good.Replace(part, changed, StringComparison.Ordinal), "s");
+        Assert.Equal([], file.Problems.Lines());
+        Assert.Null(new ScenarioResolver(file).Of(1, TestContext.Current.CancellationToken));
+        Assert.Contains(file.Problems.Lines(), line => line.Contains(problem, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void The_shipped_scenarios_are_whole()
+    {
+        var folder = Path.Combine(Repository(), "examples", "scenarios");
+        var files = Directory.GetFiles(folder, "*.yaml");
+        Assert.NotEmpty(files);
+        foreach (var path in files) Assert.Equal([], ScenarioFile.Read(path).Problems.Lines());
+    }
+
+    private static string Repository()
+    {
+        var folder = AppContext.BaseDirectory;
+        while (!File.Exists(Path.Combine(folder, "Plimsoll.slnx"))) folder = Path.GetDirectoryName(folder)!;
+        return folder;
+    }
+}

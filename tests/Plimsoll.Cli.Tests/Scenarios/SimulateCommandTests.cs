@@ -1,0 +1,74 @@
+using System.Text.Json;
+using Plimsoll.Cli.Commands;
+
+namespace Plimsoll.Cli.Tests.Scenarios;
+
+public sealed class SimulateCommandTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("plimsoll-simulate-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public async Task A_scenario_is_run_for_each_seed_and_beside_rivals()
+    {
+        var (code, output, error) = await RunAsync("--seeds", "2", "--against", "hpa,keda", "--json");
+        Assert.Equal((0, ""), (code, error));
+        var listing = JsonDocument.Parse(output).RootElement;
+        Assert.Equal("shop", listing.GetProperty("scenario").GetString());
+        var controllers = listing.GetProperty("controllers").EnumerateArray().ToList();
+        Assert.Equal(["plimsoll", "hpa", "keda"], controllers.Select(one => one.GetProperty("controller").GetString()));
+        foreach (var controller in controllers)
+        {
+            Assert.Equal([1, 2], controller.GetProperty("runs").EnumerateArray().Select(run => run.GetProperty("seed").GetInt32()));
+            Assert.InRange(controller.GetProperty("attainment").GetDouble(), 0.5, 1);
+            Assert.InRange(controller.GetProperty("dollars").GetDouble(), 0.0001, 1);
+        }
+
+        // The same requests for all of them.
+        Assert.Single(controllers.Select(one => one.GetProperty("runs")[0].GetProperty("requests").GetInt64()).Distinct());
+    }
+
+    [Fact]
+    public async Task The_table_is_readable_in_eighty_columns()
+    {
+        var (code, output, _) = await RunAsync("--against", "all");
+        Assert.Equal(0, code);
+        Assert.Contains("within SLO", output, StringComparison.Ordinal);
+        Assert.All(output.Split('\n'), line => Assert.True(line.Length <= 80, line));
+    }
+
+    [Theory]
+    [InlineData("--against", "hpa,hpb", "--against names \"hpb\"; all, or some of hpa, keda")]
+    [InlineData("--seeds", "0", "--seeds is 0; 1 to 100 would do")]
+    public async Task What_cannot_be_run_is_said(string option, string value, string problem)
+    {
+        var (code, _, error) = await RunAsync(option, value);
+        Assert.Equal(ExitCode.BadInput, code);
+        Assert.Contains(problem, error, StringComparison.Ordinal);
+    }
+
+    private async Task<(int Code, string Output, string Error)> RunAsync(params string[] options)
+    {
+        var path = Path.Combine(_folder, "s.yaml");
+        await File.WriteAllTextAsync(path, """
+            name: shop
+            length: 5min
+            nodes: [{name: cpu, count: 2, memory: 16GiB, cores: 8, pricePerHour: 1}]
+            models:
+            - name: light
+              weights: 100MB
+              runs: [{seconds: 50ms, secondsEach: 5ms}]
+              traffic: {rate: 10}
+            - name: heavy
+              weights: 4GB
+              minReplicas: 1
+              runs: [{seconds: 100ms}]
+              traffic: {wave: {most: 8, period: 5min, trough: 0s}, burstiness: 2}
+            """, TestContext.Current.CancellationToken);
+        using var output = new StringWriter { NewLine = "\n" };
+        using var error = new StringWriter { NewLine = "\n" };
+        var code = await CommandLine.RunAsync(["simulate", path, .. options], output, error, TimeProvider.System);
+        return (code, output.ToString(), error.ToString());
+    }
+}
