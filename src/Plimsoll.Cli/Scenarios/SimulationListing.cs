@@ -97,11 +97,11 @@ public sealed record SimulatedModelListing
         Late = runs.Average(run => (double)run.Late),
         Rejected = runs.Average(run => (double)run.Rejected),
         Failed = runs.Average(run => (double)run.Failed),
-        P50Seconds = Mean(runs.Select(run => run.Seconds.P50)),
-        P99Seconds = Mean(runs.Select(run => run.Seconds.P99)),
+        P50Seconds = Mean(runs.Select(run => run.Seconds?.P50)),
+        P99Seconds = Mean(runs.Select(run => run.Seconds?.P99)),
         DeviceHours = runs.Average(run => run.DeviceHours),
         Starts = runs.Average(run => (double)run.Starts),
     };
 
-    private static double? Mean(IEnumerable<double> values) => values.Where(double.IsFinite).ToList() is { Count: > 0 } known ? known.Average() : null;
+    private static double? Mean(IEnumerable<double?> values) => values.Average();
 }

@@ -41,6 +41,15 @@ internal sealed class ModelRequests
 
     public RequestCounts Counts { get; } = new();
 
+    /// <summary>Requests that arrived so far.</summary>
+    public long Arrived => _next;
+
+    /// <summary>Requests that ended so far, in whatever way.</summary>
+    public long Ended { get; private set; }
+
+    /// <summary>Of those, answered within the objective.</summary>
+    public long InTime { get; private set; }
+
     public int HeldNow => _held.Count;
 
     public double? OldestHeld => _held.First is { } first ? Trace.Arrivals[first.Value] : null;
@@ -206,6 +215,8 @@ internal sealed class ModelRequests
     private void End(int request, RequestOutcome outcome)
     {
         Outcomes[request] = outcome;
+        Ended++;
+        if (outcome == RequestOutcome.WithinSlo) InTime++;
         Counts.Ended(outcome);
     }
 }

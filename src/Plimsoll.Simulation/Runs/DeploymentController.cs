@@ -24,6 +24,8 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
 
     public bool WakesOnChange => false;
 
+    public DecisionLog Decisions { get; } = new();
+
     public void Turn(SimulatedCluster cluster)
     {
         StartBound(cluster);
@@ -31,7 +33,10 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
         {
             var mine = cluster.Replicas.Where(replica => replica.Model.Id == workload.Model.Id).ToList();
             var kept = mine.Where(replica => replica.State is ReplicaState.Loading or ReplicaState.Ready).ToList();
+            var before = workload.Desired;
             workload.Look(cluster, kept, _bound.Count(pod => pod.Model.Id == workload.Model.Id));
+            if (workload.Desired != before)
+                Decisions.Add(new Decision(cluster.Now, workload.Model.Id, $"{before} to {workload.Desired} replicas", $"{name} says so at {workload.InFlight} requests in flight"));
             End(cluster, mine);
             Scale(cluster, workload, kept);
         }
@@ -111,6 +116,9 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
 
         public int Desired { get; private set; } = model.MinReplicas;
 
+        /// <summary>As it last looked.</summary>
+        public int InFlight { get; private set; }
+
         public int Ordinal { get; set; }
 
         public void Look(SimulatedCluster cluster, List<FleetReplica> kept, int bound)
@@ -134,6 +142,7 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
                     .. Enumerable.Range(0, Math.Max(bound, Desired - kept.Count)).Select(i => new PodView($"{model.Id}-pending-{i}", false, cluster.Clock, 0, 0, 0)),
                 ],
             };
+            InFlight = seen.InFlight;
             Desired = Math.Clamp(rule.Desired(seen), model.MinReplicas, model.MaxReplicas);
         }
     }

@@ -13,6 +13,9 @@ internal interface IController
     /// <summary>Whether a change is looked at before the next regular turn.</summary>
     bool WakesOnChange { get; }
 
+    /// <summary>What it did so far.</summary>
+    DecisionLog Decisions { get; }
+
     /// <summary>Looks and acts.</summary>
     void Turn(SimulatedCluster cluster);
 }

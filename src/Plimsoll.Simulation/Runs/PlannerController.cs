@@ -18,7 +18,11 @@ internal sealed class PlannerController : IController
     public PlannerController(SimulatedCluster cluster, Planner planner, Action<Tick>? seen)
     {
         (_spec, _fleet) = (cluster.World.Spec, new SimulatedFleet(cluster));
-        _loop = new ControlLoop(_fleet, planner, TimeProvider.System, (_, _) => ValueTask.CompletedTask, seen);
+        _loop = new ControlLoop(_fleet, planner, TimeProvider.System, (_, _) => ValueTask.CompletedTask, tick =>
+        {
+            Note(tick, cluster.Now);
+            seen?.Invoke(tick);
+        });
     }
 
     public string Name => "plimsoll";
@@ -27,7 +31,25 @@ internal sealed class PlannerController : IController
 
     public bool WakesOnChange => true;
 
-    public int StepsFailed => _fleet.StepsFailed;
+    public DecisionLog Decisions { get; } = new();
+
+    private void Note(Tick tick, double now)
+    {
+        foreach (var step in tick.Plan.Steps)
+        {
+            if (!tick.Applied.Started.Contains(step.Id)) continue;
+            var model = step switch
+            {
+                Step.Start start => start.Model,
+                Step.Drain drain => drain.Model,
+                Step.Stop stop => stop.Model,
+                Step.Prefetch prefetch => prefetch.Model,
+                Step.Evict evict => evict.Model,
+                _ => (ModelId?)null,
+            };
+            Decisions.Add(new Decision(now, model, step.Id.Value.Replace('/', ' '), step.Reason.ToString()));
+        }
+    }
 
     public void Turn(SimulatedCluster cluster)
     {

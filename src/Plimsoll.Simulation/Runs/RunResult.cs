@@ -29,6 +29,15 @@ public sealed record RunResult
     /// <summary>Replicas that died of memory.</summary>
     public required int OutOfMemory { get; init; }
 
+    /// <summary>How it went; null where nobody took it.</summary>
+    public Timeline? Timeline { get; init; }
+
+    /// <summary>What the controller did, the first twenty thousand times.</summary>
+    public ImmutableArray<Decision> Decisions { get; init; } = [];
+
+    /// <summary>How often it did anything.</summary>
+    public long DecisionCount { get; init; }
+
     public long Requests => Models.Sum(model => model.Requests);
 
     /// <summary>The share of all requests that was answered within their models' objectives.</summary>
@@ -67,8 +76,8 @@ public sealed record ModelResult
     /// <summary>Held or under way as the run ended.</summary>
     public required long Unfinished { get; init; }
 
-    /// <summary>Seconds from arrival to the end: median, p95 and p99 of those that were answered; not a number where none was.</summary>
-    public required (double P50, double P95, double P99) Seconds { get; init; }
+    /// <summary>Of those that were answered; null where none was.</summary>
+    public required AnswerSeconds? Seconds { get; init; }
 
     /// <summary>Hours that devices were held by its replicas; without devices, hours of replicas.</summary>
     public required double DeviceHours { get; init; }
@@ -90,7 +99,7 @@ public sealed record ModelResult
         }
 
         seconds.Sort();
-        double At(double share) => seconds.Count == 0 ? double.NaN : seconds[Math.Min(seconds.Count - 1, (int)(share * seconds.Count))];
+        double At(double share) => seconds[Math.Min(seconds.Count - 1, (int)(share * seconds.Count))];
         return new ModelResult
         {
             Model = requests.Model.Id,
@@ -101,9 +110,12 @@ public sealed record ModelResult
             Rejected = counts[(int)RequestOutcome.Rejected],
             Failed = counts[(int)RequestOutcome.Failed],
             Unfinished = counts[(int)RequestOutcome.Unfinished],
-            Seconds = (At(0.5), At(0.95), At(0.99)),
+            Seconds = seconds.Count == 0 ? null : new AnswerSeconds(At(0.5), At(0.95), At(0.99)),
             DeviceHours = use.DeviceSeconds.GetValueOrDefault(requests.Model.Id) / 3600,
             Starts = use.Starts.GetValueOrDefault(requests.Model.Id),
         };
     }
 }
+
+/// <summary>Seconds from arrival to the last token: quantiles.</summary>
+public sealed record AnswerSeconds(double P50, double P95, double P99);

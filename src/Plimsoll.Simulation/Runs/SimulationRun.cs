@@ -11,6 +11,9 @@ public static class SimulationRun
     // As the loop on machines: waking up for every held request of a burst would plan for nothing.
     private const double ShortestPause = 0.05;
 
+    // As many as a plot has columns for.
+    private const int Moments = 480;
+
     /// <summary>Plimsoll itself.</summary>
     /// <param name="world">What there is and what happens.</param>
     /// <param name="seed">Of what is random in it: how long loads take.</param>
@@ -47,9 +50,11 @@ public static class SimulationRun
         var end = cluster.World.Length.TotalSeconds;
         var period = controller.Period.TotalSeconds;
         var turns = 0;
+        var timeline = new TimelineTaker(cluster, Moments);
         while (cluster.Now < end)
         {
             controller.Turn(cluster);
+            timeline.Look(cluster);
             turns++;
             var last = cluster.Now;
             var regular = Math.Min(end, last + period);
@@ -58,8 +63,14 @@ public static class SimulationRun
             if (turns % 256 == 0) progress?.Invoke(cluster.Now / end);
         }
 
+        timeline.Look(cluster);
         cluster.Close();
         progress?.Invoke(1);
-        return RunResult.Of(cluster, controller.Name, seed, turns);
+        return RunResult.Of(cluster, controller.Name, seed, turns) with
+        {
+            Timeline = timeline.Taken(),
+            Decisions = [.. controller.Decisions.Kept],
+            DecisionCount = controller.Decisions.Count,
+        };
     }
 }

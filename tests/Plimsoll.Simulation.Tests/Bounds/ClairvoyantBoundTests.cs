@@ -48,7 +48,7 @@ public sealed class ClairvoyantBoundTests
         {
             const double Length = 400;
             var trace = SyntheticTraffic.Of(RateCurve.Wave(0, one.rate, 200, Length), Worlds.Short, one.variation, new Random(one.seed));
-            var world = Worlds.Of([Worlds.Small("a", trace, one.weight, max: 12)], [Worlds.Processors(4, 32)], Length, one.seed);
+            var world = Worlds.Of([Worlds.Small("a", trace, one.weight, max: 12)], [Worlds.Processors(4, 32)], Length, one.seed).WithoutScatter();
             foreach (var run in SimulationRun.Rivals.Select(rival => SimulationRun.Rival(world, one.seed, rival)).Append(SimulationRun.Plimsoll(world, one.seed)))
             {
                 var missed = run.Models[0].Requests - run.Models[0].WithinSlo;

@@ -31,8 +31,8 @@ public sealed class SimulationRunTests
         var world = Worlds.Of([Worlds.Small("a", trace, min: 1)], [Worlds.Processors(1, 8)], 100);
         var batch = world.Models[0].Truth.Values.Single().Batch;
         var result = SimulationRun.Plimsoll(world, 1);
-        Assert.Equal(batch.Seconds(1), result.Models[0].Seconds.P50, 9);
-        Assert.Equal(batch.Seconds(1), result.Models[0].Seconds.P99, 9);
+        Assert.Equal(batch.Seconds(1), result.Models[0].Seconds!.P50, 9);
+        Assert.Equal(batch.Seconds(1), result.Models[0].Seconds!.P99, 9);
         Assert.Equal(3, result.Models[0].WithinSlo);
     }
 
@@ -40,7 +40,7 @@ public sealed class SimulationRunTests
     public void A_heavy_model_takes_longer_to_come_than_a_light_one()
     {
         var trace = new RequestTrace([10.0], [1], [1], 300);
-        double First(double weightMiB) => SimulationRun.Plimsoll(Worlds.Of([Worlds.Small("a", trace, weightMiB)], [Worlds.Processors(1, 64)], 300), 1).Models[0].Seconds.P50;
+        double First(double weightMiB) => SimulationRun.Plimsoll(Worlds.Of([Worlds.Small("a", trace, weightMiB)], [Worlds.Processors(1, 64)], 300), 1).Models[0].Seconds!.P50;
         var (light, heavy) = (First(100), First(10_000));
         Assert.InRange(light, 1, 8);
         Assert.InRange(heavy, light + 5, 120);
@@ -56,7 +56,7 @@ public sealed class SimulationRunTests
             var world = Worlds.Of(recipes, [Worlds.Processors(1, 256)], 300);
             // All of one truth, so that only the sharing differs.
             world = world with { Models = [.. world.Models.Select(model => model with { Truth = world.Models[0].Truth })] };
-            return SimulationRun.Plimsoll(world, 1).Models.Max(model => model.Seconds.P50);
+            return SimulationRun.Plimsoll(world, 1).Models.Max(model => model.Seconds!.P50);
         }
 
         var (one, four) = (Last(1), Last(4));

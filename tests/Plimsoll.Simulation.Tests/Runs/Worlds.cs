@@ -50,6 +50,19 @@ internal static class Worlds
         };
     }
 
+    /// <summary>The same with loads that take what they take at the median.</summary>
+    public static World WithoutScatter(this World world) => world with
+    {
+        Models = [.. world.Models.Select(model => model with
+        {
+            Truth = model.Truth.ToImmutableSortedDictionary(pair => pair.Key, pair => pair.Value with
+            {
+                Load = new LoadPath([.. pair.Value.Load.Stages.Select(stage => stage with { Spread = 0 })]),
+                Unload = pair.Value.Unload with { Spread = 0 },
+            }),
+        })],
+    };
+
     public static RequestTrace Poisson(double perSecond, double seconds, int seed = 1) =>
         SyntheticTraffic.Of(RateCurve.Constant(perSecond, seconds), Short, 1, new Random(seed));
 }
