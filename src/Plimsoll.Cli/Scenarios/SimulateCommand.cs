@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Text.Json;
 using Plimsoll.Cli.Commands;
 using Plimsoll.Cli.FleetFiles;
+using Plimsoll.Simulation.Bounds;
 using Plimsoll.Simulation.Runs;
 using Spectre.Console;
 
@@ -19,18 +20,22 @@ public static class SimulateCommand
         var scenario = new Argument<string>("SCENARIO") { Description = "A scenario file (docs/simulate.md)" };
         var seeds = new Option<int>("--seeds") { Description = "Runs, each with traffic, load times and truth of its own (default 1)", HelpName = "N", DefaultValueFactory = _ => 1 };
         var against = new Option<string?>("--against") { Description = $"Rivals to run beside it, with their defaults: all, or some of {string.Join(',', SimulationRun.Rivals)}", HelpName = "NAMES" };
+        var decisions = new Option<bool>("--decisions") { Description = "List what Plimsoll did in the first run, and why" };
+        var bound = new Option<bool>("--bound") { Description = "Say what the cheapest run costs at the least for somebody who knows all arrivals" };
         var json = StatusCommand.JsonOption();
-        var command = new Command("simulate", "Run a scenario on a virtual clock and say what came of it") { scenario, against, seeds, json };
+        var command = new Command("simulate", "Run a scenario on a virtual clock and say what came of it") { scenario, against, seeds, bound, decisions, json };
         command.SetAction((parsed, cancellationToken) =>
         {
             var count = parsed.GetValue(seeds);
             if (count is < 1 or > SeedsMax) throw new CommandException(ExitCode.BadInput, $"--seeds is {count}; 1 to {SeedsMax} would do");
             var rivals = Rivals(parsed.GetValue(against));
             var file = ScenarioFile.Read(parsed.GetValue(scenario)!);
-            var listing = Run(file, count, rivals, parsed.InvocationConfiguration.Error, time, cancellationToken);
+            var (listing, runs) = Run(file, count, rivals, parsed.GetValue(bound), parsed.InvocationConfiguration.Error, time, cancellationToken);
             var output = parsed.InvocationConfiguration.Output;
             if (parsed.GetValue(json)) output.WriteLine(JsonSerializer.Serialize(listing, CommandJson.Default.SimulationListing));
             else foreach (var line in SimulationTable.Lines(listing)) output.WriteLine(line);
+            if (parsed.GetValue(decisions) && !parsed.GetValue(json))
+                foreach (var line in SimulationTable.Decisions(runs[0])) output.WriteLine(line);
             return Task.FromResult(ExitCode.Ok);
         });
         return command;
@@ -46,10 +51,12 @@ public static class SimulateCommand
         return asked;
     }
 
-    private static SimulationListing Run(ScenarioFile file, int seeds, ImmutableArray<string> rivals, TextWriter error, TimeProvider time, CancellationToken cancellationToken)
+    private static (SimulationListing Listing, IReadOnlyList<RunResult> Runs) Run(
+        ScenarioFile file, int seeds, ImmutableArray<string> rivals, bool bound, TextWriter error, TimeProvider time, CancellationToken cancellationToken)
     {
         var resolver = new ScenarioResolver(file);
         var runs = new List<RunResult>();
+        var bounds = new List<BoundResult>();
         var began = time.GetTimestamp();
         string? name = null;
         Shown(error, seeds * (1 + rivals.Length), tell =>
@@ -67,9 +74,12 @@ public static class SimulateCommand
                 name = world.Name;
                 runs.Add(SimulationRun.Plimsoll(world, seed, progress: Tell));
                 foreach (var rival in rivals) runs.Add(SimulationRun.Rival(world, seed, rival, progress: Tell));
+                if (!bound) continue;
+                foreach (var run in runs.Skip(runs.Count - 1 - rivals.Length))
+                    bounds.Add(ClairvoyantBound.Of(world, [.. run.Models.Select(model => model.Requests - model.WithinSlo)]));
             }
         });
-        return SimulationListing.Of(name!, file.Document, runs, time.GetElapsedTime(began));
+        return (SimulationListing.Of(name!, file.Document, runs, bounds, time.GetElapsedTime(began)), runs);
     }
 
     /// <summary>A bar on a terminal; nothing where the errors go to a file.</summary>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Plimsoll.Simulation.Bounds;
 using Plimsoll.Simulation.Runs;
 
 namespace Plimsoll.Cli.Scenarios;
@@ -17,13 +18,17 @@ public sealed record SimulationListing
 
     public required ImmutableArray<ControllerListing> Controllers { get; init; }
 
-    internal static SimulationListing Of(string name, ScenarioDocument document, IReadOnlyList<RunResult> runs, TimeSpan took) => new()
+    internal static SimulationListing Of(string name, ScenarioDocument document, IReadOnlyList<RunResult> runs, IReadOnlyList<BoundResult> bounds, TimeSpan took) => new()
     {
         Scenario = name,
         About = document.About,
         SimulatedSeconds = document.Length!.Value.TotalSeconds,
         TookSeconds = Math.Round(took.TotalSeconds, 2),
-        Controllers = [.. runs.GroupBy(run => run.Controller).Select(group => ControllerListing.Of(group.Key, [.. group]))],
+        Controllers =
+        [
+            .. runs.Select((run, i) => (Run: run, Bound: i < bounds.Count ? bounds[i] : null)).GroupBy(one => one.Run.Controller)
+                .Select(group => ControllerListing.Of(group.Key, [.. group.Select(one => one.Run)], [.. group.Select(one => one.Bound)])),
+        ],
     };
 }
 
@@ -42,24 +47,35 @@ public sealed record ControllerListing
 
     public required double DeviceHours { get; init; }
 
+    /// <summary>What anybody who answers as many in time pays at the least, by dollars, or by device hours where all is owned, over the
+    /// seeds; null where it was not asked for, or is not known.</summary>
+    public double? Bound { get; init; }
+
+    /// <summary>What was paid over that.</summary>
+    public double? OverBound => Bound is > 0 and var least ? (Dollars > 0 ? Dollars : DeviceHours) / least : null;
+
     /// <summary>By model, means over the seeds.</summary>
     public required ImmutableArray<SimulatedModelListing> Models { get; init; }
 
-    internal static ControllerListing Of(string controller, ImmutableArray<RunResult> runs) => new()
+    internal static ControllerListing Of(string controller, ImmutableArray<RunResult> runs, ImmutableArray<BoundResult?> bounds) => new()
     {
         Controller = controller,
-        Runs = [.. runs.Select(RunListing.Of)],
+        Runs = [.. runs.Zip(bounds, RunListing.Of)],
         Attainment = runs.Average(run => run.Attainment),
         Dollars = runs.Average(run => run.Dollars),
         DeviceHours = runs.Average(run => run.DeviceHours),
+        Bound = bounds.Select(bound => bound is null ? null : bound.Dollars > 0 ? bound.Dollars : (double?)bound.DeviceHours).Where(one => one is { } known && double.IsFinite(known)).Average(),
         Models = [.. runs[0].Models.Select((model, i) => SimulatedModelListing.Of([.. runs.Select(run => run.Models[i])]))],
     };
 }
 
 /// <summary>One run.</summary>
-public sealed record RunListing(int Seed, long Requests, double Attainment, double Dollars, double DeviceHours, int OutOfMemory, ImmutableSortedDictionary<string, double> NodeHours)
+public sealed record RunListing(int Seed, long Requests, double Attainment, double Dollars, double DeviceHours, int OutOfMemory, ImmutableSortedDictionary<string, double> NodeHours, double? BoundDollars, double? BoundDeviceHours)
 {
-    internal static RunListing Of(RunResult run) => new(run.Seed, run.Requests, run.Attainment, run.Dollars, run.DeviceHours, run.OutOfMemory, run.NodeHours);
+    internal static RunListing Of(RunResult run, BoundResult? bound) => new(
+        run.Seed, run.Requests, run.Attainment, run.Dollars, run.DeviceHours, run.OutOfMemory, run.NodeHours, Known(bound?.Dollars), Known(bound?.DeviceHours));
+
+    private static double? Known(double? value) => value is { } known && double.IsFinite(known) ? known : null;
 }
 
 /// <summary>One model, means over the seeds.</summary>

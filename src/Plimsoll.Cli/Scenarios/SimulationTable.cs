@@ -2,6 +2,7 @@ using System.Globalization;
 using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Cli.Load;
 using Plimsoll.Cli.Weighing;
+using Plimsoll.Simulation.Runs;
 
 namespace Plimsoll.Cli.Scenarios;
 
@@ -9,6 +10,7 @@ namespace Plimsoll.Cli.Scenarios;
 internal static class SimulationTable
 {
     private const int ModelsMax = 40;
+    private const int DecisionsMax = 400;
 
     public static IEnumerable<string> Lines(SimulationListing listing)
     {
@@ -16,11 +18,18 @@ internal static class SimulationTable
         if (listing.About is { } about)
             foreach (var line in EightyColumns.Hung(about, "  ", "  ")) yield return line;
         yield return "";
-        yield return $"{"",-22}{"requests",10}{"within SLO",12}{"device h",11}{"dollars",11}{"OOM",6}";
+        var bound = listing.Controllers.Any(one => one.Bound is not null);
+        yield return $"{"",-14}{"requests",10}{"within SLO",12}{"device h",11}{"dollars",11}{"OOM",6}{(bound ? $"{"over bound",12}" : "")}";
         foreach (var one in listing.Controllers)
         {
-            yield return $"{one.Controller,-22}{EightyColumns.Count((long)one.Runs.Average(run => (double)run.Requests)),10}{Percent(one.Attainment),12}"
-                + $"{Number(one.DeviceHours),11}{(one.Dollars > 0 ? Number(one.Dollars) : "-"),11}{one.Runs.Sum(run => run.OutOfMemory),6}";
+            yield return $"{one.Controller,-14}{EightyColumns.Count((long)one.Runs.Average(run => (double)run.Requests)),10}{Percent(one.Attainment),12}"
+                + $"{Number(one.DeviceHours),11}{(one.Dollars > 0 ? Number(one.Dollars) : "-"),11}{one.Runs.Sum(run => run.OutOfMemory),6}"
+                + (bound ? $"{(one.OverBound is { } over ? over.ToString("0.00", CultureInfo.InvariantCulture) + " x" : "-"),12}" : "");
+        }
+
+        if (bound)
+        {
+            foreach (var line in EightyColumns.Hung("over bound: what was paid over the least that anybody pays who answers as many of each model in time, all arrivals known", "  ", "    ")) yield return line;
         }
 
         foreach (var one in listing.Controllers)
@@ -36,6 +45,20 @@ internal static class SimulationTable
 
             if (one.Models.Length > ModelsMax) yield return $"... and {one.Models.Length - ModelsMax} lighter models; --json has them all";
         }
+    }
+
+    /// <summary>What was done and why.</summary>
+    public static IEnumerable<string> Decisions(RunResult run)
+    {
+        yield return "";
+        yield return $"what {run.Controller} did with seed {run.Seed.ToString(CultureInfo.InvariantCulture)}";
+        foreach (var decision in run.Decisions.Take(DecisionsMax))
+        {
+            var at = TimeSpan.FromSeconds(decision.At).ToString(decision.At < 86_400 ? @"hh\:mm\:ss" : @"d\.hh\:mm\:ss", CultureInfo.InvariantCulture);
+            foreach (var line in EightyColumns.Hung($"{decision.What}: {decision.Why}", $"{at}  ", "            ")) yield return line;
+        }
+
+        if (run.DecisionCount > DecisionsMax) yield return $"... and {EightyColumns.Count(run.DecisionCount - DecisionsMax)} more";
     }
 
     private static string Seeds(SimulationListing listing) => listing.Controllers[0].Runs.Length is > 1 and var count ? $"means of {count} seeds" : "one seed";
