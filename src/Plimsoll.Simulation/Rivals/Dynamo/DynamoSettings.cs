@@ -45,7 +45,7 @@ public sealed record DynamoSettings
 
     public double TokenTarget { get; init; } = 50;
 
-    public DynamoPredictor Predictor { get; init; } = DynamoPredictor.Kalman;
+    public DynamoPredictor Predictor { get; init; } = DynamoPredictor.Arima;
 
     public int MinEndpoint { get; init; } = 1;
 
