@@ -166,4 +166,34 @@ public sealed class DynamoTests
         Assert.Equal((new DynamoPair(28, 9), null), DynamoBudget.Guard(settings, new(32, 8), new(28, 10)));
         Assert.Equal((new DynamoPair(32, 8), DynamoBudget.Hold), DynamoBudget.Guard(settings, new(32, 8), new(30, 9)));
     }
+
+    /// <summary>A fast loop that wants one replica fewer of each, at a budget of 64 GPUs that is both floor and ceiling; from the peer's own tests.</summary>
+    [Theory]
+    [InlineData(24, 40, 16, 48, 1, 1, 23, 41)]
+    [InlineData(24, 40, 30, 34, 30, 8, 30, 34)]
+    [InlineData(27, 36, 19, 28, 1, 1, 27, 36)]
+    public void The_fast_loop_funds_floors_only_by_what_it_takes_itself(
+        int prefill, int decode, int prefillFloor, int decodeFloor, int prefillLeast, int decodeLeast, int toPrefill, int toDecode)
+    {
+        var settings = Settings with { MinGpuBudget = 64, PrefillMinEndpoint = prefillLeast, DecodeMinEndpoint = decodeLeast };
+        var state = Learned() with { Floors = new(prefillFloor, decodeFloor) };
+        var decision = DynamoPlanner.DecideLoad(settings, state, Idle(prefill), Idle(decode), 4096);
+        Assert.Equal(new DynamoPair(toPrefill, toDecode), decision.Decision ?? new(prefill, decode));
+    }
+
+    /// <summary>One pool at 64 GPUs, floor and ceiling: neither there nor one below, where the floor gives way, may it shrink or grow by itself.</summary>
+    [Theory]
+    [InlineData(64, 0, null)]
+    [InlineData(63, 0, null)]
+    [InlineData(64, 200_000, null)]
+    [InlineData(63, 200_000, 64)]
+    [InlineData(60, 0, 64)]
+    public void One_pool_keeps_its_budget_too(int workers, double kv, int? to)
+    {
+        var pool = new DynamoPool(workers, workers, [.. Enumerable.Repeat(new DynamoEngine(0, kv, 0), workers)]);
+        var decision = DynamoPlanner.DecideAggregatedLoad(Settings with { MinGpuBudget = 64, EnableThroughput = false }, Learned(), pool, 4096);
+        Assert.Equal(to, decision.Decision?.Decode);
+    }
+
+    private static DynamoPool Idle(int workers) => new(workers, workers, [.. Enumerable.Repeat(new DynamoEngine(0, 0, 0), workers)]);
 }

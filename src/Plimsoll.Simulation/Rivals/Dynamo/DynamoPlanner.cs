@@ -114,9 +114,11 @@ public static class DynamoPlanner
                 settings.Target,
                 [.. pool.Engines.Select(engine => (DynamoLoad.Kv(engine) + engine.QueuedPrefillTokens) / settings.MaxKvTokens)], pool.Ready);
         if (wish is not { } wanted) return new(null, null, "insufficient_data");
-        var bounded = DynamoBudget.ClampSingle(
-            Math.Max(wanted, settings.Least.Decode), settings.DecodeGpus, settings.MaxGpuBudget, settings.Least.Decode);
-        return bounded == pool.Ready ? new(null, null, "no_change") : new(new(0, bounded), null, "scale");
+        // One pool is a pair of which the other half is none.
+        var alone = settings with { PrefillGpus = settings.DecodeGpus, PrefillMinEndpoint = 0 };
+        var current = new DynamoPair(0, pool.Ready);
+        var (pair, reason) = Budgeted(alone, current, new(0, Math.Max(wanted, settings.Least.Decode)));
+        return pair == current ? new(null, null, reason ?? "no_change") : new(pair, null, reason ?? "scale");
     }
 
     private static bool Mismatch(DynamoPool pool) => !pool.Engines.IsEmpty && pool.Engines.Length != pool.Ready;
