@@ -85,4 +85,29 @@ public sealed class DynamoArimaTests
     [Fact]
     public void A_forecast_is_never_below_zero() => Assert.All(
         Enumerable.Range(0, 40), shift => Assert.InRange(After(Enumerable.Range(0, 12).Select(i => (double)((i * 37 + shift * 11) % 50))).Next, 0, double.MaxValue));
+
+    [Fact]
+    public void A_model_on_the_edge_of_the_unit_circle_is_not_taken()
+    {
+        // Errors that cancel from one value to the next ask for a moving average of −1.
+        var (order, fit) = ArimaSearch.Best([1, -1, 1, -1, 1.01]);
+        Assert.True(Math.Abs(order.Ma > 0 ? fit.Ma : fit.Ar) <= 0.99);
+        Assert.True(double.IsFinite(fit.Aic));
+    }
+
+    [Fact]
+    public void Five_values_of_a_slow_wave_show_nothing_and_the_mean_is_forecast_from_there_on()
+    {
+        // A day of 180 s intervals: 500 requests, 300 up and down, and 20 of unrest.
+        var (model, last, error, errorOfLast) = (DynamoArima.Fresh, 0.0, 0.0, 0.0);
+        for (var i = 0; i < 480; i++)
+        {
+            var value = 500 + 300 * Math.Sin(i * 2 * Math.PI / 480) + 40 * (i * 0.6180339887 % 1 - 0.5);
+            if (i > 10) (error, errorOfLast) = (error + Math.Abs(model.Next - value), errorOfLast + Math.Abs(last - value));
+            (model, last) = (model.Observe(value), value);
+        }
+
+        Assert.Equal(new ArimaOrder(0, 0, 0, true), model.Order);
+        Assert.InRange(error / errorOfLast, 5, 50);
+    }
 }

@@ -4,11 +4,10 @@ namespace Plimsoll.Simulation.Rivals.Dynamo;
 /// One ARMA(1,1) or less with its exact Gaussian likelihood, by the innovations of Brockwell and Davis (Time Series: Theory and
 /// Methods, example 5.3.1); mean and variance are solved for, so that only two coefficients are searched.
 /// </summary>
-/// <param name="Aic">−2 log likelihood + 2 parameters, the variance among them; infinite where a root is too near to one.</param>
+/// <param name="Aic">−2 log likelihood + 2 parameters, the variance among them; infinite outside of the unit circle.</param>
 /// <param name="Next">Forecast of the next value of the differenced series.</param>
 public readonly record struct ArimaFit(double Ar, double Ma, double Aic, double Next)
 {
-    private const double NearUnit = 0.99;
     private const int GridSteps = 20;
     private const double Finest = 1e-4;
 
@@ -23,14 +22,16 @@ public readonly record struct ArimaFit(double Ar, double Ma, double Aic, double 
                 if (fit.Aic < best.Aic) best = fit;
             }
 
-        return Near(series, order, best.Ar, best.Ma);
+        return Near(series, order, best.Ar, best.Ma, 0.5 / GridSteps);
     }
 
     /// <summary>Downhill from where the coefficients were, in steps that halve.</summary>
-    public static ArimaFit Near(double[] series, ArimaOrder order, double ar, double ma)
+    /// <param name="step">The first; one more value moves the coefficients of a long series little.</param>
+    public static ArimaFit Near(double[] series, ArimaOrder order, double ar, double ma, double step)
     {
         var best = At(series, order, ar, ma);
-        for (var step = 0.5 / GridSteps; step > Finest;)
+        if (order is { Ar: 0, Ma: 0 }) return best;
+        while (step > Finest)
         {
             var moved = false;
             foreach (var (a, m) in new[] { (step * order.Ar, 0.0), (-step * order.Ar, 0), (0, step * order.Ma), (0, -step * order.Ma) })
@@ -57,7 +58,7 @@ public readonly record struct ArimaFit(double Ar, double Ma, double Aic, double 
         {
             var error = value - mean - predicted;
             squares += error * error / variance;
-            logs += Math.Log(variance);
+            if (variance != 1) logs += Math.Log(variance);
             predicted = ar * (value - mean) + ma / variance * error;
             variance = 1 + ma * ma - ma * ma / variance;
         }
@@ -67,7 +68,7 @@ public readonly record struct ArimaFit(double Ar, double Ma, double Aic, double 
         var sigma2 = Math.Max(squares / n, 1e-12 * series.Sum(value => value * value) / n);
         var parameters = order.Ar + order.Ma + 1 + (order.Constant ? 1 : 0);
         var aic = n * Math.Log(2 * Math.PI * sigma2) + logs + n + 2 * parameters;
-        return new(ar, ma, Math.Max(Math.Abs(ar), Math.Abs(ma)) > NearUnit || double.IsNaN(aic) ? double.PositiveInfinity : aic, mean + predicted);
+        return new(ar, ma, double.IsNaN(aic) ? double.PositiveInfinity : aic, mean + predicted);
     }
 
     /// <summary>Of the process over that of its errors.</summary>

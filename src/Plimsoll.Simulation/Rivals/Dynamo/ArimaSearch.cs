@@ -1,16 +1,19 @@
 namespace Plimsoll.Simulation.Rivals.Dynamo;
 
 /// <summary>
-/// Hyndman and Khandakar's search for an order (Journal of Statistical Software 27, 2008) with the defaults of pmdarima's
-/// auto_arima: KPSS at 5 % for at most two differences, AIC, both lags at most 1 (a third of five values).
+/// Hyndman and Khandakar's search for an order (Journal of Statistical Software 27, 2008) as pmdarima's auto_arima makes it with its
+/// defaults: KPSS at 5 % for at most two differences, then AIC. Lags go up to a third of the values, so to 1 for five, and then the
+/// models it begins with are all there are.
 /// </summary>
 public static class ArimaSearch
 {
     private const int MaxDifferences = 2;
-    private const int MaxLag = 1;
 
     /// <summary>Level stationarity is rejected above it at 5 % (Kwiatkowski et al. 1992, table 1).</summary>
     private const double KpssCritical = 0.463;
+
+    /// <summary>A model with an inverse root beyond it is not taken.</summary>
+    private const double NearUnit = 0.99;
 
     public static (ArimaOrder Order, ArimaFit Fit) Best(double[] series)
     {
@@ -19,34 +22,36 @@ public static class ArimaSearch
         var constant = differences < 2;
         if (IsConstant(stationary)) return Try(new(0, differences, 0, constant));
 
-        var best = Try(new(MaxLag, differences, MaxLag, constant));
-        HashSet<ArimaOrder> tried = [best.Order];
-        Consider(new(0, differences, 0, constant), new(MaxLag, differences, 0, constant), new(0, differences, MaxLag, constant), new(0, differences, 0, false));
-        while (Consider([.. Around(best.Order)]))
+        var best = Try(new(1, differences, 1, constant));
+        ArimaOrder[] others =
+            [new(0, differences, 0, constant), new(1, differences, 0, constant), new(0, differences, 1, constant), new(0, differences, 0, false)];
+        foreach (var order in others)
         {
+            var other = Try(order);
+            if (other.Fit.Aic < best.Fit.Aic) best = other;
         }
 
         return best;
 
-        (ArimaOrder Order, ArimaFit Fit) Try(ArimaOrder order) => (order, ArimaFit.Anywhere(stationary, order));
-
-        bool Consider(params ArimaOrder[] orders)
+        (ArimaOrder Order, ArimaFit Fit) Try(ArimaOrder order)
         {
-            var before = best.Order;
-            foreach (var order in orders.Where(order => tried.Add(order)))
-            {
-                var fit = Try(order);
-                if (fit.Fit.Aic < best.Fit.Aic) best = fit;
-            }
-
-            return best.Order != before;
+            var fit = ArimaFit.Anywhere(stationary, order);
+            // The source looks at the roots of both lags, but the second look forgets the first.
+            var root = Math.Abs(order.Ma > 0 ? fit.Ma : fit.Ar);
+            return (order, root > NearUnit ? fit with { Aic = double.PositiveInfinity } : fit);
         }
     }
 
     public static double[] Difference(double[] series, int times)
     {
         ArgumentNullException.ThrowIfNull(series);
-        for (; times > 0; times--) series = [.. series.Skip(1).Zip(series, (later, earlier) => later - earlier)];
+        for (; times > 0; times--)
+        {
+            var differences = new double[series.Length - 1];
+            for (var i = 0; i < differences.Length; i++) differences[i] = series[i + 1] - series[i];
+            series = differences;
+        }
+
         return series;
     }
 
@@ -83,12 +88,4 @@ public static class ArimaSearch
     }
 
     private static bool IsConstant(double[] series) => Array.TrueForAll(series, value => value == series[0]);
-
-    private static IEnumerable<ArimaOrder> Around(ArimaOrder order)
-    {
-        for (var ar = Math.Max(0, order.Ar - 1); ar <= Math.Min(MaxLag, order.Ar + 1); ar++)
-            for (var ma = Math.Max(0, order.Ma - 1); ma <= Math.Min(MaxLag, order.Ma + 1); ma++)
-                yield return order with { Ar = ar, Ma = ma };
-        if (order.Differences < 2) yield return order with { Constant = !order.Constant };
-    }
 }

@@ -11,13 +11,14 @@ public readonly record struct ArimaOrder(int Ar, int Differences, int Ma, bool C
 /// <summary>
 /// The planner's default predictor: an order found once, on the first five values, and coefficients that follow (rivals-rules
 /// §8.1; components/src/dynamo/planner/core/load/predictors.py, which calls pmdarima.auto_arima with its defaults). That search
-/// is Hyndman and Khandakar's (2008): differences by KPSS, then steps of p and q by AIC; p and q go up to a third of the values,
-/// so to 1 for five. Where more values were equal at first, the peer may find orders above 1: here they stay at 1. Coefficients
-/// are those of the exact likelihood, as the peer's, which however stops its search early.
+/// takes differences by KPSS and p and q by AIC; both go up to a third of the values, so to 1 for five. Where more values were
+/// equal at first, the peer may find orders above 1: here they stay at 1. Coefficients are those of the exact likelihood, as the
+/// peer's, which however stops its optimiser early.
 /// </summary>
-public sealed record DynamoArima(ImmutableList<double> Values, ArimaOrder? Order, bool Log, double Ar, double Ma, double Next)
+public sealed record DynamoArima(ImmutableArray<double> Values, ArimaOrder? Order, bool Log, double Ar, double Ma, double Next)
 {
     private const int MinValues = 5;
+    private const double RefitStep = 0.005;
 
     public static DynamoArima Fresh { get; } = new([], null, false, 0, 0, 0);
 
@@ -27,13 +28,19 @@ public sealed record DynamoArima(ImmutableList<double> Values, ArimaOrder? Order
         value = Math.Max(0, value);
         var seen = this with { Values = Values.Add(value) };
         // Until there is something to fit, the next is as the last.
-        if (seen.Values.Count < MinValues || (Order is null && seen.Values.TrueForAll(v => v == seen.Values[0]))) return seen with { Next = value };
+        if (seen.Values.Length < MinValues || (Order is null && seen.Values.All(v => v == seen.Values[0]))) return seen with { Next = value };
         var fitted = Order is null ? seen.Choose() : seen.Refit();
         var forecast = fitted.Forecast();
         return fitted with { Next = double.IsFinite(forecast) ? Math.Max(0, forecast) : value };
     }
 
-    private double[] Series(bool log) => [.. log ? Values.Select(v => Math.Log(1 + v)) : Values];
+    private double[] Series(bool log)
+    {
+        var series = Values.ToArray();
+        if (log)
+            for (var i = 0; i < series.Length; i++) series[i] = Math.Log(1 + series[i]);
+        return series;
+    }
 
     /// <summary>In the values themselves; where that finds neither lag, in their logarithms, for series that spike.</summary>
     private DynamoArima Choose()
@@ -46,7 +53,7 @@ public sealed record DynamoArima(ImmutableList<double> Values, ArimaOrder? Order
 
     private DynamoArima Refit()
     {
-        var fit = ArimaFit.Near(ArimaSearch.Difference(Series(Log), Order!.Value.Differences), Order.Value, Ar, Ma);
+        var fit = ArimaFit.Near(ArimaSearch.Difference(Series(Log), Order!.Value.Differences), Order.Value, Ar, Ma, RefitStep);
         return this with { Ar = fit.Ar, Ma = fit.Ma };
     }
 
