@@ -32,10 +32,6 @@ public static class DynamoBudget
         return settings.MaxGpuBudget >= 0 && Total(settings, pair) > settings.MaxGpuBudget ? wish : pair;
     }
 
-    /// <summary>One pool alone; the first generation scales it, which comes to the same after rounding down.</summary>
-    public static int ClampSingle(int replicas, int gpus, int budget, int least) =>
-        budget < 0 || replicas * gpus <= budget ? replicas : budget < least * gpus ? 0 : Math.Max(least, budget / gpus);
-
     /// <summary>
     /// The third generation's guard of one step. At the ceiling nothing is only added, at the floor nothing only taken; a move
     /// of one pool against the other keeps both its legs.

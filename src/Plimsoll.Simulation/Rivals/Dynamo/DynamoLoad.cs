@@ -25,10 +25,11 @@ public static class DynamoLoad
     }
 
     /// <summary>Up only if every engine would miss the target; down only if none comes near it with one engine fewer.</summary>
-    public static int PrefillBySla(DynamoSettings settings, DynamoStepTime time, ImmutableArray<DynamoEngine> engines, double inputTokens, double hitRate)
+    public static int PrefillBySla(DynamoSettings settings, DynamoStepTime time, ImmutableArray<DynamoEngine> engines, DynamoAverages averages, double hitRate)
     {
         ArgumentNullException.ThrowIfNull(settings);
         ArgumentNullException.ThrowIfNull(time);
+        ArgumentNullException.ThrowIfNull(averages);
         var missed = 1 - hitRate;
         var target = settings.FirstTokenTarget / 1000;
         if (engines.All(engine => FirstToken(engine.QueuedPrefillTokens) > target)) return engines.Length + 1;
@@ -37,19 +38,20 @@ public static class DynamoLoad
         return engines.Length > 1 && engines.All(engine =>
             FirstToken(engine.QueuedPrefillTokens * fewer) - own < (target - own) * settings.Sensitivity) ? engines.Length - 1 : engines.Length;
 
-        double FirstToken(double queued) => DynamoCapacity.Chunked(settings, time, (queued + inputTokens) * missed);
+        double FirstToken(double queued) => DynamoCapacity.Chunked(settings, time, (queued + averages.InputTokens) * missed);
     }
 
-    public static int DecodeBySla(DynamoSettings settings, DynamoStepTime time, ImmutableArray<DynamoEngine> engines, double context)
+    public static int DecodeBySla(DynamoSettings settings, DynamoStepTime time, ImmutableArray<DynamoEngine> engines, DynamoAverages averages)
     {
         ArgumentNullException.ThrowIfNull(settings);
         ArgumentNullException.ThrowIfNull(time);
+        ArgumentNullException.ThrowIfNull(averages);
         var target = settings.TokenTarget / 1000;
-        var batch = engines.Average(engine => engine.Batch) + 1;
-        if (engines.All(engine => time.Of(batch, Kv(engine) + context) > target)) return engines.Length + 1;
+        var batch = averages.Batch + 1;
+        if (engines.All(engine => time.Of(batch, Kv(engine) + averages.DecodeTokens) > target)) return engines.Length + 1;
         var fewer = (double)engines.Length / (engines.Length - 1);
         return engines.Length > 1 && engines.All(engine =>
-            time.Of(batch, Kv(engine) * fewer + context) < target * settings.Sensitivity && Kv(engine) * fewer < settings.MaxKvTokens)
+            time.Of(batch, Kv(engine) * fewer + averages.DecodeTokens) < target * settings.Sensitivity && Kv(engine) * fewer < settings.MaxKvTokens)
             ? engines.Length - 1 : engines.Length;
     }
 

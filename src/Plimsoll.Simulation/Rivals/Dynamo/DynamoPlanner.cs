@@ -7,11 +7,11 @@ namespace Plimsoll.Simulation.Rivals.Dynamo;
 /// <param name="HitRate">The last known share of prompts in the cache.</param>
 public sealed record DynamoState(
     DynamoForecast Requests, DynamoForecast Input, DynamoForecast Output, DynamoRegression Prefill, DynamoRegression Decode,
-    DynamoCorrection Correction, DynamoPair Floors, double HitRate, DynamoTraffic? LastTraffic)
+    DynamoCorrection Correction, DynamoPair Floors, double HitRate)
 {
     public static DynamoState Fresh(DynamoPredictor predictor) => new(
         DynamoForecast.Fresh(predictor), DynamoForecast.Fresh(predictor), DynamoForecast.Fresh(predictor), DynamoRegression.Empty,
-        DynamoRegression.Empty, new(1, 1), default, 0, null);
+        DynamoRegression.Empty, new(1, 1), default, 0);
 }
 
 /// <summary>
@@ -48,7 +48,6 @@ public static class DynamoPlanner
             Input = state.Input.Observe(traffic.InputTokens),
             Output = state.Output.Observe(traffic.OutputTokens),
             HitRate = traffic.HitRate,
-            LastTraffic = traffic,
         };
         var next = new DynamoTraffic(state.Requests.Next, state.Input.Next, state.Output.Next, traffic.HitRate);
         (int? prefill, int? decode) = (null, null);
@@ -73,8 +72,9 @@ public static class DynamoPlanner
 
     /// <summary>Every 5 s.</summary>
     /// <param name="contextLength">Tokens of the longest context, for the ratios of queued prompts.</param>
+    /// <param name="averages">For the target of latency; without them it holds.</param>
     public static DynamoDecision DecideLoad(
-        DynamoSettings settings, DynamoState state, DynamoPool prefill, DynamoPool decode, double contextLength)
+        DynamoSettings settings, DynamoState state, DynamoPool prefill, DynamoPool decode, double contextLength, DynamoAverages? averages = null)
     {
         ArgumentNullException.ThrowIfNull(settings);
         ArgumentNullException.ThrowIfNull(state);
@@ -86,8 +86,8 @@ public static class DynamoPlanner
 
         var current = new DynamoPair(prefill.Ready, decode.Ready);
         var wish = new DynamoPair(
-            prefill.Engines.IsEmpty ? current.Prefill : Prefill(settings, state, prefill.Engines, contextLength) ?? current.Prefill,
-            decode.Engines.IsEmpty ? current.Decode : Decode(settings, state, decode.Engines) ?? current.Decode);
+            prefill.Engines.IsEmpty ? current.Prefill : Prefill(settings, state, prefill.Engines, contextLength, averages) ?? current.Prefill,
+            decode.Engines.IsEmpty ? current.Decode : Decode(settings, state, decode.Engines, averages) ?? current.Decode);
         var floors = settings.EnableThroughput ? state.Floors : default;
         wish = new(
             Math.Max(Math.Max(wish.Prefill, floors.Prefill), settings.Least.Prefill),
@@ -97,7 +97,7 @@ public static class DynamoPlanner
     }
 
     /// <summary>One pool that prefills and decodes; held while scaling is under way.</summary>
-    public static DynamoDecision DecideAggregatedLoad(DynamoSettings settings, DynamoState state, DynamoPool pool, double contextLength)
+    public static DynamoDecision DecideAggregatedLoad(DynamoSettings settings, DynamoState state, DynamoPool pool, double contextLength, DynamoAverages? averages = null)
     {
         ArgumentNullException.ThrowIfNull(settings);
         ArgumentNullException.ThrowIfNull(state);
@@ -107,35 +107,37 @@ public static class DynamoPlanner
         if (pool.Expected != pool.Ready) return new(null, null, "scaling_in_progress");
         if (Mismatch(pool)) return new(null, null, "worker_count_mismatch");
         int? wish = settings.Target == DynamoTarget.Sla
-            ? Prefill(settings, state, pool.Engines, contextLength) is { } prefill && Decode(settings, state, pool.Engines) is { } decode
+            ? Prefill(settings, state, pool.Engines, contextLength, averages) is { } prefill && Decode(settings, state, pool.Engines, averages) is { } decode
                 ? DynamoLoad.Aggregated(prefill, decode, pool.Ready)
                 : null
             : DynamoLoad.DecodeByRatio(
                 settings.Target,
                 [.. pool.Engines.Select(engine => (DynamoLoad.Kv(engine) + engine.QueuedPrefillTokens) / settings.MaxKvTokens)], pool.Ready);
         if (wish is not { } wanted) return new(null, null, "insufficient_data");
-        var bounded = DynamoBudget.ClampSingle(
-            Math.Max(wanted, settings.Least.Decode), settings.DecodeGpus, settings.MaxGpuBudget, settings.Least.Decode);
-        return bounded == pool.Ready ? new(null, null, "no_change") : new(new(0, bounded), null, "scale");
+        // One pool is a pair of which the other half is none.
+        var alone = settings with { PrefillGpus = settings.DecodeGpus, PrefillMinEndpoint = 0 };
+        var current = new DynamoPair(0, pool.Ready);
+        var (pair, reason) = Budgeted(alone, current, new(0, Math.Max(wanted, settings.Least.Decode)));
+        return pair == current ? new(null, null, reason ?? "no_change") : new(pair, null, reason ?? "scale");
     }
 
     private static bool Mismatch(DynamoPool pool) => !pool.Engines.IsEmpty && pool.Engines.Length != pool.Ready;
 
-    private static int? Prefill(DynamoSettings settings, DynamoState state, ImmutableArray<DynamoEngine> engines, double contextLength)
+    private static int? Prefill(DynamoSettings settings, DynamoState state, ImmutableArray<DynamoEngine> engines, double contextLength, DynamoAverages? averages)
     {
         if (settings.Target != DynamoTarget.Sla)
             return DynamoLoad.PrefillByRatio(settings.Target, [.. engines.Select(engine => engine.QueuedPrefillTokens / contextLength)], engines.Length);
-        return state.LastTraffic is { } traffic && state.Prefill.Fit() is { } time
-            ? DynamoLoad.PrefillBySla(settings, time, engines, traffic.InputTokens, state.HitRate)
+        return averages is not null && state.Prefill.Fit() is { } time
+            ? DynamoLoad.PrefillBySla(settings, time, engines, averages, state.HitRate)
             : null;
     }
 
-    private static int? Decode(DynamoSettings settings, DynamoState state, ImmutableArray<DynamoEngine> engines)
+    private static int? Decode(DynamoSettings settings, DynamoState state, ImmutableArray<DynamoEngine> engines, DynamoAverages? averages)
     {
         if (settings.Target != DynamoTarget.Sla)
             return DynamoLoad.DecodeByRatio(settings.Target, [.. engines.Select(engine => DynamoLoad.Kv(engine) / settings.MaxKvTokens)], engines.Length);
-        return state.LastTraffic is { } traffic && state.Decode.Fit() is { } time
-            ? DynamoLoad.DecodeBySla(settings, time, engines, traffic.Context)
+        return averages is not null && state.Decode.Fit() is { } time
+            ? DynamoLoad.DecodeBySla(settings, time, engines, averages)
             : null;
     }
 

@@ -17,31 +17,41 @@ public sealed record DynamoStepTime(double Constant, double PerRequest, double P
 /// <summary>
 /// Ordinary least squares on a few samples spread over their range: rivals-rules §8.3 step 4.
 /// </summary>
-public sealed record DynamoRegression(ImmutableArray<DynamoSample> Samples)
+/// <param name="Least">Of all samples ever seen, those that went too: the range that buckets divide.</param>
+public sealed record DynamoRegression(ImmutableArray<DynamoSample> Samples, DynamoSample Least, DynamoSample Most)
 {
     public const int MaxSamples = 64;
     public const int MinSamples = 5;
     private const int BucketsAlone = 16;
     private const int BucketsEach = 4;
 
-    public static DynamoRegression Empty { get; } = new([]);
+    public static DynamoRegression Empty { get; } = new([], default, default);
 
     /// <summary>When full, the oldest of the fullest bucket goes.</summary>
     public DynamoRegression Observe(DynamoSample sample)
     {
         if (sample.Seconds <= 0) return this;
+        var (least, most) = Samples.IsEmpty ? (sample, sample) : (
+            new(Math.Min(Least.Requests, sample.Requests), Math.Min(Least.Tokens, sample.Tokens), 0),
+            new DynamoSample(Math.Max(Most.Requests, sample.Requests), Math.Max(Most.Tokens, sample.Tokens), 0));
         var samples = Samples.Add(sample);
-        if (samples.Length <= MaxSamples) return new(samples);
-        var two = samples.Any(s => s.Requests > 0);
-        var fullest = samples.GroupBy(s => two
-                ? Bucket(s.Requests, samples.Max(o => o.Requests), samples.Min(o => o.Requests), BucketsEach) * BucketsEach
-                    + Bucket(s.Tokens, samples.Max(o => o.Tokens), samples.Min(o => o.Tokens), BucketsEach)
-                : Bucket(s.Tokens, samples.Max(o => o.Tokens), samples.Min(o => o.Tokens), BucketsAlone))
-            .OrderByDescending(group => group.Count()).ThenBy(group => group.Key).First();
-        return new(samples.Remove(fullest.First()));
+        if (samples.Length > MaxSamples)
+        {
+            var fullest = samples.GroupBy(s => most.Requests > 0
+                    ? Bucket(s.Requests, least.Requests, most.Requests, BucketsEach) * BucketsEach + Bucket(s.Tokens, least.Tokens, most.Tokens, BucketsEach)
+                    : Bucket(s.Tokens, least.Tokens, most.Tokens, BucketsAlone))
+                .OrderByDescending(group => group.Count()).ThenBy(group => group.Key).First();
+            samples = samples.Remove(fullest.First());
+        }
+
+        return new(samples, least, most);
     }
 
-    /// <summary>Null: too few samples, nothing to tell slopes by, or tokens that would make an iteration faster.</summary>
+    /// <summary>
+    /// Null: too few samples, or tokens that would make an iteration faster. A slope of requests below zero is set to zero and
+    /// the constant left as it was fitted, as the peer does. Where requests and tokens vary together or not at all, the smallest
+    /// slopes that fit are taken, as its library does.
+    /// </summary>
     public DynamoStepTime? Fit()
     {
         if (Samples.Length < MinSamples) return null;
@@ -52,14 +62,13 @@ public sealed record DynamoRegression(ImmutableArray<DynamoSample> Samples)
         var rt = Samples.Sum(s => (s.Requests - requests) * (s.Tokens - tokens));
         var rs = Samples.Sum(s => (s.Requests - requests) * (s.Seconds - seconds));
         var ts = Samples.Sum(s => (s.Tokens - tokens) * (s.Seconds - seconds));
-        if (tt <= 0) return null;
         var determinant = rr * tt - rt * rt;
-        // Requests that never vary, or only with tokens, say nothing of their own.
-        var perRequest = determinant > 1e-9 * rr * tt ? Math.Max(0, (rs * tt - ts * rt) / determinant) : 0;
-        var perToken = determinant > 1e-9 * rr * tt ? (ts * rr - rs * rt) / determinant : ts / tt;
-        return perToken < 0 ? null : new(seconds - perRequest * requests - perToken * tokens, perRequest, perToken);
+        var (perRequest, perToken) = determinant > 1e-9 * rr * tt
+            ? ((rs * tt - ts * rt) / determinant, (ts * rr - rs * rt) / determinant)
+            : rr + tt > 0 ? (rs / (rr + tt), ts / (rr + tt)) : (0, 0);
+        return perToken < 0 ? null : new(seconds - perRequest * requests - perToken * tokens, Math.Max(0, perRequest), perToken);
     }
 
-    private static int Bucket(double value, double most, double least, int buckets) =>
+    private static int Bucket(double value, double least, double most, int buckets) =>
         most <= least ? 0 : Math.Min(buckets - 1, (int)((value - least) / (most - least) * buckets));
 }

@@ -45,7 +45,7 @@ public sealed record DynamoSettings
 
     public double TokenTarget { get; init; } = 50;
 
-    public DynamoPredictor Predictor { get; init; } = DynamoPredictor.Kalman;
+    public DynamoPredictor Predictor { get; init; } = DynamoPredictor.Arima;
 
     public int MinEndpoint { get; init; } = 1;
 
@@ -95,8 +95,7 @@ public sealed record DynamoPool(int Ready, int Expected, ImmutableArray<DynamoEn
 /// <param name="QueuedPrefillTokens">Of prompts that wait.</param>
 /// <param name="KvTokens">Scheduled.</param>
 /// <param name="QueuedKvTokens">Of sequences that wait for decoding.</param>
-/// <param name="Batch">Sequences being decoded.</param>
-public sealed record DynamoEngine(double QueuedPrefillTokens, double KvTokens, double QueuedKvTokens, double Batch);
+public sealed record DynamoEngine(double QueuedPrefillTokens, double KvTokens, double QueuedKvTokens);
 
 /// <summary>An interval's traffic.</summary>
 /// <param name="Requests">In the interval.</param>
@@ -108,3 +107,9 @@ public sealed record DynamoTraffic(double Requests, double InputTokens, double O
     /// <summary>Mean context while an answer is written.</summary>
     public double Context => InputTokens + OutputTokens / 2;
 }
+
+/// <summary>Moving averages of what engines computed of late, for the target of latency.</summary>
+/// <param name="InputTokens">Of a prompt.</param>
+/// <param name="DecodeTokens">Context of a sequence being decoded.</param>
+/// <param name="Batch">Sequences decoded at once.</param>
+public sealed record DynamoAverages(double InputTokens, double DecodeTokens, double Batch);

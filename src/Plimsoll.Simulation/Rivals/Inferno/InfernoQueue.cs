@@ -52,9 +52,10 @@ public sealed class InfernoQueue
     public static int BatchFor(int referenceBatch, double referenceLength, double outputTokens) =>
         Math.Max(1, WholeReplicas.Truncate(referenceBatch * referenceLength / outputTokens));
 
-    /// <param name="perSecond">Arrivals.</param>
+    /// <param name="perSecond">Arrivals, above 0.</param>
     public InfernoMetrics Analyze(double perSecond)
     {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(perSecond);
         var arrivals = perSecond / 1000;
         // Probabilities relative to the largest: a chain of thousands of states would over- or underflow otherwise.
         var logs = new double[_slots + 1];
