@@ -22,13 +22,13 @@ internal static class PlannerForm
         Line("# What the planner keeps of a forecast\n");
         Line($"{machine}. Written by\n`artifacts/bin/Plimsoll.Forecast/release/Plimsoll.Forecast planner`, which reads the traces from the folder PLIMSOLL_DATA.\n");
         Line("The planner keeps each model's forecast in a compact form: windows of 10 s, 1 min and 10 min, those between drawn from their");
-        Line("neighbours, five experts of nine, no regression, no profile of the day, half floats, half as many steps. *Full* is the");
+        Line("neighbours, five experts of twelve, no regression, no profile of the day, half floats, half as many steps. *Full* is the");
         Line("forecast of [the other page](forecast.md), which learns each window asked for itself; the *first rule* is what the planner");
         Line("went by before, and still does with fewer than eight windows seen: the quantile of the most in windows of the last eight.");
         Line("Weighted quantile loss, and how often more came. Origins, parts and warm-up are that page's. Which experts and windows the");
         Line("compact form has was not chosen on any of these series.\n");
-        Line("At 5 min the compact form is the worse by far: it has no window between 1 min and 10 min, and an hour holds six of ten minutes. The");
-        Line("planner does not use it there: it asks for eight windows and goes by the first rule until then.\n");
+        Line("At 5 min the compact form has no window of its own, and an hour holds six of ten minutes: what it says there rests on pooled windows.");
+        Line("The planner does not use it there: it asks for eight windows and goes by the first rule until then.\n");
         Line("| series | part | window | quantile | origins | loss: full | compact | first rule | exceeded: full | compact | first rule |");
         Line("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
         var (cells, againstFull, againstFirst) = (0, new List<double>(), new List<double>());

@@ -3,7 +3,7 @@ using Plimsoll.Forecast;
 
 // planner [PAGE]: the planner's compact form on the series of hours, into docs/benchmarks/forecast-planner.md.
 // page [PAGE]: evaluates all series and times updates, into docs/benchmarks/forecast.md unless a page is named.
-// tune: the tuning series, cell by cell. held-back: the others. speed: updates a second and bytes.
+// tune: the tuning series, cell by cell. more: more to tune by. held-back: the others. speed: updates a second and bytes.
 var data = Environment.GetEnvironmentVariable("PLIMSOLL_DATA") is { Length: > 0 } named ? named : "../shared/data";
 var command = args.ElementAtOrDefault(0) ?? "page";
 if (command == "speed")
@@ -23,11 +23,18 @@ Cell[] Of(Part part) => [.. series.Where(one => one.Part == part).SelectMany(Rol
 if (command == "page")
 {
     File.WriteAllText(
-        args.ElementAtOrDefault(1) ?? "docs/benchmarks/forecast.md", ForecastPage.Of(Of(Part.Tuning), Of(Part.HeldBack), Speed.Measure()));
+        args.ElementAtOrDefault(1) ?? "docs/benchmarks/forecast.md",
+        ForecastPage.Of(Of(Part.Tuning), [.. MoreTuning.Read(data).SelectMany(RollingOrigin.Evaluate)], Of(Part.HeldBack), Speed.Measure()));
     return 0;
 }
 
-var cells = Of(command == "tune" ? Part.Tuning : Part.HeldBack);
+if (command is not ("tune" or "more" or "held-back"))
+{
+    Console.Error.WriteLine($"no command {command}: page, planner, tune, more, held-back or speed");
+    return 1;
+}
+
+var cells = command == "more" ? [.. MoreTuning.Read(data).SelectMany(RollingOrigin.Evaluate)] : Of(command == "tune" ? Part.Tuning : Part.HeldBack);
 foreach (var cell in cells)
 {
     Console.WriteLine(string.Create(CultureInfo.InvariantCulture,

@@ -24,9 +24,9 @@ internal static class Traces
             Hour("azure code", Part.Tuning, Azure(Path.Combine(traces, "azure_llm_2023_code.csv"))),
             Hour("azure conv", Part.HeldBack, Azure(Path.Combine(traces, "azure_llm_2023_conv.csv"))),
             Hour("mooncake", Part.HeldBack, Mooncake(Path.Combine(traces, "mooncake_conversation.jsonl"))),
-            .. Clients(traces, "m-small", "language__m-small", 12, rank => rank % 2 == 0 ? Part.Tuning : Part.HeldBack, whole: false),
-            .. Clients(traces, "m-mid", "language__m-mid", 10, _ => Part.HeldBack, whole: true),
-            .. Clients(traces, "deepseek-r1", "reason__deepseek-r1", 4, _ => Part.HeldBack, whole: true),
+            .. Clients(dataFolder, "m-small", "language__m-small", 12, rank => rank % 2 == 0 ? Part.Tuning : Part.HeldBack, whole: false),
+            .. Clients(dataFolder, "m-mid", "language__m-mid", 10, _ => Part.HeldBack, whole: true),
+            .. Clients(dataFolder, "deepseek-r1", "reason__deepseek-r1", 4, _ => Part.HeldBack, whole: true),
         ];
     }
 
@@ -47,11 +47,10 @@ internal static class Traces
         return row.RootElement.GetProperty("timestamp").GetInt64() / 1000.0;
     });
 
-    // The busiest clients, each taken for a model of its own; and all clients together where the whole is asked for.
-    private static IEnumerable<Series> Clients(
-        string traces, string group, string file, int count, Func<int, Part> part, bool whole)
+    /// <summary>Clients of one ServeGen trace, the busiest first: arrivals a second in buckets of 10 min.</summary>
+    public static (int Client, List<double> Rates)[] Ranked(string dataFolder, string file)
     {
-        using var packed = File.OpenRead(Path.Combine(traces, "servegen", file + "__client_rates.csv.gz"));
+        using var packed = File.OpenRead(Path.Combine(dataFolder, "traces", "servegen", file + "__client_rates.csv.gz"));
         using var reader = new StreamReader(new GZipStream(packed, CompressionMode.Decompress));
         reader.ReadLine();
         var clients = new SortedDictionary<int, List<double>>();
@@ -63,13 +62,23 @@ internal static class Traces
             rates.Add(double.Parse(fields[2], CultureInfo.InvariantCulture));
         }
 
-        var ranked = clients.OrderByDescending(one => one.Value.Sum()).ThenBy(one => one.Key).Take(count).ToArray();
-        for (var rank = 0; rank < ranked.Length; rank++)
-            yield return Days(group, $"{group} client {ranked[rank].Key}", part(rank + 1), ranked[rank].Value);
+        return [.. clients.OrderByDescending(one => one.Value.Sum()).ThenBy(one => one.Key).Select(one => (one.Key, one.Value))];
+    }
+
+    // The busiest clients, each taken for a model of its own; and all clients together where the whole is asked for.
+    private static IEnumerable<Series> Clients(
+        string dataFolder, string group, string file, int count, Func<int, Part> part, bool whole)
+    {
+        var ranked = Ranked(dataFolder, file);
+        for (var rank = 0; rank < count; rank++)
+            yield return Days(group, $"{group} client {ranked[rank].Client}", part(rank + 1), ranked[rank].Rates);
         if (!whole) yield break;
-        var buckets = clients.Values.Min(rates => rates.Count);
+
+        // Summed in the order of their names, so that the sum is the same to the last bit.
+        var clients = ranked.OrderBy(one => one.Client).Select(one => one.Rates).ToArray();
+        var buckets = clients.Min(rates => rates.Count);
         yield return Days(group, $"{group}, all clients", part(0),
-            [.. Enumerable.Range(0, buckets).Select(i => clients.Values.Sum(rates => rates[i]))]);
+            [.. Enumerable.Range(0, buckets).Select(i => clients.Sum(rates => rates[i]))]);
     }
 
     private static Series Days(string group, string name, Part part, List<double> rates) => new(

@@ -19,6 +19,7 @@ internal static class CompactForecast
     private const int StepsMost = 8;
     private const byte HasGains = 1;
     private const byte HasCorrections = 2;
+    private const int SketchWidth = 2 * ErrorSketch.CompactPoints;
 
     public static int Write(DemandForecast forecast, Span<byte> bytes)
     {
@@ -114,14 +115,14 @@ internal static class CompactForecast
         writer.Single(window.ErrorWeight);
         foreach (var code in window.Maxima) writer.Short(code);
         foreach (var code in window.Pending) writer.Short(code);
-        for (var expert = 0; expert < window.Errors.Length / ErrorSketch.Width; expert++)
+        for (var expert = 0; expert < window.Errors.Length / SketchWidth; expert++)
         {
-            var sketch = window.Errors.AsSpan().Slice(expert * ErrorSketch.Width, ErrorSketch.Width);
+            var sketch = window.Errors.AsSpan().Slice(expert * SketchWidth, SketchWidth);
             var points = 0;
-            while (points < ErrorSketch.Points && sketch[ErrorSketch.Points + points] > System.Half.Zero) points++;
+            while (points < ErrorSketch.CompactPoints && sketch[ErrorSketch.CompactPoints + points] > System.Half.Zero) points++;
             writer.Byte((byte)points);
             for (var i = 0; i < points; i++) writer.Half((float)sketch[i]);
-            for (var i = 0; i < points; i++) writer.Half((float)sketch[ErrorSketch.Points + i]);
+            for (var i = 0; i < points; i++) writer.Half((float)sketch[ErrorSketch.CompactPoints + i]);
         }
 
         var (gained, corrected) = (window.Gains.Any(gain => gain != 0), window.Corrections.Any(correction => correction != 0));
@@ -163,12 +164,12 @@ internal static class CompactForecast
         for (var i = 0; i < maxima.Length; i++) maxima[i] = reader.Short();
         for (var i = 0; i < pending.Length; i++) pending[i] = reader.Short();
         var errors = new Half[window.Errors.Length];
-        for (var expert = 0; expert < errors.Length / ErrorSketch.Width; expert++)
+        for (var expert = 0; expert < errors.Length / SketchWidth; expert++)
         {
-            var (points, from) = (reader.Byte(), expert * ErrorSketch.Width);
-            if (points > ErrorSketch.Points) throw new FormatException($"{points} points of errors");
+            var (points, from) = (reader.Byte(), expert * SketchWidth);
+            if (points > ErrorSketch.CompactPoints) throw new FormatException($"{points} points of errors");
             for (var i = 0; i < points; i++) errors[from + i] = (Half)reader.Half();
-            for (var i = 0; i < points; i++) errors[from + ErrorSketch.Points + i] = (Half)reader.Half();
+            for (var i = 0; i < points; i++) errors[from + ErrorSketch.CompactPoints + i] = (Half)reader.Half();
         }
 
         var (gains, corrections) = (new float[window.Gains.Length], new float[window.Corrections.Length]);

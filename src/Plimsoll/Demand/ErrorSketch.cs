@@ -8,11 +8,9 @@ namespace Plimsoll;
 /// </summary>
 internal static class ErrorSketch
 {
-    /// <summary>Points of one sketch.</summary>
-    public const int Points = 8;
-
-    /// <summary>Length of one sketch in the array.</summary>
-    public const int Width = 2 * Points;
+    /// <summary>Points of one sketch, and of one in the planner's short form; its length in the array is twice as much.</summary>
+    public const int Points = 12;
+    public const int CompactPoints = 8;
 
     // Within what a half float holds.
     private const double ValueMost = 60000;
@@ -20,15 +18,16 @@ internal static class ErrorSketch
     /// <summary>Adds one error with a weight, that of the points before it being left as it is.</summary>
     public static void Add(Span<Half> sketch, double error, double weight)
     {
+        var points = sketch.Length / 2;
         Span<float> values = stackalloc float[Points + 1];
         Span<float> weights = stackalloc float[Points + 1];
         var value = (float)(Half)Math.Clamp(error, -ValueMost, ValueMost);
         var (count, at) = (0, 0);
-        while (count < Points && sketch[Points + count] > Half.Zero)
+        while (count < points && sketch[points + count] > Half.Zero)
         {
             if ((float)sketch[count] == value)
             {
-                sketch[Points + count] = (Half)((float)sketch[Points + count] + weight);
+                sketch[points + count] = (Half)((float)sketch[points + count] + weight);
                 return;
             }
 
@@ -39,21 +38,22 @@ internal static class ErrorSketch
         for (var i = 0; i <= count; i++)
         {
             var from = i <= at ? i : i - 1;
-            (values[i], weights[i]) = i == at ? (value, (float)weight) : ((float)sketch[from], (float)sketch[Points + from]);
+            (values[i], weights[i]) = i == at ? (value, (float)weight) : ((float)sketch[from], (float)sketch[points + from]);
         }
 
         count++;
-        if (count > Points) Merge(values, weights, --count);
-        for (var i = 0; i < count; i++) (sketch[i], sketch[Points + i]) = ((Half)values[i], (Half)weights[i]);
+        if (count > points) Merge(values, weights, --count);
+        for (var i = 0; i < count; i++) (sketch[i], sketch[points + i]) = ((Half)values[i], (Half)weights[i]);
     }
 
     /// <summary>Values in another unit, weights by another measure.</summary>
     public static void Scale(Span<Half> sketch, double values, double weights)
     {
-        for (var i = 0; i < Points && sketch[Points + i] > Half.Zero; i++)
+        var points = sketch.Length / 2;
+        for (var i = 0; i < points && sketch[points + i] > Half.Zero; i++)
         {
             sketch[i] = (Half)Math.Clamp((float)sketch[i] * values, -ValueMost, ValueMost);
-            sketch[Points + i] = (Half)((float)sketch[Points + i] * weights);
+            sketch[points + i] = (Half)((float)sketch[points + i] * weights);
         }
     }
 
@@ -61,13 +61,14 @@ internal static class ErrorSketch
     public static double Weight(ReadOnlySpan<Half> sketch)
     {
         var sum = 0.0;
-        for (var i = Points; i < Width && sketch[i] > Half.Zero; i++) sum += (float)sketch[i];
+        for (var i = sketch.Length / 2; i < sketch.Length && sketch[i] > Half.Zero; i++) sum += (float)sketch[i];
         return sum;
     }
 
     /// <summary>
-    /// Errors at ascending quantiles. Of n independent errors the quantile (1 + 1/n) q is taken, as split conformal
+    /// Errors at ascending quantiles. Of n independent errors the one of rank (n + 1) q is taken, as split conformal
     /// prediction does (Vovk et al., Algorithmic Learning in a Random World): a handful of errors does not show the tail.
+    /// The middle of an error of rank k lies at (k − 1/2) / n, so that of a quantile at q + (q − 1/2) / n.
     /// </summary>
     /// <param name="sketch">At least one error.</param>
     /// <param name="independent">How many independent errors it is worth; windows that overlap are not.</param>
@@ -75,16 +76,16 @@ internal static class ErrorSketch
     /// <param name="errors">Out: one for each.</param>
     public static void Quantiles(ReadOnlySpan<Half> sketch, double independent, ReadOnlySpan<double> quantiles, Span<double> errors)
     {
-        var weight = Weight(sketch);
-        var (point, middle, value) = (0, (float)sketch[Points] / 2.0, (double)(float)sketch[0]);
+        var (weight, points) = (Weight(sketch), sketch.Length / 2);
+        var (point, middle, value) = (0, (float)sketch[points] / 2.0, (double)(float)sketch[0]);
         var (middleBefore, valueBefore) = (middle, value);
         for (var i = 0; i < quantiles.Length; i++)
         {
-            var wanted = Math.Min(quantiles[i] * (1 + (1 / independent)), 1) * weight;
-            while (middle < wanted && point < Points - 1 && sketch[Points + point + 1] > Half.Zero)
+            var wanted = Math.Clamp(quantiles[i] + ((quantiles[i] - 0.5) / independent), 0, 1) * weight;
+            while (middle < wanted && point < points - 1 && sketch[points + point + 1] > Half.Zero)
             {
                 (middleBefore, valueBefore) = (middle, value);
-                middle += ((float)sketch[Points + point] + (float)sketch[Points + point + 1]) / 2.0;
+                middle += ((float)sketch[points + point] + (float)sketch[points + point + 1]) / 2.0;
                 value = (float)sketch[++point];
             }
 

@@ -6,7 +6,8 @@ namespace Plimsoll;
 /// </summary>
 /// <param name="Rule">The rule's place among the rules.</param>
 /// <param name="OfRoots">Differences of roots; else of rates.</param>
-internal readonly record struct Expert(int Rule, bool OfRoots)
+/// <param name="AsItIs">Says the rule as it is, up to the median, and nothing of what lies above.</param>
+internal readonly record struct Expert(int Rule, bool OfRoots, bool AsItIs = false)
 {
     /// <summary>What came against what was predicted; without unit.</summary>
     /// <param name="predicted">Arrivals a second.</param>

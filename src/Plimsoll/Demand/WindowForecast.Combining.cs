@@ -3,20 +3,25 @@ namespace Plimsoll;
 // How the experts' quantiles are put together.
 public sealed partial record WindowForecast
 {
-    // The count model counts as much as this many scored windows that did not overlap, and after many not at all.
-    private const double CountModelWindows = 0.5;
-    private const double CountModelUntil = 100;
-
     // Beyond it straight lines on the normal scale promise what nobody has seen.
     private const double QuantileMost = 0.999;
 
     // With one error a sketch has no quantiles.
     private const double ScoredLeast = 1.5;
 
-    // How much a gain that stands out from its own noise by once that noise makes of an expert's weight, as a log.
-    private const double Sharpness = 1.5;
+    // Up to the median, the second of the grid, experts are averaged by their roots: one that stayed high while the others
+    // fell does not hold the mean up.
+    private const int Median = 1;
 
-    private int ExpertCount => Errors.Length / ErrorSketch.Width;
+    // With nothing in the last window, less than this many arrivals in a bucket are nothing.
+    private const double ArrivalsLeast = 0.01;
+
+    // How much a gain that stands out from its own noise by once that noise makes of an expert's weight, as a log.
+    private const double Sharpness = 2;
+
+    private int SketchWidth => 2 * (Compact ? ErrorSketch.CompactPoints : ErrorSketch.Points);
+
+    private int ExpertCount => Errors.Length / SketchWidth;
 
     // A share of all but e to this is all; beyond it, what garbage makes of a noise of nearly nothing, numbers end.
     private const double SureMost = 200;
@@ -36,22 +41,13 @@ public sealed partial record WindowForecast
         Span<double> given = stackalloc double[ExpertCount * Grid.Length];
         Span<double> together = stackalloc double[Grid.Length];
         var scored = Mix(rules, context.Half, given, together) / Steps;
-        var counted = Math.Max(LevelShort, LevelLong) * context.BucketSeconds;
-        for (var q = 0; q < Grid.Length; q++)
-        {
-            // Before anything is known of the errors: counts that come independently of each other.
-            if (scored < CountModelUntil)
-            {
-                var count = CountMaximum.Quantile(counted, Buckets, Grid[q]) / context.BucketSeconds;
-                together[q] = ((scored * together[q]) + (CountModelWindows * count)) / (scored + CountModelWindows);
-            }
-
-            if (q > 0) together[q] = Math.Max(together[q], together[q - 1]);
-        }
-
+        if (scored < PooledUntil) Pool(context, scored, together);
+        for (var q = 1; q < Grid.Length; q++) together[q] = Math.Max(together[q], together[q - 1]);
+        var least = rules[LastMaximumRule] > 0 ? 0 : ArrivalsLeast / context.BucketSeconds;
         for (var q = 0; q < Grid.Length; q++)
         {
             quantiles[q] = Math.Max(0, AtScore(together, Scores[q] + Corrections[q]));
+            if (quantiles[q] < least) quantiles[q] = 0;
 
             // Corrected each for itself they might cross.
             if (q > 0) quantiles[q] = Math.Max(quantiles[q], quantiles[q - 1]);
@@ -86,24 +82,29 @@ public sealed partial record WindowForecast
             quantiles.Fill(-1);
             if (scored[expert] < ScoredLeast) continue;
             ErrorSketch.Quantiles(Sketch(expert), scored[expert], Grid.AsSpan(), errors);
-            for (var q = 0; q < Grid.Length; q++)
+            for (var q = 0; q < (Experts[expert].AsItIs ? Median + 1 : Grid.Length); q++)
             {
-                quantiles[q] = Experts[expert].Given(rules[Experts[expert].Rule], errors[q], half, Unit);
+                var rule = rules[Experts[expert].Rule];
+                quantiles[q] = Experts[expert].AsItIs ? rule : Experts[expert].Given(rule, errors[q], half, Unit);
                 var at = 2 * ((expert * Grid.Length) + q);
 
                 // One that woke late has shown less than the others, whatever it gained.
                 var share = scored[expert] / most
                     * (Gains[at + 1] > 0 ? Math.Exp(Math.Min(Sharpness * Gains[at] / Math.Sqrt(Gains[at + 1]), SureMost)) : 1);
-                together[q] += share * quantiles[q];
+                together[q] += share * Bent(q, quantiles[q], half);
                 shares[q] += share;
             }
         }
 
-        for (var q = 0; q < Grid.Length; q++) together[q] = shares[q] > 0 ? together[q] / shares[q] : 0;
+        for (var q = 0; q < Grid.Length; q++) together[q] = shares[q] > 0 ? Straight(q, together[q] / shares[q], half) : 0;
         return shares[0] > 0 ? most : 0;
     }
 
-    private ReadOnlySpan<Half> Sketch(int expert) => Errors.AsSpan().Slice(expert * ErrorSketch.Width, ErrorSketch.Width);
+    private ReadOnlySpan<Half> Sketch(int expert) => Errors.AsSpan().Slice(expert * SketchWidth, SketchWidth);
+
+    private static double Bent(int q, double rate, double half) => q > Median ? rate : Math.Sqrt(rate + half);
+
+    private static double Straight(int q, double mean, double half) => q > Median ? mean : Math.Max(0, (mean * mean) - half);
 
     /// <summary>A quantile from those of the grid: between or above them straight on the normal scale, below the lowest.</summary>
     internal static double Between(ReadOnlySpan<double> quantiles, double quantile) =>

@@ -15,7 +15,7 @@ public sealed partial record WindowForecast
 
     // How far a window that exceeds its quantile moves the correction, in normal scores; a window that does not moves it
     // back by the odds.
-    private const double CorrectionGain = 0.02;
+    private const double CorrectionGain = 0.002;
     internal const double CorrectionLeast = -0.7;
     internal const double CorrectionMost = 1.5;
 
@@ -31,7 +31,8 @@ public sealed partial record WindowForecast
         var next = code == RateCode.Unknown ? this : this with
         {
             Regressions = Maxima[^1] != RateCode.Unknown && Unit > 0 && !Compact ? LearnPath(OpenMaximum) : Regressions,
-            Peak = (float)Math.Max(OpenMaximum, Peak + ((OpenMaximum - Peak) / (1 + (LongWindows * Steps)))),
+            Peak = Faded(Peak, LongWindows),
+            Ever = Compact ? 0 : Faded(Ever, EverWindows),
         };
         next = next with
         {
@@ -50,6 +51,9 @@ public sealed partial record WindowForecast
         for (var q = 0; q < Grid.Length; q++) window[KeptCount + q] = RateCode.Of(quantiles[q]);
         return next with { Pending = ImmutableCollectionsMarshal.AsImmutableArray(pending), Head = (Head + 1) % Steps };
     }
+
+    private float Faded(float peak, double windows) =>
+        (float)Math.Max(OpenMaximum, peak + ((OpenMaximum - peak) / (1 + (windows * Steps))));
 
     // The window that ends now; unknown where a fifth of its steps is.
     private ushort WindowMaximum()
@@ -88,7 +92,9 @@ public sealed partial record WindowForecast
         var corrections = Corrections.ToArray();
         for (var q = 0; q < Grid.Length; q++)
         {
-            // Adaptive conformal inference (Gibbs and Candès 2021), spread over the windows that overlap.
+            // Adaptive conformal inference (Gibbs and Candès 2021), spread over the windows that overlap. What was said to
+            // the last bit was neither exceeded nor too much: where half of all windows are silent, nought is the median.
+            if (cameCode == codes[KeptCount + q]) continue;
             var exceeded = cameCode > codes[KeptCount + q] ? 1 : 0;
             corrections[q] = (float)Math.Clamp(
                 corrections[q] + (CorrectionGain / Steps * (exceeded - (1 - Grid[q]))), CorrectionLeast, CorrectionMost);
@@ -136,7 +142,7 @@ public sealed partial record WindowForecast
         for (var i = 0; i < ExpertCount; i++)
         {
             var expert = Experts[i];
-            var sketch = errors.AsSpan(i * ErrorSketch.Width, ErrorSketch.Width);
+            var sketch = errors.AsSpan(i * SketchWidth, SketchWidth);
             if (fade < 1) ErrorSketch.Scale(sketch, 1, fade);
             if (rules[expert.Rule] >= 0) ErrorSketch.Add(sketch, expert.Error(rules[expert.Rule], came, half, Unit), weight);
         }
@@ -163,7 +169,7 @@ public sealed partial record WindowForecast
         var ratio = Unit / unit;
         var (errors, gains) = (Errors.ToArray(), Gains.ToArray());
         for (var i = 0; i < ExpertCount; i++)
-            ErrorSketch.Scale(errors.AsSpan(i * ErrorSketch.Width, ErrorSketch.Width), Experts[i].Resized(ratio), 1);
+            ErrorSketch.Scale(errors.AsSpan(i * SketchWidth, SketchWidth), Experts[i].Resized(ratio), 1);
         for (var at = 0; at < gains.Length; at += 2)
             (gains[at], gains[at + 1]) = ((float)(gains[at] * ratio), (float)(gains[at + 1] * ratio * ratio));
         if (Compact) Shorten(gains);

@@ -13,13 +13,15 @@ public sealed partial record WindowForecast
     private const int PeakRule = 5;
     private const int RegressionRule = 6;
     private const int PathRule = 7;
-    private const int PlainRules = 8;
+    private const int EverRule = 8;
+    private const int PlainRules = 9;
 
     // Those of the profiles, which only a window as long as a slot has.
-    private const int DayRule = 8;
-    private const int YesterdayRule = 9;
-    private const int WeekRule = 10;
-    private const int Rules = 11;
+    private const int DayRule = 9;
+    private const int YesterdayRule = 10;
+    private const int WeekRule = 11;
+    private const int DayShiftedRule = 12;
+    private const int Rules = 13;
 
     // The regression's: the rules up to the last bucket, and those of the profiles.
     private const int PlainInputs = 5;
@@ -30,6 +32,7 @@ public sealed partial record WindowForecast
 
     private const double ShortWindows = 0.5;
     private const double LongWindows = 8;
+    private const double EverWindows = 128;
 
     // How far a regression may go beyond what its inputs say, in units; and a path, which would feed on itself.
     private const double BeyondInputs = 0.2;
@@ -48,11 +51,16 @@ public sealed partial record WindowForecast
         new(RegressionRule, OfRoots: true),
         new(PathRule, OfRoots: false),
         new(PathRule, OfRoots: true),
+        new(EverRule, OfRoots: false),
+        new(LastBucketRule, OfRoots: true),
+        new(LastBucketRule, OfRoots: false, AsItIs: true),
         new(DayRule, OfRoots: false),
         new(WeekRule, OfRoots: false),
+        new(YesterdayRule, OfRoots: false),
+        new(DayShiftedRule, OfRoots: false),
     ];
 
-    private const int PlainExperts = 9;
+    private const int PlainExperts = 12;
 
     // The first experts, and the rules they rest on: those that ask for no regression. What a window that is open keeps.
     private const int CompactExperts = 5;
@@ -79,10 +87,13 @@ public sealed partial record WindowForecast
         rules[LastBucketRule] = context.Newest;
         rules[PeakRule] = Peak;
         if (Compact) return;
+        rules[EverRule] = Math.Max(Ever, last);
         if (Seasonal)
         {
             var (seasons, window) = (context.Seasons, TimeSpan.FromSeconds(context.BucketSeconds * Buckets));
-            rules[DayRule] = Scaled(SeasonalProfile.MaximumOf(seasons.Day, context.At, window), seasons.Now, seasons.NowOfDay, half);
+            var day = SeasonalProfile.MaximumOf(seasons.Day, context.At, window);
+            rules[DayRule] = Scaled(day, seasons.Now, seasons.NowOfDay, half);
+            rules[DayShiftedRule] = day < 0 ? -1 : Math.Max(0, day + seasons.Now - seasons.NowOfDay);
             rules[YesterdayRule] = SeasonalProfile.MaximumOf(seasons.Yesterday, context.At, window);
             rules[WeekRule] = Scaled(SeasonalProfile.MaximumOf(seasons.Week, context.At, window), seasons.Now, seasons.NowOfWeek, half);
         }

@@ -48,6 +48,9 @@ public sealed partial record WindowForecast
     /// <summary>Largest rate of a step of late, which fades over eight windows; arrivals a second.</summary>
     public float Peak { get; init; }
 
+    /// <summary>The same, fading over 128 windows; the planner's short form goes by the peak of late.</summary>
+    public float Ever { get; init; }
+
     /// <summary>Largest rate in the open step, -1 before one was observed; its buckets, and those of them observed.</summary>
     public double OpenMaximum { get; init; } = -1;
 
@@ -115,7 +118,7 @@ public sealed partial record WindowForecast
             Compact = compact,
             Maxima = [.. new ushort[compact ? steps : PathLags]],
             Pending = [.. new ushort[steps * (rules + Grid.Length)]],
-            Errors = [.. new Half[experts * ErrorSketch.Width]],
+            Errors = [.. new Half[experts * 2 * (compact ? ErrorSketch.CompactPoints : ErrorSketch.Points)]],
             Gains = [.. new float[2 * experts * Grid.Length]],
             Corrections = [.. new float[Grid.Length]],
             Regressions = compact ? [] : [.. new float[AgedRegression.Width(seasonal ? Inputs : PlainInputs) + AgedRegression.Width(PathLags)]],

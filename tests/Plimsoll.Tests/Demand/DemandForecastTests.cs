@@ -39,6 +39,19 @@ public class DemandForecastTests
         Assert.InRange(Value(Of(Enumerable.Repeat(0.0, 300)), 0.95), 0, 0.005);
 
     [Fact]
+    public void A_model_that_fell_silent_is_expected_to_stay_so_at_the_median_exactly() =>
+        Assert.Equal(0, Value(Of([.. Enumerable.Repeat(5.0, 60), .. Enumerable.Repeat(0.0, 900)]), 0.5));
+
+    [Fact]
+    public void What_was_said_exactly_is_no_reason_to_say_less() =>
+        Assert.All(Of(Enumerable.Repeat(0.0, 3000)).Windows, window => Assert.All(window.Corrections, correction => Assert.Equal(0, correction)));
+
+    [Fact]
+    public void A_peak_that_few_windows_saw_is_not_forgotten_by_the_next() =>
+        // Of the last window's 4 and the most ever, 30, the mean and half as much again, less what the few windows since say.
+        Assert.InRange(Value(Of([.. Enumerable.Repeat(4.0, 12), 30, .. Enumerable.Repeat(4.0, 27)]), 0.99), 20, 45);
+
+    [Fact]
     public void A_steady_rate_is_forecast_as_itself() =>
         Assert.InRange(Value(Of(Enumerable.Repeat(50.0, 900)), 0.95), 49, 55);
 

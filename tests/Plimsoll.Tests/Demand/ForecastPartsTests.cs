@@ -22,7 +22,7 @@ public class ForecastPartsTests
 
     private static Half[] Sketch(IEnumerable<double> errors)
     {
-        var sketch = new Half[ErrorSketch.Width];
+        var sketch = new Half[2 * ErrorSketch.Points];
         foreach (var error in errors) ErrorSketch.Add(sketch, error, 1);
         return sketch;
     }
