@@ -312,7 +312,7 @@ public sealed record PlannerDocument
     [Bounds(0.1, 3600)]
     public TimeSpan? DemandBucket { get; init; }
 
-    [Means("How long a draining replica may finish what it holds. Default: 30s.")]
+    [Means("How long a draining replica may finish what it holds. Default: 30s, or a quarter over the longest request seen where that is more.")]
     [Bounds(0.1, 86_400)]
     public TimeSpan? DrainDeadline { get; init; }
 

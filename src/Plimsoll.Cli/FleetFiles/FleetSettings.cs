@@ -44,6 +44,7 @@ internal static class FleetSettings
             ForecastDemand = true,
             DemandBuckets = planner.DemandHistory is { } history ? (int)Math.Ceiling(history / bucket) : defaults.DemandBuckets,
             DrainDeadline = planner.DrainDeadline ?? defaults.DrainDeadline,
+            DrainAsLongAsSeen = planner.DrainDeadline is null,
             CrashBackoff = planner.CrashBackoff ?? defaults.CrashBackoff,
             CrashBackoffMax = planner.CrashBackoffMax ?? defaults.CrashBackoffMax,
             OverdueFactor = planner.OverdueFactor ?? defaults.OverdueFactor,

@@ -175,7 +175,7 @@ public sealed record FleetPlanner
     [Duration(0.1, 3600)]
     public string? DemandBucket { get; init; }
 
-    [Means("How long a draining replica may finish what it holds. Default: 30s.")]
+    [Means("How long a draining replica may finish what it holds. Default: 30s, or a quarter over the longest request seen where that is more.")]
     [Duration(0.1, 86_400)]
     public string? DrainDeadline { get; init; }
 

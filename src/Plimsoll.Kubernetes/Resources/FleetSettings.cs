@@ -67,6 +67,7 @@ public sealed record FleetSettings
         DemandBucket = TimeSpan.FromSeconds(5),
         DemandBuckets = 720,
         ForecastDemand = true,
+        DrainAsLongAsSeen = true,
     };
 
     /// <summary>A model's mode under the fleet's: the one that does less.</summary>
@@ -155,6 +156,7 @@ public sealed record FleetSettings
             DemandBucket = bucket,
             DemandBuckets = (int)Math.Clamp(Math.Ceiling(history / bucket), 0, 1_000_000),
             DrainDeadline = ScaledModelSettings.Time(planner.DrainDeadline) ?? usual.DrainDeadline,
+            DrainAsLongAsSeen = ScaledModelSettings.Time(planner.DrainDeadline) is null,
             CrashBackoff = ScaledModelSettings.Time(planner.CrashBackoff) ?? usual.CrashBackoff,
             CrashBackoffMax = ScaledModelSettings.Time(planner.CrashBackoffMax) ?? usual.CrashBackoffMax,
             OverdueFactor = planner.OverdueFactor ?? usual.OverdueFactor,

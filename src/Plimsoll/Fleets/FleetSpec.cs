@@ -234,6 +234,13 @@ public sealed record PlannerSettings
     /// <summary>How long a draining replica may finish what it holds before it is stopped.</summary>
     public TimeSpan DrainDeadline { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>
+    /// Whether it may take longer where the model's requests do: a quarter over the longest that was seen, an answer of minutes
+    /// being worth no less than one of seconds. Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool DrainAsLongAsSeen { get; init; }
+
     /// <summary>Waiting time after a replica's first failure; doubles with each further one.</summary>
     public TimeSpan CrashBackoff { get; init; } = TimeSpan.FromSeconds(1);
 

@@ -93,7 +93,7 @@ public sealed partial record Knowledge
     // times say how much was asked of it. Where nothing is known it is better than nothing.
     private static ServiceFit Learned(FleetSpec spec, ModelTraffic row, ServiceFit known, ServiceSample sample)
     {
-        var learned = known.Add(sample);
+        var learned = known.Add(sample, spec.Settings.DrainAsLongAsSeen);
         if (!row.Censored || spec.Models.FirstOrDefault(model => model.Id == row.Model) is not { } model) return learned;
         var concurrency = model.Variants.Max(variant => variant.Concurrency);
         return known.CapacityPerSecond(model.Slo, concurrency) is { } before

@@ -198,15 +198,24 @@ internal sealed partial class PlanDraft
     private void RetireDraining(InferenceReplica replica)
     {
         var waited = _observed.At - replica.StateSince;
-        if (waited > _spec.Settings.DrainDeadline)
+        var deadline = DrainDeadline(replica.Model);
+        if (waited > deadline)
             Stop(replica, new Reason(Rule.StopDrainOverdue,
             [
-                Fact.Of("waited", waited), Fact.Of("deadline", _spec.Settings.DrainDeadline),
+                Fact.Of("waited", waited), Fact.Of("deadline", deadline),
                 Fact.Of("outstanding", replica.Outstanding),
             ]), []);
         else
             LetGo(replica, new Reason(
                 Rule.DrainUnderway, [Fact.Of("since", waited), Fact.Of("outstanding", replica.Outstanding)]));
+    }
+
+    private TimeSpan DrainDeadline(ModelId model)
+    {
+        var stated = _spec.Settings.DrainDeadline;
+        if (!_spec.Settings.DrainAsLongAsSeen) return stated;
+        var seen = TimeSpan.FromSeconds(Math.Ceiling(1.25 * _knowledge.Of(model).Service.LongestSeconds));
+        return seen > stated ? seen : stated;
     }
 
     private void RetireOverdue(InferenceReplica replica)
@@ -272,7 +281,7 @@ internal sealed partial class PlanDraft
             return;
         }
 
-        var drain = new Step.Drain(replica.Id, replica.Model, _spec.Settings.DrainDeadline) { Reason = reason, After = after };
+        var drain = new Step.Drain(replica.Id, replica.Model, DrainDeadline(replica.Model)) { Reason = reason, After = after };
         _steps[drain.Id] = drain;
         Stop(replica, new Reason(Rule.StopDrained, []), [drain.Id]);
     }

@@ -111,4 +111,21 @@ public sealed class TakeBackTests
         var plan = Decide(both, snapshot with { Traffic = [Traffic(high.Id, Noon, 0), Traffic(model.Id, Noon, 0)] }, knowledge);
         Assert.All(plan.Steps.OfType<Step.Stop>(), stop => Assert.Equal("m-3", stop.Replica.Value));
     }
+
+    [Fact]
+    public void A_drain_may_take_as_long_as_the_models_requests_do_where_nobody_stated_a_deadline()
+    {
+        var model = Model("m", 100, min: 1, max: 3);
+        var snapshot = Snapshot(Spec(model), Node(10_000), Noon,
+            Replica(model, 1, ReplicaState.Ready, Noon.AddHours(-1)), Replica(model, 2, ReplicaState.Draining, Noon.AddSeconds(-60), outstanding: 1));
+        var seen = new ServiceSample(10, 10, 500, 10, 500, 1, 100);
+        var spec = Spec(model) with { Settings = new PlannerSettings { DrainAsLongAsSeen = true } };
+        var known = Knowledge.Empty.Fold(spec, snapshot.With(Traffic(model.Id, Noon, 10) with { Service = seen }));
+
+        bool Cut(FleetSpec asked, DateTimeOffset at) => Decide(asked, snapshot with { At = at }, known).Steps.OfType<Step.Stop>().Any(stop => stop.After.IsEmpty);
+        Assert.False(Cut(spec, Noon));
+        Assert.False(Cut(spec, Noon.AddSeconds(60)));
+        Assert.True(Cut(spec, Noon.AddSeconds(70)));
+        Assert.True(Cut(spec with { Settings = spec.Settings with { DrainAsLongAsSeen = false } }, Noon));
+    }
 }

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Plimsoll;
 
 /// <summary>
@@ -10,10 +12,19 @@ public sealed record ServiceFit(
     /// <summary>Requests remembered in effect; older ones fade.</summary>
     private const double Memory = 2000;
 
+    // What is taken for garbage, or for a connection that nobody reads from.
+    private const double LongestMax = 3600;
+
     public static readonly ServiceFit None = new(0, 0, 0, 0, 0, 0);
 
+    /// <summary>Seconds in a replica of the longest request, fading as the largest number does; 0, and not in JSON, where nobody asks for it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public double LongestSeconds { get; init; }
+
     /// <summary>Adds an interval's requests; garbage (not finite, negative, empty) changes nothing.</summary>
-    public ServiceFit Add(ServiceSample sample)
+    /// <param name="sample">The interval's.</param>
+    /// <param name="longest">Whether to remember the longest.</param>
+    public ServiceFit Add(ServiceSample sample, bool longest = false)
     {
         ArgumentNullException.ThrowIfNull(sample);
         if (sample.Count <= 0 || !(sample.SumL > 0) || !(sample.SumN > 0) || !(sample.SumNN > 0) || !(sample.SumNL > 0)
@@ -27,8 +38,14 @@ public sealed record ServiceFit(
             (SumL * keep) + sample.SumL,
             (SumNN * keep) + sample.SumNN,
             (SumNL * keep) + sample.SumNL,
-            Math.Max(LargestN * (keep < 1 ? 0.999 : 1), sample.MaxN));
+            Math.Max(LargestN * (keep < 1 ? 0.999 : 1), sample.MaxN))
+        {
+            LongestSeconds = longest ? Math.Max(LongestSeconds * (keep < 1 ? 0.999 : 1), Longest(sample)) : LongestSeconds,
+        };
     }
+
+    private static double Longest(ServiceSample sample) =>
+        double.IsFinite(sample.MaxLatencySeconds) ? Math.Clamp(sample.MaxLatencySeconds, 0, LongestMax) : 0;
 
     /// <summary>
     /// Requests a second one replica carries inside the SLO: by Little's law n / l(n) at the largest n whose mean time

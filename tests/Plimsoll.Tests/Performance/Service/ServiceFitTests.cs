@@ -53,4 +53,17 @@ public class ServiceFitTests
             var capacity = fit.CapacityPerSecond(OneSecond, 8);
             return capacity is > 0 && double.IsFinite(capacity.Value);
         });
+
+    [Fact]
+    public void The_longest_request_is_remembered_where_that_is_asked_for_and_fades()
+    {
+        var sample = new ServiceSample(100, 100, 500, 120, 520, 2, 90);
+        Assert.Equal(0, ServiceFit.None.Add(sample).LongestSeconds);
+        var fit = ServiceFit.None.Add(sample, longest: true);
+        Assert.Equal(90, fit.LongestSeconds);
+        for (var i = 0; i < 2000; i++) fit = fit.Add(sample with { MaxLatencySeconds = 10 }, longest: true);
+        Assert.InRange(fit.LongestSeconds, 10, 15);
+        Assert.Equal(3600, fit.Add(sample with { MaxLatencySeconds = 1e9 }, longest: true).LongestSeconds);
+        Assert.True(double.IsFinite(fit.Add(sample with { MaxLatencySeconds = double.NaN }, longest: true).LongestSeconds));
+    }
 }
