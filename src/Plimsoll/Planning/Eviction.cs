@@ -139,9 +139,16 @@ internal sealed class Eviction(
         // A load just paid for must serve as long as the longer of the two loads takes before an equal may undo it; else
         // two models that cannot both be there would spend their time loading.
         if (!lower && observed.At - replica.StateSince < Residence(owner, claimant)) return null;
-        var needed = owner.Serving <= allocations[owner.Model.Id].Wanted && !IsIdle(owner);
+        var needed = (owner.Serving <= allocations[owner.Model.Id].Wanted || WantedLately(owner, claimant)) && !IsIdle(owner);
         if (owner.Model.Priority > claimant.Model.Priority && needed) return null;
         return new Candidate(replica, owner.Model.Priority, ExpectedLoss(owner, claimant, withWeights), frees);
+    }
+
+    // Demand that dips for a moment leaves a replica over; who takes it for that has it taken back, and both have loaded for nothing.
+    private bool WantedLately(ModelOutlook owner, ModelOutlook claimant)
+    {
+        var wanted = knowledge.Of(owner.Model.Id).LastWanted;
+        return owner.Serving > 0 && owner.Serving <= wanted.Length && observed.At - wanted[owner.Serving - 1] < Residence(owner, claimant);
     }
 
     private static TimeSpan Residence(ModelOutlook a, ModelOutlook b) => a.Load.P90 > b.Load.P90 ? a.Load.P90 : b.Load.P90;

@@ -137,6 +137,26 @@ public class PlannerTests
         Assert.Equal(Rule.DrainForClaimant, plan.Steps.Single(step => step is Step.Drain).Reason.Rule);
     }
 
+    [Theory]
+    [InlineData(2, true)]
+    [InlineData(600, false)]
+    public void What_a_higher_one_wanted_a_moment_ago_is_not_a_lower_ones_to_take(int secondsAgo, bool stays)
+    {
+        var vip = Model("vip", 500, priority: 5, min: 1, max: 3);
+        var low = Model("low", 600, sloSeconds: 1);
+        var spec = Spec(vip, low);
+        var known = Knowledge.Empty with
+        {
+            Models = Knowledge.Empty.Models
+                .SetItem(vip.Id, ModelKnowledge.Nothing with { Version = "v1", NextOrdinal = 3, LastWanted = [Noon, Noon.AddSeconds(-secondsAgo)] })
+                .SetItem(low.Id, ModelKnowledge.Nothing with { Version = "v1", HeldDebt = 1e9 }),
+        };
+        var plan = Decide(spec, Snapshot(spec, Node(1200), Noon,
+                Replica(vip, 1, ReplicaState.Ready, Noon.AddHours(-1)), Replica(vip, 2, ReplicaState.Ready, Noon.AddHours(-1), outstanding: 1))
+            .With(Traffic(vip.Id, Noon, 1)).With(Traffic(low.Id, Noon, 5, held: 5)), known);
+        Assert.Equal(stays, plan.Steps.IsEmpty);
+    }
+
     [Fact]
     public void Among_equals_on_a_device_what_the_device_lacks_is_told_and_not_the_hosts_memory()
     {
