@@ -5,6 +5,7 @@ using System.Text.Json;
 using Plimsoll.Cli.Commands;
 using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Simulation.Bounds;
+using Plimsoll.Simulation.Reports;
 using Plimsoll.Simulation.Runs;
 using Spectre.Console;
 
@@ -22,15 +23,18 @@ public static class SimulateCommand
         var against = new Option<string?>("--against") { Description = $"Rivals to run beside it, with their defaults: all, or some of {string.Join(',', SimulationRun.Rivals)}", HelpName = "NAMES" };
         var decisions = new Option<bool>("--decisions") { Description = "List what Plimsoll did in the first run, and why" };
         var bound = new Option<bool>("--bound") { Description = "Say what the cheapest run costs at the least for somebody who knows all arrivals" };
+        var report = new Option<string?>("--report") { Description = "Write a page about the runs too: .html with plots, or .md", HelpName = "FILE" };
         var json = StatusCommand.JsonOption();
-        var command = new Command("simulate", "Run a scenario on a virtual clock and say what came of it") { scenario, against, seeds, bound, decisions, json };
+        var command = new Command("simulate", "Run a scenario on a virtual clock and say what came of it") { scenario, against, seeds, bound, decisions, report, json };
         command.SetAction((parsed, cancellationToken) =>
         {
             var count = parsed.GetValue(seeds);
             if (count is < 1 or > SeedsMax) throw new CommandException(ExitCode.BadInput, $"--seeds is {count}; 1 to {SeedsMax} would do");
             var rivals = Rivals(parsed.GetValue(against));
+            var page = parsed.GetValue(report) is { } path ? ReportFile.Of(path) : null;
             var file = ScenarioFile.Read(parsed.GetValue(scenario)!);
-            var (listing, runs) = Run(file, count, rivals, parsed.GetValue(bound), parsed.InvocationConfiguration.Error, time, cancellationToken);
+            var (listing, runs, bounds) = Run(file, count, rivals, parsed.GetValue(bound), parsed.InvocationConfiguration.Error, time, cancellationToken);
+            page?.Write(new SimulationReport { Scenario = listing.Scenario, About = listing.About, Length = file.Document.Length!.Value, Runs = [.. runs], Bounds = [.. bounds] });
             var output = parsed.InvocationConfiguration.Output;
             if (parsed.GetValue(json)) output.WriteLine(JsonSerializer.Serialize(listing, CommandJson.Default.SimulationListing));
             else foreach (var line in SimulationTable.Lines(listing)) output.WriteLine(line);
@@ -51,7 +55,7 @@ public static class SimulateCommand
         return asked;
     }
 
-    private static (SimulationListing Listing, IReadOnlyList<RunResult> Runs) Run(
+    private static (SimulationListing Listing, IReadOnlyList<RunResult> Runs, IReadOnlyList<BoundResult> Bounds) Run(
         ScenarioFile file, int seeds, ImmutableArray<string> rivals, bool bound, TextWriter error, TimeProvider time, CancellationToken cancellationToken)
     {
         var resolver = new ScenarioResolver(file);
@@ -79,7 +83,7 @@ public static class SimulateCommand
                     bounds.Add(ClairvoyantBound.Of(world, [.. run.Models.Select(model => model.Requests - model.WithinSlo)]));
             }
         });
-        return (SimulationListing.Of(name!, file.Document, runs, bounds, time.GetElapsedTime(began)), runs);
+        return (SimulationListing.Of(name!, file.Document, runs, bounds, time.GetElapsedTime(began)), runs, bounds);
     }
 
     /// <summary>A bar on a terminal; nothing where the errors go to a file.</summary>

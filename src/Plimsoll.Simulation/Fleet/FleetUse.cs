@@ -27,6 +27,9 @@ internal sealed class FleetUse
     /// <summary>Dollars of what replicas held: their share of their nodes' devices, or of their memory.</summary>
     public double Dollars { get; private set; }
 
+    /// <summary>The same by model.</summary>
+    public SortedDictionary<ModelId, double> ModelDollars { get; } = [];
+
     public SortedDictionary<ModelId, int> Starts { get; } = [];
 
     public SortedDictionary<ModelId, int> Ends { get; } = [];
@@ -42,7 +45,9 @@ internal sealed class FleetUse
         var devices = Math.Max(1, replica.Placement.Devices.Length);
         DeviceSeconds[replica.Model.Id] = DeviceSeconds.GetValueOrDefault(replica.Model.Id) + (seconds * devices);
         Ends[replica.Model.Id] = Ends.GetValueOrDefault(replica.Model.Id) + 1;
-        Dollars += seconds / 3600 * PricePerHour(replica);
+        var dollars = seconds / 3600 * PricePerHour(replica);
+        Dollars += dollars;
+        ModelDollars[replica.Model.Id] = ModelDollars.GetValueOrDefault(replica.Model.Id) + dollars;
     }
 
     public void NodeBegan(SimulatedNode node, double now) => _nodeSince[node.Id] = now;

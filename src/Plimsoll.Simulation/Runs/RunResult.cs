@@ -82,6 +82,9 @@ public sealed record ModelResult
     /// <summary>Hours that devices were held by its replicas; without devices, hours of replicas.</summary>
     public required double DeviceHours { get; init; }
 
+    /// <summary>Of what its replicas held: their share of their nodes. Zero where all is owned.</summary>
+    public required double Dollars { get; init; }
+
     public required int Starts { get; init; }
 
     /// <summary>1 where nobody asked.</summary>
@@ -112,6 +115,7 @@ public sealed record ModelResult
             Unfinished = counts[(int)RequestOutcome.Unfinished],
             Seconds = seconds.Count == 0 ? null : new AnswerSeconds(At(0.5), At(0.95), At(0.99)),
             DeviceHours = use.DeviceSeconds.GetValueOrDefault(requests.Model.Id) / 3600,
+            Dollars = use.ModelDollars.GetValueOrDefault(requests.Model.Id),
             Starts = use.Starts.GetValueOrDefault(requests.Model.Id),
         };
     }

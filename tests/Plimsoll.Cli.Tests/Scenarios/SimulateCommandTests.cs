@@ -48,6 +48,31 @@ public sealed class SimulateCommandTests : IDisposable
         Assert.Contains(problem, error, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_report_is_written_in_the_form_that_its_name_ends_in()
+    {
+        var (html, markdown) = (Path.Combine(_folder, "r.html"), Path.Combine(_folder, "r.MD"));
+        var (code, output, _) = await RunAsync("--against", "hpa", "--report", html);
+        Assert.Equal(0, code);
+        Assert.Contains("within SLO", output, StringComparison.Ordinal);
+        var page = System.Xml.Linq.XDocument.Load(html).Root!.Value;
+        Assert.All(["shop", "heavy", "light", "hpa"], name => Assert.Contains(name, page, StringComparison.Ordinal));
+        Assert.Equal(0, (await RunAsync("--report", markdown)).Code);
+        Assert.StartsWith("# shop\n", await File.ReadAllTextAsync(markdown, TestContext.Current.CancellationToken), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("r.pdf", "would have to end in .html or .md")]
+    [InlineData("nowhere/r.html", "is in a folder that is not there")]
+    [InlineData("folder.html", "is a folder")]
+    public async Task A_report_that_cannot_be_written_is_said_before_anything_runs(string file, string problem)
+    {
+        Directory.CreateDirectory(Path.Combine(_folder, "folder.html"));
+        var (code, output, error) = await RunAsync("--report", Path.Combine(_folder, file));
+        Assert.Equal((ExitCode.BadInput, ""), (code, output));
+        Assert.Contains(problem, error, StringComparison.Ordinal);
+    }
+
     private async Task<(int Code, string Output, string Error)> RunAsync(params string[] options)
     {
         var path = Path.Combine(_folder, "s.yaml");
