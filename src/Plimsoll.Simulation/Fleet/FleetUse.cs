@@ -32,8 +32,6 @@ internal sealed class FleetUse
 
     public SortedDictionary<ModelId, int> Starts { get; } = [];
 
-    public SortedDictionary<ModelId, int> Ends { get; } = [];
-
     /// <summary>Replicas that died of memory.</summary>
     public int OutOfMemory { get; set; }
 
@@ -44,7 +42,6 @@ internal sealed class FleetUse
         var seconds = now - replica.StartedAt;
         var devices = Math.Max(1, replica.Placement.Devices.Length);
         DeviceSeconds[replica.Model.Id] = DeviceSeconds.GetValueOrDefault(replica.Model.Id) + (seconds * devices);
-        Ends[replica.Model.Id] = Ends.GetValueOrDefault(replica.Model.Id) + 1;
         var dollars = seconds / 3600 * PricePerHour(replica);
         Dollars += dollars;
         ModelDollars[replica.Model.Id] = ModelDollars.GetValueOrDefault(replica.Model.Id) + dollars;

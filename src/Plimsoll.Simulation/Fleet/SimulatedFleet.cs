@@ -11,9 +11,6 @@ internal sealed class SimulatedFleet(SimulatedCluster cluster) : IFleet
     private Capabilities Can => Capabilities.ChooseNode | Capabilities.ChooseDevice | Capabilities.ChooseVictim | Capabilities.HoldRequests
         | (cluster.World.Nodes.Any(group => group.CacheSize is not null) ? Capabilities.PrefetchWeights | Capabilities.EvictWeights : Capabilities.None);
 
-    /// <summary>Why steps could not be begun, of the whole run.</summary>
-    public int StepsFailed { get; private set; }
-
     public ValueTask<FleetSnapshot> ObserveAsync(CancellationToken cancellationToken)
     {
         var seen = cluster.Observe(Can);
@@ -58,7 +55,6 @@ internal sealed class SimulatedFleet(SimulatedCluster cluster) : IFleet
     private bool Done(Step step, ModelId? model, string? why)
     {
         if (why is null) return true;
-        StepsFailed++;
         _failed.Add(new Outcome.StepFailed { At = cluster.Clock, Step = step.Id, Model = model, Why = why });
         cluster.Changed = true;
         return false;
