@@ -11,14 +11,6 @@ internal sealed record HeldOut(Observation Row, double Predicted, double? Interp
 /// <summary>Fits on part of the calibration rows and predicts the rest, each row once.</summary>
 internal static class CrossValidation
 {
-    /// <summary>All three, by what is held out.</summary>
-    public static IReadOnlyDictionary<string, List<HeldOut>> All(IReadOnlyList<Observation> calibration) => new Dictionary<string, List<HeldOut>>
-    {
-        ["cells"] = ByCell(calibration, 5),
-        ["pairs"] = ByPair(calibration, 6),
-        ["devices"] = ByDevice(calibration),
-    };
-
     /// <summary>Cells at random: rows of one configuration are always together, so none is predicted from its repeat.</summary>
     public static List<HeldOut> ByCell(IReadOnlyList<Observation> calibration, int folds) =>
         Run(calibration, row => (int)(Hash(row.Cell) % (uint)folds), folds);
@@ -37,15 +29,13 @@ internal static class CrossValidation
     private static List<HeldOut> Run(IReadOnlyList<Observation> rows, Func<Observation, int> foldOf, int folds, bool kernelsToo = false)
     {
         var all = new List<HeldOut>();
-        var kernels = HierarchicalFit.OfKernels(rows, Priors.Coefficients);
         for (var fold = 0; fold < folds; fold++)
         {
             var known = rows.Where(row => (row.IsKernel && !kernelsToo) || foldOf(row) != fold).ToList();
-            if (kernelsToo) kernels = HierarchicalFit.OfKernels(known, Priors.Coefficients);
-            var (fitted, traits) = HierarchicalFit.Of(known, kernels, Priors.Coefficients, "");
+            var (fitted, burst) = HierarchicalFit.Of(known, Priors.Coefficients, "");
             var table = new Interpolation(known);
             all.AddRange(rows.Where(row => !row.IsKernel && foldOf(row) == fold).Select(row => new HeldOut(
-                row, row.Predict(fitted.For(row.Subject).WithinPeaks(), traits(row)), table.Seconds(row))));
+                row, row.Predict(fitted.For(row.Subject), burst(row.Subject.Engine)), table.Seconds(row))));
         }
 
         return all;

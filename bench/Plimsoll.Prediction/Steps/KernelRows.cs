@@ -10,9 +10,13 @@ namespace Plimsoll.Prediction.Steps;
 internal static class KernelRows
 {
     /// <summary>Rows taken of each table, evenly spread over it: enough for a handful of coefficients.</summary>
-    private const int RowsPerTable = 500;
+    private const int RowsPerTable = 60;
 
-    private const double Noise = 0.1;
+    /// <summary>Kernels shorter than this are mostly their launch, which whole steps hide in graphs.</summary>
+    private const double ShortestSeconds = 30e-6;
+
+    /// <summary>One roofline with a few coefficients is no closer to single kernels than this; so they weigh little.</summary>
+    private const double Noise = 0.35;
 
     public static IEnumerable<Observation> All(string folder) =>
         Directory.EnumerateFiles(folder, "*.csv.gz").Order(StringComparer.Ordinal).SelectMany(Table);
@@ -30,13 +34,10 @@ internal static class KernelRows
             double Number(string name) => double.Parse(row[name], CultureInfo.InvariantCulture);
             if (row.GetValueOrDefault("window_size", "0") is not ("0" or "")) continue;
             var seconds = Number("latency") / 1000;
-            if (seconds <= 0 || row.GetValueOrDefault("backend") == "vllm_eager" || row.GetValueOrDefault("attn_dtype", "bfloat16") != "bfloat16") continue;
-            if (Part(kind, row, Number, device) is not { } part) continue;
-            var pass = part.PassBytes / device.MemoryBandwidth.Value;
-            yield return new Observation(kind, $"{Path.GetFileName(file)} {string.Join(' ', row.Values)}", subject, seconds,
-                (fitted, traits) => part.Seconds(fitted) + (kind == "custom_allreduce" ? 0 : traits.KernelSeconds + (pass * traits.KernelPasses)), Noise)
+            if (seconds < (kind == "custom_allreduce" ? 0 : ShortestSeconds)) continue;
+            if (Part(kind, row, Number, device) is not { } predict) continue;
+            yield return new Observation(kind, $"{Path.GetFileName(file)} {string.Join(' ', row.Values)}", subject, seconds, predict, Noise)
             {
-                Benchmark = $"{kind} {engine} {part.Operands} {device.Name}",
                 Calibration = true,
                 IsKernel = true,
                 Stratum = device.Name,
@@ -44,7 +45,7 @@ internal static class KernelRows
         }
     }
 
-    private static (Func<StepCoefficients, double> Seconds, double PassBytes, string Operands)? Part(
+    private static Func<StepCoefficients, double, double>? Part(
         string kind, Dictionary<string, string> row, Func<string, double> number, Accelerator device)
     {
         var bandwidth = (double)device.MemoryBandwidth.Value;
@@ -54,27 +55,26 @@ internal static class KernelRows
             case "gemm":
                 var (m, n, k) = (number("m"), number("n"), number("k"));
                 if (Operands(row["gemm_dtype"]) is not { } gemm) return null;
-                var matrix = new StepMatrix(n * k, n * k * gemm.Bytes, StepLayersPeak(device, gemm.Bits), gemm.Efficiency(device));
-                return (fitted => matrix.Seconds(m, bandwidth, fitted), m * (n + k) * 2, row["gemm_dtype"]);
+                var matrix = new StepMatrix(n * k, (n * k * gemm.Bytes) + (m * (n + k) * 2), StepLayersPeak(device, gemm.Bits), gemm.Efficiency(device));
+                return (fitted, _) => matrix.Seconds(m, bandwidth, fitted);
             case "context_attention" or "generation_attention":
                 var (heads, width) = (number("num_heads"), number("head_dim"));
                 var kv = Math.Max(1, number("num_key_value_heads")) * width * 2 * (row["kv_cache_dtype"] == "fp8" ? 1 : 2);
-                var attention = new StepAttention(4 * heads * width, 4 * heads * width, kv, 0, 4 * heads * width, null, wide);
+                var attention = new StepAttention(4 * heads * width, 4 * heads * width, kv, 0, null, wide);
                 var batch = kind[0] == 'c' ? StepBatch.Prefill(number("batch_size"), number("isl"))
                     : StepBatch.Decode(number("batch_size"), number("isl") + number("step"));
-                return (fitted => attention.Seconds(batch, bandwidth, fitted), 0, "");
+                return (fitted, _) => attention.Seconds(batch, bandwidth, fitted);
             case "moe":
                 if (Operands(row["moe_dtype"]) is not { } moe || row["distribution"] == "balanced") return null;
                 var one = number("hidden_size") * number("inter_size") * 3;
                 var ranks = (int)(number("moe_tp_size") * number("moe_ep_size"));
                 var experts = new StepExperts(number("num_experts"), number("topk"), one, one * moe.Bytes, ranks, StepLayersPeak(device, moe.Bits));
-                return (fitted => experts.Seconds(number("num_tokens"), bandwidth, fitted),
-                    number("num_tokens") * number("topk") * (number("hidden_size") + number("inter_size")) * 2 / ranks, row["moe_dtype"]);
+                return (fitted, _) => experts.Seconds(number("num_tokens"), bandwidth, fitted);
             default:
                 var (gpus, bytes) = ((int)number("num_gpus"), number("message_size") * 2);
                 var link = (double)(device.LinkBandwidth.Value > 0 ? device.LinkBandwidth : device.HostBandwidth).Value;
-                return (fitted => Roofline.Collective(gpus, 2.0 * (gpus - 1) / gpus * bytes,
-                    link * fitted[StepCoefficient.LinkBandwidth], fitted[StepCoefficient.CollectiveSeconds]), 0, "");
+                return (fitted, _) => Roofline.Collective(gpus, 2.0 * (gpus - 1) / gpus * bytes,
+                    link * fitted[StepCoefficient.LinkBandwidth], fitted[StepCoefficient.CollectiveSeconds]);
         }
     }
 

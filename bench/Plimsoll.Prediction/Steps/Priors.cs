@@ -16,8 +16,6 @@ internal static class Priors
         StepCoefficient.AttentionCompute => 0.5,
         StepCoefficient.CacheBandwidth => 0.6,
         StepCoefficient.ActivationPasses => 20,
-        StepCoefficient.AttentionPasses => 6,
-        StepCoefficient.MatrixTokens => 16,
         StepCoefficient.LayerSeconds => 2e-5,
         StepCoefficient.ExpertLayerSeconds => 3e-5,
         StepCoefficient.CollectiveSeconds => 8e-6,

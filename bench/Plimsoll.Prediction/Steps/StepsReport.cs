@@ -4,8 +4,9 @@ using System.Text;
 namespace Plimsoll.Prediction.Steps;
 
 /// <summary>The page's section on step times.</summary>
-internal sealed class StepsReport(IReadOnlyList<Observation> all, StepCalibration fitted, Func<Observation, MeasuringTraits> traits)
+internal sealed class StepsReport(IReadOnlyList<Observation> all, StepCalibration fitted, Func<string, double> burst)
 {
+    private const double RooflineBurst = 0.1;
     private readonly StringBuilder _text = new();
 
     public string Text => _text.ToString();
@@ -24,18 +25,6 @@ internal sealed class StepsReport(IReadOnlyList<Observation> all, StepCalibratio
             var table = Errors.Of(group.Where(one => one.Interpolated is not null).Select(one => Errors.Relative(one.Interpolated!.Value, one.Row.Seconds)));
             var target = group.Key switch { "decode step" => "4, 10", "prefill step" => "6, 15", _ => "" };
             Line(Invariant($"| {group.Key} | {ours.Count} | {Percent(ours, 0.5)} | {Percent(ours, 0.95)} | {target} | {Percent(bare, 0.5)} | {Percent(bare, 0.95)} | {table.Count} | {Percent(table, 0.5)} | {Percent(table, 0.95)} |"));
-        }
-    }
-
-    /// <summary>Single kernels, whose own starts and operands are taken from their tables: how close the laws of the first stage are.</summary>
-    public void Kernels(Func<Observation, MeasuringTraits> own)
-    {
-        Line("| kernels, as fitted | device | n | median % | p95 % |");
-        Line("| --- | --- | ---: | ---: | ---: |");
-        foreach (var group in all.Where(one => one.IsKernel).GroupBy(one => (one.Kind, one.Stratum)).OrderBy(group => group.Key))
-        {
-            var errors = Errors.Of(group.Select(one => Errors.Relative(one.Predict(fitted.For(one.Subject).WithinPeaks(), own(one)), one.Seconds)));
-            Line(Invariant($"| {group.Key.Kind.Replace('_', ' ')} | {group.Key.Stratum} | {errors.Count} | {Percent(errors, 0.5)} | {Percent(errors, 0.95)} |"));
         }
     }
 
@@ -69,12 +58,12 @@ internal sealed class StepsReport(IReadOnlyList<Observation> all, StepCalibratio
         Line(Invariant($"| {name} | {errors.Count} | {Percent(errors, 0.5)} | {Percent(errors, 0.95)} | {Spread(rows):F2} |"));
     }
 
-    private double Ours(Observation one) => one.Predict(fitted.For(one.Subject).WithinPeaks(), traits(one));
+    private double Ours(Observation one) => one.Predict(fitted.For(one.Subject), burst(one.Subject.Engine));
 
     private bool Within(Observation one) =>
         Math.Abs(Math.Log(Ours(one) / one.Seconds)) <= 1.645 * fitted.LogSpread(one.Subject);
 
-    private static double Bare(Observation one) => Errors.Relative(one.Predict(StepCoefficients.Roofline, MeasuringTraits.Prior), one.Seconds);
+    private static double Bare(Observation one) => Errors.Relative(one.Predict(StepCoefficients.Roofline, RooflineBurst), one.Seconds);
 
     private static string Percent(Errors errors, double share) => errors.Count == 0 ? "–" : Invariant($"{errors.Quantile(share) * 100:F1}");
 

@@ -7,10 +7,7 @@ namespace Plimsoll.Prediction.Steps;
 /// <summary>The tables that measure whole models: steps of a batch (Splitwise), and requests end to end (aiconfigurator).</summary>
 internal static partial class WholeRuns
 {
-    /// <summary>In the source of one campaign's rows; the others are of public runs.</summary>
-    private const string GapAnalysis = "/aic-auto-gap-analysis/";
-
-    private const double StepNoise = 0.05, PerTokenNoise = 0.1, FirstTokenNoise = 0.15;
+    private const double StepNoise = 0.05, EndToEndNoise = 0.1;
 
     public static IEnumerable<Observation> Splitwise(string file, PublishedModels models)
     {
@@ -25,8 +22,7 @@ internal static partial class WholeRuns
             if (models.Find(row.Text("model"), "") is not { } shape || device is null) continue;
             var split = new StepSplit { Tensor = row.Int("tensor_parallel") };
             if (StepModel.Of(shape, device, split) is not { } model) continue;
-
-            var subject = StepSubject.Of(shape, "splitwise", device) with { Device = row.Text("hardware") };
+            var subject = new StepSubject(row.Text("hardware"), StepCalibration.GenerationOf(device), "splitwise", StepCalibration.ModelKey(shape));
             var (prompt, batch, answer) = (row.Int("prompt_size"), row.Int("batch_size"), row.Int("token_size"));
             var decode = StepBatch.Decode(batch, prompt + (answer / 2.0));
             var prefill = StepBatch.Prefill(batch, prompt);
@@ -59,7 +55,7 @@ internal static partial class WholeRuns
             var concurrency = Concurrency().Match(row.Text("silicon_data_source")) is { Success: true } found
                 ? double.Parse(found.Groups[1].Value, CultureInfo.InvariantCulture) : (double?)null;
             var disaggregated = row.Text("mode") == "disagg";
-            Func<StepCoefficients, MeasuringTraits, ClientTimes> times;
+            Func<StepCoefficients, double, ClientTimes> times;
             Serving decode;
             if (disaggregated)
             {
@@ -69,56 +65,41 @@ internal static partial class WholeRuns
                 var (prefillWorkers, decodeWorkers) = (row.Number("prefill_num_workers"), row.Number("decode_num_workers"));
                 var (first, second, requests) = (prefill, decode, concurrency.Value);
                 if (decodeWorkers is null) { skipped("disaggregated without the number of workers: the batch is not known"); continue; }
-                times = (fitted, traits) => ClosedLoop.Disaggregated(
-                    first, second, requests, prefillWorkers ?? 1, decodeWorkers.Value, prompt, answer, fitted, fitted, traits);
+                times = (fitted, burst) => ClosedLoop.Disaggregated(
+                    first, second, requests, prefillWorkers ?? 1, decodeWorkers.Value, prompt, answer, fitted, fitted, burst);
             }
             else
             {
                 decode = Of(row, shape, device, "")!;
                 if (decode is null) { skipped("a tensor-parallel size that the heads cannot be divided by: a whole deployment's devices"); continue; }
 
-                var batch = Requests(row, decode.Split, concurrency);
+                // The batch is of one data-parallel rank; the concurrency, where there is one, of all replicas together.
+                var batch = (row.Number("batch_size") ?? 1) * Math.Max(1, row.Int("attention_dp_size"));
                 var serving = decode;
-                times = (fitted, traits) => ClosedLoop.Aggregated(serving, batch, prompt, answer, fitted, traits);
+                times = (fitted, burst) => ClosedLoop.Aggregated(serving, batch, prompt, answer, fitted, burst);
             }
 
-            var repeats = row.Text("silicon_data_source").Contains(GapAnalysis, StringComparison.Ordinal);
             var series = string.Join(' ', ModelName(row), row.Text("system"), row.Text("backend"), row.Text("precision"), row.Text("mode"), prompt, answer, decode.Split);
             var measuredBatch = concurrency ?? row.Number("batch_size") ?? 1;
             var cell = $"{series} {measuredBatch}";
-            var seed = new Observation("", cell, decode.Subject, 0, (_, _) => 0, PerTokenNoise)
+            var seed = new Observation("", cell, decode.Subject, 0, (_, _) => 0, EndToEndNoise)
             {
                 Calibration = row.Text("split") == "calibration",
                 Series = series,
-                Version = row.Text("backend_version"),
                 Batch = measuredBatch,
                 Stratum = string.Join(", ",
                     row.Text("system") is "a100_sxm" or "h100_sxm" or "h200_sxm" or "l40s" ? "with tables" : "without tables",
                     shape.Layers.Any(run => run.Experts > 0) ? "mixture" : "dense", disaggregated ? "disaggregated" : "aggregated"),
-                Benchmark = $"{(repeats ? "gap analysis" : "public runs")} {row.Text("backend")}",
-                Repeats = repeats,
-                IsDisaggregated = disaggregated,
                 Label = $"{row.Text("model_path")} {row.Text("system")} {row.Text("backend")} {row.Text("backend_version")} {row.Text("precision")} {row.Text("mode")} {prompt}/{answer} c{measuredBatch} tp{decode.Split.Tensor} dp{decode.Split.Data} ep{decode.Split.Expert}",
             };
             if (row.Number("silicon_tpot_ms") is > 0 and var tpot)
-                yield return seed with { Kind = "TPOT", Seconds = tpot / 1000, Predict = (fitted, traits) => times(fitted, repeats ? traits : traits with { Computed = 1 }).PerToken };
+                yield return seed with { Kind = "TPOT", Seconds = tpot / 1000, Predict = (fitted, burst) => times(fitted, burst).PerToken };
             if (row.Number("silicon_ttft_ms") is > 0 and var ttft)
-                yield return seed with { Kind = "TTFT", Noise = FirstTokenNoise, Seconds = ttft / 1000, Predict = (fitted, traits) => times(fitted, repeats ? traits : traits with { Computed = 1 }).FirstToken };
+                yield return seed with { Kind = "TTFT", Seconds = ttft / 1000, Predict = (fitted, burst) => times(fitted, burst).FirstToken };
         }
     }
 
     private static string ModelName(CsvRow row) => row.Text("model_path").Replace("DeepSeek-V3", "DeepSeek-R1", StringComparison.Ordinal);
-
-    /// <summary>
-    /// Requests under way at one replica. The batch is of one data-parallel rank; where no number of ranks is given it is of the
-    /// replica if the concurrency is the same, and of each device if that is more (which then is of all replicas together).
-    /// </summary>
-    private static double Requests(CsvRow row, StepSplit split, double? concurrency)
-    {
-        var batch = row.Number("batch_size") ?? 1;
-        if (row.Int("attention_dp_size") is > 0 and var ranks) return batch * ranks;
-        return concurrency is { } all && all > batch ? Math.Min(all, batch * split.Devices) : batch;
-    }
 
     private static Serving? Of(CsvRow row, ModelShape shape, Accelerator device, string prefix)
     {
@@ -135,18 +116,14 @@ internal static partial class WholeRuns
             expertTensor = devices / expert;
         }
 
-        // Another: no number of data-parallel ranks, but more devices for the experts than for attention.
-        if (row.Int(prefix + "attention_dp_size") == 0 && expert * expertTensor > tensor) data = expert * expertTensor / tensor;
         if (shape.AttentionHeads % tensor != 0) return null;
         var split = new StepSplit { Tensor = tensor, Data = data, Pipeline = Size("pp_size"), Expert = expert, ExpertTensor = expertTensor };
         var engine = row.Text("backend");
-        var kv = engine == "trtllm" || PublishedModels.HasNarrowCache(row.Text("model_path"), row.Text("precision")) ? 1 : 2;
+        var kv = engine == "trtllm" ? 1 : 2;
         if (StepModel.Of(shape, device, split, kv) is not { } model) return null;
         var chunk = engine == "sglang" ? (device.Memory < Bytes.GiB(160) ? 8192 : 16384) : 8192;
-        return new Serving(model, StepSubject.Of(shape, engine, device), split, chunk, engine != "sglang")
-        {
-            Room = CacheRoom.Of(shape, device, split, kv, reservesAnswer: engine == "trtllm"),
-        };
+        return new Serving(model,
+            new StepSubject(device.Name, StepCalibration.GenerationOf(device), engine, StepCalibration.ModelKey(shape)), split, chunk, engine != "sglang");
     }
 
     private static double Median(IEnumerable<CsvRow> rows, string column)

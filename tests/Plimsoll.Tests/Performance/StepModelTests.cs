@@ -38,32 +38,6 @@ public class StepModelTests
         Assert.Equal(17.180, more, 0.01);
     }
 
-    private static StepCoefficients With(StepCoefficient which, double value) =>
-        new([.. Enum.GetValues<StepCoefficient>().Select(one => one == which ? value : StepCoefficients.Roofline[one])]);
-
-    [Fact]
-    public void A_matrix_computes_whole_tiles_and_attention_passes_its_queries_through_memory()
-    {
-        var model = StepModel.Of(HandShapes.Llama31Shape(), Device, new StepSplit())!;
-        double More(StepBatch batch, StepCoefficients fitted) => (model.Seconds(batch, fitted) * 1000) - Milliseconds(batch);
-
-        // 1,000 tokens more: 2 × 6,979,584,000 × 1,000 = 1.3959e13 at 1e15. The head's, 1,001 in place of 1, take 1.0517 ms, rounded with
-        // the 0.5253 of its bytes to 1.0678: 0.5425 more.
-        Assert.Equal(14.501, More(StepBatch.Prefill(1, 8192), With(StepCoefficient.MatrixTokens, 1000)), 0.02);
-
-        // 32 layers × 32 heads × (128 + 128) × 2 bytes = 524,288 bytes a token, 8,192 of them ten times at 2 TB/s.
-        Assert.Equal(21.475, More(StepBatch.Prefill(1, 8192), With(StepCoefficient.AttentionPasses, 10)), 0.02);
-    }
-
-    [Fact]
-    public void No_share_of_a_peak_is_above_what_a_whole_step_is_scaled_by()
-    {
-        var quick = With(StepCoefficient.DecodeScale, 0.7).WithinPeaks();
-        Assert.All(Enum.GetValues<StepCoefficient>().Where(StepCoefficients.IsShare), which => Assert.Equal(0.7, quick[which]));
-        Assert.Equal(0.7, quick[StepCoefficient.DecodeScale]);
-        Assert.Equal(1, With(StepCoefficient.PrefillScale, 1.3).WithinPeaks()[StepCoefficient.Compute16]);
-    }
-
     [Fact]
     public void Two_ranks_halve_the_bytes_and_add_what_they_exchange()
     {

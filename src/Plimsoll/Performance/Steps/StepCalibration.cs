@@ -53,14 +53,14 @@ public sealed record StepEstimate(double Seconds, double LogSpread)
 }
 
 /// <summary>
-/// Fitted coefficients: one of all measurements, times a factor for the engine, the generation, the device and the engine on
-/// the device (a table of its kernels), and for the model and the model on the device as a whole. Where something was never
-/// measured its factor is 1, so a new device is the roofline at the efficiency of those that were.
+/// Fitted coefficients: one of all measurements, times a factor for the engine, the generation and the device, and for
+/// the model and the model on the device as a whole. Where something was never measured its factor is 1, so a new device
+/// is the roofline at the efficiency of those that were.
 /// </summary>
 public sealed class StepCalibration
 {
     /// <summary>The levels, from the widest to the narrowest.</summary>
-    public static readonly ImmutableArray<string> Levels = ["all", "engine", "generation", "device", "table", "model", "pair"];
+    public static readonly ImmutableArray<string> Levels = ["all", "engine", "generation", "device", "model", "pair"];
 
     private static readonly Lazy<StepCalibration> Ours = new(() => Parse(Resource()));
 
@@ -152,7 +152,6 @@ public sealed class StepCalibration
             "engine" => subject.Engine,
             "generation" => subject.Generation,
             "device" => subject.SliceOf ?? subject.Device,
-            "table" => $"{subject.SliceOf ?? subject.Device} {subject.Engine}",
             "model" => subject.Model,
             "pair" => subject.Pair,
             _ => "",

@@ -34,12 +34,6 @@ public enum StepCoefficient
     /// <summary>Times a layer's hidden state passes memory beside the matrices: norms, rotary, activation, residuals.</summary>
     ActivationPasses,
 
-    /// <summary>Times the queries and results of attention pass memory beside its sums: rotary, cache writes, copies.</summary>
-    AttentionPasses,
-
-    /// <summary>Tokens that a matrix computes beside those asked for: a tile is never partly computed.</summary>
-    MatrixTokens,
-
     /// <summary>Seconds of a layer that no width explains: kernels' starts and ends.</summary>
     LayerSeconds,
 
@@ -90,21 +84,14 @@ public sealed class StepCoefficients
     public double this[StepCoefficient which] => _values[(int)which];
 
     /// <summary>
-    /// The same with no share of a peak above 1, nor above the scales that whole steps are multiplied by: factors of levels
-    /// that were fitted each for itself may multiply to more, and no device does more than its peak.
+    /// The same with no share of a peak above 1: factors of levels that were fitted each for itself may multiply to more where
+    /// nothing was measured, and no device does more than its peak.
     /// </summary>
-    public StepCoefficients WithinPeaks()
-    {
-        var most = Math.Min(1, Math.Min(this[StepCoefficient.DecodeScale], this[StepCoefficient.PrefillScale]));
-        return new([.. _values.Select((value, i) => IsShare((StepCoefficient)i) ? Math.Min(value, most) : value)]);
-    }
-
-    /// <summary>Whether it is a share of one of the device's peaks.</summary>
-    public static bool IsShare(StepCoefficient which) => which is
+    public StepCoefficients WithinPeaks() => new([.. _values.Select((value, i) => (StepCoefficient)i is
         StepCoefficient.Compute16 or StepCoefficient.Compute8 or StepCoefficient.Compute4 or StepCoefficient.WeightBandwidth or StepCoefficient.ExpertCompute
-        or StepCoefficient.ExpertBandwidth or StepCoefficient.AttentionCompute or StepCoefficient.CacheBandwidth or StepCoefficient.LinkBandwidth;
+        or StepCoefficient.ExpertBandwidth or StepCoefficient.AttentionCompute or StepCoefficient.CacheBandwidth or StepCoefficient.LinkBandwidth ? Math.Min(value, 1) : value)]);
 
     /// <summary>The bare roofline: every efficiency 1, nothing takes time but FLOPs and bytes.</summary>
     public static readonly StepCoefficients Roofline = new([.. Enum.GetValues<StepCoefficient>().Select(one =>
-        one is StepCoefficient.ActivationPasses or StepCoefficient.AttentionPasses or StepCoefficient.MatrixTokens || one.ToString().EndsWith("Seconds", StringComparison.Ordinal) ? 1e-12 : 1.0)]);
+        one is StepCoefficient.ActivationPasses || one.ToString().EndsWith("Seconds", StringComparison.Ordinal) ? 1e-12 : 1.0)]);
 }

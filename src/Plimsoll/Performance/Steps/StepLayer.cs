@@ -8,7 +8,7 @@ namespace Plimsoll;
 internal sealed record StepMatrix(double Parameters, double WeightBytes, double FlopsPerSecond, StepCoefficient Efficiency)
 {
     public double Seconds(double tokens, double bytesPerSecond, StepCoefficients fitted) => Roofline.Larger(
-        2 * Parameters * (tokens + fitted[StepCoefficient.MatrixTokens]) / (FlopsPerSecond * fitted[Efficiency]),
+        2 * Parameters * tokens / (FlopsPerSecond * fitted[Efficiency]),
         WeightBytes / (bytesPerSecond * fitted[StepCoefficient.WeightBandwidth]));
 }
 
@@ -34,11 +34,10 @@ internal sealed record StepExperts(
 /// <param name="DecodeFlops">For a sequence and a token of its context.</param>
 /// <param name="DecodeBytes">The same, bytes of keys and values.</param>
 /// <param name="StateBytes">For a sequence, whatever its context: state read and written.</param>
-/// <param name="QueryBytes">For a token, whatever its context: queries and results.</param>
 /// <param name="Window">Tokens it attends to at most; null for all.</param>
 /// <param name="FlopsPerSecond">The device's peak for 16-bit operands.</param>
 internal sealed record StepAttention(
-    double PromptFlops, double DecodeFlops, double DecodeBytes, double StateBytes, double QueryBytes, double? Window, double FlopsPerSecond)
+    double PromptFlops, double DecodeFlops, double DecodeBytes, double StateBytes, double? Window, double FlopsPerSecond)
 {
     public double Seconds(StepBatch batch, double bytesPerSecond, StepCoefficients fitted)
     {
@@ -51,7 +50,7 @@ internal sealed record StepAttention(
         var decode = Roofline.Larger(
             DecodeFlops * batch.Sequences * context / flops,
             batch.Sequences * ((DecodeBytes * context) + StateBytes) / read);
-        return prompts + decode + (batch.Tokens * QueryBytes * fitted[StepCoefficient.AttentionPasses] / bytesPerSecond);
+        return prompts + decode;
     }
 }
 

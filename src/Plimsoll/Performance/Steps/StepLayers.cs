@@ -111,17 +111,16 @@ internal static class StepLayers
                 var kvHeads = Math.Max(1.0, cache.KvHeads / (double)tensor);
                 var width = cache.KeyWidth + (cache.ValueWidth > 0 ? cache.ValueWidth : cache.KeyWidth);
                 var stored = cache.KeyWidth + cache.ValueWidth;
-                return new StepAttention(2 * heads * width, 2 * heads * width, kvHeads * stored * kvElementBytes, 0, 2 * heads * width, cache.Window, peak);
+                return new StepAttention(2 * heads * width, 2 * heads * width, kvHeads * stored * kvElementBytes, 0, cache.Window, peak);
             case CacheKind.Latent:
                 // Prompts expand the latent vector for each head; decoding multiplies it as it is (absorbed weights).
                 var rank = cache.KeyWidth - shape.RotaryWidth;
                 return new StepAttention(
                     2 * heads * (cache.LatentHeadWidth + shape.RotaryWidth), 2 * heads * (cache.KeyWidth + rank),
-                    (cache.KeyWidth * kvElementBytes) + cache.ExtraBytesPerToken, 0,
-                    2 * heads * (cache.LatentHeadWidth + shape.RotaryWidth), cache.Window, peak);
+                    (cache.KeyWidth * kvElementBytes) + cache.ExtraBytesPerToken, 0, cache.Window, peak);
             case CacheKind.State:
                 var element = cache.StateElementBytes > 0 ? cache.StateElementBytes : 2;
-                return new StepAttention(0, 0, 0, 2.0 * cache.StateElements * element / tensor, 0, null, peak);
+                return new StepAttention(0, 0, 0, 2.0 * cache.StateElements * element / tensor, null, peak);
             default:
                 return null;
         }
