@@ -29,6 +29,15 @@ internal static class FleetChecks
         if (document.Planner is { } planner) Check(planner, problems);
     }
 
+    /// <summary>What any file says of a model's replicas and objective.</summary>
+    public static void Check(int? minReplicas, int? maxReplicas, SloDocument? slo, string path, Problems problems)
+    {
+        if (maxReplicas < minReplicas)
+            problems.Add($"{path}.maxReplicas", $"found \"{maxReplicas}\", below minReplicas ({minReplicas})");
+        if (slo is { Latency: { } whole, Ttft: { } first } && first > whole)
+            problems.Add($"{path}.slo.ttft", $"found {Durations.Show(first)}, above latency ({Durations.Show(whole)}); the first token comes before the last");
+    }
+
     private static void Check(ModelDocument model, string path, Problems problems)
     {
         var remote = model.Source is { } source && IsRemote(source);
@@ -45,12 +54,9 @@ internal static class FleetChecks
 
         if (model.Cache is false && remote)
             problems.Add($"{path}.cache", "found \"false\"; a source behind an address is always fetched into the cache, leave it out");
-        if (model.MaxReplicas < model.MinReplicas)
-            problems.Add($"{path}.maxReplicas", $"found \"{model.MaxReplicas}\", below minReplicas ({model.MinReplicas})");
+        Check(model.MinReplicas, model.MaxReplicas, model.Slo, path, problems);
         if (model.Memory is { LoadPeak: { } peak, Steady: { } steady } && peak < steady)
             problems.Add($"{path}.memory.loadPeak", $"found {peak}, below steady ({steady}); the load's peak is at least what stays");
-        if (model.Slo is { Latency: { } whole, Ttft: { } first } && first > whole)
-            problems.Add($"{path}.slo.ttft", $"found {Durations.Show(first)}, above latency ({Durations.Show(whole)}); the first token comes before the last");
         if (model.Device is not null && model.Gpus is 0)
             problems.Add($"{path}.device", "a kind of GPU is named and gpus is 0; leave one of them out");
         if (model.Command.IsEmpty) return;

@@ -76,9 +76,7 @@ public sealed record ScenarioFile
     private static void Check(ScenarioModelDocument model, string path, Problems problems)
     {
         if (model.Source is null == model.Weights is null) problems.Add($"{path}.source", "either source or weights would do");
-        if (model.MaxReplicas < model.MinReplicas) problems.Add($"{path}.maxReplicas", $"found \"{model.MaxReplicas}\", below minReplicas ({model.MinReplicas})");
-        if (model.Slo is { Latency: { } whole, Ttft: { } first } && first > whole)
-            problems.Add($"{path}.slo.ttft", $"found {Durations.Show(first)}, above latency ({Durations.Show(whole)}); the first token comes before the last");
+        FleetChecks.Check(model.MinReplicas, model.MaxReplicas, model.Slo, path, problems);
         if (model.Traffic is { } traffic)
         {
             var told = (traffic.Rate is not null ? 1 : 0) + (traffic.Wave is not null ? 1 : 0) + (traffic.Trace is not null ? 1 : 0);

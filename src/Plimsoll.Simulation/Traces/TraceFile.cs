@@ -72,12 +72,17 @@ public static class TraceFile
         return (path, number, text) =>
         {
             var fields = Fields(path, number, text, 3);
-            if (!DateTimeOffset.TryParseExact(fields[0], TimestampFormats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at))
-                throw new TraceException(path, number, $"TIMESTAMP is '{Excerpt(fields[0])}'; expected like '2023-11-16 18:17:03.9799600'");
+            var at = Timestamp(path, number, fields[0]);
             first ??= at;
             return ((at - first.Value).TotalSeconds, Tokens(path, number, "ContextTokens", fields[1]), Tokens(path, number, "GeneratedTokens", fields[2]));
         };
     }
+
+    /// <summary>A time as Azure's traces write it: up to 100 ns, with or without a zone.</summary>
+    /// <exception cref="TraceException">It is none.</exception>
+    public static DateTimeOffset Timestamp(string path, long number, string text) =>
+        DateTimeOffset.TryParseExact(text, TimestampFormats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at)
+            ? at : throw new TraceException(path, number, $"TIMESTAMP is '{Excerpt(text)}'; expected like '2023-11-16 18:17:03.9799600'");
 
     private static (double, int, int) Plain(string path, long number, string text)
     {
@@ -117,5 +122,6 @@ public static class TraceFile
         int.TryParse(text, NumberStyles.AllowLeadingWhite | NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture, out var tokens) && tokens <= TokensMax
             ? tokens : throw new TraceException(path, number, $"{field} is '{Excerpt(text)}'; expected a whole number from 0 to {TokensMax}");
 
-    internal static string Excerpt(string text) => text.Length <= 60 ? text : text[..57] + "...";
+    /// <summary>A text short enough for a sentence.</summary>
+    public static string Excerpt(string text) => text.Length <= 60 ? text : text[..57] + "...";
 }

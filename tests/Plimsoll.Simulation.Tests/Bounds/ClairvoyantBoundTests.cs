@@ -59,6 +59,44 @@ public sealed class ClairvoyantBoundTests
         }, iter: 25);
     }
 
+    [Fact]
+    public void Nor_of_models_that_generate_text()
+    {
+        var gen = from seed in Gen.Int[1, 1_000_000] from rate in Gen.Double[1, 60] from prompt in Gen.Double[20, 3000] from answer in Gen.Double[2, 200] select (seed, rate, prompt, answer);
+        gen.Sample(one =>
+        {
+            const double Length = 300;
+            var lengths = new TokenLengths.LogNormal(one.prompt, 0.8, one.answer, 0.8);
+            var trace = SyntheticTraffic.Of(RateCurve.Wave(0, one.rate, 150, Length), lengths, 1, new Random(one.seed));
+            var world = Worlds.Of([Worlds.Small("a", trace, max: 12)], [Worlds.Processors(4, 32)], Length, one.seed).WithoutScatter();
+            // A roofline: prompts are computed while weights and contexts are read.
+            static double Seconds(StepBatch batch) =>
+                0.002 + Math.Max((batch.Tokens * 5e-6) + (batch.Pairs(null) * 1e-10), 0.008 + (batch.Sequences * batch.Context * 2e-8));
+            world = world with
+            {
+                Models =
+                [
+                    .. world.Models.Select(model => model with
+                    {
+                        Spec = model.Spec with { Slo = new Slo(TimeSpan.FromSeconds(20), 0.9), Variants = [model.Spec.Variants[0] with { Concurrency = 64 }] },
+                        Truth = model.Truth.SetItem(model.Spec.Variants[0].Id, model.Truth.Values.Single() with
+                        {
+                            Limits = new ReplicaLimits { Blocks = 20_000, Sequences = 64 },
+                            StepSeconds = Seconds,
+                        }),
+                    }),
+                ],
+            };
+            world = world with { Spec = world.Spec with { Models = [.. world.Models.Select(model => model.Spec)] } };
+            foreach (var run in SimulationRun.Rivals.Select(rival => SimulationRun.Rival(world, one.seed, rival)).Append(SimulationRun.Plimsoll(world, one.seed)))
+            {
+                var missed = run.Models[0].Requests - run.Models[0].WithinSlo;
+                var bound = ClairvoyantBound.Of(world, [missed]);
+                Assert.True(bound.DeviceHours <= run.DeviceHours * 1.02 + 0.002, $"{run.Controller}: {run.DeviceHours} h, bound {bound.DeviceHours} h with {missed} missed of {run.Requests}");
+            }
+        }, iter: 25);
+    }
+
     private static RequestTrace Regular(double perSecond, double length)
     {
         double[] arrivals = [.. Enumerable.Range(0, (int)(perSecond * length)).Select(i => i / perSecond)];

@@ -18,9 +18,6 @@ public static class TraceReader
 
     private static readonly TimeSpan LongestSpan = TimeSpan.FromDays(366);
 
-    private static readonly string[] TimestampFormats =
-        ["yyyy-MM-dd HH:mm:ss.FFFFFFF", "yyyy-MM-dd HH:mm:ss.FFFFFFFzzz"];
-
     private delegate (long Ticks, string? Model, int Tokens) RowParser(string path, long number, string text);
 
     /// <summary>The requests in the file's order, which must be the order of time.</summary>
@@ -60,19 +57,13 @@ public static class TraceReader
         "TIMESTAMP,ContextTokens,GeneratedTokens" => Azure,
         "seconds,model,size" => Plain,
         _ => throw new TraceException(path, 1,
-            $"the header is '{Excerpt(header)}'; known are 'TIMESTAMP,ContextTokens,GeneratedTokens' and 'seconds,model,size'"),
+            $"the header is '{TraceFile.Excerpt(header)}'; known are 'TIMESTAMP,ContextTokens,GeneratedTokens' and 'seconds,model,size'"),
     };
 
     private static (long Ticks, string? Model, int Tokens) Azure(string path, long number, string text)
     {
         var fields = Fields(path, number, text);
-        if (!DateTimeOffset.TryParseExact(fields[0], TimestampFormats, CultureInfo.InvariantCulture,
-                DateTimeStyles.AssumeUniversal, out var at))
-        {
-            throw new TraceException(path, number,
-                $"TIMESTAMP is '{Excerpt(fields[0])}'; expected like '2023-11-16 18:17:03.9799600'");
-        }
-
+        var at = TraceFile.Timestamp(path, number, fields[0]);
         var tokens = Tokens(path, number, "ContextTokens", fields[1]);
         Tokens(path, number, "GeneratedTokens", fields[2]);
         return (at.UtcTicks, null, tokens);
@@ -85,12 +76,12 @@ public static class TraceReader
             || !(seconds <= 1e9)) // said so that NaN is refused too
         {
             throw new TraceException(path, number,
-                $"seconds is '{Excerpt(fields[0])}'; expected a number of seconds like 12.25");
+                $"seconds is '{TraceFile.Excerpt(fields[0])}'; expected a number of seconds like 12.25");
         }
 
         var model = fields[1].Trim();
         if (model.Length is 0 or > 200)
-            throw new TraceException(path, number, $"model is '{Excerpt(model)}'; expected a name of 1 to 200 characters");
+            throw new TraceException(path, number, $"model is '{TraceFile.Excerpt(model)}'; expected a name of 1 to 200 characters");
         return ((long)(seconds * TimeSpan.TicksPerSecond), model, Tokens(path, number, "size", fields[2]));
     }
 
@@ -98,7 +89,7 @@ public static class TraceReader
     {
         var fields = text.Split(',', 4);
         return fields.Length == 3 ? fields
-            : throw new TraceException(path, number, $"has {(fields.Length == 4 ? "more than 3" : fields.Length)} fields, expected 3: '{Excerpt(text)}'");
+            : throw new TraceException(path, number, $"has {(fields.Length == 4 ? "more than 3" : fields.Length)} fields, expected 3: '{TraceFile.Excerpt(text)}'");
     }
 
     private static int Tokens(string path, long number, string field, string text) =>
@@ -106,7 +97,5 @@ public static class TraceReader
         && tokens <= MostTokens
             ? tokens
             : throw new TraceException(path, number,
-                $"{field} is '{Excerpt(text)}'; expected a whole number from 0 to {MostTokens.ToString(CultureInfo.InvariantCulture)}");
-
-    private static string Excerpt(string text) => text.Length <= 60 ? text : text[..57] + "...";
+                $"{field} is '{TraceFile.Excerpt(text)}'; expected a whole number from 0 to {MostTokens.ToString(CultureInfo.InvariantCulture)}");
 }

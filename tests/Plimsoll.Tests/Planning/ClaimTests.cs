@@ -1,0 +1,102 @@
+using static Plimsoll.Tests.Planning.Fleets;
+
+namespace Plimsoll.Tests.Planning;
+
+/// <summary>Who gives way to whom where there is not room for all.</summary>
+public sealed class ClaimTests
+{
+    private static readonly ModelSpec Large = Model("large", 1500, peakMiB: 1700);
+
+    [Fact]
+    public void A_model_of_higher_priority_takes_the_memory_of_a_lower_one_by_drain_then_stop_then_start()
+    {
+        var vip = Model("vip", 1500, priority: 5, peakMiB: 1700);
+        var spec = Spec(Large, vip);
+        var plan = Decide(spec, Snapshot(spec, Node(2000), Noon, Replica(Large, 1, ReplicaState.Ready, Noon.AddMinutes(-5), outstanding: 2))
+            .With(Traffic(Large.Id, Noon, 5)).With(Traffic(vip.Id, Noon, 1, held: 1)));
+        Assert.Equal(["drain/large-1", "start/vip-1", "stop/large-1"], plan.StepIds());
+        Assert.Equal(["drain/large-1"], plan.Steps.Single(step => step is Step.Stop).After.Select(id => id.Value));
+        Assert.Equal(["stop/large-1"], plan.Steps.Single(step => step is Step.Start).After.Select(id => id.Value));
+        Assert.Equal(Rule.DrainForClaimant, plan.Steps.Single(step => step is Step.Drain).Reason.Rule);
+    }
+
+    [Theory]
+    [InlineData(2, true)]
+    [InlineData(600, false)]
+    public void What_a_higher_one_wanted_a_moment_ago_is_not_a_lower_ones_to_take(int secondsAgo, bool stays)
+    {
+        var vip = Model("vip", 500, priority: 5, min: 1, max: 3);
+        var low = Model("low", 600, sloSeconds: 1);
+        var spec = Spec(vip, low);
+        var known = Knowledge.Empty with
+        {
+            Models = Knowledge.Empty.Models
+                .SetItem(vip.Id, ModelKnowledge.Nothing with { Version = "v1", NextOrdinal = 3, LastWanted = [Noon, Noon.AddSeconds(-secondsAgo)] })
+                .SetItem(low.Id, ModelKnowledge.Nothing with { Version = "v1", HeldDebt = 1e9 }),
+        };
+        var plan = Decide(spec, Snapshot(spec, Node(1200), Noon,
+                Replica(vip, 1, ReplicaState.Ready, Noon.AddHours(-1)), Replica(vip, 2, ReplicaState.Ready, Noon.AddHours(-1), outstanding: 1))
+            .With(Traffic(vip.Id, Noon, 1)).With(Traffic(low.Id, Noon, 5, held: 5)), known);
+        Assert.Equal(stays, plan.Steps.IsEmpty);
+    }
+
+    [Fact]
+    public void Among_equals_on_a_device_what_the_device_lacks_is_told_and_not_the_hosts_memory()
+    {
+        // Each takes 1,100 MiB of a device of 1,500, and the host has room for both.
+        var (first, second) = (Model("first", 1000, devices: 1), Model("second", 1000, devices: 1));
+        var spec = Spec(first, second);
+        var running = Replica(first, 1, ReplicaState.Ready, Noon.AddMinutes(-5)) with { Placement = new Placement(new NodeId("here"), [new DeviceId("gpu0")]) };
+        var snapshot = Snapshot(spec, Node(9000, deviceMiB: [1500]), Noon, running)
+            .With(Traffic(first.Id, Noon, 2)).With(Traffic(second.Id, Noon, 1, held: 1, heldSeconds: 1));
+
+        var verdict = Decide(spec, snapshot).Models[1].Reason;
+        Assert.Equal(Rule.HoldScarceEqual, verdict.Rule);
+        Assert.StartsWith("needs 1.07 GiB of a device, 400 MiB is free; 1 request waits, 1 request-seconds so far; a swap pays from ", verdict.ToString(), StringComparison.Ordinal);
+
+        var paid = Decide(spec, snapshot.With(Traffic(second.Id, Noon, 1, held: 1, heldSeconds: 100_000)));
+        Assert.StartsWith("second needs 1.07 GiB of a device and 400 MiB is free; letting this go loses least",
+            paid.Steps.Single(step => step is Step.Drain).Reason.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Among_equals_the_claimant_waits_until_it_has_lost_what_the_other_would_lose()
+    {
+        // Each loads in (1500/200 + 2) × 1.3 = 12.35 s. Large would be away while the rival loads, serves as long and large
+        // loads again: 37.05 s. In use with 2/s that costs 37.05 + 2 × 37.05² / 2 = 1,409.8 request-seconds.
+        var spec = Spec(Large, Model("rival", 1500, peakMiB: 1700));
+        var rival = spec.Models[1];
+        var knowledge = Knowledge.Empty;
+        Plan plan = null!;
+        for (var second = 0; second < 20; second++)
+        {
+            var at = Noon.AddSeconds(second);
+            var held = second >= 10 ? 3 : 0;
+            plan = Decide(spec, Snapshot(spec, Node(2000), at, Replica(Large, 1, ReplicaState.Ready, Noon.AddMinutes(-5)))
+                .With(Traffic(Large.Id, at, 2)).With(Traffic(rival.Id, at, held > 0 ? 1 : 0, held, held)), knowledge);
+            knowledge = plan.Next;
+        }
+
+        // Ten seconds of three held requests: 30 of the 1,409.8.
+        Assert.Empty(plan.Steps);
+        Assert.Equal(
+            "needs 1.66 GiB, 500 MiB is free; 3 requests wait, 30 request-seconds so far; a swap pays from 1409.8 on",
+            plan.Models[1].Reason.ToString());
+
+        for (var second = 20; second < 500; second++)
+        {
+            var at = Noon.AddSeconds(second);
+            plan = Decide(spec, Snapshot(spec, Node(2000), at, Replica(Large, 1, ReplicaState.Ready, Noon.AddMinutes(-5)))
+                .With(Traffic(Large.Id, at, 2)).With(Traffic(rival.Id, at, 1, held: 3, heldSeconds: 3)), knowledge);
+            knowledge = plan.Next;
+            if (plan.Steps.Length > 0)
+            {
+                // They are there after 470 s at 3 a second, and the first ten had no held request.
+                Assert.Equal(479, second);
+                break;
+            }
+        }
+
+        Assert.Equal(["drain/large-1", "start/rival-1", "stop/large-1"], plan.StepIds());
+    }
+}
