@@ -10,7 +10,7 @@ using Plimsoll.Prediction.Steps;
 // try-capacity COUNT: so many cases of the seed that the formula was developed with, one a line.
 // correction [PAGE]: a predicted capacity corrected by what is seen of simulated replicas; try-correction COUNT: of the seed it was set by.
 // loads [PAGE]: load times, into docs/benchmarks/loads.md; try-loads: on what the rule was chosen by.
-// fit: the coefficients again, from the calibration rows. worst: the rows furthest off, for a look.
+// fit: the coefficients again, from the calibration rows. held-out FILE: what fits without them say of them.
 const string Page = "docs/benchmarks/prediction.md";
 return args switch
 {
@@ -23,12 +23,12 @@ return args switch
     ["loads", ..] => LoadsCommand.Report(args.ElementAtOrDefault(1) ?? "docs/benchmarks/loads.md"),
     ["try-loads", ..] => LoadsCommand.Try(),
     ["fit", ..] => StepsCommand.Fit(),
-    ["worst", ..] => StepsCommand.Worst(),
+    ["held-out", var file] => StepsCommand.HeldOutRows(file),
     _ => Usage(),
 };
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: steps [PAGE] | vllm-runs [PAGE] | capacity [PAGE] | try-capacity COUNT | correction [PAGE] | try-correction COUNT | loads [PAGE] | try-loads | fit | worst");
+    Console.Error.WriteLine("usage: steps [PAGE] | vllm-runs [PAGE] | capacity [PAGE] | try-capacity COUNT | correction [PAGE] | try-correction COUNT | loads [PAGE] | try-loads | fit | held-out FILE");
     return 2;
 }

@@ -11,6 +11,14 @@ internal sealed record HeldOut(Observation Row, double Predicted, double? Interp
 /// <summary>Fits on part of the calibration rows and predicts the rest, each row once.</summary>
 internal static class CrossValidation
 {
+    /// <summary>All three, by what is held out; each is fitted as it is asked for.</summary>
+    public static IEnumerable<(string Held, List<HeldOut> Rows)> All(IReadOnlyList<Observation> calibration)
+    {
+        yield return ("pairs", ByPair(calibration, 6));
+        yield return ("cells", ByCell(calibration, 5));
+        yield return ("devices", ByDevice(calibration));
+    }
+
     /// <summary>Cells at random: rows of one configuration are always together, so none is predicted from its repeat.</summary>
     public static List<HeldOut> ByCell(IReadOnlyList<Observation> calibration, int folds) =>
         Run(calibration, row => (int)(Hash(row.Cell) % (uint)folds), folds);

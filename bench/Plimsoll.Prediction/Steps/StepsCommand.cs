@@ -1,3 +1,4 @@
+using System.Globalization;
 using Plimsoll.Footprints.Memory;
 
 namespace Plimsoll.Prediction.Steps;
@@ -18,19 +19,28 @@ internal static class StepsCommand
         return 0;
     }
 
-    public static int Worst()
+    /// <summary>
+    /// Calibration rows as fits without them see them, every one into a file: what rules and levels are chosen by. Says
+    /// nothing of validation rows.
+    /// </summary>
+    public static int HeldOutRows(string file)
     {
         if (Observations() is not { } all) return Skipped();
         var calibration = all.Where(one => one.Calibration).ToList();
-        var (fitted, burst) = HierarchicalFit.Of(calibration, Priors.Coefficients, Source(calibration));
-        foreach (var group in all.Where(one => !one.IsKernel).GroupBy(one => $"{(one.Calibration ? "cal" : "VAL")} {one.Kind} {one.Subject.Pair}").OrderBy(group => group.Key))
+        using var writer = new StreamWriter(file);
+        writer.WriteLine("held,kind,seconds,predicted,interpolated,batch,subject,stratum,label,cell");
+        foreach (var (held, rows) in CrossValidation.All(calibration))
         {
-            var signed = group.Select(one => one.LogError(fitted.For(one.Subject), burst(one.Subject.Engine))).Order().ToArray();
-            Console.WriteLine($"{signed[signed.Length / 10],6:F2} {signed[signed.Length / 2],6:F2} {signed[signed.Length * 9 / 10],6:F2} n {signed.Length} {group.Key}");
+            foreach (var one in rows)
+                writer.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{held},{one.Row.Kind},{one.Row.Seconds},{one.Predicted},{one.Interpolated},{one.Row.Batch},{one.Row.Subject.Pair},{one.Row.Stratum.Replace(",", "")},{one.Row.Label},{one.Row.Cell}"));
+            foreach (var group in rows.GroupBy(one => (one.Row.Kind, one.Row.Stratum)).OrderBy(group => group.Key))
+            {
+                var errors = Errors.Of(group.Select(one => one.Error));
+                var sign = group.Select(one => one.LogError).Order().ElementAt(group.Count() / 2);
+                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{held,-8} {group.Key.Kind,-13} {group.Key.Stratum,-38} n {errors.Count,4} median {errors.Quantile(0.5) * 100,6:F1} p95 {errors.Quantile(0.95) * 100,6:F1} sign {sign,6:F2}"));
+            }
         }
 
-        foreach (var one in calibration.Where(one => !one.IsKernel).OrderByDescending(one => Math.Abs(one.LogError(fitted.For(one.Subject), burst(one.Subject.Engine)))).Take(60))
-            Console.WriteLine($"{one.LogError(fitted.For(one.Subject), burst(one.Subject.Engine)),6:F2} {one.Seconds * 1000,10:F1} {one.Kind} {one.Label}");
         return 0;
     }
 
