@@ -33,6 +33,10 @@ public sealed record ScenarioDocument
     [Means("How far what happens is from what is predicted; drawn anew with each seed.")]
     public TruthDocument? Truth { get; init; }
 
+    [Means("Jobs of others on the same nodes, training for instance.")]
+    [Bounds(0, 1000)]
+    public ImmutableArray<OtherJobDocument> Others { get; init; } = [];
+
     [Means("What goes wrong.")]
     [Bounds(0, 10_000)]
     public ImmutableArray<FaultDocument> Faults { get; init; } = [];
@@ -52,6 +56,17 @@ public sealed record NodesDocument
     [Means("How many there are. Default: 1.")]
     [Bounds(1, 10_000)]
     public int? Count { get; init; }
+
+    [Means("How many there may be, where more can be asked for; empty ones go again after ten minutes. Default: count.")]
+    [Bounds(1, 10_000)]
+    public int? Most { get; init; }
+
+    [Means("From asking for a node until it is ready. Default: 3min.")]
+    [Bounds(1, 86_400)]
+    public TimeSpan? Boot { get; init; }
+
+    [Means("Where their owner takes them back.")]
+    public SpotDocument? Spot { get; init; }
 
     [Means("A machine that a cloud rents (\"p5.48xlarge\"), which says the rest; plimsoll devices --instances lists them.")]
     [Looks("^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", "a name such as p5.48xlarge")]
@@ -88,6 +103,55 @@ public sealed record NodesDocument
     [Means("Dollars an hour of a whole node. Default: the instance's, else it is owned.")]
     [Bounds(0, 1e6)]
     public UsdPerHour? PricePerHour { get; init; }
+}
+
+[Means("Nodes that their owner takes back; where count says how many there are, each is replaced after its boot.")]
+public sealed record SpotDocument
+{
+    [Means("How long one lasts in the mean; drawn for each node from the seed.")]
+    [Needed("a time such as 4h")]
+    [Bounds(10, 31_536_000)]
+    public TimeSpan? Lasts { get; init; }
+
+    [Means("How long before it goes one is told. Default: 2min.")]
+    [Bounds(0, 86_400)]
+    public TimeSpan? Notice { get; init; }
+}
+
+[Means("Somebody else's job. It waits until all its members find room at once, displaces nobody, and begins anew where a node of it is lost.")]
+public sealed record OtherJobDocument
+{
+    [Means("Its name.")]
+    [Needed("a name")]
+    [Looks("^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", "letters, digits, '.', '_' and '-', at most 128,")]
+    public string? Name { get; init; }
+
+    [Means("When it comes.")]
+    [Needed("a time such as 10min")]
+    [Bounds(0, 31_536_000)]
+    public TimeSpan? At { get; init; }
+
+    [Means("How long it runs once it has room.")]
+    [Needed("a time such as 1h")]
+    [Bounds(1, 31_536_000)]
+    public TimeSpan? For { get; init; }
+
+    [Means("The group of nodes that it runs on.")]
+    [Needed("the name of a group of nodes")]
+    [Looks("^[a-z0-9][a-z0-9.-]{0,62}$", "small letters, digits, '.' and '-', at most 63,")]
+    public string? On { get; init; }
+
+    [Means("Members, all of which run or none. Default: 1.")]
+    [Bounds(1, 10_000)]
+    public int? Members { get; init; }
+
+    [Means("Devices of each member. Default: none.")]
+    [Bounds(0, 64)]
+    public int? Gpus { get; init; }
+
+    [Means("Host memory of each member. Default: none.")]
+    [Bounds(0, 1e15)]
+    public Bytes? Memory { get; init; }
 }
 
 [Means("One model.")]
@@ -292,8 +356,8 @@ public sealed record FaultDocument
     [Bounds(0, 31_536_000)]
     public TimeSpan? At { get; init; }
 
-    [Means("What: node-lost, node-back, replica-dies or load-fails.")]
-    [Needed("node-lost, node-back, replica-dies or load-fails")]
+    [Means("What: node-lost, node-back, node-reclaimed (told two minutes ahead), disk-slow (a tenth), disk-back, replica-dies, load-fails, metrics-lost or metrics-back.")]
+    [Needed("one of node-lost, node-back, node-reclaimed, disk-slow, disk-back, replica-dies, load-fails, metrics-lost and metrics-back")]
     public FaultKind? What { get; init; }
 
     [Means("The node (\"gpu-0\"), or the model, that it strikes.")]

@@ -51,11 +51,12 @@ public sealed record ScenarioFile
     {
         Twice(problems, "nodes", [.. document.Nodes.Select(nodes => nodes.Name)]);
         Twice(problems, "models", [.. document.Models.Select(model => model.Name)]);
-        var count = document.Nodes.Sum(nodes => (long)(nodes.Count ?? 1));
+        var count = document.Nodes.Sum(nodes => (long)Math.Max(nodes.Count ?? 1, nodes.Most ?? 0));
         if (count > NodesMax) problems.Add("nodes", string.Create(CultureInfo.InvariantCulture, $"{count} nodes together; {NodesMax} are the most"));
         for (var i = 0; i < document.Nodes.Length; i++)
         {
             var (nodes, path) = (document.Nodes[i], string.Create(CultureInfo.InvariantCulture, $"nodes[{i}]"));
+            if (nodes.Most < (nodes.Count ?? 1)) problems.Add($"{path}.most", string.Create(CultureInfo.InvariantCulture, $"found {nodes.Most}, which is below the {nodes.Count ?? 1} that there are; so many or more would do"));
             if (nodes.Instance is null && nodes.Memory is null) problems.Add($"{path}.memory", "missing; a size such as 64GiB would do, or an instance that says it");
             if (nodes.Instance is null && nodes.Cores is null) problems.Add($"{path}.cores", "missing; a number of cores would do, or an instance that says it");
             if (nodes.Device is null && nodes.Instance is null && nodes.Devices is > 0) problems.Add($"{path}.device", "missing; the kind of its devices, such as h100-80gb, would do");
@@ -63,13 +64,19 @@ public sealed record ScenarioFile
 
         for (var i = 0; i < document.Models.Length; i++) Check(document.Models[i], string.Create(CultureInfo.InvariantCulture, $"models[{i}]"), problems);
         var names = document.Models.Select(model => model.Name).ToHashSet();
-        var nodeNames = document.Nodes.ToDictionary(nodes => nodes.Name ?? "", nodes => nodes.Count ?? 1, StringComparer.Ordinal);
+        var nodeNames = document.Nodes.ToDictionary(nodes => nodes.Name ?? "", nodes => Math.Max(nodes.Count ?? 1, nodes.Most ?? 0), StringComparer.Ordinal);
+        for (var i = 0; i < document.Others.Length; i++)
+        {
+            if (document.Others[i].On is { } group && !nodeNames.ContainsKey(group))
+                problems.Add(string.Create(CultureInfo.InvariantCulture, $"others[{i}].on"), $"found \"{Show.Text(group)}\", which is no group of nodes of this scenario");
+        }
+
         for (var i = 0; i < document.Faults.Length; i++)
         {
             var fault = document.Faults[i];
             if (fault.Strikes is not { } strikes || fault.What is not { } what) continue;
-            var known = what is FaultKind.NodeLost or FaultKind.NodeBack ? IsNode(strikes, nodeNames) : names.Any(name => name is not null && (strikes == name || strikes.StartsWith(name + "-", StringComparison.Ordinal)));
-            if (!known) problems.Add(string.Create(CultureInfo.InvariantCulture, $"faults[{i}].strikes"), $"found \"{Show.Text(strikes)}\", which is no {(what is FaultKind.NodeLost or FaultKind.NodeBack ? "node" : "model")} of this scenario");
+            var known = Fault.StrikesNode(what) ? IsNode(strikes, nodeNames) : names.Any(name => name is not null && (strikes == name || strikes.StartsWith(name + "-", StringComparison.Ordinal)));
+            if (!known) problems.Add(string.Create(CultureInfo.InvariantCulture, $"faults[{i}].strikes"), $"found \"{Show.Text(strikes)}\", which is no {(Fault.StrikesNode(what) ? "node" : "model")} of this scenario");
         }
     }
 

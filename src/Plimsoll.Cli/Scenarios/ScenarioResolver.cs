@@ -51,12 +51,26 @@ internal sealed class ScenarioResolver(ScenarioFile file)
             Length = document.Length!.Value,
             Nodes = nodes,
             Models = models.ToImmutable(),
+            Others =
+            [
+                .. document.Others.Select(job => new OtherJob
+                {
+                    Name = job.Name!,
+                    At = job.At!.Value,
+                    For = job.For!.Value,
+                    Group = job.On!,
+                    Members = job.Members ?? 1,
+                    Devices = job.Gpus ?? 0,
+                    Memory = job.Memory ?? Bytes.Zero,
+                }).OrderBy(job => job.At),
+            ],
             Faults = [.. document.Faults.Select(fault => new Fault(fault.At!.Value, fault.What!.Value, fault.Strikes!)).OrderBy(fault => fault.At)],
             Spec = new FleetSpec
             {
                 Models = [.. models.Select(model => model.Spec)],
                 Settings = FleetSettings.Planner(document.Planner ?? new PlannerDocument()),
                 Prices = PricesOf(nodes),
+                NodePools = nodes.Pools(),
             },
         };
     }
@@ -143,6 +157,9 @@ internal sealed class ScenarioResolver(ScenarioFile file)
             {
                 Name = nodes.Name!,
                 Count = nodes.Count ?? 1,
+                Most = nodes.Most ?? 0,
+                Boot = nodes.Boot ?? TimeSpan.FromMinutes(3),
+                Spot = nodes.Spot is { } spot ? new SpotTerms(spot.Lasts!.Value, spot.Notice ?? TimeSpan.FromMinutes(2)) : null,
                 DeviceKind = accelerator?.Name,
                 Devices = nodes.Devices ?? instance?.Devices ?? (accelerator is null ? 0 : 1),
                 DeviceMemory = accelerator?.Memory ?? Bytes.Zero,

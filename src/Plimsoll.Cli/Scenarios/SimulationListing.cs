@@ -16,6 +16,9 @@ public sealed record SimulationListing
     /// <summary>How long the runs took, all together.</summary>
     public required double TookSeconds { get; init; }
 
+    /// <summary>Whether nodes come and go, so that their own price is worth a look.</summary>
+    public required bool NodesComeAndGo { get; init; }
+
     public required ImmutableArray<ControllerListing> Controllers { get; init; }
 
     internal static SimulationListing Of(string name, ScenarioDocument document, IReadOnlyList<RunResult> runs, IReadOnlyList<BoundResult> bounds, TimeSpan took) => new()
@@ -24,6 +27,7 @@ public sealed record SimulationListing
         About = document.About,
         SimulatedSeconds = document.Length!.Value.TotalSeconds,
         TookSeconds = Math.Round(took.TotalSeconds, 2),
+        NodesComeAndGo = document.Nodes.Any(nodes => nodes.Most > (nodes.Count ?? 1) || nodes.Spot is not null),
         Controllers =
         [
             .. runs.Select((run, i) => (Run: run, Bound: i < bounds.Count ? bounds[i] : null)).GroupBy(one => one.Run.Controller)
@@ -45,7 +49,13 @@ public sealed record ControllerListing
 
     public required double Dollars { get; init; }
 
+    /// <summary>Of whole nodes while they were there or on their way, whoever used them.</summary>
+    public required double NodeDollars { get; init; }
+
     public required double DeviceHours { get; init; }
+
+    /// <summary>Others' jobs, in the order in which they came; waits are means over the seeds.</summary>
+    public required ImmutableArray<OtherListing> Others { get; init; }
 
     /// <summary>What anybody who answers as many in time pays at the least, by dollars, or by device hours where all is owned, over the
     /// seeds; null where it was not asked for, or is not known.</summary>
@@ -63,17 +73,29 @@ public sealed record ControllerListing
         Runs = [.. runs.Zip(bounds, RunListing.Of)],
         Attainment = runs.Average(run => run.Attainment),
         Dollars = runs.Average(run => run.Dollars),
+        NodeDollars = runs.Average(run => run.NodeDollars),
         DeviceHours = runs.Average(run => run.DeviceHours),
+        Others =
+        [
+            .. runs.SelectMany(run => run.Others.Select((job, i) => (Job: job, At: i))).GroupBy(one => one.At).OrderBy(group => group.Key)
+                .Select(group => new OtherListing(group.First().Job.Name, group.Average(one => one.Job.WaitedSeconds), group.Count(one => one.Job.EndedAt is not null))),
+        ],
         Bound = bounds.Select(bound => bound is null ? null : bound.Dollars > 0 ? bound.Dollars : (double?)bound.DeviceHours).Where(one => one is { } known && double.IsFinite(known)).Average(),
         Models = [.. runs[0].Models.Select((model, i) => SimulatedModelListing.Of([.. runs.Select(run => run.Models[i])]))],
     };
 }
 
+/// <summary>Somebody else's job.</summary>
+/// <param name="Job">Its name.</param>
+/// <param name="WaitedSeconds">For room.</param>
+/// <param name="Ended">In how many of the runs it ended.</param>
+public sealed record OtherListing(string Job, double WaitedSeconds, int Ended);
+
 /// <summary>One run.</summary>
-public sealed record RunListing(int Seed, long Requests, double Attainment, double Dollars, double DeviceHours, int OutOfMemory, ImmutableSortedDictionary<string, double> NodeHours, double? BoundDollars, double? BoundDeviceHours)
+public sealed record RunListing(int Seed, long Requests, double Attainment, double Dollars, double NodeDollars, double DeviceHours, int OutOfMemory, ImmutableSortedDictionary<string, double> NodeHours, double? BoundDollars, double? BoundDeviceHours)
 {
     internal static RunListing Of(RunResult run, BoundResult? bound) => new(
-        run.Seed, run.Requests, run.Attainment, run.Dollars, run.DeviceHours, run.OutOfMemory, run.NodeHours, Known(bound?.Dollars), Known(bound?.DeviceHours));
+        run.Seed, run.Requests, run.Attainment, run.Dollars, run.NodeDollars, run.DeviceHours, run.OutOfMemory, run.NodeHours, Known(bound?.Dollars), Known(bound?.DeviceHours));
 
     private static double? Known(double? value) => value is { } known && double.IsFinite(known) ? known : null;
 }
@@ -102,6 +124,9 @@ public sealed record SimulatedModelListing
 
     public required double DeviceHours { get; init; }
 
+    /// <summary>Of what its replicas held; zero where all is owned.</summary>
+    public required double Dollars { get; init; }
+
     public required double Starts { get; init; }
 
     internal static SimulatedModelListing Of(ImmutableArray<ModelResult> runs) => new()
@@ -116,6 +141,7 @@ public sealed record SimulatedModelListing
         P50Seconds = Mean(runs.Select(run => run.Seconds?.P50)),
         P99Seconds = Mean(runs.Select(run => run.Seconds?.P99)),
         DeviceHours = runs.Average(run => run.DeviceHours),
+        Dollars = runs.Average(run => run.Dollars),
         Starts = runs.Average(run => (double)run.Starts),
     };
 

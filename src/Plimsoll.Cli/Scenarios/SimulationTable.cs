@@ -19,14 +19,20 @@ internal static class SimulationTable
             foreach (var line in EightyColumns.Hung(about, "  ", "  ")) yield return line;
         yield return "";
         var bound = listing.Controllers.Any(one => one.Bound is not null);
-        yield return $"{"",-14}{"requests",10}{"within SLO",12}{"device h",11}{"dollars",11}{"OOM",6}{(bound ? $"{"over bound",12}" : "")}";
+        yield return $"{"",-14}{"requests",10}{"within SLO",12}{"device h",11}{"dollars",11}{(listing.NodesComeAndGo ? $"{"of nodes",10}" : "")}{"OOM",6}{(bound ? $"{"over bound",12}" : "")}";
         foreach (var one in listing.Controllers)
         {
             yield return $"{one.Controller,-14}{EightyColumns.Count((long)one.Runs.Average(run => (double)run.Requests)),10}{Percent(one.Attainment),12}"
-                + $"{Number(one.DeviceHours),11}{(one.Dollars > 0 ? Number(one.Dollars) : "-"),11}{one.Runs.Sum(run => run.OutOfMemory),6}"
+                + $"{Number(one.DeviceHours),11}{(one.Dollars > 0 ? Number(one.Dollars) : "-"),11}{(listing.NodesComeAndGo ? $"{Number(one.NodeDollars),10}" : "")}{one.Runs.Sum(run => run.OutOfMemory),6}"
                 + (bound ? $"{(one.OverBound is { } over ? over.ToString("0.00", CultureInfo.InvariantCulture) + " x" : "-"),12}" : "");
         }
 
+        if (listing.NodesComeAndGo)
+        {
+            foreach (var line in EightyColumns.Hung("dollars are what replicas held; of nodes is what whole nodes cost while they were there or on their way, whoever used them", "  ", "    ")) yield return line;
+        }
+
+        foreach (var line in Others(listing)) yield return line;
         if (bound)
         {
             foreach (var line in EightyColumns.Hung("over bound: what was paid over the least that anybody pays who answers as many of each model in time, all arrivals known", "  ", "    ")) yield return line;
@@ -44,6 +50,19 @@ internal static class SimulationTable
             }
 
             if (one.Models.Length > ModelsMax) yield return $"... and {one.Models.Length - ModelsMax} lighter models; --json has them all";
+        }
+    }
+
+    private static IEnumerable<string> Others(SimulationListing listing)
+    {
+        if (listing.Controllers.All(one => one.Others.IsEmpty)) yield break;
+        yield return "";
+        foreach (var one in listing.Controllers.Where(one => !one.Others.IsEmpty))
+        {
+            var (jobs, runs) = (one.Others.Length, one.Runs.Length);
+            var ended = one.Others.Sum(job => job.Ended) / (double)runs;
+            yield return string.Create(CultureInfo.InvariantCulture,
+                $"{one.Controller}: {jobs} {(jobs == 1 ? "job" : "jobs")} of others waited {Durations.Show(TimeSpan.FromSeconds(one.Others.Average(job => job.WaitedSeconds)))} each, {ended:0.#} ended");
         }
     }
 

@@ -6,11 +6,9 @@ namespace Plimsoll.Simulation.Fleet;
 internal sealed class FleetUse
 {
     private readonly Dictionary<NodeId, double> _nodeSince = [];
-    private readonly SortedDictionary<string, NodeGroup> _groups;
 
     public FleetUse(World world)
     {
-        _groups = new(world.Nodes.ToDictionary(group => group.Name), StringComparer.Ordinal);
         foreach (var group in world.Nodes)
         {
             NodeSeconds[group.Name] = 0;
@@ -47,11 +45,11 @@ internal sealed class FleetUse
         ModelDollars[replica.Model.Id] = ModelDollars.GetValueOrDefault(replica.Model.Id) + dollars;
     }
 
-    public void NodeBegan(SimulatedNode node, double now) => _nodeSince[node.Id] = now;
+    public void NodeBegan(NodeId node, double now) => _nodeSince[node] = now;
 
-    public void NodeEnded(SimulatedNode node, double now)
+    public void NodeEnded(NodeId node, NodeGroup group, double now)
     {
-        if (_nodeSince.Remove(node.Id, out var since)) NodeSeconds[node.Group.Name] += now - since;
+        if (_nodeSince.Remove(node, out var since)) NodeSeconds[group.Name] += now - since;
     }
 
     public void Close(double now)

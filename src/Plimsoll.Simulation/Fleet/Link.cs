@@ -4,6 +4,7 @@ namespace Plimsoll.Simulation.Fleet;
 internal sealed class Link(EventQueue events, double bytesPerSecond)
 {
     private readonly List<Transfer> _transfers = [];
+    private double _share = 1;
     private double _since;
     private int _generation;
 
@@ -31,6 +32,14 @@ internal sealed class Link(EventQueue events, double bytesPerSecond)
         Schedule(now);
     }
 
+    /// <summary>It gives this share of what it gives when all is well, from now on.</summary>
+    public void Limit(double share, double now)
+    {
+        Progress(now);
+        _share = share;
+        Schedule(now);
+    }
+
     private void Progress(double now)
     {
         foreach (var transfer in _transfers) transfer.Left = Math.Max(0, transfer.Left - (transfer.Rate * (now - _since)));
@@ -41,7 +50,7 @@ internal sealed class Link(EventQueue events, double bytesPerSecond)
     {
         // Those that can take least first: what they leave is shared by the rest.
         _transfers.Sort((a, b) => a.Alone.CompareTo(b.Alone));
-        var left = bytesPerSecond;
+        var left = Math.Max(1, bytesPerSecond * _share);
         for (var i = 0; i < _transfers.Count; i++)
         {
             _transfers[i].Rate = Math.Max(1, Math.Min(_transfers[i].Alone, left / (_transfers.Count - i)));

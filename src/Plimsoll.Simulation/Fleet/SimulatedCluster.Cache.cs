@@ -10,7 +10,7 @@ internal sealed partial class SimulatedCluster
     /// <summary>Brings a model onto a node's disk. A sentence says why it could not be begun; null where it was, or is there.</summary>
     public string? Prefetch(ModelId model, string version, NodeId at, Bytes size)
     {
-        if (_nodes.GetValueOrDefault(at) is not { IsLost: false, Group.CacheSize: { } room } node) return $"{at} has no model cache";
+        if (_nodes.GetValueOrDefault(at) is not { IsOpen: true, Group.CacheSize: { } room } node) return $"{at} has no model cache";
         if (node.Cache.GetValueOrDefault(model) is { } old)
         {
             if (old.Version == version) return null;

@@ -12,7 +12,8 @@ internal sealed partial class SimulatedCluster
     public string? Start(ReplicaId id, ModelId model, string version, VariantId variant, Placement placement, ReplicaNeeds needs, TimeSpan expected)
     {
         if (_models.GetValueOrDefault(model) is not { } known || known.Spec.Variants.FirstOrDefault(one => one.Id == variant) is not { } way) return $"no variant {variant} of {model} is known";
-        if (_nodes.GetValueOrDefault(placement.Node) is not { IsLost: false } node) return $"there is no node {placement.Node}";
+        if (_nodes.GetValueOrDefault(placement.Node) is not { IsOpen: true } node) return $"there is no node {placement.Node}";
+        if (OthersOn(node).Any(member => member.Devices.Intersect(placement.Devices).Any())) return $"somebody else has a device of {placement}";
         if (known.Spec.Cached && !(node.Cache.GetValueOrDefault(model) is { CompleteAt: not null } there && there.Version == version)) return $"{model} is not in the cache of {node.Id} yet";
         if (placement.Devices.Length != needs.Devices || placement.Devices.Any(device => !Enumerable.Range(0, node.Group.Devices).Any(index => SimulatedNode.Device(index) == device)))
             return $"{node.Id} has not the devices {string.Join(',', placement.Devices)}";
@@ -35,6 +36,7 @@ internal sealed partial class SimulatedCluster
         if (node.Cache.GetValueOrDefault(model) is { } cached) cached.LastUsed = Now;
         _replicas.Add(id, replica);
         Use.Began(replica);
+        node.EmptySince = null;
         var loading = _replicas.Values.Where(other => other.Node == node && other.State == ReplicaState.Loading).ToList();
         foreach (var other in loading) other.ConcurrentLoads = Math.Max(other.ConcurrentLoads, loading.Count);
         Stage(replica, truth, 0, Now);
@@ -126,7 +128,7 @@ internal sealed partial class SimulatedCluster
     {
         var beside = _replicas.Values.Where(other => other.Node == replica.Node).ToList();
         double Host(FleetReplica one) => Factor(one) * (one == replica || one.State == ReplicaState.Loading ? one.Needs.Host.LoadPeak : one.Needs.Host.Steady).Value;
-        if (beside.Sum(Host) > replica.Node.Group.HostMemory.Value) return $"{replica.Node.Id} ran out of memory";
+        if (beside.Sum(Host) + OthersOn(replica.Node).Sum(member => member.Memory.Value) > replica.Node.Group.HostMemory.Value) return $"{replica.Node.Id} ran out of memory";
         foreach (var device in replica.Placement.Devices)
         {
             var held = beside.Where(other => other.Placement.Devices.Contains(device)).Sum(other => Factor(other) * (other.Needs.PerDevice?.Highest.Value ?? 0));

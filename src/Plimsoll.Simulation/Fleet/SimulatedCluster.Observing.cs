@@ -15,9 +15,10 @@ internal sealed partial class SimulatedCluster
             Can = can,
             Nodes = [.. _nodes.Values.Where(node => !node.IsLost).Select(node => node.Row(now))],
             Replicas = [.. _replicas.Values.Select(replica => Row(replica, now))],
+            Foreign = Foreign(),
             InFlight = InFlight(),
             Cache = Cached(),
-            Traffic = [.. _requests.Values.OrderBy(one => one.Model.Id).Select(one => one.Counts.Read(one, one.Model.Footprint.KvPerToken > Bytes.Zero, Now, _world.Start))],
+            Traffic = [.. _requests.Values.Where(one => IsMeasured(one.Model.Id)).OrderBy(one => one.Model.Id).Select(one => one.Counts.Read(one, one.Model.Footprint.KvPerToken > Bytes.Zero, Now, _world.Start))],
             Outcomes = TakeOutcomes(),
         };
     }
@@ -80,6 +81,18 @@ internal sealed partial class SimulatedCluster
                     Total = cached.Size,
                 });
             }
+        }
+
+        foreach (var (step, coming) in _coming)
+        {
+            work.Add(new WorkInFlight
+            {
+                Step = step,
+                Kind = WorkKind.AddingNode,
+                StartedAt = At(coming.AskedAt),
+                Node = coming.Node,
+                Adding = coming.Request,
+            });
         }
 
         work.Sort((a, b) => a.Step.CompareTo(b.Step));

@@ -20,16 +20,20 @@ internal sealed partial class SimulatedCluster
     private readonly Dictionary<(ModelId, VariantId), StepTimes> _stepTimes = [];
     private readonly List<FleetReplica> _leaving = [];
     private readonly HashSet<ModelId> _failingLoads = [];
+    private readonly HashSet<ModelId> _unmeasured = [];
+    private readonly Dictionary<NodeId, int> _lives = [];
+    private readonly int _seed;
     private List<Outcome> _outcomes = [];
 
     public SimulatedCluster(World world, int seed)
     {
-        (_world, _loads) = (world, Seeds.Of(seed, "loads"));
+        (_world, _seed, _loads) = (world, seed, Seeds.Of(seed, "loads"));
+        Use = new FleetUse(world);
         foreach (var group in world.Nodes)
         {
             for (var i = 0; i < group.Count; i++)
             {
-                var node = new SimulatedNode(NodeId.Of($"{group.Name}-{i}"), group, _events);
+                var node = new SimulatedNode(NodeOf(group, i), group, _events);
                 _nodes.Add(node.Id, node);
             }
         }
@@ -40,8 +44,9 @@ internal sealed partial class SimulatedCluster
             _requests.Add(model.Spec.Id, new ModelRequests(model.Spec, model.Trace, world.Gateway));
         }
 
+        foreach (var node in _nodes.Values) Begins(node, 0);
+        foreach (var job in world.Others) _events.At(job.At.TotalSeconds, now => Arrive(job, now));
         foreach (var fault in world.Faults) _events.At(fault.At.TotalSeconds, now => Strike(fault, now));
-        Use = new FleetUse(world);
     }
 
     public double Now { get; private set; }
@@ -63,6 +68,9 @@ internal sealed partial class SimulatedCluster
     public bool Changed { get; set; }
 
     public DateTimeOffset At(double seconds) => _world.Start + TimeSpan.FromSeconds(seconds);
+
+    /// <summary>Whether what is asked of a model is seen.</summary>
+    public bool IsMeasured(ModelId model) => !_unmeasured.Contains(model);
 
     public FleetReplica? Find(ReplicaId id) => _replicas.GetValueOrDefault(id);
 
@@ -135,6 +143,8 @@ internal sealed partial class SimulatedCluster
         Use.Ended(replica, Now);
         _outcomes.Add(new Outcome.Exited { At = Clock, Replica = replica.Id, Model = replica.Model.Id, Was = was, Asked = asked, Why = why });
         Changed = true;
+        LetOthersIn(Now);
+        WatchEmpty(replica.Node, Now);
     }
 
     // It serves no more, and nothing of it goes on.
@@ -171,15 +181,22 @@ internal sealed partial class SimulatedCluster
         switch (fault.What)
         {
             case FaultKind.NodeLost when _nodes.GetValueOrDefault(NodeId.Of(fault.Node)) is { IsLost: false } node:
-                node.IsLost = true;
-                foreach (var cached in node.Cache.Values.Where(one => one.Fetching is not null)) node.Network.End(cached.Fetching!, now);
-                node.Cache.Clear();
-                foreach (var replica in _replicas.Values.Where(one => one.Node == node).ToList()) Dies(replica, $"its node {node.Id} is lost");
-                Use.NodeEnded(node, now);
+                Lose(node, now);
                 break;
             case FaultKind.NodeBack when _nodes.GetValueOrDefault(NodeId.Of(fault.Node)) is { IsLost: true } node:
-                node.IsLost = false;
-                Use.NodeBegan(node, now);
+                Return(node, now);
+                break;
+            case FaultKind.NodeReclaimed when _nodes.GetValueOrDefault(NodeId.Of(fault.Node)) is { IsLost: false } node:
+                Reclaim(node, node.Group.Spot?.Notice.TotalSeconds ?? ReclaimNotice, now);
+                break;
+            case FaultKind.DiskSlow or FaultKind.DiskBack when _nodes.GetValueOrDefault(NodeId.Of(fault.Node)) is { IsLost: false } node:
+                node.Disk.Limit(fault.What == FaultKind.DiskSlow ? SlowDisk : 1, now);
+                break;
+            case FaultKind.MetricsLost:
+                _unmeasured.Add(ModelId.Of(fault.Node));
+                break;
+            case FaultKind.MetricsBack:
+                _unmeasured.Remove(ModelId.Of(fault.Node));
                 break;
             case FaultKind.ReplicaDies when _replicas.Values.FirstOrDefault(one => one.Model.Id.Value == fault.Node && one.State == ReplicaState.Ready) is { } replica:
                 Dies(replica, "it died");

@@ -9,7 +9,8 @@ internal sealed class SimulatedFleet(SimulatedCluster cluster) : IFleet
     private readonly List<Outcome> _failed = [];
 
     private Capabilities Can => Capabilities.ChooseNode | Capabilities.ChooseDevice | Capabilities.ChooseVictim | Capabilities.HoldRequests
-        | (cluster.World.Nodes.Any(group => group.CacheSize is not null) ? Capabilities.PrefetchWeights | Capabilities.EvictWeights : Capabilities.None);
+        | (cluster.World.Nodes.Any(group => group.CacheSize is not null) ? Capabilities.PrefetchWeights | Capabilities.EvictWeights : Capabilities.None)
+        | (cluster.World.Nodes.Any(group => group.IsElastic) ? Capabilities.AddNodes : Capabilities.None);
 
     public ValueTask<FleetSnapshot> ObserveAsync(CancellationToken cancellationToken)
     {
@@ -49,6 +50,8 @@ internal sealed class SimulatedFleet(SimulatedCluster cluster) : IFleet
         Step.Stop stop => cluster.Stop(stop.Replica),
         Step.Prefetch prefetch => Done(step, prefetch.Model, cluster.Prefetch(prefetch.Model, prefetch.Version, prefetch.Node, prefetch.Size)),
         Step.Evict evict => Done(step, evict.Model, cluster.Evict(evict.Model, evict.Node)),
+        Step.AddNode add => Done(step, null, cluster.AddNode(add.Pool, add.Ordinal, add.For)),
+        Step.WithdrawNode withdraw => Done(step, null, cluster.WithdrawNode(withdraw.Pool, withdraw.Ordinal)),
         _ => Done(step, null, "the simulated fleet cannot do such a step"),
     };
 

@@ -17,18 +17,38 @@ internal sealed class SimulatedNode(NodeId id, NodeGroup group, EventQueue event
 
     public bool IsLost { get; set; }
 
+    /// <summary>It was told that it is to go: nothing new begins on it.</summary>
+    public bool IsLeaving { get; set; }
+
+    /// <summary>Changes as it goes and comes: what was meant for one life is not for the next.</summary>
+    public int Life { get; set; }
+
+    /// <summary>Whether something may begin on it.</summary>
+    public bool IsOpen => !IsLost && !IsLeaving;
+
+    /// <summary>Since when nothing is on it; null while something is.</summary>
+    public double? EmptySince { get; set; }
+
     public static DeviceId Device(int index) => DeviceId.Of($"gpu{index}");
 
-    public NodeState Row(DateTimeOffset now) => new()
+    public NodeState Row(DateTimeOffset now) => Empty(group) with
     {
         Id = id,
+        Condition = IsLeaving ? NodeCondition.Draining : NodeCondition.Ready,
+        CacheFileSystemFree = group.CacheSize is { } size ? Signal.Known(size - CacheUse(), now) : Signal.Missing<Bytes>("it has no cache"),
+    };
+
+    /// <summary>One of a group as it comes.</summary>
+    public static NodeState Empty(NodeGroup group) => new()
+    {
+        Id = NodeId.Of(group.Name),
         Pool = group.Name,
-        Condition = IsLost ? NodeCondition.Unreachable : NodeCondition.Ready,
+        NodePool = group.IsElastic ? group.Name : null,
         HostMemory = group.HostMemory,
         HostMemoryBudget = group.HostMemory,
         Cores = group.Cores,
         CacheBudget = group.CacheSize,
-        CacheFileSystemFree = group.CacheSize is { } size ? Signal.Known(size - CacheUse(), now) : Signal.Missing<Bytes>("it has no cache"),
+        CacheFileSystemFree = group.CacheSize is { } size ? Signal.Known(size, DateTimeOffset.UnixEpoch) : Signal.Missing<Bytes>("it has no cache"),
         Devices =
         [
             .. Enumerable.Range(0, group.Devices).Select(index => new DeviceState

@@ -16,6 +16,7 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
 
     private readonly List<Workload> _workloads = [.. world.Spec.Models.Select(model => new Workload(model, rule(model)))];
     private readonly List<BoundPod> _bound = [];
+    private readonly NodeScaler _nodes = new();
 
     public string Name => name;
 
@@ -29,27 +30,34 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
     public void Turn(SimulatedCluster cluster)
     {
         StartBound(cluster);
+        var pending = new List<ModelSpec>();
         foreach (var workload in _workloads)
         {
             var mine = cluster.Replicas.Where(replica => replica.Model.Id == workload.Model.Id).ToList();
-            var kept = mine.Where(replica => replica.State is ReplicaState.Loading or ReplicaState.Ready).ToList();
+            var kept = mine.Where(replica => replica is { State: ReplicaState.Loading or ReplicaState.Ready, Node.IsLeaving: false }).ToList();
             var before = workload.Desired;
             workload.Look(cluster, kept, _bound.Count(pod => pod.Model.Id == workload.Model.Id));
             if (workload.Desired != before)
                 Decisions.Add(new Decision(cluster.Now, workload.Model.Id, $"{before} to {workload.Desired} replicas", $"{name} says so at {workload.InFlight} requests in flight"));
             End(cluster, mine);
-            Scale(cluster, workload, kept);
+            Scale(cluster, workload, kept, pending);
         }
 
+        _nodes.Turn(cluster, pending);
         cluster.TakeOutcomes();
     }
 
-    private void Scale(SimulatedCluster cluster, Workload workload, List<FleetReplica> kept)
+    private void Scale(SimulatedCluster cluster, Workload workload, List<FleetReplica> kept, List<ModelSpec> pending)
     {
         var bound = _bound.Where(pod => pod.Model.Id == workload.Model.Id).ToList();
         for (var count = kept.Count + bound.Count; count < workload.Desired; count++)
         {
-            if (new PodScheduler(cluster, _bound).Choose(workload.Model) is not { } chosen) return;
+            if (new PodScheduler(cluster, _bound).Choose(workload.Model) is not { } chosen)
+            {
+                pending.AddRange(Enumerable.Repeat(workload.Model, workload.Desired - count));
+                return;
+            }
+
             _bound.Add(new BoundPod(ReplicaId.Of(workload.Model.Id, ++workload.Ordinal), workload.Model, chosen.Variant, chosen.Placement));
             StartBound(cluster);
         }
@@ -69,6 +77,9 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
     {
         foreach (var replica in mine)
         {
+            // A node that is told to go is cordoned and its pods are evicted, as Karpenter's interruption controller does.
+            if (replica is { Node.IsLeaving: true, State: ReplicaState.Ready }) cluster.Drain(replica.Id);
+            else if (replica is { Node.IsLeaving: true, State: ReplicaState.Loading }) cluster.Stop(replica.Id);
             if (replica.State == ReplicaState.Drained || (replica.State == ReplicaState.Draining && cluster.Now - replica.StateSince >= GraceSeconds)) cluster.Stop(replica.Id);
         }
     }
@@ -78,8 +89,7 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
     {
         foreach (var pod in _bound.ToList())
         {
-            var node = cluster.Nodes.First(one => one.Id == pod.Placement.Node);
-            if (node.IsLost)
+            if (cluster.Nodes.FirstOrDefault(one => one.Id == pod.Placement.Node) is not { IsOpen: true } node)
             {
                 _bound.Remove(pod);
                 continue;
@@ -126,7 +136,8 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
             var requests = cluster.Requests[model.Id];
             _arrived += requests.Counts.Arrivals;
             requests.Counts.Arrivals = 0;
-            if (cluster.Now < _nextLook) return;
+            // Without metrics autoscalers leave everything as it is.
+            if (cluster.Now < _nextLook || !cluster.IsMeasured(model.Id)) return;
             _nextLook = cluster.Now + rule.Period.TotalSeconds;
             var seen = new ModelView
             {

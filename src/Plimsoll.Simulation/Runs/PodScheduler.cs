@@ -15,7 +15,7 @@ internal sealed class PodScheduler(SimulatedCluster cluster, IReadOnlyCollection
         ArgumentNullException.ThrowIfNull(model);
         foreach (var variant in model.Variants)
         {
-            var fitting = cluster.Nodes.Where(node => !node.IsLost).Select(node => new NodeUse(cluster, bound, node, model.Id)).Where(use => use.Fits(variant)).ToList();
+            var fitting = cluster.Nodes.Where(node => node.IsOpen).Select(node => new NodeUse(cluster, bound, node, model.Id)).Where(use => use.Fits(variant)).ToList();
             if (fitting.Count == 0) continue;
             var most = fitting.Max(use => use.OfModel);
             var best = fitting.MaxBy(use => use.Score(variant) + (most == 0 ? 200 : 200.0 * (most - use.OfModel) / most))!;
@@ -41,6 +41,12 @@ internal sealed class PodScheduler(SimulatedCluster cluster, IReadOnlyCollection
                 (_memory, _cores) = (_memory + replica.Needs.Host.Highest.Value, _cores + replica.Needs.Cores.Milli);
                 _taken.UnionWith(replica.Placement.Devices);
                 if (replica.Model.Id == model) OfModel++;
+            }
+
+            foreach (var member in cluster.OthersOn(node))
+            {
+                _memory += member.Memory.Value;
+                _taken.UnionWith(member.Devices);
             }
 
             foreach (var pod in bound)

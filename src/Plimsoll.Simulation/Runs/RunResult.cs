@@ -26,6 +26,12 @@ public sealed record RunResult
     /// <summary>Hours that nodes were there, by group.</summary>
     public required ImmutableSortedDictionary<string, double> NodeHours { get; init; }
 
+    /// <summary>Dollars of whole nodes while they were there or on their way, whoever used them.</summary>
+    public required double NodeDollars { get; init; }
+
+    /// <summary>What others' jobs came to, in the order in which they came.</summary>
+    public ImmutableArray<OtherResult> Others { get; init; } = [];
+
     /// <summary>Replicas that died of memory.</summary>
     public required int OutOfMemory { get; init; }
 
@@ -51,9 +57,17 @@ public sealed record RunResult
         Models = [.. cluster.Requests.Values.OrderBy(one => one.Model.Id).Select(one => ModelResult.Of(one, cluster.Use))],
         Dollars = cluster.Use.Dollars,
         NodeHours = cluster.Use.NodeSeconds.ToImmutableSortedDictionary(pair => pair.Key, pair => pair.Value / 3600, StringComparer.Ordinal),
+        NodeDollars = cluster.World.Nodes.Sum(group => (group.PricePerHour?.Dollars ?? 0) * cluster.Use.NodeSeconds[group.Name] / 3600),
+        Others = [.. cluster.Others.Select(job => new OtherResult(job.Job.Name, job.WaitedUntil(cluster.Now), job.EndedAt))],
         OutOfMemory = cluster.Use.OutOfMemory,
     };
 }
+
+/// <summary>What somebody else's job came to.</summary>
+/// <param name="Name">The job.</param>
+/// <param name="WaitedSeconds">For room, all together.</param>
+/// <param name="EndedAt">Seconds of the run; null where it had not ended.</param>
+public sealed record OtherResult(string Name, double WaitedSeconds, double? EndedAt);
 
 /// <summary>What a run came to for one model.</summary>
 public sealed record ModelResult

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using Plimsoll.Simulation.Requests;
 using Plimsoll.Simulation.Traces;
 
@@ -26,6 +27,9 @@ public sealed record World
 
     public ImmutableArray<Fault> Faults { get; init; } = [];
 
+    /// <summary>Others who use the same nodes, in the order in which they come.</summary>
+    public ImmutableArray<OtherJob> Others { get; init; } = [];
+
     /// <summary>When the run begins, on its own clock.</summary>
     public DateTimeOffset Start { get; init; } = new(2026, 1, 5, 0, 0, 0, TimeSpan.Zero);
 }
@@ -35,8 +39,23 @@ public sealed record NodeGroup
 {
     public required string Name { get; init; }
 
-    /// <summary>How many there are from the beginning.</summary>
+    /// <summary>How many there are from the beginning; fewer there never are, but for faults.</summary>
     public required int Count { get; init; }
+
+    /// <summary>The most there may be, where more can be asked for; <see cref="Count"/> or less where none can.</summary>
+    public int Most { get; init; }
+
+    /// <summary>Whether nodes come and go.</summary>
+    public bool IsElastic => Most > Count;
+
+    /// <summary>From asking for a node until it is ready, at the median.</summary>
+    public TimeSpan Boot { get; init; } = TimeSpan.FromMinutes(3);
+
+    /// <summary>An empty node beyond <see cref="Count"/> goes after this long; cluster-autoscaler's scale-down-unneeded-time.</summary>
+    public TimeSpan EmptyFor { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>Where they can be taken away at any time; null where they can't.</summary>
+    public SpotTerms? Spot { get; init; }
 
     /// <summary>The kind of device, as variants name it; null for nodes without.</summary>
     public string? DeviceKind { get; init; }
@@ -61,6 +80,56 @@ public sealed record NodeGroup
 
     /// <summary>Of a whole node; null where it is owned.</summary>
     public UsdPerHour? PricePerHour { get; init; }
+}
+
+/// <summary>Groups of nodes as the planner knows them.</summary>
+public static class NodeGroups
+{
+    /// <summary>The kinds of node that can be asked for; default where there are none.</summary>
+    public static ImmutableArray<NodePool> Pools(this ImmutableArray<NodeGroup> groups)
+    {
+        var pools = groups.Where(group => group.IsElastic).Select(group => new NodePool
+        {
+            Name = group.Name,
+            Node = Fleet.SimulatedNode.Empty(group),
+            PricePerHour = group.PricePerHour,
+            BootTime = group.Boot,
+            Limit = new NodeLimit(group.Most, string.Create(CultureInfo.InvariantCulture, $"most {group.Most}")),
+        }).OrderBy(pool => pool.Name, StringComparer.Ordinal).ToImmutableArray();
+        return pools.IsEmpty ? default : pools;
+    }
+}
+
+/// <summary>Nodes that their owner takes back.</summary>
+/// <param name="MeanLife">How long one lasts; lives are exponential, drawn for each node from the seed.</param>
+/// <param name="Notice">How long before it goes one is told.</param>
+public sealed record SpotTerms(TimeSpan MeanLife, TimeSpan Notice);
+
+/// <summary>
+/// Somebody else's job, a training gang for instance: it waits until all its members find room at once, holds that for its
+/// time, and begins anew where a node of it is lost.
+/// </summary>
+public sealed record OtherJob
+{
+    public required string Name { get; init; }
+
+    /// <summary>When it comes, from the run's beginning.</summary>
+    public required TimeSpan At { get; init; }
+
+    /// <summary>How long it runs once it has room.</summary>
+    public required TimeSpan For { get; init; }
+
+    /// <summary>The group of nodes that it runs on.</summary>
+    public required string Group { get; init; }
+
+    /// <summary>Members, each on a node; several may share one.</summary>
+    public int Members { get; init; } = 1;
+
+    /// <summary>Devices of each member.</summary>
+    public int Devices { get; init; }
+
+    /// <summary>Host memory of each member.</summary>
+    public Bytes Memory { get; init; }
 }
 
 /// <summary>One model: who asks for it, and how it truly behaves.</summary>
@@ -100,7 +169,11 @@ public sealed record ReplicaTruth
 /// <param name="At">When, from the run's beginning.</param>
 /// <param name="What">What.</param>
 /// <param name="Node">The node it strikes ("gpu-1"), or a replica's model.</param>
-public sealed record Fault(TimeSpan At, FaultKind What, string Node);
+public sealed record Fault(TimeSpan At, FaultKind What, string Node)
+{
+    /// <summary>Whether such a thing strikes nodes; else it strikes models.</summary>
+    public static bool StrikesNode(FaultKind what) => what is FaultKind.NodeLost or FaultKind.NodeBack or FaultKind.NodeReclaimed or FaultKind.DiskSlow or FaultKind.DiskBack;
+}
 
 public enum FaultKind
 {
@@ -115,4 +188,19 @@ public enum FaultKind
 
     /// <summary>The next load of the model fails as it ends.</summary>
     LoadFails,
+
+    /// <summary>The node's owner wants it back: it is gone two minutes later, and is told so now.</summary>
+    NodeReclaimed,
+
+    /// <summary>The node's disk gives a tenth of what it gave.</summary>
+    DiskSlow,
+
+    /// <summary>A slow disk is as it was.</summary>
+    DiskBack,
+
+    /// <summary>Nobody can tell what is asked of the model.</summary>
+    MetricsLost,
+
+    /// <summary>Lost metrics are back.</summary>
+    MetricsBack,
 }

@@ -154,6 +154,7 @@ public sealed partial class SimulationReportTests
                 Model = id, Weights = Bytes.GiB(1 + (models - i)), Requests = 1000, WithinSlo = 990, Late = 10, Rejected = 0, Failed = 0, Unfinished = 0,
                 Seconds = new AnswerSeconds(1.5, 2, 3), DeviceHours = 2 + i, Dollars = 4 + i, Starts = 3,
             })],
+            NodeDollars = 0,
             Dollars = 10 + controller,
             NodeHours = ImmutableSortedDictionary<string, double>.Empty,
             OutOfMemory = 0,

@@ -116,7 +116,9 @@ public sealed class SimulationRunTests
                   from memory in Gen.Double[0.6, 6]
                   from faults in Gen.Int[0, 8]
                   from cached in Gen.Bool
-                  select (seed, models, nodes, memory, faults, cached);
+                  from more in Gen.Int[0, 3]
+                  from others in Gen.Int[0, 3]
+                  select (seed, models, nodes, memory, faults, cached, more, others);
         gen.Sample(one =>
         {
             var random = new Random(one.seed);
@@ -125,11 +127,23 @@ public sealed class SimulationRunTests
                 $"m{i}", SyntheticTraffic.Of(RateCurve.Wave(0, Math.Exp(random.NextDouble() * 5), 50, Length), Worlds.Short, 0.5 + (random.NextDouble() * 3), random),
                 Math.Exp(random.NextDouble() * 8), random.Next(2), 1 + random.Next(6), one.cached && random.Next(2) == 0, random.Next(3))).ToList();
             var faults = Enumerable.Range(0, one.faults).Select(_ => new Fault(
-                TimeSpan.FromSeconds(random.NextDouble() * Length), (FaultKind)random.Next(4), "")).Select(fault => fault with
+                TimeSpan.FromSeconds(random.NextDouble() * Length), (FaultKind)random.Next(Enum.GetValues<FaultKind>().Length), "")).Select(fault => fault with
                 {
-                    Node = fault.What is FaultKind.NodeLost or FaultKind.NodeBack ? $"cpu-{random.Next(one.nodes)}" : $"m{random.Next(one.models)}",
+                    Node = Fault.StrikesNode(fault.What) ? $"cpu-{random.Next(one.nodes)}" : $"m{random.Next(one.models)}",
                 }).OrderBy(fault => fault.At).ToArray();
-            var world = Worlds.Of(recipes, [Worlds.Processors(one.nodes, one.memory, one.cached ? 8 : null)], Length, one.seed, faults);
+            var group = Worlds.Processors(one.nodes, one.memory, one.cached ? 8 : null) with
+            {
+                Most = one.nodes + one.more,
+                Boot = TimeSpan.FromSeconds(10),
+                EmptyFor = TimeSpan.FromSeconds(20),
+                Spot = random.Next(2) == 0 ? null : new SpotTerms(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(5)),
+            };
+            var world = Worlds.Of(recipes, [group], Length, one.seed, faults);
+            world = world with
+            {
+                Spec = world.Spec with { NodePools = world.Nodes.Pools() },
+                Others = [.. Enumerable.Range(0, one.others).Select(i => Worlds.Job($"job{i}", random.NextDouble() * Length, 5 + (random.NextDouble() * 40), 1 + random.Next(2), one.memory / 3)).OrderBy(job => job.At)],
+            };
             var ticks = new List<Tick>();
             var result = SimulationRun.Plimsoll(world, one.seed, seen: ticks.Add);
 
@@ -137,17 +151,19 @@ public sealed class SimulationRunTests
             {
                 var model = result.Models[i];
                 Assert.Equal(world.Models[i].Trace.Count, model.WithinSlo + model.Late + model.Rejected + model.Failed + model.Unfinished);
-                var counted = ticks.Sum(tick => tick.Snapshot.Traffic[i].Completed + tick.Snapshot.Traffic[i].Rejected + tick.Snapshot.Traffic[i].Failed);
+                var counted = ticks.SelectMany(tick => tick.Snapshot.Traffic).Where(traffic => traffic.Model == model.Model).Sum(traffic => traffic.Completed + traffic.Rejected + traffic.Failed);
                 Assert.InRange(counted, 0, model.Requests - model.Unfinished);
             }
 
             Assert.Equal(0, result.OutOfMemory);
+            Assert.All(ticks, tick => Assert.InRange(tick.Snapshot.Nodes.Length, 0, one.nodes + one.more));
             foreach (var tick in ticks)
             {
                 foreach (var node in tick.Snapshot.Nodes)
                 {
                     var held = tick.Snapshot.Replicas.Where(replica => replica.Placement.Node == node.Id)
                         .Sum(replica => (replica.State == ReplicaState.Loading ? replica.Reserved.Host.Highest : replica.Reserved.Host.Steady).Value);
+                    held += tick.Snapshot.Foreign.Where(other => other.Node == node.Id && other.Device is null).Sum(other => other.Memory.Value.Value);
                     Assert.True(held <= node.HostMemory.Value, $"{node.Id} holds {held} of {node.HostMemory.Value}");
                     var disk = tick.Snapshot.Cache.Where(cached => cached.Node == node.Id).Sum(cached => cached.Size.Value);
                     Assert.True(disk <= (node.CacheBudget?.Value ?? 0), $"the disk of {node.Id} holds {disk}");

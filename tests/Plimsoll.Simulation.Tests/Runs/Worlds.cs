@@ -63,6 +63,17 @@ internal static class Worlds
         })],
     };
 
+    public static OtherJob Job(string name, double at, double seconds, int members, double memoryGiB, int devices = 0) => new()
+    {
+        Name = name,
+        At = TimeSpan.FromSeconds(at),
+        For = TimeSpan.FromSeconds(seconds),
+        Group = "cpu",
+        Members = members,
+        Devices = devices,
+        Memory = Bytes.GiB(memoryGiB),
+    };
+
     public static RequestTrace Poisson(double perSecond, double seconds, int seed = 1) =>
         SyntheticTraffic.Of(RateCurve.Constant(perSecond, seconds), Short, 1, new Random(seed));
 }
