@@ -11,9 +11,9 @@ internal sealed record Knob(string Name, ImmutableArray<Func<RivalKnobs, RivalKn
 /// <summary>Which knobs each rival's users have, with values around its default and far from it.</summary>
 internal static class KnobSpace
 {
-    private static readonly ImmutableArray<double> Shares = [0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 0.9, 1.0];
+    private static readonly ImmutableArray<double> Shares = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 0.9, 1.0];
     private static readonly ImmutableArray<double> Objectives = [0.25, 0.4, 0.55, 0.7, 0.85, 1.2, 1.5];
-    private static readonly ImmutableArray<int> FromOne = [1, 2, 3, 5];
+    private static readonly ImmutableArray<int> FromOne = [1, 2, 3, 5, 8];
     private static readonly ImmutableArray<int> FromZero = [0, 1, 2, 3];
 
     /// <summary>The first is the target, which matters most and is tried first.</summary>
@@ -22,7 +22,7 @@ internal static class KnobSpace
         "hpa" => [Target(Shares), Least(FromOne), Down(0, 60, 120, 600), Up(30), Tolerance()],
         "keda" => [Target(Shares), Least(FromZero), Zero(30, 120, 900), Down(0, 60, 120, 600), Up(30), Tolerance()],
         "kpa" => [Target(Shares), Least(FromZero), Down(60, 180, 600), Up(30, 120, 300)],
-        "ray-serve" => [Target([0.05, .. Shares]), Least(FromZero), Down(60, 120, 300), Up(0, 5, 10), Zero(60, 300)],
+        "ray-serve" => [Target([0.02, 0.05, .. Shares]), Least(FromZero), Down(60, 120, 300), Up(0, 5, 10), Zero(60, 300)],
         "aibrix" => [Target(Shares), Least(FromOne), Down(0, 60, 600), Up(30), Tolerance()],
         "fixed" => [Target([0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.6, 0.75, 1.0])],
         "wva" or "wva-v1" => [Target([0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.95]), Least(FromOne), Zero(120, 600), Down(0, 60, 120, 600), Up(30)],
