@@ -21,7 +21,10 @@ internal sealed class ScenarioResolver(ScenarioFile file)
     private readonly Dictionary<string, Footprint?> _weighed = new(StringComparer.Ordinal);
 
     /// <summary>The world of a seed; null where there are problems.</summary>
-    public World? Of(int seed, CancellationToken cancellationToken)
+    /// <param name="seed">Of its traffic and truth.</param>
+    /// <param name="cancellationToken">Breaks it off.</param>
+    /// <param name="earlier">Whether traces are read in the part before the one that the scenario is about, as long as it.</param>
+    public World? Of(int seed, CancellationToken cancellationToken, bool earlier = false)
     {
         if (file.Problems.Any) return null;
         var document = file.Document;
@@ -29,7 +32,7 @@ internal sealed class ScenarioResolver(ScenarioFile file)
         var count = document.Models.Sum(model => model.Copies ?? 1);
         if (count > ModelsMax) file.Problems.Add("models", string.Create(CultureInfo.InvariantCulture, $"{count} models together; {ModelsMax} are the most"));
         if (file.Problems.Any) return null;
-        var traffic = new ScenarioTraffic(file);
+        var traffic = new ScenarioTraffic(file, earlier);
         var models = ImmutableArray.CreateBuilder<SimulatedModel>();
         var spread = new TruthSpread(document.Truth?.Pace ?? 0.2, document.Truth?.Load ?? 0.3);
         for (var i = 0; i < document.Models.Length; i++)

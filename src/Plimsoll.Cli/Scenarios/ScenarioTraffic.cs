@@ -5,7 +5,9 @@ using Plimsoll.Simulation.Traces;
 namespace Plimsoll.Cli.Scenarios;
 
 /// <summary>The requests of a scenario's models, drawn anew for each seed. Traces are read once.</summary>
-internal sealed class ScenarioTraffic(ScenarioFile file)
+/// <param name="file">Where it is told.</param>
+/// <param name="earlier">Whether traces are read before the part that is named, for what is tuned and judged later.</param>
+internal sealed class ScenarioTraffic(ScenarioFile file, bool earlier = false)
 {
     private const double DefaultPrompt = 1200;
     private const double DefaultAnswer = 220;
@@ -63,7 +65,13 @@ internal sealed class ScenarioTraffic(ScenarioFile file)
     private RequestTrace? FromTrace(TrafficDocument traffic, string trace, string path, TokenLengths lengths, double length, Random random)
     {
         var at = Path.GetFullPath(trace, file.Folder);
-        var (from, scale) = (traffic.From?.TotalSeconds ?? 0, traffic.Scale ?? 1);
+        var (from, scale) = ((traffic.From?.TotalSeconds ?? 0) - (earlier ? length : 0), traffic.Scale ?? 1);
+        if (from < 0)
+        {
+            file.Problems.Add($"{path}.traffic.from", $"there is no earlier part of the trace to tune on; from {Durations.Show(file.Document.Length!.Value)} on there is one");
+            return null;
+        }
+
         if (!IsRates(at))
         {
             if (!_traces.TryGetValue(at, out var requests)) requests = _traces[at] = TraceFile.Read(at);

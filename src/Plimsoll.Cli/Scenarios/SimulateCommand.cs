@@ -3,10 +3,11 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using Plimsoll.Cli.Commands;
-using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Simulation.Bounds;
 using Plimsoll.Simulation.Reports;
 using Plimsoll.Simulation.Runs;
+using Plimsoll.Simulation.Runs.Tuning;
+using Plimsoll.Simulation.Scenarios;
 using Spectre.Console;
 
 namespace Plimsoll.Cli.Scenarios;
@@ -16,24 +17,30 @@ public static class SimulateCommand
 {
     private const int SeedsMax = 100;
 
+    // Above the most that can be reported, so that nothing is tuned on what it is judged by.
+    private static readonly ImmutableArray<int> TuningSeeds = [1001, 1002];
+
     public static Command Create(TimeProvider time)
     {
         var scenario = new Argument<string>("SCENARIO") { Description = "A scenario file (docs/simulate.md)" };
         var seeds = new Option<int>("--seeds") { Description = "Runs, each with traffic, load times and truth of its own (default 1)", HelpName = "N", DefaultValueFactory = _ => 1 };
-        var against = new Option<string?>("--against") { Description = $"Rivals to run beside it, with their defaults: all, or some of {string.Join(',', SimulationRun.Rivals)}", HelpName = "NAMES" };
+        var against = new Option<string?>("--against") { Description = $"Rivals to run beside it, with their defaults, or with :tuned after the name: all, or some of {string.Join(',', SimulationRun.Rivals)}", HelpName = "NAMES" };
+        var tuneFor = new Option<string>("--tune-for") { Description = "The share of requests within their objectives that tuned rivals are made cheapest for (default 99%)", HelpName = "SHARE", DefaultValueFactory = _ => "99%" };
+        var candidates = new Option<int>("--candidates") { Description = $"Settings tried for each tuned rival at the most (default {RivalSearch.CandidatesMax})", HelpName = "N", DefaultValueFactory = _ => RivalSearch.CandidatesMax };
         var decisions = new Option<bool>("--decisions") { Description = "List what Plimsoll did in the first run, and why" };
         var bound = new Option<bool>("--bound") { Description = "Say what the cheapest run costs at the least for somebody who knows all arrivals" };
         var report = new Option<string?>("--report") { Description = "Write a page about the runs too: .html with plots, or .md", HelpName = "FILE" };
         var json = StatusCommand.JsonOption();
-        var command = new Command("simulate", "Run a scenario on a virtual clock and say what came of it") { scenario, against, seeds, bound, decisions, report, json };
+        var command = new Command("simulate", "Run a scenario on a virtual clock and say what came of it") { scenario, against, tuneFor, candidates, seeds, bound, decisions, report, json };
         command.SetAction((parsed, cancellationToken) =>
         {
             var count = parsed.GetValue(seeds);
             if (count is < 1 or > SeedsMax) throw new CommandException(ExitCode.BadInput, $"--seeds is {count}; 1 to {SeedsMax} would do");
-            var rivals = Rivals(parsed.GetValue(against));
+            var rivals = RivalNames.Read(parsed.GetValue(against));
+            var search = RivalNames.Search(parsed.GetValue(tuneFor)!, parsed.GetValue(candidates));
             var page = parsed.GetValue(report) is { } path ? ReportFile.Of(path) : null;
             var file = ScenarioFile.Read(parsed.GetValue(scenario)!);
-            var (listing, runs, bounds) = Run(file, count, rivals, parsed.GetValue(bound), parsed.InvocationConfiguration.Error, time, cancellationToken);
+            var (listing, runs, bounds) = Run(file, count, rivals, search, parsed.GetValue(bound), parsed.InvocationConfiguration.Error, time, cancellationToken);
             page?.Write(new SimulationReport { Scenario = listing.Scenario, About = listing.About, Length = file.Document.Length!.Value, Runs = [.. runs], Bounds = [.. bounds] });
             var output = parsed.InvocationConfiguration.Output;
             if (parsed.GetValue(json)) output.WriteLine(JsonSerializer.Serialize(listing, CommandJson.Default.SimulationListing));
@@ -45,45 +52,47 @@ public static class SimulateCommand
         return command;
     }
 
-    private static ImmutableArray<string> Rivals(string? names)
-    {
-        if (names is null) return [];
-        if (names == "all") return SimulationRun.Rivals;
-        ImmutableArray<string> asked = [.. names.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Distinct()];
-        if (asked.FirstOrDefault(name => !SimulationRun.Rivals.Contains(name)) is { } unknown)
-            throw new CommandException(ExitCode.BadInput, $"--against names \"{Show.Text(unknown)}\"; all, or some of {string.Join(", ", SimulationRun.Rivals)} would do");
-        return asked;
-    }
-
     private static (SimulationListing Listing, IReadOnlyList<RunResult> Runs, IReadOnlyList<BoundResult> Bounds) Run(
-        ScenarioFile file, int seeds, ImmutableArray<string> rivals, bool bound, TextWriter error, TimeProvider time, CancellationToken cancellationToken)
+        ScenarioFile file, int seeds, ImmutableArray<RivalName> rivals, (double Goal, int Candidates) search, bool bound, TextWriter error, TimeProvider time, CancellationToken cancellationToken)
     {
         var resolver = new ScenarioResolver(file);
         var runs = new List<RunResult>();
         var bounds = new List<BoundResult>();
         var began = time.GetTimestamp();
         string? name = null;
-        Shown(error, seeds * (1 + rivals.Length), tell =>
+        var tuned = new List<TunedRival>();
+        ImmutableArray<string> said = [];
+        Shown(error, (seeds * (1 + rivals.Length)) + rivals.Count(rival => rival.Tuned), tell =>
         {
             void Tell(double share)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                tell(runs.Count + share);
+                tell(tuned.Count + runs.Count + share);
+            }
+
+            World Of(int seed, bool earlier) => resolver.Of(seed, cancellationToken, earlier)
+                ?? throw new CommandException(ExitCode.BadInput, string.Join('\n', file.Problems.Lines()));
+
+            if (rivals.Any(rival => rival.Tuned))
+            {
+                ImmutableArray<(int, World)> parts = [.. TuningSeeds.Select(seed => (seed, Of(seed, earlier: true)))];
+                foreach (var rival in rivals.Where(rival => rival.Tuned && RivalNames.HasSomethingToDo(rival, parts[0].Item2))) tuned.Add(RivalSearch.Tune(rival.Of, parts, search.Goal, search.Candidates, Tell));
             }
 
             for (var seed = 1; seed <= seeds; seed++)
             {
-                var world = resolver.Of(seed, cancellationToken);
-                if (world is null) throw new CommandException(ExitCode.BadInput, string.Join('\n', file.Problems.Lines()));
+                var world = Of(seed, earlier: false);
+                if (seed == 1) (rivals, said) = RivalNames.Said(world, rivals, tuned);
                 name = world.Name;
                 runs.Add(SimulationRun.Plimsoll(world, seed, progress: Tell));
-                foreach (var rival in rivals) runs.Add(SimulationRun.Rival(world, seed, rival, progress: Tell));
+                foreach (var rival in rivals)
+                    runs.Add(SimulationRun.Rival(world, seed, rival.Of, rival.Tuned ? tuned.First(one => one.Rival == rival.Of).Tuning : null, rival.Name, Tell));
                 if (!bound) continue;
                 foreach (var run in runs.Skip(runs.Count - 1 - rivals.Length))
                     bounds.Add(ClairvoyantBound.Of(world, [.. run.Models.Select(model => model.Requests - model.WithinSlo)]));
             }
         });
-        return (SimulationListing.Of(name!, file.Document, runs, bounds, time.GetElapsedTime(began)), runs, bounds);
+        return (SimulationListing.Of(name!, file.Document, runs, bounds, time.GetElapsedTime(began)) with { Notes = said, Tuned = [.. tuned.Select(TunedListing.Of)] }, runs, bounds);
     }
 
     /// <summary>A bar on a terminal; nothing where the errors go to a file.</summary>

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Plimsoll.Simulation.Bounds;
 using Plimsoll.Simulation.Runs;
+using Plimsoll.Simulation.Runs.Tuning;
 
 namespace Plimsoll.Cli.Scenarios;
 
@@ -21,6 +22,11 @@ public sealed record SimulationListing
 
     public required ImmutableArray<ControllerListing> Controllers { get; init; }
 
+    /// <summary>Who was not run and why, who left which models to an HPA, and what was chosen for those that were tuned.</summary>
+    public ImmutableArray<string> Notes { get; init; } = [];
+
+    public ImmutableArray<TunedListing> Tuned { get; init; } = [];
+
     internal static SimulationListing Of(string name, ScenarioDocument document, IReadOnlyList<RunResult> runs, IReadOnlyList<BoundResult> bounds, TimeSpan took) => new()
     {
         Scenario = name,
@@ -34,6 +40,13 @@ public sealed record SimulationListing
                 .Select(group => ControllerListing.Of(group.Key, [.. group.Select(one => one.Run)], [.. group.Select(one => one.Bound)])),
         ],
     };
+}
+
+/// <summary>What was chosen for a rival that was tuned, and what it came to on the traffic it was chosen on.</summary>
+public sealed record TunedListing(string Rival, string Chosen, ImmutableArray<int> Seeds, int Candidates, double Goal, double Attainment, double Cost)
+{
+    internal static TunedListing Of(TunedRival tuned) =>
+        new(tuned.Rival, tuned.Chosen, tuned.Seeds, tuned.Candidates, tuned.Goal, tuned.Attainment, tuned.Cost);
 }
 
 /// <summary>All runs under one controller.</summary>

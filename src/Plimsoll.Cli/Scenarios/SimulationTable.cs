@@ -19,11 +19,13 @@ internal static class SimulationTable
             foreach (var line in EightyColumns.Hung(about, "  ", "  ")) yield return line;
         yield return "";
         var bound = listing.Controllers.Any(one => one.Bound is not null);
-        yield return $"{"",-14}{"requests",10}{"within SLO",12}{"device h",11}{"dollars",11}{(listing.NodesComeAndGo ? $"{"of nodes",10}" : "")}{"OOM",6}{(bound ? $"{"over bound",12}" : "")}";
+        // With all columns at once a line would be longer than a terminal is wide.
+        var counted = !(bound && listing.NodesComeAndGo);
+        yield return $"{"",-23}{(counted ? $"{"requests",9}" : "")}{"within SLO",11}{"device h",10}{"dollars",9}{(listing.NodesComeAndGo ? $"{"of nodes",9}" : "")}{"OOM",5}{(bound ? $"{"over bound",12}" : "")}";
         foreach (var one in listing.Controllers)
         {
-            yield return $"{one.Controller,-14}{EightyColumns.Count((long)one.Runs.Average(run => (double)run.Requests)),10}{Percent(one.Attainment),12}"
-                + $"{Number(one.DeviceHours),11}{(one.Dollars > 0 ? Number(one.Dollars) : "-"),11}{(listing.NodesComeAndGo ? $"{Number(one.NodeDollars),10}" : "")}{one.Runs.Sum(run => run.OutOfMemory),6}"
+            yield return $"{one.Controller,-23}{(counted ? $"{EightyColumns.Count((long)one.Runs.Average(run => (double)run.Requests)),9}" : "")}{Percent(one.Attainment),11}"
+                + $"{Number(one.DeviceHours),10}{(one.Dollars > 0 ? Number(one.Dollars) : "-"),9}{(listing.NodesComeAndGo ? $"{Number(one.NodeDollars),9}" : "")}{one.Runs.Sum(run => run.OutOfMemory),5}"
                 + (bound ? $"{(one.OverBound is { } over ? over.ToString("0.00", CultureInfo.InvariantCulture) + " x" : "-"),12}" : "");
         }
 
@@ -37,6 +39,10 @@ internal static class SimulationTable
         {
             foreach (var line in EightyColumns.Hung("over bound: what was paid over the least that anybody pays who answers as many of each model in time, all arrivals known", "  ", "    ")) yield return line;
         }
+
+        if (!listing.Notes.IsEmpty) yield return "";
+        foreach (var note in listing.Notes)
+            foreach (var line in EightyColumns.Hung(note, "  ", "    ")) yield return line;
 
         foreach (var one in listing.Controllers)
         {

@@ -41,6 +41,9 @@ internal sealed class ModelRequests
 
     public RequestCounts Counts { get; } = new();
 
+    /// <summary>Where requests are added as they are answered; null where nobody reads them one by one.</summary>
+    public List<int>? Answered { get; set; }
+
     /// <summary>Requests that arrived so far.</summary>
     public long Arrived => _next;
 
@@ -208,6 +211,7 @@ internal sealed class ModelRequests
         var within = end - Trace.Arrivals[request] <= _slo.Latency.TotalSeconds
             && (_slo.TimeToFirstToken is not { } first || Log.Ttft(request) <= first.TotalSeconds)
             && (_slo.TimePerOutputToken is not { } each || Log.Tpot(request) <= each.TotalSeconds);
+        Answered?.Add(request);
         Counts.Served(_sentAs[request], end - _sentAt[request], Trace.Prompts[request], Trace.Answers[request]);
         End(request, within ? RequestOutcome.WithinSlo : RequestOutcome.Late);
     }

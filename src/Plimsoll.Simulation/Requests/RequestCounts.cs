@@ -24,6 +24,9 @@ internal sealed class RequestCounts
 
     public long Arrivals { get; set; }
 
+    /// <summary>Requests answered, and the tokens of their prompts and answers.</summary>
+    public (long Requests, double Prompts, double Answers) Answered => (_served, _prompts, _answers);
+
     /// <summary>So many were held until now.</summary>
     public void HeldChanged(int held, double now)
     {

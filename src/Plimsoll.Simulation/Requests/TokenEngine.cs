@@ -5,11 +5,11 @@ internal sealed class TokenEngine : IReplicaEngine
 {
     private readonly SimulatedReplica _replica;
     private readonly List<int> _ended = [];
-    private readonly long _blocks;
+    private readonly ReplicaLimits _limits;
 
     public TokenEngine(ReplicaLimits limits, StepTimes times, RequestLog log, RequestStates states)
     {
-        _blocks = limits.Blocks;
+        _limits = limits;
         _replica = new SimulatedReplica(limits, times, log, states) { Ended = _ended };
     }
 
@@ -17,7 +17,17 @@ internal sealed class TokenEngine : IReplicaEngine
 
     public int Waiting => _replica.Waiting;
 
-    public double CacheUse => _replica.BlocksUsed / (double)_blocks;
+    public double CacheUse => _replica.BlocksUsed / (double)_limits.Blocks;
+
+    /// <summary>Tokens that its memory for keys and values has room for, and those it holds.</summary>
+    public long TokenRoom => _limits.Blocks * _limits.BlockTokens;
+
+    public long TokensHeld => _replica.BlocksUsed * _limits.BlockTokens;
+
+    /// <summary>The last step with a prompt in it, and the last without.</summary>
+    public (long Tokens, double Seconds) LastPrompt => _replica.LastPrompt;
+
+    public (int Sequences, long Context, double Seconds) LastDecode => _replica.LastDecode;
 
     public double NextEvent => _replica.StepEnds;
 

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Plimsoll.Simulation.Fleet;
 
 namespace Plimsoll.Simulation.Runs;
@@ -9,12 +10,12 @@ namespace Plimsoll.Simulation.Runs;
 /// <param name="name">Who scales.</param>
 /// <param name="world">What there is.</param>
 /// <param name="rule">Makes a model's rule.</param>
-internal sealed class DeploymentController(string name, Scenarios.World world, Func<ModelSpec, IScalingRule> rule) : IController
+internal sealed class DeploymentController(string name, Scenarios.World world, Func<Scenarios.SimulatedModel, IScalingRule> rule) : IController
 {
     // Kubernetes' terminationGracePeriodSeconds: what a pod still answers by then is lost.
     private const double GraceSeconds = 30;
 
-    private readonly List<Workload> _workloads = [.. world.Spec.Models.Select(model => new Workload(model, rule(model)))];
+    private readonly List<Workload> _workloads = [.. world.Models.Select(model => new Workload(model.Spec, rule(model)))];
     private readonly List<BoundPod> _bound = [];
     private readonly NodeScaler _nodes = new();
 
@@ -36,25 +37,32 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
             var mine = cluster.Replicas.Where(replica => replica.Model.Id == workload.Model.Id).ToList();
             var kept = mine.Where(replica => replica is { State: ReplicaState.Loading or ReplicaState.Ready, Node.IsLeaving: false }).ToList();
             var before = workload.Desired;
-            workload.Look(cluster, kept, _bound.Count(pod => pod.Model.Id == workload.Model.Id));
+            workload.Look(cluster, kept, [.. _bound.Where(pod => pod.Model.Id == workload.Model.Id)]);
             if (workload.Desired != before)
                 Decisions.Add(new Decision(cluster.Now, workload.Model.Id, $"{before} to {workload.Desired} replicas", $"{name} says so at {workload.InFlight} requests in flight"));
             End(cluster, mine);
-            Scale(cluster, workload, kept, pending);
+            if (workload.ByVariant.IsDefault) Scale(cluster, workload, kept, null, workload.Desired, pending);
+            else
+                for (var i = 0; i < workload.ByVariant.Length; i++)
+                {
+                    var variant = workload.Model.Variants[i];
+                    Scale(cluster, workload, [.. kept.Where(replica => replica.Variant.Id == variant.Id)], variant, workload.ByVariant[i], pending);
+                }
         }
 
         _nodes.Turn(cluster, pending);
         cluster.TakeOutcomes();
     }
 
-    private void Scale(SimulatedCluster cluster, Workload workload, List<FleetReplica> kept, List<ModelSpec> pending)
+    /// <param name="kept">Of that variant, where one is named; of all otherwise.</param>
+    private void Scale(SimulatedCluster cluster, Workload workload, List<FleetReplica> kept, VariantSpec? variant, int desired, List<ModelSpec> pending)
     {
-        var bound = _bound.Where(pod => pod.Model.Id == workload.Model.Id).ToList();
-        for (var count = kept.Count + bound.Count; count < workload.Desired; count++)
+        var bound = _bound.Where(pod => pod.Model.Id == workload.Model.Id && (variant is null || pod.Variant.Id == variant.Id)).ToList();
+        for (var count = kept.Count + bound.Count; count < desired; count++)
         {
-            if (new PodScheduler(cluster, _bound).Choose(workload.Model) is not { } chosen)
+            if (new PodScheduler(cluster, _bound).Choose(workload.Model, variant) is not { } chosen)
             {
-                pending.AddRange(Enumerable.Repeat(workload.Model, workload.Desired - count));
+                pending.AddRange(Enumerable.Repeat(variant is null ? workload.Model : workload.Model with { Variants = [variant] }, desired - count));
                 return;
             }
 
@@ -63,7 +71,7 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
         }
 
         // As ReplicaSet's controller chooses: not ready before ready, then the newest.
-        var excess = kept.Count + bound.Count - workload.Desired;
+        var excess = kept.Count + bound.Count - desired;
         foreach (var pod in bound.AsEnumerable().Reverse().Take(Math.Max(0, excess))) _bound.Remove(pod);
         excess -= bound.Count;
         foreach (var replica in kept.OrderBy(replica => replica.State == ReplicaState.Ready).ThenByDescending(replica => replica.StateSince).Take(Math.Max(0, excess)))
@@ -121,40 +129,77 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
     {
         private double _nextLook;
         private long _arrived;
+        private List<int>? _answered;
 
         public ModelSpec Model => model;
 
         public int Desired { get; private set; } = model.MinReplicas;
+
+        /// <summary>Default where the rule does not choose among variants.</summary>
+        public ImmutableArray<int> ByVariant { get; private set; }
 
         /// <summary>As it last looked.</summary>
         public int InFlight { get; private set; }
 
         public int Ordinal { get; set; }
 
-        public void Look(SimulatedCluster cluster, List<FleetReplica> kept, int bound)
+        public void Look(SimulatedCluster cluster, List<FleetReplica> kept, List<BoundPod> bound)
         {
             var requests = cluster.Requests[model.Id];
+            if (rule.ReadsRequests) requests.Answered = _answered ??= [];
             _arrived += requests.Counts.Arrivals;
             requests.Counts.Arrivals = 0;
             // Without metrics autoscalers leave everything as it is.
             if (cluster.Now < _nextLook || !cluster.IsMeasured(model.Id)) return;
-            _nextLook = cluster.Now + rule.Period.TotalSeconds;
             var seen = new ModelView
             {
                 Now = cluster.Clock,
                 Spec = Desired,
+                SpecByVariant = ByVariant,
                 Held = requests.HeldNow,
                 Arrived = _arrived,
-                Pods =
-                [
-                    .. kept.Select(replica => new PodView(
-                        replica.Id.Value, replica.State == ReplicaState.Ready, cluster.At(replica.StartedAt),
-                        replica.Engine.Outstanding - replica.Engine.Waiting, replica.Engine.Waiting, replica.Engine.CacheUse)),
-                    .. Enumerable.Range(0, Math.Max(bound, Desired - kept.Count)).Select(i => new PodView($"{model.Id}-pending-{i}", false, cluster.Clock, 0, 0, 0)),
-                ],
+                Served = requests.Counts.Answered,
+                Answered = _answered is null ? [] : [.. _answered.Select(request => (requests.Trace.Prompts[request], requests.Trace.Answers[request]))],
+                Pods = [.. kept.Select(replica => Of(cluster, replica)), .. Pending(cluster, kept, bound)],
             };
+            _answered?.Clear();
             InFlight = seen.InFlight;
-            Desired = Math.Clamp(rule.Desired(seen), model.MinReplicas, model.MaxReplicas);
+            var wish = rule.Desired(seen).Within(model.MinReplicas, model.MaxReplicas);
+            (Desired, ByVariant) = (wish.Total, wish.ByVariant);
+            _nextLook = cluster.Now + rule.Period.TotalSeconds;
+        }
+
+        private PodView Of(SimulatedCluster cluster, FleetReplica replica)
+        {
+            var pod = new PodView(
+                replica.Id.Value, replica.State == ReplicaState.Ready, cluster.At(replica.StartedAt),
+                replica.Engine.Outstanding - replica.Engine.Waiting, replica.Engine.Waiting, replica.Engine.CacheUse)
+            {
+                Variant = IndexOf(replica.Variant),
+            };
+            return replica.Engine is Requests.TokenEngine engine
+                ? pod with { TokenRoom = engine.TokenRoom, TokensHeld = engine.TokensHeld, LastPrompt = engine.LastPrompt, LastDecode = engine.LastDecode }
+                : pod;
+        }
+
+        // Pods that wait for their model's weights or for a place.
+        private IEnumerable<PodView> Pending(SimulatedCluster cluster, List<FleetReplica> kept, List<BoundPod> bound)
+        {
+            for (var variant = 0; variant < (ByVariant.IsDefault ? 1 : ByVariant.Length); variant++)
+            {
+                var (wanted, there, on) = ByVariant.IsDefault
+                    ? (Desired, kept.Count, bound.Count)
+                    : (ByVariant[variant], kept.Count(replica => IndexOf(replica.Variant) == variant), bound.Count(pod => IndexOf(pod.Variant) == variant));
+                for (var i = 0; i < Math.Max(on, wanted - there); i++)
+                    yield return new PodView($"{model.Id}-pending-{variant}-{i}", false, cluster.Clock, 0, 0, 0) { Variant = variant };
+            }
+        }
+
+        private int IndexOf(VariantSpec variant)
+        {
+            for (var i = 0; i < model.Variants.Length; i++)
+                if (model.Variants[i].Id == variant.Id) return i;
+            return 0;
         }
     }
 }

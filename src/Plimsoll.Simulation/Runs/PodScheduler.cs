@@ -10,11 +10,13 @@ namespace Plimsoll.Simulation.Runs;
 internal sealed class PodScheduler(SimulatedCluster cluster, IReadOnlyCollection<BoundPod> bound)
 {
     /// <summary>The first of the model's variants that fits a node, and its place; null where none does.</summary>
-    public (VariantSpec Variant, Placement Placement)? Choose(ModelSpec model)
+    /// <param name="only">The one that is to be placed, where it must be that one.</param>
+    public (VariantSpec Variant, Placement Placement)? Choose(ModelSpec model, VariantSpec? only = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         foreach (var variant in model.Variants)
         {
+            if (only is not null && variant.Id != only.Id) continue;
             var fitting = cluster.Nodes.Where(node => node.IsOpen).Select(node => new NodeUse(cluster, bound, node, model.Id)).Where(use => use.Fits(variant)).ToList();
             if (fitting.Count == 0) continue;
             var most = fitting.Max(use => use.OfModel);

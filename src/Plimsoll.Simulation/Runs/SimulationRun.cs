@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Plimsoll.Control;
 using Plimsoll.Simulation.Fleet;
+using Plimsoll.Simulation.Runs.Rules;
 using Plimsoll.Simulation.Scenarios;
 
 namespace Plimsoll.Simulation.Runs;
@@ -30,19 +31,32 @@ public static class SimulationRun
     /// <summary>Rivals that can be run, by name.</summary>
     public static ImmutableArray<string> Rivals => RivalRules.Names;
 
-    /// <summary>A rival, one object for each model, with its real defaults.</summary>
+    /// <summary>Rivals that cannot be run here, with the reason.</summary>
+    public static ImmutableArray<(string Name, string Why)> RivalsLeftOut => RivalRules.LeftOut;
+
+    /// <summary>Models that a rival's own rule does not know and an HPA with its defaults scales instead; all of them where it has nothing to do.</summary>
+    public static ImmutableArray<ModelId> NotManagedBy(World world, string rival)
+    {
+        ArgumentNullException.ThrowIfNull(world);
+        return [.. world.Models.Where(model => !RivalRules.Manages(rival, model)).Select(model => model.Spec.Id)];
+    }
+
+    /// <summary>A rival, one object for each model, with its real defaults or as it was tuned.</summary>
     /// <param name="world">What there is and what happens.</param>
     /// <param name="seed">Of what is random in it.</param>
     /// <param name="rival">One of <see cref="Rivals"/>.</param>
-    /// <param name="share">Its target as a share of what a replica works on at once; null for its default.</param>
+    /// <param name="tuning">What its users set; null for its defaults.</param>
+    /// <param name="name">What its result is called; null for its name.</param>
     /// <param name="progress">Called now and then with the share of the run that is over.</param>
     /// <exception cref="ArgumentException">No such rival.</exception>
-    public static RunResult Rival(World world, int seed, string rival, double? share = null, Action<double>? progress = null)
+    public static RunResult Rival(World world, int seed, string rival, RivalTuning? tuning = null, string? name = null, Action<double>? progress = null)
     {
         ArgumentNullException.ThrowIfNull(world);
         if (!Rivals.Contains(rival)) throw new ArgumentException($"there is no rival {rival}", nameof(rival));
         var cluster = new SimulatedCluster(world, seed);
-        return Run(cluster, new DeploymentController(rival, world, model => RivalRules.Of(rival, model, share)!), seed, progress);
+        var set = tuning ?? RivalTuning.Defaults;
+        return Run(cluster, new DeploymentController(name ?? rival, world, model => RivalRules.Of(
+            rival, model, world.Spec.Prices, set[RivalTuning.ClassOf(model.Spec.Footprint.Weights)])!), seed, progress);
     }
 
     internal static RunResult Run(SimulatedCluster cluster, IController controller, int seed, Action<double>? progress)

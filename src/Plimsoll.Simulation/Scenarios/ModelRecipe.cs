@@ -92,10 +92,11 @@ public static class ModelRecipes
             },
             Trace = recipe.Trace,
             Truth = variants.ToImmutableSortedDictionary(one => one.Spec.Id, one => one.Truth),
+            Profiles = variants.Where(one => one.Profile is not null).ToImmutableSortedDictionary(one => one.Spec.Id, one => one.Profile!),
         };
     }
 
-    private static (VariantSpec Spec, ReplicaTruth Truth) Resolve(ModelRecipe recipe, VariantRecipe variant, double pace, double load)
+    private static (VariantSpec Spec, ReplicaTruth Truth, ReplicaProfile? Profile) Resolve(ModelRecipe recipe, VariantRecipe variant, double pace, double load)
     {
         var id = VariantId.Of(variant.Device is { } device ? $"{variant.Engine}-{variant.Devices}x{device.Name}" : $"{variant.Engine}-cpu");
         if (variant is { Device: { } on, Batch: null }) return Generating(recipe, variant, id, on, pace, load);
@@ -117,10 +118,11 @@ public static class ModelRecipes
                 Batch = new BatchTimes(batch.Fixed * pace, batch.PerRequest * pace),
                 Load = Slower(PathOf(null, recipe.Footprint.Weights, Math.Max(1, devices)), load),
                 Unload = LoadPriors.Unload(recipe.Footprint.Weights),
-            });
+            },
+            null);
     }
 
-    private static (VariantSpec Spec, ReplicaTruth Truth) Generating(ModelRecipe recipe, VariantRecipe variant, VariantId id, Accelerator device, double pace, double load)
+    private static (VariantSpec Spec, ReplicaTruth Truth, ReplicaProfile? Profile) Generating(ModelRecipe recipe, VariantRecipe variant, VariantId id, Accelerator device, double pace, double load)
     {
         if (!ServingEngine.TryParse(variant.Engine, out var engine)) throw new ArgumentException($"{recipe.Id}: the engine {variant.Engine} is not known");
         var serving = new ServingVariant
@@ -152,7 +154,8 @@ public static class ModelRecipes
                 StepSeconds = batch => pace * replica.Steps.Of(batch).Seconds,
                 Load = Slower(PathOf(engine.Kind, recipe.Footprint.Weights, variant.Devices), load),
                 Unload = LoadPriors.Unload(recipe.Footprint.Weights),
-            });
+            },
+            new ReplicaProfile(replica.Limits, batch => replica.Steps.Of(batch).Seconds));
     }
 
     // Engines of which no load was published by its stages are taken to start as a process does, and to read as any other.

@@ -141,7 +141,13 @@ public sealed record SimulatedModel
 
     /// <summary>How replicas truly behave, by variant; ordered by variant.</summary>
     public required ImmutableSortedDictionary<VariantId, ReplicaTruth> Truth { get; init; }
+
+    /// <summary>What is predicted of replicas that generate text, by variant: what others measure offline before they serve.</summary>
+    public ImmutableSortedDictionary<VariantId, ReplicaProfile> Profiles { get; init; } = ImmutableSortedDictionary<VariantId, ReplicaProfile>.Empty;
 }
+
+/// <summary>A replica's limits and the predicted seconds of its steps.</summary>
+public sealed record ReplicaProfile(ReplicaLimits Limits, Func<StepBatch, double> StepSeconds);
 
 /// <summary>How replicas of a variant truly behave, which the planner has to find out.</summary>
 public sealed record ReplicaTruth

@@ -1,5 +1,6 @@
 using Plimsoll.Control;
 using Plimsoll.Simulation.Runs;
+using Plimsoll.Simulation.Runs.Rules;
 using Plimsoll.Simulation.Scenarios;
 
 namespace Plimsoll.Simulation.Tests.Runs;
@@ -39,9 +40,9 @@ public sealed class NodesTests
     [Fact]
     public void Pods_that_find_no_room_bring_nodes_under_others_too()
     {
-        var result = SimulationRun.Rival(Growing(most: 4), 1, "hpa", 0.2);
+        var result = SimulationRun.Rival(Growing(most: 4), 1, "hpa", RivalTuning.Same(new RivalKnobs { Target = 0.2 }));
         Assert.InRange(result.NodeHours["cpu"], 1.2 * 1500 / 3600, 4 * 1500.0 / 3600);
-        var bounded = SimulationRun.Rival(Growing(most: 1), 1, "hpa", 0.2);
+        var bounded = SimulationRun.Rival(Growing(most: 1), 1, "hpa", RivalTuning.Same(new RivalKnobs { Target = 0.2 }));
         Assert.Equal(1500.0 / 3600, bounded.NodeHours["cpu"], 6);
     }
 

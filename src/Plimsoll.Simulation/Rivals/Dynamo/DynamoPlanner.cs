@@ -42,13 +42,7 @@ public static class DynamoPlanner
         ArgumentNullException.ThrowIfNull(state);
         if (!settings.EnableThroughput) return (new(null, null, "disabled"), state);
         if (traffic is null || !(traffic.Requests > 0)) return (new(null, null, "no_traffic_data"), state);
-        state = state with
-        {
-            Requests = state.Requests.Observe(traffic.Requests),
-            Input = state.Input.Observe(traffic.InputTokens),
-            Output = state.Output.Observe(traffic.OutputTokens),
-            HitRate = traffic.HitRate,
-        };
+        state = Predicting(state, traffic);
         var next = new DynamoTraffic(state.Requests.Next, state.Input.Next, state.Output.Next, traffic.HitRate);
         (int? prefill, int? decode) = (null, null);
         if (settings.Generation == DynamoGeneration.First && profile is not null)
@@ -67,6 +61,34 @@ public static class DynamoPlanner
         }
 
         var decision = DynamoThroughput.Decide(settings, current, prefill, decode);
+        return (decision, decision.Floors is { } floors ? state with { Floors = floors } : state);
+    }
+
+    /// <summary>
+    /// The slow loop over one pool that prefills and decodes. The peer's rates of such engines come from a model that is not published:
+    /// here an engine's time is shared between the two by the second generation's regressions, so replicas are the demand times an
+    /// engine's time for a request's prefill and for its tokens.
+    /// </summary>
+    public static (DynamoDecision Decision, DynamoState State) DecideAggregatedThroughput(
+        DynamoSettings settings, DynamoState state, DynamoTraffic? traffic, int current)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        ArgumentNullException.ThrowIfNull(state);
+        if (!settings.EnableThroughput) return (new(null, null, "disabled"), state);
+        if (traffic is null || !(traffic.Requests > 0)) return (new(null, null, "no_traffic_data"), state);
+        state = Predicting(state, traffic);
+        int? wanted = null;
+        if (state.Prefill.Fit() is { } prefillTime && state.Decode.Fit() is { } decodeTime)
+        {
+            var (input, output) = (state.Input.Next, Math.Max(1, state.Output.Next));
+            var prefill = DynamoCapacity.Prefill(settings, prefillTime, input, traffic.HitRate);
+            var decode = DynamoCapacity.Decode(settings, decodeTime, input, output);
+            var demand = Math.Max(0, state.Requests.Next) / settings.ThroughputInterval.TotalSeconds;
+            wanted = WholeReplicas.Ceiling(demand * (1 / prefill.PerSecond + 1 / decode.PerSecond));
+        }
+
+        var alone = Alone(settings);
+        var decision = DynamoThroughput.Decide(alone, new(0, current), wanted is null ? null : 0, wanted);
         return (decision, decision.Floors is { } floors ? state with { Floors = floors } : state);
     }
 
@@ -114,12 +136,22 @@ public static class DynamoPlanner
                 settings.Target,
                 [.. pool.Engines.Select(engine => (DynamoLoad.Kv(engine) + engine.QueuedPrefillTokens) / settings.MaxKvTokens)], pool.Ready);
         if (wish is not { } wanted) return new(null, null, "insufficient_data");
-        // One pool is a pair of which the other half is none.
-        var alone = settings with { PrefillGpus = settings.DecodeGpus, PrefillMinEndpoint = 0 };
         var current = new DynamoPair(0, pool.Ready);
-        var (pair, reason) = Budgeted(alone, current, new(0, Math.Max(wanted, settings.Least.Decode)));
+        var floor = Math.Max(settings.EnableThroughput ? state.Floors.Decode : 0, settings.Least.Decode);
+        var (pair, reason) = Budgeted(Alone(settings), current, new(0, Math.Max(wanted, floor)));
         return pair == current ? new(null, null, reason ?? "no_change") : new(pair, null, reason ?? "scale");
     }
+
+    /// <summary>One pool is a pair of which the other half is none.</summary>
+    private static DynamoSettings Alone(DynamoSettings settings) => settings with { PrefillGpus = settings.DecodeGpus, PrefillMinEndpoint = 0 };
+
+    private static DynamoState Predicting(DynamoState state, DynamoTraffic traffic) => state with
+    {
+        Requests = state.Requests.Observe(traffic.Requests),
+        Input = state.Input.Observe(traffic.InputTokens),
+        Output = state.Output.Observe(traffic.OutputTokens),
+        HitRate = traffic.HitRate,
+    };
 
     private static bool Mismatch(DynamoPool pool) => !pool.Engines.IsEmpty && pool.Engines.Length != pool.Ready;
 

@@ -24,6 +24,8 @@ public static class MelangeOptimizer
     /// <returns>Null: no answer.</returns>
     public static MelangeAnswer? Solve(ImmutableArray<MelangeGpu> gpus, ImmutableArray<double> shares, double perSecond, int sliceFactor)
     {
+        if (gpus.Length == 1 && Alone(gpus[0], shares, perSecond) is { } count)
+            return new(gpus[0].Cost * count, ImmutableSortedDictionary.Create<string, int>(StringComparer.Ordinal).Add(gpus[0].Name, count));
         using var solver = Solver.CreateSolver("CBC_MIXED_INTEGER_PROGRAMMING")
             ?? throw new NotSupportedException("OR-tools was built without CBC");
         var bought = gpus.Select(gpu => solver.MakeIntVar(0, double.PositiveInfinity, gpu.Name)).ToArray();
@@ -55,5 +57,21 @@ public static class MelangeOptimizer
         var counts = gpus.Select((gpu, g) => KeyValuePair.Create(gpu.Name, (int)Math.Round(bought[g].SolutionValue())))
             .ToImmutableSortedDictionary(StringComparer.Ordinal);
         return new(gpus.Sum(gpu => gpu.Cost * counts[gpu.Name]), counts);
+    }
+
+    /// <summary>With one kind of GPU everything goes there, and there is nothing to solve. Null where it carries some cell not at all.</summary>
+    private static int? Alone(MelangeGpu gpu, ImmutableArray<double> shares, double perSecond)
+    {
+        // As much as the solver takes for whole.
+        const double Tolerance = 1e-7;
+        var load = 0.0;
+        for (var cell = 0; cell < shares.Length; cell++)
+        {
+            if (shares[cell] == 0) continue;
+            if (gpu.PerSecond[cell] <= 0) return null;
+            load += perSecond * shares[cell] / gpu.PerSecond[cell];
+        }
+
+        return WholeReplicas.Ceiling(load - Tolerance);
     }
 }

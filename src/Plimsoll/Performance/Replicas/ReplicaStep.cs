@@ -8,6 +8,9 @@ internal sealed class ReplicaStep
 
     public int Prompts { get; private set; }
 
+    /// <summary>Tokens of prompts.</summary>
+    public long PromptTokens => _tokens;
+
     public double Seconds { get; set; }
 
     /// <summary>Requests whose prompt it completes.</summary>

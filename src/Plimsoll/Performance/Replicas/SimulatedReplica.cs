@@ -49,6 +49,12 @@ internal sealed class SimulatedReplica
     /// <summary>Of those, requests that have not begun, or begin again.</summary>
     public int Waiting => _waiting.Count;
 
+    /// <summary>The last step with a prompt in it: its prompts' tokens, and how long it takes.</summary>
+    public (long Tokens, double Seconds) LastPrompt { get; private set; }
+
+    /// <summary>The last step without one.</summary>
+    public (int Sequences, long Context, double Seconds) LastDecode { get; private set; }
+
     /// <summary>Where requests are added as they end; null where nobody asks.</summary>
     public List<int>? Ended { get; init; }
 
@@ -128,6 +134,8 @@ internal sealed class SimulatedReplica
         step.Seconds = step.Prompts == 0
             ? _times.Decode(sequences, context / (double)sequences)
             : _times.Seconds(step.Batch(sequences, context));
+        if (step.Prompts == 0) LastDecode = (sequences, context, step.Seconds);
+        else LastPrompt = (step.PromptTokens, step.Seconds);
         _steps++;
     }
 

@@ -5,43 +5,98 @@ using Plimsoll.Simulation.Rivals.Keda;
 using Plimsoll.Simulation.Rivals.Knative;
 using Plimsoll.Simulation.Rivals.RayServe;
 
-namespace Plimsoll.Simulation.Runs;
+namespace Plimsoll.Simulation.Runs.Rules;
 
 /// <summary>
-/// Rivals' rules fed from the simulated cluster. Where a rival has no target of its own, its metric is requests in flight, at the
-/// gateway and in replicas, and its target a share of what a replica works on at once.
+/// Rules that go by requests in flight, at the gateway and in replicas. Where one has no target of its own, it is a share of what
+/// a replica works on at once.
 /// </summary>
-internal static class RivalRules
+internal static class RequestRules
 {
     /// <summary>Knative's default utilisation, and what rules without a default of their own are given.</summary>
     public const double DefaultShare = 0.7;
 
-    public static readonly ImmutableArray<string> Names = ["hpa", "keda", "kpa", "ray-serve", "aibrix", "fixed"];
-
-    /// <summary>A rule for one model; null for a name that is not known.</summary>
-    /// <param name="name">The rival.</param>
-    /// <param name="model">What it is to scale.</param>
-    /// <param name="share">The target as a share of the requests a replica works on at once; null for the rival's default.</param>
-    public static IScalingRule? Of(string name, ModelSpec model, double? share = null)
+    /// <summary>A rule for one model; null for a name that is not one of these.</summary>
+    public static IScalingRule? Of(string name, ModelSpec model, RivalKnobs knobs)
     {
-        ArgumentNullException.ThrowIfNull(model);
         var concurrency = model.Variants[0].Concurrency;
-        var target = Math.Max(0.01, concurrency * (share ?? DefaultShare));
+        var target = Math.Max(0.01, concurrency * (knobs.Target ?? DefaultShare));
         return name switch
         {
-            "hpa" => new HpaRule(new HpaSettings { MinReplicas = Math.Max(1, model.MinReplicas), MaxReplicas = model.MaxReplicas, Behavior = new HpaBehavior() }, target),
-            "keda" => new KedaRule(new KedaSettings { MinReplicaCount = model.MinReplicas, MaxReplicaCount = model.MaxReplicas }, target),
-            "kpa" => new KpaRule(new KpaSettings { Target = KpaTarget.Concurrency(concurrency, concurrency, share ?? DefaultShare) }, model),
-            "ray-serve" => new RayServeRule(new RayServeSettings
-            {
-                TargetOngoingRequests = share is null ? 2 : target,
-                MaxOngoingRequests = concurrency,
-                MinReplicas = model.MinReplicas,
-                MaxReplicas = model.MaxReplicas,
-            }),
-            "aibrix" => new AibrixRule(new AibrixSettings { MinReplicas = Math.Max(1, model.MinReplicas), MaxReplicas = model.MaxReplicas }, target),
-            "fixed" => new FixedRule(Math.Clamp((int)Math.Ceiling((share ?? 0.5) * model.MaxReplicas), Math.Max(1, model.MinReplicas), model.MaxReplicas)),
+            "hpa" => new HpaRule(Hpa(model, knobs), target),
+            "keda" => new KedaRule(Keda(model, knobs), target),
+            "kpa" => new KpaRule(Kpa(concurrency, knobs), model, Least(model, knobs, 0)),
+            "ray-serve" => new RayServeRule(RayServe(model, knobs)),
+            "aibrix" => new AibrixRule(Aibrix(model, knobs), target),
+            "fixed" => new FixedRule(Math.Clamp((int)Math.Ceiling((knobs.Target ?? 0.5) * model.MaxReplicas), Math.Max(1, model.MinReplicas), model.MaxReplicas)),
             _ => null,
+        };
+    }
+
+    /// <summary>An HPA with its defaults, of which the knobs change what they name.</summary>
+    public static HpaSettings Hpa(ModelSpec model, RivalKnobs knobs) => new()
+    {
+        MinReplicas = Math.Max(1, Least(model, knobs, 1)),
+        MaxReplicas = model.MaxReplicas,
+        Tolerance = knobs.Tolerance ?? 0.1,
+        Behavior = Behavior(knobs),
+    };
+
+    public static AibrixSettings Aibrix(ModelSpec model, RivalKnobs knobs)
+    {
+        var settings = new AibrixSettings { MinReplicas = Math.Max(1, Least(model, knobs, 1)), MaxReplicas = model.MaxReplicas };
+        return settings with
+        {
+            UpFluctuationTolerance = knobs.Tolerance ?? settings.UpFluctuationTolerance,
+            DownFluctuationTolerance = knobs.Tolerance ?? settings.DownFluctuationTolerance,
+            UpCooldownWindow = knobs.UpWindow ?? settings.UpCooldownWindow,
+            DownCooldownWindow = knobs.DownWindow ?? settings.DownCooldownWindow,
+        };
+    }
+
+    private static int Least(ModelSpec model, RivalKnobs knobs, int usual) =>
+        Math.Min(model.MaxReplicas, Math.Max(model.MinReplicas, knobs.MinReplicas ?? usual));
+
+    private static HpaBehavior Behavior(RivalKnobs knobs)
+    {
+        var usual = new HpaBehavior();
+        return new HpaBehavior
+        {
+            ScaleUp = usual.ScaleUp with { StabilizationWindow = knobs.UpWindow ?? usual.ScaleUp.StabilizationWindow },
+            ScaleDown = usual.ScaleDown with { StabilizationWindow = knobs.DownWindow ?? usual.ScaleDown.StabilizationWindow },
+        };
+    }
+
+    // KEDA sets no tolerance; it is the cluster's, or, in newer versions, the behaviour's.
+    private static KedaSettings Keda(ModelSpec model, RivalKnobs knobs)
+    {
+        var usual = new KedaSettings { MinReplicaCount = Least(model, knobs, 0), MaxReplicaCount = model.MaxReplicas };
+        var behaves = knobs.Tolerance is not null || knobs.UpWindow is not null || knobs.DownWindow is not null;
+        var behavior = Behavior(knobs);
+        return usual with
+        {
+            CooldownPeriod = knobs.ZeroAfter ?? usual.CooldownPeriod,
+            HpaBehavior = behaves
+                ? new HpaBehavior { ScaleUp = behavior.ScaleUp with { Tolerance = knobs.Tolerance }, ScaleDown = behavior.ScaleDown with { Tolerance = knobs.Tolerance } }
+                : null,
+        };
+    }
+
+    private static KpaSettings Kpa(int concurrency, RivalKnobs knobs)
+    {
+        var usual = new KpaSettings { Target = KpaTarget.Concurrency(concurrency, concurrency, knobs.Target ?? DefaultShare) };
+        return usual with { StableWindow = knobs.UpWindow ?? usual.StableWindow, ScaleDownDelay = knobs.DownWindow ?? usual.ScaleDownDelay };
+    }
+
+    private static RayServeSettings RayServe(ModelSpec model, RivalKnobs knobs)
+    {
+        var usual = new RayServeSettings { MaxOngoingRequests = model.Variants[0].Concurrency, MinReplicas = Least(model, knobs, 0), MaxReplicas = model.MaxReplicas };
+        return usual with
+        {
+            TargetOngoingRequests = knobs.Target is { } share ? Math.Max(0.01, model.Variants[0].Concurrency * share) : usual.TargetOngoingRequests,
+            UpscaleDelay = knobs.UpWindow ?? usual.UpscaleDelay,
+            DownscaleDelay = knobs.DownWindow ?? usual.DownscaleDelay,
+            DownscaleToZeroDelay = knobs.ZeroAfter,
         };
     }
 
@@ -51,7 +106,7 @@ internal static class RivalRules
     {
         public TimeSpan Period => TimeSpan.FromMinutes(1);
 
-        public int Desired(ModelView seen) => replicas;
+        public ScalingWish Desired(ModelView seen) => replicas;
     }
 
     private sealed class HpaRule(HpaSettings settings, double target) : IScalingRule
@@ -60,7 +115,7 @@ internal static class RivalRules
 
         public TimeSpan Period => settings.SyncPeriod;
 
-        public int Desired(ModelView seen)
+        public ScalingWish Desired(ModelView seen)
         {
             // The HPA refuses to act from zero; a Deployment has its minimum from the beginning.
             var spec = Math.Max(seen.Spec, settings.MinReplicas);
@@ -84,7 +139,7 @@ internal static class RivalRules
 
         public TimeSpan Period => _hpa.SyncPeriod;
 
-        public int Desired(ModelView seen)
+        public ScalingWish Desired(ModelView seen)
         {
             _created ??= seen.Now;
             var observed = new KedaObservation(seen.Now, _created.Value, seen.Spec, seen.Ready, [new KedaTrigger("in-flight", seen.InFlight, target)]);
@@ -109,13 +164,14 @@ internal static class RivalRules
     {
         private readonly KpaSettings _settings;
         private readonly ModelSpec _model;
+        private readonly int _least;
         private readonly KpaWindow _stable;
         private readonly KpaWindow _panic;
         private KpaState? _state;
 
-        public KpaRule(KpaSettings settings, ModelSpec model)
+        public KpaRule(KpaSettings settings, ModelSpec model, int least)
         {
-            (_settings, _model) = (settings, model);
+            (_settings, _model, _least) = (settings, model, least);
             _stable = new KpaWindow(settings.StableWindow, settings.ScrapeInterval);
             _panic = new KpaWindow(settings.PanicWindow, settings.ScrapeInterval);
         }
@@ -123,7 +179,7 @@ internal static class RivalRules
         /// <summary>Every second, as its metrics come; it decides at every second one.</summary>
         public TimeSpan Period => _settings.ScrapeInterval;
 
-        public int Desired(ModelView seen)
+        public ScalingWish Desired(ModelView seen)
         {
             _stable.Record(seen.Now, seen.InFlight);
             _panic.Record(seen.Now, seen.InFlight);
@@ -131,7 +187,7 @@ internal static class RivalRules
             if ((seen.Now - DateTimeOffset.UnixEpoch).Ticks / _settings.ScrapeInterval.Ticks % 2 != 0) return seen.Spec;
             var decision = KpaDecider.Decide(_settings, _state, new KpaObservation(seen.Now, seen.Ready, _stable.Average(seen.Now), _panic.Average(seen.Now)));
             _state = decision.State;
-            return Math.Clamp(decision.Desired ?? seen.Spec, _model.MinReplicas, _model.MaxReplicas);
+            return Math.Clamp(decision.Desired ?? seen.Spec, _least, _model.MaxReplicas);
         }
     }
 
@@ -143,7 +199,7 @@ internal static class RivalRules
         /// <summary>The loop of a tenth of a second, here every second: its delays are of 30 s and more.</summary>
         public TimeSpan Period => TimeSpan.FromSeconds(1);
 
-        public int Desired(ModelView seen)
+        public ScalingWish Desired(ModelView seen)
         {
             _ongoing.Enqueue(seen.InFlight);
             while (_ongoing.Count > settings.LookBackPeriod.TotalSeconds) _ongoing.Dequeue();
@@ -160,7 +216,7 @@ internal static class RivalRules
 
         public TimeSpan Period => settings.ReconcileInterval;
 
-        public int Desired(ModelView seen)
+        public ScalingWish Desired(ModelView seen)
         {
             _inFlight.Enqueue(seen.InFlight);
             while (_inFlight.Count > settings.StableWindow / settings.ReconcileInterval) _inFlight.Dequeue();
