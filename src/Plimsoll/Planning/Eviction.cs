@@ -39,12 +39,13 @@ internal sealed class Eviction(
             : new Reason(Rule.HoldMissingData, [Fact.Of("what", "a ready node"), Fact.Of("why", "none was reported")]);
         // What would go would go; what is only shown would not come.
         if (!observed.Can.HasFlag(Capabilities.ChooseVictim) || !allocations[claimant.Model.Id].MayClaim || !claimant.Model.Acts) return null;
+        var urgent = IsUrgent(claimant, have);
         Choice? best = null;
         (Balance Balance, NodeLedger Node, ModelId Owner)? nearest = null;
         foreach (var ledger in nodes)
         {
             var inTheWay = mustGo(ledger.Node.Id);
-            if (LeastLoss(claimant, ledger, inTheWay, going) is not { } set) continue;
+            if (LeastLoss(claimant, urgent, ledger, inTheWay, going) is not { } set) continue;
 
             // Only what the claimant may not simply take must be paid for by what it has lost.
             var paid = set.Where(candidate => candidate.Priority >= claimant.Model.Priority).ToArray();
@@ -71,8 +72,22 @@ internal sealed class Eviction(
                 Fact.Quantity("debt", Math.Round(refused.Balance.Gain, 1)), Fact.Of("unit", $"late for want of it in {Durations.Show(refused.Balance.Over)}"),
                 Fact.Quantity("price", Math.Round(refused.Balance.Loss, 1)), Fact.Of("holder", $", what {refused.Owner} would lose"),
             ]);
+        else if (best is null && !urgent && nodes.Count > 0)
+            verdict = new Reason(Rule.HoldPeak,
+            [
+                .. Lacking(claimant, nodes[0]), Fact.Of("have", have), Fact.Rate("demand", claimant.ActiveRate), Fact.Of("load", claimant.Load.P90),
+                Fact.Of("since", Lacking(claimant)),
+            ]);
         return best;
     }
+
+    // What is needed for what arrives, or for the file's minimum, is taken at once. What is wanted for a peak that is only expected
+    // must have been wanted for as long as it loads: a forecast that dips in between would let it go before it served.
+    private bool IsUrgent(ModelOutlook claimant, int have) =>
+        have == 0 || claimant.Held > 0 || have < claimant.Model.MinReplicas || Worth.Next(claimant, have) > 0 || Lacking(claimant) >= claimant.Load.P90;
+
+    private TimeSpan Lacking(ModelOutlook claimant) =>
+        knowledge.Of(claimant.Model.Id).LackingSince is { } since ? Outlooks.Positive(observed.At - since) : TimeSpan.Zero;
 
     // What the claimant lost for want of a place against what those who would go served, over the stretch at which most is
     // left. Under constant demand it comes out for the claimant only where it carries more than they do.
@@ -113,13 +128,13 @@ internal sealed class Eviction(
     // Cheapest first until it fits, then whatever proved unnecessary is kept after all, dearest first. An exact
     // knapsack comes with the Decide issue.
     private List<Candidate>? LeastLoss(
-        ModelOutlook claimant, NodeLedger ledger, ImmutableArray<InferenceReplica> mustGo, HashSet<ReplicaId> going)
+        ModelOutlook claimant, bool urgent, NodeLedger ledger, ImmutableArray<InferenceReplica> mustGo, HashSet<ReplicaId> going)
     {
-        var chosen = mustGo.Select(replica => Consider(claimant, replica, withWeights: true)).OfType<Candidate>().ToList();
+        var chosen = mustGo.Select(replica => Consider(claimant, urgent, replica, withWeights: true)).OfType<Candidate>().ToList();
         if (chosen.Count < mustGo.Length || mustGo.Any(replica => floors.Holds(replica, mustGo.Where(other => other != replica)) is not null)) return null;
         var candidates = _byNode.Value[ledger.Node.Id]
             .Where(replica => !going.Contains(replica.Id) && !mustGo.Contains(replica))
-            .Select(replica => Consider(claimant, replica, withWeights: false)).OfType<Candidate>().OrderBy(candidate => candidate.Replica.Id).ToList();
+            .Select(replica => Consider(claimant, urgent, replica, withWeights: false)).OfType<Candidate>().OrderBy(candidate => candidate.Replica.Id).ToList();
         var kind = claimant.Variant.DeviceKind;
         var fits = ledger.FitsAfter(claimant.Needs, kind, [.. chosen.Select(one => one.Frees)], claimant.Model.Requests);
         while (!fits && Cheapest(claimant, candidates, chosen) is { } next)
@@ -149,7 +164,7 @@ internal sealed class Eviction(
                 Loss(claimant, [.. before, candidate], TimeSpan.Zero) - Loss(claimant, before, TimeSpan.Zero), candidate.Replica.Id);
         });
 
-    private Candidate? Consider(ModelOutlook claimant, InferenceReplica replica, bool withWeights)
+    private Candidate? Consider(ModelOutlook claimant, bool urgent, InferenceReplica replica, bool withWeights)
     {
         if (!outlooks.TryGetValue(replica.Model, out var owner) || !owner.Model.Acts) return null;
         if (replica.EndsInOrder is { } order && observed.Replicas.Any(other => other.Model == replica.Model && other.EndsInOrder > order)) return null;
@@ -159,6 +174,7 @@ internal sealed class Eviction(
         // A version that is being replaced yields to its successor: there is no room for both.
         if (owner.Model.Id == claimant.Model.Id)
             return replica.Version == owner.Model.Version ? null : new Candidate(replica, owner, int.MinValue, withWeights, frees);
+        if (!urgent) return null;
         if (replica.State == ReplicaState.Loading)
             return lower ? new Candidate(replica, owner, owner.Model.Priority, withWeights, frees) : null;
         if (replica.State is not (ReplicaState.Ready or ReplicaState.Asleep)) return null;
@@ -176,7 +192,10 @@ internal sealed class Eviction(
     private bool WantedLately(ModelOutlook owner, ModelOutlook claimant)
     {
         var wanted = knowledge.Of(owner.Model.Id).LastWanted;
-        return owner.Serving > 0 && owner.Serving <= wanted.Length && observed.At - wanted[owner.Serving - 1] < Residence(owner, claimant);
+        if (owner.Serving == 0 || owner.Serving > wanted.Length) return false;
+        var held = DemandOutlook.Surplus(knowledge.Of(owner.Model.Id), owner.Load.P90, owner.Quantile, owner.Horizon, owner.Serving).Time;
+        var stays = Residence(owner, claimant);
+        return observed.At - wanted[owner.Serving - 1] < (held > stays ? held : stays);
     }
 
     private static TimeSpan Residence(ModelOutlook a, ModelOutlook b) => a.Load.P90 > b.Load.P90 ? a.Load.P90 : b.Load.P90;

@@ -59,6 +59,12 @@ public sealed record ModelKnowledge
     [JsonConverter(typeof(IdleTimesConverter))]
     public IdleTimes? IdleTimes { get; init; }
 
+    /// <summary>
+    /// How long its further replicas were not wanted while others were; null before any was, or where the settings do not forecast.
+    /// </summary>
+    [JsonConverter(typeof(SurplusTimesConverter))]
+    public SurplusTimes? Surplus { get; init; }
+
     /// <summary>What late requests add to the quantile that is covered; null while none asked for more.</summary>
     public ShortageCost? Shortage { get; init; }
 

@@ -194,6 +194,7 @@ internal sealed partial class PlanDraft
             models[outlook.Model.Id] = known with
             {
                 LackingSince = allocation.Wanted > outlook.Supply ? known.LackingSince ?? _observed.At : outlook.Serving > 0 ? null : known.LackingSince,
+                Surplus = Surplus(known, allocation.Wanted, outlook),
                 LastWanted = Ranks(known.LastWanted, allocation.Wanted, outlook),
                 Recommendations = allocation.Remember,
             };
@@ -201,6 +202,11 @@ internal sealed partial class PlanDraft
 
         return _knowledge with { Models = models.ToImmutable() };
     }
+
+    private SurplusTimes? Surplus(ModelKnowledge known, int wanted, ModelOutlook outlook) =>
+        !_spec.Settings.ForecastDemand || !outlook.TrafficSeen || outlook.Model.MaxReplicas < 2 ? known.Surplus
+        : SurplusTimes.Learn(
+            known.Surplus, _observed.At, wanted, known.LastWanted, outlook.Horizon, Knowledge.IdleReviews * _spec.Settings.Review, outlook.ExpectedShare);
 
     // Ranks no replica can have again are dropped, so that the array is bounded by the largest fleet of the model.
     private ImmutableArray<DateTimeOffset> Ranks(ImmutableArray<DateTimeOffset> before, int wanted, ModelOutlook outlook)

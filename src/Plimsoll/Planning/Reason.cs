@@ -108,6 +108,7 @@ public enum Rule
     HoldLoading,
     HoldScarce,
     HoldScarceEqual,
+    HoldPeak,
     HoldScarceDevice,
     HoldUnsafeNode,
     HoldUnplaced,
@@ -148,7 +149,7 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.DrainIdleAtBreakEven] =
             "idle for {idle}; holding has cost as much as coming back would ({hold}: {load} to load and {misses} late {misses|request|requests}{basis?})",
         [Rule.DrainIdleLimit] = "idle for {idle}, past the stated limit of {limit}",
-        [Rule.DrainSurplus] = "{wanted} of {have} wanted for {surplus}, past the break-even of {hold}",
+        [Rule.DrainSurplus] = "{wanted} of {have} wanted for {surplus}, longer than one is held ({hold}{basis?})",
         [Rule.DrainForClaimant] =
             "{claimant} needs {needed}{of} and {free} is free; letting this go loses least: {loss} {unit=request-seconds} "
             + "expected against {gain} for the claimant",
@@ -185,6 +186,9 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.HoldScarceEqual] =
             "needs {needed}{of}, {free} is free; {held} {held|request waits|requests wait}, {debt} {unit=request-seconds so far}; "
             + "a swap pays from {price} on{holder?}",
+        [Rule.HoldPeak] =
+            "needs {needed}{of} for a peak that is only expected, {free} is free; {have} carry the {demand} that arrive; others go for it once it was wanted "
+            + "for {load}, so far {since}",
         [Rule.HoldUnsafeNode] =
             "the scheduler could put it on {node}, where it does not fit: {why}; {would} would do",
         [Rule.HoldUnplaced] =

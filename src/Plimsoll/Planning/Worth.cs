@@ -63,7 +63,9 @@ internal sealed class Worth(PlannerSettings settings, DateTimeOffset at, Prices 
             ? (Carried(owner, owner.ActiveRate, have) - Carried(owner, owner.ActiveRate, have - count)) / owner.ActiveRate
             : have == count ? 1 : 0;
         var waiting = 1 + (owner.ActiveRate * Reload(owner, withWeights).TotalSeconds);
-        return Math.Max(carried * (over + both).TotalSeconds, Returns(owner, both) * waiting * share);
+        // As many more as two that ask alike differ by chance.
+        var chance = Math.Sqrt(2 * carried * over.TotalSeconds);
+        return Math.Max((carried * (over + both).TotalSeconds) + chance, Returns(owner, both) * waiting * share);
     }
 
     /// <summary>Both loads, one after the other: what a place is out of use for when it changes hands and back.</summary>
@@ -72,8 +74,11 @@ internal sealed class Worth(PlannerSettings settings, DateTimeOffset at, Prices 
     /// <summary>
     /// Requests a second and dollar of what it takes, or byte where not all has a price: whose claims come first among equals.
     /// </summary>
-    public double Density(ModelOutlook claimant, int have, bool priced) =>
-        (Carried(claimant, claimant.ActiveRate, have + 1) - Carried(claimant, claimant.ActiveRate, have)) / Math.Max(1e-9, Size(claimant, priced));
+    public double Density(ModelOutlook claimant, int have, bool priced) => Next(claimant, have) / Math.Max(1e-9, Size(claimant, priced));
+
+    /// <summary>Requests a second, of those of its last minute in use, that a claimant's next replica would carry.</summary>
+    public static double Next(ModelOutlook claimant, int have) =>
+        Carried(claimant, claimant.ActiveRate, have + 1) - Carried(claimant, claimant.ActiveRate, have);
 
     /// <summary>Whether everything that these take has a price.</summary>
     public bool Priced(IEnumerable<ModelOutlook> outlooks) => outlooks.All(outlook => Price(outlook) > 0);
