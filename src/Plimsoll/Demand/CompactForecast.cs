@@ -6,7 +6,7 @@ namespace Plimsoll;
 /// The bytes of what the planner keeps of a model's demand. Nothing is rounded here: the compact form rounds as it learns, so
 /// what is read back goes on exactly as what was written. Little-endian; what is empty takes no room.
 /// </summary>
-internal static class CompactForecast
+internal static partial class CompactForecast
 {
     /// <summary>Enough for any forecast of at most eight windows.</summary>
     public const int MostBytes = 8 * 1024;

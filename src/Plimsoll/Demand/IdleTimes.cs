@@ -32,11 +32,17 @@ public sealed record IdleTimes(ImmutableArray<float> Gaps, DateTimeOffset? LastA
     {
         if (LastArrival is not { } last) return this with { LastArrival = at };
         if (at <= last) return this;
+        return Passed(at - last, 1) with { LastArrival = at };
+    }
+
+    /// <summary>Adds a gap, and ages the others by as much as it weighs.</summary>
+    internal IdleTimes Passed(TimeSpan gap, double weight)
+    {
         var gaps = Gaps.ToBuilder();
-        for (var i = 0; i < gaps.Count; i++) gaps[i] = gaps[i] < GapLeast ? 0 : Short(gaps[i] * (1 - (1 / GapsKept)));
-        var bucket = (int)Position(at - last);
-        gaps[bucket] = Short(gaps[bucket] + 1);
-        return new IdleTimes(gaps.MoveToImmutable(), at);
+        for (var i = 0; i < gaps.Count; i++) gaps[i] = gaps[i] < GapLeast ? 0 : Short(gaps[i] * (1 - (weight / GapsKept)));
+        var bucket = (int)Position(gap);
+        gaps[bucket] = Short(gaps[bucket] + weight);
+        return this with { Gaps = gaps.MoveToImmutable() };
     }
 
     /// <summary>

@@ -31,6 +31,20 @@ public sealed class IdleTimesConverter : JsonConverter<IdleTimes>
     }
 }
 
+/// <summary>Times of surplus as base64 of the buckets in use.</summary>
+public sealed class SurplusTimesConverter : JsonConverter<SurplusTimes>
+{
+    public override SurplusTimes Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+        Base64.Read(ref reader, "times of surplus", CompactForecast.ReadSurplus);
+
+    public override void Write(Utf8JsonWriter writer, SurplusTimes value, JsonSerializerOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        Span<byte> bytes = stackalloc byte[CompactForecast.MostSurplusBytes];
+        writer.WriteBase64StringValue(bytes[..CompactForecast.WriteSurplus(value, bytes)]);
+    }
+}
+
 internal static class Base64
 {
     public static T Read<T>(ref Utf8JsonReader reader, string what, Func<byte[], T> from)

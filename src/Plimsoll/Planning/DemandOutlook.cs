@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 
 namespace Plimsoll;
@@ -8,6 +9,9 @@ namespace Plimsoll;
 /// <param name="Basis">The forecast it was read from; null where the recent past alone was looked at.</param>
 internal readonly record struct DemandOutlook(Signal<double> Forecast, double Quantile, ForecastBasis? Basis)
 {
+    /// <summary>Quantiles of the largest rate over the time ahead, at <see cref="WindowForecast.Grid"/>; empty without a forecast.</summary>
+    public ImmutableArray<double> Ahead { get; init; } = [];
+
     // With fewer windows as long as the one ahead a forecast knows less than the most of the last eight, which is the first rule.
     private const double WindowsLeast = 8;
 
@@ -35,7 +39,7 @@ internal readonly record struct DemandOutlook(Signal<double> Forecast, double Qu
         var expected = Math.Max(WindowForecast.Between(grid, quantile), lately);
         var basis = new ForecastBasis(
             quantile, horizon, (int)windows, WindowForecast.Between(grid, 0.5), WindowForecast.Between(grid, 0.99), known.Shortage is not null);
-        return new DemandOutlook(Signal.Known(expected, until.ToUniversalTime()), quantile, basis);
+        return new DemandOutlook(Signal.Known(expected, until.ToUniversalTime()), quantile, basis) { Ahead = [.. grid] };
     }
 
     /// <summary>
@@ -53,8 +57,36 @@ internal readonly record struct DemandOutlook(Signal<double> Forecast, double Qu
         return (TimeSpan.FromTicks(Math.Clamp(least.Ticks, horizon.Ticks, Math.Max(horizon.Ticks, HoldMost.Ticks))), (int)gaps);
     }
 
+    /// <summary>
+    /// How long a replica that others serve beside is held once it is no longer wanted: by the times such a one was not wanted,
+    /// where there were enough, else to break-even. Coming back costs the load, T, and the requests that it would have carried
+    /// meanwhile: T + c_under / c_over · share · T as time of its price. The share is what was expected of it when it was wanted again;
+    /// before that was seen 1 − q, as a replica begins to be wanted where what it saves comes to what it costs.
+    /// </summary>
+    /// <param name="known">What is known of the model.</param>
+    /// <param name="load">T, the p90 of its load.</param>
+    /// <param name="quantile">q = c_under / (c_under + c_over), that demand is covered at.</param>
+    /// <param name="horizon">T_load + review: it is held no shorter.</param>
+    /// <param name="rank">Which replica: 2 for the second.</param>
+    public static SurplusHold Surplus(ModelKnowledge known, TimeSpan load, double quantile, TimeSpan horizon, int rank)
+    {
+        var seen = known.Surplus?.Of(rank) ?? SurplusTimes.Group.None;
+        var share = Math.Max(seen.Share, 1 - quantile);
+        var cost = load * (1 + (quantile / (1 - quantile) * share));
+        var learned = seen.Times.Weight >= IdleTimes.GapsLeast;
+        var hold = learned ? seen.Times.LeastCostHold(cost) : cost;
+        return new SurplusHold(
+            TimeSpan.FromTicks(Math.Clamp(hold.Ticks, horizon.Ticks, Math.Max(horizon.Ticks, HoldMost.Ticks))), share, learned ? (int)seen.Times.Weight : 0);
+    }
+
     private static readonly TimeSpan HoldMost = TimeSpan.FromDays(30);
 }
+
+/// <summary>How long a replica that is no longer wanted is held beside others that serve.</summary>
+/// <param name="Time">From when it was last wanted.</param>
+/// <param name="Share">Share of its requests that would be late for its load if it were needed again.</param>
+/// <param name="Times">Times such a one was not wanted that it was learned from; 0 at break-even.</param>
+internal readonly record struct SurplusHold(TimeSpan Time, double Share, int Times);
 
 /// <summary>What the demand that is planned for was read from.</summary>
 /// <param name="Quantile">Of the largest rate over the window: c_under / (c_under + c_over), solved from the forecast.</param>

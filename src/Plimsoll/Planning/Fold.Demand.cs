@@ -3,7 +3,7 @@ namespace Plimsoll;
 public sealed partial record Knowledge
 {
     // A pause shorter than this many reviews is use; what is longer is a gap that a replica was held through.
-    private const int IdleReviews = 5;
+    internal const int IdleReviews = 5;
 
     // A window of so long with its usual requests weighs once when what was attained corrects the quantile.
     private static readonly TimeSpan CorrectionWindow = TimeSpan.FromMinutes(1);
@@ -21,8 +21,8 @@ public sealed partial record Knowledge
     private static ModelKnowledge FoldForecast(PlannerSettings settings, ModelSpec? model, ModelTraffic row, double arrivals, bool serving, ModelKnowledge known)
     {
         if (!settings.ForecastDemand)
-            return known.Forecast is null && known.IdleTimes is null && known.Shortage is null
-                ? known : known with { Forecast = null, IdleTimes = null, Shortage = null };
+            return known.Forecast is null && known.IdleTimes is null && known.Shortage is null && known.Surplus is null
+                ? known : known with { Forecast = null, IdleTimes = null, Shortage = null, Surplus = null };
         if (row.To <= row.From) return known;
         var before = known.Forecast is { } kept && kept.Bucket == settings.DemandBucket ? kept : null;
         var forecast = (before ?? DemandForecast.Start(DemandForecastSettings.ForPlanner(settings.DemandBucket))).Add(row.From, row.To, arrivals);

@@ -78,6 +78,9 @@ public sealed record ModelOutlook
     /// <summary>What the forecast rests on; null where the recent past alone was looked at.</summary>
     public ForecastBasis? Basis { get; init; }
 
+    /// <summary>Quantiles of the largest rate over the horizon, at <see cref="WindowForecast.Grid"/>; empty without a forecast.</summary>
+    internal ImmutableArray<double> Ahead { get; init; } = [];
+
     /// <summary>Requests a second one replica carries inside the SLO; null before anything was observed.</summary>
     public required double? Capacity { get; init; }
 
@@ -110,6 +113,22 @@ public sealed record ModelOutlook
     public required bool TrafficSeen { get; init; }
 
     public int Supply => Serving + Loading;
+
+    /// <summary>Share of what a rank adds to the capacity that is expected to be used at the busiest moment of the horizon; all where nobody knows.</summary>
+    /// <param name="rank">1 for the first replica.</param>
+    internal double ExpectedShare(int rank)
+    {
+        if (CapacityOfEach(rank) is not { } each || CapacityOfEach(Math.Max(1, rank - 1)) is not { } before) return 1;
+        var (from, width) = ((rank - 1) * before, (rank * each) - ((rank - 1) * before));
+        if (!(width > 0)) return 1;
+        Demand.TryGetLast(out var lately);
+        if (Ahead.IsEmpty) return Math.Clamp((lately - from) / width, 0, 1);
+        const int Slices = 50;
+        var sum = 0.0;
+        for (var i = 0; i < Slices; i++)
+            sum += Math.Clamp((Math.Max(lately, WindowForecast.Between(Ahead.AsSpan(), (i + 0.5) / Slices)) - from) / width, 0, 1);
+        return sum / Slices;
+    }
 
     /// <summary>What each of so many replicas carries that share the requests; null where nobody knows what one does.</summary>
     public double? CapacityOfEach(int replicas) =>

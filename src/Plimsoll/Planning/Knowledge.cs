@@ -59,6 +59,12 @@ public sealed record ModelKnowledge
     [JsonConverter(typeof(IdleTimesConverter))]
     public IdleTimes? IdleTimes { get; init; }
 
+    /// <summary>
+    /// How long its further replicas were not wanted while others were; null before any was, or where the settings do not forecast.
+    /// </summary>
+    [JsonConverter(typeof(SurplusTimesConverter))]
+    public SurplusTimes? Surplus { get; init; }
+
     /// <summary>What late requests add to the quantile that is covered; null while none asked for more.</summary>
     public ShortageCost? Shortage { get; init; }
 
@@ -111,8 +117,13 @@ public sealed record ModelKnowledge
     public ImmutableArray<DateTimeOffset> LastWanted { get; init; } = [];
 
     /// <summary>
-    /// Request-seconds held since the model last served without anybody waiting. Requests whose time ran out leave what
-    /// they lost behind, or a model with few of them could never pay for a place.
+    /// Since when it has had fewer replicas than were wanted; null once it has them. A model that is turned away and asks no more
+    /// for a while keeps it, or one with few requests could never pay for a place.
+    /// </summary>
+    public DateTimeOffset? LackingSince { get; init; }
+
+    /// <summary>
+    /// Request-seconds held since the model last served without anybody waiting: which of two that would serve as many comes first.
     /// </summary>
     public double HeldDebt { get; init; }
 

@@ -71,6 +71,7 @@ internal static class Outlooks
             Forecast = demand.Forecast,
             Quantile = demand.Quantile,
             Basis = demand.Basis,
+            Ahead = demand.Ahead.IsDefault ? [] : demand.Ahead,
             Capacity = capacity,
             CapacityExpected = expected,
             Serving = mine.Count(replica => replica.State == ReplicaState.Ready),

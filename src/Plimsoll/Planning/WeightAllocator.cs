@@ -13,12 +13,13 @@ public sealed class WeightAllocator : IAllocator
     public ImmutableArray<Allocation> Allocate(
         FleetSpec spec, FleetSnapshot observed, Knowledge knowledge, ImmutableArray<ModelOutlook> outlooks)
     {
+        ArgumentNullException.ThrowIfNull(spec);
         ArgumentNullException.ThrowIfNull(observed);
         ArgumentNullException.ThrowIfNull(knowledge);
-        return [.. outlooks.Select(outlook => Allocate(observed, knowledge.Of(outlook.Model.Id), outlook))];
+        return [.. outlooks.Select(outlook => Allocate(spec, observed, knowledge.Of(outlook.Model.Id), outlook))];
     }
 
-    private static Allocation Allocate(FleetSnapshot observed, ModelKnowledge known, ModelOutlook outlook)
+    private static Allocation Allocate(FleetSpec spec, FleetSnapshot observed, ModelKnowledge known, ModelOutlook outlook)
     {
         var model = outlook.Model;
         var supply = outlook.Supply;
@@ -43,15 +44,16 @@ public sealed class WeightAllocator : IAllocator
         if (letGo is not null) return allocation with { Keep = wanted, Why = supply > wanted ? letGo : Idle(outlook) };
         if (supply <= wanted) return allocation;
 
-        // Each further replica is let go on its own, once it has been surplus for the break-even time.
+        // Each further replica is let go on its own, once it has been surplus for as long as one of its rank is held.
         if (outlook.Hold is not { } hold) return allocation with { Why = supply > 0 && wanted == 0 ? Idle(outlook) : allocation.Why };
         var keep = supply;
-        var longest = TimeSpan.Zero;
+        var (longest, held, last) = (TimeSpan.Zero, new SurplusHold(hold, 0, 0), new SurplusHold(hold, 0, 0));
         while (keep > Math.Max(wanted, 1))
         {
             var since = keep - 1 < known.LastWanted.Length ? known.LastWanted[keep - 1] : observed.At;
-            if (observed.At - since < hold) break;
-            longest = observed.At - since;
+            if (spec.Settings.ForecastDemand) held = DemandOutlook.Surplus(known, outlook.Load.P90, outlook.Quantile, outlook.Horizon, keep);
+            if (observed.At - since < held.Time) break;
+            (longest, last) = (observed.At - since, held);
             keep--;
         }
 
@@ -62,10 +64,15 @@ public sealed class WeightAllocator : IAllocator
                 Keep = keep,
                 Why = new Reason(Rule.DrainSurplus,
                 [
-                    Fact.Of("wanted", wanted), Fact.Of("have", supply), Fact.Of("surplus", longest), Fact.Of("hold", hold),
+                    Fact.Of("wanted", wanted), Fact.Of("have", supply), Fact.Of("surplus", longest), Fact.Of("hold", last.Time),
+                    .. spec.Settings.ForecastDemand ? [Fact.Of("basis", Basis(outlook, last))] : Array.Empty<Fact>(),
                 ]),
             };
     }
+
+    private static string Basis(ModelOutlook outlook, SurplusHold held) =>
+        $": {Durations.Show(outlook.Load.P90)} to load, in which {Fact.Fraction("", Math.Round(held.Share, 3)).Shown} of what one carries would be late"
+        + (held.Times > 0 ? $", and the last {held.Times} times one was not wanted" : "");
 
     /// <summary>By the forecast and the capacity; at least one while requests wait; within the file's bounds.</summary>
     internal static int Wanted(ModelOutlook outlook)
