@@ -6,6 +6,8 @@ using Plimsoll.Cli.Commands;
 using Plimsoll.Simulation.Bounds;
 using Plimsoll.Simulation.Reports;
 using Plimsoll.Simulation.Runs;
+using Plimsoll.Simulation.Runs.Curves;
+using Plimsoll.Simulation.Runs.Rules;
 using Plimsoll.Simulation.Runs.Tuning;
 using Plimsoll.Simulation.Scenarios;
 using Spectre.Console;
@@ -29,9 +31,10 @@ public static class SimulateCommand
         var candidates = new Option<int>("--candidates") { Description = $"Settings tried for each tuned rival at the most (default {RivalSearch.CandidatesMax})", HelpName = "N", DefaultValueFactory = _ => RivalSearch.CandidatesMax };
         var decisions = new Option<bool>("--decisions") { Description = "List what Plimsoll did in the first run, and why" };
         var bound = new Option<bool>("--bound") { Description = "Say what the cheapest run costs at the least for somebody who knows all arrivals" };
+        var curve = new Option<bool>("--curve") { Description = "Turn the dial of each through several settings, and say what 99% within SLO costs and what is attained at equal cost" };
         var report = new Option<string?>("--report") { Description = "Write a page about the runs too: .html with plots, or .md", HelpName = "FILE" };
         var json = StatusCommand.JsonOption();
-        var command = new Command("simulate", "Run a scenario on a virtual clock and say what came of it") { scenario, against, tuneFor, candidates, seeds, bound, decisions, report, json };
+        var command = new Command("simulate", "Run a scenario on a virtual clock and say what came of it") { scenario, against, tuneFor, candidates, seeds, bound, curve, decisions, report, json };
         command.SetAction((parsed, cancellationToken) =>
         {
             var count = parsed.GetValue(seeds);
@@ -40,8 +43,8 @@ public static class SimulateCommand
             var search = RivalNames.Search(parsed.GetValue(tuneFor)!, parsed.GetValue(candidates));
             var page = parsed.GetValue(report) is { } path ? ReportFile.Of(path) : null;
             var file = ScenarioFile.Read(parsed.GetValue(scenario)!);
-            var (listing, runs, bounds) = Run(file, count, rivals, search, parsed.GetValue(bound), parsed.InvocationConfiguration.Error, time, cancellationToken);
-            page?.Write(new SimulationReport { Scenario = listing.Scenario, About = listing.About, Length = file.Document.Length!.Value, Runs = [.. runs], Bounds = [.. bounds] });
+            var (listing, runs, bounds, curves) = Run(file, count, rivals, search, (parsed.GetValue(bound), parsed.GetValue(curve)), parsed.InvocationConfiguration.Error, time, cancellationToken);
+            page?.Write(new SimulationReport { Scenario = listing.Scenario, About = listing.About, Length = file.Document.Length!.Value, Runs = [.. runs], Bounds = [.. bounds], Curves = curves });
             var output = parsed.InvocationConfiguration.Output;
             if (parsed.GetValue(json)) output.WriteLine(JsonSerializer.Serialize(listing, CommandJson.Default.SimulationListing));
             else foreach (var line in SimulationTable.Lines(listing)) output.WriteLine(line);
@@ -52,8 +55,8 @@ public static class SimulateCommand
         return command;
     }
 
-    private static (SimulationListing Listing, IReadOnlyList<RunResult> Runs, IReadOnlyList<BoundResult> Bounds) Run(
-        ScenarioFile file, int seeds, ImmutableArray<RivalName> rivals, (double Goal, int Candidates) search, bool bound, TextWriter error, TimeProvider time, CancellationToken cancellationToken)
+    private static (SimulationListing Listing, IReadOnlyList<RunResult> Runs, IReadOnlyList<BoundResult> Bounds, ImmutableArray<AttainmentCurve> Curves) Run(
+        ScenarioFile file, int seeds, ImmutableArray<RivalName> rivals, (double Goal, int Candidates) search, (bool Bound, bool Curve) asked, TextWriter error, TimeProvider time, CancellationToken cancellationToken)
     {
         var resolver = new ScenarioResolver(file);
         var runs = new List<RunResult>();
@@ -62,13 +65,18 @@ public static class SimulateCommand
         string? name = null;
         var tuned = new List<TunedRival>();
         ImmutableArray<string> said = [];
-        Shown(error, (seeds * (1 + rivals.Length)) + rivals.Count(rival => rival.Tuned), tell =>
+        var curves = ImmutableArray.CreateBuilder<AttainmentCurve>();
+        var points = asked.Curve ? seeds * (CurveRuns.PlimsollPoints + rivals.Sum(rival => CurveRuns.PointsOf(rival.Of))) : 0;
+        var pointsRun = 0;
+        Shown(error, (seeds * (1 + rivals.Length)) + rivals.Count(rival => rival.Tuned) + points, tell =>
         {
             void Tell(double share)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                tell(tuned.Count + runs.Count + share);
+                tell(tuned.Count + runs.Count + pointsRun + share);
             }
+
+            RivalTuning? TuningOf(RivalName rival) => rival.Tuned ? tuned.First(one => one.Rival == rival.Of).Tuning : null;
 
             World Of(int seed, bool earlier) => resolver.Of(seed, cancellationToken, earlier)
                 ?? throw new CommandException(ExitCode.BadInput, string.Join('\n', file.Problems.Lines()));
@@ -86,13 +94,25 @@ public static class SimulateCommand
                 name = world.Name;
                 runs.Add(SimulationRun.Plimsoll(world, seed, progress: Tell));
                 foreach (var rival in rivals)
-                    runs.Add(SimulationRun.Rival(world, seed, rival.Of, rival.Tuned ? tuned.First(one => one.Rival == rival.Of).Tuning : null, rival.Name, Tell));
-                if (!bound) continue;
+                    runs.Add(SimulationRun.Rival(world, seed, rival.Of, TuningOf(rival), rival.Name, Tell));
+                if (!asked.Bound) continue;
                 foreach (var run in runs.Skip(runs.Count - 1 - rivals.Length))
                     bounds.Add(ClairvoyantBound.Of(world, [.. run.Models.Select(model => model.Requests - model.WithinSlo)]));
             }
+
+            if (!asked.Curve) return;
+            ImmutableArray<(int, World)> worlds = [.. Enumerable.Range(1, seeds).Select(seed => (seed, Of(seed, earlier: false)))];
+            void Ran()
+            {
+                pointsRun++;
+                Tell(0);
+            }
+
+            curves.Add(CurveRuns.Plimsoll(worlds, Ran));
+            foreach (var rival in rivals)
+                curves.Add(CurveRuns.Rival(worlds, rival.Of, TuningOf(rival), rival.Name, runs.Where(run => run.Controller == rival.Name), Ran));
         });
-        return (SimulationListing.Of(name!, file.Document, runs, bounds, time.GetElapsedTime(began)) with { Notes = said, Tuned = [.. tuned.Select(TunedListing.Of)] }, runs, bounds);
+        return (SimulationListing.Of(name!, file.Document, runs, bounds, time.GetElapsedTime(began)) with { Notes = said, Tuned = [.. tuned.Select(TunedListing.Of)], Curves = CurveListing.Of(curves.ToImmutable(), runs) }, runs, bounds, curves.ToImmutable());
     }
 
     /// <summary>A bar on a terminal; nothing where the errors go to a file.</summary>

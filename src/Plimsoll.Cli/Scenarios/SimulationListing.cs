@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Plimsoll.Simulation.Bounds;
 using Plimsoll.Simulation.Runs;
+using Plimsoll.Simulation.Runs.Curves;
 using Plimsoll.Simulation.Runs.Tuning;
 
 namespace Plimsoll.Cli.Scenarios;
@@ -27,6 +28,9 @@ public sealed record SimulationListing
 
     public ImmutableArray<TunedListing> Tuned { get; init; } = [];
 
+    /// <summary>One for each controller, where they were asked for.</summary>
+    public ImmutableArray<CurveListing> Curves { get; init; } = [];
+
     internal static SimulationListing Of(string name, ScenarioDocument document, IReadOnlyList<RunResult> runs, IReadOnlyList<BoundResult> bounds, TimeSpan took) => new()
     {
         Scenario = name,
@@ -40,6 +44,23 @@ public sealed record SimulationListing
                 .Select(group => ControllerListing.Of(group.Key, [.. group.Select(one => one.Run)], [.. group.Select(one => one.Bound)])),
         ],
     };
+}
+
+/// <summary>What a controller attains for what, from one end of its dial to the other.</summary>
+/// <param name="Controller">Whose.</param>
+/// <param name="Points">All that were run.</param>
+/// <param name="CostAt99">Of 99 % within SLO, between points that were run; null where they do not reach around it.</param>
+/// <param name="EqualCost">What Plimsoll cost as it is set.</param>
+/// <param name="AttainmentAtEqualCost">Likewise; null where no points lie around that cost.</param>
+public sealed record CurveListing(string Controller, ImmutableArray<CurvePoint> Points, double? CostAt99, double EqualCost, double? AttainmentAtEqualCost)
+{
+    internal static ImmutableArray<CurveListing> Of(ImmutableArray<AttainmentCurve> curves, IReadOnlyList<RunResult> runs)
+    {
+        if (curves.IsEmpty) return [];
+        var own = runs.Where(run => run.Controller == curves[0].Controller).ToList();
+        var equal = own.Average(run => runs.Any(one => one.Dollars > 0) ? run.Dollars : run.DeviceHours);
+        return [.. curves.Select(curve => new CurveListing(curve.Controller, curve.Points, curve.CostAt(0.99), equal, curve.AttainmentAt(equal)))];
+    }
 }
 
 /// <summary>What was chosen for a rival that was tuned, and what it came to on the traffic it was chosen on.</summary>

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Cli.Load;
@@ -40,6 +41,7 @@ internal static class SimulationTable
             foreach (var line in EightyColumns.Hung("over bound: what was paid over the least that anybody pays who answers as many of each model in time, all arrivals known", "  ", "    ")) yield return line;
         }
 
+        foreach (var line in Curves(listing.Curves)) yield return line;
         if (!listing.Notes.IsEmpty) yield return "";
         foreach (var note in listing.Notes)
             foreach (var line in EightyColumns.Hung(note, "  ", "    ")) yield return line;
@@ -71,6 +73,23 @@ internal static class SimulationTable
                 $"{one.Controller}: {jobs} {(jobs == 1 ? "job" : "jobs")} of others waited {Durations.Show(TimeSpan.FromSeconds(one.Others.Average(job => job.WaitedSeconds)))} each, {ended:0.#} ended");
         }
     }
+
+    private static IEnumerable<string> Curves(ImmutableArray<CurveListing> curves)
+    {
+        if (curves.IsEmpty) yield break;
+        var equal = Number(curves[0].EqualCost);
+        yield return "";
+        yield return $"{"along its dial",-23}{"points",7}{"within SLO",16}{"cost",18}{"at 99%",8}{"at " + equal,8}";
+        foreach (var one in curves)
+        {
+            yield return $"{one.Controller,-23}{one.Points.Length,7}{Range(one.Points.Select(point => point.Attainment), Percent),16}{Range(one.Points.Select(point => point.Cost), Number),18}"
+                + $"{(one.CostAt99 is { } cost ? Number(cost) : "n/a"),8}{(one.AttainmentAtEqualCost is { } share ? Percent(share) : "n/a"),8}";
+        }
+
+        foreach (var line in EightyColumns.Hung($"at 99%: what 99% within SLO costs; at {equal}: the share within SLO for what plimsoll costs as it is set; both between points that were run, n/a where none lie around it", "  ", "    ")) yield return line;
+    }
+
+    private static string Range(IEnumerable<double> values, Func<double, string> show) => $"{show(values.Min())}-{show(values.Max())}";
 
     /// <summary>What was done and why.</summary>
     public static IEnumerable<string> Decisions(RunResult run)

@@ -52,6 +52,8 @@ internal static class HtmlReport
             page.Add($"""<tr><th scope="row">{one.Name}</th><td>{Figures.Count(one.Requests)}</td><td>{Figures.Percent(one.Attainment)}</td><td>{Figures.Number(one.DeviceHours)}</td><td>{(compared.IsPriced ? Figures.Dollars(one.Dollars) : Figures.None)}</td><td>{one.OutOfMemory}</td>{(compared.IsBounded ? new Markup($"<td>{Least(compared, one)}</td>") : new Markup(""))}</tr>""");
         page.Add($"</tbody></table></div>");
         page.Add($"{ScatterPlot.Of(compared)}</div>");
+        if (!compared.Report.Curves.IsEmpty)
+            page.Add($"""<p class="soft">A line joins the settings of a controller's dial that nothing of its own beats: of {compared.First.Name} the attainment that models ask for, of others their target.</p>""");
         if (compared.IsBounded)
             page.Add($"""<p class="soft">Least: for somebody who knows all arrivals and misses as many. No run can cost less, and perhaps none can cost as little. In the plot a dotted line leads there.</p>""");
     }

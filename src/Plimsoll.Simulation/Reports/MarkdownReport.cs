@@ -20,9 +20,19 @@ internal static class MarkdownReport
             Line(text, $"| {Escaped(one.Name)} | {Figures.Count(one.Requests)} | {Figures.Percent(one.Attainment)} | {Figures.Number(one.DeviceHours)} | {(compared.IsPriced ? Figures.Dollars(one.Dollars) : Figures.None)} | {one.OutOfMemory.ToString(CultureInfo.InvariantCulture)} |");
         foreach (var one in compared.Controllers)
             if (compared.BoundOf(one) is { } least) Line(text, "", $"Whoever knows all arrivals and misses as many as {Escaped(one.Name)} spends {compared.Cost(least)} at the least.");
+        Curves(text, compared);
         Models(text, compared);
         Decisions(text, compared);
         return text.ToString();
+    }
+
+    private static void Curves(StringBuilder text, ComparedRuns compared)
+    {
+        if (compared.Report.Curves.IsEmpty) return;
+        var equal = compared.CostOf(compared.First);
+        Line(text, "", "## Along each dial", "", $"| controller | settings | 99% within SLO costs | within SLO for {compared.Cost(equal)} |", "| :-- | --: | --: | --: |");
+        foreach (var one in compared.Report.Curves)
+            Line(text, $"| {Escaped(one.Controller)} | {one.Points.Length} | {(one.CostAt(0.99) is { } cost ? compared.Cost(cost) : Figures.None)} | {(one.AttainmentAt(equal) is { } share ? Figures.Percent(share) : Figures.None)} |");
     }
 
     private static void Models(StringBuilder text, ComparedRuns compared)

@@ -52,6 +52,7 @@ internal static class PageStyle
         .d1{stroke-dasharray:6 4}
         .d2{stroke-dasharray:1.5 3}
         .p{stroke:var(--bg);stroke-width:1}
+        .curve{fill:none;stroke-width:1.4;stroke-linejoin:round;opacity:.75}
         .name{font-weight:600;paint-order:stroke;stroke:var(--bg);stroke-width:3px}
         .toggles{border:0;margin:0 0 14px;padding:8px 0;position:sticky;top:0;background:var(--bg);z-index:1}
         .toggles legend{float:left;padding:0 12px 0 0;color:var(--soft)}
@@ -106,5 +107,5 @@ internal static class PageStyle
     public static Markup Toggle(int rival) => new($".wrap:has(#r{rival}:checked) .r{rival}{{display:inline}}");
 
     private static string Colours() => string.Join('\n', Enumerable.Range(0, 7).Select(i =>
-        $"svg .t{i}{{fill:var(--c{i})}}.p.c{i}{{fill:var(--c{i})}}.rival.c{i}{{stroke:var(--c{i})}}"));
+        $"svg .t{i}{{fill:var(--c{i})}}.p.c{i}{{fill:var(--c{i})}}.rival.c{i},.curve.c{i}{{stroke:var(--c{i})}}"));
 }

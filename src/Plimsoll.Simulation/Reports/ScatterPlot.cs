@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Plimsoll.Simulation.Reports;
 
 /// <summary>How many requests were answered in time against what that cost: a point for each controller and seed, named where it lies.</summary>
@@ -14,11 +16,12 @@ internal static class ScatterPlot
             .Select((one, i) => (Index: i, one.Name, At: one.Runs.Select(run => (Cost: compared.CostOf(run), Percent: run.Attainment * 100)).ToList()))
             .ToList();
         var all = points.SelectMany(one => one.At).ToList();
-        var (least, most) = (all.Min(one => one.Cost), all.Max(one => one.Cost));
+        var curves = compared.Report.Curves.SelectMany(curve => curve.Front).Select(point => (point.Cost, Percent: point.Attainment * 100)).ToList();
+        var (least, most) = (all.Concat(curves).Min(one => one.Cost), all.Concat(curves).Max(one => one.Cost));
         least = Math.Min(least, compared.Report.Runs.Min(compared.BoundOf) ?? least);
         var room = Math.Max((most - least) * 0.06, most * 0.02);
         var x = Scale.Round(least < most * 0.4 ? 0 : Math.Max(0, least - room), most + room, Left, Right, 5);
-        var lowest = all.Min(one => one.Percent);
+        var lowest = all.Concat(curves).Min(one => one.Percent);
         var y = Scale.Round(Math.Max(0, lowest - Math.Max(0.05, (100 - lowest) * 0.1)), 100, Bottom, Top, 5);
 
         var svg = new MarkupWriter();
@@ -35,6 +38,12 @@ internal static class ScatterPlot
             if (compared.BoundOf(run) is not { } bound) continue;
             var at = y[run.Attainment * 100];
             svg.Add($"""<path class="bound" d="M{x[bound]} {at - 4}v8m0 -4H{x[compared.CostOf(run)]}"><title>{run.Controller}, seed {run.Seed}: at the least {compared.Cost(bound)}</title></path>""");
+        }
+
+        foreach (var one in points)
+        {
+            if (compared.Report.Curves.FirstOrDefault(curve => curve.Controller == one.Name) is not { Front: { Length: > 1 } front }) continue;
+            svg.Add($"""<path class="curve c{RivalColours.Of(one.Index)}" d="M{string.Join('L', front.Select(point => string.Create(CultureInfo.InvariantCulture, $"{x[point.Cost]:0.##} {y[point.Attainment * 100]:0.##}")))}"><title>{one.Name}: {string.Join("; ", front.Select(point => $"{point.Dial}: {Figures.Percent(point.Attainment)} for {compared.Cost(point.Cost)}"))}</title></path>""");
         }
 
         foreach (var one in points.AsEnumerable().Reverse())

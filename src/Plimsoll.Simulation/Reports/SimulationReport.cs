@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Plimsoll.Simulation.Bounds;
 using Plimsoll.Simulation.Runs;
+using Plimsoll.Simulation.Runs.Curves;
 
 namespace Plimsoll.Simulation.Reports;
 
@@ -19,6 +20,9 @@ public sealed record SimulationReport
 
     /// <summary>For each run, in their order, what the cheapest one costs that misses as many; none where nobody asked.</summary>
     public ImmutableArray<BoundResult> Bounds { get; init; } = [];
+
+    /// <summary>What controllers attain for what, from one end of their dials to the other; none where nobody asked.</summary>
+    public ImmutableArray<AttainmentCurve> Curves { get; init; } = [];
 
     /// <summary>One page that needs nothing from elsewhere: its styles, plots and script are in it. It is well-formed XML too.</summary>
     public string Html() => HtmlReport.Of(new ComparedRuns(this));

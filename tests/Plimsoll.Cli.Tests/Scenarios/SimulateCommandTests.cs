@@ -73,6 +73,39 @@ public sealed class SimulateCommandTests : IDisposable
         Assert.Contains(problem, error, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Rivals_are_tuned_on_other_seeds_and_what_was_chosen_is_said()
+    {
+        var (code, output, _) = await RunAsync("--against", "hpa,hpa:tuned,wva", "--candidates", "3", "--tune-for", "95%");
+        Assert.Equal(0, code);
+        Assert.Contains("\nhpa:tuned ", output, StringComparison.Ordinal);
+        Assert.Contains("of 3 settings on seeds 1001, 1002", output.ReplaceLineEndings(" ").Replace("    ", "", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.Contains("wva was not run: its rules are for models that generate text", output, StringComparison.Ordinal);
+        Assert.Contains("modelmesh is not among the rivals", output, StringComparison.Ordinal);
+        Assert.All(output.Split('\n'), line => Assert.True(line.Length <= 80, line));
+    }
+
+    [Fact]
+    public async Task A_curve_is_read_off_in_the_table_and_said_in_the_report()
+    {
+        var page = Path.Combine(_folder, "curve.html");
+        var (code, output, _) = await RunAsync("--against", "fixed", "--curve", "--report", page);
+        Assert.Equal(0, code);
+        Assert.Contains("along its dial", output, StringComparison.Ordinal);
+        Assert.All(output.Split('\n'), line => Assert.True(line.Length <= 80, line));
+        Assert.Contains("A line joins the settings", await File.ReadAllTextAsync(page, TestContext.Current.CancellationToken), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("modelmesh", "which cannot be run here: it keeps many models")]
+    [InlineData("nobody:tuned", "nobody:tuned")]
+    public async Task A_rival_that_cannot_be_run_is_refused_with_the_reason(string name, string problem)
+    {
+        var (code, _, error) = await RunAsync("--against", name);
+        Assert.Equal(ExitCode.BadInput, code);
+        Assert.Contains(problem, error, StringComparison.Ordinal);
+    }
+
     private async Task<(int Code, string Output, string Error)> RunAsync(params string[] options)
     {
         var path = Path.Combine(_folder, "s.yaml");

@@ -6,6 +6,7 @@ using System.Xml.Linq;
 using Plimsoll.Simulation.Bounds;
 using Plimsoll.Simulation.Reports;
 using Plimsoll.Simulation.Runs;
+using Plimsoll.Simulation.Runs.Curves;
 using Plimsoll.Simulation.Tests.Runs;
 
 namespace Plimsoll.Simulation.Tests.Reports;
@@ -40,6 +41,18 @@ public sealed partial class SimulationReportTests
         var markdown = report.Markdown();
         Assert.Contains("| plimsoll | ", markdown, StringComparison.Ordinal);
         Assert.Contains("| heavy | 1.95 GiB | hpa | ", markdown, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_curve_joins_what_nothing_of_its_own_beats_and_is_read_off_in_the_table()
+    {
+        var report = Made(models: 1, controllers: 1, name: i => $"m{i}");
+        var name = report.Runs[0].Controller;
+        report = report with { Curves = [new AttainmentCurve(name, [new("low", 0.98, 10), new("worse", 0.97, 15), new("high", 1.0, 20)])] };
+        var curve = Assert.Single(XDocument.Parse(report.Html()).Descendants(Html + "path"), path => path.Attribute("class")?.Value.StartsWith("curve", StringComparison.Ordinal) == true);
+        Assert.Equal(2, curve.Attribute("d")!.Value.Split('L').Length);
+        Assert.Contains("99% within SLO costs", report.Markdown(), StringComparison.Ordinal);
+        Assert.Contains("15", report.Markdown().Split('\n').Single(line => line.StartsWith($"| {name} | 3 |", StringComparison.Ordinal)), StringComparison.Ordinal);
     }
 
     [Fact]

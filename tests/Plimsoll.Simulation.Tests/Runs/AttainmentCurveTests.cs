@@ -1,0 +1,43 @@
+using Plimsoll.Simulation.Runs;
+using Plimsoll.Simulation.Runs.Curves;
+
+namespace Plimsoll.Simulation.Tests.Runs;
+
+public sealed class AttainmentCurveTests
+{
+    private static readonly AttainmentCurve Curve = new("x",
+        [new("a", 0.90, 10), new("dominated", 0.89, 15), new("b", 0.98, 20), new("c", 1.0, 40), new("dearer", 1.0, 50)]);
+
+    [Theory]
+    [InlineData(0.90, 10.0)]
+    [InlineData(0.94, 15.0)]
+    [InlineData(0.99, 30.0)]
+    [InlineData(1.0, 40.0)]
+    [InlineData(0.89, null)]
+    public void Cost_is_read_between_points_that_nothing_beats_and_nowhere_else(double attainment, double? cost)
+    {
+        if (cost is { } known) Assert.Equal(known, Curve.CostAt(attainment)!.Value, 6);
+        else Assert.Null(Curve.CostAt(attainment));
+    }
+
+    [Theory]
+    [InlineData(15.0, 0.94)]
+    [InlineData(45.0, null)]
+    [InlineData(9.0, null)]
+    public void Attainment_likewise(double cost, double? attainment)
+    {
+        if (attainment is { } known) Assert.Equal(known, Curve.AttainmentAt(cost)!.Value, 6);
+        else Assert.Null(Curve.AttainmentAt(cost));
+    }
+
+    [Fact]
+    public void A_dial_that_is_turned_up_costs_more()
+    {
+        var world = TextWorlds.Of(TextWorlds.Model(TextWorlds.Traffic(15, 0, 500, 600), min: 1), 600);
+        var curve = CurveRuns.Rival([(1, world)], "hpa", null, "hpa", [SimulationRun.Rival(world, 1, "hpa")]);
+        Assert.Equal(CurveRuns.PointsOf("hpa") + 1, curve.Points.Length);
+        double Cost(string dial) => curve.Points.Single(point => point.Dial == dial).Cost;
+        Assert.True(Cost("target 0.1") > Cost("target 1"), $"{Cost("target 0.1")} and {Cost("target 1")}");
+        Assert.Equal(CurveRuns.PlimsollPoints, CurveRuns.Plimsoll([(1, world)]).Points.Length);
+    }
+}
