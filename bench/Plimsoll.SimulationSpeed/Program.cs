@@ -7,6 +7,7 @@ using Plimsoll.Artifacts;
 using Plimsoll.Footprints.Memory;
 using Plimsoll.Simulation.Requests;
 using Plimsoll.Simulation.Runs;
+using Plimsoll.Simulation.Runs.Rules;
 using Plimsoll.Simulation.Scenarios;
 using Plimsoll.Simulation.Traces;
 
@@ -30,7 +31,7 @@ MarkdownSection.Write(Path.Combine(root, "docs/benchmarks/simulation-speed.md"),
 
 void Measure(string what, World world, bool fixedReplicas)
 {
-    RunResult Run() => fixedReplicas ? SimulationRun.Rival(world, 1, "fixed", 1) : SimulationRun.Plimsoll(world, 1);
+    RunResult Run() => fixedReplicas ? SimulationRun.Rival(world, 1, "fixed", RivalTuning.Same(new RivalKnobs { Target = 1 })) : SimulationRun.Plimsoll(world, 1);
     var result = Run();
     var seconds = new List<double>();
     for (var i = 0; i < 3; i++)

@@ -21,7 +21,7 @@ internal static class RivalRules
     public static readonly ImmutableArray<(string Name, string Why)> LeftOut =
     [
         ("modelmesh", "it keeps many models in one server's memory, and replicas of the simulated cluster are processes of their own"),
-        ("karpenter", "it adds and takes nodes, and rivals here have the nodes that there are"),
+        ("karpenter", "where nodes come and go, they do by one simpler rule for all rivals"),
     ];
 
     private static readonly ImmutableHashSet<string> OfText =
