@@ -4,12 +4,12 @@ namespace Plimsoll;
 
 /// <summary>
 /// Chooses what to let go for a claimant: the set on one node that makes room at the least expected loss, whole models.
-/// A replica of lower priority may always go. One of equal priority, or an unneeded one of higher, keeps its place until the
-/// claimant has lost as many requests for want of it as the other served in the same time and would lose by both loads
-/// (<see cref="Worth"/>): what is served only ever grows by a swap, so that equals do not push each other out in turn.
+/// A replica of lower priority may always go. One of equal priority, or an unneeded one of higher, goes when the claimant
+/// has already lost as much by waiting as the other is expected to lose by going: the break-even of design §6.3 between
+/// two models, which makes a heavy model hard to push out and a light one easy.
 /// </summary>
 internal sealed class Eviction(
-    FleetSnapshot observed, Knowledge knowledge, Worth worth, Dictionary<ModelId, ModelOutlook> outlooks,
+    FleetSnapshot observed, Knowledge knowledge, Dictionary<ModelId, ModelOutlook> outlooks,
     Dictionary<ModelId, Allocation> allocations, ReadyFloors floors)
 {
     public sealed record Choice(NodeId Node, ImmutableArray<(InferenceReplica Replica, Reason Why)> Victims, double Loss);
@@ -17,21 +17,17 @@ internal sealed class Eviction(
     // Most plans let nobody go for another.
     private readonly Lazy<ILookup<NodeId, InferenceReplica>> _byNode = new(() => observed.Replicas.ToLookup(replica => replica.Placement.Node));
 
-    private sealed record Candidate(InferenceReplica Replica, ModelOutlook Owner, int Priority, bool WithWeights, NodeLedger.Release Frees);
-
-    // What a swap brings and what it costs, in requests served in time, over the stretch that speaks most for it.
-    private readonly record struct Balance(double Gain, double Loss, TimeSpan Over);
+    private sealed record Candidate(InferenceReplica Replica, int Priority, double Loss, NodeLedger.Release Frees);
 
     /// <summary>The best choice over the nodes, or null and why not.</summary>
     /// <param name="claimant">Who needs room.</param>
-    /// <param name="have">Replicas it has, and others that the plan starts.</param>
     /// <param name="nodes">Where it could run, in order of preference.</param>
     /// <param name="mustGo">Whose weights must leave a node's disk for the claimant's, so that they must go themselves.</param>
     /// <param name="going">What is let go already.</param>
     /// <param name="mayPay">False when a model of higher priority was refused: then only lower ones may be taken from.</param>
     /// <param name="verdict">Why not, when null is returned.</param>
     public Choice? Choose(
-        ModelOutlook claimant, int have, IReadOnlyList<NodeLedger> nodes, Func<NodeId, ImmutableArray<InferenceReplica>> mustGo,
+        ModelOutlook claimant, IReadOnlyList<NodeLedger> nodes, Func<NodeId, ImmutableArray<InferenceReplica>> mustGo,
         HashSet<ReplicaId> going, bool mayPay, out Reason verdict)
     {
         verdict = nodes.Count > 0
@@ -39,71 +35,39 @@ internal sealed class Eviction(
             : new Reason(Rule.HoldMissingData, [Fact.Of("what", "a ready node"), Fact.Of("why", "none was reported")]);
         // What would go would go; what is only shown would not come.
         if (!observed.Can.HasFlag(Capabilities.ChooseVictim) || !allocations[claimant.Model.Id].MayClaim || !claimant.Model.Acts) return null;
-        var urgent = IsUrgent(claimant, have);
+        var debt = knowledge.Of(claimant.Model.Id).HeldDebt;
         Choice? best = null;
-        (Balance Balance, NodeLedger Node, ModelId Owner)? nearest = null;
+        (double Price, NodeLedger Node)? cheapestRefused = null;
         foreach (var ledger in nodes)
         {
             var inTheWay = mustGo(ledger.Node.Id);
-            if (LeastLoss(claimant, urgent, ledger, inTheWay, going) is not { } set) continue;
+            if (LeastLoss(claimant, ledger, inTheWay, going) is not { } set) continue;
 
             // Only what the claimant may not simply take must be paid for by what it has lost.
             var paid = set.Where(candidate => candidate.Priority >= claimant.Model.Priority).ToArray();
-            var balance = Weigh(claimant, have, paid);
-            if (paid.Length > 0 && (balance.Gain <= balance.Loss || !mayPay))
+            var price = paid.Sum(candidate => candidate.Loss);
+            var loss = set.Sum(candidate => candidate.Loss);
+            if (price > debt || paid.Length > 0 && !mayPay)
             {
-                if (nearest is not { } near || balance.Gain - balance.Loss > near.Balance.Gain - near.Balance.Loss)
-                    nearest = (balance, ledger, paid.MaxBy(one => Loss(claimant, [one], balance.Over))!.Owner.Model.Id);
+                if (cheapestRefused is null || price < cheapestRefused.Value.Price) cheapestRefused = (price, ledger);
                 continue;
             }
 
-            var loss = Loss(claimant, set, balance.Over);
             if (best is null || loss < best.Loss)
                 best = new Choice(
                     ledger.Node.Id,
-                    [.. set.Select(candidate => (candidate.Replica, Why(
-                        claimant, ledger, forDisk: inTheWay.Contains(candidate.Replica), balance with { Loss = Loss(claimant, [candidate], balance.Over) })))], loss);
+                    [.. set.Select(candidate => (candidate.Replica, inTheWay.Contains(candidate.Replica)
+                        ? WhyForDisk(claimant, candidate, debt) : Why(claimant, ledger, candidate, debt)))], loss);
         }
 
-        if (best is null && nearest is { } refused)
+        if (best is null && cheapestRefused is { } refused)
             verdict = new Reason(Rule.HoldScarceEqual,
             [
                 .. Lacking(claimant, refused.Node), Fact.Of("held", claimant.Held),
-                Fact.Quantity("debt", Math.Round(refused.Balance.Gain, 1)), Fact.Of("unit", $"late for want of it in {Durations.Show(refused.Balance.Over)}"),
-                Fact.Quantity("price", Math.Round(refused.Balance.Loss, 1)), Fact.Of("holder", $", what {refused.Owner} would lose"),
-            ]);
-        else if (best is null && !urgent && nodes.Count > 0)
-            verdict = new Reason(Rule.HoldPeak,
-            [
-                .. Lacking(claimant, nodes[0]), Fact.Of("have", have), Fact.Rate("demand", claimant.ActiveRate), Fact.Of("load", claimant.Load.P90),
-                Fact.Of("since", Lacking(claimant)),
+                Fact.Quantity("debt", Math.Round(debt, 1)), Fact.Quantity("price", Math.Round(refused.Price, 1)),
             ]);
         return best;
     }
-
-    // What is needed for what arrives, or for the file's minimum, is taken at once. What is wanted for a peak that is only expected
-    // must have been wanted for as long as it loads: a forecast that dips in between would let it go before it served.
-    private bool IsUrgent(ModelOutlook claimant, int have) =>
-        have == 0 || claimant.Held > 0 || have < claimant.Model.MinReplicas || Worth.Next(claimant, have) > 0 || Lacking(claimant) >= claimant.Load.P90;
-
-    private TimeSpan Lacking(ModelOutlook claimant) =>
-        knowledge.Of(claimant.Model.Id).LackingSince is { } since ? Outlooks.Positive(observed.At - since) : TimeSpan.Zero;
-
-    // What the claimant lost for want of a place against what those who would go served, over the stretch at which most is
-    // left. Under constant demand it comes out for the claimant only where it carries more than they do.
-    private Balance Weigh(ModelOutlook claimant, int have, IReadOnlyList<Candidate> paid)
-    {
-        var both = paid.Select(one => Worth.Both(one.Owner, claimant, one.WithWeights)).DefaultIfEmpty(TimeSpan.Zero).Max();
-        var longest = paid.Select(one => one.Owner.Horizon).Append(claimant.Horizon).Max();
-        return worth.Stretches(claimant, longest)
-            .Select(over => new Balance(worth.Gain(claimant, have, over, both) * over.TotalSeconds, Loss(claimant, paid, over), over))
-            .MaxBy(balance => balance.Gain - balance.Loss);
-    }
-
-    // Several replicas of one model are lost together: the first may be spare where the second is not.
-    private double Loss(ModelOutlook claimant, IEnumerable<Candidate> set, TimeSpan over) =>
-        set.Where(one => one.Owner.Model.Id != claimant.Model.Id).GroupBy(one => one.Owner.Model.Id)
-            .Sum(group => worth.Loss(group.First().Owner, group.Count(), over, claimant, group.Any(one => one.WithWeights)));
 
     public static Reason Scarce(ModelOutlook claimant, NodeLedger node)
     {
@@ -128,20 +92,22 @@ internal sealed class Eviction(
     // Cheapest first until it fits, then whatever proved unnecessary is kept after all, dearest first. An exact
     // knapsack comes with the Decide issue.
     private List<Candidate>? LeastLoss(
-        ModelOutlook claimant, bool urgent, NodeLedger ledger, ImmutableArray<InferenceReplica> mustGo, HashSet<ReplicaId> going)
+        ModelOutlook claimant, NodeLedger ledger, ImmutableArray<InferenceReplica> mustGo, HashSet<ReplicaId> going)
     {
-        var chosen = mustGo.Select(replica => Consider(claimant, urgent, replica, withWeights: true)).OfType<Candidate>().ToList();
+        var chosen = mustGo.Select(replica => Consider(claimant, replica, withWeights: true)).OfType<Candidate>().ToList();
         if (chosen.Count < mustGo.Length || mustGo.Any(replica => floors.Holds(replica, mustGo.Where(other => other != replica)) is not null)) return null;
         var candidates = _byNode.Value[ledger.Node.Id]
             .Where(replica => !going.Contains(replica.Id) && !mustGo.Contains(replica))
-            .Select(replica => Consider(claimant, urgent, replica, withWeights: false)).OfType<Candidate>().OrderBy(candidate => candidate.Replica.Id).ToList();
+            .Select(replica => Consider(claimant, replica, withWeights: false)).OfType<Candidate>()
+            .OrderBy(candidate => Math.Min(candidate.Priority, claimant.Model.Priority))
+            .ThenBy(candidate => candidate.Loss).ThenBy(candidate => candidate.Replica.Id);
         var kind = claimant.Variant.DeviceKind;
         var fits = ledger.FitsAfter(claimant.Needs, kind, [.. chosen.Select(one => one.Frees)], claimant.Model.Requests);
-        while (!fits && Cheapest(claimant, candidates, chosen) is { } next)
+        foreach (var candidate in candidates)
         {
-            candidates.Remove(next);
-            if (floors.Holds(next.Replica, chosen.Select(one => one.Replica)) is not null) continue;
-            chosen.Add(next);
+            if (fits) break;
+            if (floors.Holds(candidate.Replica, chosen.Select(one => one.Replica)) is not null) continue;
+            chosen.Add(candidate);
             fits = ledger.FitsAfter(claimant.Needs, kind, [.. chosen.Select(one => one.Frees)], claimant.Model.Requests);
         }
 
@@ -155,16 +121,7 @@ internal sealed class Eviction(
         return chosen;
     }
 
-    // The one that costs least beside those that go already: of one model each costs more than the one before.
-    private Candidate? Cheapest(ModelOutlook claimant, List<Candidate> candidates, List<Candidate> chosen) =>
-        candidates.MinBy(candidate =>
-        {
-            var before = chosen.Where(one => one.Owner.Model.Id == candidate.Owner.Model.Id).ToArray();
-            return (Math.Min(candidate.Priority, claimant.Model.Priority),
-                Loss(claimant, [.. before, candidate], TimeSpan.Zero) - Loss(claimant, before, TimeSpan.Zero), candidate.Replica.Id);
-        });
-
-    private Candidate? Consider(ModelOutlook claimant, bool urgent, InferenceReplica replica, bool withWeights)
+    private Candidate? Consider(ModelOutlook claimant, InferenceReplica replica, bool withWeights)
     {
         if (!outlooks.TryGetValue(replica.Model, out var owner) || !owner.Model.Acts) return null;
         if (replica.EndsInOrder is { } order && observed.Replicas.Any(other => other.Model == replica.Model && other.EndsInOrder > order)) return null;
@@ -173,10 +130,9 @@ internal sealed class Eviction(
 
         // A version that is being replaced yields to its successor: there is no room for both.
         if (owner.Model.Id == claimant.Model.Id)
-            return replica.Version == owner.Model.Version ? null : new Candidate(replica, owner, int.MinValue, withWeights, frees);
-        if (!urgent) return null;
+            return replica.Version == owner.Model.Version ? null : new Candidate(replica, int.MinValue, 0, frees);
         if (replica.State == ReplicaState.Loading)
-            return lower ? new Candidate(replica, owner, owner.Model.Priority, withWeights, frees) : null;
+            return lower ? new Candidate(replica, owner.Model.Priority, owner.Load.P90.TotalSeconds, frees) : null;
         if (replica.State is not (ReplicaState.Ready or ReplicaState.Asleep)) return null;
         if (!lower && owner.Serving <= owner.Model.MinReplicas) return null;
 
@@ -185,17 +141,19 @@ internal sealed class Eviction(
         if (!lower && observed.At - replica.StateSince < Residence(owner, claimant)) return null;
         var needed = (owner.Serving <= allocations[owner.Model.Id].Wanted || WantedLately(owner, claimant)) && !IsIdle(owner);
         if (owner.Model.Priority > claimant.Model.Priority && needed) return null;
-        return new Candidate(replica, owner, owner.Model.Priority, withWeights, frees);
+        return new Candidate(replica, owner.Model.Priority, ExpectedLoss(owner, claimant, withWeights), frees);
     }
 
     // Demand that dips for a moment leaves a replica over; who takes it for that has it taken back, and both have loaded for nothing.
     private bool WantedLately(ModelOutlook owner, ModelOutlook claimant)
     {
-        var wanted = knowledge.Of(owner.Model.Id).LastWanted;
+        var known = knowledge.Of(owner.Model.Id);
+        var wanted = known.LastWanted;
         if (owner.Serving == 0 || owner.Serving > wanted.Length) return false;
-        var held = DemandOutlook.Surplus(knowledge.Of(owner.Model.Id), owner.Load.P90, owner.Quantile, owner.Horizon, owner.Serving).Time;
         var stays = Residence(owner, claimant);
-        return observed.At - wanted[owner.Serving - 1] < (held > stays ? held : stays);
+        if (known.Surplus is not null && DemandOutlook.Surplus(known, owner.Load.P90, owner.Quantile, owner.Horizon, owner.Serving).Time is var held && held > stays)
+            stays = held;
+        return observed.At - wanted[owner.Serving - 1] < stays;
     }
 
     private static TimeSpan Residence(ModelOutlook a, ModelOutlook b) => a.Load.P90 > b.Load.P90 ? a.Load.P90 : b.Load.P90;
@@ -203,11 +161,48 @@ internal sealed class Eviction(
     private static bool IsIdle(ModelOutlook owner) =>
         owner.Held == 0 && owner.Outstanding == 0 && (owner.Idle is not { } idle || idle > owner.Load.P90);
 
-    private static Reason Why(ModelOutlook claimant, NodeLedger ledger, bool forDisk, Balance balance) => new(
-        forDisk ? Rule.DrainForClaimantsDisk : Rule.DrainForClaimant,
+    /// <summary>
+    /// Request-seconds lost by letting one replica go: P(needed before it could be back) × what then waits. Requests at
+    /// rate λ that wait for a time A wait A + λA²/2 together. One that is in use is away until the claimant has loaded, has
+    /// served as long as an equal may not undo it, and it has loaded again; one that rests is back, when its requests
+    /// return, after its own load. Replicas that stay take over what they have capacity for.
+    /// </summary>
+    /// <param name="owner">Whose replica would go.</param>
+    /// <param name="claimant">For whom.</param>
+    /// <param name="withWeights">Whether its weights leave the disk too, so that it must be fetched, as the claimant must first.</param>
+    internal static double ExpectedLoss(ModelOutlook owner, ModelOutlook claimant, bool withWeights)
+    {
+        var reload = (owner.LoadFromDisk.P90 + (withWeights ? owner.Fetch.P90 : TimeSpan.Zero)).TotalSeconds;
+        var away = reload + (claimant.LoadFromDisk.P90 + (withWeights ? claimant.Fetch.P90 : TimeSpan.Zero)).TotalSeconds;
+        owner.Demand.TryGetLast(out var lately);
+        var active = owner.ActiveRate;
+
+        // Idle for long makes a return soon unlikely: one return per idle time so far is the estimate with nothing else known.
+        var idle = owner.Idle is { } gap ? Math.Max(gap.TotalSeconds, 1e-3) : double.PositiveInfinity;
+        var inUse = lately > 0 || owner.Outstanding > 0;
+        var returns = inUse ? 1 : 1 - Math.Exp(-away / idle);
+        var absent = inUse ? away + Residence(owner, claimant).TotalSeconds : reload;
+        var waiting = absent + (active * absent * absent / 2);
+        var left = owner.Serving - 1;
+        if (left <= 0 || owner.Capacity is not { } capacity) return returns * waiting / Math.Max(1, left + 1);
+        owner.Forecast.TryGetLast(out var forecast);
+        var unserved = forecast <= 0 ? 0 : Math.Max(0, forecast - (capacity * left)) / forecast;
+        return returns * waiting * unserved;
+    }
+
+    private static Reason Why(ModelOutlook claimant, NodeLedger ledger, Candidate candidate, double debt) => new(
+        Rule.DrainForClaimant,
         [
-            Fact.Of("claimant", claimant.Model.Id.Value), .. forDisk ? [Fact.Of("needed", claimant.Model.Footprint.OnDisk)] : Lacking(claimant, ledger),
-            Fact.Quantity("loss", Math.Round(balance.Loss, 1)), Fact.Of("unit", "late requests"), Fact.Quantity("gain", Math.Round(balance.Gain, 1)),
+            Fact.Of("claimant", claimant.Model.Id.Value), .. Lacking(claimant, ledger), Fact.Quantity("loss", Math.Round(candidate.Loss, 1)),
+            Fact.Quantity("gain", Math.Round(debt, 1)),
+        ],
+        new Rejected("letting it wait", [Fact.Of("requests held", claimant.Held)]));
+
+    private static Reason WhyForDisk(ModelOutlook claimant, Candidate candidate, double debt) => new(
+        Rule.DrainForClaimantsDisk,
+        [
+            Fact.Of("claimant", claimant.Model.Id.Value), Fact.Of("needed", claimant.Model.Footprint.OnDisk),
+            Fact.Quantity("loss", Math.Round(candidate.Loss, 1)), Fact.Quantity("gain", Math.Round(debt, 1)),
         ],
         new Rejected("letting it wait", [Fact.Of("requests held", claimant.Held)]));
 

@@ -117,13 +117,8 @@ public sealed record ModelKnowledge
     public ImmutableArray<DateTimeOffset> LastWanted { get; init; } = [];
 
     /// <summary>
-    /// Since when it has had fewer replicas than were wanted; null once it has them. A model that is turned away and asks no more
-    /// for a while keeps it, or one with few requests could never pay for a place.
-    /// </summary>
-    public DateTimeOffset? LackingSince { get; init; }
-
-    /// <summary>
-    /// Request-seconds held since the model last served without anybody waiting: which of two that would serve as many comes first.
+    /// Request-seconds held since the model last served without anybody waiting. Requests whose time ran out leave what
+    /// they lost behind, or a model with few of them could never pay for a place.
     /// </summary>
     public double HeldDebt { get; init; }
 

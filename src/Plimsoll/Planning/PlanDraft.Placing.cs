@@ -5,7 +5,7 @@ namespace Plimsoll;
 // Where what is claimed goes: on a node that the plan chooses, or wherever another scheduler may put it.
 internal sealed partial class PlanDraft
 {
-    private bool Start(ModelOutlook outlook, ReplicaId replica, int have)
+    private bool Start(ModelOutlook outlook, ReplicaId replica)
     {
         if (Above(outlook) is { } above)
         {
@@ -15,7 +15,7 @@ internal sealed partial class PlanDraft
 
         var kind = outlook.Variant.DeviceKind;
         var why = WhyStart(outlook);
-        if (!_observed.Can.HasFlag(Capabilities.ChooseNode)) return StartAnywhere(outlook, replica, have, why);
+        if (!_observed.Can.HasFlag(Capabilities.ChooseNode)) return StartAnywhere(outlook, replica, why);
         var nodes = Preferred(outlook);
         var ways = new Dictionary<NodeId, DiskDraft.Way>();
         foreach (var ledger in nodes)
@@ -39,7 +39,7 @@ internal sealed partial class PlanDraft
         }
 
         var mayPay = _unmetPriority is not { } unmet || outlook.Model.Priority >= unmet;
-        if (_eviction.Choose(outlook, have, nodes, node => ways[node].MustGo, _going, mayPay, out var verdict) is { } choice)
+        if (_eviction.Choose(outlook, nodes, node => ways[node].MustGo, _going, mayPay, out var verdict) is { } choice)
         {
             PlaceAfter(outlook, replica, choice, ways[choice.Node], why);
             return true;
@@ -70,9 +70,9 @@ internal sealed partial class PlanDraft
         [Fact.Of("needed", outlook.Model.Footprint.OnDisk), Fact.Of("free", nodes.Max(ledger => _disks.Free(ledger.Node.Id)))]);
 
     // Another scheduler chooses the node, so every node it could choose must have the room (design §1).
-    private bool StartAnywhere(ModelOutlook outlook, ReplicaId replica, int have, Reason why)
+    private bool StartAnywhere(ModelOutlook outlook, ReplicaId replica, Reason why)
     {
-        if (outlook.Model.Requests is not null) return StartByRequests(outlook, replica, have, why);
+        if (outlook.Model.Requests is not null) return StartByRequests(outlook, replica, why);
         var ready = _ledgers.Values.Where(ledger => ledger.Node.Condition == NodeCondition.Ready
             && Admission.Fits(ledger.Node, outlook.Needs, outlook.Variant.DeviceKind)).ToArray();
         var after = new SortedSet<StepId>();
@@ -114,7 +114,7 @@ internal sealed partial class PlanDraft
     }
 
     // The user's order of preference: the first target whose nodes are safe and have room, then the first that room is made for.
-    private bool StartByRequests(ModelOutlook outlook, ReplicaId replica, int have, Reason why)
+    private bool StartByRequests(ModelOutlook outlook, ReplicaId replica, Reason why)
     {
         ModelOutlook[] ways = [.. Ways(outlook).Where(way => _quotas.Refuse(way) is null)];
         var answers = new List<SchedulerChoice.Answer>(ways.Length);
@@ -130,7 +130,7 @@ internal sealed partial class PlanDraft
             // Room for a group is on several nodes, and nobody is let go for a part of it.
             if (answer.Why!.Rule == Rule.HoldUnsafeNode || way.Variant.Workers is not null || !_observed.Can.HasFlag(Capabilities.ChooseVictim)) continue;
             var mayPay = _unmetPriority is not { } unmet || outlook.Model.Priority >= unmet;
-            if (_eviction.Choose(way, have, _scheduler.Eligible(way), _ => [], _going, mayPay, out var verdict) is { } choice)
+            if (_eviction.Choose(way, _scheduler.Eligible(way), _ => [], _going, mayPay, out var verdict) is { } choice)
             {
                 foreach (var (victim, reason) in choice.Victims) LetGo(victim, reason);
                 var nodes = choice.Victims.SelectMany(one => Parts.Pods(one.Replica)).Select(pod => pod.Placement.Node).ToHashSet();

@@ -27,8 +27,6 @@ internal sealed partial class PlanDraft
     // The highest priority whose waiting requests found no room: nobody lower may buy what it was refused.
     private int? _unmetPriority;
     private readonly ReadyFloors _floors;
-    private readonly Worth _worth;
-    private readonly Dictionary<ModelId, int> _started = [];
     private readonly Eviction _eviction;
     private readonly SchedulerChoice _scheduler;
     private readonly DeviceQuotas _quotas;
@@ -55,8 +53,7 @@ internal sealed partial class PlanDraft
         _shapes = Admission.Shapes(_nodeRequests.Admissible);
         _disks = new DiskDraft(spec, observed, knowledge, _outlookOf);
         _floors = new ReadyFloors(observed);
-        _worth = new Worth(spec.Settings, observed.At, spec.Prices, knowledge);
-        _eviction = new Eviction(observed, knowledge, _worth, _outlookOf, _allocations, _floors);
+        _eviction = new Eviction(observed, knowledge, _outlookOf, _allocations, _floors);
     }
 
     /// <summary>Ordered by id; closed.</summary>
@@ -83,59 +80,48 @@ internal sealed partial class PlanDraft
     }
 
     /// <summary>
-    /// Starts what is wanted, replica by replica: what is only shown after all that is done, as it takes no room; then higher priority
-    /// first, then what serves most requests in time for what it takes, then those whose requests wait, then the quick to load.
+    /// Starts what is wanted: what is only shown after all that is done, as it takes no room; then higher priority first, then
+    /// those whose requests wait, then the quick to load.
     /// </summary>
     public void Claim()
     {
         AwaitPending();
-        var (priced, left) = (_worth.Priced(_outlooks), new Dictionary<ModelId, int>());
         var claims = _outlooks
-            .SelectMany(outlook => Enumerable.Range(0, Math.Max(0, _allocations[outlook.Model.Id].Wanted - outlook.Supply))
-                .Select(more => (outlook, worth: _worth.Density(outlook, outlook.Supply + more, priced))))
+            .Select(outlook => (outlook, Missing: _allocations[outlook.Model.Id].Wanted - outlook.Supply))
+            .Where(claim => claim.Missing > 0)
             .OrderByDescending(claim => claim.outlook.Model.Acts).ThenByDescending(claim => claim.outlook.Model.Priority)
-            .ThenByDescending(claim => claim.worth).ThenByDescending(claim => claim.outlook is { Held: > 0, Supply: 0 })
+            .ThenByDescending(claim => claim.outlook is { Held: > 0, Supply: 0 })
             .ThenByDescending(claim => _knowledge.Of(claim.outlook.Model.Id).HeldDebt)
             .ThenBy(claim => claim.outlook.Load.P90).ThenBy(claim => claim.outlook.Model.Id);
-        foreach (var (outlook, _) in claims)
+        foreach (var (outlook, missing) in claims)
         {
-            var id = outlook.Model.Id;
-            if (!left.TryGetValue(id, out var missing)) missing = left[id] = MayStart(outlook);
-            if (missing == 0) continue;
-            var have = _allocations[id].Wanted - missing;
-            if (Start(outlook, ReplicaId.Of(id, _knowledge.Of(id).NextOrdinal + _started.GetValueOrDefault(id)), have))
+            var known = _knowledge.Of(outlook.Model.Id);
+            if (Refusal(outlook) is { } refusal)
             {
-                left[id] = missing - 1;
-                _started[id] = _started.GetValueOrDefault(id) + 1;
+                _verdicts[outlook.Model.Id] = refusal;
                 continue;
             }
 
-            _nodeRequests.Lack(outlook, Math.Min(missing, _quotas.Room(outlook)), _verdicts.GetValueOrDefault(id), _scheduler);
-            left[id] = 0;
-        }
-    }
+            if (known.Failures.NotBefore is { } notBefore && notBefore > _observed.At)
+            {
+                _verdicts[outlook.Model.Id] = new Reason(Rule.HoldBackoff,
+                [
+                    Fact.Of("failures", known.Failures.Count), Fact.Of("wait", notBefore - _observed.At),
+                    Fact.Of("why", known.Failures.Why),
+                ]);
+                continue;
+            }
 
-    // How many replicas are to be started, after what wakes or need not go after all; none where it may not start.
-    private int MayStart(ModelOutlook outlook)
-    {
-        if (Refusal(outlook) is { } refusal)
-        {
-            _verdicts[outlook.Model.Id] = refusal;
-            return 0;
+            // What sleeps already wakes faster than anything loads.
+            var waking = Wake(outlook, missing);
+            waking += TakeBack(outlook, missing - waking);
+            for (var i = 0; i < missing - waking; i++)
+            {
+                if (Start(outlook, ReplicaId.Of(outlook.Model.Id, known.NextOrdinal + i))) continue;
+                _nodeRequests.Lack(outlook, Math.Min(missing - waking - i, _quotas.Room(outlook)), _verdicts.GetValueOrDefault(outlook.Model.Id), _scheduler);
+                break;
+            }
         }
-
-        var failures = _knowledge.Of(outlook.Model.Id).Failures;
-        if (failures.NotBefore is { } notBefore && notBefore > _observed.At)
-        {
-            _verdicts[outlook.Model.Id] = new Reason(Rule.HoldBackoff,
-                [Fact.Of("failures", failures.Count), Fact.Of("wait", notBefore - _observed.At), Fact.Of("why", failures.Why)]);
-            return 0;
-        }
-
-        // What sleeps already wakes faster than anything loads.
-        var missing = _allocations[outlook.Model.Id].Wanted - outlook.Supply;
-        missing -= Wake(outlook, missing);
-        return missing - TakeBack(outlook, missing);
     }
 
     /// <summary>Asks for nodes where replicas find no room, or soon would, and takes back what is no longer needed.</summary>
@@ -193,7 +179,6 @@ internal sealed partial class PlanDraft
                 known = Knowledge.Failed(known, _observed.At, why, _spec.Settings);
             models[outlook.Model.Id] = known with
             {
-                LackingSince = allocation.Wanted > outlook.Supply ? known.LackingSince ?? _observed.At : outlook.Serving > 0 ? null : known.LackingSince,
                 Surplus = Surplus(known, allocation.Wanted, outlook),
                 LastWanted = Ranks(known.LastWanted, allocation.Wanted, outlook),
                 Recommendations = allocation.Remember,

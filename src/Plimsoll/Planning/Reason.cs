@@ -108,7 +108,6 @@ public enum Rule
     HoldLoading,
     HoldScarce,
     HoldScarceEqual,
-    HoldPeak,
     HoldScarceDevice,
     HoldUnsafeNode,
     HoldUnplaced,
@@ -151,11 +150,11 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.DrainIdleLimit] = "idle for {idle}, past the stated limit of {limit}",
         [Rule.DrainSurplus] = "{wanted} of {have} wanted for {surplus}, longer than one is held ({hold}{basis?})",
         [Rule.DrainForClaimant] =
-            "{claimant} needs {needed}{of} and {free} is free; letting this go loses least: {loss} {unit=request-seconds} "
+            "{claimant} needs {needed}{of} and {free} is free; letting this go loses least: {loss} request-seconds "
             + "expected against {gain} for the claimant",
         [Rule.DrainForClaimantsDisk] =
             "{claimant} needs {needed} of disk, where the weights of this one lie; letting it go loses least: {loss} "
-            + "{unit=request-seconds} expected against {gain} for the claimant",
+            + "request-seconds expected against {gain} for the claimant",
         [Rule.DrainOldVersion] = "version {version} took over",
         [Rule.DrainRemovedModel] = "the model is no longer in the fleet file",
         [Rule.DrainBySizeBlindRule] =
@@ -184,11 +183,7 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.HoldScarceDevice] =
             "needs {needed} of {devices} {devices|device|devices}, {free} is free there and nothing may go for it",
         [Rule.HoldScarceEqual] =
-            "needs {needed}{of}, {free} is free; {held} {held|request waits|requests wait}, {debt} {unit=request-seconds so far}; "
-            + "a swap pays from {price} on{holder?}",
-        [Rule.HoldPeak] =
-            "needs {needed}{of} for a peak that is only expected, {free} is free; {have} carry the {demand} that arrive; others go for it once it was wanted "
-            + "for {load}, so far {since}",
+            "needs {needed}{of}, {free} is free; {held} {held|request waits|requests wait}, {debt} request-seconds so far; a swap pays from {price} on",
         [Rule.HoldUnsafeNode] =
             "the scheduler could put it on {node}, where it does not fit: {why}; {would} would do",
         [Rule.HoldUnplaced] =
@@ -254,20 +249,20 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
     /// <summary>The names the rule's sentence refers to; a reason is whole when it has a fact for each.</summary>
     public static IEnumerable<string> NamesIn(Rule rule) =>
         Sentences[rule].Split('{').Skip(1).Select(part => part[..part.IndexOfAny(['}', '|'])])
-            .Where(name => !name.EndsWith('?') && !name.Contains('=', StringComparison.Ordinal)).Distinct();
+            .Where(name => !name.EndsWith('?')).Distinct();
 
-    // "{basis?}" is said where it is known, and "{unit=seconds}" is seconds where it is not: older journals have reasons without. Any other
+    // "{basis?}" is said where it is known: older journals have reasons without it. Any other
     // missing fact is a mistake of ours; it shows, and a test over all rules finds it, but it must not stop a plan.
     private string Shown(string hole)
     {
         // "{held|request waits|requests wait}" is the one or the other, by whether there is one.
-        var without = hole.EndsWith('?') ? "" : hole.Contains('=', StringComparison.Ordinal) ? hole[(hole.IndexOf('=', StringComparison.Ordinal) + 1)..] : null;
-        var parts = hole.TrimEnd('?').Split('=')[0].Split('|');
+        var optional = hole.EndsWith('?');
+        var parts = hole.TrimEnd('?').Split('|');
         foreach (var fact in Facts)
         {
             if (fact.Name == parts[0]) return parts.Length == 1 ? fact.Shown : fact.Shown == "1" ? parts[1] : parts[2];
         }
 
-        return without ?? $"<{hole}?>";
+        return optional ? "" : $"<{hole}?>";
     }
 }

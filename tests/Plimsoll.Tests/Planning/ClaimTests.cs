@@ -52,42 +52,51 @@ public sealed class ClaimTests
 
         var verdict = Decide(spec, snapshot).Models[1].Reason;
         Assert.Equal(Rule.HoldScarceEqual, verdict.Rule);
-        Assert.StartsWith("needs 1.07 GiB of a device, 400 MiB is free; 1 request waits, 1 late for want of it in 1 s; a swap pays from ", verdict.ToString(), StringComparison.Ordinal);
+        Assert.StartsWith("needs 1.07 GiB of a device, 400 MiB is free; 1 request waits, 1 request-seconds so far; a swap pays from ", verdict.ToString(), StringComparison.Ordinal);
 
-        var paid = Decide(spec, snapshot.With(Traffic(second.Id, Noon, 1000, held: 1, heldSeconds: 1)));
+        var paid = Decide(spec, snapshot.With(Traffic(second.Id, Noon, 1, held: 1, heldSeconds: 100_000)));
         Assert.StartsWith("second needs 1.07 GiB of a device and 400 MiB is free; letting this go loses least",
             paid.Steps.Single(step => step is Step.Drain).Reason.ToString(), StringComparison.Ordinal);
     }
 
-    [Theory]
-    [InlineData(1, false)]
-    [InlineData(2, false)]
-    [InlineData(4, true)]
-    public void Among_equals_who_has_a_place_keeps_it_until_another_has_lost_more_for_want_of_it_than_the_swap_costs(int perSecond, bool pays)
+    [Fact]
+    public void Among_equals_the_claimant_waits_until_it_has_lost_what_the_other_would_lose()
     {
-        // Large is asked for twice a second. Each loads in (1500/200 + 2) × 1.3 = 12.35 s, and for both loads nobody serves.
+        // Each loads in (1500/200 + 2) × 1.3 = 12.35 s. Large would be away while the rival loads, serves as long and large
+        // loads again: 37.05 s. In use with 2/s that costs 37.05 + 2 × 37.05² / 2 = 1,409.8 request-seconds.
         var spec = Spec(Large, Model("rival", 1500, peakMiB: 1700));
         var rival = spec.Models[1];
-        var (knowledge, swapped) = (Knowledge.Empty, (int?)null);
-        for (var second = 0; second < 300 && swapped is null; second++)
+        var knowledge = Knowledge.Empty;
+        Plan plan = null!;
+        for (var second = 0; second < 20; second++)
         {
             var at = Noon.AddSeconds(second);
-            var held = second >= 60 ? 3 : 0;
-            var plan = Decide(spec, Snapshot(spec, Node(2000), at, Replica(Large, 1, ReplicaState.Ready, Noon.AddMinutes(-5)))
-                .With(Traffic(Large.Id, at, 2)).With(Traffic(rival.Id, at, held > 0 ? perSecond : 0, held, held)), knowledge);
+            var held = second >= 10 ? 3 : 0;
+            plan = Decide(spec, Snapshot(spec, Node(2000), at, Replica(Large, 1, ReplicaState.Ready, Noon.AddMinutes(-5)))
+                .With(Traffic(Large.Id, at, 2)).With(Traffic(rival.Id, at, held > 0 ? 1 : 0, held, held)), knowledge);
             knowledge = plan.Next;
-            if (plan.Steps.IsEmpty)
-            {
-                if (held > 0) Assert.Equal(Rule.HoldScarceEqual, plan.Models[1].Reason.Rule);
-                continue;
-            }
-
-            Assert.Equal(["drain/large-1", "start/rival-1", "stop/large-1"], plan.StepIds());
-            swapped = second - 60;
         }
 
-        // Two requests a second more are served; twice 24.7 s are lost first.
-        if (pays) Assert.InRange(swapped ?? 0, 24, 120);
-        else Assert.Null(swapped);
+        // Ten seconds of three held requests: 30 of the 1,409.8.
+        Assert.Empty(plan.Steps);
+        Assert.Equal(
+            "needs 1.66 GiB, 500 MiB is free; 3 requests wait, 30 request-seconds so far; a swap pays from 1409.8 on",
+            plan.Models[1].Reason.ToString());
+
+        for (var second = 20; second < 500; second++)
+        {
+            var at = Noon.AddSeconds(second);
+            plan = Decide(spec, Snapshot(spec, Node(2000), at, Replica(Large, 1, ReplicaState.Ready, Noon.AddMinutes(-5)))
+                .With(Traffic(Large.Id, at, 2)).With(Traffic(rival.Id, at, 1, held: 3, heldSeconds: 3)), knowledge);
+            knowledge = plan.Next;
+            if (plan.Steps.Length > 0)
+            {
+                // They are there after 470 s at 3 a second, and the first ten had no held request.
+                Assert.Equal(479, second);
+                break;
+            }
+        }
+
+        Assert.Equal(["drain/large-1", "start/rival-1", "stop/large-1"], plan.StepIds());
     }
 }

@@ -68,11 +68,13 @@ public class DiskPlanTests
     [Fact]
     public void A_disk_that_holds_only_one_of_two_is_not_taken_before_the_wait_has_paid_for_it()
     {
-        // Each is loaded in 9.1 s and fetched in as much, so for 36.4 s nobody serves what the running one would: 5 requests a second.
-        var plan = Claim(memoryMiB: 4000, cacheMiB: 1500, waiting: 100, arrivals: 5);
+        // 1,000 MiB load in 9.1 s (7 s and 30 %) and are fetched in as much. The running one would be away for both of the
+        // other (18.2), as long again before an equal may undo it, and both of its own: 54.6 s, which at 5 requests a
+        // second cost 54.6 + 5 × 54.6² / 2 = 7,507.5 request-seconds.
+        var plan = Claim(memoryMiB: 4000, cacheMiB: 1500, heldSeconds: 7507, arrivals: 5);
         Assert.Empty(plan.Steps);
         Assert.Equal(Rule.HoldScarceEqual, plan.Models[0].Reason.Rule);
-        var paid = Claim(memoryMiB: 4000, cacheMiB: 1500, waiting: 300, arrivals: 5);
+        var paid = Claim(memoryMiB: 4000, cacheMiB: 1500, heldSeconds: 7508, arrivals: 5);
         Assert.Equal(Rule.DrainForClaimantsDisk, paid.Steps.Single(step => step is Step.Drain).Reason.Rule);
     }
 
@@ -100,12 +102,12 @@ public class DiskPlanTests
         Assert.Empty(Decide(spec, snapshot with { Can = Local & ~Capabilities.EvictWeights }).Steps);
     }
 
-    private static Plan Claim(double memoryMiB, double cacheMiB, long waiting = 1, long arrivals = 0)
+    private static Plan Claim(double memoryMiB, double cacheMiB, double heldSeconds = 100_000, long arrivals = 0)
     {
         var spec = Spec(Held, Running);
         var snapshot = Snapshot(
             spec, Node(memoryMiB, cacheMiB: cacheMiB), Noon, Replica(Running, 1, ReplicaState.Ready, Noon.AddMinutes(-5)));
-        return Decide(spec, snapshot.With(Traffic(Held.Id, Noon, waiting, held: 1, heldSeconds: 1))
+        return Decide(spec, snapshot.With(Traffic(Held.Id, Noon, 1, held: 1, heldSeconds: heldSeconds))
             .With(Traffic(Running.Id, Noon, arrivals)) with
         {
             Cache = [OnDisk(Running, pinned: true)],

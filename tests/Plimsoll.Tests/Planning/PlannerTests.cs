@@ -149,7 +149,7 @@ public class PlannerTests
         var rival = Model("rival", 1000);
         var spec = Spec(Large, rival);
         var snapshot = Snapshot(spec, Node(2000), Noon, Replica(Large, 1, ReplicaState.Ready, Noon.AddSeconds(-servedSeconds)))
-            .With(Traffic(Large.Id, Noon, 2)).With(Traffic(rival.Id, Noon, 10_000, held: 5, heldSeconds: 1));
+            .With(Traffic(Large.Id, Noon, 2)).With(Traffic(rival.Id, Noon, 1, held: 5, heldSeconds: 10_000));
         Assert.Equal(goes, Decide(spec, snapshot).Steps.Length > 0);
     }
 
