@@ -5,7 +5,8 @@ namespace Plimsoll.Kubernetes.Metrics;
 /// took. Two looks give means only, so all of an interval's requests count with the mean of both; the spread between
 /// intervals is what a fit sees. Where the server tells the time in its queue, both leave the queue out: requests
 /// being worked on, against the time from the first work to the end. That pair stays true under overload, when the
-/// whole latency says how long the queue is and not how fast the server is.
+/// whole latency says how long the queue is and not how fast the server is. A server that is full and tells no such time
+/// works on those it counts as running: by Little's law each took the requests in work × the interval / those that ended.
 /// </summary>
 internal static class ServicePair
 {
@@ -19,13 +20,16 @@ internal static class ServicePair
         var queued = Queued(before, now);
 
         // With the queue's time inside, an overloaded pod looks slow; better no sample than that one.
-        if (queued is null && saturated) return null;
-        var each = Math.Max((total / count) - (queued ?? 0), total / count * 1e-3);
-        var n = queued is not null && now.Running is { } running ? Mean(before.Running, running)
+        var working = now.Running is { } running ? Mean(before.Running, running) : 0;
+        if (queued is null && saturated && working < 1) return null;
+        var inside = queued is not null || saturated;
+        var each = queued is null && saturated ? Math.Min(working * seconds / count, total / count)
+            : Math.Max((total / count) - (queued ?? 0), total / count * 1e-3);
+        var n = inside && now.Running is not null ? working
             : now.Running is not null ? Mean(before.InFlight, now.InFlight!.Value)
             : Math.Min(each * count / seconds, count);
         n = Math.Max(1, n);
-        var most = Math.Max(n, queued is not null ? Math.Max(before.Running ?? 0, now.Running ?? 0)
+        var most = Math.Max(n, inside ? Math.Max(before.Running ?? 0, now.Running ?? 0)
             : Math.Max(before.InFlight ?? 0, now.InFlight ?? 0));
         var slowest = before.Latency is { } earlier ? latency.Slowest(earlier) : null;
         return new ServiceSample(

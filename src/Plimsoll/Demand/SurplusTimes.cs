@@ -31,6 +31,13 @@ public sealed record SurplusTimes(ImmutableArray<SurplusTimes.Group> Ranks, Date
     /// <summary>What is known of a rank.</summary>
     public Group Of(int rank) => rank > 1 && GroupOf(rank) < Ranks.Length ? Ranks[GroupOf(rank)] : Group.None;
 
+    /// <summary>Since when nothing was missed, seen from now: a time in which nobody looked is no time of surplus.</summary>
+    /// <param name="known">What is known; null before anything is.</param>
+    /// <param name="at">Now.</param>
+    /// <param name="unseen">Longer between two looks, and nobody knows what was wanted in between.</param>
+    public static DateTimeOffset SeenFrom(SurplusTimes? known, DateTimeOffset at, TimeSpan unseen) =>
+        known is null || at - known.Until > unseen || at < known.Until ? at : known.From;
+
     /// <summary>
     /// Learns from how many are wanted now: the times of those ranks end that were not wanted before. One no longer than the
     /// shortest is no pause: no replica could go and be back in it.
@@ -46,7 +53,7 @@ public sealed record SurplusTimes(ImmutableArray<SurplusTimes.Group> Ranks, Date
         SurplusTimes? known, DateTimeOffset at, int wanted, ImmutableArray<DateTimeOffset> lastWanted, TimeSpan shortest, TimeSpan unseen, Func<int, double> share)
     {
         ArgumentNullException.ThrowIfNull(share);
-        var from = known is null || at - known.Until > unseen || at < known.Until ? at : known.From;
+        var from = SeenFrom(known, at, unseen);
         var ranks = known?.Ranks ?? [];
         for (var rank = 2; rank <= Math.Min(wanted, lastWanted.Length); rank++)
         {

@@ -47,10 +47,12 @@ public sealed class WeightAllocator : IAllocator
         // Each further replica is let go on its own, once it has been surplus for as long as one of its rank is held.
         if (outlook.Hold is not { } hold) return allocation with { Why = supply > 0 && wanted == 0 ? Idle(outlook) : allocation.Why };
         var keep = supply;
+        var seen = known.Surplus is { } surplus ? SurplusTimes.SeenFrom(surplus, observed.At, Knowledge.IdleReviews * spec.Settings.Review) : DateTimeOffset.MinValue;
         var (longest, held, last) = (TimeSpan.Zero, new SurplusHold(hold, 0, 0), new SurplusHold(hold, 0, 0));
         while (keep > Math.Max(wanted, 1))
         {
             var since = keep - 1 < known.LastWanted.Length ? known.LastWanted[keep - 1] : observed.At;
+            if (since < seen) since = seen;
             if (spec.Settings.ForecastDemand) held = DemandOutlook.Surplus(known, outlook.Load.P90, outlook.Quantile, outlook.Horizon, keep);
             if (observed.At - since < held.Time) break;
             (longest, last) = (observed.At - since, held);

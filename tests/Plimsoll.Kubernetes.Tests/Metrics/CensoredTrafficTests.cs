@@ -57,16 +57,27 @@ public sealed class CensoredTrafficTests
     }
 
     [Fact]
-    public void Where_no_queue_time_is_told_an_overloaded_window_teaches_nothing()
+    public void Where_no_queue_time_is_told_a_full_server_works_on_what_runs_in_it()
     {
-        var before = Sample(0, 0, 4, 2) with { Latency = Times(0, 0) };
-        var after = Sample(10, 10, 4, 2) with { Latency = Times(10, 20) };
+        var before = Sample(0, 0, 4, 9) with { Latency = Times(0, 0) };
+        var after = Sample(10, 10, 4, 9) with { Latency = Times(10, 100) };
+        _scene.Look(0, Read("a", before));
+
+        // Ten seconds each with their wait; four worked on for ten seconds to end ten: 4 s each.
+        Assert.Equal(new ServiceSample(10, 40, 40, 160, 160, 4, 10), _scene.Row(10, Read("a", after)).Service);
+
+        // With room: 2 s with all that was in the pod, (13 + 2) / 2 = 7.5.
+        Assert.Equal(new ServiceSample(10, 75, 20, 562.5, 150, 13, 2),
+            _scene.Row(20, Read("a", Sample(20, 20, 2) with { Latency = Times(20, 120) })).Service);
+    }
+
+    [Fact]
+    public void Where_neither_a_queue_time_nor_what_runs_is_told_an_overloaded_window_teaches_nothing()
+    {
+        var before = Sample(0, 0, 4, 2) with { Running = null, Latency = Times(0, 0) };
+        var after = Sample(10, 10, 4, 2) with { Running = null, Latency = Times(10, 20) };
         _scene.Look(0, Read("a", before));
         Assert.Null(_scene.Row(10, Read("a", after)).Service);
-
-        // With room: 2 s with all that was in the pod, (6 + 2) / 2 = 4.
-        Assert.Equal(new ServiceSample(10, 40, 20, 160, 80, 6, 2),
-            _scene.Row(20, Read("a", Sample(20, 20, 2) with { Latency = Times(20, 40) })).Service);
     }
 
     [Fact]

@@ -65,6 +65,23 @@ public class ForecastPlanningTests
         Assert.InRange(forecast, 400, 4000);
     }
 
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(120, 0)]
+    public void A_time_in_which_nobody_looked_is_no_time_of_surplus(int lookedSecondsAgo, int removed)
+    {
+        var spec = Spec with { Prices = new Prices { HostMemoryPerGiB = UsdPerHour.Of(1) } };
+        InferenceReplica[] two = [.. Enumerable.Range(1, 2).Select(number => Fleets.Replica(Model, number, ReplicaState.Ready, Fleets.Noon.AddHours(-1)))];
+        var learned = Learn(Enumerable.Repeat(1L, 60), spec);
+        var known = learned.Of(Model.Id) with
+        {
+            LastWanted = [Fleets.Noon.AddSeconds(60), Fleets.Noon.AddHours(-1)],
+            Surplus = new SurplusTimes([], Fleets.Noon.AddHours(-2), Fleets.Noon.AddSeconds(61 - lookedSecondsAgo)),
+        };
+        var plan = new Planner(new WeightAllocator()).Decide(spec, Second(61, 1, two), learned with { Models = learned.Models.SetItem(Model.Id, known) });
+        Assert.Equal(removed, plan.Steps.Count(step => step is Step.Drain));
+    }
+
     [Fact]
     public void A_model_that_lies_idle_is_not_started_by_its_forecast()
     {

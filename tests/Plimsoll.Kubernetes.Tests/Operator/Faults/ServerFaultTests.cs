@@ -11,12 +11,13 @@ public sealed class ServerFaultTests
     public async Task Storage_stands_still_for_half_a_minute_and_then_dies_and_nothing_is_decided_until_it_is_back()
     {
         await using var cluster = await FaultGround.StartAsync();
-        await cluster.ActAsync("llama", 2, 1, 2);
+        // More than both serve: while its traffic is seen neither is surplus, however slow the machine is.
+        cluster.Rate["llama"] = 20;
+        await cluster.ActAsync("llama", 1, 1, 2);
         await cluster.ActAsync("other", 1, 1);
         var host = await cluster.OperateAsync();
         await cluster.ReadyAsync("llama", 2);
         await cluster.ReadyAsync("other", 1);
-        cluster.Rate["llama"] = 3;
         await cluster.StatusAsync("llama", status => status.DemandPerSecond > 1, "demand seen");
         var other = (await cluster.DeploymentAsync("other", Cancel)).Metadata.Generation;
 
@@ -31,6 +32,7 @@ public sealed class ServerFaultTests
         Assert.Equal(written, host.Api.Count("PATCH 200"));
         Assert.False(host.Run.Health.Leads);
 
+        cluster.Rate["llama"] = 20;
         await cluster.Plane.ContinueEtcdAsync();
         await FaultGround.LeadsAsync(host);
         await Patience.UntilAsync("a write", async _ =>
