@@ -42,7 +42,7 @@ public static class CommandLine
             KubectlCommand.Create(time),
             GatewayCommand.Create(time),
             NodeCacheCommand.Create(time),
-            ImportCommand.Create(),
+            ImportCommand.Create(time),
             SchemaCommand.Create(),
             CompletionCommand.Create(),
             TrafficCommand.Create(time),

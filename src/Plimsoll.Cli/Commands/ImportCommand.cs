@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Plimsoll.Cli.FleetFiles;
+using Plimsoll.Cli.Scenarios;
 using Plimsoll.Kubernetes.Resources.Import;
 
 namespace Plimsoll.Cli.Commands;
@@ -9,14 +10,14 @@ public static class ImportCommand
 {
     private const int BytesMax = 16 << 20;
 
-    public static Command Create()
+    public static Command Create(TimeProvider time)
     {
         var files = new Argument<string[]>("FILE")
         {
             Description = "Manifests of HorizontalPodAutoscalers, ScaledObjects, Knative, KServe or llm-d; - reads the standard input",
             Arity = ArgumentArity.OneOrMore,
         };
-        var command = new Command("import", "Print other autoscalers' manifests as ScaledModels in mode recommend; what has no equivalent is said") { files };
+        var command = new Command("import", "Print other autoscalers' manifests as ScaledModels in mode recommend; what has no equivalent is said") { files, PrometheusImport.Create(time) };
         command.SetAction(parsed =>
         {
             var text = string.Join("\n---\n", parsed.GetValue(files)!.Select(Read));

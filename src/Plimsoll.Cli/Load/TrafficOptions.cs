@@ -52,14 +52,14 @@ internal static class TrafficOptions
             ? number : Refuse<ulong>(result, "a whole number, not negative"),
     };
 
-    /// <summary>Reads "200ms", "30s", "1.5m", "4min", "2h" and a plain number of seconds.</summary>
+    /// <summary>Reads "200ms", "30s", "1.5m", "4min", "2h", "7d" and a plain number of seconds.</summary>
     public static bool TryDuration(string text, out TimeSpan time)
     {
         time = default;
         var end = 0;
         while (end < text.Length && (char.IsAsciiDigit(text[end]) || text[end] == '.')) end++;
         var (digits, unit) = (text[..end], end == text.Length ? "s" : text[end..].Trim());
-        var seconds = unit switch { "ms" => 0.001, "s" => 1, "m" or "min" => 60, "h" => 3600, _ => 0.0 };
+        var seconds = unit switch { "ms" => 0.001, "s" => 1, "m" or "min" => 60, "h" => 3600, "d" => 86_400, _ => 0.0 };
         if (!double.TryParse(digits, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number)) return false;
         if (number * seconds is <= 0 or > 366 * 86_400.0) return false;
         time = TimeSpan.FromSeconds(number * seconds);

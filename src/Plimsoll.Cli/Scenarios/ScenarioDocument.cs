@@ -271,7 +271,7 @@ public sealed record TrafficDocument
     [Means("A rate that rises and falls, as days do.")]
     public WaveDocument? Wave { get; init; }
 
-    [Means("A trace's file, relative to this file: Azure's, Mooncake's, ServeGen's rates, or seconds,prompt_tokens,answer_tokens.")]
+    [Means("A trace's file, relative to this file: Azure's, Mooncake's, ServeGen's rates, seconds,prompt_tokens,answer_tokens, or seconds,requests_per_second.")]
     [Looks(@"^[^\u0000-\u001f]{1,2048}$", "a path of at most 2048 characters")]
     public string? Trace { get; init; }
 

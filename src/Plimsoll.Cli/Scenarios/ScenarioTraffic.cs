@@ -16,6 +16,7 @@ internal sealed class ScenarioTraffic(ScenarioFile file, bool earlier = false)
     private static readonly TimeSpan Trough = TimeSpan.FromHours(4);
 
     private readonly Dictionary<string, RequestTrace> _traces = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, RatesOverTime> _overTime = new(StringComparer.Ordinal);
     private readonly Dictionary<string, IReadOnlyList<ClientRates>> _rates = new(StringComparer.Ordinal);
 
     /// <summary>A model's requests; null where there is a problem.</summary>
@@ -72,23 +73,40 @@ internal sealed class ScenarioTraffic(ScenarioFile file, bool earlier = false)
             return null;
         }
 
-        if (!IsRates(at))
+        var header = Header(at);
+        if (header.StartsWith(RateFile.Header, StringComparison.Ordinal)) return FromRates(traffic, at, path, lengths, (from, length), random);
+        if (!header.StartsWith("client,window_start_s", StringComparison.Ordinal))
         {
             if (!_traces.TryGetValue(at, out var requests)) requests = _traces[at] = TraceFile.Read(at);
-            if (requests.Length < from + length) file.Problems.Add($"{path}.traffic.trace", $"the trace ends after {Durations.Show(TimeSpan.FromSeconds(requests.Length))}, which is before the scenario does");
+            ReachesTo(from + length, requests.Length, path);
             return file.Problems.Any ? null : requests.Part(from, length).Scaled(scale, random);
         }
 
         if (!_rates.TryGetValue(at, out var clients)) clients = _rates[at] = ServeGenRates.Read(at);
         var chosen = traffic.Client is { } one ? clients.Where(client => client.Client == one).ToList() : [.. clients];
         if (chosen.Count == 0) file.Problems.Add($"{path}.traffic.client", "the trace has no such client");
-        else if (chosen.Max(client => client.Curve.Length) < from + length)
-            file.Problems.Add($"{path}.traffic.trace", $"the trace ends after {Durations.Show(TimeSpan.FromSeconds(chosen.Max(client => client.Curve.Length)))}, which is before the scenario does");
+        else ReachesTo(from + length, chosen.Max(client => client.Curve.Length), path);
         if (file.Problems.Any) return null;
         return SyntheticTraffic.Merge([.. chosen.Select(client => SyntheticTraffic.Of(client.Curve.Part(from, length).Times(scale), lengths, traffic.Burstiness ?? client.Variation, random))]);
     }
 
-    private static bool IsRates(string path) => BoundedLines.Read(path, 1 << 18).FirstOrDefault().Text is { } header && header.TrimStart('\uFEFF').StartsWith("client,window_start_s", StringComparison.Ordinal);
+    private RequestTrace? FromRates(TrafficDocument traffic, string at, string path, TokenLengths lengths, (double From, double Length) part, Random random)
+    {
+        if (!_overTime.TryGetValue(at, out var rates)) rates = _overTime[at] = RateFile.Read(at);
+        ReachesTo(part.From + part.Length, rates.Curve.Length, path);
+        if (file.Problems.Any) return null;
+        return SyntheticTraffic.Of(
+            rates.Curve.Part(part.From, part.Length).Times(traffic.Scale ?? 1),
+            second => rates.TokensAt(part.From + second) is { } told ? lengths.WithMeans(told.Prompt, told.Answer) : lengths,
+            traffic.Burstiness ?? 1, random);
+    }
+
+    private void ReachesTo(double needed, double ends, string path)
+    {
+        if (ends < needed) file.Problems.Add($"{path}.traffic.trace", $"the trace ends after {Durations.Show(TimeSpan.FromSeconds(ends))}, which is before the scenario does");
+    }
+
+    private static string Header(string path) => (BoundedLines.Read(path, 1 << 18).FirstOrDefault().Text ?? "").TrimStart('\uFEFF');
 
     private static TokenLengths LengthsOf(ScenarioTokensDocument? tokens)
     {

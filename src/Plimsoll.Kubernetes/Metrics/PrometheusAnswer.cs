@@ -15,13 +15,8 @@ internal sealed record PrometheusAnswer(DateTimeOffset At, ImmutableArray<Exposi
     public static PrometheusAnswer Read(ReadOnlyMemory<byte> json, DateTimeOffset now)
     {
         using var document = JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = 16 });
-        var root = document.RootElement;
-        if (Text(root, "status") != "success")
-            throw new MetricsException($"it refused the query: {OneLine(Text(root, "error") ?? "it does not say why")}");
-        if (!root.TryGetProperty("data", out var data) || data.ValueKind != JsonValueKind.Object
-            || !data.TryGetProperty("result", out var result) || result.ValueKind != JsonValueKind.Array)
-            throw Strange("it has no result");
-        switch (Text(data, "resultType"))
+        var result = Result(document.RootElement, out var type);
+        switch (type)
         {
             case "scalar":
                 var (time, value) = Point(result);
@@ -39,9 +34,21 @@ internal sealed record PrometheusAnswer(DateTimeOffset At, ImmutableArray<Exposi
                 }
 
                 return new PrometheusAnswer(at, samples.ToImmutable());
-            case var other:
-                throw new MetricsException($"the query gives a {OneLine(other ?? "nothing")}, where a value of this moment is wanted");
+            default:
+                throw new MetricsException($"the query gives a {type}, where a value of this moment is wanted");
         }
+    }
+
+    /// <summary>The result of an answer, and what it is.</summary>
+    public static JsonElement Result(JsonElement root, out string type)
+    {
+        if (Text(root, "status") != "success")
+            throw new MetricsException($"it refused the query: {OneLine(Text(root, "error") ?? "it does not say why")}");
+        if (!root.TryGetProperty("data", out var data) || data.ValueKind != JsonValueKind.Object
+            || !data.TryGetProperty("result", out var result) || result.ValueKind != JsonValueKind.Array)
+            throw Strange("it has no result");
+        type = OneLine(Text(data, "resultType") ?? "nothing");
+        return result;
     }
 
     private static ExpositionSample Sample(JsonElement series, double value)
@@ -61,7 +68,8 @@ internal sealed record PrometheusAnswer(DateTimeOffset At, ImmutableArray<Exposi
         return new ExpositionSample(name, labels.ToImmutable(), value);
     }
 
-    private static (DateTimeOffset At, double Value) Point(JsonElement point)
+    /// <summary>A time and a value, as all its answers write them.</summary>
+    public static (DateTimeOffset At, double Value) Point(JsonElement point)
     {
         if (point.ValueKind != JsonValueKind.Array || point.GetArrayLength() != 2
             || point[0].ValueKind != JsonValueKind.Number || point[1].ValueKind != JsonValueKind.String)
@@ -89,5 +97,5 @@ internal sealed record PrometheusAnswer(DateTimeOffset At, ImmutableArray<Exposi
     private static string OneLine(string text) =>
         new([.. text.Take(200).Select(letter => char.IsControl(letter) ? ' ' : letter)]);
 
-    private static MetricsException Strange(string what) => new($"its answer is not what Prometheus gives: {what}");
+    public static MetricsException Strange(string what) => new($"its answer is not what Prometheus gives: {what}");
 }

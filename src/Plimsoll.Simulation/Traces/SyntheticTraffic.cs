@@ -17,6 +17,13 @@ public static class SyntheticTraffic
     /// <exception cref="ArgumentException">More than <see cref="RequestsMax"/> would come.</exception>
     public static RequestTrace Of(RateCurve curve, TokenLengths lengths, double variation, Random random)
     {
+        ArgumentNullException.ThrowIfNull(lengths);
+        return Of(curve, _ => lengths, variation, random);
+    }
+
+    /// <summary>The same with lengths that change over time, asked for by the second of the arrival.</summary>
+    public static RequestTrace Of(RateCurve curve, Func<double, TokenLengths> lengths, double variation, Random random)
+    {
         ArgumentNullException.ThrowIfNull(curve);
         ArgumentNullException.ThrowIfNull(lengths);
         ArgumentNullException.ThrowIfNull(random);
@@ -32,7 +39,7 @@ public static class SyntheticTraffic
         for (var time = curve.TimeOf(sum); time < curve.Length; time = curve.TimeOf(sum))
         {
             arrivals.Add(time);
-            var (prompt, answer) = lengths.Draw(random);
+            var (prompt, answer) = lengths(time).Draw(random);
             prompts.Add(prompt);
             answers.Add(answer);
             sum += Gap(shape, random);

@@ -13,6 +13,11 @@ public abstract record TokenLengths
     /// <summary>Tokens of a prompt and of its answer; each at least 1.</summary>
     public abstract (int Prompt, int Answer) Draw(Random random);
 
+    /// <summary>Of other means with the same spread; without one all are alike.</summary>
+    public TokenLengths WithMeans(double prompt, double answer) => this is LogNormal spread
+        ? spread with { PromptMean = prompt, AnswerMean = answer }
+        : new Fixed((int)Math.Clamp(Math.Round(prompt), 1, TokensMax), (int)Math.Clamp(Math.Round(answer), 1, TokensMax));
+
     /// <summary>Always the same.</summary>
     public sealed record Fixed(int Prompt, int Answer) : TokenLengths
     {

@@ -62,7 +62,7 @@ public static class TraceFile
         "seconds,prompt_tokens,answer_tokens" => Plain,
         ['{', ..] => Mooncake,
         _ => throw new TraceException(path, 1,
-            $"the header is '{Excerpt(line)}'; known are 'TIMESTAMP,ContextTokens,GeneratedTokens', 'seconds,prompt_tokens,answer_tokens', and lines of JSON"),
+            $"the header is '{Excerpt(line)}'; known are 'TIMESTAMP,ContextTokens,GeneratedTokens', 'seconds,prompt_tokens,answer_tokens', 'seconds,requests_per_second', ServeGen's 'client,window_start_s,...', and lines of JSON"),
     };
 
     // Seconds since the first line: since the year 1 they would be whole microseconds at the best.
