@@ -35,6 +35,7 @@ public static class CommandLine
             FitCommand.Create(time),
             CapacityCommand.Create(time),
             SimulateCommand.Create(time),
+            CompareCommand.Create(time),
             TrainFitCommand.Create(time),
             ModelsCommand.Create(time),
             DevicesCommand.Create(),

@@ -106,6 +106,15 @@ internal sealed class ScenarioTraffic(ScenarioFile file, bool earlier = false)
         if (ends < needed) file.Problems.Add($"{path}.traffic.trace", $"the trace ends after {Durations.Show(TimeSpan.FromSeconds(ends))}, which is before the scenario does");
     }
 
+    /// <summary>Seconds of a trace's file, whichever format it has.</summary>
+    /// <exception cref="TraceException">It cannot be read.</exception>
+    public static double LengthOf(string path) => Header(path) switch
+    {
+        var rates when rates.StartsWith(RateFile.Header, StringComparison.Ordinal) => RateFile.Read(path).Curve.Length,
+        var clients when clients.StartsWith("client,window_start_s", StringComparison.Ordinal) => ServeGenRates.Read(path).Max(client => client.Curve.Length),
+        _ => TraceFile.Read(path).Length,
+    };
+
     private static string Header(string path) => (BoundedLines.Read(path, 1 << 18).FirstOrDefault().Text ?? "").TrimStart('\uFEFF');
 
     private static TokenLengths LengthsOf(ScenarioTokensDocument? tokens)

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.CommandLine;
-using System.Globalization;
 using System.Text.Json;
 using Plimsoll.Cli.Commands;
 using Plimsoll.Simulation.Bounds;
@@ -10,7 +9,6 @@ using Plimsoll.Simulation.Runs.Curves;
 using Plimsoll.Simulation.Runs.Rules;
 using Plimsoll.Simulation.Runs.Tuning;
 using Plimsoll.Simulation.Scenarios;
-using Spectre.Console;
 
 namespace Plimsoll.Cli.Scenarios;
 
@@ -68,7 +66,7 @@ public static class SimulateCommand
         var curves = ImmutableArray.CreateBuilder<AttainmentCurve>();
         var points = asked.Curve ? seeds * (CurveRuns.PlimsollPoints + rivals.Sum(rival => CurveRuns.PointsOf(rival.Of))) : 0;
         var pointsRun = 0;
-        Shown(error, (seeds * (1 + rivals.Length)) + rivals.Count(rival => rival.Tuned) + points, tell =>
+        SimulationProgress.Show(error, (seeds * (1 + rivals.Length)) + rivals.Count(rival => rival.Tuned) + points, tell =>
         {
             void Tell(double share)
             {
@@ -113,22 +111,5 @@ public static class SimulateCommand
                 curves.Add(CurveRuns.Rival(worlds, rival.Of, TuningOf(rival), rival.Name, runs.Where(run => run.Controller == rival.Name), Ran));
         });
         return (SimulationListing.Of(name!, file.Document, runs, bounds, time.GetElapsedTime(began)) with { Notes = said, Tuned = [.. tuned.Select(TunedListing.Of)], Curves = CurveListing.Of(curves.ToImmutable(), runs) }, runs, bounds, curves.ToImmutable());
-    }
-
-    /// <summary>A bar on a terminal; nothing where the errors go to a file.</summary>
-    private static void Shown(TextWriter error, int runs, Action<Action<double>> work)
-    {
-        if (Console.IsErrorRedirected)
-        {
-            work(_ => { });
-            return;
-        }
-
-        var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(error) });
-        console.Progress().AutoClear(true).Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn()).Start(context =>
-        {
-            var task = context.AddTask(string.Create(CultureInfo.InvariantCulture, $"{runs} {(runs == 1 ? "run" : "runs")}"), maxValue: runs);
-            work(done => task.Value = done);
-        });
     }
 }

@@ -59,6 +59,28 @@ public static class SimulationRun
             rival, model, world.Spec.Prices, set[RivalTuning.ClassOf(model.Spec.Footprint.Weights)])!), seed, progress);
     }
 
+    /// <summary>Autoscalers as somebody has them; a model without one keeps the replicas it began with.</summary>
+    /// <param name="world">What there is and what happens.</param>
+    /// <param name="seed">Of what is random in it.</param>
+    /// <param name="own">One for each model that has one; their bounds hold in place of the models'.</param>
+    /// <param name="name">What the result is called.</param>
+    /// <param name="progress">Called now and then with the share of the run that is over.</param>
+    public static RunResult Own(World world, int seed, ImmutableArray<OwnAutoscaler> own, string name, Action<double>? progress = null)
+    {
+        ArgumentNullException.ThrowIfNull(world);
+        OwnAutoscaler? Of(ModelSpec model) => own.FirstOrDefault(one => one.Scales(model.Id));
+        ModelSpec Bounded(ModelSpec model) => Of(model) is { } scaler
+            ? model with { MinReplicas = scaler.MinReplicas, MaxReplicas = scaler.MaxReplicas }
+            : model with { MinReplicas = Math.Max(1, model.MinReplicas) };
+        var bounded = world with
+        {
+            Spec = world.Spec with { Models = [.. world.Spec.Models.Select(Bounded)] },
+            Models = [.. world.Models.Select(model => model with { Spec = Bounded(model.Spec) })],
+        };
+        return Run(new SimulatedCluster(bounded, seed), new DeploymentController(name, bounded, model => Of(model.Spec) is { } scaler
+            ? new OwnRule(scaler) : RequestRules.Kept(model.Spec.MinReplicas)), seed, progress);
+    }
+
     internal static RunResult Run(SimulatedCluster cluster, IController controller, int seed, Action<double>? progress)
     {
         var end = cluster.World.Length.TotalSeconds;

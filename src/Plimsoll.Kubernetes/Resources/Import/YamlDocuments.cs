@@ -14,7 +14,7 @@ public sealed class YamlUnreadableException(string message) : Exception(message)
 /// Reads a YAML text of several documents as JSON. Aliases are refused, because nine of them make a billion values out of
 /// a kilobyte; size and depth are bounded, because we recurse.
 /// </summary>
-internal sealed class YamlDocuments
+public sealed class YamlDocuments
 {
     public const int CharactersMax = 4_194_304;
     private const int DepthMax = 64;

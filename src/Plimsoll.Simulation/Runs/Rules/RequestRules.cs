@@ -33,6 +33,9 @@ internal static class RequestRules
         };
     }
 
+    /// <summary>So many replicas, whatever comes.</summary>
+    public static IScalingRule Kept(int replicas) => new FixedRule(replicas);
+
     /// <summary>An HPA with its defaults, of which the knobs change what they name.</summary>
     public static HpaSettings Hpa(ModelSpec model, RivalKnobs knobs) => new()
     {
