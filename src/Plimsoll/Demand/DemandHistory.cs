@@ -74,15 +74,17 @@ public sealed record DemandHistory(DateTimeOffset? End, ImmutableArray<double> A
     /// <param name="lookback">How much of the past counts.</param>
     /// <param name="quantile">Between 0 and 1.</param>
     /// <param name="settings">Bucket width.</param>
+    /// <param name="averaged">What a rate is the mean of; of no more than a bucket where it is shorter.</param>
     /// <returns>Arrivals a second; missing when nothing was observed.</returns>
-    public Signal<double> Quantile(TimeSpan window, TimeSpan lookback, double quantile, PlannerSettings settings)
+    public Signal<double> Quantile(TimeSpan window, TimeSpan lookback, double quantile, PlannerSettings settings, TimeSpan averaged = default)
     {
         ArgumentNullException.ThrowIfNull(settings);
         var start = Math.Max(0, Arrivals.Length - Buckets(lookback, settings));
         var length = Arrivals.Length - start;
         if (length == 0) return Signal.Missing<double>("no arrivals were counted");
         var width = Math.Min(length, Buckets(window, settings));
-        var maxima = RollingMaxima(Arrivals.AsSpan()[start..], width);
+        var over = Buckets(averaged, settings);
+        var maxima = RollingMaxima(over > 1 ? RollingMeans(Arrivals.AsSpan()[start..], over) : Arrivals.AsSpan()[start..], width);
         if (maxima.Count == 0) return Signal.Missing<double>("no arrivals were counted");
         maxima.Sort();
 
@@ -96,6 +98,21 @@ public sealed record DemandHistory(DateTimeOffset? End, ImmutableArray<double> A
         (int)Math.Clamp(Math.Ceiling((double)time.Ticks / settings.DemandBucket.Ticks), 1, settings.DemandBuckets);
 
     private static long Index(long ticks, long width) => ticks / width;
+
+    // Buckets nobody counted are left out of the mean; where none was counted there is none.
+    private static double[] RollingMeans(ReadOnlySpan<double> buckets, int over)
+    {
+        var means = new double[buckets.Length];
+        var (sum, seen) = (0.0, 0);
+        for (var i = 0; i < buckets.Length; i++)
+        {
+            if (buckets[i] >= 0) (sum, seen) = (sum + buckets[i], seen + 1);
+            if (i >= over && buckets[i - over] >= 0) (sum, seen) = (sum - buckets[i - over], seen - 1);
+            means[i] = seen > 0 ? Math.Max(0, sum / seen) : -1;
+        }
+
+        return means;
+    }
 
     // A monotone queue: each bucket enters and leaves once, so an hour of heavy model costs no more than a minute's.
     private static List<double> RollingMaxima(ReadOnlySpan<double> buckets, int width)

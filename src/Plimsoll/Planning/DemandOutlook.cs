@@ -28,7 +28,8 @@ internal readonly record struct DemandOutlook(Signal<double> Forecast, double Qu
     public static DemandOutlook Of(ModelKnowledge known, ModelSpec model, TimeSpan horizon, Signal<double> now, PlannerSettings settings)
     {
         var attainment = model.Slo.Attainment;
-        var past = known.Demand.Quantile(horizon, Outlooks.Lookback(horizon), attainment, settings);
+        var past = known.Demand.Quantile(
+            horizon, Outlooks.Lookback(horizon), attainment, settings, settings.ForecastDemand ? RateWidth.Of(known, model, settings) : default);
         if (!settings.ForecastDemand || known.Forecast is not { Until: { } until } forecast || !past.TryGetKnown(out var most) || most <= 0)
             return new DemandOutlook(past, attainment, null);
         Span<double> grid = stackalloc double[WindowForecast.Grid.Length];
@@ -79,7 +80,36 @@ internal readonly record struct DemandOutlook(Signal<double> Forecast, double Qu
             TimeSpan.FromTicks(Math.Clamp(hold.Ticks, horizon.Ticks, Math.Max(horizon.Ticks, HoldMost.Ticks))), share, learned ? (int)seen.Times.Weight : 0);
     }
 
+    /// <summary>More late requests than this say nothing new.</summary>
+    internal const double LoadDebtMost = 20;
+
+    // What a late request counts for is raised by so much, as a log, for each that the target did not allow: e^5 times at the most.
+    private const double LoadDebtGain = 0.25;
+
     private static readonly TimeSpan HoldMost = TimeSpan.FromDays(30);
+
+    // Longer than this nobody is held for a target alone: a model that is asked for every few hours costs more than it serves.
+    private static readonly TimeSpan TargetHoldMost = TimeSpan.FromHours(1);
+
+    /// <summary>Whether a request that finds no replica is late whatever else happens: the usual load takes longer than it may wait.</summary>
+    internal static bool IsLateForLoad(ModelSpec model, ModelKnowledge known) =>
+        known.Loads.Estimate() is { } load
+        && load.Median > (model.Slo.TimeToFirstToken is { } first && first < model.Slo.Latency ? first : model.Slo.Latency);
+
+    /// <summary>
+    /// What coming back costs where the target is missed for loads: late requests count for more until it is met. The costs alone
+    /// would let a model go that serves quickly and is asked now and then, whatever its target: a late request of
+    /// 20 ms is worth 2 s of its replica. At most an hour, where the costs themselves do not say more.
+    /// </summary>
+    /// <param name="cost">T_load + c_under / c_over · late requests, as time of the replica's price.</param>
+    /// <param name="load">T_load.</param>
+    /// <param name="debt">Late requests that the target did not allow.</param>
+    public static TimeSpan ForTarget(TimeSpan cost, TimeSpan load, double debt)
+    {
+        if (debt <= 0 || cost <= load) return cost;
+        var raised = load.TotalSeconds + ((cost - load).TotalSeconds * Math.Exp(LoadDebtGain * debt));
+        return TimeSpan.FromSeconds(Math.Max(cost.TotalSeconds, Math.Min(raised, TargetHoldMost.TotalSeconds)));
+    }
 }
 
 /// <summary>How long a replica that is no longer wanted is held beside others that serve.</summary>

@@ -21,16 +21,18 @@ public sealed partial record Knowledge
     private static ModelKnowledge FoldForecast(PlannerSettings settings, ModelSpec? model, ModelTraffic row, double arrivals, bool serving, ModelKnowledge known)
     {
         if (!settings.ForecastDemand)
-            return known.Forecast is null && known.IdleTimes is null && known.Shortage is null && known.Surplus is null
-                ? known : known with { Forecast = null, IdleTimes = null, Shortage = null, Surplus = null };
+            return known.Forecast is null && known.IdleTimes is null && known.Shortage is null && known.Surplus is null && known.LoadDebt == 0
+                ? known : known with { Forecast = null, IdleTimes = null, Shortage = null, Surplus = null, LoadDebt = 0 };
         if (row.To <= row.From) return known;
-        var before = known.Forecast is { } kept && kept.Bucket == settings.DemandBucket ? kept : null;
-        var forecast = (before ?? DemandForecast.Start(DemandForecastSettings.ForPlanner(settings.DemandBucket))).Add(row.From, row.To, arrivals);
+        var width = RateWidth.Of(known, model, settings);
+        var before = known.Forecast is { } kept && kept.Bucket == width ? kept : null;
+        var forecast = (before ?? DemandForecast.Start(DemandForecastSettings.ForPlanner(width))).Add(row.From, row.To, arrivals);
         return known with
         {
             Forecast = forecast,
             IdleTimes = Idle(known.IdleTimes, row, before?.Until, IdleReviews * settings.Review),
             Shortage = Corrected(row, serving, model?.Slo.Attainment ?? 0, known),
+            LoadDebt = Owed(model, arrivals, serving, known),
         };
     }
 
@@ -43,6 +45,14 @@ public sealed partial record Knowledge
         times ??= IdleTimes.None;
         return times.LastArrival is { } last && row.To > last && row.To - last < shortest
             ? times with { LastArrival = row.To } : times.Arrived(row.To);
+    }
+
+    // A balance: late ones make it larger, and those that others were allowed to be late beside pay it back.
+    private static double Owed(ModelSpec? model, double arrivals, bool serving, ModelKnowledge known)
+    {
+        if (model is null || arrivals <= 0) return known.LoadDebt;
+        if (serving) return Math.Round(Math.Max(0, known.LoadDebt - (arrivals * (1 - model.Slo.Attainment))), 4);
+        return DemandOutlook.IsLateForLoad(model, known) ? Math.Min(DemandOutlook.LoadDebtMost, known.LoadDebt + arrivals) : known.LoadDebt;
     }
 
     // Late requests of replicas that serve ask for more of them; those that waited for a load say nothing of how many. What is

@@ -97,6 +97,9 @@ public sealed record ModelOutlook
 
     public required int Outstanding { get; init; }
 
+    /// <summary>Requests that wait, at the gateway or in replicas that are full; 0 where demand is not forecast.</summary>
+    public double Backlog { get; init; }
+
     /// <summary>How long nothing has arrived; null when nothing ever did.</summary>
     public required TimeSpan? Idle { get; init; }
 

@@ -68,6 +68,13 @@ public sealed record ModelKnowledge
     /// <summary>What late requests add to the quantile that is covered; null while none asked for more.</summary>
     public ShortageCost? Shortage { get; init; }
 
+    /// <summary>
+    /// Requests that came while no replica served and were late for its load, less those that the target allows; 0, and not in
+    /// JSON, while there are none.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public double LoadDebt { get; init; }
+
     /// <summary>Load times of the version <see cref="Version"/>.</summary>
     public LoadStatistics Loads { get; init; } = LoadStatistics.None;
 

@@ -56,7 +56,8 @@ internal static class Outlooks
         var mine = replicas.Where(replica => replica.Version == model.Version).ToArray();
         var idle = known.LastArrival is { } last ? Positive(observed.At - last) : (TimeSpan?)null;
         var misses = 1 + (known.ActiveRate * load.P90.TotalSeconds);
-        var (hold, gaps) = DemandOutlook.Hold(BreakEven(spec.Prices, model, variant, load, capacity, misses), known, horizon);
+        var (hold, gaps) = DemandOutlook.Hold(
+            BreakEven(spec.Prices, model, variant, load, capacity, misses) is { } even ? DemandOutlook.ForTarget(even, load.P90, known.LoadDebt) : null, known, horizon);
         return new ModelOutlook
         {
             Model = model,
@@ -78,12 +79,20 @@ internal static class Outlooks
             Loading = mine.Count(replica => replica.State == ReplicaState.Loading && !loads.Overdue(replica, spec.Settings)),
             Held = traffic?.HeldNow ?? 0,
             Outstanding = mine.Sum(replica => replica.Outstanding),
+            Backlog = spec.Settings.ForecastDemand ? (traffic?.HeldNow ?? 0) + InQueues(mine, variant) : 0,
             Idle = idle,
             Hold = hold,
             HoldGaps = gaps,
             MissesOnReturn = misses,
             TrafficSeen = traffic is not null,
         };
+    }
+
+    // Those that a replica has no place for wait in it.
+    private static double InQueues(InferenceReplica[] replicas, VariantSpec variant)
+    {
+        var places = variant.Service is { } prior ? Math.Min(prior.Places, variant.Concurrency) : variant.Concurrency;
+        return replicas.Where(replica => replica.State == ReplicaState.Ready).Sum(replica => Math.Max(0, replica.Outstanding - places));
     }
 
     /// <summary>How much of the past a model judges its demand by.</summary>

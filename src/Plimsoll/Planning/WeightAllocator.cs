@@ -19,6 +19,9 @@ public sealed class WeightAllocator : IAllocator
         return [.. outlooks.Select(outlook => Allocate(spec, observed, knowledge.Of(outlook.Model.Id), outlook))];
     }
 
+    // A queue that is gone sooner than this needs nobody.
+    private static readonly TimeSpan BacklogLeast = TimeSpan.FromSeconds(10);
+
     private static Allocation Allocate(FleetSpec spec, FleetSnapshot observed, ModelKnowledge known, ModelOutlook outlook)
     {
         var model = outlook.Model;
@@ -86,7 +89,17 @@ public sealed class WeightAllocator : IAllocator
             : outlook.Capacity is { } capacity and > 0 ? (int)Math.Min(Math.Ceiling(forecast / capacity), model.MaxReplicas)
             : 1;
         if (outlook.Held > 0) wanted = Math.Max(1, wanted);
+        if (forecast > 0) wanted = Math.Max(wanted, ForBacklog(outlook, forecast));
         return Math.Clamp(wanted, model.MinReplicas, Math.Max(model.MinReplicas, model.MaxReplicas));
+    }
+
+    // What waits is to be worked off beside what comes, within the time that a load takes: with no more replicas than the demand
+    // needs, the queue that a crowd left while they loaded would make all of it late for as long as it stays.
+    private static int ForBacklog(ModelOutlook outlook, double perSecond)
+    {
+        if (outlook is not { Backlog: > 0 and var waiting, Capacity: > 0 and var each }) return 0;
+        var needed = perSecond + (waiting / Math.Max(outlook.Load.P90.TotalSeconds, BacklogLeast.TotalSeconds));
+        return (int)Math.Min(Math.Ceiling(needed / each), outlook.Model.MaxReplicas);
     }
 
     // Why an idle model's replicas go now; null while they stay.

@@ -193,6 +193,64 @@ public class ForecastPlanningTests
             return Hold(Math.Min(one, other)) <= Hold(Math.Max(one, other));
         }, iter: 200);
 
+    // A load takes ten seconds, which no request may wait.
+    private static Knowledge Loaded(double seconds = 10) => Learn([1]) is var known
+        ? known with { Models = known.Models.SetItem(Model.Id, known.Of(Model.Id) with { Loads = LoadStatistics.None.Add(new LoadSample(Bytes.MiB(100), TimeSpan.FromSeconds(seconds))) }) }
+        : known;
+
+    private static FleetSnapshot Asked(int second, long arrivals, bool ready) =>
+        ready ? Second(second, arrivals, Fleets.Replica(Model, 1, ReplicaState.Ready, Fleets.Noon)) : Second(second, arrivals);
+
+    [Fact]
+    public void Requests_that_a_load_made_late_are_owed_until_others_paid_them_back()
+    {
+        double Owed(Knowledge known) => known.Of(Model.Id).LoadDebt;
+        var known = Loaded().Fold(Spec, Asked(2, 3, ready: false));
+        Assert.Equal(3, Owed(known));
+
+        // The target allows one of a hundred to be late.
+        known = known.Fold(Spec, Asked(3, 100, ready: true));
+        Assert.Equal(2, Owed(known));
+        Assert.Equal(2, Owed(known.Fold(Spec, Asked(4, 0, ready: true))));
+        Assert.Equal(0, Owed(known.Fold(Spec, Asked(4, 1000, ready: true))));
+        Assert.Equal(DemandOutlook.LoadDebtMost, Owed(known.Fold(Spec, Asked(4, 1000, ready: false))));
+
+        // Nothing is owed where a request may wait as long as a load takes, or where nobody knows how long it takes.
+        Assert.Equal(0, Owed(Loaded(0.5).Fold(Spec, Asked(2, 3, ready: false))));
+        Assert.Equal(0, Owed(Learn([1]).Fold(Spec, Asked(2, 3, ready: false))));
+        Assert.Equal(0, Owed(known.Fold(FirstRule, Asked(4, 1000, ready: false))));
+    }
+
+    [Theory]
+    [InlineData(0, 12)]
+    [InlineData(4, 15.4)] // 10 + 2 e
+    [InlineData(20, 306.8)] // 10 + 2 e^5
+    public void What_is_owed_makes_late_requests_count_for_more(double debt, double held) =>
+        Assert.Equal(held, DemandOutlook.ForTarget(TimeSpan.FromSeconds(12), TimeSpan.FromSeconds(10), debt).TotalSeconds, 0.1);
+
+    [Fact]
+    public void For_a_target_alone_nobody_is_held_longer_than_an_hour()
+    {
+        Assert.Equal(TimeSpan.FromHours(1), DemandOutlook.ForTarget(TimeSpan.FromMinutes(30), TimeSpan.FromMinutes(1), 20));
+        Assert.Equal(TimeSpan.FromHours(5), DemandOutlook.ForTarget(TimeSpan.FromHours(5), TimeSpan.FromMinutes(1), 20));
+    }
+
+    [Fact]
+    public void What_waits_is_to_be_worked_off_within_a_load()
+    {
+        var known = Learn(Enumerable.Repeat(20L, 60));
+        known = known with { Models = known.Models.SetItem(Model.Id, known.Of(Model.Id) with { Service = ServiceFit.None.Add(new ServiceSample(1000, 1000, 100, 1000, 100, 1, 0.1)) }) };
+        int Wanted(int held)
+        {
+            var second = Second(61, 20, Fleets.Replica(Model, 1, ReplicaState.Ready, Fleets.Noon));
+            return WeightAllocator.Wanted(Outlooks.Of(Spec, second with { Traffic = [second.Traffic[0] with { HeldNow = held }] }, known).Single());
+        }
+
+        // A replica carries ten a second; a queue of 300 is to be gone in ten seconds.
+        Assert.Equal((2, 3, 5), (Wanted(0), Wanted(1), Wanted(300)));
+        Assert.Equal(100, Wanted(100_000));
+    }
+
     [Fact]
     public void A_time_nobody_looked_is_no_idle_gap()
     {

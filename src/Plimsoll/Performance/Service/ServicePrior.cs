@@ -66,7 +66,7 @@ public sealed record ServicePrior
     public double CapacityPerSecond(double pace, double promptTokens, double answerTokens, int replicas = 1)
     {
         var work = Work(PromptTokens, AnswerTokens) / Work(promptTokens, answerTokens);
-        var most = MostPerSecond / pace * work;
+        var most = ThroughputPerSecond(pace, promptTokens, answerTokens);
         var within = most;
         foreach (var term in Terms)
         {
@@ -77,6 +77,10 @@ public sealed record ServicePrior
 
         return within > 0 ? within * PooledAt(replicas) : most * BestEffort;
     }
+
+    /// <summary>Requests a second that one replica gets through, however long they wait.</summary>
+    public double ThroughputPerSecond(double pace, double promptTokens, double answerTokens) =>
+        MostPerSecond / pace * (Work(PromptTokens, AnswerTokens) / Work(promptTokens, answerTokens));
 
     /// <summary>Whether requests that are alone keep the objective, at such a pace and lengths.</summary>
     public bool Keeps(double pace, double promptTokens, double answerTokens)
