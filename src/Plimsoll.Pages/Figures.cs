@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace Plimsoll.Simulation.Reports;
+namespace Plimsoll.Pages;
 
 /// <summary>Numbers and texts as a report writes them.</summary>
 internal static class Figures
