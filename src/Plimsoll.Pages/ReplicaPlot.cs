@@ -78,7 +78,7 @@ internal sealed record ReplicaPlot
     private static void Ticks(MarkupWriter svg, Scale y, IReadOnlyList<double> ticks)
     {
         foreach (var tick in ticks)
-            svg.Add($"""<path class="grid" d="M{Left} {y[tick]}H{Right}"/><text class="tick" x="{Left - 5}" y="{y[tick] + 3.5}" text-anchor="end">{y.Label(tick)}</text>""");
+            svg.Add($"""<path class="grid" d="M{Left} {y[tick]}H{Right}"/><text class="tick" x="{Left - 5}" y="{y[tick] + 3.5}" text-anchor="end">{Figures.Tick(tick, y.Label(tick))}</text>""");
     }
 
     /// <summary>Names at their lines' ends, moved apart where lines end together, and led to.</summary>

@@ -37,8 +37,9 @@ public static class LivePage
         <noscript><p>This page shows a fleet as it changes and needs its own script for that. <a href="{{StatePath}}">The same as JSON</a>, or <code>plimsoll status</code> in a terminal, do without.</p></noscript>
         <div id="seen" hidden>
         <ul class="facts" id="totals"></ul>
-        <div class="pair"><section class="half" aria-labelledby="h-memory"><h2 id="h-memory">Memory against budget</h2><div id="memory"></div><details id="by-node" hidden><summary>By node</summary><div id="nodes"></div></details></section>
+        <div class="pair"><section class="half" aria-labelledby="h-memory"><h2 id="h-memory">Memory against budget</h2><div id="memory"></div></section>
         <section class="half" aria-labelledby="h-time"><h2 id="h-time">The last ten minutes</h2><div id="plot"></div></section></div>
+        <details id="by-node" hidden><summary>By node</summary><div id="nodes" class="nodes"></div></details>
         <section aria-labelledby="models"><h2 id="models" tabindex="-1">Models</h2>
         <form id="ask" class="ask" role="search"><label>Search <input id="q" type="search" maxlength="100" autocomplete="off" spellcheck="false"></label>
         <label>Sort by <select id="sort"><option value="activity">activity</option><option value="name">name</option><option value="weight">weight</option><option value="demand">demand</option><option value="forecast">forecast</option><option value="memory">memory</option><option value="replicas">replicas</option></select></label>

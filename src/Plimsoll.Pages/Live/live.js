@@ -132,7 +132,7 @@ function drawBar(made, kind) {
   const most = Math.max(kind.budgetBytes, kind.usedBytes, 1);
   const share = kind.budgetBytes ? Math.round(100 * kind.usedBytes / kind.budgetBytes) : 0;
   const text = bytes(kind.usedBytes) + ' of ' + bytes(kind.budgetBytes) + ' (' + share + '%)'
-    + (kind.charged ? ', ' + count(kind.charged) + ' not measured and counted as charged' : '')
+    + (kind.charged ? ', ' + count(kind.charged) + ' not measured' : '')
     + (kind.foreignBytes ? '; others hold ' + bytes(kind.foreignBytes) : '');
   say(made.children[0], kind.kind + (kind.count > 1 ? ' × ' + count(kind.count) : ''));
   say(made.children[2], text);

@@ -195,6 +195,22 @@ public sealed class LiveStateTests
         Assert.Equal(new LiveQuery("a", LiveSort.Weight, 2), query);
     }
 
+    [Fact]
+    public void Every_field_is_in_the_documentation()
+    {
+        var page = File.ReadAllText(Path.Combine(Repository(), "docs", "live-page.md"));
+        var names = new[] { typeof(LiveState), typeof(LiveTotals), typeof(LiveMemory), typeof(LivePart), typeof(LiveNode), typeof(LiveModels), typeof(LiveModel), typeof(LiveDetail), typeof(LiveFact), typeof(LiveReplica), typeof(LiveDecision) }
+            .SelectMany(type => type.GetProperties()).Select(property => JsonNamingPolicy.CamelCase.ConvertName(property.Name)).Distinct();
+        Assert.All(names, name => Assert.True(page.Contains($"`{name}`", StringComparison.Ordinal) || page.Contains($"`{name}[]`", StringComparison.Ordinal), name));
+    }
+
+    private static string Repository()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(folder.FullName, "Plimsoll.slnx"))) folder = folder.Parent!;
+        return folder.FullName;
+    }
+
     private LiveState Shown(Tick tick)
     {
         var fleet = new LiveFleet("shop", _time);
