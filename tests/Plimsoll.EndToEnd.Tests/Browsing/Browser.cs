@@ -64,9 +64,9 @@ internal sealed class Browser : IAsyncDisposable
     /// <summary>What an expression comes to in the page.</summary>
     public async Task<JsonElement> AsksAsync(string expression)
     {
-        var answer = await AskAsync("Runtime.evaluate", $$"""{"expression":{{JsonSerializer.Serialize(expression)}},"returnByValue":true}""");
-        Assert.False(answer.TryGetProperty("exceptionDetails", out var problem), $"{expression}: {problem}");
-        return answer.GetProperty("result").TryGetProperty("value", out var value) ? value : default;
+        var (value, problem) = await EvaluateAsync(expression);
+        Assert.True(problem is null, $"{expression}: {problem}");
+        return value;
     }
 
     public async Task<string> TextAsync(string expression) => (await AsksAsync(expression)).ToString();
@@ -75,7 +75,8 @@ internal sealed class Browser : IAsyncDisposable
     public async Task UntilAsync(string expression)
     {
         var since = TimeProvider.System.GetTimestamp();
-        while ((await AsksAsync(expression)).ValueKind != JsonValueKind.True)
+        // What an expression names may not be there yet.
+        while ((await EvaluateAsync(expression)).Value.ValueKind != JsonValueKind.True)
         {
             if (TimeProvider.System.GetElapsedTime(since) > Scene.Patience)
                 Assert.Fail($"it never came to {expression}; {string.Join("; ", Complaints)}; the page:\n{await TextAsync("document.body.innerText")}");
@@ -128,6 +129,14 @@ internal sealed class Browser : IAsyncDisposable
         if (Environment.GetEnvironmentVariable("CI") == "true") Assert.Fail(Missing);
         Assert.Skip(Missing);
         return "";
+    }
+
+    private async Task<(JsonElement Value, string? Problem)> EvaluateAsync(string expression)
+    {
+        var answer = await AskAsync("Runtime.evaluate", $$"""{"expression":{{JsonSerializer.Serialize(expression)}},"returnByValue":true}""");
+        return (
+            answer.GetProperty("result").TryGetProperty("value", out var value) ? value : default,
+            answer.TryGetProperty("exceptionDetails", out var problem) ? problem.ToString() : null);
     }
 
     private async Task<JsonElement> AskAsync(string method, string parameters)
