@@ -50,10 +50,11 @@ public sealed class GatewayHost : IAsyncDisposable
     /// <param name="cancellationToken">Gives up starting.</param>
     /// <param name="trouble">What goes wrong now beside serving requests, in a sentence: the health page says it.</param>
     /// <param name="pages">More pages of the admin port, asked first; null for a path that is not one of theirs.</param>
+    /// <param name="live">The live page, on both ports; on the data port the API key, where there is one, is asked for it too.</param>
     /// <exception cref="GatewayException">The options contradict each other, or a port cannot be had.</exception>
     public static async Task<GatewayHost> StartAsync(
         GatewayOptions options, Router router, TimeProvider time, ILoggerFactory? logs, CancellationToken cancellationToken,
-        Func<string?>? trouble = null, Func<HttpContext, Task?>? pages = null)
+        Func<string?>? trouble = null, Func<HttpContext, Task?>? pages = null, LiveEndpoint? live = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         if (options.Problems().FirstOrDefault() is { } problem) throw new GatewayException(problem);
@@ -69,7 +70,7 @@ public sealed class GatewayHost : IAsyncDisposable
             PooledConnectionIdleTimeout = TimeSpan.FromSeconds(60),
         });
         var data = Build(options.Address, options.Port, options, tls, logs);
-        var handler = new RequestHandler(router, options, data.Services.GetRequiredService<IHttpForwarder>(), client, time);
+        var handler = new RequestHandler(router, options, data.Services.GetRequiredService<IHttpForwarder>(), client, time, live);
         data.Run(handler.InvokeAsync);
         WebApplication? admin = null;
         try
@@ -78,7 +79,7 @@ public sealed class GatewayHost : IAsyncDisposable
             if (options.AdminPort is { } adminPort)
             {
                 admin = Build(options.AdminAddress, adminPort, options, null, logs);
-                admin.Run(context => AdminPages.InvokeAsync(context, router, trouble, pages));
+                admin.Run(context => live?.TryAnswer(context) ?? AdminPages.InvokeAsync(context, router, trouble, pages));
                 await BindAsync(admin, "gateway.adminListen", options.AdminAddress, adminPort, cancellationToken).ConfigureAwait(false);
             }
         }

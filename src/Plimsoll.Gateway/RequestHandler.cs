@@ -9,7 +9,7 @@ namespace Plimsoll.Gateway;
 
 /// <summary>One request from its first byte to its last: whose it is, where it goes, what came of it.</summary>
 internal sealed class RequestHandler(
-    Router router, GatewayOptions options, IHttpForwarder forwarder, HttpMessageInvoker client, TimeProvider time)
+    Router router, GatewayOptions options, IHttpForwarder forwarder, HttpMessageInvoker client, TimeProvider time, LiveEndpoint? live = null)
 {
     private readonly ForwarderRequestConfig _config = new() { ActivityTimeout = options.ReplicaSilence };
     private readonly BodyBudget _bodies = new(options.BufferedBodies);
@@ -41,7 +41,7 @@ internal sealed class RequestHandler(
             Endpoint.Infer => InferAsync(context, path),
             Endpoint.OpenAi => OpenAiAsync(context, path),
             Endpoint.ModelMetadata or Endpoint.ModelReady => AskAsync(context, path),
-            _ => Answer.ErrorAsync(context, path, StatusCodes.Status404NotFound, $"{context.Request.Path} is not served here; /v2/models/MODEL/infer, /v1/chat/completions and the like are"),
+            _ => live?.TryAnswer(context) ?? Answer.ErrorAsync(context, path, StatusCodes.Status404NotFound, $"{context.Request.Path} is not served here; /v2/models/MODEL/infer, /v1/chat/completions and the like are"),
         };
     }
 

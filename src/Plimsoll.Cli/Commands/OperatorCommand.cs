@@ -5,6 +5,7 @@ using Plimsoll.Artifacts;
 using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Cli.Fleets;
 using Plimsoll.Control;
+using Plimsoll.Gateway;
 using Plimsoll.Kubernetes;
 using Plimsoll.Kubernetes.Bridges;
 using Plimsoll.Kubernetes.Cluster;
@@ -14,6 +15,7 @@ using Plimsoll.Kubernetes.NodeCache;
 using Plimsoll.Kubernetes.Operator;
 using Plimsoll.Kubernetes.Resources;
 using Plimsoll.Kubernetes.Webhook;
+using Plimsoll.Pages.Live;
 
 namespace Plimsoll.Cli.Commands;
 
@@ -42,13 +44,14 @@ public static class OperatorCommand
         var key = new Option<string?>("--tls-key") { Description = "Its key, a PEM file", HelpName = "FILE" };
         var journal = new Option<string?>("--journal") { Description = "Write each snapshot and plan into the journal of this folder, for plimsoll replay and history; 256 MiB or seven days at most", HelpName = "FOLDER" };
         var cache = new Option<string>("--cache-folder") { Description = "The folder of the model cache on each node, as pods mount it", HelpName = "PATH", DefaultValueFactory = _ => CachePaths.DefaultFolder };
+        var page = new Option<bool>("--no-page") { Description = "Serve no live page; by default it is on the metrics port, at /" };
         var webhook = ClusterReach.PortOption("--webhook-port", "Where the API server asks of new pods (deploy/webhook); not served unless given", null);
         var webhookCertificate = new Option<string?>("--webhook-certificate") { Description = "PEM file for the webhook; without one the operator makes its own", HelpName = "FILE" };
         var webhookKey = new Option<string?>("--webhook-key") { Description = "Its key, a PEM file", HelpName = "FILE" };
         var command = new Command("operator", "Plan for the ScaledModels of a Kubernetes cluster; changes nothing unless their mode is act")
         {
             kubeconfig, space, fleet, prometheus, token, gateway, gatewayPort, cache, health, metrics, keda, external, certificate, key,
-            webhook, webhookCertificate, webhookKey, journal,
+            webhook, webhookCertificate, webhookKey, journal, page,
         };
         command.SetAction(async (parsed, cancellationToken) =>
         {
@@ -82,14 +85,14 @@ public static class OperatorCommand
                 CertificateKeyPath = parsed.GetValue(key),
             };
             var output = parsed.InvocationConfiguration.Output;
-            return await RunAsync(options, bridges, configuration, parsed.GetValue(journal), output, time, cancellationToken).ConfigureAwait(false);
+            return await RunAsync(options, bridges, configuration, parsed.GetValue(journal), !parsed.GetValue(page), output, time, cancellationToken).ConfigureAwait(false);
         });
         return command;
     }
 
     private static async Task<int> RunAsync(
-        OperatorOptions options, BridgesOptions bridges, KubernetesClientConfiguration configuration, string? folder, TextWriter output, TimeProvider time,
-        CancellationToken cancellationToken)
+        OperatorOptions options, BridgesOptions bridges, KubernetesClientConfiguration configuration, string? folder, bool page, TextWriter output,
+        TimeProvider time, CancellationToken cancellationToken)
     {
         var gate = new Lock();
         void Log(string line)
@@ -101,15 +104,27 @@ public static class OperatorCommand
         {
             var journal = folder is null ? null
                 : await new OperatorJournal(folder, options.Allocator.Name, time, new LineLog(Log), Log).OpenAsync().ConfigureAwait(false);
+            OperatorHost? running = null;
+            var live = page ? new LiveFleet(options.Fleet, time, () => running?.Run.Health.Trouble) : null;
             var host = await OperatorHost.StartAsync(
-                options, configuration, SourceSettings.OfProcess, time, Log, tick => LogSteps(tick, Log), cancellationToken, journal).ConfigureAwait(false);
+                options, configuration, SourceSettings.OfProcess, time, Log,
+                tick =>
+                {
+                    LogSteps(tick, Log);
+                    live?.Show(tick);
+                },
+                cancellationToken, journal).ConfigureAwait(false);
+            running = host;
             await using (host.ConfigureAwait(false))
             {
                 using var client = new k8s.Kubernetes(configuration);
-                var bridge = await BridgesHost.StartAsync(bridges, host.Desired, client, time, null, cancellationToken, host.Telemetry.Registry).ConfigureAwait(false);
+                var bridge = await BridgesHost.StartAsync(
+                    bridges, host.Desired, client, time, null, cancellationToken, host.Telemetry.Registry,
+                    live is null ? null : new LiveEndpoint(live, time)).ConfigureAwait(false);
                 await using (bridge.ConfigureAwait(false))
                 {
                     Log($"operator {options.Identity} watches {host.Api.Address}; lease {options.Namespace}/{options.LeaseName}");
+                    if (live is not null && bridge.OperatorMetrics is { } metrics) Log($"what it does, in a browser: {metrics}");
                     await Task.WhenAny(host.Ended, Task.Delay(Timeout.InfiniteTimeSpan, time, cancellationToken)).ConfigureAwait(false);
                     if (!cancellationToken.IsCancellationRequested) await host.Ended.ConfigureAwait(false);
                 }

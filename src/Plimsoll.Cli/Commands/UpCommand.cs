@@ -21,6 +21,8 @@ public sealed record UpArguments
     public bool LeaveRunning { get; init; }
 
     public bool Plain { get; init; }
+
+    public bool Page { get; init; } = true;
 }
 
 /// <summary>The command <c>plimsoll up</c>.</summary>
@@ -50,7 +52,8 @@ public static class UpCommand
         mode.AcceptOnlyFromAmong([.. Enum.GetValues<FleetMode>().Select(value => ScalarKind.NameOf(value))]);
         var leave = new Option<bool>("--leave-running") { Description = "Leave the replicas running at the end; the next up adopts them" };
         var plain = new Option<bool>("--plain") { Description = "One line per event, as where the output is no terminal" };
-        var command = new Command("up", "Serve a fleet on this machine until Ctrl-C") { target, state, port, policy, mode, leave, plain };
+        var page = new Option<bool>("--no-page") { Description = "Serve no live page; by default it is where requests go, at /" };
+        var command = new Command("up", "Serve a fleet on this machine until Ctrl-C") { target, state, port, policy, mode, leave, plain, page };
         command.SetAction((parsed, cancellationToken) => new UpRun(parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error, time)
             .RunAsync(
                 new UpArguments
@@ -62,6 +65,7 @@ public static class UpCommand
                     Mode = parsed.GetValue(mode) is { } name ? Enum.Parse<FleetMode>(name, ignoreCase: true) : null,
                     LeaveRunning = parsed.GetValue(leave),
                     Plain = parsed.GetValue(plain),
+                    Page = !parsed.GetValue(page),
                 },
                 cancellationToken));
         return command;

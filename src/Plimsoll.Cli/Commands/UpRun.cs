@@ -31,7 +31,7 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
         var (served, died, overdue) = (false, 0, 0);
         var lines = new ConcurrentQueue<string>();
         var host = await FleetHost.StartAsync(
-            new FleetHostOptions(definition, arguments.Policy, state),
+            new FleetHostOptions(definition, arguments.Policy, state) { Page = arguments.Page },
             tick =>
             {
                 served |= tick.Snapshot.Replicas.Any(replica => replica.State == ReplicaState.Ready);
@@ -189,6 +189,7 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
     {
         yield return $"fleet {definition.Name} ({ScalarKind.NameOf(definition.Spec.Mode)})";
         yield return $"requests to {host.Gateway}" + (host.Admin is { } admin ? $", metrics at {admin}metrics" : "");
+        if (host.Page is { } page) yield return $"what it does, in a browser: {page}";
         if (host.JournalTrouble is { } trouble) yield return trouble;
     }
 

@@ -3,6 +3,7 @@ using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Control;
 using Plimsoll.Gateway;
 using Plimsoll.Local;
+using Plimsoll.Pages.Live;
 
 namespace Plimsoll.Cli.Fleets;
 
@@ -14,6 +15,9 @@ public sealed record FleetHostOptions(FleetDefinition Definition, string Policy,
 {
     /// <summary>Ends what an earlier run left here and drops its journal, so that this run is as the first.</summary>
     public bool Afresh { get; init; }
+
+    /// <summary>Whether the gateway serves the live page.</summary>
+    public bool Page { get; init; }
 }
 
 /// <summary>A running fleet on this machine: body, gateway, journal and control loop put together.</summary>
@@ -47,6 +51,12 @@ public sealed class FleetHost : IAsyncDisposable
     public Uri Gateway => _gateway.Address;
 
     public Uri? Admin => _gateway.AdminAddress;
+
+    /// <summary>
+    /// Where a browser finds the live page; null where it is not served. A browser has no API key to show, so where there is one
+    /// it is the admin port.
+    /// </summary>
+    public Uri? Page { get; private init; }
 
     public Bytes MemoryBudget => _fleet.MemoryBudget;
 
@@ -109,8 +119,10 @@ public sealed class FleetHost : IAsyncDisposable
             var journal = undo.Add(Journal.Open(options.StateFolder, new JournalOptions(), time, log));
             var seen = fleet.Look();
             Admit(definition.Spec, seen, journal.Latest?.Knowledge ?? Knowledge.Empty);
+            var live = options.Page ? new LiveFleet(definition.Name, time, () => journal.Health.Trouble) : null;
             var gateway = undo.Add(await GatewayHost.StartAsync(
-                definition.Gateway, router, time, null, cancellationToken, () => journal.Health.Trouble).ConfigureAwait(false));
+                definition.Gateway, router, time, null, cancellationToken, () => journal.Health.Trouble,
+                live: live is null ? null : new LiveEndpoint(live, time)).ConfigureAwait(false));
             var firstTick = journal.StartRun(
                 new JournalRun(time.GetUtcNow(), Replay.PlannerVersion, options.Policy, Environment.MachineName),
                 journal.Latest?.Knowledge ?? Knowledge.Empty);
@@ -118,7 +130,11 @@ public sealed class FleetHost : IAsyncDisposable
                 definition.Name, gateway.Address.ToString(), gateway.AdminAddress?.ToString(), Environment.ProcessId, time.GetUtcNow()));
             undo.Forget();
             fleet.KeepReplicas(false);
-            return new FleetHost(options, current, fleet, journal, gateway, firstTick, applied, time) { FreeAtStart = Free(seen) };
+            return new FleetHost(options, current, fleet, journal, gateway, firstTick, live is null ? applied : (Action<Tick>)live.Show + applied, time)
+            {
+                FreeAtStart = Free(seen),
+                Page = live is null ? null : definition.Gateway.ApiKey is null ? gateway.Address : gateway.AdminAddress,
+            };
         }
         catch (Exception unusable) when (unusable is LocalFleetException or GatewayException)
         {

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Plimsoll.Pages;
 
 namespace Plimsoll.Cli.Fleets;
 
@@ -75,14 +76,7 @@ public static class FleetTable
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(seen);
-        var own = seen.Replicas.Where(replica => replica.Model == model.Id).ToList();
-        return own.FirstOrDefault(replica => replica.State is ReplicaState.Ready or ReplicaState.Draining or ReplicaState.Drained) is { } warm
-            ? warm.Placement.Devices.IsEmpty ? "memory" : "device"
-            : own.Any(replica => replica.State == ReplicaState.Asleep) ? "asleep"
-            : own.Any(replica => replica.State == ReplicaState.Loading) ? "loading"
-            : !model.Cached || seen.Cache.Any(copy => copy.Model == model.Id && copy.Version == model.Version && copy.Complete) ? "disk"
-            : Fetch(model, seen) is not null ? "fetching"
-            : "remote";
+        return new SnapshotIndex(seen).Tier(model);
     }
 
     /// <summary>The tier, and how far a fetch is: "fetch 43%".</summary>

@@ -13,6 +13,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Plimsoll.Gateway;
 
 namespace Plimsoll.Kubernetes.Bridges;
 
@@ -36,11 +37,11 @@ public sealed class BridgesHost : IAsyncDisposable
     /// <summary>Where Prometheus asks, without /metrics; null when it isn't served.</summary>
     public Uri? OperatorMetrics { get; private set; }
 
-    /// <summary>Binds and serves.</summary>
+    /// <summary>Binds and serves; the live page, where there is one, beside the metrics.</summary>
     /// <exception cref="BridgesException">The options contradict each other, a file cannot be read, or a port cannot be had.</exception>
     public static async Task<BridgesHost> StartAsync(
         BridgesOptions options, DesiredScales scales, IKubernetes kubernetes, TimeProvider time, ILoggerFactory? logs,
-        CancellationToken cancellationToken, Prometheus.CollectorRegistry? registry = null)
+        CancellationToken cancellationToken, Prometheus.CollectorRegistry? registry = null, LiveEndpoint? live = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         if (options.Problems().FirstOrDefault() is { } problem) throw new BridgesException(problem);
@@ -63,6 +64,7 @@ public sealed class BridgesHost : IAsyncDisposable
             {
                 var metrics = new OperatorMetrics(scales, time, registry);
                 var app = Build(options, own, logs, listen => listen.Protocols = HttpProtocols.Http1);
+                if (live is not null) app.Use((context, next) => live.TryAnswer(context) ?? next(context));
                 app.MapOperatorMetrics(metrics);
                 host.OperatorMetrics = await host.ServeAsync(app, "the operator's metrics", options, own, cancellationToken);
             }

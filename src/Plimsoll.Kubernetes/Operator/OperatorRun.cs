@@ -12,7 +12,12 @@ namespace Plimsoll.Kubernetes.Operator;
 /// <param name="Problem">Why not; null when it does.</param>
 /// <param name="Ticks">Turns so far.</param>
 /// <param name="LastTick">How long the last turn took.</param>
-public sealed record OperatorHealth(bool Leads, bool Ready, string? Problem, long Ticks, TimeSpan LastTick);
+public sealed record OperatorHealth(bool Leads, bool Ready, string? Problem, long Ticks, TimeSpan LastTick)
+{
+    /// <summary>What its page says first; null while it leads and sees.</summary>
+    public string? Trouble => Problem is { } problem ? $"nothing is decided: {problem}"
+        : Leads ? null : "this operator stands by: another leads, and that one's page shows the fleet";
+}
 
 /// <summary>
 /// An operator: watches the cluster, and while it leads turns the loop: look, plan, write down, scale. It decides nothing

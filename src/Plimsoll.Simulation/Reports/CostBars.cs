@@ -1,3 +1,5 @@
+using Plimsoll.Pages;
+
 namespace Plimsoll.Simulation.Reports;
 
 /// <summary>Where the money went: for each controller a bar of its models, the dearest first; device hours where all is owned.</summary>

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Plimsoll.Pages;
 using Plimsoll.Simulation.Runs;
 
 namespace Plimsoll.Simulation.Reports;
@@ -24,8 +25,8 @@ internal static class HtmlReport
         page.Add($"""<!DOCTYPE html>""");
         page.Add($"""<html lang="en" xmlns="http://www.w3.org/1999/xhtml"><head><meta charset="utf-8"/>""");
         page.Add($"""<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{ScriptHash()}'"/>""");
-        page.Add($"""<meta name="viewport" content="width=device-width, initial-scale=1"/><link rel="icon" href="data:,"/><title>{compared.Report.Scenario}: simulated by plimsoll</title><style>{PageStyle.Css}""");
-        for (var rival = 1; rival < compared.Controllers.Length; rival++) page.Add($"{PageStyle.Toggle(rival)}");
+        page.Add($"""<meta name="viewport" content="width=device-width, initial-scale=1"/><link rel="icon" href="data:,"/><title>{compared.Report.Scenario}: simulated by plimsoll</title><style>{ReportStyle.Css}""");
+        for (var rival = 1; rival < compared.Controllers.Length; rival++) page.Add($"{ReportStyle.Toggle(rival)}");
         page.Add($"""</style></head><body><main>""");
         Head(page, compared);
         Controllers(page, compared);
@@ -33,7 +34,7 @@ internal static class HtmlReport
         page.Add($"{CostBars.Of(compared)}");
         Models(page, compared);
         Decisions(page, compared);
-        page.Add($"""</main><script>{PageStyle.Script}</script></body></html>""");
+        page.Add($"""</main><script>{ReportStyle.Script}</script></body></html>""");
         return page.Written().Text;
     }
 
@@ -91,7 +92,7 @@ internal static class HtmlReport
     {
         page.Add($"""<fieldset class="toggles"><legend>Ready replicas of</legend>""");
         for (var rival = 1; rival < compared.Controllers.Length; rival++)
-            page.Add($"""<label><input type="checkbox" id="r{rival}"{(rival <= LinesAtFirst ? new Markup(" checked=\"checked\"") : new Markup(""))}/><svg viewBox="0 0 24 8" aria-hidden="true"><path class="rival c{RivalColours.Of(rival)}{RivalColours.Dashes(rival)}" d="M0 4H24"/></svg>{compared.Controllers[rival].Name}</label>""");
+            page.Add($"""<label><input type="checkbox" id="r{rival}"{(rival <= LinesAtFirst ? new Markup(" checked=\"checked\"") : new Markup(""))}/><svg viewBox="0 0 24 8" aria-hidden="true"><path class="rival c{LineColours.Of(rival)}{LineColours.Dashes(rival)}" d="M0 4H24"/></svg>{compared.Controllers[rival].Name}</label>""");
         page.Add($"</fieldset>");
     }
 
@@ -138,5 +139,5 @@ internal static class HtmlReport
     }
 
     // Nothing but this page's own script may run in it, whatever a scenario's texts say.
-    private static string ScriptHash() => Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(PageStyle.Script.Text)));
+    private static string ScriptHash() => Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(ReportStyle.Script.Text)));
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Plimsoll.Pages;
 
 namespace Plimsoll.Simulation.Reports;
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Plimsoll.Pages;
 
 namespace Plimsoll.Simulation.Reports;
 
@@ -43,13 +44,13 @@ internal static class ScatterPlot
         foreach (var one in points)
         {
             if (compared.Report.Curves.FirstOrDefault(curve => curve.Controller == one.Name) is not { Front: { Length: > 1 } front }) continue;
-            svg.Add($"""<path class="curve c{RivalColours.Of(one.Index)}" d="M{string.Join('L', front.Select(point => string.Create(CultureInfo.InvariantCulture, $"{x[point.Cost]:0.##} {y[point.Attainment * 100]:0.##}")))}"><title>{one.Name}: {string.Join("; ", front.Select(point => $"{point.Dial}: {Figures.Percent(point.Attainment)} for {compared.Cost(point.Cost)}"))}</title></path>""");
+            svg.Add($"""<path class="curve c{LineColours.Of(one.Index)}" d="M{string.Join('L', front.Select(point => string.Create(CultureInfo.InvariantCulture, $"{x[point.Cost]:0.##} {y[point.Attainment * 100]:0.##}")))}"><title>{one.Name}: {string.Join("; ", front.Select(point => $"{point.Dial}: {Figures.Percent(point.Attainment)} for {compared.Cost(point.Cost)}"))}</title></path>""");
         }
 
         foreach (var one in points.AsEnumerable().Reverse())
         {
             foreach (var (run, seed) in one.At.Zip(compared.Controllers[one.Index].Runs.Select(run => run.Seed)))
-                svg.Add($"""<circle class="p c{RivalColours.Of(one.Index)}" cx="{x[run.Cost]}" cy="{y[run.Percent]}" r="{(one.Index == 0 ? 5.5 : 4.5)}"><title>{one.Name}, seed {seed}: {Figures.Percent(run.Percent / 100)} for {compared.Cost(run.Cost)}</title></circle>""");
+                svg.Add($"""<circle class="p c{LineColours.Of(one.Index)}" cx="{x[run.Cost]}" cy="{y[run.Percent]}" r="{(one.Index == 0 ? 5.5 : 4.5)}"><title>{one.Name}, seed {seed}: {Figures.Percent(run.Percent / 100)} for {compared.Cost(run.Cost)}</title></circle>""");
         }
 
         var dots = all.Select(one => new Box(x[one.Cost] - 5, y[one.Percent] - 5, 10, 10)).ToList();
@@ -64,7 +65,7 @@ internal static class ScatterPlot
 
             // Held at the side that is next to the point, whatever width the letters come to.
             var (anchor, at) = label.X >= cx ? ("start", label.X) : label.X + label.Width <= cx ? ("end", label.X + label.Width) : ("middle", label.X + (label.Width / 2));
-            svg.Add($"""<text class="name t{RivalColours.Of(one.Index)}" x="{at}" y="{label.Y + 10.5}" text-anchor="{anchor}">{one.Name}</text>""");
+            svg.Add($"""<text class="name t{LineColours.Of(one.Index)}" x="{at}" y="{label.Y + 10.5}" text-anchor="{anchor}">{one.Name}</text>""");
         }
 
         svg.Add($"</svg>");
@@ -96,14 +97,4 @@ internal static class ScatterPlot
         public bool Meets(Box other) =>
             X < other.X + other.Width && other.X < X + Width && Y < other.Y + other.Height && other.Y < Y + Height;
     }
-}
-
-/// <summary>Classes of colour: 0 is Plimsoll's; rivals take turns at the others, and at dashes, so that lines which run together are seen.</summary>
-internal static class RivalColours
-{
-    private const int Colours = 6;
-
-    public static int Of(int controller) => controller == 0 ? 0 : 1 + ((controller - 1) % Colours);
-
-    public static string Dashes(int controller) => controller == 0 ? "" : ((controller - 1) % 3) switch { 0 => "", 1 => " d1", _ => " d2" };
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Plimsoll.Pages;
 using Plimsoll.Simulation.Bounds;
 using Plimsoll.Simulation.Runs;
 using Plimsoll.Simulation.Runs.Curves;

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
+using Plimsoll.Pages;
 using Plimsoll.Simulation.Bounds;
 using Plimsoll.Simulation.Reports;
 using Plimsoll.Simulation.Runs;

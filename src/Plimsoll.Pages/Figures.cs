@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace Plimsoll.Simulation.Reports;
+namespace Plimsoll.Pages;
 
 /// <summary>Numbers and texts as a report writes them.</summary>
 internal static class Figures
@@ -19,6 +19,11 @@ internal static class Figures
 
     public static string Dollars(double dollars) =>
         "$" + dollars.ToString(dollars >= 1000 ? "#,0" : dollars >= 0.1 || dollars == 0 ? "0.00" : "0.0000", CultureInfo.InvariantCulture);
+
+    /// <summary>A tick's label where there is room for five characters: "10k" and not "10,000".</summary>
+    public static string Tick(double value, string label) =>
+        label.Length <= 5 ? label : value >= 1e6 ? (value / 1e6).ToString("0.#", CultureInfo.InvariantCulture) + "M"
+        : value >= 1e4 ? (value / 1e3).ToString("0.#", CultureInfo.InvariantCulture) + "k" : label;
 
     /// <summary>A mean of counts.</summary>
     public static string Mean(double count) => count.ToString("#,0.#", CultureInfo.InvariantCulture);

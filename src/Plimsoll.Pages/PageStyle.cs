@@ -1,6 +1,6 @@
-namespace Plimsoll.Simulation.Reports;
+namespace Plimsoll.Pages;
 
-/// <summary>The page's own styles and script; neither has anything to fetch.</summary>
+/// <summary>The styles that all pages share; they have nothing to fetch. A page's own come after them.</summary>
 internal static class PageStyle
 {
     public static readonly Markup Css = new("""
@@ -19,7 +19,6 @@ internal static class PageStyle
         h3 small,.soft{color:var(--soft);font-weight:normal}
         h3 small{font-size:12px}
         p{margin:.4em 0;max-width:75ch;overflow-wrap:anywhere}
-        .about{font-size:1.1rem}
         .wide{overflow-x:auto}
         table{border-collapse:collapse;font-variant-numeric:tabular-nums}
         th,td{padding:3px 0 3px 14px;text-align:right;border-bottom:1px solid var(--grid);white-space:nowrap}
@@ -34,32 +33,13 @@ internal static class PageStyle
         .cards table{width:100%;font-size:12.5px}
         svg{display:block;width:100%;height:auto;margin-top:6px}
         svg text{font:10.5px system-ui,sans-serif;fill:var(--fg)}
-        .scatter{max-width:620px}
-        .scatter text{font-size:12px}
         svg .tick,svg .axis{fill:var(--soft)}
-        .scatter .tick{font-size:11px}
         .grid{stroke:var(--grid);fill:none}
-        .mark,.lead{stroke:var(--soft);fill:none;stroke-width:.7}
-        .bound{stroke:var(--fg);stroke-dasharray:1.5 3;fill:none;opacity:.7}
         .rate{fill:none;stroke:var(--fg);stroke-width:1.2;stroke-linejoin:round}
         .ready{fill:var(--ready)}
         .loading{fill:var(--loading)}
         svg .fready{fill:var(--ready)}
         svg .floading{fill:var(--loading)}
-        .rival{fill:none;stroke-width:1.6;display:none}
-        .rival.lead{stroke-width:.8}
-        .end{display:none}
-        .d1{stroke-dasharray:6 4}
-        .d2{stroke-dasharray:1.5 3}
-        .p{stroke:var(--bg);stroke-width:1}
-        .curve{fill:none;stroke-width:1.4;stroke-linejoin:round;opacity:.75}
-        .name{font-weight:600;paint-order:stroke;stroke:var(--bg);stroke-width:3px}
-        .toggles{border:0;margin:0 0 14px;padding:8px 0;position:sticky;top:0;background:var(--bg);z-index:1}
-        .toggles legend{float:left;padding:0 12px 0 0;color:var(--soft)}
-        .toggles label{display:inline-block;padding:2px 14px 2px 0;white-space:nowrap;cursor:pointer}
-        .toggles input{margin:0 5px 0 0;vertical-align:-1px}
-        .toggles svg{display:inline-block;width:24px;height:8px;margin:0 4px 2px 0;vertical-align:middle}
-        .toggles .rival{display:inline;stroke-width:2.4}
         .bars{max-width:900px}
         .bar{display:grid;grid-template-columns:9rem 1fr 7.5rem;gap:0 10px;align-items:center;margin:6px 0}
         .bar .cost{text-align:right;font-variant-numeric:tabular-nums}
@@ -68,20 +48,20 @@ internal static class PageStyle
         .stack .l{padding:0 5px}
         .s0{background:var(--s0)}.s1{background:var(--s1)}.s2{background:var(--s2)}.s3{background:var(--s3)}
         summary{cursor:pointer;margin:.8em 0}
-        .pick{margin:.3em 0 .8em}
-        select{font:inherit;color:inherit;background:var(--bg);border:1px solid var(--soft);border-radius:3px;padding:3px;max-width:100%}
         .steps{width:100%}
         .steps th,.steps td{text-align:left;vertical-align:top;white-space:normal;overflow-wrap:anywhere}
         .steps td:first-child{white-space:nowrap}
         .steps td:nth-child(2){min-width:9em}
         .steps td:nth-child(3){min-width:12em}
         :focus-visible{outline:2px solid var(--c0);outline-offset:2px}
+        .mark,.lead{stroke:var(--soft);fill:none;stroke-width:.7}
+        .pick{margin:.3em 0 .8em}
+        select{font:inherit;color:inherit;background:var(--bg);border:1px solid var(--soft);border-radius:3px;padding:3px;max-width:100%}
         @media (max-width:640px){
         main{padding:12px 12px 40px}
         .wide table{font-size:12.5px}
         .wide .small{font-size:12px}
         th:not(:first-child),td:not(:first-child){padding-left:6px}
-        .toggles{position:static}
         .small th:not(:first-child),.small td:not(:first-child){padding-left:7px}
         .bar{grid-template-columns:1fr auto}
         .bar .stack{grid-row:2;grid-column:1/3}
@@ -91,21 +71,5 @@ internal static class PageStyle
         .steps td{display:inline;border:0;padding:0 8px 0 0}
         .steps td:last-child{display:block;color:var(--soft)}
         }
-        """ + "\n" + Colours());
-
-    /// <summary>Shows one model's steps. Without the signs that XML would want escaped.</summary>
-    public static readonly Markup Script = new("""
-        var pick = document.getElementById('pick');
-        if (pick) pick.addEventListener('change', function () {
-          document.querySelectorAll('.steps tbody tr').forEach(function (row) {
-            row.hidden = pick.value === '' ? false : row.dataset.m !== pick.value;
-          });
-        });
         """.ReplaceLineEndings("\n"));
-
-    /// <summary>A rival's lines are shown where its box is ticked.</summary>
-    public static Markup Toggle(int rival) => new($".wrap:has(#r{rival}:checked) .r{rival}{{display:inline}}");
-
-    private static string Colours() => string.Join('\n', Enumerable.Range(0, 7).Select(i =>
-        $"svg .t{i}{{fill:var(--c{i})}}.p.c{i}{{fill:var(--c{i})}}.rival.c{i},.curve.c{i}{{stroke:var(--c{i})}}"));
 }

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Plimsoll.Simulation.Reports;
+namespace Plimsoll.Pages;
 
 /// <summary>From values to coordinates along one axis, with round numbers to mark.</summary>
 internal sealed class Scale

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text;
 
-namespace Plimsoll.Simulation.Reports;
+namespace Plimsoll.Pages;
 
 /// <summary>Markup as it stands, for a hole that is not to be escaped.</summary>
 internal readonly record struct Markup(string Text);

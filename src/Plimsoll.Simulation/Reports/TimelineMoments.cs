@@ -1,10 +1,10 @@
-using System.Collections.Immutable;
+using Plimsoll.Pages;
 using Plimsoll.Simulation.Runs;
 
 namespace Plimsoll.Simulation.Reports;
 
 /// <summary>A model's timeline with as many moments as a plot has room for.</summary>
-internal sealed record Moments(ImmutableArray<double> At, ImmutableArray<double> ArrivalsPerSecond, ImmutableArray<int> Ready, ImmutableArray<int> Loading)
+internal static class TimelineMoments
 {
     private const int Most = 240;
 
