@@ -7,8 +7,11 @@ namespace Plimsoll;
 /// </summary>
 internal static class RateWidth
 {
-    // Of the settings' bucket. Longer ones would notice a crowd too late.
+    // Of the settings' bucket.
     private static readonly int[] Steps = [1, 2, 5, 10, 20];
+
+    // A longer one would notice a crowd too late.
+    private static readonly TimeSpan Most = TimeSpan.FromSeconds(20);
 
     // With fewer requests a mean time is an anecdote.
     private const double RequestsLeast = 100;
@@ -34,7 +37,7 @@ internal static class RateWidth
     {
         var widest = settings.DemandBucket;
         foreach (var step in Steps)
-            if (step * settings.DemandBucket <= time) widest = step * settings.DemandBucket;
+            if (step * settings.DemandBucket is var width && width <= time && width <= Most) widest = width;
         return widest;
     }
 
