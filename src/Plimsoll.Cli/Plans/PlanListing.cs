@@ -143,7 +143,7 @@ public sealed record PlannedModel
             Replicas = model.Replicas.Length,
             Wanted = model.Wanted,
             CapacityEachPerSecond = model.CapacityEachPerSecond,
-            CapacityPerSecond = model.CapacityEachPerSecond is null ? null : model.CapacityPerSecond,
+            CapacityPerSecond = model.CapacityEachPerSecond is null || model.Replicas.IsEmpty ? null : model.CapacityPerSecond,
             SloLatencySeconds = spec.Slo.Latency.TotalSeconds,
             SloTimeToFirstTokenSeconds = spec.Slo.TimeToFirstToken?.TotalSeconds,
             SloTimePerOutputTokenSeconds = spec.Slo.TimePerOutputToken?.TotalSeconds,

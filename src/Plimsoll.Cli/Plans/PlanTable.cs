@@ -28,6 +28,7 @@ internal static class PlanTable
     {
         yield return "";
         yield return $"{"model",-18}{"weight",10}{"demand/s",10}{"runs as",17}{"carry/s",9}{"GPU each",10}{"$/h",6}";
+        var last = "";
         foreach (var model in models.Take(RowsMax))
         {
             var runs = model.Variant is null || model.Replicas == 0 ? "-" : $"{model.Replicas} × {(model.DeviceKind is null ? "cpu" : (model.DevicesPerReplica > 1 ? $"{model.DevicesPerReplica} " : "") + model.DeviceKind)}";
@@ -36,7 +37,9 @@ internal static class PlanTable
             if (model.Replicas > 0)
             {
                 var told = $"{(model.CapacityEachPerSecond is { } one ? $"{Number(one)}/s each within {Slo(model)}" : Slo(model))}; {new Bytes(model.HostBytesEach ?? 0)} of host memory each, {new Bytes(model.HostLoadPeakBytesEach ?? 0)} while it loads ({Durations.Show(model.LoadSeconds ?? 0)})";
-                foreach (var line in EightyColumns.Hung(told, "    ", "      ")) yield return line;
+                if (told != last)
+                    foreach (var line in EightyColumns.Hung(told, "    ", "      ")) yield return line;
+                last = told;
                 foreach (var line in EightyColumns.Hung("on " + string.Join(", ", model.Places.Select(place => place.Replicas == 1 ? place.Node : $"{place.Node} ({place.Replicas})")), "    ", "      ")) yield return line;
             }
         }
@@ -76,16 +79,15 @@ internal static class PlanTable
         yield return "headroom";
         var next = plan.Bottleneck;
         var all = next.Model is null ? $"all demand can grow {Number(next.Factor)} times; nothing runs out"
-            : next.Factor >= 1 ? $"all demand can grow {Factor(next.Factor)} times; then {next.Model} lacks {next.Resource ?? "a device that holds it"}"
-            : $"{(next.Factor > 0 ? $"{Factor(next.Factor)} times the demand would be held" : "no part of the demand would be held")}; beyond it {next.Model} lacks {next.Resource ?? "a device that holds it"}";
+            : next.Factor >= 1 ? $"all demand can grow {Factor(next.Factor)} times; then {next.Model} runs out of {next.Resource ?? "devices that hold it"}"
+            : next.Factor > 0 ? $"{Factor(next.Factor)} times the demand would be held; beyond it {next.Model} runs out of {next.Resource ?? "devices that hold it"}"
+            : $"not even a thousandth of the demand would be held: {next.Model} runs out of {next.Resource ?? "devices that hold it"}";
         foreach (var line in EightyColumns.Hung(all, "  ", "    ")) yield return line;
         foreach (var line in next.Why is { } why ? EightyColumns.Hung(why, "    ", "    ") : []) yield return line;
-        foreach (var model in plan.Models.Where(model => model.BeforeOneMorePerSecond is not null && model.PeakPerSecond > 0).Take(RowsMax))
-        {
-            var more = $"{model.Model}: {Number(model.BeforeOneMorePerSecond!.Value)}/s more before one more replica"
-                + (model.HeadroomPerSecond is { } room ? $", {Number(room)}/s before it lacks {model.HeadroomResource ?? "room"}" : "");
-            foreach (var line in EightyColumns.Hung(more, "  ", "    ")) yield return line;
-        }
+        var each = plan.Models.Where(model => model.BeforeOneMorePerSecond is not null && model.PeakPerSecond > 0).Select(model =>
+            (model.Model, $"{Number(model.BeforeOneMorePerSecond!.Value)}/s more before one more replica"
+                + (model.HeadroomPerSecond is { } room ? $", {Number(room)}/s before it runs out of {model.HeadroomResource ?? "room"}" : "")));
+        foreach (var line in Alike(each)) yield return line;
 
         if (plan.LeftOut is { } left)
             foreach (var line in EightyColumns.Hung($"not computed: {left}", "  ", "    ")) yield return line;
@@ -96,10 +98,20 @@ internal static class PlanTable
         if (models.All(model => model.Rejected.IsEmpty)) yield break;
         yield return "";
         yield return "not chosen";
-        foreach (var model in models.Take(RowsMax))
-            foreach (var one in model.Rejected)
-                foreach (var line in EightyColumns.Hung(
-                    $"{model.Model} as {one.Variant}: {one.Why}{(one.Replicas is { } count ? $" ({Many(count, "replica")}{(one.UsdPerHour is { } cost ? $" at {Dollars(cost)} an hour" : "")})" : "")}", "  ", "    ")) yield return line;
+        var each = models.SelectMany(model => model.Rejected.Select(one => (model.Model,
+            $"not as {one.Variant}: {one.Why}{(one.Replicas is { } count ? $" ({Many(count, "replica")}{(one.UsdPerHour is { } cost ? $" at {Dollars(cost)} an hour" : "")})" : "")}")));
+        foreach (var line in Alike(each)) yield return line;
+    }
+
+    // The same of several models is said once: copies of one are alike.
+    private static IEnumerable<string> Alike(IEnumerable<(string Model, string Text)> told)
+    {
+        foreach (var alike in told.GroupBy(one => one.Text, one => one.Model, StringComparer.Ordinal).Take(RowsMax))
+        {
+            var names = alike.ToList();
+            var who = names.Count <= 2 ? string.Join(", ", names) : $"{names[0]} and {names.Count - 1} more";
+            foreach (var line in EightyColumns.Hung($"{who}: {alike.Key}", "  ", "    ")) yield return line;
+        }
     }
 
     private static string Slo(PlannedModel model)

@@ -68,16 +68,27 @@ internal static class Shortage
     public static string Of(SettledFleet fleet, ModelStanding model)
     {
         var spec = model.Model.Spec!;
-        if (model.Model.Demand.PeakPerSecond > 0 && !model.Keeps) return "speed: its objective is missed even alone";
-        if (model.Replicas.Length >= spec.MaxReplicas) return string.Create(CultureInfo.InvariantCulture, $"maxReplicas {spec.MaxReplicas} of {model.Model.Id}");
+        if (model.Model.Demand.PeakPerSecond > 0 && !model.Keeps) return "speed";
+        if (model.Replicas.Length >= spec.MaxReplicas) return string.Create(CultureInfo.InvariantCulture, $"maxReplicas ({spec.MaxReplicas})");
         if (model.Verdict.Rule is Rule.HoldDisk or Rule.RefusedDisk) return "disk";
         var (needs, kind) = (model.Needs, model.Variant.DeviceKind);
         var able = fleet.Snapshot.Nodes.Where(node => Admission.Fits(node, needs, kind)).ToList();
-        if (able.Count == 0) return model.Verdict.Rule is Rule.RefusedNoDevice ? $"devices {kind}" : model.Verdict.Rule is Rule.RefusedNoCores ? "cores" : needs.PerDevice is null ? "host memory" : $"a node that it fits ({kind})";
+        if (able.Count == 0) return string.Join(", ", Never(fleet.Snapshot.Nodes, needs, kind));
         var short_ = able.SelectMany(node => On(NodeUse.Of(fleet, node), needs, kind)).CountBy(what => what)
             .OrderByDescending(pair => pair.Value).ThenBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => pair.Key).ToList();
         var pools = fleet.Fleet.Nodes.Where(group => group.IsElastic && able.Any(node => node.Pool == group.Name)).Select(group => $"{group.Name} has its {group.Most} nodes").ToList();
         return (short_.Count > 0 ? string.Join(", ", short_) : "room on one node at once") + (pools.Count > 0 ? $"; {string.Join(", ", pools)}" : "");
+    }
+
+    // What no node has even when it is empty.
+    private static IEnumerable<string> Never(ImmutableArray<NodeState> nodes, ReplicaNeeds needs, string? kind)
+    {
+        bool Any(Func<NodeState, bool> has) => nodes.Any(has);
+        bool Is(DeviceState device) => kind is null || device.Kind == kind;
+        if (!Any(node => node.Devices.Count(Is) >= needs.Devices)) yield return $"devices {kind} on one node";
+        else if (needs.PerDevice is { } each && !Any(node => node.Devices.Count(device => Is(device) && device.MemoryBudget >= each.Highest) >= needs.Devices)) yield return $"device memory of {kind}";
+        if (!Any(node => node.HostMemoryBudget >= needs.Host.Highest)) yield return "host memory";
+        if (!Any(node => node.Cores >= needs.Cores)) yield return "cores";
     }
 
     private static IEnumerable<string> On(NodeUse use, ReplicaNeeds needs, string? kind)

@@ -51,11 +51,12 @@ public sealed record RejectedVariant(string Variant, string Why, int? Replicas, 
     private static RejectedVariant Judge(ModelStanding chosen, UsdPerHour? cost, ModelStanding instead, UsdPerHour? other)
     {
         if (!instead.Held) return new RejectedVariant("", $"would not hold the demand: {instead.WhyNot}", instead.Replicas.Length, other);
+        if (!chosen.Held) return new RejectedVariant("", "would hold the demand, but is later in the order of preference, which decides", instead.Replicas.Length, other);
         if (other is not { } theirs || cost is not { } ours) return new RejectedVariant("", "later in the order of preference", instead.Replicas.Length, other);
         var why = theirs.Micro > ours.Micro ? $"dearer by {Dollars(theirs.Micro - ours.Micro)} an hour"
             : theirs.Micro == ours.Micro ? "costs the same, and is later in the order of preference"
             : $"cheaper by {Dollars(ours.Micro - theirs.Micro)} an hour, but later in the order of preference, which decides";
-        return new RejectedVariant("", why, instead.Replicas.Length, other) { IsCheaper = chosen.Held && theirs.Micro < ours.Micro };
+        return new RejectedVariant("", why, instead.Replicas.Length, other) { IsCheaper = theirs.Micro < ours.Micro };
     }
 
     private static string Dollars(long micro) => (micro / 1e6).ToString("$0.00", CultureInfo.InvariantCulture);
