@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json.Serialization;
+using Plimsoll.Cli.Plans;
 using Plimsoll.Cli.Scenarios;
 using Plimsoll.Cli.Weighing;
 
@@ -18,6 +19,7 @@ namespace Plimsoll.Cli.Commands;
 [JsonSerializable(typeof(ShapesListing))]
 [JsonSerializable(typeof(CapacityListing))]
 [JsonSerializable(typeof(SimulationListing))]
+[JsonSerializable(typeof(PlanListing))]
 [JsonSerializable(typeof(TrainListing))]
 [JsonSerializable(typeof(ImmutableArray<AcceleratorListing>))]
 [JsonSerializable(typeof(ImmutableArray<InstanceListing>))]

@@ -2,8 +2,10 @@ using System.Collections.Immutable;
 using System.Globalization;
 using Plimsoll.Artifacts;
 using Plimsoll.Cli.FleetFiles;
+using Plimsoll.Simulation.Plans;
 using Plimsoll.Simulation.Requests;
 using Plimsoll.Simulation.Scenarios;
+using Plimsoll.Simulation.Traces;
 
 namespace Plimsoll.Cli.Scenarios;
 
@@ -29,9 +31,7 @@ internal sealed class ScenarioResolver(ScenarioFile file)
         if (file.Problems.Any) return null;
         var document = file.Document;
         var nodes = Nodes();
-        var count = document.Models.Sum(model => model.Copies ?? 1);
-        if (count > ModelsMax) file.Problems.Add("models", string.Create(CultureInfo.InvariantCulture, $"{count} models together; {ModelsMax} are the most"));
-        if (file.Problems.Any) return null;
+        if (IsTooMany()) return null;
         var traffic = new ScenarioTraffic(file, earlier);
         var models = ImmutableArray.CreateBuilder<SimulatedModel>();
         var spread = new TruthSpread(document.Truth?.Pace ?? 0.2, document.Truth?.Load ?? 0.3);
@@ -78,28 +78,56 @@ internal sealed class ScenarioResolver(ScenarioFile file)
         };
     }
 
+    /// <summary>The same fleet as it is described, for a plan; null where there are problems.</summary>
+    /// <param name="demand">Of models by name, or of all copies by the name they share; what is not in it is as the scenario's traffic says.</param>
+    /// <param name="nodes">How many there are of groups of nodes; the others are as the scenario says.</param>
+    /// <param name="cancellationToken">Breaks it off.</param>
+    public DescribedFleet? Described(IReadOnlyDictionary<string, KnownDemand> demand, IReadOnlyDictionary<string, int> nodes, CancellationToken cancellationToken)
+    {
+        if (file.Problems.Any) return null;
+        var document = file.Document;
+        var groups = Nodes().Select(group => nodes.TryGetValue(group.Name, out var count) ? group with { Count = count, Most = group.IsElastic ? Math.Max(count, group.Most) : group.Most } : group).ToImmutableArray();
+        if (IsTooMany()) return null;
+        var traffic = new ScenarioTraffic(file);
+        var models = ImmutableArray.CreateBuilder<DescribedModel>();
+        for (var i = 0; i < document.Models.Length; i++)
+        {
+            var (model, path) = (document.Models[i], string.Create(CultureInfo.InvariantCulture, $"models[{i}]"));
+            for (var copy = 0; copy < (model.Copies ?? 1); copy++)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                var name = model.Copies is null ? model.Name! : string.Create(CultureInfo.InvariantCulture, $"{model.Name}-{copy}");
+                if (Weigh(model, path, name) is not { } footprint) return null;
+                var known = demand.TryGetValue(name, out var own) ? own : demand.TryGetValue(model.Name!, out var shared) ? shared : traffic.Known(model, path, name);
+                if (known is not { } asked) return null;
+                models.Add(DescribedModel.Of(Recipe(model, name, footprint, RequestTrace.Silence(1)), asked));
+            }
+        }
+
+        return new DescribedFleet
+        {
+            Name = document.Name ?? System.IO.Path.GetFileNameWithoutExtension(file.Path),
+            Nodes = groups,
+            Models = [.. models.OrderBy(model => model.Id)],
+            Settings = FleetSettings.Planner(document.Planner ?? new PlannerDocument()),
+            Prices = PricesOf(groups),
+        };
+    }
+
+    private bool IsTooMany()
+    {
+        var count = file.Document.Models.Sum(model => (long)(model.Copies ?? 1));
+        if (count > ModelsMax) file.Problems.Add("models", string.Create(CultureInfo.InvariantCulture, $"{count} models together; {ModelsMax} are the most"));
+        return file.Problems.Any;
+    }
+
     private SimulatedModel? Of(ScenarioModelDocument model, string path, string name, ScenarioTraffic traffic, TruthSpread spread, int seed)
     {
         if (Weigh(model, path, name) is not { } footprint) return null;
         if (traffic.Of(model, path, name, seed) is not { } trace) return null;
-        var generates = footprint.KvPerToken > Bytes.Zero;
-        var slo = Slo.Of(model.Slo?.Latency, model.Slo?.Attainment?.Value ?? 0.99, model.Slo?.Ttft, model.Slo?.Tpot, generates);
         try
         {
-            return new ModelRecipe
-            {
-                Id = ModelId.Of(name),
-                Footprint = footprint,
-                Slo = slo,
-                Trace = trace,
-                Priority = model.Priority ?? 0,
-                MinReplicas = model.MinReplicas ?? 0,
-                MaxReplicas = model.MaxReplicas ?? Math.Max(DefaultReplicas, model.MinReplicas ?? 0),
-                IdleLimit = model.IdleLimit,
-                Cached = model.Cache ?? false,
-                Lengths = new TypicalLengths(model.Tokens?.Input, model.Tokens?.Output),
-                Variants = [.. model.Runs.Select(Variant)],
-            }.Resolve(spread, seed);
+            return Recipe(model, name, footprint, trace).Resolve(spread, seed);
         }
         catch (ArgumentException wrong)
         {
@@ -107,6 +135,21 @@ internal sealed class ScenarioResolver(ScenarioFile file)
             return null;
         }
     }
+
+    private static ModelRecipe Recipe(ScenarioModelDocument model, string name, Footprint footprint, RequestTrace trace) => new()
+    {
+        Id = ModelId.Of(name),
+        Footprint = footprint,
+        Slo = Slo.Of(model.Slo?.Latency, model.Slo?.Attainment?.Value ?? 0.99, model.Slo?.Ttft, model.Slo?.Tpot, generates: footprint.KvPerToken > Bytes.Zero),
+        Trace = trace,
+        Priority = model.Priority ?? 0,
+        MinReplicas = model.MinReplicas ?? 0,
+        MaxReplicas = model.MaxReplicas ?? Math.Max(DefaultReplicas, model.MinReplicas ?? 0),
+        IdleLimit = model.IdleLimit,
+        Cached = model.Cache ?? false,
+        Lengths = new TypicalLengths(model.Tokens?.Input, model.Tokens?.Output),
+        Variants = [.. model.Runs.Select(Variant)],
+    };
 
     private static VariantRecipe Variant(RunsDocument run) => new()
     {

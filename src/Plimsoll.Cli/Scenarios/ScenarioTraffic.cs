@@ -1,5 +1,6 @@
 using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Simulation;
+using Plimsoll.Simulation.Plans;
 using Plimsoll.Simulation.Traces;
 
 namespace Plimsoll.Cli.Scenarios;
@@ -61,6 +62,27 @@ internal sealed class ScenarioTraffic(ScenarioFile file, bool earlier = false)
         }
 
         return null;
+    }
+
+    /// <summary>
+    /// A model's demand in two numbers: the mean, and the most, crowds among it. Of a trace the busiest minute is the most. Null
+    /// where there is a problem.
+    /// </summary>
+    public KnownDemand? Known(ScenarioModelDocument model, string path, string name)
+    {
+        var traffic = model.Traffic!;
+        var crowd = traffic.Crowds.Where(one => one.At < file.Document.Length).Select(one => one.Rate!.Value).DefaultIfEmpty(0).Max();
+        if (traffic.Trace is null)
+        {
+            var (mean, most) = traffic.Wave is { } wave ? (((wave.Least ?? 0) + wave.Most!.Value) / 2, wave.Most.Value) : (traffic.Rate!.Value, traffic.Rate.Value);
+            return new KnownDemand(mean, most + crowd);
+        }
+
+        if (Of(model, path, name, seed: 1) is not { } requests) return null;
+        if (requests.Count == 0) return new KnownDemand(0, 0);
+        var rate = requests.Count / requests.Length;
+        var busiest = requests.Arrivals.CountBy(at => (long)(at / 60)).Max(minute => minute.Value) / Math.Min(60, requests.Length);
+        return new KnownDemand(rate, Math.Max(rate, busiest));
     }
 
     private RequestTrace? FromTrace(TrafficDocument traffic, string trace, string path, TokenLengths lengths, double length, Random random)

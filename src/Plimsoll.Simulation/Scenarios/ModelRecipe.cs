@@ -76,27 +76,30 @@ public static class ModelRecipes
         var variants = recipe.Variants.Select(variant => Resolve(recipe, variant, pace, load)).ToImmutableArray();
         return new SimulatedModel
         {
-            Spec = new ModelSpec
-            {
-                Id = recipe.Id,
-                Version = "1",
-                Source = $"simulated:{recipe.Id}",
-                Cached = recipe.Cached,
-                Footprint = recipe.Footprint,
-                Slo = recipe.Slo,
-                Priority = recipe.Priority,
-                MinReplicas = recipe.MinReplicas,
-                MaxReplicas = recipe.MaxReplicas,
-                IdleLimit = recipe.IdleLimit,
-                Variants = [.. variants.Select(one => one.Spec)],
-            },
+            Spec = recipe.SpecOf([.. variants.Select(one => one.Spec)]),
             Trace = recipe.Trace,
             Truth = variants.ToImmutableSortedDictionary(one => one.Spec.Id, one => one.Truth),
             Profiles = variants.Where(one => one.Profile is not null).ToImmutableSortedDictionary(one => one.Spec.Id, one => one.Profile!),
         };
     }
 
-    private static (VariantSpec Spec, ReplicaTruth Truth, ReplicaProfile? Profile) Resolve(ModelRecipe recipe, VariantRecipe variant, double pace, double load)
+    /// <summary>What the planner knows of it, run in these ways.</summary>
+    internal static ModelSpec SpecOf(this ModelRecipe recipe, ImmutableArray<VariantSpec> variants) => new()
+    {
+        Id = recipe.Id,
+        Version = "1",
+        Source = $"simulated:{recipe.Id}",
+        Cached = recipe.Cached,
+        Footprint = recipe.Footprint,
+        Slo = recipe.Slo,
+        Priority = recipe.Priority,
+        MinReplicas = recipe.MinReplicas,
+        MaxReplicas = recipe.MaxReplicas,
+        IdleLimit = recipe.IdleLimit,
+        Variants = variants,
+    };
+
+    internal static (VariantSpec Spec, ReplicaTruth Truth, ReplicaProfile? Profile) Resolve(ModelRecipe recipe, VariantRecipe variant, double pace, double load)
     {
         var id = VariantId.Of(variant.Device is { } device ? $"{variant.Engine}-{variant.Devices}x{device.Name}" : $"{variant.Engine}-cpu");
         if (variant is { Device: { } on, Batch: null }) return Generating(recipe, variant, id, on, pace, load);
