@@ -6,6 +6,7 @@ using Plimsoll.Cli.Demo.Traffic;
 using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Cli.Kubectl;
 using Plimsoll.Cli.Load;
+using Plimsoll.Cli.Packing;
 using Plimsoll.Cli.Scenarios;
 using Plimsoll.Cli.Weighing;
 using Plimsoll.Local;
@@ -36,6 +37,7 @@ public static class CommandLine
             CapacityCommand.Create(time),
             SimulateCommand.Create(time),
             CompareCommand.Create(time),
+            PackCommand.Create(),
             TrainFitCommand.Create(time),
             ModelsCommand.Create(time),
             DevicesCommand.Create(),
