@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json.Serialization;
+using Plimsoll.Cli.Packing;
 using Plimsoll.Cli.Plans;
 using Plimsoll.Cli.Scenarios;
 using Plimsoll.Cli.Weighing;
@@ -23,4 +24,6 @@ namespace Plimsoll.Cli.Commands;
 [JsonSerializable(typeof(TrainListing))]
 [JsonSerializable(typeof(ImmutableArray<AcceleratorListing>))]
 [JsonSerializable(typeof(ImmutableArray<InstanceListing>))]
+[JsonSerializable(typeof(PackListing))]
+[JsonSerializable(typeof(ImmutableArray<PackListing>))]
 internal sealed partial class CommandJson : JsonSerializerContext;

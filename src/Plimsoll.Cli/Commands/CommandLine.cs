@@ -6,6 +6,7 @@ using Plimsoll.Cli.Demo.Traffic;
 using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Cli.Kubectl;
 using Plimsoll.Cli.Load;
+using Plimsoll.Cli.Packing;
 using Plimsoll.Cli.Plans;
 using Plimsoll.Cli.Scenarios;
 using Plimsoll.Cli.Weighing;
@@ -38,6 +39,7 @@ public static class CommandLine
             SimulateCommand.Create(time),
             CompareCommand.Create(time),
             PlanCommand.Create(),
+            PackCommand.Create(),
             TrainFitCommand.Create(time),
             ModelsCommand.Create(time),
             DevicesCommand.Create(),

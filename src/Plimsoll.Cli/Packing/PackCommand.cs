@@ -1,0 +1,99 @@
+using System.Collections.Immutable;
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using Plimsoll.Cli.Commands;
+using Plimsoll.Cli.FleetFiles;
+using Plimsoll.Simulation.Packing;
+
+namespace Plimsoll.Cli.Packing;
+
+/// <summary>The command <c>plimsoll pack</c>: placement alone, on node and pod lists in the openb format.</summary>
+public static class PackCommand
+{
+    /// <summary>The first of the seeds that FGD's authors used; ours begin there too.</summary>
+    private const int FirstSeed = 42;
+
+    private const int MostSeeds = 1000;
+
+    private static readonly ImmutableArray<(string Name, PackingPolicy Policy)> Policies =
+    [
+        ("random", PackingPolicy.Random), ("dotprod", PackingPolicy.DotProd), ("gpu-clustering", PackingPolicy.GpuClustering),
+        ("gpu-packing", PackingPolicy.GpuPacking), ("best-fit", PackingPolicy.BestFit), ("fgd", PackingPolicy.Fgd),
+    ];
+
+    public static Command Create()
+    {
+        var nodes = new Option<string>("--nodes") { Description = "The node list: sn, cpu_milli, memory_mib, gpu, model", HelpName = "CSV", Required = true };
+        var pods = new Option<string>("--pods") { Description = "The pod list: name, cpu_milli, memory_mib, num_gpu, gpu_milli and gpu_spec", HelpName = "CSV", Required = true };
+        var policy = new Option<string>("--policy")
+        {
+            Description = $"{string.Join(", ", Policies.Select(one => one.Name))}, or all of them",
+            HelpName = "NAME",
+            Required = true,
+        };
+        var seeds = new Option<int>("--seeds") { Description = $"Runs, each with draws of its own, seeds {FirstSeed} and up (default 10)", DefaultValueFactory = _ => 10 };
+        var exact = new Option<bool>("--exact-draws") { Description = "Draw as the published experiment did, with Go's generator" };
+        var json = StatusCommand.JsonOption();
+        var command = new Command("pack", "Pack a list of pods onto a list of nodes and say how much of the devices is in use")
+        {
+            nodes, pods, policy, seeds, exact, json,
+        };
+        command.SetAction((parsed, cancellationToken) => Task.FromResult(Run(
+            Meant(parsed.GetValue(policy)!), parsed.GetValue(policy) == "all", parsed.GetValue(nodes)!, parsed.GetValue(pods)!,
+            Bounded(parsed.GetValue(seeds)), parsed.GetValue(exact), parsed.GetValue(json), parsed.InvocationConfiguration.Output, cancellationToken)));
+        return command;
+    }
+
+    private static int Run(
+        ImmutableArray<(string Name, PackingPolicy Policy)> policies, bool all, string nodes, string pods,
+        int seeds, bool exact, bool json, TextWriter output, CancellationToken cancellationToken)
+    {
+        var workload = OpenbFiles.Read(nodes, pods);
+        var typical = TypicalPods.Of(workload.Pods);
+        var readings = new PackingReading[policies.Length][];
+        for (var i = 0; i < policies.Length; i++) readings[i] = new PackingReading[seeds];
+        // Of each seed the arrivals are drawn once, for all policies.
+        Parallel.For(0, seeds, new ParallelOptions { CancellationToken = cancellationToken, MaxDegreeOfParallelism = Environment.ProcessorCount }, run =>
+        {
+            var seed = FirstSeed + run;
+            var arrivals = exact ? Arrivals.Exact(workload, seed) : Arrivals.Own(workload, seed);
+            for (var i = 0; i < policies.Length; i++)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                readings[i][run] = PackingRun.Of(workload, typical, policies[i].Policy, arrivals, seed);
+            }
+        });
+        ImmutableArray<PackListing> listings = [.. policies.Select((one, i) => PackListing.Of(one.Name, exact, readings[i]))];
+        if (json && all) output.WriteLine(JsonSerializer.Serialize(listings, CommandJson.Default.ImmutableArrayPackListing));
+        else if (json) output.WriteLine(JsonSerializer.Serialize(listings[0], CommandJson.Default.PackListing));
+        else Write(workload, listings, exact, output);
+        return ExitCode.Ok;
+    }
+
+    private static ImmutableArray<(string Name, PackingPolicy Policy)> Meant(string wanted)
+    {
+        if (wanted == "all") return Policies;
+        ImmutableArray<(string Name, PackingPolicy Policy)> found = [.. Policies.Where(one => one.Name == wanted)];
+        return found.IsEmpty
+            ? throw new CommandException(ExitCode.BadInput, $"--policy is '{Show.Text(wanted)}'; {string.Join(", ", Policies.Select(one => one.Name))} or all would do")
+            : found;
+    }
+
+    private static int Bounded(int seeds) => seeds is >= 1 and <= MostSeeds ? seeds
+        : throw new CommandException(ExitCode.BadInput, $"--seeds is {seeds}; 1 to {MostSeeds} would do");
+
+    private static void Write(PackingWorkload workload, ImmutableArray<PackListing> listings, bool exact, TextWriter output)
+    {
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"{workload.Nodes.Length:N0} nodes with {workload.CapacityMilli / PodShape.Milli:N0} devices, {workload.Pods.Length:N0} pods, {listings[0].Seeds} seeds, {(exact ? "the published draws" : "draws of our own")}"));
+        output.WriteLine("policy           allocated       least to most    at the end    fragmented");
+        foreach (var one in listings)
+        {
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"{one.Policy,-14} {one.AllocationPercent,9:0.00} % {one.LeastPercent,9:0.00} to {one.MostPercent:0.00} {one.EndAllocationPercent,11:0.00} % {one.FragmentationPercent,11:0.00} %"));
+        }
+
+        output.WriteLine("allocated, fragmented: of all devices, once 100 % of them were asked for");
+    }
+}

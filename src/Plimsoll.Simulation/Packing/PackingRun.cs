@@ -1,0 +1,121 @@
+namespace Plimsoll.Simulation.Packing;
+
+/// <summary>One seed's run: pods arrive one at a time, stay for ever, and are dropped where they fit nowhere.</summary>
+/// <param name="AllocationPercent">Devices in use, of all, averaged while the arrivals' requests round to 100 % of the capacity.</param>
+/// <param name="EndAllocationPercent">The same after the last arrival.</param>
+/// <param name="FragmentationPercent">Idle devices that a typical pod could not use, of the capacity, at the first arrival that reaches 100 %.</param>
+public sealed record PackingReading(double AllocationPercent, double EndAllocationPercent, double FragmentationPercent, int Arrived, int Dropped)
+{
+    /// <summary>The published reading: the mean over all arrivals from 99.5 to 100.5 %, each rounded to two decimals, and so the mean.</summary>
+    public static double Mean(IEnumerable<double> readings) => Math.Round(readings.DefaultIfEmpty().Average(), 2);
+}
+
+/// <summary>The experiment of FGD's authors, one policy and one seed at a time.</summary>
+public sealed class PackingRun
+{
+    private readonly PackingWorkload _workload;
+    private readonly PackingPolicy _policy;
+    private readonly PackedNode[] _byRank;
+    private readonly NodeFragmentation[] _fragmentation;
+    private readonly Dictionary<PodShape, Score[]> _scores = [];
+    private readonly Random _random;
+
+    public PackingRun(PackingWorkload workload, TypicalPods typical, PackingPolicy policy, IReadOnlyList<int> ranks, int seed)
+    {
+        ArgumentNullException.ThrowIfNull(workload);
+        ArgumentNullException.ThrowIfNull(typical);
+        (_workload, _policy, _random) = (workload, policy, Seeds.Of(seed, "packing-nodes"));
+        _byRank = [.. workload.Nodes.Select((node, i) => (node, Rank: ranks[i])).OrderBy(one => one.Rank).Select(one => new PackedNode(one.node))];
+        var models = workload.Nodes.Select(node => node.Model).Distinct().ToDictionary(model => model, typical.On);
+        _fragmentation = [.. _byRank.Select(node => models[node.Node.Model])];
+    }
+
+    /// <summary>Nodes, lowest rank first, as the pods so far have left them.</summary>
+    public IReadOnlyList<PackedNode> Nodes => _byRank;
+
+    /// <summary>Runs all arrivals of a seed.</summary>
+    public static PackingReading Of(PackingWorkload workload, TypicalPods typical, PackingPolicy policy, Arrivals arrivals, int seed)
+    {
+        ArgumentNullException.ThrowIfNull(arrivals);
+        return new PackingRun(workload, typical, policy, arrivals.Ranks, seed).Read(arrivals);
+    }
+
+    private PackingReading Read(Arrivals arrivals)
+    {
+        var readings = new List<double>();
+        var (arrived, placed, dropped, fragmentation) = (0L, 0L, 0, -1.0);
+        foreach (var index in arrivals.Pods)
+        {
+            var pod = _workload.Pods[index];
+            arrived += pod.Shape.TotalMilli;
+            if (Place(pod) is null) dropped++;
+            else placed += pod.Shape.TotalMilli;
+            if (Percent(arrived) is >= 99.5 and <= 100.5) readings.Add(Math.Round(Percent(placed), 2));
+            if (fragmentation < 0 && Percent(arrived) >= 100) fragmentation = FragmentationPercent();
+        }
+
+        return new PackingReading(PackingReading.Mean(readings), Math.Round(Percent(placed), 2), fragmentation < 0 ? FragmentationPercent() : fragmentation,
+            arrivals.Pods.Length, dropped);
+    }
+
+    /// <summary>Places a pod.</summary>
+    /// <returns>The node, or null where it fits nowhere.</returns>
+    public PackedNode? Place(PackingPod pod)
+    {
+        ArgumentNullException.ThrowIfNull(pod);
+        if (_policy == PackingPolicy.Random) return PlaceAnywhere(pod);
+        if (!_scores.TryGetValue(pod.Shape, out var scores))
+        {
+            _scores.Add(pod.Shape, scores = new Score[_byRank.Length]);
+            Array.Fill(scores, new Score(-1, -1, -1));
+        }
+
+        // One placement changes one node: only scores of nodes changed since this shape's last arrival are computed.
+        var best = -1;
+        for (var i = 0; i < _byRank.Length; i++)
+        {
+            var node = _byRank[i];
+            if (scores[i].Version != node.Version)
+            {
+                var (value, device) = node.Fits(pod.Shape) ? PackingScores.Of(_policy, node, pod.Shape, _fragmentation[i]) : (-1, -1);
+                scores[i] = new Score(node.Version, value, device);
+            }
+
+            if (scores[i].Value >= 0 && (best < 0 || scores[i].Value > scores[best].Value) && node.FreeMemoryMib >= pod.MemoryMib) best = i;
+        }
+
+        if (best < 0) return null;
+        _byRank[best].Place(pod, scores[best].Device);
+        return _byRank[best];
+    }
+
+    private PackedNode? PlaceAnywhere(PackingPod pod)
+    {
+        var fitting = _byRank.Where(node => node.FreeMemoryMib >= pod.MemoryMib && node.Fits(pod.Shape)).ToArray();
+        if (fitting.Length == 0) return null;
+        var node = fitting[_random.Next(fitting.Length)];
+        var device = -1;
+        if (pod.Shape.IsShared)
+        {
+            var drawn = _random.Next(node.DevicesWith(pod.Shape.DeviceMilli));
+            while (drawn >= 0)
+            {
+                if (node.Free[++device] >= pod.Shape.DeviceMilli) drawn--;
+            }
+        }
+
+        node.Place(pod, device);
+        return node;
+    }
+
+    private double Percent(long milli) => 100.0 * milli / _workload.CapacityMilli;
+
+    private double FragmentationPercent()
+    {
+        double milli = 0;
+        for (var i = 0; i < _byRank.Length; i++) milli += _fragmentation[i].Milli(_byRank[i].FreeCpuMilli, _byRank[i].Free);
+        return 100 * milli / _workload.CapacityMilli;
+    }
+
+    private readonly record struct Score(int Version, int Value, int Device);
+}
