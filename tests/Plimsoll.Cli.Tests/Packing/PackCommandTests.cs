@@ -1,0 +1,72 @@
+using System.Text.Json;
+using Plimsoll.Cli.Commands;
+
+namespace Plimsoll.Cli.Tests.Packing;
+
+public sealed class PackCommandTests : IDisposable
+{
+    private const string Nodes = "sn,cpu_milli,memory_mib,gpu,model\nn0,64000,262144,2,P100\nn1,64000,262144,2,P100\n";
+    private const string Pods = """
+        name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos,pod_phase,creation_time,deletion_time,scheduled_time
+        p0,1000,1024,1,1000,,LS,Running,0,10,0
+        p1,1000,1024,1,500,,LS,Running,1,10,1
+        """;
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("plimsoll-pack-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public async Task All_policies_are_listed_and_the_same_draws_give_the_same_bytes()
+    {
+        var (code, output, error) = await RunAsync(Nodes, Pods, "--policy", "all", "--seeds", "2");
+        Assert.Equal((0, ""), (code, error));
+        Assert.All(output.Split('\n'), line => Assert.True(line.Length <= 80, line));
+        Assert.All(["random", "dotprod", "gpu-clustering", "gpu-packing", "best-fit", "fgd"], name => Assert.Contains($"\n{name} ", output, StringComparison.Ordinal));
+        Assert.Equal(output, (await RunAsync(Nodes, Pods, "--policy", "all", "--seeds", "2")).Output);
+    }
+
+    [Fact]
+    public async Task What_is_allocated_is_what_fits()
+    {
+        // Whole devices only: four of them, all taken once as many are asked for.
+        var whole = string.Join('\n', Pods.Split('\n')[..2]);
+        var (code, output, _) = await RunAsync(Nodes, whole, "--policy", "fgd", "--seeds", "1", "--json");
+        Assert.Equal(0, code);
+        var listing = JsonDocument.Parse(output).RootElement;
+        Assert.Equal(("fgd", 100, 1), (listing.GetProperty("policy").GetString(), listing.GetProperty("allocationPercent").GetDouble(), listing.GetProperty("seeds").GetInt32()));
+    }
+
+    [Theory]
+    [InlineData("--policy is 'first-fit'; random,", "--policy", "first-fit")]
+    [InlineData("--seeds is 0; 1 to 1000 would do", "--policy", "fgd", "--seeds", "0")]
+    public async Task What_cannot_be_run_is_said(string problem, params string[] options)
+    {
+        var (code, output, error) = await RunAsync(Nodes, Pods, options);
+        Assert.Equal((ExitCode.BadInput, ""), (code, output));
+        Assert.Contains(problem, error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("sn,cpu\n", Pods, "nodes.csv")]
+    [InlineData("sn,cpu_milli,memory_mib,gpu,model\nn0,many,262144,2,P100\n", Pods, "many")]
+    [InlineData(Nodes, "name\np0\n", "pods.csv")]
+    public async Task A_list_that_cannot_be_read_is_named(string nodes, string pods, string problem)
+    {
+        var (code, _, error) = await RunAsync(nodes, pods, "--policy", "fgd");
+        Assert.Equal(ExitCode.BadInput, code);
+        Assert.Contains(problem, error, StringComparison.Ordinal);
+        Assert.Single(error.TrimEnd().Split('\n'));
+    }
+
+    private async Task<(int Code, string Output, string Error)> RunAsync(string nodes, string pods, params string[] options)
+    {
+        var (nodesFile, podsFile) = (Path.Combine(_folder, "nodes.csv"), Path.Combine(_folder, "pods.csv"));
+        await File.WriteAllTextAsync(nodesFile, nodes, TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(podsFile, pods, TestContext.Current.CancellationToken);
+        using var output = new StringWriter { NewLine = "\n" };
+        using var error = new StringWriter { NewLine = "\n" };
+        var code = await CommandLine.RunAsync(["pack", "--nodes", nodesFile, "--pods", podsFile, .. options], output, error, TimeProvider.System);
+        return (code, output.ToString(), error.ToString());
+    }
+}
