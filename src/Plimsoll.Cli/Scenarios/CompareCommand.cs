@@ -16,7 +16,7 @@ namespace Plimsoll.Cli.Scenarios;
 public static class CompareCommand
 {
     private const int SeedsMax = 100;
-    private const int BytesMax = 4 << 20;
+    private const int CharactersMost = 4 << 20;
     private const int NamedMax = 3;
     private const string Yours = "yours";
 
@@ -39,7 +39,7 @@ public static class CompareCommand
             if (count is < 1 or > SeedsMax) throw new CommandException(ExitCode.BadInput, $"--seeds is {count}; 1 to {SeedsMax} would do");
             var page = parsed.GetValue(report) is { } path ? ReportFile.Of(path) : null;
             var manifests = parsed.GetValue(hpa)!;
-            var own = new OwnManifests(manifests, MetricWords.Read(parsed.GetValue(metrics)!)).Read(Text(manifests));
+            var own = new OwnManifests(manifests, MetricWords.Read(parsed.GetValue(metrics)!)).Read(BoundedText.Read(manifests, CharactersMost));
             var place = parsed.GetValue(traffic)!;
             var file = Scenario(parsed, trace, place, own);
             var (listing, runs, bounds) = Run(file, own, count, parsed.GetValue(bound), parsed.InvocationConfiguration.Error, time, cancellationToken);
@@ -132,20 +132,4 @@ public static class CompareCommand
         MetricTarget.Utilization => "%",
         _ => " in all",
     };
-
-    private static string Text(string path)
-    {
-        try
-        {
-            using var stream = path == "-" ? Console.OpenStandardInput() : File.OpenRead(path);
-            using var reader = new StreamReader(stream);
-            var buffer = new char[BytesMax + 1];
-            var read = reader.ReadBlock(buffer, 0, buffer.Length);
-            return read <= BytesMax ? new string(buffer, 0, read) : throw new CommandException(ExitCode.BadInput, $"{Show.Text(path, 200)} is over {new Bytes(BytesMax)}; fewer manifests would do");
-        }
-        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
-        {
-            throw new CommandException(ExitCode.BadInput, $"{Show.Text(path, 200)} cannot be read: {Show.Text(unreadable.Message, 200)}");
-        }
-    }
 }
