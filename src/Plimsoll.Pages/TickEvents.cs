@@ -27,7 +27,7 @@ public sealed class TickEvents(Func<string, string> clean)
         foreach (var step in tick.Plan.Steps)
         {
             if (acts ? tick.Applied.Started.Contains(step.Id) : tick.Spec.Mode == FleetMode.Recommend && _proposed.Add(step.Id))
-                yield return new TickEvent(tick.Snapshot.At, ModelOf(step), $"{(acts ? "" : "would ")}{step.Id.Value.Replace('/', ' ')}", step.Reason);
+                yield return new TickEvent(tick.Snapshot.At, Step.ModelOf(step), $"{(acts ? "" : "would ")}{step.Id.Value.Replace('/', ' ')}", step.Reason);
         }
 
         if (!acts) _proposed.IntersectWith(tick.Plan.Steps.Select(step => step.Id));
@@ -47,20 +47,6 @@ public sealed class TickEvents(Func<string, string> clean)
             _ => null,
         };
     }
-
-    /// <summary>The model a step is about; null of nodes and training.</summary>
-    public static ModelId? ModelOf(Step step) => step switch
-    {
-        Step.Start start => start.Model,
-        Step.Drain drain => drain.Model,
-        Step.Stop stop => stop.Model,
-        Step.Prefetch prefetch => prefetch.Model,
-        Step.Evict evict => evict.Model,
-        Step.Wake wake => wake.Model,
-        Step.Sleep sleep => sleep.Model,
-        Step.Move move => move.Model,
-        _ => null,
-    };
 
     private static ModelId? ModelOf(Outcome outcome) => outcome switch
     {

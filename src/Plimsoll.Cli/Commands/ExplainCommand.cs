@@ -5,7 +5,6 @@ using System.Text.Json;
 using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Cli.Fleets;
 using Plimsoll.Local;
-using Plimsoll.Pages;
 
 namespace Plimsoll.Cli.Commands;
 
@@ -64,7 +63,7 @@ public static class ExplainCommand
         yield return $"  load      {Durations.Show(verdict.LoadTime)} (9 in 10 loads are faster{Half(verdict.LoadExpected)})"
             + (verdict.Hold is { } hold ? $"; an idle replica is held {Durations.Show(hold)}{(verdict.HoldGaps > 0 ? $", by its last {verdict.HoldGaps} idle gaps" : "")}" : "; idle memory is held until another model needs it");
         yield return $"  replicas  {FleetTable.Replicas(model.Id, tick.Snapshot)}, {verdict.Wanted} wanted; weights {Place(FleetTable.ShownTier(model, tick.Snapshot))}";
-        foreach (var step in tick.Plan.Steps.Where(step => TickEvents.ModelOf(step) == model.Id))
+        foreach (var step in tick.Plan.Steps.Where(step => Step.ModelOf(step) == model.Id))
             yield return $"  next      {step.Id.Value.Replace('/', ' ')}: {step.Reason}";
         foreach (var entry in history) yield return "  " + HistoryCommand.Line(entry, now);
     }

@@ -53,17 +53,25 @@ public static class PackCommand
         var typical = TypicalPods.Of(workload.Pods);
         var readings = new PackingReading[policies.Length][];
         for (var i = 0; i < policies.Length; i++) readings[i] = new PackingReading[seeds];
-        // Of each seed the arrivals are drawn once, for all policies.
-        Parallel.For(0, seeds, new ParallelOptions { CancellationToken = cancellationToken, MaxDegreeOfParallelism = Environment.ProcessorCount }, run =>
+        try
         {
-            var seed = FirstSeed + run;
-            var arrivals = exact ? Arrivals.Exact(workload, seed) : Arrivals.Own(workload, seed);
-            for (var i = 0; i < policies.Length; i++)
+            // Of each seed the arrivals are drawn once, for all policies.
+            Parallel.For(0, seeds, new ParallelOptions { CancellationToken = cancellationToken, MaxDegreeOfParallelism = Environment.ProcessorCount }, run =>
             {
-                cancellationToken.ThrowIfCancellationRequested();
-                readings[i][run] = PackingRun.Of(workload, typical, policies[i].Policy, arrivals, seed);
-            }
-        });
+                var seed = FirstSeed + run;
+                var arrivals = exact ? Arrivals.Exact(workload, seed) : Arrivals.Own(workload, seed);
+                for (var i = 0; i < policies.Length; i++)
+                {
+                    cancellationToken.ThrowIfCancellationRequested();
+                    readings[i][run] = PackingRun.Of(workload, typical, policies[i].Policy, arrivals, seed);
+                }
+            });
+        }
+        catch (AggregateException several) when (several.InnerExceptions[0] is InvalidDataException endless)
+        {
+            throw new CommandException(ExitCode.BadInput, $"{Show.Text(pods, 200)}: {endless.Message}; pods that ask for more of them, or fewer nodes, would do");
+        }
+
         ImmutableArray<PackListing> listings = [.. policies.Select((one, i) => PackListing.Of(one.Name, exact, readings[i]))];
         if (json && all) output.WriteLine(JsonSerializer.Serialize(listings, CommandJson.Default.ImmutableArrayPackListing));
         else if (json) output.WriteLine(JsonSerializer.Serialize(listings[0], CommandJson.Default.PackListing));

@@ -186,7 +186,7 @@ public sealed class KubernetesFleet : IFleet
         ArgumentNullException.ThrowIfNull(plan);
         _learned = plan.Next;
         var (started, waiting) = (new List<StepId>(), new List<StepId>());
-        var steps = plan.Steps.Where(step => step is Step.Start or Step.Drain or Step.Stop).ToLookup(ModelOf);
+        var steps = plan.Steps.Where(step => step is Step.Start or Step.Drain or Step.Stop).ToLookup(Step.ModelOf);
         var targets = new List<TargetSteps>();
         foreach (var model in Models.Where(model => model.Spec is not null))
         {
@@ -204,7 +204,7 @@ public sealed class KubernetesFleet : IFleet
         started.AddRange(drains.Where(drain => marks[drain.Replica] == Victims.Marking.Marked).Select(drain => drain.Id));
 
         var acting = targets.Where(one => one.Model.Acts).Select(one => one.Model.Id).ToHashSet();
-        var going = plan.Steps.Where(step => step is Step.Drain or Step.Stop).Where(step => acting.Contains(ModelOf(step)))
+        var going = plan.Steps.Where(step => step is Step.Drain or Step.Stop).Where(step => Step.ModelOf(step) is { } model && acting.Contains(model))
             .Select(step => step.Subject).OfType<ReplicaId>().ToHashSet();
         var due = new List<(TargetSteps Of, ScaleRequest Request)>();
         var (wanted, wantedOf) = (new Dictionary<ModelId, int>(), new Dictionary<string, int>(StringComparer.Ordinal));
@@ -277,14 +277,6 @@ public sealed class KubernetesFleet : IFleet
         return queries.Length > 0 && _parts.ReadFronts is { } read ? await read(queries, cancellationToken).ConfigureAwait(false)
             : ImmutableSortedDictionary<ModelId, Signal<FrontSample>>.Empty;
     }
-
-    private static ModelId ModelOf(Step step) => step switch
-    {
-        Step.Start start => start.Model,
-        Step.Drain drain => drain.Model,
-        Step.Stop stop => stop.Model,
-        _ => default,
-    };
 
     private void Publish(Plan plan, Dictionary<ModelId, int> wanted)
     {

@@ -17,7 +17,7 @@ internal static class JournalFlattening
         foreach (var step in tick.Plan.Steps)
         {
             if (steps.TryGetValue(step.Id, out var rule) && rule == step.Reason.Rule) continue;
-            Insert(ModelOf(step)?.Value, step.Id.Value, step.Id.Value.Split('/')[0], step.Reason);
+            Insert(Step.ModelOf(step)?.Value, step.Id.Value, step.Id.Value.Split('/')[0], step.Reason);
         }
 
         foreach (var verdict in tick.Plan.Models)
@@ -81,19 +81,6 @@ internal static class JournalFlattening
             upsert.ExecuteNonQuery();
         }
     }
-
-    public static ModelId? ModelOf(Step step) => step switch
-    {
-        Step.Prefetch prefetch => prefetch.Model,
-        Step.Evict evict => evict.Model,
-        Step.Start start => start.Model,
-        Step.Wake wake => wake.Model,
-        Step.Sleep sleep => sleep.Model,
-        Step.Drain drain => drain.Model,
-        Step.Stop stop => stop.Model,
-        Step.Move move => move.Model,
-        _ => null,
-    };
 
     private static (string Kind, ModelId? Model, ReplicaId? Replica, Bytes? Bytes, TimeSpan? Took, string Text) Row(
         Outcome outcome) => outcome switch

@@ -69,7 +69,7 @@ internal sealed class LiveTick
             Figures.Clean(replica.Id.Value, LiveQuery.TextMax), replica.State.ToString().ToLowerInvariant(), replica.StateSince,
             Figures.Clean(replica.Placement.ToString(), LiveQuery.TextMax), replica.Outstanding,
             replica.HostMemory.TryGetLast(out var memory) ? memory.Value : null))],
-        [.. Tick.Plan.Steps.Where(step => TickEvents.ModelOf(step) == row.Spec.Id && !Tick.Applied.Started.Contains(step.Id)).Take(ReplicasShown)
+        [.. Tick.Plan.Steps.Where(step => Step.ModelOf(step) == row.Spec.Id && !Tick.Applied.Started.Contains(step.Id)).Take(ReplicasShown)
             .Select(step => Decision(Tick.Snapshot.At, row.Spec.Id, step.Id.Value.Replace('/', ' '), step.Reason))]);
 
     private static LiveTotals Sum(ImmutableArray<LiveRow> rows) => new(

@@ -43,6 +43,20 @@ public abstract record Step
 
     public required Reason Reason { get; init; }
 
+    /// <summary>The model a step is about; null of nodes and training.</summary>
+    public static ModelId? ModelOf(Step step) => step switch
+    {
+        Start start => start.Model,
+        Drain drain => drain.Model,
+        Stop stop => stop.Model,
+        Prefetch prefetch => prefetch.Model,
+        Evict evict => evict.Model,
+        Wake wake => wake.Model,
+        Sleep sleep => sleep.Model,
+        Move move => move.Model,
+        _ => null,
+    };
+
     /// <summary>A step on one replica, existing or to be.</summary>
     [JsonIgnore]
     public virtual ReplicaId? Subject => null;

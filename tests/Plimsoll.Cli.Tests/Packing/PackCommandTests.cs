@@ -59,6 +59,15 @@ public sealed class PackCommandTests : IDisposable
         Assert.Single(error.TrimEnd().Split('\n'));
     }
 
+    [Fact]
+    public async Task A_list_that_would_never_ask_for_all_devices_is_refused()
+    {
+        var lines = Enumerable.Range(0, 3000).Select(pod => $"c{pod},1,1,0,0,");
+        var (code, _, error) = await RunAsync(Nodes, $"name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec\np0,1,1,1,1,\n{string.Join('\n', lines)}\n", "--policy", "fgd", "--seeds", "2");
+        Assert.Equal(ExitCode.BadInput, code);
+        Assert.Contains("pods.csv: more than 5,000,000 pods would have to arrive to ask for 130 % of the devices; pods that ask for more of them", error, StringComparison.Ordinal);
+    }
+
     private async Task<(int Code, string Output, string Error)> RunAsync(string nodes, string pods, params string[] options)
     {
         var (nodesFile, podsFile) = (Path.Combine(_folder, "nodes.csv"), Path.Combine(_folder, "pods.csv"));
