@@ -123,6 +123,9 @@ public sealed record PlannedModel
     /// <summary>What it lacks then.</summary>
     public string? HeadroomResource { get; init; }
 
+    /// <summary>Its replicas by the way they run, in the model's order of preference.</summary>
+    public ImmutableArray<PlannedRun> Runs { get; init; } = [];
+
     public ImmutableArray<PlannedVariant> Rejected { get; init; } = [];
 
     internal static PlannedModel Of(SettledFleet fleet, ModelStanding model, bool further)
@@ -141,6 +144,8 @@ public sealed record PlannedModel
             DeviceKind = model.Variant.DeviceKind,
             DevicesPerReplica = model.Needs.Devices,
             Replicas = model.Replicas.Length,
+            Runs = [.. spec.Variants.Select(variant => (Variant: variant, Replicas: model.Replicas.Count(replica => replica.Variant == variant.Id))).Where(run => run.Replicas > 0)
+                .Select(run => new PlannedRun(run.Variant.Id.Value, run.Variant.DeviceKind, run.Variant.Needs.Devices, run.Replicas))],
             Wanted = model.Wanted,
             CapacityEachPerSecond = model.CapacityEachPerSecond,
             CapacityPerSecond = model.CapacityEachPerSecond is null || model.Replicas.IsEmpty ? null : model.CapacityPerSecond,
@@ -175,6 +180,12 @@ public sealed record PlannedModel
         Rejected = [.. model.Unfit.Select(one => new PlannedVariant(one.Variant, one.Why, null, null, false))],
     };
 }
+
+/// <param name="Variant">The way to run it.</param>
+/// <param name="DeviceKind">What it runs on; null for the processor.</param>
+/// <param name="DevicesPerReplica">Devices of each.</param>
+/// <param name="Replicas">How many run so.</param>
+public sealed record PlannedRun(string Variant, string? DeviceKind, int DevicesPerReplica, int Replicas);
 
 /// <param name="Node">Its name.</param>
 /// <param name="Replicas">How many of the model it has.</param>

@@ -31,7 +31,7 @@ internal static class PlanTable
         var last = "";
         foreach (var model in models.Take(RowsMax))
         {
-            var runs = model.Variant is null || model.Replicas == 0 ? "-" : $"{model.Replicas} × {(model.DeviceKind is null ? "cpu" : (model.DevicesPerReplica > 1 ? $"{model.DevicesPerReplica} " : "") + model.DeviceKind)}";
+            var runs = model.Runs.IsEmpty ? "-" : model.Runs is [var only] ? Run(only) : $"{model.Replicas}, mixed";
             yield return $"{EightyColumns.Cut(model.Model, 17),-18}{new Bytes(model.WeightBytes),10}{Number(model.PeakPerSecond),10}{EightyColumns.Cut(runs, 16),17}"
                 + $"{(model.CapacityPerSecond is { } carry ? Number(carry) : "-"),9}{(model.DeviceBytesEach is { } each ? new Bytes(each).ToString() : "-"),10}{(model.UsdPerHour is { } cost ? Price(cost) : "-"),6}";
             if (model.Replicas > 0)
@@ -40,12 +40,17 @@ internal static class PlanTable
                 if (told != last)
                     foreach (var line in EightyColumns.Hung(told, "    ", "      ")) yield return line;
                 last = told;
+                if (model.Runs.Length > 1)
+                    foreach (var line in EightyColumns.Hung("as " + string.Join(" and ", model.Runs.Select(Run)), "    ", "      ")) yield return line;
                 foreach (var line in EightyColumns.Hung("on " + string.Join(", ", model.Places.Select(place => place.Replicas == 1 ? place.Node : $"{place.Node} ({place.Replicas})")), "    ", "      ")) yield return line;
             }
         }
 
         if (models.Length > RowsMax) yield return $"... and {models.Length - RowsMax} more; --json has them all";
     }
+
+    private static string Run(PlannedRun run) =>
+        $"{run.Replicas} × {(run.DeviceKind is null ? "cpu" : (run.DevicesPerReplica > 1 ? $"{run.DevicesPerReplica} " : "") + run.DeviceKind)}";
 
     private static IEnumerable<string> Nodes(ImmutableArray<PlannedNode> nodes)
     {

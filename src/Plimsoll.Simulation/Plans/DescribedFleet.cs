@@ -124,12 +124,12 @@ public sealed record DescribedFleet
     /// <summary>The demand and the described times, as a planner knows them that has seen them for long.</summary>
     internal Knowledge Known(FleetSnapshot observed, Knowledge? before = null)
     {
-        var shapes = Admission.Shapes(observed.Nodes);
         var models = (before ?? Knowledge.Empty).Models.ToBuilder();
         foreach (var model in Models)
         {
             if (model.Spec is not { } spec) continue;
-            var variant = Outlooks.Choose(spec, shapes);
+            var timed = spec.Variants.Where(variant => variant.Service is null && model.Times.ContainsKey(variant.Id))
+                .ToImmutableSortedDictionary(variant => variant.Id, variant => Fit(model.Times[variant.Id], variant.Concurrency));
             var known = models.GetValueOrDefault(model.Id, ModelKnowledge.Nothing);
             models[model.Id] = known with
             {
@@ -138,7 +138,8 @@ public sealed record DescribedFleet
                     ? new DemandHistory(observed.At, [model.Demand.PeakPerSecond * Settings.DemandBucket.TotalSeconds]) : new DemandHistory(observed.At, [0]),
                 ActiveRate = model.Demand.PerSecond,
                 LastArrival = model.Demand.PeakPerSecond > 0 ? observed.At : null,
-                Service = variant.Service is null && model.Times.TryGetValue(variant.Id, out var times) ? Fit(times, variant.Concurrency) : ServiceFit.None,
+                Service = timed.GetValueOrDefault(spec.Variants[0].Id, ServiceFit.None),
+                VariantServices = timed.IsEmpty ? null : timed,
             };
         }
 

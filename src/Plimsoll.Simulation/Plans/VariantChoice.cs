@@ -13,7 +13,7 @@ public sealed record RejectedVariant(string Variant, string Why, int? Replicas, 
     /// <summary>Whether it would have held the demand for less than what was chosen.</summary>
     public bool IsCheaper { get; init; }
 
-    /// <summary>All that a model was not run as, in its order of preference.</summary>
+    /// <summary>All that a model was not run as, or not alone, in its order of preference.</summary>
     public static ImmutableArray<RejectedVariant> Of(SettledFleet fleet, ModelStanding model)
     {
         ArgumentNullException.ThrowIfNull(fleet);
@@ -22,11 +22,11 @@ public sealed record RejectedVariant(string Variant, string Why, int? Replicas, 
         var cost = FleetCost.OfReplicas(fleet, model.Replicas);
         var nodes = Admission.Shapes(fleet.Snapshot.Nodes);
         var rejected = ImmutableArray.CreateBuilder<RejectedVariant>();
-        var chosenAt = spec.Variants.IndexOf(model.Variant);
-        for (var i = 0; i < spec.Variants.Length; i++)
+        var runs = model.Replicas.Select(replica => replica.Variant).ToHashSet();
+        if (runs.Count == 0) runs.Add(model.Variant.Id);
+        foreach (var variant in spec.Variants)
         {
-            var variant = spec.Variants[i];
-            if (i == chosenAt) continue;
+            if (runs.Count == 1 && runs.Contains(variant.Id)) continue;
             var most = nodes.Max(node => node.Devices.Count(device => device.Kind == variant.DeviceKind));
             if (variant.Needs.Devices > most)
             {
@@ -41,7 +41,7 @@ public sealed record RejectedVariant(string Variant, string Why, int? Replicas, 
             });
             var instead = other.Models.First(one => one.Model.Id == model.Model.Id);
             var others = FleetCost.OfReplicas(other, instead.Replicas);
-            rejected.Add(Judge(model, cost, instead, others) with { Variant = variant.Id.Value });
+            rejected.Add(Judge(model, cost, instead, others) with { Variant = runs.Contains(variant.Id) ? $"{variant.Id} alone" : variant.Id.Value });
         }
 
         rejected.AddRange(model.Model.Unfit.Select(unfit => new RejectedVariant(unfit.Variant, unfit.Why, null, null)));
@@ -51,11 +51,11 @@ public sealed record RejectedVariant(string Variant, string Why, int? Replicas, 
     private static RejectedVariant Judge(ModelStanding chosen, UsdPerHour? cost, ModelStanding instead, UsdPerHour? other)
     {
         if (!instead.Held) return new RejectedVariant("", $"would not hold the demand: {instead.WhyNot}", instead.Replicas.Length, other);
-        if (!chosen.Held) return new RejectedVariant("", "would hold the demand, but is later in the order of preference, which decides", instead.Replicas.Length, other);
-        if (other is not { } theirs || cost is not { } ours) return new RejectedVariant("", "later in the order of preference", instead.Replicas.Length, other);
+        if (!chosen.Held) return new RejectedVariant("", "would hold the demand, were all else planned for it", instead.Replicas.Length, other);
+        if (other is not { } theirs || cost is not { } ours) return new RejectedVariant("", "later in the order of preference, which decides where something has no price", instead.Replicas.Length, other);
         var why = theirs.Micro > ours.Micro ? $"dearer by {Dollars(theirs.Micro - ours.Micro)} an hour"
-            : theirs.Micro == ours.Micro ? "costs the same, and is later in the order of preference"
-            : $"cheaper by {Dollars(ours.Micro - theirs.Micro)} an hour, but later in the order of preference, which decides";
+            : theirs.Micro == ours.Micro ? "costs the same"
+            : $"cheaper by {Dollars(ours.Micro - theirs.Micro)} an hour, had it been the only way";
         return new RejectedVariant("", why, instead.Replicas.Length, other) { IsCheaper = theirs.Micro < ours.Micro };
     }
 

@@ -241,6 +241,13 @@ public sealed record PlannerSettings
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool DrainAsLongAsSeen { get; init; }
 
+    /// <summary>
+    /// Whether the cheapest way to run a model is chosen where the body places replicas and prices are stated, and not the first that
+    /// some node has the devices for. Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool CheapestVariant { get; init; }
+
     /// <summary>Waiting time after a replica's first failure; doubles with each further one.</summary>
     public TimeSpan CrashBackoff { get; init; } = TimeSpan.FromSeconds(1);
 

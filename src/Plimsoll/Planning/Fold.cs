@@ -29,6 +29,7 @@ public sealed partial record Knowledge
                     VariantLoads = null,
                     Memory = ImmutableSortedDictionary<VariantId, MeasuredMemory>.Empty,
                     Service = ServiceFit.None,
+                    VariantServices = null,
                     Paces = null,
                     Failures = FailureRecord.None,
                 };
@@ -72,6 +73,7 @@ public sealed partial record Knowledge
                 HeldDebt = row.HeldNow > 0 || !serving.Contains(row.Model)
                     ? known.HeldDebt + Math.Max(0, row.HeldRequestSeconds) : 0,
                 Service = row.Service is { } sample ? Learned(spec, row, known.Service, sample) : known.Service,
+                VariantServices = Services(spec, specs.GetValueOrDefault(row.Model), row, known, variants[row.Model].ToArray()),
                 Tokens = row.Tokens is { } tokens ? (known.Tokens ?? TokenMeans.None).Add(tokens) : known.Tokens,
                 Paces = Paces(specs.GetValueOrDefault(row.Model), row, known, variants[row.Model].ToArray()),
             });
@@ -87,6 +89,14 @@ public sealed partial record Knowledge
         var lengths = (known.Tokens ?? TokenMeans.None).Or(prior.PromptTokens, prior.AnswerTokens);
         return before.SetItem(id, before.GetValueOrDefault(id, Slowness.Predicted(prior.LogSpread, row.From))
             .Learn(prior, sample, lengths, row.To));
+    }
+
+    private static ImmutableSortedDictionary<VariantId, ServiceFit>? Services(
+        FleetSpec spec, ModelSpec? model, ModelTraffic row, ModelKnowledge known, VariantId[] serving)
+    {
+        if (!spec.Settings.CheapestVariant || model is not { Variants.Length: > 1 } || row.Service is not { } sample || serving is not [var id]) return known.VariantServices;
+        var before = known.VariantServices ?? ImmutableSortedDictionary<VariantId, ServiceFit>.Empty;
+        return before.SetItem(id, Learned(spec, row, before.GetValueOrDefault(id, ServiceFit.None), sample));
     }
 
     // An overloaded interval may show that a replica carries more than was known, never that it carries less: its

@@ -36,7 +36,14 @@ public sealed record Allocation
     /// <summary>What the allocator must find again at the next tick.</summary>
     public ImmutableArray<Recommendation> Remember { get; init; } = [];
 
+    /// <summary>Requests a second that the mix carries; only that many replicas are wanted where it is 0.</summary>
+    internal double PerSecond { get; init; }
+
     public int Wanted => Mix.Sum(part => part.Replicas);
+
+    /// <summary>Replicas that are wanted beyond those that are there.</summary>
+    internal int Missing(ModelOutlook outlook) => outlook.Mix is null ? Wanted - outlook.Supply
+        : Mix.Sum(part => outlook.IndexOf(part.Variant) is var at and >= 0 ? Math.Max(0, part.Replicas - outlook.There[at]) : 0);
 }
 
 public sealed record VariantCount(VariantId Variant, int Replicas);
@@ -87,6 +94,24 @@ public sealed record ModelOutlook
     /// <summary>The same predicted from size and hardware and corrected by what was seen; null where they say nothing.</summary>
     public CapacityEstimate? CapacityExpected { get; init; }
 
+    /// <summary>What a replica of the variant costs; null where nothing has a price, or nobody chooses by it.</summary>
+    public UsdPerHour? PricePerHour { get; init; }
+
+    /// <summary>0 for a way that is chosen by price; the more, the later it is thought of, whatever the others cost.</summary>
+    internal int Preference { get; init; }
+
+    /// <summary>
+    /// The outlook as each way that the model may run in, in its order of preference, where the cheapest is chosen; empty where the
+    /// order decides. <see cref="Variant"/> is then the cheapest for all of the demand by itself.
+    /// </summary>
+    public ImmutableArray<ModelOutlook> Ways { get; init; } = [];
+
+    /// <summary>Replicas of each of <see cref="Ways"/> that serve or load, of the wanted version.</summary>
+    public ImmutableArray<int> There { get; init; } = [];
+
+    /// <summary>How <see cref="Ways"/> are mixed; null where there are none.</summary>
+    internal VariantMix? Mix { get; init; }
+
     /// <summary>Replicas that are ready, of the wanted version.</summary>
     public required int Serving { get; init; }
 
@@ -133,7 +158,38 @@ public sealed record ModelOutlook
         return sum / Slices;
     }
 
-    /// <summary>What each of so many replicas carries that share the requests; null where nobody knows what one does.</summary>
-    public double? CapacityOfEach(int replicas) =>
+    /// <summary>
+    /// What each of so many replicas carries that share the requests; null where nobody knows what one does. The mean where those that
+    /// are there are of several variants.
+    /// </summary>
+    public double? CapacityOfEach(int replicas)
+    {
+        if (Mix is null || replicas < 1) return CapacityOfOneAmong(replicas);
+        var counts = Mix.First(There.AsSpan(), replicas, IndexOf(Variant.Id));
+        return Mix.CapacityOf(counts) is var all && double.IsFinite(all) ? all / replicas : null;
+    }
+
+    /// <summary>The position among <see cref="Ways"/>; -1 where it is none of them.</summary>
+    internal int IndexOf(VariantId variant)
+    {
+        for (var i = 0; i < Ways.Length; i++)
+            if (Ways[i].Variant.Id == variant) return i;
+        return -1;
+    }
+
+    /// <summary>What one of the variant carries among so many that share the requests; null where nobody knows.</summary>
+    internal double? CapacityOfOneAmong(int replicas) =>
         Capacity is { } one && CapacityExpected is not null && Variant.Service is { } prior ? one * prior.PooledAt(replicas) : Capacity;
+
+    /// <summary>
+    /// Where a replica of the variant comes among those that are kept, 0 for the first: those that are cheapest for what they carry;
+    /// by the order of targets where no prices decide.
+    /// </summary>
+    internal int RankOf(VariantId variant)
+    {
+        if (Mix is null) return Parts.Rank(Model, variant);
+        for (var rank = 0; rank < Mix.Order.Length; rank++)
+            if (Ways[Mix.Order[rank]].Variant.Id == variant) return rank;
+        return int.MaxValue;
+    }
 }

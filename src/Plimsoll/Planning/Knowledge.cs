@@ -92,6 +92,12 @@ public sealed record ModelKnowledge
     public ServiceFit Service { get; init; } = ServiceFit.None;
 
     /// <summary>
+    /// The same by variant, where the model has several, of intervals in which replicas of that one alone served; null before any
+    /// did, so that older journals read and hash as they did.
+    /// </summary>
+    public ImmutableSortedDictionary<VariantId, ServiceFit>? VariantServices { get; init; }
+
+    /// <summary>
     /// How many times as long as predicted its steps take, by variant, of the version <see cref="Version"/>; null before any with a
     /// prediction was seen at work, so that older journals read and hash as they did.
     /// </summary>
@@ -133,6 +139,9 @@ public sealed record ModelKnowledge
 
     /// <summary>Loads that tell of the variant: its own, or all of the model's before it has any.</summary>
     public LoadStatistics LoadsOf(VariantId variant) => VariantLoads?.GetValueOrDefault(variant) ?? Loads;
+
+    /// <summary>Service times that tell of the variant: its own, or all of the model's before any are known by variant.</summary>
+    public ServiceFit ServiceOf(VariantId variant) => VariantServices is null ? Service : VariantServices.GetValueOrDefault(variant, ServiceFit.None);
 
     /// <summary>What the size-blind rule recommended lately; empty under our own rules.</summary>
     public ImmutableArray<Recommendation> Recommendations { get; init; } = [];

@@ -14,6 +14,9 @@ internal static class Outlooks
     public static ImmutableArray<ModelOutlook> Of(FleetSpec spec, FleetSnapshot observed, Knowledge knowledge)
     {
         var shapes = Admission.Shapes(observed.Nodes);
+        var admissible = spec.Settings.CheapestVariant && observed.Can.HasFlag(Capabilities.AddNodes) && !spec.NodePools.IsDefaultOrEmpty
+            ? Admission.Shapes([.. observed.Nodes, .. spec.NodePools.Select(pool => pool.Node)]) : shapes;
+        var cheapest = spec.Settings.CheapestVariant && observed.Can.HasFlag(Capabilities.ChooseNode);
         var loads = new LoadsInFlight(observed);
         var traffic = observed.Traffic.ToDictionary(row => row.Model);
         var replicas = observed.Replicas.ToLookup(replica => replica.Model);
@@ -23,18 +26,66 @@ internal static class Outlooks
             .Select(artifact => (artifact.Model, artifact.Version)).ToHashSet();
         return
         [
-            .. spec.Models.Select(model => Of(
-                spec, observed, shapes, loads, (loadLine, fetchLine), knowledge, model, traffic.GetValueOrDefault(model.Id), replicas[model.Id],
-                onDisk: !model.Cached || cached.Contains((model.Id, model.Version)))),
+            .. spec.Models.Select(model =>
+            {
+                var known = knowledge.Of(model.Id);
+                ImmutableArray<VariantSpec> ways = cheapest && model.Requests is null ? Fitting(model, known, admissible) : [Choose(model, shapes)];
+                var outlooks = ways.Select(variant => Of(
+                    spec, observed, loads, (loadLine, fetchLine), known, model, variant, traffic.GetValueOrDefault(model.Id), replicas[model.Id],
+                    onDisk: !model.Cached || cached.Contains((model.Id, model.Version)))).ToImmutableArray();
+                return outlooks.Length == 1 ? outlooks[0] : Cheapest(
+                    outlooks, spec.Prices, admissible, [.. replicas[model.Id].Where(replica => IsSupply(replica, model, loads, spec.Settings))]);
+            }),
         ];
     }
 
+    // The ways that some node could run, in the model's order; the first of all where none could, so that the refusal names it.
+    private static ImmutableArray<VariantSpec> Fitting(ModelSpec model, ModelKnowledge known, ImmutableArray<NodeState> shapes)
+    {
+        if (model.Variants.Length == 1) return model.Variants;
+        ImmutableArray<VariantSpec> fitting =
+        [
+            .. model.Variants.Where(variant => Weighing.Needs(variant, known) is var needs
+                && shapes.Any(node => Admission.Fits(node, needs, variant.DeviceKind) && Admission.FitsDisk(node, needs))),
+        ];
+        return fitting.IsEmpty ? [Choose(model, shapes)] : fitting;
+    }
+
+    // By price where all have one. Those later in the model's order that nobody has seen at work, or that would be late even alone, only
+    // where the others have no room; what they carry is taken to be what the first does until it is seen.
+    private static ModelOutlook Cheapest(
+        ImmutableArray<ModelOutlook> outlooks, Prices prices, ImmutableArray<NodeState> shapes, InferenceReplica[] supply)
+    {
+        var priced = outlooks.Select(one => one with { PricePerHour = ReplicaPrices.Of(one.Variant, one.Needs, prices, shapes) }).ToArray();
+        var byPrice = priced.All(one => one.PricePerHour is not null) && priced[0].Capacity > 0;
+        var keeps = priced.Any(one => one is { Capacity: not null, CapacityExpected: null or { Keeps: true } });
+        var ways = priced.Select((one, at) => one with
+        {
+            Capacity = one.Capacity ?? priced[0].Capacity,
+            Preference = !byPrice ? at : one.Capacity is null || (keeps && one.CapacityExpected is { Keeps: false }) ? at + 1 : 0,
+        }).ToImmutableArray();
+        return ways.MinBy(CostAlone)! with
+        {
+            Ways = ways,
+            Mix = new VariantMix(ways),
+            There = [.. ways.Select(way => supply.Count(replica => replica.Variant == way.Variant.Id))],
+        };
+    }
+
+    // Dollars an hour of as many as all of the demand takes, each way looking as far ahead as it loads; of what it met when it was last
+    // in use where nothing is expected.
+    private static (int Preference, int Short, Int128 Micro) CostAlone(ModelOutlook way)
+    {
+        way.Forecast.TryGetLast(out var forecast);
+        var wanted = WeightAllocator.Needed(way, Math.Max(forecast, way.ActiveRate));
+        var replicas = Math.Clamp(wanted, 1, Math.Max(1, way.Model.MaxReplicas));
+        return (way.Preference, Math.Max(0, wanted - replicas), (Int128)replicas * (way.PricePerHour?.Micro ?? 0));
+    }
+
     private static ModelOutlook Of(
-        FleetSpec spec, FleetSnapshot observed, ImmutableArray<NodeState> shapes, LoadsInFlight loads, (UnseenLoads Load, LoadLine Fetch) lines, Knowledge knowledge, ModelSpec model, ModelTraffic? traffic,
+        FleetSpec spec, FleetSnapshot observed, LoadsInFlight loads, (UnseenLoads Load, LoadLine Fetch) lines, ModelKnowledge known, ModelSpec model, VariantSpec variant, ModelTraffic? traffic,
         IEnumerable<InferenceReplica> replicas, bool onDisk)
     {
-        var known = knowledge.Of(model.Id);
-        var variant = Choose(model, shapes);
         var load = known.LoadsOf(variant.Id).Estimate()
             ?? lines.Load.Estimate(variant, model.Footprint.Weights);
         var fromDisk = load;
@@ -50,8 +101,9 @@ internal static class Outlooks
 
         // Once some requests were served their times decide: what a prediction does not know (a server's own bounds) shows in
         // them. Of tokens' times they say nothing; for such an objective the prediction stays, corrected.
-        var seen = known.Service.CapacityPerSecond(model.Slo, variant.Concurrency);
-        if (known.Service.Weight >= SeenRequests && seen is not null && model.Slo is { TimeToFirstToken: null, TimePerOutputToken: null }) expected = null;
+        var service = known.ServiceOf(variant.Id);
+        var seen = service.CapacityPerSecond(model.Slo, variant.Concurrency);
+        if (service.Weight >= SeenRequests && seen is not null && model.Slo is { TimeToFirstToken: null, TimePerOutputToken: null }) expected = null;
         var capacity = expected?.PerSecond ?? seen;
         var mine = replicas.Where(replica => replica.Version == model.Version).ToArray();
         var idle = known.LastArrival is { } last ? Positive(observed.At - last) : (TimeSpan?)null;
@@ -87,6 +139,10 @@ internal static class Outlooks
             TrafficSeen = traffic is not null,
         };
     }
+
+    private static bool IsSupply(InferenceReplica replica, ModelSpec model, LoadsInFlight loads, PlannerSettings settings) =>
+        replica.Version == model.Version
+        && (replica.State == ReplicaState.Ready || (replica.State == ReplicaState.Loading && !loads.Overdue(replica, settings)));
 
     // Those that a replica has no place for wait in it.
     private static double InQueues(InferenceReplica[] replicas, VariantSpec variant)

@@ -13,8 +13,12 @@ internal sealed partial class PlanDraft
             return false;
         }
 
+        return Start(outlook, replica, WhyStart(outlook), makesRoom: true);
+    }
+
+    private bool Start(ModelOutlook outlook, ReplicaId replica, Reason why, bool makesRoom)
+    {
         var kind = outlook.Variant.DeviceKind;
-        var why = WhyStart(outlook);
         if (!_observed.Can.HasFlag(Capabilities.ChooseNode)) return StartAnywhere(outlook, replica, why);
         var nodes = Preferred(outlook);
         var ways = new Dictionary<NodeId, DiskDraft.Way>();
@@ -25,6 +29,7 @@ internal sealed partial class PlanDraft
 
         if (nodes.Length > 0 && ways.Count == 0)
         {
+            if (!makesRoom) return false;
             _verdicts[outlook.Model.Id] = NoDisk(outlook, nodes);
             return false;
         }
@@ -38,6 +43,7 @@ internal sealed partial class PlanDraft
             return true;
         }
 
+        if (!makesRoom) return false;
         var mayPay = _unmetPriority is not { } unmet || outlook.Model.Priority >= unmet;
         if (_eviction.Choose(outlook, nodes, node => ways[node].MustGo, _going, mayPay, out var verdict) is { } choice)
         {

@@ -7,22 +7,20 @@ internal sealed partial class PlanDraft
     /// Keeps replicas that drain, as many as are missing, unless another start waits for their room: it was promised to that.
     /// A body sees in the plan that they are no longer let go.
     /// </summary>
-    private int TakeBack(ModelOutlook outlook, int missing)
+    private void TakeBack(ModelOutlook outlook, int missing, List<InferenceReplica> back)
     {
-        if (missing <= 0 || !_observed.Can.HasFlag(Capabilities.TakeBack)) return 0;
-        var taken = 0;
+        if (missing <= 0 || !_observed.Can.HasFlag(Capabilities.TakeBack)) return;
         var draining = _replicas[outlook.Model.Id]
             .Where(replica => replica.State is ReplicaState.Draining or ReplicaState.Drained && replica.Version == outlook.Model.Version && _going.Contains(replica.Id))
             .OrderBy(replica => replica.State == ReplicaState.Draining ? 0 : 1).ThenBy(replica => replica.EndsInOrder ?? 0).ThenBy(replica => replica.Id).ToArray();
         foreach (var replica in draining)
         {
             var stop = StepId.Of($"stop/{replica.Id}");
-            if (taken == missing || _steps.Values.Any(step => step.Id != stop && step.After.Contains(stop))) continue;
+            if (missing == 0 || _steps.Values.Any(step => step.Id != stop && step.After.Contains(stop))) continue;
             Keep(replica, stop);
-            taken++;
+            back.Add(replica);
+            missing--;
         }
-
-        return taken;
     }
 
     // What their controller ends in an order of its own is stopped in it, and not at all while one that comes first stays.

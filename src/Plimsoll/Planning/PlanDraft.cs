@@ -87,7 +87,7 @@ internal sealed partial class PlanDraft
     {
         AwaitPending();
         var claims = _outlooks
-            .Select(outlook => (outlook, Missing: _allocations[outlook.Model.Id].Wanted - outlook.Supply))
+            .Select(outlook => (outlook, Missing: _allocations[outlook.Model.Id].Missing(outlook)))
             .Where(claim => claim.Missing > 0)
             .OrderByDescending(claim => claim.outlook.Model.Acts).ThenByDescending(claim => claim.outlook.Model.Priority)
             .ThenByDescending(claim => claim.outlook is { Held: > 0, Supply: 0 })
@@ -113,8 +113,16 @@ internal sealed partial class PlanDraft
             }
 
             // What sleeps already wakes faster than anything loads.
-            var waking = Wake(outlook, missing);
-            waking += TakeBack(outlook, missing - waking);
+            var back = new List<InferenceReplica>();
+            Wake(outlook, missing, back);
+            TakeBack(outlook, missing - back.Count, back);
+            var waking = back.Count;
+            if (outlook.Mix is not null)
+            {
+                ClaimMix(outlook, back, known.NextOrdinal);
+                continue;
+            }
+
             for (var i = 0; i < missing - waking; i++)
             {
                 if (Start(outlook, ReplicaId.Of(outlook.Model.Id, known.NextOrdinal + i))) continue;
@@ -253,7 +261,7 @@ internal sealed partial class PlanDraft
             .Where(replica => replica.Version == outlook.Model.Version
                 && replica.State is ReplicaState.Ready or ReplicaState.Loading)
             .OrderBy(replica => replica is { State: ReplicaState.Loading, EndsInOrder: null } ? 0 : 1)
-            .ThenByDescending(replica => Parts.Rank(outlook.Model, replica.Variant))
+            .ThenByDescending(replica => outlook.RankOf(replica.Variant))
             .ThenByDescending(replica => replica.EndsInOrder ?? 0).ThenBy(replica => replica.State == ReplicaState.Loading ? 0 : 1)
             .ThenBy(replica => replica.Outstanding).ThenByDescending(replica => replica.Id.Ordinal).ThenBy(replica => replica.Id);
         _verdicts[outlook.Model.Id] = allocation.Why;
@@ -305,23 +313,20 @@ internal sealed partial class PlanDraft
         }
     }
 
-    private int Wake(ModelOutlook outlook, int missing)
+    private void Wake(ModelOutlook outlook, int missing, List<InferenceReplica> back)
     {
-        var waking = 0;
-        if (!_observed.Can.HasFlag(Capabilities.Sleep)) return waking;
+        if (!_observed.Can.HasFlag(Capabilities.Sleep)) return;
         foreach (var replica in _replicas[outlook.Model.Id].OrderBy(replica => replica.Id))
         {
-            if (waking == missing || replica.State != ReplicaState.Asleep || replica.Version != outlook.Model.Version) continue;
+            if (back.Count == missing || replica.State != ReplicaState.Asleep || replica.Version != outlook.Model.Version) continue;
             outlook.Forecast.TryGetLast(out var forecast);
             var wake = new Step.Wake(replica.Id, replica.Model)
             {
                 Reason = new Reason(Rule.WakeForDemand, [Fact.Rate("demand", forecast), Fact.Of("load", outlook.Load.P90)]),
             };
             _steps[wake.Id] = wake;
-            waking++;
+            back.Add(replica);
         }
-
-        return waking;
     }
 
     private Reason WhyStart(ModelOutlook outlook)

@@ -27,11 +27,14 @@ public sealed class WeightAllocator : IAllocator
         var model = outlook.Model;
         var supply = outlook.Supply;
         var letGo = LetGo(outlook);
-        var wanted = letGo is not null ? model.MinReplicas : Wanted(outlook);
+        var perSecond = letGo is null ? ToCarry(outlook) : 0;
+        var mix = MixOf(outlook, perSecond, letGo is not null);
+        var wanted = mix.Sum(part => part.Replicas);
         var allocation = new Allocation
         {
             Model = model.Id,
-            Mix = [new VariantCount(outlook.Variant.Id, wanted)],
+            Mix = mix,
+            PerSecond = perSecond,
             Keep = Math.Max(wanted, supply),
             MayClaim = true,
             Why = Met(outlook),
@@ -80,27 +83,50 @@ public sealed class WeightAllocator : IAllocator
         + (held.Times > 0 ? $", and the last {held.Times} times one was not wanted" : "");
 
     /// <summary>By the forecast and the capacity; at least one while requests wait; within the file's bounds.</summary>
-    internal static int Wanted(ModelOutlook outlook)
+    internal static int Wanted(ModelOutlook outlook) => MixOf(outlook, ToCarry(outlook), letGo: false).Sum(part => part.Replicas);
+
+    // What runs is kept first, where there are several ways to run it, and the rest is the cheapest mix that carries what that does not.
+    private static ImmutableArray<VariantCount> MixOf(ModelOutlook outlook, double perSecond, bool letGo)
     {
         var model = outlook.Model;
-        outlook.Forecast.TryGetLast(out var forecast);
-        var wanted = forecast <= 0 ? 0
-            : outlook is { CapacityExpected.PerSecond: > 0 and var each, Variant.Service: { } prior } ? prior.ReplicasFor(forecast, each, model.MaxReplicas)
-            : outlook.Capacity is { } capacity and > 0 ? (int)Math.Min(Math.Ceiling(forecast / capacity), model.MaxReplicas)
-            : 1;
-        if (outlook.Held > 0) wanted = Math.Max(1, wanted);
-        if (forecast > 0) wanted = Math.Max(wanted, ForBacklog(outlook, forecast));
-        return Math.Clamp(wanted, model.MinReplicas, Math.Max(model.MinReplicas, model.MaxReplicas));
+        var (least, most) = (model.MinReplicas, Math.Max(model.MinReplicas, model.MaxReplicas));
+        if (outlook.Held > 0 && !letGo) least = Math.Max(1, least);
+        if (outlook.Mix is not { } mix)
+        {
+            outlook.Forecast.TryGetLast(out var forecast);
+            var wanted = perSecond <= 0 ? 0 : Math.Max(Needed(outlook, forecast), ForBacklog(outlook, perSecond));
+            return [new VariantCount(outlook.Variant.Id, Math.Clamp(wanted, Math.Min(least, most), most))];
+        }
+
+        var counts = mix.Kept(outlook.There.AsSpan(), perSecond, most);
+        var missing = counts.AsSpan().SequenceEqual(outlook.There.AsSpan()) ? mix.More(counts, new bool[counts.Length], perSecond, most) : [];
+        for (var i = 0; i < missing.Length; i++) counts[i] += missing[i];
+        if (counts.Sum() < least) counts = mix.First(Larger(outlook.There, counts), Math.Min(least, most), outlook.IndexOf(outlook.Variant.Id));
+        return [.. counts.Select((count, i) => new VariantCount(outlook.Ways[i].Variant.Id, count))];
     }
+
+    // What comes, and what waits; nothing while nothing is expected.
+    private static double ToCarry(ModelOutlook outlook) => outlook.Forecast.TryGetLast(out var forecast) && forecast > 0 ? forecast + Backlog(outlook) : 0;
+
+    private static int[] Larger(ImmutableArray<int> there, int[] counts) => [.. counts.Select((count, i) => Math.Max(count, there[i]))];
+
+    /// <summary>Replicas of the outlook's variant alone that carry a rate, whatever the file's bounds; at most a million.</summary>
+    internal static int Needed(ModelOutlook outlook, double perSecond) =>
+        perSecond <= 0 ? 0
+        : outlook is { CapacityExpected.PerSecond: > 0 and var each, Variant.Service: { } prior } ? prior.ReplicasFor(perSecond, each, ReplicasMost)
+        : outlook.Capacity is { } capacity and > 0 ? (int)Math.Min(Math.Ceiling(perSecond / capacity), ReplicasMost)
+        : 1;
+
+    private const int ReplicasMost = 1_000_000;
 
     // What waits is to be worked off beside what comes, within the time that a load takes: with no more replicas than the demand
     // needs, the queue that a crowd left while they loaded would make all of it late for as long as it stays.
-    private static int ForBacklog(ModelOutlook outlook, double perSecond)
-    {
-        if (outlook is not { Backlog: > 0 and var waiting, Capacity: > 0 and var each }) return 0;
-        var needed = perSecond + (waiting / Math.Max(outlook.Load.P90.TotalSeconds, BacklogLeast.TotalSeconds));
-        return (int)Math.Min(Math.Ceiling(needed / each), outlook.Model.MaxReplicas);
-    }
+    private static double Backlog(ModelOutlook outlook) => outlook is { Backlog: > 0 and var waiting, Capacity: > 0 }
+        ? waiting / Math.Max(outlook.Load.P90.TotalSeconds, BacklogLeast.TotalSeconds) : 0;
+
+    // Without what sharing saves: what waits is there whatever comes.
+    private static int ForBacklog(ModelOutlook outlook, double perSecond) => outlook is { Backlog: > 0, Capacity: > 0 and var each }
+        ? (int)Math.Min(Math.Ceiling(perSecond / each), ReplicasMost) : 0;
 
     // Why an idle model's replicas go now; null while they stay.
     private static Reason? LetGo(ModelOutlook outlook)

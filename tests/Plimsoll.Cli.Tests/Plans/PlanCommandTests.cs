@@ -103,14 +103,36 @@ public sealed class PlanCommandTests : IDisposable
     }
 
     [Fact]
-    public async Task A_cheaper_way_that_was_not_chosen_is_said()
+    public async Task The_cheapest_way_is_chosen_whatever_the_order_and_the_order_decides_without_prices()
     {
+        const string Model = "{name: m, weights: 1GB, runs: [{device: h100-80gb, seconds: 100ms, engine: triton}, {device: l4-24gb, seconds: 100ms, engine: triton}], traffic: {rate: 1}}";
         var (_, plan) = await JsonAsync(Fleet(
-            "{name: a, device: h100-80gb, memory: 64GiB, cores: 8, pricePerHour: 8}, {name: b, device: l4-24gb, memory: 64GiB, cores: 8, pricePerHour: 1}",
-            "{name: m, weights: 1GB, runs: [{device: h100-80gb, seconds: 100ms, engine: triton}, {device: l4-24gb, seconds: 100ms, engine: triton}], traffic: {rate: 1}}"));
-        var other = plan.GetProperty("models")[0].GetProperty("rejected")[0];
-        Assert.True(other.GetProperty("cheaper").GetBoolean());
-        Assert.Equal("cheaper by $7.00 an hour, but later in the order of preference, which decides", other.GetProperty("why").GetString());
+            "{name: a, device: h100-80gb, memory: 64GiB, cores: 8, pricePerHour: 8}, {name: b, device: l4-24gb, memory: 64GiB, cores: 8, pricePerHour: 0.5}", Model));
+        Assert.Equal("triton-1xl4-24gb", plan.GetProperty("models")[0].GetProperty("variant").GetString());
+        Assert.Equal("dearer by $7.50 an hour", plan.GetProperty("models")[0].GetProperty("rejected")[0].GetProperty("why").GetString());
+
+        (_, plan) = await JsonAsync(Fleet("{name: a, device: h100-80gb, memory: 64GiB, cores: 8}, {name: b, device: l4-24gb, memory: 64GiB, cores: 8}", Model));
+        Assert.Equal("triton-1xh100-80gb", plan.GetProperty("models")[0].GetProperty("variant").GetString());
+        Assert.StartsWith("later in the order of preference", plan.GetProperty("models")[0].GetProperty("rejected")[0].GetProperty("why").GetString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_mixture_is_told_by_its_parts()
+    {
+        // Ten a second for $8 an hour or one for 40 cents, of which either takes the same bytes.
+        var fleet = Fleet(
+            "{name: a, count: 8, device: h100-80gb, memory: 64GiB, cores: 1, pricePerHour: 8}, {name: b, count: 8, device: l4-24gb, memory: 64GiB, cores: 1, pricePerHour: 0.4}",
+            "{name: m, weights: 1GB, runs: [{device: h100-80gb, seconds: 100ms, engine: triton, concurrency: 1, cores: 1}, {device: l4-24gb, seconds: 1s, engine: triton, concurrency: 1, cores: 1}], slo: {latency: 4s}, maxReplicas: 20, traffic: {rate: 64}}");
+        var (code, plan) = await JsonAsync(fleet);
+        Assert.Equal(ExitCode.Ok, code);
+        var runs = plan.GetProperty("models")[0].GetProperty("runs").EnumerateArray()
+            .Select(run => $"{run.GetProperty("replicas").GetInt32()} {run.GetProperty("variant").GetString()}");
+        Assert.Equal(["6 triton-1xh100-80gb", "4 triton-1xl4-24gb"], runs);
+        Assert.Equal(64, plan.GetProperty("models")[0].GetProperty("capacityPerSecond").GetDouble(), 6);
+
+        var (_, table, _) = await RunAsync(fleet);
+        Assert.Contains("10, mixed", table, StringComparison.Ordinal);
+        Assert.Contains("    as 6 × h100-80gb and 4 × l4-24gb", table, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -51,14 +51,25 @@ internal static class RandomFleets
         Models.Array[1, 8], Replicas.Array[0, 10], Traffics.Array[8], Disks.Array[0, 8], Gen.Double[400, 2600], Gen.Bool, Gen.Bool,
         Build);
 
+    // On the processor, or on a device where that was the first.
+    private static ModelSpec TwoWays(ModelSpec model)
+    {
+        var other = Model(model.Id.Value, model.Footprint.Weights.Value / (double)(1 << 20), cached: model.Cached, devices: model.Variants[0].Needs.Devices == 0 ? 1 : 0).Variants[0];
+        return model with { Variants = [model.Variants[0], other with { Id = new VariantId("other") }] };
+    }
+
     private static Situation Build(
         ModelDraw[] models, ReplicaDraw[] replicas, TrafficDraw[] traffic, DiskDraw[] disks, double memory, bool priced, bool foreign)
     {
         var specs = models.Select((draw, i) => Model(
             $"m{i}", draw.Weight, draw.Priority, draw.Min, Math.Max(1, draw.Min + draw.More), draw.Weight * draw.Peak, cores: 0.25,
             cached: draw.Cached, devices: draw.Devices == 3 ? 0 : draw.Devices) with
-        { IdleLimit = draw.IdleLimit < 30 ? TimeSpan.FromSeconds(draw.IdleLimit) : null }).ToArray();
-        var spec = Spec(specs) with { Prices = priced ? new Prices { HostMemoryPerGiB = UsdPerHour.Of(0.02) } : new Prices() };
+        { IdleLimit = draw.IdleLimit < 30 ? TimeSpan.FromSeconds(draw.IdleLimit) : null }).Select((model, i) => i % 2 == 0 ? model : TwoWays(model)).ToArray();
+        var spec = Spec(specs) with
+        {
+            Prices = priced ? new Prices { HostMemoryPerGiB = UsdPerHour.Of(0.02), Devices = [new DevicePrice("gpu", UsdPerHour.Of(0.05))] } : new Prices(),
+            Settings = new PlannerSettings { CheapestVariant = (long)(memory * 16) % 2 == 0 },
+        };
         var nodes = ImmutableArray.Create(
             Node(memory, id: "n0", cacheMiB: 1500, deviceMiB: [1000, 700]),
             Node(memory * 0.7, id: "n1", cacheMiB: 800, deviceMiB: [memory / 2]));
@@ -80,7 +91,13 @@ internal static class RandomFleets
                 3 => ReplicaState.Asleep,
                 _ => ReplicaState.Ready,
             };
-            var replica = Replica(model, 1 + i, state, Noon.AddSeconds(-draw.Age), draw.Outstanding, nodes[draw.Node].Id.Value) with { Version = version };
+            var variant = model.Variants[i % model.Variants.Length];
+            var replica = Replica(model, 1 + i, state, Noon.AddSeconds(-draw.Age), draw.Outstanding, nodes[draw.Node].Id.Value) with
+            {
+                Version = version,
+                Variant = variant.Id,
+                Reserved = variant.Needs,
+            };
             if (replica.Reserved.Devices > nodes[draw.Node].Devices.Length) continue;
             replica = replica with
             {

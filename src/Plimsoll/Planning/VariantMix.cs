@@ -1,0 +1,153 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll;
+
+/// <summary>
+/// The cheapest replicas of several variants that carry a rate together (design §6.5). What runs is kept as long as it is needed, the
+/// cheapest for what it carries first; only what is missing is chosen anew, so that a price alone moves nobody.
+/// </summary>
+/// <param name="ways">The model's outlook as each variant, in its order of preference.</param>
+internal sealed class VariantMix(ImmutableArray<ModelOutlook> ways)
+{
+    // So many kinds are mixed at the most: the cheapest for what they carry, and the cheapest of all.
+    private const int MixedMost = 4;
+
+    // One of a kind fewer than would do alone, two fewer, and so on: what the last replicas of a kind carry may be cheaper on another.
+    private const int FewerMost = 4;
+
+    /// <summary>
+    /// Positions of the ways, the cheapest for what it carries first; the model's order among equals, and where prices or capacities
+    /// are not known.
+    /// </summary>
+    public ImmutableArray<int> Order { get; } =
+    [
+        .. Enumerable.Range(0, ways.Length).OrderBy(i => ways[i].Preference)
+            .ThenBy(i => ways[i] is { PricePerHour: { } price, Capacity: > 0 and var each } ? price.Micro / each : 0).ThenBy(i => i),
+    ];
+
+    /// <summary>Requests a second that so many replicas of each way carry together.</summary>
+    public double CapacityOf(ReadOnlySpan<int> replicas)
+    {
+        var together = 0;
+        foreach (var count in replicas) together += count;
+        var sum = 0.0;
+        for (var i = 0; i < replicas.Length; i++)
+        {
+            // Before anybody knows what one carries one is enough.
+            if (replicas[i] > 0) sum += replicas[i] * (ways[i].CapacityOfOneAmong(together) ?? double.PositiveInfinity);
+        }
+
+        return sum;
+    }
+
+    /// <summary>Those of what is there that carry the rate, the cheapest for what they carry first; all where all do not.</summary>
+    public int[] Kept(ReadOnlySpan<int> there, double perSecond, int most)
+    {
+        var kept = new int[there.Length];
+        var count = 0;
+        foreach (var at in Order)
+        {
+            while (kept[at] < there[at] && count < most && CapacityOf(kept) < perSecond) (kept[at], count) = (kept[at] + 1, count + 1);
+        }
+
+        return kept;
+    }
+
+    /// <summary>The first so many of what is there, the cheapest for what they carry first, and of a way what is more than that.</summary>
+    public int[] First(ReadOnlySpan<int> there, int replicas, int further)
+    {
+        var first = new int[there.Length];
+        foreach (var at in Order)
+        {
+            first[at] = Math.Min(there[at], replicas);
+            replicas -= first[at];
+        }
+
+        first[Math.Max(0, further)] += replicas;
+        return first;
+    }
+
+    /// <summary>The cheapest replicas beside what is there that carry the rate with it; those that carry most where none do.</summary>
+    /// <param name="there">Replicas of each way that are there.</param>
+    /// <param name="closed">Ways of which there may be no more.</param>
+    /// <param name="perSecond">Requests a second.</param>
+    /// <param name="most">Replicas of all ways together at the most.</param>
+    /// <returns>How many more of each way.</returns>
+    public int[] More(ReadOnlySpan<int> there, ReadOnlySpan<bool> closed, double perSecond, int most)
+    {
+        var open = Mixed(closed);
+        var search = new Search(this, ways, open, [.. there], perSecond, most);
+        if (open.Length > 0) search.From(0);
+        if (search.Best is { } best) return best;
+        var more = new int[there.Length];
+        if (open.Length == 0) return more;
+        var strongest = open.MinBy(i => (ways[i].Preference, -ways[i].Capacity ?? 0, i));
+        var counts = there.ToArray();
+        for (var count = counts.Sum(); count < most && CapacityOf(counts) < perSecond; count++) (counts[strongest], more[strongest]) = (counts[strongest] + 1, more[strongest] + 1);
+        return more;
+    }
+
+    private int[] Mixed(ReadOnlySpan<bool> closed)
+    {
+        var open = new List<int>();
+        foreach (var i in Order)
+        {
+            if (!closed[i]) open.Add(i);
+        }
+
+        if (open.Count <= MixedMost) return [.. open];
+        var cheapest = open.MinBy(i => (ways[i].Preference, ways[i].PricePerHour?.Micro ?? 0, i));
+        return [.. open.Take(MixedMost - 1).Append(cheapest).Distinct()];
+    }
+
+    // Over the ways one by one: so many of a way as would do alone, or a few fewer and the rest of those after it.
+    private sealed class Search(VariantMix mix, ImmutableArray<ModelOutlook> ways, int[] open, int[] there, double perSecond, int most)
+    {
+        private readonly int[] _counts = [.. there];
+        private (long Preference, long Micro, int Replicas) _least = (long.MaxValue, 0, 0);
+
+        public int[]? Best { get; private set; }
+
+        public void From(int at)
+        {
+            var way = open[at];
+            var alone = 0;
+            while (mix.CapacityOf(_counts) < perSecond && _counts.Sum() < most)
+            {
+                _counts[way]++;
+                alone++;
+            }
+
+            if (mix.CapacityOf(_counts) >= perSecond) Judge();
+            for (var fewer = 1; at + 1 < open.Length && fewer <= Math.Min(alone, FewerMost); fewer++)
+            {
+                _counts[way]--;
+                From(at + 1);
+            }
+
+            // None of it at all is one of the choices too.
+            if (at + 1 < open.Length && alone > FewerMost)
+            {
+                _counts[way] = there[way];
+                From(at + 1);
+            }
+
+            _counts[way] = there[way];
+        }
+
+        private void Judge()
+        {
+            var (preference, micro) = (0L, 0L);
+            for (var i = 0; i < _counts.Length; i++)
+            {
+                long more = _counts[i] - there[i];
+                (preference, micro) = (preference + (more * ways[i].Preference), micro + (more * (ways[i].PricePerHour?.Micro ?? 0)));
+            }
+
+            var replicas = _counts.Sum();
+            if ((preference, micro, replicas).CompareTo(_least) >= 0) return;
+            _least = (preference, micro, replicas);
+            Best = [.. _counts.Select((count, i) => count - there[i])];
+        }
+    }
+}
