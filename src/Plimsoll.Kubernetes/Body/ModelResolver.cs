@@ -187,6 +187,7 @@ public sealed class ModelResolver(
                 MaxReplicas = Math.Max(settings.MaxReplicas, Math.Max(floor, settings.MinReplicas ?? 0)),
                 IdleLimit = settings.IdleLimit,
                 Variants = variants.ToImmutable(),
+                InOrder = settings.VariantsInOrder,
                 Acts = model.Mode == FleetMode.Act && !model.InConflict,
                 Requests = leader,
             },

@@ -68,6 +68,7 @@ public sealed record FleetSettings
         DemandBuckets = 720,
         ForecastDemand = true,
         DrainAsLongAsSeen = true,
+        CheapestVariant = true,
     };
 
     /// <summary>A model's mode under the fleet's: the one that does less.</summary>

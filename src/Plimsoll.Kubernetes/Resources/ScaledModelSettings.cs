@@ -94,6 +94,9 @@ public sealed record ScaledModelSettings
 
     public Actuation Actuation { get; init; } = Actuation.Scale;
 
+    /// <summary>Whether the order of its variants decides, whatever they cost.</summary>
+    public bool VariantsInOrder { get; init; }
+
     /// <summary>Whether the webhook makes new pods ask for what they take.</summary>
     public bool AppliesRequests { get; init; }
 
@@ -158,6 +161,7 @@ public sealed record ScaledModelSettings
             IdleLimit = Time(spec.IdleLimit),
             Concurrency = spec.Concurrency,
             Actuation = spec.Actuation == "metric" ? Actuation.Metric : Actuation.Scale,
+            VariantsInOrder = spec.VariantsBy == "order",
             AppliesRequests = spec.Apply == ApplyRequests,
             MetricsPort = spec.Metrics?.Port,
             MetricsPath = spec.Metrics?.Path,

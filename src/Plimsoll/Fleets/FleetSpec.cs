@@ -95,6 +95,13 @@ public sealed record ModelSpec
     public required ImmutableArray<VariantSpec> Variants { get; init; }
 
     /// <summary>
+    /// Whether the order of <see cref="Variants"/> decides which way it runs, whatever they cost
+    /// (<see cref="PlannerSettings.CheapestVariant"/>). Left out of JSON when false.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool InOrder { get; init; }
+
+    /// <summary>
     /// What a replica asks of the scheduler that places it; null where the body places. Of several targets, the first one's.
     /// </summary>
     public SchedulerRequests? Requests { get; init; }
@@ -242,8 +249,8 @@ public sealed record PlannerSettings
     public bool DrainAsLongAsSeen { get; init; }
 
     /// <summary>
-    /// Whether the cheapest way to run a model is chosen where the body places replicas and prices are stated, and not the first that
-    /// some node has the devices for. Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// Whether the cheapest way to run a model is chosen where prices are known, and not the first that some node has the devices for: of
+    /// its variants where the body places replicas, of its targets where a scheduler does. Left out of JSON when false, so that older journals read, hash and replay as they did.
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool CheapestVariant { get; init; }

@@ -169,11 +169,11 @@ public sealed record ModelOutlook
         return Mix.CapacityOf(counts) is var all && double.IsFinite(all) ? all / replicas : null;
     }
 
-    /// <summary>The position among <see cref="Ways"/>; -1 where it is none of them.</summary>
+    /// <summary>The position among <see cref="Ways"/> of the one that a replica of the variant runs in; -1 where it is none of them.</summary>
     internal int IndexOf(VariantId variant)
     {
         for (var i = 0; i < Ways.Length; i++)
-            if (Ways[i].Variant.Id == variant) return i;
+            if (Ways[i].Model.Variants.Any(one => one.Id == variant)) return i;
         return -1;
     }
 
@@ -188,8 +188,9 @@ public sealed record ModelOutlook
     internal int RankOf(VariantId variant)
     {
         if (Mix is null) return Parts.Rank(Model, variant);
+        var at = IndexOf(variant);
         for (var rank = 0; rank < Mix.Order.Length; rank++)
-            if (Ways[Mix.Order[rank]].Variant.Id == variant) return rank;
+            if (Mix.Order[rank] == at) return rank;
         return int.MaxValue;
     }
 }

@@ -16,7 +16,6 @@ internal static class Outlooks
         var shapes = Admission.Shapes(observed.Nodes);
         var admissible = spec.Settings.CheapestVariant && observed.Can.HasFlag(Capabilities.AddNodes) && !spec.NodePools.IsDefaultOrEmpty
             ? Admission.Shapes([.. observed.Nodes, .. spec.NodePools.Select(pool => pool.Node)]) : shapes;
-        var cheapest = spec.Settings.CheapestVariant && observed.Can.HasFlag(Capabilities.ChooseNode);
         var loads = new LoadsInFlight(observed);
         var traffic = observed.Traffic.ToDictionary(row => row.Model);
         var replicas = observed.Replicas.ToLookup(replica => replica.Model);
@@ -29,26 +28,33 @@ internal static class Outlooks
             .. spec.Models.Select(model =>
             {
                 var known = knowledge.Of(model.Id);
-                ImmutableArray<VariantSpec> ways = cheapest && model.Requests is null ? Fitting(model, known, admissible) : [Choose(model, shapes)];
-                var outlooks = ways.Select(variant => Of(
-                    spec, observed, loads, (loadLine, fetchLine), known, model, variant, traffic.GetValueOrDefault(model.Id), replicas[model.Id],
+                var ways = spec.Settings.CheapestVariant && !model.InOrder ? WaysOf(model, known, admissible, observed.Can) : [(model, Choose(model, shapes))];
+                var outlooks = ways.Select(way => Of(
+                    spec, observed, loads, (loadLine, fetchLine), known, way.Model, way.Variant, traffic.GetValueOrDefault(model.Id), replicas[model.Id],
                     onDisk: !model.Cached || cached.Contains((model.Id, model.Version)))).ToImmutableArray();
-                return outlooks.Length == 1 ? outlooks[0] : Cheapest(
-                    outlooks, spec.Prices, admissible, [.. replicas[model.Id].Where(replica => IsSupply(replica, model, loads, spec.Settings))]);
+                if (outlooks.Length == 1) return outlooks[0] with { Model = model };
+                InferenceReplica[] supply = [.. replicas[model.Id].Where(replica => IsSupply(replica, model, loads, spec.Settings))];
+                var cheapest = Cheapest(outlooks, spec.Prices, admissible, supply);
+                return cheapest with { Model = model with { Requests = cheapest.Model.Requests } };
             }),
         ];
     }
 
-    // The ways that some node could run, in the model's order; the first of all where none could, so that the refusal names it.
-    private static ImmutableArray<VariantSpec> Fitting(ModelSpec model, ModelKnowledge known, ImmutableArray<NodeState> shapes)
+    // The ways that some node could run, in the model's order: its variants where the body places them, and where a scheduler does its
+    // targets. The first of all where none could, so that the refusal names it.
+    private static ImmutableArray<(ModelSpec Model, VariantSpec Variant)> WaysOf(ModelSpec model, ModelKnowledge known, ImmutableArray<NodeState> shapes, Capabilities can)
     {
-        if (model.Variants.Length == 1) return model.Variants;
-        ImmutableArray<VariantSpec> fitting =
+        var first = (model, Choose(model, shapes));
+        if (model.Variants.Length == 1) return [first];
+        ImmutableArray<ModelSpec> ways = model.Requests is not null ? Parts.Targets(model)
+            : can.HasFlag(Capabilities.ChooseNode) ? [.. model.Variants.Select(variant => model with { Variants = [variant] })] : [];
+        if (ways.Length < 2) return [first];
+        ImmutableArray<(ModelSpec Model, VariantSpec Variant)> fitting =
         [
-            .. model.Variants.Where(variant => Weighing.Needs(variant, known) is var needs
-                && shapes.Any(node => Admission.Fits(node, needs, variant.DeviceKind) && Admission.FitsDisk(node, needs))),
+            .. ways.Select(way => (Model: way, Variant: Choose(way, shapes))).Where(way => Weighing.Needs(way.Variant, known) is var needs
+                && shapes.Any(node => Admission.Fits(node, needs, way.Variant.DeviceKind) && Admission.FitsDisk(node, needs))),
         ];
-        return fitting.IsEmpty ? [Choose(model, shapes)] : fitting;
+        return fitting.IsEmpty ? [first] : fitting;
     }
 
     // By price where all have one. Those later in the model's order that nobody has seen at work, or that would be late even alone, only
@@ -68,7 +74,7 @@ internal static class Outlooks
         {
             Ways = ways,
             Mix = new VariantMix(ways),
-            There = [.. ways.Select(way => supply.Count(replica => replica.Variant == way.Variant.Id))],
+            There = [.. ways.Select(way => supply.Count(replica => way.Model.Variants.Any(variant => variant.Id == replica.Variant)))],
         };
     }
 

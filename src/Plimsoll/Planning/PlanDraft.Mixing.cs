@@ -87,7 +87,7 @@ internal sealed partial class PlanDraft
         var (ways, order) = (outlook.Ways, outlook.Mix!.Order);
         foreach (var before in order.TakeWhile(one => one != at))
         {
-            if (full[before]) return new Rejected($"as {ways[before].Variant.Id}, which finds no room", []);
+            if (full[before]) return new Rejected($"as {Named(ways[before])}, which finds no room", []);
         }
 
         var perSecond = _allocations[outlook.Model.Id].PerSecond;
@@ -95,9 +95,11 @@ internal sealed partial class PlanDraft
         var others = ways.Where((way, i) => i != at && way.Preference == 0).ToArray();
         if (others.Length == 0) return null;
         var other = others.MinBy(way => Dollars(way, perSecond))!;
-        return new Rejected($"as {other.Variant.Id}",
+        return new Rejected($"as {Named(other)}",
             [new Fact("an hour for all of it", FactUnit.Usd, Dollars(other, perSecond)), new Fact("against", FactUnit.Usd, Dollars(ways[at], perSecond))]);
     }
+
+    private static string Named(ModelOutlook way) => way.Variant.Target ?? way.Variant.Id.Value;
 
     private static double Dollars(ModelOutlook way, double perSecond) => WeightAllocator.Needed(way, perSecond) * (way.PricePerHour?.Dollars ?? 0);
 }

@@ -19,7 +19,7 @@ internal sealed partial class PlanDraft
     private bool Start(ModelOutlook outlook, ReplicaId replica, Reason why, bool makesRoom)
     {
         var kind = outlook.Variant.DeviceKind;
-        if (!_observed.Can.HasFlag(Capabilities.ChooseNode)) return StartAnywhere(outlook, replica, why);
+        if (!_observed.Can.HasFlag(Capabilities.ChooseNode)) return StartAnywhere(outlook, replica, why, makesRoom);
         var nodes = Preferred(outlook);
         var ways = new Dictionary<NodeId, DiskDraft.Way>();
         foreach (var ledger in nodes)
@@ -76,9 +76,9 @@ internal sealed partial class PlanDraft
         [Fact.Of("needed", outlook.Model.Footprint.OnDisk), Fact.Of("free", nodes.Max(ledger => _disks.Free(ledger.Node.Id)))]);
 
     // Another scheduler chooses the node, so every node it could choose must have the room (design §1).
-    private bool StartAnywhere(ModelOutlook outlook, ReplicaId replica, Reason why)
+    private bool StartAnywhere(ModelOutlook outlook, ReplicaId replica, Reason why, bool makesRoom)
     {
-        if (outlook.Model.Requests is not null) return StartByRequests(outlook, replica, why);
+        if (outlook.Model.Requests is not null) return StartByRequests(outlook, replica, why, makesRoom);
         var ready = _ledgers.Values.Where(ledger => ledger.Node.Condition == NodeCondition.Ready
             && Admission.Fits(ledger.Node, outlook.Needs, outlook.Variant.DeviceKind)).ToArray();
         var after = new SortedSet<StepId>();
@@ -120,7 +120,7 @@ internal sealed partial class PlanDraft
     }
 
     // The user's order of preference: the first target whose nodes are safe and have room, then the first that room is made for.
-    private bool StartByRequests(ModelOutlook outlook, ReplicaId replica, Reason why)
+    private bool StartByRequests(ModelOutlook outlook, ReplicaId replica, Reason why, bool makesRoom)
     {
         ModelOutlook[] ways = [.. Ways(outlook).Where(way => _quotas.Refuse(way) is null)];
         var answers = new List<SchedulerChoice.Answer>(ways.Length);
@@ -130,6 +130,7 @@ internal sealed partial class PlanDraft
             if (answers[^1].After is not null) return Emit(way, replica, answers[^1], why);
         }
 
+        if (!makesRoom) return false;
         var no = answers[0].Why!;
         foreach (var (way, answer) in ways.Zip(answers))
         {

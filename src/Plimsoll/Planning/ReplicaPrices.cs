@@ -19,11 +19,15 @@ internal static class ReplicaPrices
             return prices.HostMemoryPerGiB is { } perGiB ? new UsdPerHour((long)Math.Round(perGiB.Micro * (needs.Host.Steady.Value / (double)(1L << 30)))) : null;
         foreach (var price in prices.Devices)
         {
-            if (price.Kind == variant.DeviceKind) return new UsdPerHour((long)Math.Round(price.PerDevice.Micro * needs.Devices * ShareOf(variant, needs, shapes)));
+            if (price.Kind == variant.DeviceKind)
+                return new UsdPerHour((long)Math.Round(price.PerDevice.Micro * ((needs.Devices * ShareOf(variant, needs, shapes)) + WorkersOf(variant))));
         }
 
         return null;
     }
+
+    // The other pods of a group have theirs whole.
+    private static double WorkersOf(VariantSpec variant) => variant.Workers is { } workers ? (double)workers.Count * workers.Needs.Devices : 0;
 
     private static double ShareOf(VariantSpec variant, ReplicaNeeds needs, ImmutableArray<NodeState> shapes)
     {

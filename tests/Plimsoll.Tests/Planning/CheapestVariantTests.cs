@@ -49,7 +49,11 @@ public sealed class CheapestVariantTests
 
     // So many requests a second are carried by one of a kind, and as many came in the last seconds.
     private static Plan Decide(
-        FleetSpec spec, ImmutableArray<NodeState> nodes, double arrivals, Dictionary<string, double> carries, params InferenceReplica[] replicas)
+        FleetSpec spec, ImmutableArray<NodeState> nodes, double arrivals, Dictionary<string, double> carries, params InferenceReplica[] replicas) =>
+        Decide(spec, nodes, arrivals, carries, Local, replicas);
+
+    private static Plan Decide(
+        FleetSpec spec, ImmutableArray<NodeState> nodes, double arrivals, Dictionary<string, double> carries, Capabilities can, InferenceReplica[] replicas)
     {
         var at = Noon;
         var known = Knowledge.Empty with
@@ -65,7 +69,7 @@ public sealed class CheapestVariantTests
                     variant => variant.Id, variant => Alone(1 / carries[variant.DeviceKind!])),
             }),
         };
-        var observed = Snapshot(spec, nodes[0], at, replicas) with { Nodes = [.. nodes.OrderBy(node => node.Id)] };
+        var observed = Snapshot(spec, nodes[0], at, replicas) with { Nodes = [.. nodes.OrderBy(node => node.Id)], Can = can };
         observed = observed with { Traffic = [.. observed.Traffic.Select(row => row with { From = row.To })] };
         return new Planner(new WeightAllocator()).Decide(spec, observed, known);
     }
@@ -192,6 +196,40 @@ public sealed class CheapestVariantTests
     {
         var spec = Spec(Priced, Model(kinds: ["large", "small"])) with { Settings = new PlannerSettings() };
         Assert.Equal("1×large", Started(Decide(spec, Nodes(8, 8), 9, Carries(10, 3))));
+    }
+
+    // A cluster with a scheduler: each way is a target of its own, whose pods go to the nodes with its kind of device.
+    private static ModelSpec Targets(bool inOrder, params string[] kinds)
+    {
+        var model = Model(kinds: kinds);
+        SchedulerRequests Asks(string kind) => new() { Memory = Bytes.MiB(100), Cores = Cores.Of(0.1), Resource = "nvidia.com/gpu", Devices = 1, Pools = [kind] };
+        return model with
+        {
+            InOrder = inOrder,
+            Requests = Asks(kinds[0]),
+            Variants = [.. model.Variants.Select(variant => variant with { Target = "to-" + variant.DeviceKind, Requests = Asks(variant.DeviceKind!) })],
+        };
+    }
+
+    private static string Scheduled(ModelSpec model, double demand, int large, int small)
+    {
+        var spec = Spec(Priced, model);
+        NodeState[] nodes =
+        [
+            SchedulerChoiceTests.Gpus("n-large", 100_000, 8, "large", 80_000, large) with { Pool = "large" },
+            SchedulerChoiceTests.Gpus("n-small", 100_000, 16, "small", 20_000, small) with { Pool = "small" },
+        ];
+        return Started(Decide(spec, [.. nodes], demand, Carries(10, 3), Capabilities.ChooseVictim, []));
+    }
+
+    [Fact]
+    public void Where_a_scheduler_places_the_cheapest_targets_are_chosen_unless_their_order_is_to_decide()
+    {
+        Assert.Equal("3×small", Scheduled(Targets(false, "large", "small"), 9, 8, 16));
+        Assert.Equal("1×large", Scheduled(Targets(true, "large", "small"), 9, 8, 16));
+        Assert.Equal("1×large 1×small", Scheduled(Targets(false, "large", "small"), 12, 8, 1));
+        Assert.Equal("2×small", Scheduled(Targets(false, "large", "small"), 12, 0, 2));
+        Assert.Equal("", Scheduled(Targets(false, "large", "small"), 12, 0, 0));
     }
 
     [Fact]

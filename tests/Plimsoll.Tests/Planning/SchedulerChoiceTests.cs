@@ -256,8 +256,9 @@ public sealed class SchedulerChoiceTests
         foreach (var (id, start) in placing)
         {
             var model = situation.Spec.Find(id)!;
-            var open = nodes.Where(node => room[node.Id].Takes(model.Requests!)
-                && (model.Requests!.Pools.IsEmpty || model.Requests.Pools.Contains(node.Pool))).ToArray();
+            var needs = start is null ? model.Variants[0].Needs : model.Variants.Single(variant => variant.Id == start.Variant).Needs;
+            var requests = start?.Requests ?? model.Requests!;
+            var open = nodes.Where(node => room[node.Id].Takes(requests) && (requests.Pools.IsEmpty || requests.Pools.Contains(node.Pool))).ToArray();
             if (open.Length == 0)
             {
                 // A victim's room is taken by others of the plan only where they wait for it too.
@@ -266,14 +267,14 @@ public sealed class SchedulerChoiceTests
             }
 
             var node = open[random.Next(open.Length)];
-            room[node.Id] = room[node.Id].With(model.Requests!);
-            host[node.Id] -= model.Variants[0].Needs.Host.Highest;
+            room[node.Id] = room[node.Id].With(requests);
+            host[node.Id] -= needs.Host.Highest;
             // What waits already may overfill a node by itself, whatever the plan.
-            if (start is null) alone[node.Id] -= model.Variants[0].Needs.Host.Highest;
+            if (start is null) alone[node.Id] -= needs.Host.Highest;
             if (host[node.Id] < Bytes.Zero && alone[node.Id] >= Bytes.Zero && host[node.Id] != alone[node.Id]) return $"{start?.Id.Value ?? "what waits"} overfills the memory of {node.Id}";
             if (start is null) continue;
             var device = node.Devices.FirstOrDefault();
-            if (model.Variants[0].Needs.PerDevice is { } each && (device is null || each.Highest > device.MemoryBudget))
+            if (needs.PerDevice is { } each && (device is null || each.Highest > device.MemoryBudget))
                 return $"{start.Id} does not fit the devices of {node.Id}";
         }
 
@@ -295,7 +296,8 @@ public sealed class SchedulerChoiceTests
         var specs = models.Select((draw, i) =>
         {
             var model = Model($"m{i}", draw.Weight, priority: i % 3, min: draw.Min, max: Math.Max(draw.Min, draw.Max), devices: draw.Devices);
-            return Asking(model, draw.Weight * draw.Request / 2, draw.Pool < 2 ? [$"p{draw.Pool}"] : []);
+            var asking = Asking(model, draw.Weight * draw.Request / 2, draw.Pool < 2 ? [$"p{draw.Pool}"] : []);
+            return i % 2 == 0 ? asking : TwoTargets(asking);
         }).ToArray();
         var placed = new List<InferenceReplica>();
         var states = new List<NodeState>();
@@ -333,7 +335,11 @@ public sealed class SchedulerChoiceTests
             foreign[^1] = foreign[^1] with { Memory = Signal.Known(Bytes.MiB(draw.Memory) - free, Noon) };
         }
 
-        var spec = Spec(specs);
+        var spec = Spec(specs) with
+        {
+            Settings = new PlannerSettings { CheapestVariant = nodes.Length % 2 == 0 },
+            Prices = nodes[0].Memory % 2 == 0 ? new Prices { HostMemoryPerGiB = UsdPerHour.Of(0.02), Devices = [new DevicePrice("gpu", UsdPerHour.Of(1))] } : new Prices(),
+        };
         var snapshot = Cluster([.. states]) with
         {
             Replicas = [.. placed.OrderBy(replica => replica.Id)],
@@ -342,6 +348,21 @@ public sealed class SchedulerChoiceTests
             Traffic = [.. spec.Models.Select(model => Traffic(model.Id, Noon, 0))],
         };
         return new Situation(spec, snapshot, Knowledge.Empty.Fold(spec, snapshot));
+    }
+
+    // The second asks for one device more, or less, on any node.
+    private static ModelSpec TwoTargets(ModelSpec model)
+    {
+        var other = Model(model.Id.Value, model.Footprint.Weights.Value / (double)(1 << 20), devices: model.Variants[0].Needs.Devices == 0 ? 1 : 0);
+        var asks = Asking(other, 1000).Requests;
+        return model with
+        {
+            Variants =
+            [
+                model.Variants[0] with { Target = "first", Requests = model.Requests },
+                other.Variants[0] with { Id = new VariantId("other"), Target = "other", Requests = asks },
+            ],
+        };
     }
 
     private static ModelSpec Asking(ModelSpec model, double memoryMiB, params string[] pools) => model with
