@@ -140,8 +140,8 @@ public sealed record ModelKnowledge
     /// <summary>Loads that tell of the variant: its own, or all of the model's before it has any.</summary>
     public LoadStatistics LoadsOf(VariantId variant) => VariantLoads?.GetValueOrDefault(variant) ?? Loads;
 
-    /// <summary>Service times that tell of the variant: its own, or all of the model's before any are known by variant.</summary>
-    public ServiceFit ServiceOf(VariantId variant) => VariantServices is null ? Service : VariantServices.GetValueOrDefault(variant, ServiceFit.None);
+    /// <summary>Service times that tell of the variant: its own, or all of the model's before it has any.</summary>
+    public ServiceFit ServiceOf(VariantId variant) => VariantServices?.GetValueOrDefault(variant) ?? Service;
 
     /// <summary>What the size-blind rule recommended lately; empty under our own rules.</summary>
     public ImmutableArray<Recommendation> Recommendations { get; init; } = [];

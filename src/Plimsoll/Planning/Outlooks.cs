@@ -34,7 +34,7 @@ internal static class Outlooks
                     onDisk: !model.Cached || cached.Contains((model.Id, model.Version)))).ToImmutableArray();
                 if (outlooks.Length == 1) return outlooks[0] with { Model = model };
                 InferenceReplica[] supply = [.. replicas[model.Id].Where(replica => IsSupply(replica, model, loads, spec.Settings))];
-                var cheapest = Cheapest(outlooks, spec.Prices, admissible, supply);
+                var cheapest = Cheapest(outlooks, known, spec.Prices, admissible, supply);
                 return cheapest with { Model = model with { Requests = cheapest.Model.Requests } };
             }),
         ];
@@ -57,18 +57,18 @@ internal static class Outlooks
         return fitting.IsEmpty ? [first] : fitting;
     }
 
-    // By price where all have one. Those later in the model's order that nobody has seen at work, or that would be late even alone, only
-    // where the others have no room; what they carry is taken to be what the first does until it is seen.
+    // By price where all have one and it is known what the first carries. Those later in the model's order that nobody has seen at work, or
+    // that would be late even alone, only where the others have no room; they are taken to carry what the model's replicas do.
     private static ModelOutlook Cheapest(
-        ImmutableArray<ModelOutlook> outlooks, Prices prices, ImmutableArray<NodeState> shapes, InferenceReplica[] supply)
+        ImmutableArray<ModelOutlook> outlooks, ModelKnowledge known, Prices prices, ImmutableArray<NodeState> shapes, InferenceReplica[] supply)
     {
         var priced = outlooks.Select(one => one with { PricePerHour = ReplicaPrices.Of(one.Variant, one.Needs, prices, shapes) }).ToArray();
-        var byPrice = priced.All(one => one.PricePerHour is not null) && priced[0].Capacity > 0;
+        var byPrice = priced.All(one => one.PricePerHour is not null) && IsKnown(priced[0]);
         var keeps = priced.Any(one => one is { Capacity: not null, CapacityExpected: null or { Keeps: true } });
         var ways = priced.Select((one, at) => one with
         {
             Capacity = one.Capacity ?? priced[0].Capacity,
-            Preference = !byPrice ? at : one.Capacity is null || (keeps && one.CapacityExpected is { Keeps: false }) ? at + 1 : 0,
+            Preference = !byPrice ? at : !IsKnown(one) || (keeps && one.CapacityExpected is { Keeps: false }) ? at + 1 : 0,
         }).ToImmutableArray();
         return ways.MinBy(CostAlone)! with
         {
@@ -76,6 +76,8 @@ internal static class Outlooks
             Mix = new VariantMix(ways),
             There = [.. ways.Select(way => supply.Count(replica => way.Model.Variants.Any(variant => variant.Id == replica.Variant)))],
         };
+
+        bool IsKnown(ModelOutlook way) => way.Capacity > 0 && (way.CapacityExpected is not null || known.VariantServices?.ContainsKey(way.Variant.Id) == true);
     }
 
     // Dollars an hour of as many as all of the demand takes, each way looking as far ahead as it loads; of what it met when it was last
