@@ -1,12 +1,12 @@
 using System.Globalization;
 using Plimsoll.Simulation.Tests.Plans;
 
-// The planner beside the cheapest fleet on small random fleets, the same for the same seeds. Arguments: [FLEETS [FIRST-SEED [all]]].
+// The planner beside the cheapest fleet on small random fleets, the same for the same seeds. Arguments: [FLEETS [FIRST-SEED [fleets|models]]].
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 if (!int.TryParse(args.ElementAtOrDefault(0) ?? "500", NumberStyles.None, CultureInfo.InvariantCulture, out var fleets) || fleets is < 1 or > 1_000_000
     || !int.TryParse(args.ElementAtOrDefault(1) ?? "1", NumberStyles.None, CultureInfo.InvariantCulture, out var first))
 {
-    Console.Error.WriteLine("Plimsoll.ExactFleets: expected [FLEETS [FIRST-SEED [all]]], whole numbers");
+    Console.Error.WriteLine("Plimsoll.ExactFleets: expected [FLEETS [FIRST-SEED [fleets|models]]], whole numbers");
     return 2;
 }
 
@@ -20,6 +20,10 @@ for (var seed = first; seed < first + fleets; seed++)
     if (one.Exact.Cost is not null && !one.Held) lost.Add(seed);
     if (one.Held) held++;
     if (one.Ratio is { } ratio) ratios.Add((ratio, seed));
+    if (args.Length > 2 && args[2] == "models")
+    {
+        foreach (var line in one.Lines) Console.WriteLine($"{seed,6} {line}");
+    }
     if (args.Length > 2) Console.WriteLine($"{seed,6} held {one.Held,-5} ${one.Usd,8:0.00} exact {(one.Exact.Cost is { } cost ? $"${cost.Dollars:0.00}" : "none"),9}{(one.Exact.Proven ? "" : " not proven")}{(one.Ratio is > 1.0001 ? $" {one.Ratio:0.000}" : "")}");
 }
 

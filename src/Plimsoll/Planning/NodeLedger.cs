@@ -10,7 +10,7 @@ namespace Plimsoll;
 /// </summary>
 internal sealed class NodeLedger
 {
-    private readonly List<(StepId Stop, Release Frees)> _stops = [];
+    private readonly List<(StepId Stop, Release Frees)> _stops;
     private readonly (DeviceState Device, Bytes? Usable)[] _devices;
 
     private readonly bool _ordered;
@@ -19,7 +19,7 @@ internal sealed class NodeLedger
     private readonly Bytes[] _before;
 
     // What is used at each level, and of each device; kept up, as a cluster has thousands of nodes and a plan hundreds of starts.
-    private readonly List<Level> _levels = [];
+    private readonly List<Level> _levels;
 
     // Of starts alone, whatever their level: host memory, and of each device as held and as taken.
     private readonly (Bytes Held, Bytes Taken)[] _started;
@@ -30,6 +30,7 @@ internal sealed class NodeLedger
         NodeState node, FleetSnapshot observed, Knowledge knowledge, IEnumerable<InferenceReplica> replicas, IEnumerable<ForeignUse> foreign)
     {
         Node = node;
+        (_stops, _levels) = ([], []);
         SchedulerAfter = node.Scheduler;
         ForeignUse[] others = [.. foreign];
         _ordered = true;
@@ -55,6 +56,18 @@ internal sealed class NodeLedger
         HostFreeBefore = (HostUsable ?? Bytes.Zero) - _levels[0].Host;
         _before = [.. _levels[0].Devices];
     }
+
+    private NodeLedger(NodeLedger other)
+    {
+        (Node, SchedulerAfter, HostUsable, HostFreeBefore) = (other.Node, other.SchedulerAfter, other.HostUsable, other.HostFreeBefore);
+        (_devices, _ordered, _before) = (other._devices, other._ordered, other._before);
+        (_started, _startedHost, _stopped) = ([.. other._started], other._startedHost, other._stopped);
+        _stops = [.. other._stops];
+        _levels = [.. other._levels.Select(level => new Level([.. level.Devices]) { Host = level.Host, Cores = level.Cores })];
+    }
+
+    /// <summary>The same to try things on.</summary>
+    public NodeLedger Copy() => new(this);
 
     // What is used once so many stops of the plan are done, starts of that level and lower ones at their peaks.
     private sealed class Level(Bytes[] devices)
@@ -124,6 +137,30 @@ internal sealed class NodeLedger
         var free = Enumerable.Range(0, _devices.Length).Where(i => kind is null || _devices[i].Device.Kind == kind)
             .Select(i => (_devices[i].Usable ?? Bytes.Zero) - _before[i] - _started[i].Held).OrderDescending().ToList();
         return devices < 1 || free.Count < devices ? null : free[devices - 1];
+    }
+
+    /// <summary>About how many replicas find room without waiting for any stop, each by itself; at most so many.</summary>
+    public int RoomFor(ReplicaNeeds needs, string? kind, int atMost)
+    {
+        if (Node.Condition != NodeCondition.Ready || HostUsable is not { } usable) return 0;
+        var (host, cores) = (Bytes.Zero, Cores.Zero);
+        foreach (var level in _levels) (host, cores) = (Bytes.Max(host, level.Host), level.Cores.Milli > cores.Milli ? level.Cores : cores);
+        long room = atMost;
+        if (needs.Host.Highest > Bytes.Zero) room = Math.Min(room, (usable - host).Value / needs.Host.Highest.Value);
+        if (needs.Cores.Milli > 0) room = Math.Min(room, (Node.Cores.Milli - cores.Milli) / needs.Cores.Milli);
+        if (needs.Devices == 0 || room <= 0) return (int)Math.Max(0, room);
+        var perDevice = Math.Max(1, (needs.PerDevice?.Highest ?? Bytes.Zero).Value);
+        var places = 0L;
+        for (var i = 0; i < _devices.Length; i++)
+        {
+            var (device, budget) = _devices[i];
+            if (kind is not null && device.Kind != kind || budget is not { } all) continue;
+            var used = Bytes.Zero;
+            foreach (var level in _levels) used = Bytes.Max(used, level.Devices[i]);
+            places += Math.Min(room, (all - used).Value / Math.Max(perDevice, Held(device, needs.PerDevice?.Highest ?? Bytes.Zero).Value));
+        }
+
+        return (int)Math.Clamp(places / needs.Devices, 0, room);
     }
 
     /// <summary>Registers a stop of this plan, so that later starts may wait for it.</summary>

@@ -14,17 +14,20 @@ internal sealed partial class PlanDraft
         }
 
         // Nobody goes for it while another way has room as things are.
-        var full = new bool[there.Length];
-        while (Next(outlook, there, full) is { } next)
+        var (room, full) = (RoomOf(outlook), new bool[there.Length]);
+        for (var i = 0; i < room.Length; i++) full[i] = room[i] == 0;
+        while (Next(outlook, there, room) is { } next)
         {
-            if (TryStart(outlook, next, ReplicaId.Of(outlook.Model.Id, ordinal), full, makesRoom: false)) (there[next], ordinal) = (there[next] + 1, ordinal + 1);
-            else full[next] = true;
+            if (TryStart(outlook, next, ReplicaId.Of(outlook.Model.Id, ordinal), full, makesRoom: false))
+                (there[next], room[next], ordinal) = (there[next] + 1, room[next] - 1, ordinal + 1);
+            else room[next] = 0;
+            full[next] = room[next] == 0;
         }
 
-        var closed = new bool[there.Length];
+        var open = VariantMix.Unlimited(there.Length);
         Reason? first = null;
         var lacking = (Outlook: outlook, Replicas: 0);
-        while (Next(outlook, there, closed) is { } next)
+        while (Next(outlook, there, open) is { } next)
         {
             if (TryStart(outlook, next, ReplicaId.Of(outlook.Model.Id, ordinal), full, makesRoom: true))
             {
@@ -32,40 +35,85 @@ internal sealed partial class PlanDraft
                 continue;
             }
 
-            closed[next] = true;
+            open[next] = 0;
             if (first is not null) continue;
             first = _verdicts.GetValueOrDefault(outlook.Model.Id);
-            lacking = (outlook.Ways[next], More(outlook, there, new bool[there.Length])[next]);
+            lacking = (outlook.Ways[next], More(outlook, there, VariantMix.Unlimited(there.Length))[next]);
         }
 
-        if (first is null || Next(outlook, there, new bool[there.Length]) is null) return;
+        if (first is null || Next(outlook, there, VariantMix.Unlimited(there.Length)) is null) return;
         _verdicts[outlook.Model.Id] = first;
         _nodeRequests.Lack(lacking.Outlook, Math.Min(lacking.Replicas, _quotas.Room(lacking.Outlook)), first, _scheduler);
     }
 
-    // The way of the next replica; null when there are enough, or none is open.
-    private int? Next(ModelOutlook outlook, int[] there, bool[] closed)
+    // How many of each way find room as things are; where a scheduler places, only trying tells.
+    private int[] RoomOf(ModelOutlook outlook) =>
+        _observed.Can.HasFlag(Capabilities.ChooseNode) ? RoomOf(outlook, _ledgers.Values) : VariantMix.Unlimited(outlook.Ways.Length);
+
+    private static int[] RoomOf(ModelOutlook outlook, IEnumerable<NodeLedger> ledgers)
     {
-        var more = More(outlook, there, closed);
+        var most = Math.Max(outlook.Model.MinReplicas, outlook.Model.MaxReplicas);
+        return
+        [
+            .. outlook.Ways.Select(way =>
+            {
+                var room = 0;
+                foreach (var ledger in ledgers)
+                {
+                    if (room < most) room += ledger.RoomFor(way.Needs, way.Variant.DeviceKind, most - room);
+                }
+
+                return room;
+            }),
+        ];
+    }
+
+    /// <summary>
+    /// How much dearer it becomes, over what it costs, if another takes the devices that are cheapest for it; without end where it would
+    /// find none. Who has most to lose chooses first.
+    /// </summary>
+    private double Regret(ModelOutlook outlook)
+    {
+        if (outlook.Mix is not { } mix || _allocations[outlook.Model.Id].PerSecond is not (> 0 and var perSecond)) return double.PositiveInfinity;
+        int[] there = [.. outlook.There];
+        var room = RoomOf(outlook);
+        var more = More(outlook, there, room);
+        var (lacks, later, micro) = mix.CostOf(there, more, perSecond);
+        foreach (var kind in outlook.Ways.Where((_, i) => more[i] > 0).Select(way => way.Variant.DeviceKind).ToHashSet())
+        {
+            for (var i = 0; i < room.Length; i++)
+                if (outlook.Ways[i].Variant.DeviceKind == kind) room[i] = 0;
+        }
+
+        var (short_, preference, other) = mix.CostOf(there, More(outlook, there, room), perSecond);
+        return short_ > lacks + 1e-9 || preference > later || micro <= 0 ? double.PositiveInfinity : (double)(other - micro) / micro;
+    }
+
+    // The way of the next replica; null when there are enough, or none is open.
+    private int? Next(ModelOutlook outlook, int[] there, int[] room)
+    {
+        var more = More(outlook, there, room);
         foreach (var at in outlook.Mix!.Order)
         {
-            if (more[at] > 0 && !closed[at]) return at;
+            if (more[at] > 0 && room[at] > 0) return at;
         }
 
         return null;
     }
 
-    private int[] More(ModelOutlook outlook, int[] there, bool[] closed)
+    private int[] More(ModelOutlook outlook, int[] there, int[] room)
     {
         var allocation = _allocations[outlook.Model.Id];
         var least = allocation.PerSecond > 0 ? 1 : allocation.Wanted;
         var most = Math.Max(outlook.Model.MinReplicas, outlook.Model.MaxReplicas);
-        var more = outlook.Mix!.More(there, closed, allocation.PerSecond, most);
+        var more = outlook.Mix!.More(there, room, allocation.PerSecond, most);
         var short_ = Math.Max(least, outlook.Model.MinReplicas) - there.Sum() - more.Sum();
-        if (short_ <= 0 || closed.All(one => one)) return more;
-        var cheapest = Enumerable.Range(0, there.Length).Where(i => !closed[i])
-            .MinBy(i => (outlook.Ways[i].Preference, outlook.Ways[i].PricePerHour?.Micro ?? 0, i));
-        more[cheapest] += short_;
+        foreach (var cheapest in Enumerable.Range(0, there.Length).OrderBy(i => (outlook.Ways[i].Preference, outlook.Ways[i].PricePerHour?.Micro ?? 0, i)))
+        {
+            var further = Math.Clamp(room[cheapest] - more[cheapest], 0, Math.Max(0, short_));
+            (more[cheapest], short_) = (more[cheapest] + further, short_ - further);
+        }
+
         return more;
     }
 

@@ -81,19 +81,16 @@ internal sealed partial class PlanDraft
 
     /// <summary>
     /// Starts what is wanted: what is only shown after all that is done, as it takes no room; then higher priority first, then
-    /// those whose requests wait, then the quick to load.
+    /// those whose requests wait, then those that have most to lose by another's choosing first: the ones with no other devices to run on,
+    /// of these the ones that take most of them, as room for a large one is easily taken by small ones; then the quick to load.
     /// </summary>
     public void Claim()
     {
         AwaitPending();
-        var claims = _outlooks
-            .Select(outlook => (outlook, Missing: _allocations[outlook.Model.Id].Missing(outlook)))
-            .Where(claim => claim.Missing > 0)
-            .OrderByDescending(claim => claim.outlook.Model.Acts).ThenByDescending(claim => claim.outlook.Model.Priority)
-            .ThenByDescending(claim => claim.outlook is { Held: > 0, Supply: 0 })
-            .ThenByDescending(claim => _knowledge.Of(claim.outlook.Model.Id).HeldDebt)
-            .ThenBy(claim => claim.outlook.Load.P90).ThenBy(claim => claim.outlook.Model.Id);
-        foreach (var (outlook, missing) in claims)
+        var claims = _outlooks.Select(outlook => new Claimant(outlook, _allocations[outlook.Model.Id].Missing(outlook), _knowledge.Of(outlook.Model.Id).HeldDebt))
+            .Where(claim => claim.Missing > 0).ToList();
+        claims.Sort(Claimant.InRank);
+        foreach (var (outlook, missing, _) in Ordered(claims))
         {
             var known = _knowledge.Of(outlook.Model.Id);
             if (Refusal(outlook) is { } refusal)

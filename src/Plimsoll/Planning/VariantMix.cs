@@ -25,6 +25,9 @@ internal sealed class VariantMix(ImmutableArray<ModelOutlook> ways)
             .ThenBy(i => ways[i] is { PricePerHour: { } price, Capacity: > 0 and var each } ? price.Micro / each : 0).ThenBy(i => i),
     ];
 
+    /// <summary>Room without end in each of so many ways.</summary>
+    public static int[] Unlimited(int ways) => [.. Enumerable.Repeat(int.MaxValue, ways)];
+
     /// <summary>Requests a second that so many replicas of each way carry together.</summary>
     public double CapacityOf(ReadOnlySpan<int> replicas)
     {
@@ -69,30 +72,48 @@ internal sealed class VariantMix(ImmutableArray<ModelOutlook> ways)
 
     /// <summary>The cheapest replicas beside what is there that carry the rate with it; those that carry most where none do.</summary>
     /// <param name="there">Replicas of each way that are there.</param>
-    /// <param name="closed">Ways of which there may be no more.</param>
+    /// <param name="room">How many more of each way there may be.</param>
     /// <param name="perSecond">Requests a second.</param>
     /// <param name="most">Replicas of all ways together at the most.</param>
     /// <returns>How many more of each way.</returns>
-    public int[] More(ReadOnlySpan<int> there, ReadOnlySpan<bool> closed, double perSecond, int most)
+    public int[] More(ReadOnlySpan<int> there, ReadOnlySpan<int> room, double perSecond, int most)
     {
-        var open = Mixed(closed);
-        var search = new Search(this, ways, open, [.. there], perSecond, most);
+        var open = Mixed(room);
+        var search = new Search(this, open, [.. there], [.. room], perSecond, most);
         if (open.Length > 0) search.From(0);
         if (search.Best is { } best) return best;
         var more = new int[there.Length];
-        if (open.Length == 0) return more;
-        var strongest = open.MinBy(i => (ways[i].Preference, -ways[i].Capacity ?? 0, i));
         var counts = there.ToArray();
-        for (var count = counts.Sum(); count < most && CapacityOf(counts) < perSecond; count++) (counts[strongest], more[strongest]) = (counts[strongest] + 1, more[strongest] + 1);
+        var total = counts.Sum();
+        foreach (var strongest in open.OrderBy(i => (ways[i].Preference, -ways[i].Capacity ?? 0, i)))
+        {
+            for (; more[strongest] < room[strongest] && total < most && CapacityOf(counts) < perSecond; total++)
+                (counts[strongest], more[strongest]) = (counts[strongest] + 1, more[strongest] + 1);
+        }
+
         return more;
     }
 
-    private int[] Mixed(ReadOnlySpan<bool> closed)
+    /// <summary>What so many more cost an hour, ways that are only thought of later first; what they leave of a rate before all of it.</summary>
+    public (double Short, long Preference, long Micro) CostOf(ReadOnlySpan<int> there, ReadOnlySpan<int> more, double perSecond)
+    {
+        var counts = there.ToArray();
+        var (preference, micro) = (0L, 0L);
+        for (var i = 0; i < counts.Length; i++)
+        {
+            counts[i] += more[i];
+            (preference, micro) = (preference + ((long)more[i] * ways[i].Preference), micro + (more[i] * (ways[i].PricePerHour?.Micro ?? 0)));
+        }
+
+        return (Math.Max(0, perSecond - CapacityOf(counts)), preference, micro);
+    }
+
+    private int[] Mixed(ReadOnlySpan<int> room)
     {
         var open = new List<int>();
         foreach (var i in Order)
         {
-            if (!closed[i]) open.Add(i);
+            if (room[i] > 0) open.Add(i);
         }
 
         if (open.Count <= MixedMost) return [.. open];
@@ -101,7 +122,7 @@ internal sealed class VariantMix(ImmutableArray<ModelOutlook> ways)
     }
 
     // Over the ways one by one: so many of a way as would do alone, or a few fewer and the rest of those after it.
-    private sealed class Search(VariantMix mix, ImmutableArray<ModelOutlook> ways, int[] open, int[] there, double perSecond, int most)
+    private sealed class Search(VariantMix mix, int[] open, int[] there, int[] room, double perSecond, int most)
     {
         private readonly int[] _counts = [.. there];
         private (long Preference, long Micro, int Replicas) _least = (long.MaxValue, 0, 0);
@@ -112,13 +133,15 @@ internal sealed class VariantMix(ImmutableArray<ModelOutlook> ways)
         {
             var way = open[at];
             var alone = 0;
-            while (mix.CapacityOf(_counts) < perSecond && _counts.Sum() < most)
+            while (mix.CapacityOf(_counts) < perSecond && _counts.Sum() < most && alone < room[way])
             {
                 _counts[way]++;
                 alone++;
             }
 
-            if (mix.CapacityOf(_counts) >= perSecond) Judge();
+            var carried = mix.CapacityOf(_counts) >= perSecond;
+            if (carried) Judge();
+            else if (at + 1 < open.Length) From(at + 1);
             for (var fewer = 1; at + 1 < open.Length && fewer <= Math.Min(alone, FewerMost); fewer++)
             {
                 _counts[way]--;
@@ -137,17 +160,12 @@ internal sealed class VariantMix(ImmutableArray<ModelOutlook> ways)
 
         private void Judge()
         {
-            var (preference, micro) = (0L, 0L);
-            for (var i = 0; i < _counts.Length; i++)
-            {
-                long more = _counts[i] - there[i];
-                (preference, micro) = (preference + (more * ways[i].Preference), micro + (more * (ways[i].PricePerHour?.Micro ?? 0)));
-            }
-
+            int[] more = [.. _counts.Select((count, i) => count - there[i])];
+            var (_, preference, micro) = mix.CostOf(there, more, perSecond);
             var replicas = _counts.Sum();
             if ((preference, micro, replicas).CompareTo(_least) >= 0) return;
             _least = (preference, micro, replicas);
-            Best = [.. _counts.Select((count, i) => count - there[i])];
+            Best = more;
         }
     }
 }

@@ -99,7 +99,7 @@ public sealed class WeightAllocator : IAllocator
         }
 
         var counts = mix.Kept(outlook.There.AsSpan(), perSecond, most);
-        var missing = counts.AsSpan().SequenceEqual(outlook.There.AsSpan()) ? mix.More(counts, new bool[counts.Length], perSecond, most) : [];
+        var missing = counts.AsSpan().SequenceEqual(outlook.There.AsSpan()) ? mix.More(counts, VariantMix.Unlimited(counts.Length), perSecond, most) : [];
         for (var i = 0; i < missing.Length; i++) counts[i] += missing[i];
         if (counts.Sum() < least) counts = mix.First(Larger(outlook.There, counts), Math.Min(least, most), outlook.IndexOf(outlook.Variant.Id));
         return [.. counts.Select((count, i) => new VariantCount(outlook.Ways[i].Variant.Id, count))];

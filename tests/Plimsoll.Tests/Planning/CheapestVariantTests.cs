@@ -117,7 +117,7 @@ public sealed class CheapestVariantTests
     {
         var model = Model(kinds: ["small", "large"]);
         var other = Model("other", kinds: ["small"]);
-        var plan = Decide(Spec(Priced, model, other), Nodes(8, 2), 9, Carries(10, 3), Running(other, 1, "small", 0));
+        var plan = Decide(Spec(Priced, model, other), Nodes(8, 2), 12, Carries(10, 3), Running(other, 1, "small", 0));
         Assert.Equal("1×large 1×small", Started(plan with { Steps = [.. plan.Steps.Where(step => step is Step.Start { Model.Value: "m" })] }));
         Assert.DoesNotContain(plan.Steps, step => step is Step.Drain or Step.Stop);
         Assert.Contains("rather than as on-small, which finds no room", plan.Steps.OfType<Step.Start>().Single(start => start.Variant.Value == "on-large").Reason.ToString(), StringComparison.Ordinal);
@@ -171,7 +171,7 @@ public sealed class CheapestVariantTests
     {
         Assert.Equal("3×small", Started(Decide(Spec(new Prices(), Model(kinds: ["small", "large"])), Nodes(8, 8), 9, Carries(10, 3))));
         Assert.Equal("1×large", Started(Decide(Spec(new Prices(), Model(kinds: ["large", "small"])), Nodes(8, 8), 9, Carries(10, 3))));
-        Assert.Equal("1×large 2×small", Started(Decide(Spec(new Prices(), Model(kinds: ["small", "large"])), Nodes(8, 2), 9, Carries(10, 3))));
+        Assert.Equal("1×large 2×small", Started(Decide(Spec(new Prices(), Model(kinds: ["small", "large"])), Nodes(8, 2), 15, Carries(10, 3))));
     }
 
     [Fact]
@@ -240,7 +240,7 @@ public sealed class CheapestVariantTests
                 var ways = draws.Select((draw, i) => Way($"w{i}", draw.Item1, draw.Item2)).ToImmutableArray();
                 var there = running.Take(ways.Length).ToArray();
                 var mix = new VariantMix(ways);
-                var more = mix.More(there, new bool[ways.Length], demand, most);
+                var more = mix.More(there, VariantMix.Unlimited(ways.Length), demand, most);
                 var (best, covers) = Brute(ways, there, demand, most);
                 var carried = ways.Select((way, i) => (there[i] + more[i]) * way.Capacity!.Value).Sum();
                 Assert.All(more, count => Assert.True(count >= 0));
