@@ -26,7 +26,8 @@ internal sealed class ScenarioResolver(ScenarioFile file)
     /// <param name="seed">Of its traffic and truth.</param>
     /// <param name="cancellationToken">Breaks it off.</param>
     /// <param name="earlier">Whether traces are read in the part before the one that the scenario is about, as long as it.</param>
-    public World? Of(int seed, CancellationToken cancellationToken, bool earlier = false)
+    /// <param name="fluid">Whether requests go in groups, and the traffic of models that are asked much is drawn as the run goes.</param>
+    public World? Of(int seed, CancellationToken cancellationToken, bool earlier = false, bool fluid = false)
     {
         if (file.Problems.Any) return null;
         var document = file.Document;
@@ -42,7 +43,7 @@ internal sealed class ScenarioResolver(ScenarioFile file)
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 var name = model.Copies is null ? model.Name! : string.Create(CultureInfo.InvariantCulture, $"{model.Name}-{copy}");
-                if (Of(model, path, name, traffic, spread, seed) is { } made) models.Add(made);
+                if (Of(model, path, name, traffic, spread, seed, fluid) is { } made) models.Add(made);
                 if (file.Problems.Any) return null;
             }
         }
@@ -52,6 +53,7 @@ internal sealed class ScenarioResolver(ScenarioFile file)
         {
             Name = document.Name ?? System.IO.Path.GetFileNameWithoutExtension(file.Path),
             Length = document.Length!.Value,
+            IsFluid = fluid,
             Nodes = nodes,
             Models = models.ToImmutable(),
             Others =
@@ -121,13 +123,16 @@ internal sealed class ScenarioResolver(ScenarioFile file)
         return file.Problems.Any;
     }
 
-    private SimulatedModel? Of(ScenarioModelDocument model, string path, string name, ScenarioTraffic traffic, TruthSpread spread, int seed)
+    private SimulatedModel? Of(ScenarioModelDocument model, string path, string name, ScenarioTraffic traffic, TruthSpread spread, int seed, bool fluid)
     {
         if (Weigh(model, path, name) is not { } footprint) return null;
-        if (traffic.Of(model, path, name, seed) is not { } trace) return null;
+        var drawn = fluid ? traffic.Drawn(model, path, name, seed) : [];
+        if (file.Problems.Any) return null;
+        var length = file.Document.Length!.Value.TotalSeconds;
+        if ((drawn.IsEmpty ? traffic.Of(model, path, name, seed) : RequestTrace.Silence(length)) is not { } trace) return null;
         try
         {
-            return Recipe(model, name, footprint, trace).Resolve(spread, seed);
+            return Recipe(model, name, footprint, trace).Resolve(spread, seed) with { Drawn = drawn };
         }
         catch (ArgumentException wrong)
         {

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Simulation;
 using Plimsoll.Simulation.Plans;
@@ -10,6 +11,9 @@ namespace Plimsoll.Cli.Scenarios;
 /// <param name="earlier">Whether traces are read before the part that is named, for what is tuned and judged later.</param>
 internal sealed class ScenarioTraffic(ScenarioFile file, bool earlier = false)
 {
+    // Of a model that is asked no more often, a fluid run has the same requests as a detailed one.
+    private const double KeptMost = 250_000;
+
     private const double DefaultPrompt = 1200;
     private const double DefaultAnswer = 220;
     private const double DefaultSpread = 0.9;
@@ -36,19 +40,10 @@ internal sealed class ScenarioTraffic(ScenarioFile file, bool earlier = false)
             }
             else
             {
-                var curve = traffic.Wave is { } wave
-                    ? RateCurve.Wave(wave.Least ?? 0, wave.Most!.Value, (wave.Period ?? Day).TotalSeconds, length, (wave.Trough ?? Trough).TotalSeconds)
-                    : RateCurve.Constant(traffic.Rate!.Value, length);
-                parts.Add(SyntheticTraffic.Of(curve, lengths, traffic.Burstiness ?? 1, random));
+                parts.Add(SyntheticTraffic.Of(CurveOf(traffic, length), lengths, traffic.Burstiness ?? 1, random));
             }
 
-            foreach (var crowd in traffic.Crowds)
-            {
-                var (from, to) = (crowd.At!.Value.TotalSeconds, Math.Min(length, (crowd.At + crowd.For)!.Value.TotalSeconds));
-                if (from >= to) continue;
-                var curve = from > 0 ? new RateCurve([0, from, to], [0, crowd.Rate!.Value, 0], length) : new RateCurve([0, to], [crowd.Rate!.Value, 0], length);
-                parts.Add(SyntheticTraffic.Of(curve, lengths, 1, random));
-            }
+            foreach (var crowd in Crowds(traffic, length)) parts.Add(SyntheticTraffic.Of(crowd, lengths, 1, random));
 
             return parts.Count == 1 ? parts[0] : SyntheticTraffic.Merge(parts);
         }
@@ -62,6 +57,33 @@ internal sealed class ScenarioTraffic(ScenarioFile file, bool earlier = false)
         }
 
         return null;
+    }
+
+    /// <summary>A model's traffic as it is drawn while a fluid run goes; empty where it is little enough to be kept, or a trace's.</summary>
+    public ImmutableArray<DrawnTraffic> Drawn(ScenarioModelDocument model, string path, string name, int seed)
+    {
+        var (traffic, length, lengths) = (model.Traffic!, file.Document.Length!.Value.TotalSeconds, LengthsOf(model.Tokens));
+        var curves = new List<(RateCurve Curve, Func<double, TokenLengths> Lengths, double Variation)>();
+        try
+        {
+            if (traffic.Trace is not { } trace) curves.Add((CurveOf(traffic, length), _ => lengths, traffic.Burstiness ?? 1));
+            else
+            {
+                var at = Path.GetFullPath(trace, file.Folder);
+                var from = (traffic.From?.TotalSeconds ?? 0) - (earlier ? length : 0);
+                if (from < 0 || !Header(at).StartsWith(RateFile.Header, StringComparison.Ordinal) || Rates(traffic, at, path, lengths, (from, length)) is not { } rates) return [];
+                curves.Add(rates);
+            }
+        }
+        catch (TraceException unreadable)
+        {
+            file.Problems.Add($"{path}.traffic.trace", Show.Text(unreadable.Message, 400));
+            return [];
+        }
+
+        curves.AddRange(Crowds(traffic, length).Select(crowd => (crowd, (Func<double, TokenLengths>)(_ => lengths), 1.0)));
+        if (curves.Sum(one => one.Curve.Expected) <= KeptMost) return [];
+        return [.. curves.Select((one, i) => new DrawnTraffic(one.Curve, one.Lengths, one.Variation, seed, $"traffic {i} of {name} as it goes"))];
     }
 
     /// <summary>
@@ -114,13 +136,34 @@ internal sealed class ScenarioTraffic(ScenarioFile file, bool earlier = false)
 
     private RequestTrace? FromRates(TrafficDocument traffic, string at, string path, TokenLengths lengths, (double From, double Length) part, Random random)
     {
+        if (Rates(traffic, at, path, lengths, part) is not { } rates) return null;
+        return SyntheticTraffic.Of(rates.Curve, rates.Lengths, rates.Variation, random);
+    }
+
+    private (RateCurve Curve, Func<double, TokenLengths> Lengths, double Variation)? Rates(
+        TrafficDocument traffic, string at, string path, TokenLengths lengths, (double From, double Length) part)
+    {
         if (!_overTime.TryGetValue(at, out var rates)) rates = _overTime[at] = RateFile.Read(at);
         ReachesTo(part.From + part.Length, rates.Curve.Length, path);
         if (file.Problems.Any) return null;
-        return SyntheticTraffic.Of(
+        return (
             rates.Curve.Part(part.From, part.Length).Times(traffic.Scale ?? 1),
             second => rates.TokensAt(part.From + second) is { } told ? lengths.WithMeans(told.Prompt, told.Answer) : lengths,
-            traffic.Burstiness ?? 1, random);
+            traffic.Burstiness ?? 1);
+    }
+
+    private static RateCurve CurveOf(TrafficDocument traffic, double length) => traffic.Wave is { } wave
+        ? RateCurve.Wave(wave.Least ?? 0, wave.Most!.Value, (wave.Period ?? Day).TotalSeconds, length, (wave.Trough ?? Trough).TotalSeconds)
+        : RateCurve.Constant(traffic.Rate!.Value, length);
+
+    private static IEnumerable<RateCurve> Crowds(TrafficDocument traffic, double length)
+    {
+        foreach (var crowd in traffic.Crowds)
+        {
+            var (from, to) = (crowd.At!.Value.TotalSeconds, Math.Min(length, (crowd.At + crowd.For)!.Value.TotalSeconds));
+            if (from >= to) continue;
+            yield return from > 0 ? new RateCurve([0, from, to], [0, crowd.Rate!.Value, 0], length) : new RateCurve([0, to], [crowd.Rate!.Value, 0], length);
+        }
     }
 
     private void ReachesTo(double needed, double ends, string path)

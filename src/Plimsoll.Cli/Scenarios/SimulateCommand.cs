@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.CommandLine;
 using System.Text.Json;
 using Plimsoll.Cli.Commands;
+using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Simulation.Bounds;
 using Plimsoll.Simulation.Reports;
 using Plimsoll.Simulation.Runs;
@@ -30,9 +31,10 @@ public static class SimulateCommand
         var decisions = new Option<bool>("--decisions") { Description = "List what Plimsoll did in the first run, and why" };
         var bound = new Option<bool>("--bound") { Description = "Say what the cheapest run costs at the least for somebody who knows all arrivals" };
         var curve = new Option<bool>("--curve") { Description = "Turn the dial of each through several settings, and say what 99% within SLO costs and what is attained at equal cost" };
+        var fluid = new Option<bool>("--fluid") { Description = "Simulate requests in groups and replicas together: faster, for weeks of much traffic, and nearly the same" };
         var report = new Option<string?>("--report") { Description = "Write a page about the runs too: .html with plots, or .md", HelpName = "FILE" };
         var json = StatusCommand.JsonOption();
-        var command = new Command("simulate", "Run a scenario on a virtual clock and say what came of it") { scenario, against, tuneFor, candidates, seeds, bound, curve, decisions, report, json };
+        var command = new Command("simulate", "Run a scenario on a virtual clock and say what came of it") { scenario, against, tuneFor, candidates, seeds, fluid, bound, curve, decisions, report, json };
         command.SetAction((parsed, cancellationToken) =>
         {
             var count = parsed.GetValue(seeds);
@@ -41,7 +43,7 @@ public static class SimulateCommand
             var search = RivalNames.Search(parsed.GetValue(tuneFor)!, parsed.GetValue(candidates));
             var page = parsed.GetValue(report) is { } path ? ReportFile.Of(path) : null;
             var file = ScenarioFile.Read(parsed.GetValue(scenario)!);
-            var (listing, runs, bounds, curves) = Run(file, count, rivals, search, (parsed.GetValue(bound), parsed.GetValue(curve)), parsed.InvocationConfiguration.Error, time, cancellationToken);
+            var (listing, runs, bounds, curves) = Run(file, count, rivals, search, new Asked(parsed.GetValue(fluid), parsed.GetValue(bound), parsed.GetValue(curve)), parsed.InvocationConfiguration.Error, time, cancellationToken);
             page?.Write(new SimulationReport { Scenario = listing.Scenario, About = listing.About, Length = file.Document.Length!.Value, Runs = [.. runs], Bounds = [.. bounds], Curves = curves });
             var output = parsed.InvocationConfiguration.Output;
             if (parsed.GetValue(json)) output.WriteLine(JsonSerializer.Serialize(listing, CommandJson.Default.SimulationListing));
@@ -53,8 +55,16 @@ public static class SimulateCommand
         return command;
     }
 
+    private static void NeedsAllRequests(World world)
+    {
+        if (world.Models.FirstOrDefault(model => !model.Drawn.IsEmpty) is { } drawn)
+            throw new CommandException(ExitCode.BadInput, $"--bound reads every request, and with --fluid those of {Show.Text(drawn.Spec.Id.Value)} are too many to be kept; leave out one of the two");
+    }
+
+    private sealed record Asked(bool Fluid, bool Bound, bool Curve);
+
     private static (SimulationListing Listing, IReadOnlyList<RunResult> Runs, IReadOnlyList<BoundResult> Bounds, ImmutableArray<AttainmentCurve> Curves) Run(
-        ScenarioFile file, int seeds, ImmutableArray<RivalName> rivals, (double Goal, int Candidates) search, (bool Bound, bool Curve) asked, TextWriter error, TimeProvider time, CancellationToken cancellationToken)
+        ScenarioFile file, int seeds, ImmutableArray<RivalName> rivals, (double Goal, int Candidates) search, Asked asked, TextWriter error, TimeProvider time, CancellationToken cancellationToken)
     {
         var resolver = new ScenarioResolver(file);
         var runs = new List<RunResult>();
@@ -76,7 +86,7 @@ public static class SimulateCommand
 
             RivalTuning? TuningOf(RivalName rival) => rival.Tuned ? tuned.First(one => one.Rival == rival.Of).Tuning : null;
 
-            World Of(int seed, bool earlier) => resolver.Of(seed, cancellationToken, earlier)
+            World Of(int seed, bool earlier) => resolver.Of(seed, cancellationToken, earlier, asked.Fluid)
                 ?? throw new CommandException(ExitCode.BadInput, string.Join('\n', file.Problems.Lines()));
 
             if (rivals.Any(rival => rival.Tuned))
@@ -90,6 +100,7 @@ public static class SimulateCommand
                 var world = Of(seed, earlier: false);
                 if (seed == 1) (rivals, said) = RivalNames.Said(world, rivals, tuned);
                 name = world.Name;
+                if (asked.Bound) NeedsAllRequests(world);
                 runs.Add(SimulationRun.Plimsoll(world, seed, progress: Tell));
                 foreach (var rival in rivals)
                     runs.Add(SimulationRun.Rival(world, seed, rival.Of, TuningOf(rival), rival.Name, Tell));

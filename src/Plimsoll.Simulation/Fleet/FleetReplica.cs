@@ -19,7 +19,7 @@ internal sealed class FleetReplica
 
     public required ReplicaNeeds Needs { get; init; }
 
-    public required IReplicaEngine Engine { get; init; }
+    public required IReplicaGauges Engine { get; init; }
 
     public required double StartedAt { get; init; }
 

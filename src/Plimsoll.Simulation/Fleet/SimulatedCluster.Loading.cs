@@ -1,4 +1,3 @@
-using Plimsoll.Simulation.Requests;
 using Plimsoll.Simulation.Scenarios;
 
 namespace Plimsoll.Simulation.Fleet;
@@ -27,7 +26,7 @@ internal sealed partial class SimulatedCluster
             Node = node,
             Placement = placement,
             Needs = needs,
-            Engine = EngineOf(known, way, truth),
+            Engine = _requests[model].Engine(way, truth),
             RoomTokens = truth.Limits is { } limits ? limits.Blocks * limits.BlockTokens : null,
             StartedAt = Now,
             StateSince = Now,
@@ -41,15 +40,6 @@ internal sealed partial class SimulatedCluster
         foreach (var other in loading) other.ConcurrentLoads = Math.Max(other.ConcurrentLoads, loading.Count);
         Stage(replica, truth, 0, Now);
         return null;
-    }
-
-    private IReplicaEngine EngineOf(SimulatedModel model, VariantSpec variant, ReplicaTruth truth)
-    {
-        var requests = _requests[model.Spec.Id];
-        if (truth is not { Limits: { } limits, StepSeconds: { } seconds }) return new BatchEngine(truth.Batch, variant.Concurrency, requests.Log);
-        var key = (model.Spec.Id, variant.Id);
-        if (!_stepTimes.TryGetValue(key, out var times)) times = _stepTimes[key] = new StepTimes(seconds, limits.Sequences);
-        return new TokenEngine(limits, times, requests.Log, requests.States);
     }
 
     private void Stage(FleetReplica replica, ReplicaTruth truth, int index, double now)

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Plimsoll.Simulation.Requests;
+using Plimsoll.Simulation.Requests.Fluid;
 using Plimsoll.Simulation.Scenarios;
 
 namespace Plimsoll.Simulation.Fleet;
@@ -15,9 +16,8 @@ internal sealed partial class SimulatedCluster
     private readonly EventQueue _events = new();
     private readonly SortedDictionary<NodeId, SimulatedNode> _nodes = [];
     private readonly SortedDictionary<ReplicaId, FleetReplica> _replicas = [];
-    private readonly Dictionary<ModelId, ModelRequests> _requests = [];
+    private readonly Dictionary<ModelId, IModelRequests> _requests = [];
     private readonly Dictionary<ModelId, SimulatedModel> _models = [];
-    private readonly Dictionary<(ModelId, VariantId), StepTimes> _stepTimes = [];
     private readonly List<FleetReplica> _leaving = [];
     private readonly HashSet<ModelId> _failingLoads = [];
     private readonly HashSet<ModelId> _unmeasured = [];
@@ -41,7 +41,7 @@ internal sealed partial class SimulatedCluster
         foreach (var model in world.Models)
         {
             _models.Add(model.Spec.Id, model);
-            _requests.Add(model.Spec.Id, new ModelRequests(model.Spec, model.Trace, world.Gateway));
+            _requests.Add(model.Spec.Id, world.IsFluid ? new FluidRequests(model, world.Gateway) : new ModelRequests(model.Spec, model.Trace, world.Gateway));
         }
 
         foreach (var node in _nodes.Values) Begins(node, 0);
@@ -58,7 +58,7 @@ internal sealed partial class SimulatedCluster
     /// <summary>What was taken of devices and nodes so far.</summary>
     public FleetUse Use { get; }
 
-    public IReadOnlyDictionary<ModelId, ModelRequests> Requests => _requests;
+    public IReadOnlyDictionary<ModelId, IModelRequests> Requests => _requests;
 
     public IReadOnlyCollection<FleetReplica> Replicas => _replicas.Values;
 

@@ -1,17 +1,8 @@
 namespace Plimsoll.Simulation.Requests;
 
 /// <summary>What a replica does with the requests it is sent. They are numbers of its model's log. Times are seconds of the run.</summary>
-internal interface IReplicaEngine
+internal interface IReplicaEngine : IReplicaGauges
 {
-    /// <summary>Requests sent here and not answered in full.</summary>
-    int Outstanding { get; }
-
-    /// <summary>Of those, requests that have not begun.</summary>
-    int Waiting { get; }
-
-    /// <summary>The share of the memory for keys and values in use; 0 where it keeps none.</summary>
-    double CacheUse { get; }
-
     /// <summary>When the next thing happens in it; infinity where it has nothing to do.</summary>
     double NextEvent { get; }
 

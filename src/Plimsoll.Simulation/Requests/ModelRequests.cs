@@ -1,4 +1,5 @@
 using Plimsoll.Simulation.Fleet;
+using Plimsoll.Simulation.Scenarios;
 using Plimsoll.Simulation.Traces;
 
 namespace Plimsoll.Simulation.Requests;
@@ -7,12 +8,14 @@ namespace Plimsoll.Simulation.Requests;
 /// One model's requests: as they arrive a gateway sends each to the replica with the fewest, or holds it while none can
 /// take it. Models meet only in the fleet, so between two events of the fleet each is advanced by itself.
 /// </summary>
-internal sealed class ModelRequests
+internal sealed class ModelRequests : IModelRequests
 {
     private readonly Slo _slo;
     private readonly GatewayBounds _bounds;
     private readonly LinkedList<int> _held = new();
     private readonly List<FleetReplica> _replicas = [];
+    private readonly List<IReplicaEngine> _engines = [];
+    private readonly Dictionary<VariantId, StepTimes> _stepTimes = [];
     private readonly List<int> _ended = [];
     private readonly double[] _sentAt;
     private readonly int[] _sentAs;
@@ -41,41 +44,47 @@ internal sealed class ModelRequests
 
     public RequestCounts Counts { get; } = new();
 
-    /// <summary>Where requests are added as they are answered; null where nobody reads them one by one.</summary>
-    public List<int>? Answered { get; set; }
+    public List<(int Prompt, int Answer)>? Answered { get; set; }
 
-    /// <summary>Requests that arrived so far.</summary>
     public long Arrived => _next;
 
-    /// <summary>Requests that ended so far, in whatever way.</summary>
     public long Ended { get; private set; }
 
-    /// <summary>Of those, answered within the objective.</summary>
     public long InTime { get; private set; }
 
     public int HeldNow => _held.Count;
 
     public double? OldestHeld => _held.First is { } first ? Trace.Arrivals[first.Value] : null;
 
-    /// <summary>When somebody will first ask a model that no replica serves; infinity where that is not so.</summary>
     public double NextUnserved => _replicas.Count == 0 && _held.Count == 0 && _next < Trace.Count ? Trace.Arrivals[_next] : double.PositiveInfinity;
 
-    /// <summary>It takes requests from now on.</summary>
+    public IReplicaGauges Engine(VariantSpec variant, ReplicaTruth truth)
+    {
+        if (truth is not { Limits: { } limits, StepSeconds: { } seconds }) return new BatchEngine(truth.Batch, variant.Concurrency, Log);
+        if (!_stepTimes.TryGetValue(variant.Id, out var times)) times = _stepTimes[variant.Id] = new StepTimes(seconds, limits.Sequences);
+        return new TokenEngine(limits, times, Log, States);
+    }
+
     public void Attach(FleetReplica replica, double now)
     {
         _replicas.Add(replica);
+        _engines.Add(Of(replica));
         DispatchHeld(now);
     }
 
-    /// <summary>It gets no more; what it has it finishes, and is still to be advanced by itself.</summary>
-    public void Detach(FleetReplica replica) => _replicas.Remove(replica);
+    public void Detach(FleetReplica replica)
+    {
+        var at = _replicas.IndexOf(replica);
+        if (at < 0) return;
+        _replicas.RemoveAt(at);
+        _engines.RemoveAt(at);
+    }
 
-    /// <summary>It died: what was not begun to be answered is held again, ahead of all others; the rest failed.</summary>
     public void Lost(FleetReplica replica, double now)
     {
-        _replicas.Remove(replica);
+        Detach(replica);
         _ended.Clear();
-        replica.Engine.Abandon(_ended);
+        Of(replica).Abandon(_ended);
         _ended.Sort();
         for (var i = _ended.Count - 1; i >= 0; i--)
         {
@@ -89,7 +98,6 @@ internal sealed class ModelRequests
         DispatchHeld(now);
     }
 
-    /// <summary>Lets all happen that does by a time, inclusive.</summary>
     public void AdvanceTo(double time)
     {
         while (true)
@@ -98,10 +106,10 @@ internal sealed class ModelRequests
             if (_held.Count > 0 && _replicas.Count > 0)
             {
                 // A place that becomes free is taken at that moment.
-                var replica = Earliest(out var end);
+                var engine = Earliest(out var end);
                 if (end <= arrival && end <= time)
                 {
-                    Advance(replica!, end);
+                    Advance(engine!, end);
                     DispatchHeld(end);
                     continue;
                 }
@@ -111,29 +119,51 @@ internal sealed class ModelRequests
             Arrive(_next++, arrival);
         }
 
-        foreach (var replica in _replicas) Advance(replica, time);
+        foreach (var engine in _engines) Advance(engine, time);
         DropOld(time);
     }
 
-    /// <summary>The same of a replica that gets no more.</summary>
-    public void Advance(FleetReplica replica, double time)
-    {
-        replica.Engine.AdvanceTo(time, _ended);
-        foreach (var request in _ended) Completed(request);
-        _ended.Clear();
-    }
+    public void Advance(FleetReplica replica, double time) => Advance(Of(replica), time);
 
-    /// <summary>The run is over: what has no end by then has none within the objective.</summary>
     public void Close()
     {
         foreach (var request in _held) Outcomes[request] = RequestOutcome.Unfinished;
         _held.Clear();
     }
 
+    public RequestTotals Totals()
+    {
+        var counts = new long[Enum.GetValues<RequestOutcome>().Length];
+        var seconds = new List<double>();
+        for (var request = 0; request < Trace.Count; request++)
+        {
+            var outcome = Outcomes[request];
+            counts[(int)outcome]++;
+            if (outcome is RequestOutcome.WithinSlo or RequestOutcome.Late) seconds.Add(Log.EndToEnd(request));
+        }
+
+        seconds.Sort();
+        double At(double share) => seconds[Math.Min(seconds.Count - 1, (int)(share * seconds.Count))];
+        long Of(RequestOutcome outcome) => counts[(int)outcome];
+        return new RequestTotals(
+            Of(RequestOutcome.WithinSlo), Of(RequestOutcome.Late), Of(RequestOutcome.Rejected), Of(RequestOutcome.Failed), Of(RequestOutcome.Unfinished),
+            seconds.Count == 0 ? null : new Runs.AnswerSeconds(At(0.5), At(0.95), At(0.99)));
+    }
+
+    // It made them itself.
+    private static IReplicaEngine Of(FleetReplica replica) => (IReplicaEngine)replica.Engine;
+
+    private void Advance(IReplicaEngine engine, double time)
+    {
+        engine.AdvanceTo(time, _ended);
+        foreach (var request in _ended) Completed(request);
+        _ended.Clear();
+    }
+
     private void Arrive(int request, double now)
     {
         Counts.Arrivals++;
-        foreach (var replica in _replicas) Advance(replica, now);
+        foreach (var engine in _engines) Advance(engine, now);
         if (_held.Count > 0 || !TrySend(request, now)) Hold(request, now, first: false);
     }
 
@@ -172,34 +202,35 @@ internal sealed class ModelRequests
 
     private bool TrySend(int request, double now)
     {
-        FleetReplica? chosen = null;
+        var (at, fewest) = (-1, int.MaxValue);
         for (var i = 0; i < _replicas.Count; i++)
         {
-            var other = _replicas[(_turn + i) % _replicas.Count];
-            if (other.Engine.Outstanding < other.Concurrency && (chosen is null || other.Engine.Outstanding < chosen.Engine.Outstanding)) chosen = other;
+            var other = (_turn + i) % _replicas.Count;
+            var outstanding = _engines[other].Outstanding;
+            if (outstanding < _replicas[other].Concurrency && outstanding < fewest) (at, fewest) = (other, outstanding);
         }
 
-        if (chosen is null) return false;
-        if (!chosen.CanHold(Trace.Prompts[request], Trace.Answers[request]))
+        if (at < 0) return false;
+        if (!_replicas[at].CanHold(Trace.Prompts[request], Trace.Answers[request]))
         {
             End(request, RequestOutcome.Failed);
             return true;
         }
 
-        _turn = _replicas.Count > 1 ? (_replicas.IndexOf(chosen) + 1) % _replicas.Count : 0;
-        chosen.Engine.Submit(request, now);
-        (_sentAt[request], _sentAs[request]) = (now, chosen.Engine.Outstanding);
+        _turn = (at + 1) % _replicas.Count;
+        _engines[at].Submit(request, now);
+        (_sentAt[request], _sentAs[request]) = (now, _engines[at].Outstanding);
         return true;
     }
 
-    private FleetReplica? Earliest(out double end)
+    private IReplicaEngine? Earliest(out double end)
     {
-        FleetReplica? earliest = null;
+        IReplicaEngine? earliest = null;
         end = double.PositiveInfinity;
-        foreach (var replica in _replicas)
+        foreach (var engine in _engines)
         {
-            if (replica.Engine.NextEvent >= end) continue;
-            (earliest, end) = (replica, replica.Engine.NextEvent);
+            if (engine.NextEvent >= end) continue;
+            (earliest, end) = (engine, engine.NextEvent);
         }
 
         return earliest;
@@ -211,7 +242,7 @@ internal sealed class ModelRequests
         var within = end - Trace.Arrivals[request] <= _slo.Latency.TotalSeconds
             && (_slo.TimeToFirstToken is not { } first || Log.Ttft(request) <= first.TotalSeconds)
             && (_slo.TimePerOutputToken is not { } each || Log.Tpot(request) <= each.TotalSeconds);
-        Answered?.Add(request);
+        Answered?.Add((Trace.Prompts[request], Trace.Answers[request]));
         Counts.Served(_sentAs[request], end - _sentAt[request], Trace.Prompts[request], Trace.Answers[request]);
         End(request, within ? RequestOutcome.WithinSlo : RequestOutcome.Late);
     }

@@ -38,43 +38,44 @@ internal sealed class RequestCounts
     /// <param name="seconds">In the replica.</param>
     /// <param name="prompt">Tokens.</param>
     /// <param name="answer">Tokens.</param>
-    public void Served(int sentAs, double seconds, int prompt, int answer)
+    /// <param name="count">So many alike.</param>
+    public void Served(int sentAs, double seconds, int prompt, int answer, int count = 1)
     {
-        _served++;
-        _sumN += sentAs;
-        _sumL += seconds;
-        _sumNN += (double)sentAs * sentAs;
-        _sumNL += sentAs * seconds;
+        _served += count;
+        _sumN += (double)count * sentAs;
+        _sumL += count * seconds;
+        _sumNN += (double)count * sentAs * sentAs;
+        _sumNL += (double)count * sentAs * seconds;
         _maxN = Math.Max(_maxN, sentAs);
         _maxL = Math.Max(_maxL, seconds);
-        _prompts += prompt;
-        _answers += answer;
-        _promptSquares += (double)prompt * prompt;
-        _answerSquares += (double)answer * answer;
+        _prompts += (double)count * prompt;
+        _answers += (double)count * answer;
+        _promptSquares += (double)count * prompt * prompt;
+        _answerSquares += (double)count * answer * answer;
     }
 
-    public void Ended(RequestOutcome outcome)
+    public void Ended(RequestOutcome outcome, int count = 1)
     {
         switch (outcome)
         {
             case RequestOutcome.WithinSlo:
-                _within++;
-                _completed++;
+                _within += count;
+                _completed += count;
                 break;
             case RequestOutcome.Late:
-                _completed++;
+                _completed += count;
                 break;
             case RequestOutcome.Rejected:
-                _rejected++;
+                _rejected += count;
                 break;
             case RequestOutcome.Failed:
-                _failed++;
+                _failed += count;
                 break;
         }
     }
 
     /// <summary>The counts as a body reports them; they begin anew.</summary>
-    public ModelTraffic Read(ModelRequests model, bool generates, double now, DateTimeOffset start)
+    public ModelTraffic Read(IModelRequests model, bool generates, double now, DateTimeOffset start)
     {
         HeldChanged(model.HeldNow, now);
         var traffic = new ModelTraffic

@@ -1,7 +1,7 @@
 namespace Plimsoll.Simulation.Requests;
 
 /// <summary>A replica that generates text, iteration by iteration (<see cref="SimulatedReplica"/>).</summary>
-internal sealed class TokenEngine : IReplicaEngine
+internal sealed class TokenEngine : IReplicaEngine, ITokenGauges
 {
     private readonly SimulatedReplica _replica;
     private readonly List<int> _ended = [];
@@ -19,12 +19,10 @@ internal sealed class TokenEngine : IReplicaEngine
 
     public double CacheUse => _replica.BlocksUsed / (double)_limits.Blocks;
 
-    /// <summary>Tokens that its memory for keys and values has room for, and those it holds.</summary>
     public long TokenRoom => _limits.Blocks * _limits.BlockTokens;
 
     public long TokensHeld => _replica.BlocksUsed * _limits.BlockTokens;
 
-    /// <summary>The last step with a prompt in it, and the last without.</summary>
     public (long Tokens, double Seconds) LastPrompt => _replica.LastPrompt;
 
     public (int Sequences, long Context, double Seconds) LastDecode => _replica.LastDecode;

@@ -129,7 +129,7 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
     {
         private double _nextLook;
         private long _arrived;
-        private List<int>? _answered;
+        private List<(int Prompt, int Answer)>? _answered;
 
         public ModelSpec Model => model;
 
@@ -159,7 +159,7 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
                 Held = requests.HeldNow,
                 Arrived = _arrived,
                 Served = requests.Counts.Answered,
-                Answered = _answered is null ? [] : [.. _answered.Select(request => (requests.Trace.Prompts[request], requests.Trace.Answers[request]))],
+                Answered = _answered is null ? [] : [.. _answered],
                 Pods = [.. kept.Select(replica => Of(cluster, replica)), .. Pending(cluster, kept, bound)],
             };
             _answered?.Clear();
@@ -177,7 +177,7 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
             {
                 Variant = IndexOf(replica.Variant),
             };
-            return replica.Engine is Requests.TokenEngine engine
+            return replica.Engine is Requests.ITokenGauges engine
                 ? pod with { TokenRoom = engine.TokenRoom, TokensHeld = engine.TokensHeld, LastPrompt = engine.LastPrompt, LastDecode = engine.LastDecode }
                 : pod;
         }

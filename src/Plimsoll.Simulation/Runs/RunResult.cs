@@ -104,30 +104,20 @@ public sealed record ModelResult
     /// <summary>1 where nobody asked.</summary>
     public double Attainment => Requests == 0 ? 1 : WithinSlo / (double)Requests;
 
-    internal static ModelResult Of(ModelRequests requests, FleetUse use)
+    internal static ModelResult Of(IModelRequests requests, FleetUse use)
     {
-        var counts = new long[Enum.GetValues<RequestOutcome>().Length];
-        var seconds = new List<double>();
-        for (var request = 0; request < requests.Trace.Count; request++)
-        {
-            var outcome = requests.Outcomes[request];
-            counts[(int)outcome]++;
-            if (outcome is RequestOutcome.WithinSlo or RequestOutcome.Late) seconds.Add(requests.Log.EndToEnd(request));
-        }
-
-        seconds.Sort();
-        double At(double share) => seconds[Math.Min(seconds.Count - 1, (int)(share * seconds.Count))];
+        var totals = requests.Totals();
         return new ModelResult
         {
             Model = requests.Model.Id,
             Weights = requests.Model.Footprint.Weights,
-            Requests = requests.Trace.Count,
-            WithinSlo = counts[(int)RequestOutcome.WithinSlo],
-            Late = counts[(int)RequestOutcome.Late],
-            Rejected = counts[(int)RequestOutcome.Rejected],
-            Failed = counts[(int)RequestOutcome.Failed],
-            Unfinished = counts[(int)RequestOutcome.Unfinished],
-            Seconds = seconds.Count == 0 ? null : new AnswerSeconds(At(0.5), At(0.95), At(0.99)),
+            Requests = totals.Requests,
+            WithinSlo = totals.Within,
+            Late = totals.Late,
+            Rejected = totals.Rejected,
+            Failed = totals.Failed,
+            Unfinished = totals.Unfinished,
+            Seconds = totals.Seconds,
             DeviceHours = use.DeviceSeconds.GetValueOrDefault(requests.Model.Id) / 3600,
             Dollars = use.ModelDollars.GetValueOrDefault(requests.Model.Id),
             Starts = use.Starts.GetValueOrDefault(requests.Model.Id),

@@ -49,7 +49,7 @@ internal sealed class TimelineTaker
 
     public Timeline Taken() => new() { At = [.. _at], Models = [.. _rows.Select(row => row.Taken())] };
 
-    private sealed class Row(Requests.ModelRequests requests)
+    private sealed class Row(Requests.IModelRequests requests)
     {
         private readonly List<double> _arrivals = [];
         private readonly List<int> _ready = [];

@@ -22,6 +22,9 @@ public sealed record World
     /// <summary>How long traffic comes.</summary>
     public required TimeSpan Length { get; init; }
 
+    /// <summary>Whether requests go in groups through replicas taken together, which is faster, and not one by one.</summary>
+    public bool IsFluid { get; init; }
+
     /// <summary>What the gateway bounds.</summary>
     public GatewayBounds Gateway { get; init; } = new();
 
@@ -137,7 +140,11 @@ public sealed record SimulatedModel
 {
     public required ModelSpec Spec { get; init; }
 
+    /// <summary>Its requests; none where they are <see cref="Drawn"/>.</summary>
     public required RequestTrace Trace { get; init; }
+
+    /// <summary>Traffic of a fluid run that is drawn as it goes, too much to be kept; empty where <see cref="Trace"/> has it.</summary>
+    public ImmutableArray<DrawnTraffic> Drawn { get; init; } = [];
 
     /// <summary>How replicas truly behave, by variant; ordered by variant.</summary>
     public required ImmutableSortedDictionary<VariantId, ReplicaTruth> Truth { get; init; }

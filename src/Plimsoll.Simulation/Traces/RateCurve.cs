@@ -85,6 +85,16 @@ public sealed class RateCurve
         return _rates[at >= 0 ? at : ~at - 1];
     }
 
+    /// <summary>Requests expected to have come by a time.</summary>
+    public double ExpectedBy(double seconds)
+    {
+        if (seconds <= 0) return 0;
+        if (seconds >= Length) return Expected;
+        var at = Array.BinarySearch(_starts, seconds);
+        var step = at >= 0 ? at : ~at - 1;
+        return _sums[step] + (_rates[step] * (seconds - _starts[step]));
+    }
+
     /// <summary>When so many are expected to have come; infinity where never so many come.</summary>
     public double TimeOf(double expected)
     {

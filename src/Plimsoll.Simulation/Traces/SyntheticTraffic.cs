@@ -105,7 +105,7 @@ public static class SyntheticTraffic
     }
 
     // Of mean 1. Marsaglia and Tsang (2000); a shape below 1 by one above it and a power of a uniform.
-    private static double Gap(double shape, Random random)
+    internal static double Gap(double shape, Random random)
     {
         if (shape == 1) return -Math.Log(1 - random.NextDouble());
         var larger = shape < 1 ? shape + 1 : shape;

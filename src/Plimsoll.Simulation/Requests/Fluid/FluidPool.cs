@@ -1,0 +1,83 @@
+using Plimsoll.Simulation.Traces;
+
+namespace Plimsoll.Simulation.Requests.Fluid;
+
+/// <summary>
+/// Replicas of one variant that share what is sent to them evenly, as a gateway does that sends each request to the replica with the
+/// fewest. Requests go through it in groups. Times are seconds of the run.
+/// </summary>
+/// <param name="concurrency">Requests each of its replicas takes.</param>
+internal abstract class FluidPool(int concurrency)
+{
+    public List<FluidReplica> Replicas { get; } = [];
+
+    /// <summary>Requests in its replicas.</summary>
+    public int InFlight { get; protected set; }
+
+    /// <summary>Of those, requests that have not begun.</summary>
+    public virtual int Waiting => 0;
+
+    public int Concurrency => concurrency;
+
+    /// <summary>Requests that could be sent to it now.</summary>
+    public int Free => (Replicas.Count * concurrency) - InFlight;
+
+    /// <summary>When the next thing happens in it; infinity where it has nothing to do.</summary>
+    public abstract double NextEvent { get; }
+
+    /// <summary>Whether a replica has room for such a request.</summary>
+    public virtual bool CanHold(RequestGroup requests) => true;
+
+    /// <summary>Takes requests, no more than are <see cref="Free"/>; all that happens by then must be over.</summary>
+    public abstract void Take(RequestGroup requests, double now);
+
+    /// <summary>Lets all happen that does by a time, inclusive.</summary>
+    public abstract void AdvanceTo(double time);
+
+    /// <summary>It ends; what was in it is added to the lists.</summary>
+    /// <param name="begun">Requests whose answers had begun.</param>
+    /// <param name="waiting">Others.</param>
+    public abstract void Abandon(List<RequestGroup> begun, List<RequestGroup> waiting);
+
+    public virtual void Add(FluidReplica replica)
+    {
+        (replica.Pool, replica.Index) = (this, Replicas.Count);
+        Replicas.Add(replica);
+    }
+
+    /// <summary>A replica leaves with its share of the requests, which is then a pool by itself.</summary>
+    public void Leave(FluidReplica replica)
+    {
+        var own = Like();
+        own.Add(replica);
+        MoveShare(own, 1.0 / Replicas.Count);
+        Replicas.Remove(replica);
+        for (var i = 0; i < Replicas.Count; i++) Replicas[i].Index = i;
+        Left();
+    }
+
+    /// <summary>A pool of the same kind without replicas.</summary>
+    protected abstract FluidPool Like();
+
+    /// <summary>Moves a share of all its requests.</summary>
+    protected abstract void MoveShare(FluidPool to, double share);
+
+    /// <summary>A replica left.</summary>
+    protected virtual void Left()
+    {
+    }
+
+    /// <summary>Takes shares of groups, whole requests, so that over all groups they add up to the share.</summary>
+    protected struct ShareTaker(double share)
+    {
+        private double _owed;
+
+        public int Of(int count)
+        {
+            _owed += count * share;
+            var taken = Math.Min(count, (int)(_owed + 1e-9));
+            _owed -= taken;
+            return taken;
+        }
+    }
+}

@@ -1,0 +1,30 @@
+namespace Plimsoll.Simulation.Requests;
+
+/// <summary>What a replica's metrics tell.</summary>
+internal interface IReplicaGauges
+{
+    /// <summary>Requests sent here and not answered in full.</summary>
+    int Outstanding { get; }
+
+    /// <summary>Of those, requests that have not begun.</summary>
+    int Waiting { get; }
+
+    /// <summary>The share of the memory for keys and values in use; 0 where it keeps none.</summary>
+    double CacheUse { get; }
+}
+
+/// <summary>What one that generates text tells besides.</summary>
+internal interface ITokenGauges : IReplicaGauges
+{
+    /// <summary>Tokens that its memory for keys and values has room for.</summary>
+    long TokenRoom { get; }
+
+    /// <summary>Tokens it holds there.</summary>
+    long TokensHeld { get; }
+
+    /// <summary>The last step with a prompt in it.</summary>
+    (long Tokens, double Seconds) LastPrompt { get; }
+
+    /// <summary>The last step without one.</summary>
+    (int Sequences, long Context, double Seconds) LastDecode { get; }
+}
