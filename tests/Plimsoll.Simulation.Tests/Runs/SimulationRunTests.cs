@@ -118,7 +118,8 @@ public sealed class SimulationRunTests
                   from cached in Gen.Bool
                   from more in Gen.Int[0, 3]
                   from others in Gen.Int[0, 3]
-                  select (seed, models, nodes, memory, faults, cached, more, others);
+                  from fluid in Gen.Bool
+                  select (seed, models, nodes, memory, faults, cached, more, others, fluid);
         gen.Sample(one =>
         {
             var random = new Random(one.seed);
@@ -141,6 +142,7 @@ public sealed class SimulationRunTests
             var world = Worlds.Of(recipes, [group], Length, one.seed, faults);
             world = world with
             {
+                IsFluid = one.fluid,
                 Spec = world.Spec with { NodePools = world.Nodes.Pools() },
                 Others = [.. Enumerable.Range(0, one.others).Select(i => Worlds.Job($"job{i}", random.NextDouble() * Length, 5 + (random.NextDouble() * 40), 1 + random.Next(2), one.memory / 3)).OrderBy(job => job.At)],
             };

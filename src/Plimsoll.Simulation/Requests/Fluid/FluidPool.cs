@@ -9,6 +9,8 @@ namespace Plimsoll.Simulation.Requests.Fluid;
 /// <param name="concurrency">Requests each of its replicas takes.</param>
 internal abstract class FluidPool(int concurrency)
 {
+    private int _turn;
+
     public List<FluidReplica> Replicas { get; } = [];
 
     /// <summary>Requests in its replicas.</summary>
@@ -65,6 +67,30 @@ internal abstract class FluidPool(int concurrency)
     /// <summary>A replica left.</summary>
     protected virtual void Left()
     {
+    }
+
+    /// <summary>
+    /// The lane with the fewest requests, in turns where several have as few. A lane is a replica's; of groups of several requests only
+    /// so many are used that each stands for as many replicas as a group has requests.
+    /// </summary>
+    /// <param name="lanes">One a replica.</param>
+    /// <param name="inFlight">Requests of one.</param>
+    /// <param name="count">Requests of the group.</param>
+    /// <param name="used">Lanes that are used.</param>
+    protected T Fewest<T>(List<T> lanes, Func<T, int> inFlight, int count, out int used)
+    {
+        used = count == 1 ? lanes.Count : Math.Clamp((int)Math.Round(lanes.Count / (double)count), 1, lanes.Count);
+        var from = _turn % used;
+        var (chosen, fewest) = (from, inFlight(lanes[from]));
+        for (var i = 1; i < used && fewest > 0; i++)
+        {
+            var other = from + i < used ? from + i : from + i - used;
+            var there = inFlight(lanes[other]);
+            if (there < fewest) (chosen, fewest) = (other, there);
+        }
+
+        _turn = chosen + 1;
+        return lanes[chosen];
     }
 
     /// <summary>Takes shares of groups, whole requests, so that over all groups they add up to the share.</summary>

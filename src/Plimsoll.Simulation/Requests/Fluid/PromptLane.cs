@@ -2,12 +2,13 @@ namespace Plimsoll.Simulation.Requests.Fluid;
 
 /// <summary>
 /// One replica's prompts. Those that wait are computed together in the next steps that are put together; while they are, its
-/// sequences go on slower, which is counted in tokens that each of them falls behind.
+/// sequences go on slower, which is counted in tokens that each of them falls behind. Times are seconds of the run.
 /// </summary>
-internal sealed class PromptLane
+internal sealed class PromptLane(PromptSteps prompts)
 {
-    private double _starts = double.NegativeInfinity;
-    private double _tokens;
+    private Together _now = new(double.NegativeInfinity, 0, 0, 0);
+    private Together _before = new(double.NegativeInfinity, 0, 0, 0);
+    private double _busyUntil = double.NegativeInfinity;
     private double _fellBehind;
     private double _behindBefore;
 
@@ -20,39 +21,49 @@ internal sealed class PromptLane
     /// <summary>How often prompts were computed together; the last time's number.</summary>
     public int Batch { get; private set; }
 
-    /// <summary>When the last of its prompts is computed.</summary>
-    public double BusyUntil { get; private set; } = double.NegativeInfinity;
+    /// <summary>Tokens of prompts that are computed together the last time.</summary>
+    public double Tokens => _now.Tokens;
 
     /// <summary>A prompt comes.</summary>
-    /// <param name="tokens">Of it.</param>
-    /// <param name="weight">Prompts that come here with it, itself included, where lanes stand for several.</param>
-    /// <param name="now">Seconds of the run.</param>
+    /// <param name="tokens">Of it and those that come here with it, where lanes stand for several replicas; no less than its own.</param>
+    /// <param name="now">When.</param>
+    /// <param name="beside">Sequences beside it.</param>
+    /// <param name="context">Of each.</param>
     /// <param name="stepSeconds">Of a step without prompts; 0 where no sequence runs.</param>
     /// <param name="pause">Steps from the arrival to the first that it can be in.</param>
-    /// <param name="seconds">Of prompts together, and in how many steps.</param>
-    /// <returns>When it is computed.</returns>
-    public double Add(int tokens, double weight, double now, double stepSeconds, (double Idle, double Busy) pause, Func<double, (double Seconds, int Steps)> seconds)
+    public void Add(double tokens, double now, double beside, double context, double stepSeconds, (double Idle, double Busy) pause)
     {
-        if (now >= _starts)
+        if (now >= _now.Starts)
         {
-            _starts = now >= BusyUntil ? now + (pause.Idle * stepSeconds) : BusyUntil + (pause.Busy * stepSeconds);
-            (_tokens, _fellBehind, _behindBefore) = (0, 0, Behind);
+            var starts = now >= _busyUntil ? now + (pause.Idle * stepSeconds) : _busyUntil + (pause.Busy * stepSeconds);
+            (_before, _now) = (_now, new Together(starts, 0, beside, context));
+            (_fellBehind, _behindBefore) = (0, Behind);
             Batch++;
         }
 
-        _tokens += tokens * weight;
-        var (took, steps) = seconds(Math.Max(tokens, _tokens));
-        BusyUntil = Math.Max(BusyUntil, _starts + took);
-        if (stepSeconds > 0)
-        {
-            var behind = Math.Max(_fellBehind, (took / stepSeconds) - steps);
-            Behind += behind - _fellBehind;
-            _fellBehind = behind;
-        }
+        _now = _now with { Tokens = _now.Tokens + tokens };
+        var (took, steps) = prompts.Of(_now.Tokens, _now.Beside, _now.Context);
+        _busyUntil = _now.Starts + took;
+        if (stepSeconds <= 0) return;
+        var behind = Math.Max(_fellBehind, (took / stepSeconds) - steps);
+        Behind += behind - _fellBehind;
+        _fellBehind = behind;
+    }
 
-        return _starts + took;
+    /// <summary>When the step ends that computes the last of so many tokens, as far as is known: others may still come into it.</summary>
+    /// <param name="batch">With which they are computed.</param>
+    /// <param name="tokens">Of that batch.</param>
+    public double EndOf(int batch, double tokens)
+    {
+        if (batch != Batch && batch != Batch - 1) return double.NegativeInfinity;
+        var together = batch == Batch ? _now : _before;
+        var budget = prompts.Budget(together.Beside);
+        var until = Math.Min(together.Tokens, Math.Ceiling((tokens - 0.5) / budget) * budget);
+        return together.Starts + prompts.Of(Math.Max(tokens, until), together.Beside, together.Context).Seconds;
     }
 
     /// <summary>What sequences had fallen behind when those of a batch began: later batches slow them, their own does not.</summary>
     public double BehindAfter(int batch) => batch == Batch ? Behind : _behindBefore;
+
+    private readonly record struct Together(double Starts, double Tokens, double Beside, double Context);
 }

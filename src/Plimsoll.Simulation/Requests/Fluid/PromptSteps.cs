@@ -16,12 +16,17 @@ internal sealed class PromptSteps(ReplicaLimits limits, StepTimes times)
     /// <returns>Seconds, and steps.</returns>
     public (double Seconds, int Steps) Of(double tokens, double sequences, double context)
     {
-        var beside = (int)Math.Min(Math.Round(sequences), limits.Sequences);
-        double budget = Math.Max(1, limits.StepTokens - beside);
+        var beside = Beside(sequences);
+        var budget = Budget(sequences);
         var (seconds, chunks) = (0.0, 0);
         for (; tokens > 0.5; tokens -= budget) seconds += Step(Math.Min(tokens, budget), chunks++, budget, beside, context);
         return (seconds, chunks);
     }
+
+    /// <summary>Tokens of prompts that a step has room for.</summary>
+    public double Budget(double sequences) => Math.Max(1, limits.StepTokens - Beside(sequences));
+
+    private int Beside(double sequences) => (int)Math.Min(Math.Round(sequences), limits.Sequences);
 
     private double Step(double tokens, int chunk, double budget, int sequences, double context)
     {

@@ -26,7 +26,6 @@ internal sealed class TextPool(ReplicaLimits limits, StepTimes times, PromptStep
     private double _comingPrompts;
     private double _clock;
     private double _now;
-    private int _turn;
 
     public override int Waiting => _waitingCount;
 
@@ -54,13 +53,13 @@ internal sealed class TextPool(ReplicaLimits limits, StepTimes times, PromptStep
     public override void Add(FluidReplica replica)
     {
         base.Add(replica);
-        _lanes.Add(new PromptLane());
+        _lanes.Add(new PromptLane(prompts));
     }
 
     public override void Take(RequestGroup requests, double now)
     {
         MoveClock(now);
-        var sent = new SentGroup(requests, now, 1 + ((InFlight + ((requests.Count - 1) / 2)) / Replicas.Count));
+        var sent = new SentGroup(requests, now, 1);
         InFlight += requests.Count;
         if (_waiting.Count == 0 && Fits(requests))
         {
@@ -170,24 +169,15 @@ internal sealed class TextPool(ReplicaLimits limits, StepTimes times, PromptStep
 
     private void Begin(SentGroup sent, double now)
     {
-        var (count, replicas) = (sent.Count, Replicas.Count);
-        var lanes = Math.Clamp((int)Math.Round(replicas / (double)count), 1, replicas);
-        var chosen = _turn % lanes;
-        for (var i = 1; i < lanes; i++)
-        {
-            var other = (_turn + i) % lanes;
-            if (_lanes[other].InFlight < _lanes[chosen].InFlight) chosen = other;
-        }
-
-        _turn = (chosen + 1) % lanes;
-        var lane = _lanes[chosen];
+        var count = sent.Count;
+        var lane = Fewest(_lanes, static one => one.InFlight, count, out var used);
+        var ofLane = used / (double)Replicas.Count;
+        sent = sent with { SentAs = Math.Max(1, (int)Math.Round(((lane.InFlight + (count / 2.0)) * ofLane) + 0.5)) };
         var (beside, context) = lane.InFlight > 0 && _sequences > 0 ? (Beside, Context) : (0, 0);
-        var took = (Seconds: 0.0, Steps: 0);
-        var first = lane.Add(
-            sent.Requests.Prompt, count * lanes / (double)replicas, now, beside > 0 ? StepSeconds() : 0, _pause, tokens => took = prompts.Of(tokens, beside, context));
-        LastPrompt = (sent.Requests.Prompt, took.Seconds);
+        lane.Add(sent.Requests.Prompt * Math.Max(1, count * ofLane), now, beside, context, beside > 0 ? StepSeconds() : 0, _pause);
+        LastPrompt = (sent.Requests.Prompt, prompts.Of(sent.Requests.Prompt, beside, context).Seconds);
         InFlight -= count;
-        Enqueue(new Prompted(sent, lane, lane.Batch), first);
+        Enqueue(new Prompted(sent, lane, lane.Batch, lane.Tokens), lane.EndOf(lane.Batch, lane.Tokens));
     }
 
     private void FirstToken(Prompted prompted, double now)
@@ -196,6 +186,13 @@ internal sealed class TextPool(ReplicaLimits limits, StepTimes times, PromptStep
         _comingPrompts -= (double)sent.Count * sent.Requests.Prompt;
         InFlight -= sent.Count;
         lane.InFlight -= sent.Count;
+        if (lane.EndOf(prompted.Batch, prompted.Until) is var later && later > now + 1e-9)
+        {
+            // Others came into its step since.
+            Enqueue(prompted, later);
+            return;
+        }
+
         if (sent.Requests.Answer <= 1)
         {
             ledger.Answered(sent, now, now);
@@ -280,7 +277,11 @@ internal sealed class TextPool(ReplicaLimits limits, StepTimes times, PromptStep
     }
 
     /// <summary>Its prompt is to be computed, or is being computed.</summary>
-    private readonly record struct Prompted(SentGroup Sent, PromptLane Lane, int Batch);
+    /// <param name="Sent">Which.</param>
+    /// <param name="Lane">Its replica's.</param>
+    /// <param name="Batch">The lane's, in which it is computed.</param>
+    /// <param name="Until">Tokens of that batch up to its last one.</param>
+    private readonly record struct Prompted(SentGroup Sent, PromptLane Lane, int Batch, double Until);
 
     /// <summary>It gets tokens.</summary>
     /// <param name="Sent">Which.</param>

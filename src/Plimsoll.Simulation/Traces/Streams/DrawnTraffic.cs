@@ -52,8 +52,8 @@ internal sealed class DrawnStream : IRequestStream
             var expected = _traffic.Curve.ExpectedBy(to) - _traffic.Curve.ExpectedBy(from);
             if (expected <= _groupsPerSecond || to <= from)
             {
-                _sum += SyntheticTraffic.Gap(_shape, _random);
                 group = Drawn(Math.Max(time, _to), 1);
+                _sum += SyntheticTraffic.Gap(_shape, _random);
                 return true;
             }
 
