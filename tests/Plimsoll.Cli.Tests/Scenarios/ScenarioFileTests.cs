@@ -62,7 +62,7 @@ public sealed class ScenarioFileTests
     public void The_shipped_scenarios_are_whole()
     {
         var folder = Path.Combine(Repository(), "examples", "scenarios");
-        var files = Directory.GetFiles(folder, "*.yaml");
+        var files = Directory.GetFiles(folder, "*.yaml", SearchOption.AllDirectories);
         Assert.NotEmpty(files);
         foreach (var path in files) Assert.Equal([], ScenarioFile.Read(path).Problems.Lines());
     }

@@ -38,6 +38,55 @@ public sealed class SimulateCommandTests : IDisposable
         Assert.All(output.Split('\n'), line => Assert.True(line.Length <= 80, line));
     }
 
+    [Fact]
+    public async Task A_fluid_run_has_the_same_requests_and_comes_to_nearly_the_same()
+    {
+        JsonElement Totals(string output) => JsonDocument.Parse(output).RootElement.GetProperty("controllers")[0];
+        var detailed = Totals((await RunAsync("--json")).Output);
+        var (code, output, error) = await RunAsync("--fluid", "--json");
+        Assert.Equal((0, ""), (code, error));
+        var fluid = Totals(output);
+        Assert.Equal(detailed.GetProperty("runs")[0].GetProperty("requests").GetInt64(), fluid.GetProperty("runs")[0].GetProperty("requests").GetInt64());
+        Assert.InRange(fluid.GetProperty("attainment").GetDouble() - detailed.GetProperty("attainment").GetDouble(), -0.01, 0.01);
+        Assert.InRange(fluid.GetProperty("deviceHours").GetDouble() / detailed.GetProperty("deviceHours").GetDouble(), 0.97, 1.03);
+        Assert.Equal(0, (await RunAsync("--fluid", "--bound", "--against", "hpa:tuned", "--candidates", "2")).Code);
+    }
+
+    [Fact]
+    public async Task Traffic_too_much_to_be_kept_is_drawn_as_a_fluid_run_goes()
+    {
+        var rates = Path.Combine(_folder, "rates.csv");
+        await File.WriteAllTextAsync(rates, "seconds,requests_per_second\n0,1000\n120,3000\n240,500\n", TestContext.Current.CancellationToken);
+        foreach (var traffic in (string[])["{rate: 2000, crowds: [{at: 1min, for: 2min, rate: 900}]}", $"{{trace: {rates}}}"])
+        {
+            var (code, output, _) = await RunScenarioAsync(traffic, "--fluid", "--json");
+            Assert.Equal(0, code);
+            var run = JsonDocument.Parse(output).RootElement.GetProperty("controllers")[0].GetProperty("runs")[0];
+            Assert.InRange(run.GetProperty("requests").GetInt64(), traffic.Contains("rate:", StringComparison.Ordinal) ? 700_000 : 500_000, 720_000);
+            var (refused, _, error) = await RunScenarioAsync(traffic, "--fluid", "--bound");
+            Assert.Equal(ExitCode.BadInput, refused);
+            Assert.Contains("--bound reads every request, and with --fluid those of busy are too many to be kept", error, StringComparison.Ordinal);
+        }
+
+        async Task<(int Code, string Output, string Error)> RunScenarioAsync(string traffic, params string[] options)
+        {
+            var path = Path.Combine(_folder, "busy.yaml");
+            await File.WriteAllTextAsync(path, $$"""
+                length: 5min
+                nodes: [{name: cpu, count: 4, memory: 16GiB, cores: 8}]
+                models:
+                - name: busy
+                  weights: 100MB
+                  minReplicas: 2
+                  runs: [{seconds: 5ms, concurrency: 16}]
+                  traffic: {{traffic}}
+                """, TestContext.Current.CancellationToken);
+            using var output = new StringWriter { NewLine = "\n" };
+            using var error = new StringWriter { NewLine = "\n" };
+            return (await CommandLine.RunAsync(["simulate", path, .. options], output, error, TimeProvider.System), output.ToString(), error.ToString());
+        }
+    }
+
     [Theory]
     [InlineData("--against", "hpa,hpb", "--against names \"hpb\"; all, or some of hpa, keda")]
     [InlineData("--seeds", "0", "--seeds is 0; 1 to 100 would do")]

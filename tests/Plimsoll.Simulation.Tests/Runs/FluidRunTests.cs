@@ -39,7 +39,7 @@ public sealed class FluidRunTests
     [Fact]
     public void Many_requests_in_groups_come_out_nearly_as_one_by_one()
     {
-        // Eight hundred a second: some twenty in each group.
+        // Eight hundred a second: some five in each group.
         var trace = SyntheticTraffic.Of(RateCurve.Wave(100, 800, 600, 600), Worlds.Short, 1, new Random(5));
         var recipe = Worlds.Small("a", trace, max: 40) with { Variants = [new VariantRecipe { Engine = "plimsoll-model-server", Batch = new Simulation.Requests.BatchTimes(0.1, 0.01), Cores = Cores.Of(0.5), Concurrency = 8 }] };
         var world = Worlds.Of([recipe], [Worlds.Processors(4, 64)], 600);

@@ -11,9 +11,9 @@ namespace Plimsoll.Simulation.Requests.Fluid;
 internal sealed class FluidRequests : IModelRequests
 {
     // Where answers are short a group must be small beside what is in flight, or it would be a burst that nobody sent.
-    private const double GroupsPerAnswer = 4;
+    private const double GroupsPerAnswer = 16;
     private const int FewestGroupsPerSecond = 32;
-    private const int MostGroupsPerSecond = 4000;
+    private const int MostGroupsPerSecond = 2000;
 
     private readonly GatewayBounds _bounds;
     private readonly FluidLedger _ledger;

@@ -22,6 +22,8 @@ internal sealed class DrawnStream : IRequestStream
     private readonly int _groupsPerSecond;
     private readonly Random _random;
     private readonly double _shape;
+    private double _second = -1;
+    private double _expected;
     private double _sum;
     private double _from;
     private double _to;
@@ -47,20 +49,23 @@ internal sealed class DrawnStream : IRequestStream
                 return false;
             }
 
-            var from = Math.Max(Math.Floor(time), _to);
-            var to = Math.Min(Math.Max(Math.Floor(time) + 1, from), _traffic.Curve.Length);
-            var expected = _traffic.Curve.ExpectedBy(to) - _traffic.Curve.ExpectedBy(from);
-            if (expected <= _groupsPerSecond || to <= from)
+            if (Math.Floor(time) is var second && second != _second)
+            {
+                _second = second;
+                _expected = _traffic.Curve.ExpectedBy(second + 1) - _traffic.Curve.ExpectedBy(second);
+            }
+
+            if (_expected <= _groupsPerSecond || second < _to)
             {
                 group = Drawn(Math.Max(time, _to), 1);
                 _sum += SyntheticTraffic.Gap(_shape, _random);
                 return true;
             }
 
-            (_from, _to) = (from, to);
-            _count = (long)Math.Max(0, Math.Round(expected + (_traffic.Variation * Math.Sqrt(expected) * _random.Normal())));
+            (_from, _to) = (second, Math.Min(second + 1, _traffic.Curve.Length));
+            _count = (long)Math.Max(0, Math.Round(_expected + (_traffic.Variation * Math.Sqrt(_expected) * _random.Normal())));
             (_group, _groups) = (0, (int)Math.Min(_groupsPerSecond, _count));
-            _sum = _traffic.Curve.ExpectedBy(to) + (SyntheticTraffic.Gap(_shape, _random) * _random.NextDouble());
+            _sum = _traffic.Curve.ExpectedBy(_to) + (SyntheticTraffic.Gap(_shape, _random) * _random.NextDouble());
         }
 
         var count = (_count * (_group + 1) / _groups) - (_count * _group / _groups);
