@@ -19,7 +19,7 @@ public static class PackCommand
     private static readonly ImmutableArray<(string Name, PackingPolicy Policy)> Policies =
     [
         ("random", PackingPolicy.Random), ("dotprod", PackingPolicy.DotProd), ("gpu-clustering", PackingPolicy.GpuClustering),
-        ("gpu-packing", PackingPolicy.GpuPacking), ("best-fit", PackingPolicy.BestFit), ("fgd", PackingPolicy.Fgd),
+        ("gpu-packing", PackingPolicy.GpuPacking), ("best-fit", PackingPolicy.BestFit), ("fgd", PackingPolicy.Fgd), ("plimsoll", PackingPolicy.Plimsoll),
     ];
 
     public static Command Create()
@@ -94,7 +94,7 @@ public static class PackCommand
     private static void Write(PackingWorkload workload, ImmutableArray<PackListing> listings, bool exact, TextWriter output)
     {
         output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{workload.Nodes.Length:N0} nodes with {workload.CapacityMilli / PodShape.Milli:N0} devices, {workload.Pods.Length:N0} pods, {listings[0].Seeds} seeds, {(exact ? "the published draws" : "draws of our own")}"));
+            $"{workload.Nodes.Length:N0} nodes with {workload.Capacity / PodShape.Milli:N0} devices, {workload.Pods.Length:N0} pods, {listings[0].Seeds} seeds, {(exact ? "the published draws" : "draws of our own")}"));
         output.WriteLine("policy           allocated       least to most    at the end    fragmented");
         foreach (var one in listings)
         {

@@ -43,9 +43,9 @@ public sealed class PackingTests
     public void Fragmentation_is_what_a_typical_pod_cannot_use()
     {
         var on = new TypicalPods([(Shape(4000, 500), 0.5), (Shape(8000, 1000), 0.3), (Shape(8000, 0), 0.2)]).On("X");
-        Assert.Equal(400, on.Milli(32_000, [1000, 1000]), 9);
-        Assert.Equal(200, on.Milli(16_000, [1000]), 9);
-        Assert.Equal(400, on.Milli(16_000, [400]), 9);
+        Assert.Equal(400, on.Idle(32_000, [1000, 1000]), 9);
+        Assert.Equal(200, on.Idle(16_000, [1000]), 9);
+        Assert.Equal(400, on.Idle(16_000, [400]), 9);
     }
 
     [Fact]
