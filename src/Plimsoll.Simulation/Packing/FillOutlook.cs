@@ -26,7 +26,7 @@ internal sealed class FillOutlook
     private int _seen;
     private int _renewal = 1;
 
-    // What the pods that run on some kinds only ask for, by the kinds, of all that is asked for.
+    // What the pods that run on some kinds only ask for, of all that is asked for, by the kinds.
     private (bool[] On, double Share)[] _choosy = [];
 
     /// <param name="nodes">The nodes, empty.</param>
@@ -86,25 +86,43 @@ internal sealed class FillOutlook
     }
 
     /// <summary>
-    /// What it costs those who can run on few kinds that a pod takes a node of a kind, in the devices' unit: what it takes,
-    /// times the share of the kind's free devices that they will ask for by the time all free ones are asked for.
+    /// What it costs others that a pod takes a node of a kind, in the devices' unit: what it takes, times the share of the
+    /// kind's free devices that pods which cannot go wherever this one can will ask for by the time all free ones are asked for.
     /// </summary>
     public void Prices(PodShape shape, Span<double> prices)
     {
         prices.Clear();
         if (_choosy.Length == 0 || shape.Devices == 0) return;
         double all = 0;
-        foreach (var kind in _kinds) all += kind.Free;
+        Span<bool> its = stackalloc bool[_kinds.Length];
+        for (var i = 0; i < _kinds.Length; i++)
+        {
+            all += _kinds[i].Free;
+            its[i] = _kinds[i].Takes(shape);
+        }
+
         foreach (var (on, share) in _choosy)
         {
+            // Who has all the choice that this pod has, and perhaps more, can go where it could.
+            if (Covers(on, its)) continue;
             double theirs = 0;
             for (var i = 0; i < _kinds.Length; i++) theirs += on[i] ? _kinds[i].Free : 0;
-            // Their demand is spread over their kinds by what is free, so each kind's part of it is the same.
+            // Their demand is spread over their kinds by what is free, so it is the same part of each.
             if (theirs <= 0) continue;
             for (var i = 0; i < _kinds.Length; i++) prices[i] += on[i] ? share * all / theirs : 0;
         }
 
         for (var i = 0; i < _kinds.Length; i++) prices[i] = shape.Total * Math.Min(1, prices[i]);
+    }
+
+    private static bool Covers(ReadOnlySpan<bool> on, ReadOnlySpan<bool> its)
+    {
+        for (var i = 0; i < its.Length; i++)
+        {
+            if (its[i] && !on[i]) return false;
+        }
+
+        return true;
     }
 
     public int Kinds => _kinds.Length;
@@ -145,7 +163,7 @@ internal sealed class FillOutlook
     private void Renew()
     {
         var seen = _counts.Where(one => one.Key.Shape.Devices > 0).ToList();
-        var takes = seen.Select(one => _kinds.Select(kind => one.Key.Shape.PerDevice <= kind.PerDevice && one.Key.Shape.Takes(kind.Model)).ToArray()).ToList();
+        var takes = seen.Select(one => _kinds.Select(kind => kind.Takes(one.Key.Shape)).ToArray()).ToList();
         double asked = seen.Sum(one => (double)one.Value * one.Key.Shape.Total);
         _choosy = [.. seen.Zip(takes).Where(one => !one.Second.All(on => on))
             .GroupBy(one => Named(one.Second), one => (On: one.Second, Share: one.First.Value * (double)one.First.Key.Shape.Total / asked), StringComparer.Ordinal)
@@ -188,6 +206,8 @@ internal sealed class FillOutlook
         public int PerDevice { get; } = perDevice;
 
         public long Free { get; set; }
+
+        public bool Takes(PodShape shape) => shape.PerDevice <= PerDevice && shape.Takes(Model);
 
         public FillTable? ByCores { get; set; }
 
