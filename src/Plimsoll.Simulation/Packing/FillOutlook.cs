@@ -33,9 +33,9 @@ internal sealed class FillOutlook
     public FillOutlook(IReadOnlyList<PackedNode> nodes)
     {
         ArgumentNullException.ThrowIfNull(nodes);
-        var kinds = nodes.Select(node => (node.Node.Model, node.Node.PerDevice)).Distinct().ToList();
-        _kinds = [.. kinds.Select(one => new Kind(one.Model, one.PerDevice))];
-        _kindOf = [.. nodes.Select(node => kinds.IndexOf((node.Node.Model, node.Node.PerDevice)))];
+        var kinds = nodes.Select(node => KindOf(node.Node)).Distinct().ToList();
+        _kinds = [.. kinds.Select(one => new Kind(one.Model, one.PerDevice, one.HasDevices))];
+        _kindOf = [.. nodes.Select(node => kinds.IndexOf(KindOf(node.Node)))];
         _coreUnit = Math.Max(1, (nodes.Max(node => node.Node.CpuMilli) + Rooms - 1) / Rooms);
         _memoryUnit = Math.Max(1, (nodes.Max(node => node.Node.MemoryMib) + Rooms - 1) / Rooms);
         _mostDevices = nodes.Max(node => node.Node.Devices);
@@ -129,6 +129,8 @@ internal sealed class FillOutlook
 
     public int KindOf(int node) => _kindOf[node];
 
+    private static (string Model, int PerDevice, bool HasDevices) KindOf(PackingNode node) => (node.Model, node.PerDevice, node.Devices > 0);
+
     /// <summary>What of a node's idle devices is expected to stay idle for good: for want of cores, and again for want of host memory.</summary>
     private double Lost(Kind kind, int cpuMilli, int memoryMib, ReadOnlySpan<int> free)
     {
@@ -199,7 +201,7 @@ internal sealed class FillOutlook
     private static string Named(IEnumerable<bool> on) => string.Concat(on.Select(one => one ? '1' : '0'));
 
     /// <summary>Nodes with devices of one model and size, what is free of them, and what they are expected to lose.</summary>
-    private sealed class Kind(string model, int perDevice)
+    private sealed class Kind(string model, int perDevice, bool hasDevices)
     {
         public string Model { get; } = model;
 
@@ -207,7 +209,8 @@ internal sealed class FillOutlook
 
         public long Free { get; set; }
 
-        public bool Takes(PodShape shape) => shape.PerDevice <= PerDevice && shape.Takes(Model);
+        /// <summary>If its devices are large enough and of a model that will do; a kind without devices takes none.</summary>
+        public bool Takes(PodShape shape) => hasDevices && shape.PerDevice <= PerDevice && shape.Takes(Model);
 
         public FillTable? ByCores { get; set; }
 

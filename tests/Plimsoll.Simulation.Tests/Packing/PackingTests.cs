@@ -92,9 +92,11 @@ public sealed class PackingTests
         Assert.Equal((95.14, 95.29), (fgd.AllocationPercent, fgd.EndAllocationPercent));
         var best = PackingRun.Of(workload, typical, PackingPolicy.BestFit, arrivals, 42);
         Assert.Equal((92.94, 93.13), (best.AllocationPercent, best.EndAllocationPercent));
+        // Half of the way from FGD's mean to the bound, and not above the bound.
+        Assert.InRange(PackingRun.Of(workload, typical, PackingPolicy.Plimsoll, arrivals, 42).AllocationPercent, 96.07, 96.9);
     }
 
-    private static PackingWorkload Published()
+    internal static PackingWorkload Published()
     {
         var data = Environment.GetEnvironmentVariable("PLIMSOLL_DATA") is { Length: > 0 } named ? named : "../shared/data";
         var (nodes, pods) = (Path.Combine(data, "openb", "openb_node_list_gpu_node.csv"), Path.Combine(data, "openb", "openb_pod_list_default.csv"));
