@@ -16,10 +16,14 @@ public static class PackCommand
 
     private const int MostSeeds = 1000;
 
+    private const string Thousandths = "thousandths";
+
+    private const string Bytes = "bytes";
+
     private static readonly ImmutableArray<(string Name, PackingPolicy Policy)> Policies =
     [
         ("random", PackingPolicy.Random), ("dotprod", PackingPolicy.DotProd), ("gpu-clustering", PackingPolicy.GpuClustering),
-        ("gpu-packing", PackingPolicy.GpuPacking), ("best-fit", PackingPolicy.BestFit), ("fgd", PackingPolicy.Fgd),
+        ("gpu-packing", PackingPolicy.GpuPacking), ("best-fit", PackingPolicy.BestFit), ("fgd", PackingPolicy.Fgd), ("plimsoll", PackingPolicy.Plimsoll),
     ];
 
     public static Command Create()
@@ -34,22 +38,23 @@ public static class PackCommand
         };
         var seeds = new Option<int>("--seeds") { Description = $"Runs, each with draws of its own, seeds {FirstSeed} and up (default 10)", DefaultValueFactory = _ => 10 };
         var exact = new Option<bool>("--exact-draws") { Description = "Draw as the published experiment did, with Go's generator" };
+        var by = new Option<string>("--by") { Description = "Pack thousandths of devices, or bytes of device memory (default thousandths)", HelpName = "UNIT", DefaultValueFactory = _ => Thousandths };
         var json = StatusCommand.JsonOption();
         var command = new Command("pack", "Pack a list of pods onto a list of nodes and say how much of the devices is in use")
         {
-            nodes, pods, policy, seeds, exact, json,
+            nodes, pods, policy, seeds, exact, by, json,
         };
         command.SetAction((parsed, cancellationToken) => Task.FromResult(Run(
-            Meant(parsed.GetValue(policy)!), parsed.GetValue(policy) == "all", parsed.GetValue(nodes)!, parsed.GetValue(pods)!,
+            Meant(parsed.GetValue(policy)!), parsed.GetValue(policy) == "all", parsed.GetValue(nodes)!, parsed.GetValue(pods)!, InBytes(parsed.GetValue(by)!),
             Bounded(parsed.GetValue(seeds)), parsed.GetValue(exact), parsed.GetValue(json), parsed.InvocationConfiguration.Output, cancellationToken)));
         return command;
     }
 
     private static int Run(
-        ImmutableArray<(string Name, PackingPolicy Policy)> policies, bool all, string nodes, string pods,
+        ImmutableArray<(string Name, PackingPolicy Policy)> policies, bool all, string nodes, string pods, bool bytes,
         int seeds, bool exact, bool json, TextWriter output, CancellationToken cancellationToken)
     {
-        var workload = OpenbFiles.Read(nodes, pods);
+        var workload = Read(nodes, pods, bytes);
         var typical = TypicalPods.Of(workload.Pods);
         var readings = new PackingReading[policies.Length][];
         for (var i = 0; i < policies.Length; i++) readings[i] = new PackingReading[seeds];
@@ -72,7 +77,7 @@ public static class PackCommand
             throw new CommandException(ExitCode.BadInput, $"{Show.Text(pods, 200)}: {endless.Message}; pods that ask for more of them, or fewer nodes, would do");
         }
 
-        ImmutableArray<PackListing> listings = [.. policies.Select((one, i) => PackListing.Of(one.Name, exact, readings[i]))];
+        ImmutableArray<PackListing> listings = [.. policies.Select((one, i) => PackListing.Of(one.Name, bytes ? Bytes : Thousandths, exact, readings[i]))];
         if (json && all) output.WriteLine(JsonSerializer.Serialize(listings, CommandJson.Default.ImmutableArrayPackListing));
         else if (json) output.WriteLine(JsonSerializer.Serialize(listings[0], CommandJson.Default.PackListing));
         else Write(workload, listings, exact, output);
@@ -88,13 +93,29 @@ public static class PackCommand
             : found;
     }
 
+    private static PackingWorkload Read(string nodes, string pods, bool bytes)
+    {
+        var workload = OpenbFiles.Read(nodes, pods);
+        try
+        {
+            return bytes ? DeviceBytes.Of(workload, DeviceCatalogue.BuiltIn) : workload;
+        }
+        catch (InvalidDataException unknown)
+        {
+            throw new CommandException(ExitCode.BadInput, $"{Show.Text(nodes, 200)}: {Show.Text(unknown.Message, 400)}");
+        }
+    }
+
+    private static bool InBytes(string by) => by is Thousandths or Bytes ? by == Bytes
+        : throw new CommandException(ExitCode.BadInput, $"--by is '{Show.Text(by)}'; {Thousandths} or {Bytes} would do");
+
     private static int Bounded(int seeds) => seeds is >= 1 and <= MostSeeds ? seeds
         : throw new CommandException(ExitCode.BadInput, $"--seeds is {seeds}; 1 to {MostSeeds} would do");
 
     private static void Write(PackingWorkload workload, ImmutableArray<PackListing> listings, bool exact, TextWriter output)
     {
         output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{workload.Nodes.Length:N0} nodes with {workload.CapacityMilli / PodShape.Milli:N0} devices, {workload.Pods.Length:N0} pods, {listings[0].Seeds} seeds, {(exact ? "the published draws" : "draws of our own")}"));
+            $"{workload.Nodes.Length:N0} nodes with {workload.Nodes.Sum(node => (long)node.Devices):N0} devices, {workload.Pods.Length:N0} pods, {listings[0].Seeds} seeds, {(exact ? "the published draws" : "draws of our own")}"));
         output.WriteLine("policy           allocated       least to most    at the end    fragmented");
         foreach (var one in listings)
         {
@@ -102,6 +123,6 @@ public static class PackCommand
                 $"{one.Policy,-14} {one.AllocationPercent,9:0.00} % {one.LeastPercent,9:0.00} to {one.MostPercent:0.00} {one.EndAllocationPercent,11:0.00} % {one.FragmentationPercent,11:0.00} %"));
         }
 
-        output.WriteLine("allocated, fragmented: of all devices, once 100 % of them were asked for");
+        output.WriteLine($"allocated, fragmented: of {(listings[0].By == Bytes ? "all devices' bytes" : "all devices")}, once 100 % of them were asked for");
     }
 }

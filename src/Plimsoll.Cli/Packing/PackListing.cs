@@ -4,15 +4,15 @@ using Plimsoll.Simulation.Packing;
 namespace Plimsoll.Cli.Packing;
 
 /// <summary>
-/// What a policy reached, as <c>plimsoll pack --json</c> prints it: percentages of all devices, means over the seeds, of which
+/// What a policy reached, as <c>plimsoll pack --json</c> prints it: percentages of all devices, or of their bytes (<c>by</c>), means over the seeds, of which
 /// <c>seeds</c> is the number. Allocation and fragmentation are read where arrived requests reach 100 %, the end's after the last arrival.
 /// </summary>
 public sealed record PackListing(
-    string Policy, int Seeds, bool ExactDraws, double AllocationPercent, double LeastPercent, double MostPercent,
+    string Policy, string By, int Seeds, bool ExactDraws, double AllocationPercent, double LeastPercent, double MostPercent,
     double EndAllocationPercent, double FragmentationPercent, ImmutableArray<PackRunListing> Runs)
 {
-    public static PackListing Of(string policy, bool exact, IReadOnlyList<PackingReading> readings) => new(
-        policy, readings.Count, exact, Mean(readings, one => one.AllocationPercent), readings.Min(one => one.AllocationPercent),
+    public static PackListing Of(string policy, string by, bool exact, IReadOnlyList<PackingReading> readings) => new(
+        policy, by, readings.Count, exact, Mean(readings, one => one.AllocationPercent), readings.Min(one => one.AllocationPercent),
         readings.Max(one => one.AllocationPercent), Mean(readings, one => one.EndAllocationPercent), Mean(readings, one => one.FragmentationPercent),
         [.. readings.Select(one => new PackRunListing(one.AllocationPercent, one.EndAllocationPercent, Math.Round(one.FragmentationPercent, 3), one.Arrived, one.Dropped))]);
 

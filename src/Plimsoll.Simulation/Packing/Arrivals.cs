@@ -44,15 +44,15 @@ public sealed record Arrivals(ImmutableArray<int> Pods, ImmutableArray<int> Rank
     {
         ArgumentNullException.ThrowIfNull(workload);
         var pods = workload.Pods;
-        var target = (long)(Inflation * workload.CapacityMilli);
+        var target = (long)(Inflation * workload.Capacity);
         var order = Enumerable.Range(0, pods.Length).ToArray();
         shuffle(order);
         var all = order.ToList();
-        var asked = pods.Sum(pod => (long)pod.Shape.TotalMilli);
+        var asked = pods.Sum(pod => (long)pod.Shape.Total);
         while (asked > target)
         {
             var gone = below(all.Count);
-            asked -= pods[all[gone]].Shape.TotalMilli;
+            asked -= pods[all[gone]].Shape.Total;
             all.RemoveAt(gone);
         }
 
@@ -60,8 +60,8 @@ public sealed record Arrivals(ImmutableArray<int> Pods, ImmutableArray<int> Rank
         while (all.Count >= pods.Length)
         {
             var clone = below(pods.Length);
-            if (asked + pods[clone].Shape.DeviceMilli > target) break;
-            asked += pods[clone].Shape.TotalMilli;
+            if (asked + pods[clone].Shape.PerDevice > target) break;
+            asked += pods[clone].Shape.Total;
             all.Add(clone);
             if (all.Count > Most) throw new InvalidDataException($"more than {Most:N0} pods would have to arrive to ask for {Inflation:P0} of the devices");
         }

@@ -11,6 +11,9 @@ public static class OpenbFiles
 
     public const int MostPods = 1_000_000;
 
+    /// <summary>Device models; ours keeps tables for each.</summary>
+    public const int MostModels = 64;
+
     /// <summary>More devices than any node has.</summary>
     public const int MostDevices = 64;
 
@@ -18,6 +21,7 @@ public static class OpenbFiles
     public static PackingWorkload Read(string nodesPath, string podsPath)
     {
         var nodes = Nodes(nodesPath);
+        if (nodes.Select(node => node.Model).Distinct().Count() > MostModels) throw new TraceException(nodesPath, 0, $"more than {MostModels} device models in column model");
         var pods = Pods(podsPath);
         if (!nodes.Any(node => node.Devices > 0)) throw new TraceException(nodesPath, 0, "no node has a device; column gpu needs one above 0");
         if (!pods.Any(pod => pod.Shape.Devices > 0)) throw new TraceException(podsPath, 0, "no pod asks for a device; column num_gpu needs one above 0");

@@ -13,11 +13,17 @@ public sealed record PackingReading(double AllocationPercent, double EndAllocati
 /// <summary>The experiment of FGD's authors, one policy and one seed at a time.</summary>
 public sealed class PackingRun
 {
+    // Of shapes and nodes; a list of pods that are all unlike one another is scored anew again and again.
+    private const long MostScores = 20_000_000;
+
     private readonly PackingWorkload _workload;
     private readonly PackingPolicy _policy;
     private readonly PackedNode[] _byRank;
     private readonly NodeFragmentation[] _fragmentation;
-    private readonly Dictionary<PodShape, Score[]> _scores = [];
+    // Ours scores by the pod's memory too; for the others it is 0.
+    private readonly Dictionary<(PodShape, int MemoryMib), Score[]> _scores = [];
+    private readonly FillOutlook? _ours;
+    private readonly double[] _prices = [];
     private readonly Random _random;
 
     public PackingRun(PackingWorkload workload, TypicalPods typical, PackingPolicy policy, IReadOnlyList<int> ranks, int seed)
@@ -28,6 +34,9 @@ public sealed class PackingRun
         _byRank = [.. workload.Nodes.Select((node, i) => (node, Rank: ranks[i])).OrderBy(one => one.Rank).Select(one => new PackedNode(one.node))];
         var models = workload.Nodes.Select(node => node.Model).Distinct().ToDictionary(model => model, typical.On);
         _fragmentation = [.. _byRank.Select(node => models[node.Node.Model])];
+        if (policy != PackingPolicy.Plimsoll) return;
+        _ours = new FillOutlook(_byRank);
+        _prices = new double[_ours.Kinds];
     }
 
     /// <summary>Nodes, lowest rank first, as the pods so far have left them.</summary>
@@ -47,9 +56,9 @@ public sealed class PackingRun
         foreach (var index in arrivals.Pods)
         {
             var pod = _workload.Pods[index];
-            arrived += pod.Shape.TotalMilli;
+            arrived += pod.Shape.Total;
             if (Place(pod) is null) dropped++;
-            else placed += pod.Shape.TotalMilli;
+            else placed += pod.Shape.Total;
             if (Percent(arrived) is >= 99.5 and <= 100.5) readings.Add(Math.Round(Percent(placed), 2));
             if (fragmentation < 0 && Percent(arrived) >= 100) fragmentation = FragmentationPercent();
         }
@@ -64,29 +73,44 @@ public sealed class PackingRun
     {
         ArgumentNullException.ThrowIfNull(pod);
         if (_policy == PackingPolicy.Random) return PlaceAnywhere(pod);
-        if (!_scores.TryGetValue(pod.Shape, out var scores))
+        if (_ours?.Saw(pod) == true || (long)_scores.Count * _byRank.Length > MostScores) _scores.Clear();
+        _ours?.Prices(pod.Shape, _prices);
+        var key = (pod.Shape, _ours is null ? 0 : pod.MemoryMib);
+        if (!_scores.TryGetValue(key, out var scores))
         {
-            _scores.Add(pod.Shape, scores = new Score[_byRank.Length]);
-            Array.Fill(scores, new Score(-1, -1, -1));
+            _scores.Add(key, scores = new Score[_byRank.Length]);
+            Array.Fill(scores, new Score(-1, double.NegativeInfinity, -1));
         }
 
         // One placement changes one node: only scores of nodes changed since this shape's last arrival are computed.
-        var best = -1;
+        var (best, most) = (-1, double.NegativeInfinity);
         for (var i = 0; i < _byRank.Length; i++)
         {
             var node = _byRank[i];
-            if (scores[i].Version != node.Version)
-            {
-                var (value, device) = node.Fits(pod.Shape) ? PackingScores.Of(_policy, node, pod.Shape, _fragmentation[i]) : (-1, -1);
-                scores[i] = new Score(node.Version, value, device);
-            }
-
-            if (scores[i].Value >= 0 && (best < 0 || scores[i].Value > scores[best].Value) && node.FreeMemoryMib >= pod.MemoryMib) best = i;
+            if (scores[i].Version != node.Version) scores[i] = Scored(i, pod);
+            var value = scores[i].Value - (_ours is null ? 0 : _prices[_ours.KindOf(i)]);
+            // Equal but for the last bits is equal, and the rank decides.
+            if (value > most + 1e-7 && node.FreeMemoryMib >= pod.MemoryMib) (best, most) = (i, value);
         }
 
         if (best < 0) return null;
         _byRank[best].Place(pod, scores[best].Device);
+        _ours?.Placed(best, pod.Shape);
         return _byRank[best];
+    }
+
+    private Score Scored(int i, PackingPod pod)
+    {
+        var node = _byRank[i];
+        if (!node.Fits(pod.Shape) || (_ours is not null && node.FreeMemoryMib < pod.MemoryMib)) return new Score(node.Version, double.NegativeInfinity, -1);
+        if (_ours is null)
+        {
+            var (score, on) = PackingScores.Of(_policy, node, pod.Shape, _fragmentation[i], _workload.Largest);
+            return new Score(node.Version, score, on);
+        }
+
+        var (loss, device) = _ours.Loss(i, node, pod);
+        return new Score(node.Version, -loss, device);
     }
 
     private PackedNode? PlaceAnywhere(PackingPod pod)
@@ -97,10 +121,10 @@ public sealed class PackingRun
         var device = -1;
         if (pod.Shape.IsShared)
         {
-            var drawn = _random.Next(node.DevicesWith(pod.Shape.DeviceMilli));
+            var drawn = _random.Next(node.DevicesWith(pod.Shape.PerDevice));
             while (drawn >= 0)
             {
-                if (node.Free[++device] >= pod.Shape.DeviceMilli) drawn--;
+                if (node.Free[++device] >= pod.Shape.PerDevice) drawn--;
             }
         }
 
@@ -108,14 +132,14 @@ public sealed class PackingRun
         return node;
     }
 
-    private double Percent(long milli) => 100.0 * milli / _workload.CapacityMilli;
+    private double Percent(long amount) => 100.0 * amount / _workload.Capacity;
 
     private double FragmentationPercent()
     {
-        double milli = 0;
-        for (var i = 0; i < _byRank.Length; i++) milli += _fragmentation[i].Milli(_byRank[i].FreeCpuMilli, _byRank[i].Free);
-        return 100 * milli / _workload.CapacityMilli;
+        double idle = 0;
+        for (var i = 0; i < _byRank.Length; i++) idle += _fragmentation[i].Idle(_byRank[i].FreeCpuMilli, _byRank[i].Free);
+        return 100 * idle / _workload.Capacity;
     }
 
-    private readonly record struct Score(int Version, int Value, int Device);
+    private readonly record struct Score(int Version, double Value, int Device);
 }

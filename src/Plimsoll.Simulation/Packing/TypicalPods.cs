@@ -21,7 +21,7 @@ public sealed class TypicalPods
     {
         ArgumentNullException.ThrowIfNull(pods);
         var groups = pods.GroupBy(pod => pod.Shape).Select(group => (Shape: group.Key, Count: group.Count()))
-            .OrderByDescending(one => one.Count).ThenByDescending(one => one.Shape.CpuMilli).ThenByDescending(one => one.Shape.DeviceMilli)
+            .OrderByDescending(one => one.Count).ThenByDescending(one => one.Shape.CpuMilli).ThenByDescending(one => one.Shape.PerDevice)
             .ThenByDescending(one => one.Shape.Devices).ThenByDescending(one => one.Shape.Models, StringComparer.Ordinal);
         var (taken, sum) = (new List<(PodShape Shape, int Count)>(), 0);
         foreach (var one in groups)
@@ -42,10 +42,10 @@ public sealed class TypicalPods
 /// <summary>Fragmentation on nodes of one device model.</summary>
 public sealed class NodeFragmentation((PodShape Shape, double Weight, bool Takes)[] typical)
 {
-    /// <summary>Milli of the idle devices that a typical pod could not use, on average.</summary>
+    /// <summary>What of the idle devices a typical pod could not use, on average, in the devices' unit.</summary>
     /// <param name="cpuMilli">Free cores.</param>
-    /// <param name="free">Free milli of each device.</param>
-    public double Milli(int cpuMilli, ReadOnlySpan<int> free)
+    /// <param name="free">Free of each device.</param>
+    public double Idle(int cpuMilli, ReadOnlySpan<int> free)
     {
         var idle = 0;
         foreach (var one in free) idle += one;
@@ -71,7 +71,7 @@ public sealed class NodeFragmentation((PodShape Shape, double Weight, bool Takes
             var (fitting, small) = (0, 0);
             foreach (var one in free)
             {
-                if (one >= shape.DeviceMilli) fitting++;
+                if (one >= shape.PerDevice) fitting++;
                 else small += one;
             }
 

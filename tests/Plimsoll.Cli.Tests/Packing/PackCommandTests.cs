@@ -22,7 +22,7 @@ public sealed class PackCommandTests : IDisposable
         var (code, output, error) = await RunAsync(Nodes, Pods, "--policy", "all", "--seeds", "2");
         Assert.Equal((0, ""), (code, error));
         Assert.All(output.Split('\n'), line => Assert.True(line.Length <= 80, line));
-        Assert.All(["random", "dotprod", "gpu-clustering", "gpu-packing", "best-fit", "fgd"], name => Assert.Contains($"\n{name} ", output, StringComparison.Ordinal));
+        Assert.All(["random", "dotprod", "gpu-clustering", "gpu-packing", "best-fit", "fgd", "plimsoll"], name => Assert.Contains($"\n{name} ", output, StringComparison.Ordinal));
         Assert.Equal(output, (await RunAsync(Nodes, Pods, "--policy", "all", "--seeds", "2")).Output);
     }
 
@@ -37,7 +37,20 @@ public sealed class PackCommandTests : IDisposable
         Assert.Equal(("fgd", 100, 1), (listing.GetProperty("policy").GetString(), listing.GetProperty("allocationPercent").GetDouble(), listing.GetProperty("seeds").GetInt32()));
     }
 
+    [Fact]
+    public async Task Bytes_of_device_memory_are_packed_where_asked_for()
+    {
+        var (code, output, error) = await RunAsync(Nodes, Pods, "--policy", "plimsoll", "--by", "bytes", "--json");
+        Assert.Equal((0, ""), (code, error));
+        Assert.Equal("bytes", JsonDocument.Parse(output).RootElement.GetProperty("by").GetString());
+
+        var (unknown, _, problem) = await RunAsync(Nodes.Replace("P100", "B1", StringComparison.Ordinal), Pods, "--policy", "fgd", "--by", "bytes");
+        Assert.Equal(ExitCode.BadInput, unknown);
+        Assert.Contains("nodes.csv: model 'B1' is not in the catalogue of devices", problem, StringComparison.Ordinal);
+    }
+
     [Theory]
+    [InlineData("--by is 'pods'; thousandths or bytes would do", "--policy", "fgd", "--by", "pods")]
     [InlineData("--policy is 'first-fit'; random,", "--policy", "first-fit")]
     [InlineData("--seeds is 0; 1 to 1000 would do", "--policy", "fgd", "--seeds", "0")]
     public async Task What_cannot_be_run_is_said(string problem, params string[] options)

@@ -43,9 +43,9 @@ public sealed class PackingTests
     public void Fragmentation_is_what_a_typical_pod_cannot_use()
     {
         var on = new TypicalPods([(Shape(4000, 500), 0.5), (Shape(8000, 1000), 0.3), (Shape(8000, 0), 0.2)]).On("X");
-        Assert.Equal(400, on.Milli(32_000, [1000, 1000]), 9);
-        Assert.Equal(200, on.Milli(16_000, [1000]), 9);
-        Assert.Equal(400, on.Milli(16_000, [400]), 9);
+        Assert.Equal(400, on.Idle(32_000, [1000, 1000]), 9);
+        Assert.Equal(200, on.Idle(16_000, [1000]), 9);
+        Assert.Equal(400, on.Idle(16_000, [400]), 9);
     }
 
     [Fact]
@@ -92,9 +92,11 @@ public sealed class PackingTests
         Assert.Equal((95.14, 95.29), (fgd.AllocationPercent, fgd.EndAllocationPercent));
         var best = PackingRun.Of(workload, typical, PackingPolicy.BestFit, arrivals, 42);
         Assert.Equal((92.94, 93.13), (best.AllocationPercent, best.EndAllocationPercent));
+        // Half of the way from FGD's mean to the bound, and not above the bound.
+        Assert.InRange(PackingRun.Of(workload, typical, PackingPolicy.Plimsoll, arrivals, 42).AllocationPercent, 96.07, 96.9);
     }
 
-    private static PackingWorkload Published()
+    internal static PackingWorkload Published()
     {
         var data = Environment.GetEnvironmentVariable("PLIMSOLL_DATA") is { Length: > 0 } named ? named : "../shared/data";
         var (nodes, pods) = (Path.Combine(data, "openb", "openb_node_list_gpu_node.csv"), Path.Combine(data, "openb", "openb_pod_list_default.csv"));
