@@ -116,9 +116,8 @@ public sealed record ScaledModelSpec
     [FilledIn("scale")]
     public string? Actuation { get; init; }
 
-    [Means("cost: of several variants the cheapest mix that carries the demand, the next cheapest where that has no room; order: the first of them that has room. Where a price or what a replica carries is not known the order decides.")]
+    [Means("cost: of several variants the cheapest mix that carries the demand, the next cheapest where that has no room; order: the first of them that has room. Where a price or what a replica carries is not known the order decides. Default: cost.")]
     [Words("cost", "order")]
-    [FilledIn("cost")]
     public string? VariantsBy { get; init; }
 
     [Means("requests: Plimsoll's webhook fills in what new pods leave out of their requests, raises what is too little and keeps them off nodes on which they do not fit, as status.recommended has it; nothing: that is only shown.")]

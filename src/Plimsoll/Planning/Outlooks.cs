@@ -32,7 +32,7 @@ internal static class Outlooks
                 var outlooks = ways.Select(way => Of(
                     spec, observed, loads, (loadLine, fetchLine), known, way.Model, way.Variant, traffic.GetValueOrDefault(model.Id), replicas[model.Id],
                     onDisk: !model.Cached || cached.Contains((model.Id, model.Version)))).ToImmutableArray();
-                if (outlooks.Length == 1) return outlooks[0] with { Model = model };
+                if (outlooks is [var only]) return ReferenceEquals(only.Model, model) ? only : only with { Model = model };
                 InferenceReplica[] supply = [.. replicas[model.Id].Where(replica => IsSupply(replica, model, loads, spec.Settings))];
                 var cheapest = Cheapest(outlooks, known, spec.Prices, admissible, supply);
                 return cheapest with { Model = model with { Requests = cheapest.Model.Requests } };

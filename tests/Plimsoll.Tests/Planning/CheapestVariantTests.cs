@@ -184,6 +184,26 @@ public sealed class CheapestVariantTests
     }
 
     [Fact]
+    public void Times_teach_of_a_way_only_while_it_serves_alone()
+    {
+        var model = Model(kinds: ["large", "small"]);
+        var spec = Spec(Priced, model);
+        var sample = new ServiceSample(10, 10, 2, 10, 2, 1, 0.2);
+        ModelKnowledge After(FleetSpec of, params InferenceReplica[] serving)
+        {
+            var observed = Snapshot(of, Node(1), Noon, serving) with { Nodes = Nodes(8, 8) };
+            return Knowledge.Empty.Fold(of, observed.With(Traffic(model.Id, Noon, 10) with { Service = sample })).Of(model.Id);
+        }
+
+        var (large, small) = (Running(model, 1, "large", 0), Running(model, 2, "small", 0));
+        Assert.Equal([small.Variant], After(spec, small).VariantServices!.Keys);
+        Assert.Equal(10, After(spec, small).ServiceOf(small.Variant).Weight);
+        Assert.Null(After(spec, large, small).VariantServices);
+        Assert.Equal(10, After(spec, large, small).ServiceOf(small.Variant).Weight); // of the model's replicas, whichever
+        Assert.Null(After(spec with { Settings = new PlannerSettings() }, small).VariantServices);
+    }
+
+    [Fact]
     public void Bounds_of_the_file_hold_for_all_ways_together()
     {
         Assert.Equal("2×large", Started(Decide(Spec(Priced, Model(max: 2, kinds: ["large", "small"])), Nodes(8, 8), 19, Carries(10, 3))));
