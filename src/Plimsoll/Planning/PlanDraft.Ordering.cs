@@ -103,8 +103,7 @@ internal sealed partial class PlanDraft
 
     private bool Put(ModelOutlook way, NodeLedger[] ledgers)
     {
-        foreach (var ledger in ledgers.Where(ledger => Admission.Fits(ledger.Node, way.Needs, way.Variant.DeviceKind))
-                     .OrderBy(ledger => _disks.Has(ledger.Node.Id, way.Model) ? 0 : 1).ThenBy(ledger => ledger.HostFree).ThenBy(ledger => ledger.Node.Id))
+        foreach (var ledger in Preferred(way, ledgers))
         {
             if (ledger.ReserveNow(way.Needs, way.Variant.DeviceKind)) return true;
         }

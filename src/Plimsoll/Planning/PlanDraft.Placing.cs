@@ -20,7 +20,7 @@ internal sealed partial class PlanDraft
     {
         var kind = outlook.Variant.DeviceKind;
         if (!_observed.Can.HasFlag(Capabilities.ChooseNode)) return StartAnywhere(outlook, replica, why, makesRoom);
-        var nodes = Preferred(outlook);
+        NodeLedger[] nodes = [.. Preferred(outlook, _ledgers.Values)];
         var ways = new Dictionary<NodeId, DiskDraft.Way>();
         foreach (var ledger in nodes)
         {
@@ -230,10 +230,8 @@ internal sealed partial class PlanDraft
     }
 
     // Nodes that have the weights first, then the fullest that still has room, ties by id.
-    private NodeLedger[] Preferred(ModelOutlook outlook) =>
-    [
-        .. _ledgers.Values.Where(ledger => Admission.Fits(ledger.Node, outlook.Needs, outlook.Variant.DeviceKind))
+    private IOrderedEnumerable<NodeLedger> Preferred(ModelOutlook outlook, IEnumerable<NodeLedger> ledgers) =>
+        ledgers.Where(ledger => Admission.Fits(ledger.Node, outlook.Needs, outlook.Variant.DeviceKind))
             .OrderBy(ledger => _disks.Has(ledger.Node.Id, outlook.Model) ? 0 : 1)
-            .ThenBy(ledger => ledger.HostFree).ThenBy(ledger => ledger.Node.Id),
-    ];
+            .ThenBy(ledger => ledger.HostFree).ThenBy(ledger => ledger.Node.Id);
 }
