@@ -13,7 +13,7 @@ internal sealed class VariantMix(ImmutableArray<ModelOutlook> ways)
     private const int MixedMost = 4;
 
     // One of a kind fewer than would do alone, two fewer, and so on, or none: what the last replicas of a kind carry may be cheaper on
-    // another. Exact where no more of a kind are missing; with four a mix was once 80 % dearer than the cheapest.
+    // another. Exact where no more of a kind are missing; four were too few.
     private const int FewerMost = 32;
 
     /// <summary>
