@@ -17,7 +17,14 @@ internal sealed class FleetReplica
 
     public required Placement Placement { get; init; }
 
+    /// <summary>What was set aside for it: with a margin, where whoever began it had measured others.</summary>
     public required ReplicaNeeds Needs { get; init; }
+
+    /// <summary>
+    /// What it takes, whatever was set aside. Were it what was set aside, a margin over what was measured would be measured again, and
+    /// a model that begins anew a hundred times would seem 1.05^100 = 131 times as heavy.
+    /// </summary>
+    public ReplicaNeeds Takes => Variant.Needs;
 
     public required IReplicaGauges Engine { get; init; }
 

@@ -86,7 +86,7 @@ internal sealed partial class SimulatedCluster
         }
 
         replica.Enter(ReplicaState.Ready, now);
-        var peak = replica.Needs.Host.LoadPeak.Scale(truth.MemoryFactor);
+        var peak = replica.Takes.Host.LoadPeak.Scale(truth.MemoryFactor);
         _outcomes.Add(new Outcome.Loaded
         {
             At = At(now),
@@ -107,7 +107,7 @@ internal sealed partial class SimulatedCluster
             Version = replica.Version,
             Variant = replica.Variant.Id,
             LoadPeak = peak,
-            Steady = replica.Needs.Host.Steady.Scale(truth.MemoryFactor),
+            Steady = replica.Takes.Host.Steady.Scale(truth.MemoryFactor),
         });
         _requests[replica.Model.Id].Attach(replica, now);
         Changed = true;
@@ -117,11 +117,11 @@ internal sealed partial class SimulatedCluster
     private string? OutOfMemory(FleetReplica replica)
     {
         var beside = _replicas.Values.Where(other => other.Node == replica.Node).ToList();
-        double Host(FleetReplica one) => Factor(one) * (one == replica || one.State == ReplicaState.Loading ? one.Needs.Host.LoadPeak : one.Needs.Host.Steady).Value;
+        double Host(FleetReplica one) => Factor(one) * (one == replica || one.State == ReplicaState.Loading ? one.Takes.Host.LoadPeak : one.Takes.Host.Steady).Value;
         if (beside.Sum(Host) + OthersOn(replica.Node).Sum(member => member.Memory.Value) > replica.Node.Group.HostMemory.Value) return $"{replica.Node.Id} ran out of memory";
         foreach (var device in replica.Placement.Devices)
         {
-            var held = beside.Where(other => other.Placement.Devices.Contains(device)).Sum(other => Factor(other) * (other.Needs.PerDevice?.Highest.Value ?? 0));
+            var held = beside.Where(other => other.Placement.Devices.Contains(device)).Sum(other => Factor(other) * (other.Takes.PerDevice?.Highest.Value ?? 0));
             if (held > replica.Node.Group.DeviceMemory.Value) return $"{device} of {replica.Node.Id} ran out of memory";
         }
 

@@ -34,8 +34,8 @@ internal sealed partial class SimulatedCluster
         StateSince = At(replica.StateSince),
         StartedAt = At(replica.StartedAt),
         Reserved = replica.Needs,
-        HostMemory = Signal.Known(replica.State == ReplicaState.Loading ? replica.Needs.Host.LoadPeak : replica.Needs.Host.Steady, now),
-        DeviceMemory = replica.Needs.PerDevice is { } device ? Signal.Known(device.Steady, now) : Signal.Missing<Bytes>("it runs on no device"),
+        HostMemory = Signal.Known(replica.State == ReplicaState.Loading ? replica.Takes.Host.LoadPeak : replica.Takes.Host.Steady, now),
+        DeviceMemory = replica.Takes.PerDevice is { } device ? Signal.Known(device.Steady, now) : Signal.Missing<Bytes>("it runs on no device"),
         Outstanding = replica.Engine.Outstanding,
         Concurrency = replica.Concurrency,
     };

@@ -47,6 +47,19 @@ public sealed class SimulationRunTests
     }
 
     [Fact]
+    public void A_model_that_begins_anew_again_and_again_does_not_seem_heavier_each_time()
+    {
+        var trace = new RequestTrace([.. Enumerable.Range(0, 20).Select(i => 10 + (30.0 * i))], [.. Enumerable.Repeat(1, 20)], [.. Enumerable.Repeat(1, 20)], 620);
+        var world = Worlds.Of([Worlds.Small("a", trace) with { IdleLimit = TimeSpan.FromSeconds(5) }], [Worlds.Processors(1, 64)], 620);
+        var asked = new List<Bytes>();
+        SimulationRun.Plimsoll(world, 1, seen: tick => asked.AddRange(tick.Plan.Steps.OfType<Step.Start>().Select(start => start.Needs.Host.Highest)));
+        Assert.InRange(asked.Count, 15, 25);
+        // A twentieth over what was measured, once.
+        var takes = world.Models[0].Spec.Variants[0].Needs.Host.Highest.Value;
+        Assert.InRange(asked[^1].Value, takes, takes * 1.06);
+    }
+
+    [Fact]
     public void Loads_at_the_same_time_share_their_nodes_disk()
     {
         double Last(int models)
