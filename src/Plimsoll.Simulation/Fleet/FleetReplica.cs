@@ -24,7 +24,7 @@ internal sealed class FleetReplica
     /// What it takes, whatever was set aside. Were it what was set aside, a margin over what was measured would be measured again, and
     /// a model that begins anew a hundred times would seem 1.05^100 = 131 times as heavy.
     /// </summary>
-    public ReplicaNeeds Takes => Variant.Needs;
+    public required ReplicaNeeds Takes { get; init; }
 
     public required IReplicaGauges Engine { get; init; }
 

@@ -26,6 +26,7 @@ internal sealed partial class SimulatedCluster
             Node = node,
             Placement = placement,
             Needs = needs,
+            Takes = way.Needs with { Host = Truly(way.Needs.Host, truth), PerDevice = way.Needs.PerDevice is { } each ? Truly(each, truth) : null },
             Engine = _requests[model].Engine(way, truth),
             RoomTokens = truth.Limits is { } limits ? limits.Blocks * limits.BlockTokens : null,
             StartedAt = Now,
@@ -86,7 +87,6 @@ internal sealed partial class SimulatedCluster
         }
 
         replica.Enter(ReplicaState.Ready, now);
-        var peak = replica.Takes.Host.LoadPeak.Scale(truth.MemoryFactor);
         _outcomes.Add(new Outcome.Loaded
         {
             At = At(now),
@@ -106,8 +106,8 @@ internal sealed partial class SimulatedCluster
             Model = replica.Model.Id,
             Version = replica.Version,
             Variant = replica.Variant.Id,
-            LoadPeak = peak,
-            Steady = replica.Takes.Host.Steady.Scale(truth.MemoryFactor),
+            LoadPeak = replica.Takes.Host.LoadPeak,
+            Steady = replica.Takes.Host.Steady,
         });
         _requests[replica.Model.Id].Attach(replica, now);
         Changed = true;
@@ -117,16 +117,16 @@ internal sealed partial class SimulatedCluster
     private string? OutOfMemory(FleetReplica replica)
     {
         var beside = _replicas.Values.Where(other => other.Node == replica.Node).ToList();
-        double Host(FleetReplica one) => Factor(one) * (one == replica || one.State == ReplicaState.Loading ? one.Takes.Host.LoadPeak : one.Takes.Host.Steady).Value;
+        double Host(FleetReplica one) => (one == replica || one.State == ReplicaState.Loading ? one.Takes.Host.LoadPeak : one.Takes.Host.Steady).Value;
         if (beside.Sum(Host) + OthersOn(replica.Node).Sum(member => member.Memory.Value) > replica.Node.Group.HostMemory.Value) return $"{replica.Node.Id} ran out of memory";
         foreach (var device in replica.Placement.Devices)
         {
-            var held = beside.Where(other => other.Placement.Devices.Contains(device)).Sum(other => Factor(other) * (other.Takes.PerDevice?.Highest.Value ?? 0));
+            var held = beside.Where(other => other.Placement.Devices.Contains(device)).Sum(other => (double)(other.Takes.PerDevice?.Highest.Value ?? 0));
             if (held > replica.Node.Group.DeviceMemory.Value) return $"{device} of {replica.Node.Id} ran out of memory";
         }
 
         return null;
     }
 
-    private double Factor(FleetReplica replica) => _models[replica.Model.Id].Truth[replica.Variant.Id].MemoryFactor;
+    private static MemoryNeed Truly(MemoryNeed known, ReplicaTruth truth) => new(known.LoadPeak.Scale(truth.MemoryFactor), known.Steady.Scale(truth.MemoryFactor));
 }
