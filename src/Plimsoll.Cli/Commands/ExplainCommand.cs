@@ -102,7 +102,7 @@ public static class ExplainCommand
     internal static string Basis(ModelVerdict verdict) => verdict.ForecastFrom is not { } basis
         ? verdict.ForecastPerSecond.TryGetLast(out var most) && most > 0 ? " (the most of late; too little was seen to forecast)" : ""
         : $" ({Fact.Fraction("", basis.Quantile).Shown} quantile of the most within {Durations.Show(basis.Window)}"
-            + (basis.Corrected ? ", raised by late requests" : "") + $"; {basis.Shown})";
+            + (basis.Corrected ? ", raised by late requests" : basis.Lowered ? ", lowered by requests in time" : "") + $"; {basis.Shown})";
 
     private static string Half(LoadEstimate? load) => load switch
     {

@@ -43,6 +43,8 @@ internal static class FleetSettings
             DemandBucket = bucket,
             ForecastDemand = true,
             CheapestVariant = true,
+            LoadsPerTurn = PlannerSettings.LoadsPerTurnUsual,
+            CorrectBothWays = true,
             DemandBuckets = planner.DemandHistory is { } history ? (int)Math.Ceiling(history / bucket) : defaults.DemandBuckets,
             DrainDeadline = planner.DrainDeadline ?? defaults.DrainDeadline,
             DrainAsLongAsSeen = planner.DrainDeadline is null,

@@ -69,6 +69,8 @@ public sealed record FleetSettings
         ForecastDemand = true,
         DrainAsLongAsSeen = true,
         CheapestVariant = true,
+        LoadsPerTurn = PlannerSettings.LoadsPerTurnUsual,
+        CorrectBothWays = true,
     };
 
     /// <summary>A model's mode under the fleet's: the one that does less.</summary>

@@ -222,6 +222,9 @@ public sealed record DevicePrice(string Kind, UsdPerHour PerDevice);
 /// </summary>
 public sealed record PlannerSettings
 {
+    /// <summary>A tenth of a contended place's time goes into loads.</summary>
+    public const int LoadsPerTurnUsual = 10;
+
     /// <summary>Time between two regular ticks.</summary>
     public TimeSpan Review { get; init; } = TimeSpan.FromSeconds(1);
 
@@ -254,6 +257,20 @@ public sealed record PlannerSettings
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool CheapestVariant { get; init; }
+
+    /// <summary>
+    /// How many loads long equals that contend for a place keep it, where they take turns: loads take one part in so many of its time. 0 for
+    /// one load, and for requests that wait however long: left out of JSON then, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public int LoadsPerTurn { get; init; }
+
+    /// <summary>
+    /// Whether requests in time lower the quantile that demand is covered at, and late ones do not only raise it. Left out of JSON when
+    /// false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool CorrectBothWays { get; init; }
 
     /// <summary>Waiting time after a replica's first failure; doubles with each further one.</summary>
     public TimeSpan CrashBackoff { get; init; } = TimeSpan.FromSeconds(1);

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using System.Text.Json.Serialization;
 
 namespace Plimsoll;
 
@@ -39,7 +40,7 @@ internal readonly record struct DemandOutlook(Signal<double> Forecast, double Qu
         now.TryGetLast(out var lately);
         var expected = Math.Max(WindowForecast.Between(grid, quantile), lately);
         var basis = new ForecastBasis(
-            quantile, horizon, (int)windows, WindowForecast.Between(grid, 0.5), WindowForecast.Between(grid, 0.99), known.Shortage is not null);
+            quantile, horizon, (int)windows, WindowForecast.Between(grid, 0.5), WindowForecast.Between(grid, 0.99), known.Shortage is { LogCorrection: > 0 }, known.Shortage is { LogCorrection: < 0 });
         return new DemandOutlook(Signal.Known(expected, until.ToUniversalTime()), quantile, basis) { Ahead = [.. grid] };
     }
 
@@ -125,7 +126,10 @@ internal readonly record struct SurplusHold(TimeSpan Time, double Share, int Tim
 /// <param name="Median">Arrivals a second that half of such windows stay under.</param>
 /// <param name="Ninety9">Arrivals a second that one window in a hundred goes over.</param>
 /// <param name="Corrected">Whether late requests have raised the quantile.</param>
-public sealed record ForecastBasis(double Quantile, TimeSpan Window, int Windows, double Median, double Ninety9, bool Corrected)
+/// <param name="Lowered">Whether more requests in time than the target asks for have lowered it.</param>
+public sealed record ForecastBasis(
+    double Quantile, TimeSpan Window, int Windows, double Median, double Ninety9, bool Corrected,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Lowered = false)
 {
     /// <summary>The error bar and what it was learned from, as a clause.</summary>
     public string Shown => string.Create(CultureInfo.InvariantCulture,

@@ -9,10 +9,13 @@ namespace Plimsoll;
 /// two models, which makes a heavy model hard to push out and a light one easy.
 /// </summary>
 internal sealed class Eviction(
-    FleetSnapshot observed, Knowledge knowledge, Dictionary<ModelId, ModelOutlook> outlooks,
+    FleetSnapshot observed, PlannerSettings settings, Knowledge knowledge, Dictionary<ModelId, ModelOutlook> outlooks,
     Dictionary<ModelId, Allocation> allocations, ReadyFloors floors)
 {
     public sealed record Choice(NodeId Node, ImmutableArray<(InferenceReplica Replica, Reason Why)> Victims, double Loss);
+
+    // The gateways' own bound unless it is set otherwise; requests that scheduler and client hold are not held for longer either.
+    private static readonly TimeSpan HeldMost = TimeSpan.FromMinutes(2);
 
     // Most plans let nobody go for another.
     private readonly Lazy<ILookup<NodeId, InferenceReplica>> _byNode = new(() => observed.Replicas.ToLookup(replica => replica.Placement.Node));
@@ -37,7 +40,7 @@ internal sealed class Eviction(
         if (!observed.Can.HasFlag(Capabilities.ChooseVictim) || !allocations[claimant.Model.Id].MayClaim || !claimant.Model.Acts) return null;
         var debt = knowledge.Of(claimant.Model.Id).HeldDebt;
         Choice? best = null;
-        (double Price, NodeLedger Node)? cheapestRefused = null;
+        (double Price, double Lost, NodeLedger Node)? cheapestRefused = null;
         foreach (var ledger in nodes)
         {
             var inTheWay = mustGo(ledger.Node.Id);
@@ -47,9 +50,10 @@ internal sealed class Eviction(
             var paid = set.Where(candidate => candidate.Priority >= claimant.Model.Priority).ToArray();
             var price = paid.Sum(candidate => candidate.Loss);
             var loss = set.Sum(candidate => candidate.Loss);
-            if (price > debt || paid.Length > 0 && !mayPay)
+            var lost = LostSince(claimant, debt, paid);
+            if (price > lost || paid.Length > 0 && !mayPay)
             {
-                if (cheapestRefused is null || price < cheapestRefused.Value.Price) cheapestRefused = (price, ledger);
+                if (cheapestRefused is null || price < cheapestRefused.Value.Price) cheapestRefused = (price, lost, ledger);
                 continue;
             }
 
@@ -57,16 +61,25 @@ internal sealed class Eviction(
                 best = new Choice(
                     ledger.Node.Id,
                     [.. set.Select(candidate => (candidate.Replica, inTheWay.Contains(candidate.Replica)
-                        ? WhyForDisk(claimant, candidate, debt) : Why(claimant, ledger, candidate, debt)))], loss);
+                        ? WhyForDisk(claimant, candidate, lost) : Why(claimant, ledger, candidate, lost)))], loss);
         }
 
         if (best is null && cheapestRefused is { } refused)
             verdict = new Reason(Rule.HoldScarceEqual,
             [
                 .. Lacking(claimant, refused.Node), Fact.Of("held", claimant.Held),
-                Fact.Quantity("debt", Math.Round(debt, 1)), Fact.Quantity("price", Math.Round(refused.Price, 1)),
+                Fact.Quantity("debt", Math.Round(refused.Lost, 1)), Fact.Quantity("price", Math.Round(refused.Price, 1)),
             ]);
         return best;
+    }
+
+    // Of several who wait each has lost enough by the time that one of them had its turn; so that a turn is none the shorter for
+    // them, no more counts than it would have lost since those who would go have had their places.
+    private double LostSince(ModelOutlook claimant, double debt, Candidate[] paid)
+    {
+        if (settings.LoadsPerTurn == 0 || paid.Length == 0) return debt;
+        var since = paid.Min(one => Math.Max(0, (observed.At - one.Replica.StateSince).TotalSeconds));
+        return Math.Min(debt, Waiting(claimant.ActiveRate, since, HeldMost.TotalSeconds));
     }
 
     public static Reason Scarce(ModelOutlook claimant, NodeLedger node)
@@ -167,10 +180,14 @@ internal sealed class Eviction(
     /// served as long as an equal may not undo it, and it has loaded again; one that rests is back, when its requests
     /// return, after its own load. Replicas that stay take over what they have capacity for.
     /// </summary>
+    /// <remarks>
+    /// With turns (<see cref="PlannerSettings.LoadsPerTurn"/>) the claimant is taken to serve that many loads long, so that equals who
+    /// ask alike change places as seldom, and a request to wait no longer than gateways hold one, as the claimant's do.
+    /// </remarks>
     /// <param name="owner">Whose replica would go.</param>
     /// <param name="claimant">For whom.</param>
     /// <param name="withWeights">Whether its weights leave the disk too, so that it must be fetched, as the claimant must first.</param>
-    internal static double ExpectedLoss(ModelOutlook owner, ModelOutlook claimant, bool withWeights)
+    private double ExpectedLoss(ModelOutlook owner, ModelOutlook claimant, bool withWeights)
     {
         var reload = (owner.LoadFromDisk.P90 + (withWeights ? owner.Fetch.P90 : TimeSpan.Zero)).TotalSeconds;
         var away = reload + (claimant.LoadFromDisk.P90 + (withWeights ? claimant.Fetch.P90 : TimeSpan.Zero)).TotalSeconds;
@@ -181,14 +198,19 @@ internal sealed class Eviction(
         var idle = owner.Idle is { } gap ? Math.Max(gap.TotalSeconds, 1e-3) : double.PositiveInfinity;
         var inUse = lately > 0 || owner.Outstanding > 0;
         var returns = inUse ? 1 : 1 - Math.Exp(-away / idle);
-        var absent = inUse ? away + Residence(owner, claimant).TotalSeconds : reload;
-        var waiting = absent + (active * absent * absent / 2);
+        var absent = inUse ? away + (Residence(owner, claimant).TotalSeconds * Math.Max(1, settings.LoadsPerTurn)) : reload;
+        var waiting = Waiting(active, absent, settings.LoadsPerTurn > 0 ? HeldMost.TotalSeconds : double.PositiveInfinity);
         var left = owner.Serving - 1;
         if (left <= 0 || owner.Capacity is not { } capacity) return returns * waiting / Math.Max(1, left + 1);
         owner.Forecast.TryGetLast(out var forecast);
         var unserved = forecast <= 0 ? 0 : Math.Max(0, forecast - (capacity * left)) / forecast;
         return returns * waiting * unserved;
     }
+
+    // Request-seconds of the first request, and of those behind it at a constant rate, of which none waits longer than the most.
+    private static double Waiting(double perSecond, double absent, double most) => absent <= most
+        ? absent + (perSecond * absent * absent / 2)
+        : most + (perSecond * ((most * absent) - (most * most / 2)));
 
     private static Reason Why(ModelOutlook claimant, NodeLedger ledger, Candidate candidate, double debt) => new(
         Rule.DrainForClaimant,

@@ -31,7 +31,7 @@ public sealed partial record Knowledge
         {
             Forecast = forecast,
             IdleTimes = Idle(known.IdleTimes, row, before?.Until, IdleReviews * settings.Review),
-            Shortage = Corrected(row, serving, model?.Slo.Attainment ?? 0, known),
+            Shortage = Corrected(settings, row, serving, model?.Slo.Attainment ?? 0, known),
             LoadDebt = Owed(model, arrivals, serving, known),
         };
     }
@@ -55,9 +55,9 @@ public sealed partial record Knowledge
         return DemandOutlook.IsLateForLoad(model, known) ? Math.Min(DemandOutlook.LoadDebtMost, known.LoadDebt + arrivals) : known.LoadDebt;
     }
 
-    // Late requests of replicas that serve ask for more of them; those that waited for a load say nothing of how many. What is
-    // solved from the forecast is the least: a quiet hour does not show that less would do.
-    private static ShortageCost? Corrected(ModelTraffic row, bool serving, double target, ModelKnowledge known)
+    // Late requests of replicas that serve ask for more of them; those that waited for a load say nothing of how many. Those in time show
+    // by as many that less would do: a target is a promise kept, and more than that is paid for by somebody.
+    private static ShortageCost? Corrected(PlannerSettings settings, ModelTraffic row, bool serving, double target, ModelKnowledge known)
     {
         var ended = row.Completed + row.Rejected;
         if (!serving || row.HeldNow > 0 || row.HeldRequestSeconds > 0 || row.WithinSloUnknown || ended <= 0)
@@ -65,6 +65,6 @@ public sealed partial record Knowledge
         var usual = Math.Max(known.ActiveRate * CorrectionWindow.TotalSeconds, ended);
         var corrected = (known.Shortage ?? ShortageCost.Uncorrected).Observe(
             Math.Clamp((double)row.WithinSlo / ended, 0, 1), target, ended / usual).LogCorrection;
-        return corrected < 1e-4 ? null : new ShortageCost(Math.Round(corrected, 5));
+        return (settings.CorrectBothWays ? Math.Abs(corrected) : corrected) < 1e-4 ? null : new ShortageCost(Math.Round(corrected, 5));
     }
 }

@@ -53,7 +53,7 @@ internal sealed partial class PlanDraft
         _shapes = Admission.Shapes(_nodeRequests.Admissible);
         _disks = new DiskDraft(spec, observed, knowledge, _outlookOf);
         _floors = new ReadyFloors(observed);
-        _eviction = new Eviction(observed, knowledge, _outlookOf, _allocations, _floors);
+        _eviction = new Eviction(observed, spec.Settings, knowledge, _outlookOf, _allocations, _floors);
     }
 
     /// <summary>Ordered by id; closed.</summary>

@@ -60,6 +60,24 @@ public sealed class ClaimTests
     }
 
     [Fact]
+    public void With_turns_a_place_is_paid_as_if_it_were_kept_for_ten_loads_and_no_request_waited_longer_than_gateways_hold_one()
+    {
+        // Each loads in 12.35 s: large would be away for 2 × 12.35 + 10 × 12.35 = 148.2 s, and of its 2/s the first waits for 120 s, the
+        // others for 120 s each but for those of the last two minutes: 120 + 2 × (120 × 148.2 − 120² / 2) = 21,288 request-seconds.
+        var spec = Spec(Large, Model("rival", 1500, peakMiB: 1700)) with { Settings = new PlannerSettings { LoadsPerTurn = 10 } };
+        var running = Replica(Large, 1, ReplicaState.Ready, Noon.AddMinutes(-30));
+        var snapshot = Snapshot(spec, Node(2000), Noon, running).With(Traffic(Large.Id, Noon, 2)).With(Traffic(spec.Models[1].Id, Noon, 1, held: 30, heldSeconds: 21_287));
+        Assert.Equal(
+            "needs 1.66 GiB, 500 MiB is free; 30 requests wait, 21287 request-seconds so far; a swap pays from 21288 on",
+            Decide(spec, snapshot).Models[1].Reason.ToString());
+        Assert.Contains("drain/large-1", Decide(spec, snapshot.With(Traffic(spec.Models[1].Id, Noon, 1, held: 30, heldSeconds: 21_288))).StepIds());
+
+        // What it lost before large came is not held against large, who has had its place for two minutes, in which 1/s lose 120 + 120² / 2.
+        var since = snapshot with { Replicas = [running with { StateSince = Noon.AddMinutes(-2) }] };
+        Assert.Contains("7320 request-seconds so far; a swap pays from 21288 on", Decide(spec, since.With(Traffic(spec.Models[1].Id, Noon, 1, held: 30, heldSeconds: 50_000))).Models[1].Reason.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Among_equals_the_claimant_waits_until_it_has_lost_what_the_other_would_lose()
     {
         // Each loads in (1500/200 + 2) × 1.3 = 12.35 s. Large would be away while the rival loads, serves as long and large
