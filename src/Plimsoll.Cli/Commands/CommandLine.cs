@@ -27,7 +27,9 @@ public static class CommandLine
         {
             UpCommand.Create(time),
             DemoCommand.Create((arguments, traces, output, error, cancellationToken) =>
-                new DemoRun(arguments, output, error, time).RunAsync(traces, cancellationToken)),
+                new DemoRun(arguments, output, error, time).RunAsync(traces, cancellationToken),
+                (arguments, seeds, traces, output, error, cancellationToken) =>
+                    new DemoSimulation(arguments, seeds, output, error, time).RunAsync(traces, cancellationToken)),
             LoadCommand.Create(time),
             StatusCommand.Create(time),
             ExplainCommand.Create(time),

@@ -9,8 +9,10 @@ namespace Plimsoll.Cli.Demo;
 public static class DemoCommand
 {
     /// <param name="run">Runs the demo: arguments, the trace files when traces are played, output, error.</param>
+    /// <param name="simulate">Runs it on a virtual clock: the same, and how many seeds.</param>
     public static Command Create(
-        Func<DemoArguments, ImmutableSortedDictionary<ModelId, string>, TextWriter, TextWriter, CancellationToken, Task<int>> run)
+        Func<DemoArguments, ImmutableSortedDictionary<ModelId, string>, TextWriter, TextWriter, CancellationToken, Task<int>> run,
+        Func<DemoArguments, int, ImmutableSortedDictionary<ModelId, string>, TextWriter, TextWriter, CancellationToken, Task<int>> simulate)
     {
         var policy = UpCommand.PolicyOption();
         var minutes = TrafficOptions.Positive("--minutes", "How long the traffic runs (default 4)", "M", 60);
@@ -32,10 +34,12 @@ public static class DemoCommand
         });
         var turns = new Option<bool>("--turns") { Description = "With --trace: let the models take turns, as the made-up traffic does" };
         var cap = TrafficOptions.Count("--sequence-length", "The cap on sizes, in tokens", 64, 512);
+        var simulated = new Option<bool>("--simulate") { Description = "On a virtual clock, in seconds: both policies on the same requests" };
+        var seeds = new Option<int>("--seeds") { Description = "With --simulate: runs, each with requests and load times of its own (default 1)", HelpName = "N", DefaultValueFactory = _ => 1 };
         var json = new Option<bool>("--json") { Description = "Print the verdict as JSON" };
         var command = new Command("demo", "Three models, one memory budget, four minutes of traffic, and a verdict")
         {
-            policy, minutes, speedUp, seed, trace, turns, cap, json,
+            policy, minutes, speedUp, seed, trace, turns, cap, simulated, seeds, json,
         };
         command.SetAction((parsed, cancellationToken) =>
         {
@@ -58,7 +62,12 @@ public static class DemoCommand
                 if (problem is not null) throw new CommandException(ExitCode.BadInput, problem);
             }
 
-            return run(arguments, files, parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error, cancellationToken);
+            var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
+            var count = parsed.GetValue(seeds);
+            if (count is < 1 or > DemoSimulation.SeedsMax) throw new CommandException(ExitCode.BadInput, $"--seeds is {count}; 1 to {DemoSimulation.SeedsMax} would do");
+            if (parsed.GetValue(simulated)) return simulate(arguments, count, files, output, error, cancellationToken);
+            if (count > 1) throw new CommandException(ExitCode.BadInput, $"--seeds is {count}; on the machine the demo runs once, with --seed; add --simulate for more");
+            return run(arguments, files, output, error, cancellationToken);
         });
         return command;
     }

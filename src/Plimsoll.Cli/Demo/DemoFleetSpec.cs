@@ -31,7 +31,7 @@ public static class DemoFleetSpec
         var spec = new FleetSpec
         {
             Models = [.. models.Select(Model).OrderBy(model => model.Id)],
-            Settings = new PlannerSettings { Review = TimeSpan.FromMilliseconds(500), ForecastDemand = true },
+            Settings = new PlannerSettings { Review = TimeSpan.FromMilliseconds(500), ForecastDemand = true, LoadsPerTurn = PlannerSettings.LoadsPerTurnUsual, CorrectBothWays = true },
         };
         return new FleetDefinition
         {

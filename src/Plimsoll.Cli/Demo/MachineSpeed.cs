@@ -19,9 +19,16 @@ public sealed record MachineSpeed(double GigaflopsPerCore, double Utilisation)
     /// <param name="sequenceLength">Tokens per request.</param>
     public int KeepOneIn(DemoModel model, double perSecond, int sequenceLength)
     {
-        ArgumentNullException.ThrowIfNull(model);
-        var flop = 2 * (model.WeightBytes / 4.0) * ComputedShare * sequenceLength;
-        var carried = GigaflopsPerCore * 1e9 * model.Cores.Count * Utilisation / flop;
+        var carried = Utilisation / Seconds(model, sequenceLength);
         return (int)Math.Clamp(Math.Ceiling(perSecond / carried), 1, 1_000_000);
+    }
+
+    /// <summary>What all cores of a replica take for a request.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="sequenceLength">Its tokens.</param>
+    public double Seconds(DemoModel model, double sequenceLength)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return 2 * (model.WeightBytes / 4.0) * ComputedShare * sequenceLength / (GigaflopsPerCore * 1e9 * model.Cores.Count);
     }
 }

@@ -31,19 +31,23 @@ public sealed record SimulationListing
     /// <summary>One for each controller, where they were asked for.</summary>
     public ImmutableArray<CurveListing> Curves { get; init; } = [];
 
-    internal static SimulationListing Of(string name, ScenarioDocument document, IReadOnlyList<RunResult> runs, IReadOnlyList<BoundResult> bounds, TimeSpan took) => new()
-    {
-        Scenario = name,
-        About = document.About,
-        SimulatedSeconds = document.Length!.Value.TotalSeconds,
-        TookSeconds = Math.Round(took.TotalSeconds, 2),
-        NodesComeAndGo = document.Nodes.Any(nodes => nodes.Most > (nodes.Count ?? 1) || nodes.Spot is not null),
-        Controllers =
-        [
-            .. runs.Select((run, i) => (Run: run, Bound: i < bounds.Count ? bounds[i] : null)).GroupBy(one => one.Run.Controller)
-                .Select(group => ControllerListing.Of(group.Key, [.. group.Select(one => one.Run)], [.. group.Select(one => one.Bound)])),
-        ],
-    };
+    internal static SimulationListing Of(string name, ScenarioDocument document, IReadOnlyList<RunResult> runs, IReadOnlyList<BoundResult> bounds, TimeSpan took) => Of(
+        name, document.About, document.Length!.Value, document.Nodes.Any(nodes => nodes.Most > (nodes.Count ?? 1) || nodes.Spot is not null), runs, bounds, took);
+
+    internal static SimulationListing Of(
+        string name, string? about, TimeSpan length, bool nodesComeAndGo, IReadOnlyList<RunResult> runs, IReadOnlyList<BoundResult> bounds, TimeSpan took) => new()
+        {
+            Scenario = name,
+            About = about,
+            SimulatedSeconds = length.TotalSeconds,
+            TookSeconds = Math.Round(took.TotalSeconds, 2),
+            NodesComeAndGo = nodesComeAndGo,
+            Controllers =
+            [
+                .. runs.Select((run, i) => (Run: run, Bound: i < bounds.Count ? bounds[i] : null)).GroupBy(one => one.Run.Controller)
+                    .Select(group => ControllerListing.Of(group.Key, [.. group.Select(one => one.Run)], [.. group.Select(one => one.Bound)])),
+            ],
+        };
 }
 
 /// <summary>What a controller attains for what, from one end of its dial to the other.</summary>

@@ -45,7 +45,7 @@ public sealed class DemoDriveTests
         {
             (seen, files) = (arguments, traces);
             return Task.FromResult(7);
-        });
+        }, (_, _, _, _, _, _) => Task.FromResult(8));
 
         var exit = await command.Parse(["--policy", "size-blind", "--trace", $"large={code.Path}", "--minutes", "2.5", "--seed", "9", "--json"])
             .InvokeAsync(new InvocationConfiguration(), TestContext.Current.CancellationToken);
@@ -62,7 +62,7 @@ public sealed class DemoDriveTests
     [InlineData("--sequence-length", "513")]
     public void A_value_out_of_bounds_is_refused(params string[] arguments)
     {
-        Assert.NotEmpty(DemoCommand.Create((_, _, _, _, _) => Task.FromResult(0)).Parse(arguments).Errors);
+        Assert.NotEmpty(DemoCommand.Create((_, _, _, _, _) => Task.FromResult(0), (_, _, _, _, _, _) => Task.FromResult(0)).Parse(arguments).Errors);
     }
 
     [Fact]

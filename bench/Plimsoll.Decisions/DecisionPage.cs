@@ -1,0 +1,115 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Plimsoll.Cli.Scenarios;
+
+namespace Plimsoll.Decisions;
+
+/// <summary>The tables of docs/benchmarks/decisions.md, of runs that were kept.</summary>
+internal static class DecisionPage
+{
+    private const string Begin = "<!-- tables: written by a command -->";
+
+    private const string End = "<!-- end of tables -->";
+
+    // Attainments nearer than this are taken to be equal: half a request in a hundred.
+    private const double Equal = 0.005;
+
+    // Of Student's distribution, two-sided 95 %, by degrees of freedom from 1.
+    private static readonly double[] Student = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262];
+
+    /// <summary>Writes them between the page's marks.</summary>
+    /// <param name="folder">NAME.json with the defaults, and NAME.tuned.json where rivals were tuned.</param>
+    /// <param name="page">The page; the rest of it is kept.</param>
+    /// <exception cref="InvalidOperationException">The page has no marks, or the folder no runs.</exception>
+    public static void Write(string folder, string page)
+    {
+        var scenarios = Directory.GetFiles(folder, "*.json").Where(file => !file.EndsWith(".tuned.json", StringComparison.Ordinal)).Order(StringComparer.Ordinal)
+            .Select(file => Scenario.Read(file, Path.ChangeExtension(file, ".tuned.json"))).ToList();
+        if (scenarios.Count == 0) throw new InvalidOperationException($"{folder} has no runs; plimsoll-decisions run {folder} makes them");
+        var text = File.ReadAllText(page);
+        var (begin, end) = (text.IndexOf(Begin, StringComparison.Ordinal), text.IndexOf(End, StringComparison.Ordinal));
+        if (begin < 0 || end < begin) throw new InvalidOperationException($"{page} has no \"{Begin}\" with \"{End}\" behind it");
+        File.WriteAllText(page, text[..(begin + Begin.Length)] + "\n" + Tables(scenarios) + text[end..]);
+    }
+
+    private static string Tables(List<Scenario> scenarios)
+    {
+        var page = new StringBuilder();
+        page.AppendLine("## All scenarios at a glance").AppendLine()
+            .AppendLine("*As good, cheapest*: of all rivals, by their defaults or tuned, the cheapest that answers within half a point as many in time, or more. *Same money, best*: the one that")
+            .AppendLine("answers most in time for no more money. *Closed*: of the distance from the former's cost to the bound, what Plimsoll saves; negative where Plimsoll is dearer. **Bold**: a rival wins.").AppendLine()
+            .AppendLine("| scenario | Plimsoll | over bound | as good, cheapest | closed | same money, best |")
+            .AppendLine("| --- | ---: | ---: | ---: | ---: | ---: |");
+        foreach (var one in scenarios) page.AppendLine(Glance(one));
+        foreach (var one in scenarios) page.AppendLine().Append(Table(one));
+        return page.ToString();
+    }
+
+    private static string Glance(Scenario scenario)
+    {
+        var own = scenario.Own;
+        var asGood = scenario.Rivals.Where(rival => rival.Attainment >= own.Attainment - Equal).MinBy(Cost);
+        var sameMoney = scenario.Rivals.Where(rival => Cost(rival) <= Cost(own) * 1.01).MaxBy(rival => rival.Attainment);
+        var closed = asGood is not null && own.Bound is { } bound && Cost(asGood) > bound ? (Cost(asGood) - Cost(own)) / (Cost(asGood) - bound) : (double?)null;
+        return string.Create(CultureInfo.InvariantCulture,
+            $"| {scenario.Name} | {own.Attainment:0.0%}, {Money(own)} | {Ratio(own.OverBound)} | {Bold(Named(asGood), asGood is not null && Cost(asGood) < Cost(own))} | {(closed is { } share ? share.ToString("0%", CultureInfo.InvariantCulture) : "–")} | {Bold(Named(sameMoney), sameMoney?.Attainment > own.Attainment + Equal)} |");
+    }
+
+    private static StringBuilder Table(Scenario scenario)
+    {
+        var table = new StringBuilder();
+        var elastic = scenario.Defaults.NodesComeAndGo;
+        table.AppendLine($"## {scenario.Name}").AppendLine().AppendLine(scenario.Defaults.About).AppendLine()
+            .AppendLine($"| {scenario.Own.Runs.Length} seeds | within SLO | mean of models | worst model | device hours | dollars | {(elastic ? "of whole nodes | " : "")}over bound |")
+            .AppendLine($"| --- | ---: | ---: | ---: | ---: | ---: | {(elastic ? "---: | " : "")}---: |");
+        foreach (var one in scenario.Rivals.Prepend(scenario.Own))
+        {
+            var worst = one.Models.MinBy(model => model.Attainment)!;
+            table.AppendLine(string.Create(CultureInfo.InvariantCulture,
+                $"| {one.Controller} | {one.Attainment:0.0%}{Interval(one)} | {one.Models.Average(model => model.Attainment):0.0%} | {worst.Attainment:0%} {worst.Model} | {one.DeviceHours:0.0} | {one.Dollars:0.0} | {(elastic ? $"{one.NodeDollars:0.0} | " : "")}{Ratio(one.OverBound)} |"));
+        }
+
+        foreach (var tuned in scenario.Tuned?.Tuned ?? [])
+            table.AppendLine().Append(CultureInfo.InvariantCulture, $"{tuned.Rival}:tuned, of {tuned.Candidates} settings on seeds {string.Join(" and ", tuned.Seeds)}: {tuned.Chosen} ({tuned.Attainment:0.0%} there).");
+        if (scenario.Tuned?.Tuned.IsDefaultOrEmpty == false) table.AppendLine();
+        return table;
+    }
+
+    // Half the width of the 95 % interval of the mean over the seeds, in points.
+    private static string Interval(ControllerListing one)
+    {
+        var n = one.Runs.Length;
+        if (n < 2) return "";
+        var spread = Math.Sqrt(one.Runs.Sum(run => Math.Pow(run.Attainment - one.Attainment, 2)) / (n - 1));
+        return string.Create(CultureInfo.InvariantCulture, $" ± {100 * Student[Math.Min(n - 2, Student.Length - 1)] * spread / Math.Sqrt(n):0.0}");
+    }
+
+    private static double Cost(ControllerListing one) => one.Dollars > 0 ? one.Dollars : one.DeviceHours;
+
+    private static string Money(ControllerListing one) => one.Dollars > 0
+        ? string.Create(CultureInfo.InvariantCulture, $"${(one.Dollars < 100 ? one.Dollars.ToString("0.0", CultureInfo.InvariantCulture) : one.Dollars.ToString("N0", CultureInfo.InvariantCulture))}")
+        : string.Create(CultureInfo.InvariantCulture, $"{one.DeviceHours:0.0} h");
+
+    private static string Named(ControllerListing? one) => one is null ? "nobody" : string.Create(CultureInfo.InvariantCulture, $"{one.Controller} {one.Attainment:0.0%}, {Money(one)}");
+
+    private static string Bold(string text, bool wins) => wins ? $"**{text}**" : text;
+
+    private static string Ratio(double? over) => over is { } ratio ? string.Create(CultureInfo.InvariantCulture, $"{ratio:0.00} x") : "–";
+
+    private sealed record Scenario(SimulationListing Defaults, SimulationListing? Tuned)
+    {
+        private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
+
+        public string Name => Defaults.Scenario;
+
+        public ControllerListing Own => Defaults.Controllers[0];
+
+        public IEnumerable<ControllerListing> Rivals => [.. Defaults.Controllers.Skip(1), .. Tuned is null ? [] : Tuned.Controllers.Skip(1)];
+
+        public static Scenario Read(string defaults, string tuned) => new(Of(defaults), File.Exists(tuned) ? Of(tuned) : null);
+
+        private static SimulationListing Of(string file) => JsonSerializer.Deserialize<SimulationListing>(File.ReadAllText(file), Json)
+            ?? throw new InvalidOperationException($"{file} is empty");
+    }
+}

@@ -1,0 +1,56 @@
+using System.Globalization;
+using Plimsoll.Cli.Commands;
+using Plimsoll.Decisions;
+
+// run FOLDER [--seeds N] [--against NAMES] [--tuned NAMES] [--candidates N] [SCENARIO…]: simulates each scenario beside its rivals, and keeps
+//   what came of it in FOLDER; what is there already is not run again, so a run that was ended goes on.
+// write FOLDER [PAGE]: the tables of what is in FOLDER into docs/benchmarks/decisions.md.
+CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+if (args is ["write", var kept, .. var page])
+{
+    DecisionPage.Write(kept, page.ElementAtOrDefault(0) ?? "docs/benchmarks/decisions.md");
+    return 0;
+}
+
+if (args is not ["run", var folder, .. var rest])
+{
+    Console.Error.WriteLine("Plimsoll.Decisions: expected run FOLDER [--seeds N] [--against NAMES] [--tuned NAMES] [--candidates N] [SCENARIO…], or write FOLDER [PAGE]");
+    return 2;
+}
+
+var (set, scenarios) = (new Dictionary<string, string>(StringComparer.Ordinal) { ["--seeds"] = "5", ["--against"] = "all", ["--tuned"] = "", ["--candidates"] = "30" }, new List<string>());
+for (var i = 0; i < rest.Length; i++)
+{
+    if (!set.ContainsKey(rest[i])) scenarios.Add(rest[i]);
+    else if (i + 1 < rest.Length) set[rest[i]] = rest[++i];
+    else
+    {
+        Console.Error.WriteLine($"Plimsoll.Decisions: {rest[i]} needs a value");
+        return 2;
+    }
+}
+
+if (scenarios.Count == 0) scenarios.AddRange(Directory.GetFiles("examples/scenarios", "*.yaml").Order(StringComparer.Ordinal));
+Directory.CreateDirectory(folder);
+foreach (var scenario in scenarios)
+{
+    var name = Path.GetFileNameWithoutExtension(scenario);
+    await Simulate(Path.Combine(folder, name + ".json"), "simulate", scenario, "--seeds", set["--seeds"], "--against", set["--against"], "--bound", "--json");
+    if (set["--tuned"].Length == 0) continue;
+    var tuned = string.Join(',', set["--tuned"].Split(',').Select(one => one + ":tuned"));
+    await Simulate(Path.Combine(folder, name + ".tuned.json"), "simulate", scenario, "--seeds", set["--seeds"], "--against", tuned, "--candidates", set["--candidates"], "--bound", "--json");
+}
+
+return 0;
+
+static async Task Simulate(string file, params string[] arguments)
+{
+    if (File.Exists(file)) return;
+    var began = TimeProvider.System.GetTimestamp();
+    using var output = new StringWriter();
+    var code = await CommandLine.RunAsync(arguments, output, Console.Error, TimeProvider.System);
+    if (code != 0) throw new InvalidOperationException($"plimsoll {string.Join(' ', arguments)} ended with {code}");
+    await File.WriteAllTextAsync(file + ".next", output.ToString());
+    File.Move(file + ".next", file);
+    Console.WriteLine($"{file} in {TimeProvider.System.GetElapsedTime(began).TotalSeconds:0} s");
+}
