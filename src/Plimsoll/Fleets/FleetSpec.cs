@@ -102,6 +102,13 @@ public sealed record ModelSpec
     public bool InOrder { get; init; }
 
     /// <summary>
+    /// Times at which its demand is known beforehand to differ, in any order; default where there are none, and left out of JSON then,
+    /// so that older journals read and hash as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public ImmutableArray<DemandEvent> Events { get; init; }
+
+    /// <summary>
     /// What a replica asks of the scheduler that places it; null where the body places. Of several targets, the first one's.
     /// </summary>
     public SchedulerRequests? Requests { get; init; }

@@ -26,7 +26,7 @@ public sealed partial record Knowledge
         if (row.To <= row.From) return known;
         var width = RateWidth.Of(known, model, settings);
         var before = known.Forecast is { } kept && kept.Bucket == width ? kept : null;
-        var forecast = (before ?? DemandForecast.Start(DemandForecastSettings.ForPlanner(width))).Add(row.From, row.To, arrivals);
+        var forecast = (before ?? DemandForecast.Start(DemandForecastSettings.ForPlanner(width))).Add(row.From, row.To, arrivals, DemandCalendar.Of(model));
         return known with
         {
             Forecast = forecast,

@@ -104,7 +104,7 @@ internal static class Outlooks
         var horizon = load.P90 + spec.Settings.Review;
         var now = known.Demand.MeanRate(TimeSpan.FromTicks(Math.Max(
             spec.Settings.Review.Ticks * 5, spec.Settings.DemandBucket.Ticks)), spec.Settings);
-        var demand = DemandOutlook.Of(known, model, horizon, now, spec.Settings);
+        var demand = DemandOutlook.Of(known, model, horizon, observed.At, now, spec.Settings);
         var expected = CapacityEstimate.Of(variant, known);
 
         // Once some requests were served their times decide: what a prediction does not know (a server's own bounds) shows in
@@ -115,6 +115,10 @@ internal static class Outlooks
         var capacity = expected?.PerSecond ?? seen;
         var mine = replicas.Where(replica => replica.Version == model.Version).ToArray();
         var idle = known.LastArrival is { } last ? Positive(observed.At - last) : (TimeSpan?)null;
+
+        // Whom requests are known to come to within its load is not idle: nobody lets it go, and nobody takes its place cheaply.
+        var (active, coming) = (known.ActiveRate, 0.0);
+        if (demand.Event is { Adds: true } && demand.Forecast.TryGetLast(out coming)) (idle, active) = (TimeSpan.Zero, Math.Max(active, coming));
         var misses = 1 + (known.ActiveRate * load.P90.TotalSeconds);
         var (hold, gaps) = DemandOutlook.Hold(
             BreakEven(spec.Prices, model, variant, load, capacity, misses) is { } even ? DemandOutlook.ForTarget(even, load.P90, known.LoadDebt) : null, known, horizon);
@@ -128,8 +132,10 @@ internal static class Outlooks
             Fetch = fetch,
             Horizon = horizon,
             Demand = now,
-            ActiveRate = known.ActiveRate,
+            ActiveRate = active,
             Forecast = demand.Forecast,
+            Event = demand.Event,
+            At = observed.At,
             Quantile = demand.Quantile,
             Basis = demand.Basis,
             Ahead = demand.Ahead.IsDefault ? [] : demand.Ahead,

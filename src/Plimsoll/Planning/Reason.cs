@@ -144,7 +144,7 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.StartNewVersion] = "version {version} replaces the one that runs",
         [Rule.StartBySizeBlindRule] =
             "size-blind: {metric} in flight per replica against a target of {target}: {have} becomes {wanted}",
-        [Rule.WakeForDemand] = "{demand} is expected and a replica sleeps; waking takes {load}",
+        [Rule.WakeForDemand] = "{demand} is expected and a replica sleeps; waking takes {load}{basis?}",
         [Rule.DrainIdleAtBreakEven] =
             "idle for {idle}; holding has cost as much as coming back would ({hold}: {load} to load and {misses} late {misses|request|requests}{basis?})",
         [Rule.DrainIdleLimit] = "idle for {idle}, past the stated limit of {limit}",
@@ -199,7 +199,7 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
             "{replicas} {replicas|replica|replicas} of {models} {replicas|finds|find} no room; of {fitting} {fitting|pool|pools} that can take them {pool} "
             + "is the cheapest at {price} an hour; a node takes {boot} to come",
         [Rule.AddNodeAhead] =
-            "{demand} is the {quantile} quantile of {model}'s demand over the {horizon} ahead in which a node comes ({boot}) and loads ({load}); "
+            "{demand} is the {quantile} quantile of {model}'s demand over the {horizon} ahead in which a node comes ({boot}) and loads ({load}{basis?}); "
             + "{replicas} more {replicas|replica|replicas} of {models} would find no room; of {fitting} {fitting|pool|pools} {pool} is the cheapest at {price} an hour",
         [Rule.WithdrawNodeUnneeded] = "what node {ordinal} of {pool} was asked for has room elsewhere, or is no longer wanted",
         [Rule.WithdrawNodePool] = "the pool {pool} is no longer there",

@@ -162,8 +162,8 @@ public sealed class WeightAllocator : IAllocator
         [
             Fact.Rate("demand", forecast), Fact.Of("horizon", outlook.Horizon), Fact.Of("have", outlook.Serving),
             outlook.CapacityOfEach(outlook.Serving) is { } capacity ? Fact.Rate("capacity", capacity) : Fact.Of("capacity", "unknown capacity"),
-            .. outlook.Basis is { } basis
-                ? [Fact.Of("basis", $" ({Fact.Fraction("", basis.Quantile).Shown} quantile; {basis.Shown})")] : Array.Empty<Fact>(),
+            .. outlook.Basis is { } basis ? [Fact.Of("basis", $" ({Fact.Fraction("", basis.Quantile).Shown} quantile; {outlook.Grounds})")]
+                : outlook.Grounds is { } grounds ? [Fact.Of("basis", $" ({grounds})")] : Array.Empty<Fact>(),
         ]);
     }
 }
