@@ -42,6 +42,7 @@ internal static class FleetSettings
             Review = planner.Review ?? defaults.Review,
             DemandBucket = bucket,
             ForecastDemand = true,
+            WakeAhead = true,
             CheapestVariant = true,
             DemandBuckets = planner.DemandHistory is { } history ? (int)Math.Ceiling(history / bucket) : defaults.DemandBuckets,
             DrainDeadline = planner.DrainDeadline ?? defaults.DrainDeadline,

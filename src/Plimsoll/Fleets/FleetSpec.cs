@@ -245,6 +245,13 @@ public sealed record PlannerSettings
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool ForecastDemand { get; init; }
 
+    /// <summary>
+    /// Whether a model at zero is loaded ahead of a use that comes at about the same time of day, where that costs less than the cold start
+    /// (<see cref="DailyStarts"/>); with <see cref="ForecastDemand"/> alone. Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool WakeAhead { get; init; }
+
     /// <summary>How long a draining replica may finish what it holds before it is stopped.</summary>
     public TimeSpan DrainDeadline { get; init; } = TimeSpan.FromSeconds(30);
 

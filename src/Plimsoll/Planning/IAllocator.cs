@@ -88,6 +88,9 @@ public sealed record ModelOutlook
     /// <summary>What known events make of it; null where they change nothing within the horizon.</summary>
     public EventAhead? Event { get; init; }
 
+    /// <summary>A use at about its time of day that a replica is to be there for; null where none is near, or waiting for it does not pay.</summary>
+    internal UseExpected? Use { get; init; }
+
     /// <summary>Now.</summary>
     internal DateTimeOffset At { get; init; }
 

@@ -68,6 +68,7 @@ public enum Rule
     StartForDemand,
     StartForHeldRequests,
     StartForMinimum,
+    StartForUse,
     StartNewVersion,
     StartBySizeBlindRule,
     WakeForDemand,
@@ -102,6 +103,7 @@ public enum Rule
     // Verdicts on a model for which nothing is done
     Met,
     HoldForReload,
+    HoldForUse,
     HoldOwned,
     HoldMissingData,
     HoldBackoff,
@@ -141,6 +143,8 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
             + "that takes {wanted} of {capacity} each, {have} there",
         [Rule.StartForHeldRequests] = "{held} {held|request waits|requests wait} and no replica serves; loading takes {load}",
         [Rule.StartForMinimum] = "at least {minimum} wanted by the fleet file, {have} there",
+        [Rule.StartForUse] =
+            "asked for at about {time} on {chance} of days, by {days} seen; loading takes {load}, and being there in time costs less than the {reload} that a cold start would{spare?}",
         [Rule.StartNewVersion] = "version {version} replaces the one that runs",
         [Rule.StartBySizeBlindRule] =
             "size-blind: {metric} in flight per replica against a target of {target}: {have} becomes {wanted}",
@@ -175,6 +179,7 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.EvictOldVersion] = "the version that took its place is on this disk, and nothing uses this one",
         [Rule.Met] = "{demand} expected over {horizon}{basis?}, {have} of {capacity} each serve it",
         [Rule.HoldForReload] = "idle for {idle}; held until {hold}, because coming back takes {load}",
+        [Rule.HoldForUse] = "idle, and asked for at about {time} on {chance} of days; held for that for another {left}",
         [Rule.HoldOwned] = "idle for {idle}; the memory is owned and nobody claims it",
         [Rule.HoldMissingData] = "{what} is missing, so nothing is changed: {why}",
         [Rule.HoldBackoff] = "failed {failures} {failures|time|times}, next try in {wait}: {why}",
