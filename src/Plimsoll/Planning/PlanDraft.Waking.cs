@@ -16,9 +16,12 @@ internal sealed partial class PlanDraft
         {
             var known = _knowledge.Of(outlook.Model.Id);
             if (known.Failures.NotBefore > _observed.At || Refusal(outlook) is not null || Above(outlook) is not null) continue;
-            var back = new List<InferenceReplica>();
-            TakeBack(outlook, 1, back);
-            if (back.Count == 0) Start(outlook, ReplicaId.Of(outlook.Model.Id, known.NextOrdinal), WhyStart(outlook, outlook.Use!), makesRoom: false);
+            var (back, why) = (new List<InferenceReplica>(), WhyStart(outlook, outlook.Use!));
+            Wake(outlook, 1, back);
+            if (back.Count > 0 && StepId.Of($"wake/{back[0].Id}") is var wake) _steps[wake] = _steps[wake] with { Reason = why };
+            TakeBack(outlook, 1 - back.Count, back);
+            if (back.Count > 0) _verdicts[outlook.Model.Id] = why;
+            else Start(outlook, ReplicaId.Of(outlook.Model.Id, known.NextOrdinal), why, makesRoom: false);
         }
     }
 
