@@ -78,7 +78,7 @@ internal static class KnownEvents
     {
         foreach (var (i, one) in events.Index())
         {
-            if (one is [var only] && only.Problem() is (var field, var message))
+            if (!one.IsDefault && one[0].Problem() is (var field, var message))
                 problems.Add(string.Create(CultureInfo.InvariantCulture, $"{path}.events[{i}].{field}"), message);
         }
     }
