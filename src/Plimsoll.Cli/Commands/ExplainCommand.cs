@@ -56,8 +56,9 @@ public static class ExplainCommand
         yield return $"  objective {Fact.Fraction("", slo.Attainment).Shown} within {Durations.Show(slo.Latency)}"
             + (slo.TimeToFirstToken is { } first ? $", the first token within {Durations.Show(first)}" : "")
             + (slo.TimePerOutputToken is { } between ? $", {Durations.Show(between)} for each after it" : "");
-        yield return $"  demand    {Rate(status.DemandPerSecond)}, forecast {Rate(status.ForecastPerSecond)}{Basis(verdict)}; "
+        yield return $"  demand    {Rate(status.DemandPerSecond)}, forecast {Rate(status.ForecastPerSecond)}{Basis(verdict, tick.Snapshot.At)}; "
             + (verdict.CapacityPerSecond > 0 ? $"one replica carries {Rate(verdict.CapacityPerSecond)}" : "what one replica carries is not known yet");
+        if (DemandCalendar.Of(model)?.Next(tick.Snapshot.At) is { } next) yield return $"  event     {Event(next, tick.Snapshot.At, verdict.LoadTime)}";
         if (verdict.CapacityExpected is { } expected)
             foreach (var part in CapacityText.Of(expected)) yield return $"  {part}";
         yield return $"  load      {Durations.Show(verdict.LoadTime)} (9 in 10 loads are faster{Half(verdict.LoadExpected)})"
@@ -99,10 +100,19 @@ public static class ExplainCommand
         _ => tier,
     };
 
-    internal static string Basis(ModelVerdict verdict) => verdict.ForecastFrom is not { } basis
-        ? verdict.ForecastPerSecond.TryGetLast(out var most) && most > 0 ? " (the most of late; too little was seen to forecast)" : ""
+    // When it is planned for follows from the load; a node that has to come first is asked for earlier by as long as that takes.
+    private static string Event((DemandEvent Event, DateTimeOffset From, DateTimeOffset To) next, DateTimeOffset now, TimeSpan load) =>
+        EventAhead.What(next.Event.Factor, next.Event.AddedPerSecond)
+            + (next.From <= now ? $" now, until {MomentText.Show(next.To, now)}"
+                : $" from {MomentText.Show(next.From, now)} for {Durations.Show(next.To - next.From)}; loading for it begins {Durations.Show(load)} before")
+            + (next.Event.Every is { } every ? $"; again every {Durations.Show(every)}" : "");
+
+    internal static string Basis(ModelVerdict verdict, DateTimeOffset now) => verdict.ForecastFrom is not { } basis
+        ? verdict.ForecastPerSecond.TryGetLast(out var most) && most > 0
+            ? verdict.Event is { } known ? $" ({known.Shown(now)})" : " (the most of late; too little was seen to forecast)" : ""
         : $" ({Fact.Fraction("", basis.Quantile).Shown} quantile of the most within {Durations.Show(basis.Window)}"
-            + (basis.Corrected ? ", raised by late requests" : basis.Lowered ? ", lowered by requests in time" : "") + $"; {basis.Shown})";
+            + (basis.Corrected ? ", raised by late requests" : basis.Lowered ? ", lowered by requests in time" : "")
+            + $"; {basis.Shown}{(verdict.Event is { } ahead ? "; " + ahead.Shown(now) : "")})";
 
     private static string Half(LoadEstimate? load) => load switch
     {

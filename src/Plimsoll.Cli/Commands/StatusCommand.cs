@@ -158,6 +158,9 @@ public sealed record ModelStatus
     /// <summary>Null while too little was seen, and the most of the recent past is planned for.</summary>
     public ForecastStatus? Forecast { get; init; }
 
+    /// <summary>What known events make of it; null where they change nothing within the time ahead.</summary>
+    public EventAhead? Event { get; init; }
+
     public required double CapacityPerSecond { get; init; }
 
     public required double LoadSeconds { get; init; }
@@ -203,6 +206,7 @@ public sealed record ModelStatus
             ForecastPerSecond = verdict.ForecastPerSecond.TryGetKnown(out var forecast) ? forecast : null,
             Forecast = verdict.ForecastFrom is { } basis ? new ForecastStatus(
                 basis.Quantile, basis.Window.TotalSeconds, basis.Windows, basis.Median, basis.Ninety9) : null,
+            Event = verdict.Event,
             CapacityPerSecond = verdict.CapacityPerSecond,
             LoadSeconds = verdict.LoadTime.TotalSeconds,
             HoldSeconds = verdict.Hold?.TotalSeconds,

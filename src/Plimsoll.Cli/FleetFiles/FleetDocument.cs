@@ -72,6 +72,10 @@ public sealed record ModelDocument
     [Means("How long requests are, for models that generate text, until servers tell. Default: as in a public trace of conversations.")]
     public TokensDocument? Tokens { get; init; }
 
+    [Means("Times at which demand is known beforehand to differ, which is planned for as far ahead as the model is heavy.")]
+    [Bounds(0, DemandEvent.PerModelMost)]
+    public ImmutableArray<EventDocument> Events { get; init; } = [];
+
     [Means("Higher goes first when memory is short. Default: 0.")]
     [Bounds(-1000, 1000)]
     public int? Priority { get; init; }

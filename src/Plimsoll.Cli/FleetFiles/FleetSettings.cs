@@ -42,6 +42,7 @@ internal static class FleetSettings
             Review = planner.Review ?? defaults.Review,
             DemandBucket = bucket,
             ForecastDemand = true,
+            WakeAhead = true,
             CheapestVariant = true,
             LoadsPerTurn = PlannerSettings.LoadsPerTurnUsual,
             CorrectBothWays = true,

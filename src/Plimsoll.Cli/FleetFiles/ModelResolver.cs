@@ -27,6 +27,7 @@ internal sealed class ModelResolver(Problems problems)
             MinReplicas = min,
             MaxReplicas = model.MaxReplicas ?? Math.Max(1, min),
             IdleLimit = model.IdleLimit,
+            Events = KnownEvents.Of(model.Events),
             Variants =
             [
                 new VariantSpec

@@ -36,6 +36,8 @@ internal sealed record ScalarKind(
         [typeof(TimeSpan)] = new(DurationText.WouldDo,
             text => DurationText.TryParse(text, out var time) ? (time, time.TotalSeconds) : null,
             Durations.Show, () => Patterned(NumberPattern + "(ms|s|min|m|h|d) *$", "200ms", "2s", "1min")),
+        [typeof(DateTimeOffset)] = new(MomentText.WouldDo, text => MomentText.TryParse(text, out var moment) ? (moment, 0) : null,
+            Plain, () => Patterned(MomentText.Pattern, "2026-12-01T12:00:00Z", "2026-12-01T12:00+01:00")),
         [typeof(Cores)] = new("a number of cores such as 0.5 or 4",
             text => TryNumber(text, out var n) && n < 1e6 ? (Plimsoll.Cores.Of(n), n) : null, Plain, () => Typed("number")),
         [typeof(UsdPerHour)] = new("dollars an hour such as 0.80",

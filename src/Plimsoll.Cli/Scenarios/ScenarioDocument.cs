@@ -204,6 +204,10 @@ public sealed record ScenarioModelDocument
     [Means("How long its requests are, of models that generate text.")]
     public ScenarioTokensDocument? Tokens { get; init; }
 
+    [Means("Times at which its demand is known beforehand to differ, as the planner is told.")]
+    [Bounds(0, DemandEvent.PerModelMost)]
+    public ImmutableArray<ScenarioEventDocument> Events { get; init; } = [];
+
     [Means("Who asks for it.")]
     [Needed("rate, wave or trace")]
     public TrafficDocument? Traffic { get; init; }

@@ -84,6 +84,7 @@ public sealed record ScenarioFile
     {
         if (model.Source is null == model.Weights is null) problems.Add($"{path}.source", "either source or weights would do");
         FleetChecks.Check(model.MinReplicas, model.MaxReplicas, model.Slo, path, problems);
+        KnownEvents.Check(model.Events, path, problems);
         if (model.Traffic is { } traffic)
         {
             var told = (traffic.Rate is not null ? 1 : 0) + (traffic.Wave is not null ? 1 : 0) + (traffic.Trace is not null ? 1 : 0);

@@ -43,7 +43,7 @@ internal sealed class ScenarioResolver(ScenarioFile file)
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 var name = model.Copies is null ? model.Name! : string.Create(CultureInfo.InvariantCulture, $"{model.Name}-{copy}");
-                if (Of(model, path, name, traffic, spread, seed, fluid) is { } made) models.Add(made);
+                if (Of(model, path, name, traffic, spread, seed, fluid, earlier) is { } made) models.Add(made);
                 if (file.Problems.Any) return null;
             }
         }
@@ -123,7 +123,7 @@ internal sealed class ScenarioResolver(ScenarioFile file)
         return file.Problems.Any;
     }
 
-    private SimulatedModel? Of(ScenarioModelDocument model, string path, string name, ScenarioTraffic traffic, TruthSpread spread, int seed, bool fluid)
+    private SimulatedModel? Of(ScenarioModelDocument model, string path, string name, ScenarioTraffic traffic, TruthSpread spread, int seed, bool fluid, bool earlier)
     {
         if (Weigh(model, path, name) is not { } footprint) return null;
         var drawn = fluid ? traffic.Drawn(model, path, name, seed) : [];
@@ -132,7 +132,9 @@ internal sealed class ScenarioResolver(ScenarioFile file)
         if ((drawn.IsEmpty ? traffic.Of(model, path, name, seed) : RequestTrace.Silence(length)) is not { } trace) return null;
         try
         {
-            return Recipe(model, name, footprint, trace).Resolve(spread, seed) with { Drawn = drawn };
+            var made = Recipe(model, name, footprint, trace).Resolve(spread, seed) with { Drawn = drawn };
+            // What is told of the part of a trace that the scenario is about is not true of the one before it.
+            return earlier || model.Events.IsEmpty ? made : made with { Spec = made.Spec with { Events = KnownEvents.Of(model.Events, World.Beginning) } };
         }
         catch (ArgumentException wrong)
         {

@@ -183,6 +183,7 @@ public sealed class ModelResolver(
                 Footprint = footprint,
                 Slo = slo,
                 Priority = settings.Priority,
+                Events = settings.Events,
                 MinReplicas = Math.Max(floor, settings.MinReplicas ?? 0),
                 MaxReplicas = Math.Max(settings.MaxReplicas, Math.Max(floor, settings.MinReplicas ?? 0)),
                 IdleLimit = settings.IdleLimit,

@@ -67,6 +67,7 @@ public sealed record FleetSettings
         DemandBucket = TimeSpan.FromSeconds(5),
         DemandBuckets = 720,
         ForecastDemand = true,
+        WakeAhead = true,
         DrainAsLongAsSeen = true,
         CheapestVariant = true,
         LoadsPerTurn = PlannerSettings.LoadsPerTurnUsual,

@@ -85,6 +85,10 @@ public sealed record ScaledModelSpec
     [Means("How long requests are, for models that generate text, until the pods' metrics tell. Default: as in a public trace of conversations.")]
     public ModelTokens? Tokens { get; init; }
 
+    [Means("Times at which demand is known beforehand to differ: a launch, a batch run, a holiday. They are planned for as far ahead as the model is heavy.")]
+    [Holds(DemandEvent.PerModelMost)]
+    public IReadOnlyList<ModelEvent>? Events { get; init; }
+
     [Means("Higher goes first when devices are short.")]
     [Bounds(-1000, 1000)]
     [FilledIn(0)]
@@ -242,6 +246,32 @@ public sealed record ModelSlo
     [Bounds(0.01, 0.99999)]
     [FilledIn(0.99)]
     public double? Attainment { get; init; }
+}
+
+[Means("A time at which demand is known beforehand to differ.")]
+public sealed record ModelEvent
+{
+    [Means("When it begins, with its offset from universal time.")]
+    [Needed(MomentText.WouldDo)]
+    [Looks(MomentText.Pattern, MomentText.LongestText, MomentText.WouldDo)]
+    public string? From { get; init; }
+
+    [Means("When it is over, as from.")]
+    [Needed(MomentText.WouldDo)]
+    [Looks(MomentText.Pattern, MomentText.LongestText, MomentText.WouldDo)]
+    public string? To { get; init; }
+
+    [Means("What the usual demand is multiplied by. Default: 1.")]
+    [Bounds(0, DemandEvent.FactorMost)]
+    public double? Factor { get; init; }
+
+    [Means("Requests a second that come on top, also to a model that nobody asks for otherwise. Default: 0.")]
+    [Bounds(0, DemandEvent.AddedMost)]
+    public double? AddedPerSecond { get; init; }
+
+    [Means("It comes again, so long from start to start, and never ends: 1d, 7d. Default: it comes once.")]
+    [Duration(600, 31_622_400)]
+    public string? Every { get; init; }
 }
 
 [Means("Mean lengths of requests.")]

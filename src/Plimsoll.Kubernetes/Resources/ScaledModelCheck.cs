@@ -32,6 +32,7 @@ public static partial class ScaledModelCheck
         if (spec.Source is { } source) Check(source, spec.Revision, check);
         else if (spec.Revision is not null)
             check.Add("spec.revision", "found without a source; spec.source with an address would do, or leave it to the pods' arguments");
+        if (spec.Events is { } events) Check(events, check);
         if (spec.MinReplicas > spec.MaxReplicas)
             check.Add("spec.minReplicas", $"found {spec.MinReplicas}, above maxReplicas ({spec.MaxReplicas}); at most that would do");
         if (spec is { Template: not null, Actuation: "metric" })
@@ -47,6 +48,24 @@ public static partial class ScaledModelCheck
     {
         if (target.ApiVersion is null && TargetKinds.ApiVersionOf(target.Kind ?? TargetKinds.Deployment) is null)
             check.Add($"{path}.apiVersion", $"missing; the group and version of {Shown.Text(target.Kind!)} would do, such as apps/v1");
+    }
+
+    private static void Check(IReadOnlyList<ModelEvent> events, FieldCheck check)
+    {
+        for (var i = 0; i < Math.Min(events.Count, DemandEvent.PerModelMost) && !Full(check); i++)
+        {
+            if (events[i] is not { From: { } from, To: { } to } one) continue;
+            if (ScaledModelSettings.EventOf(one) is { } read)
+            {
+                if (read.Problem() is (var field, var message) && !check.Problems.Any(problem => problem.Field == $"spec.events[{i}].{field}")) check.Add($"spec.events[{i}].{field}", message);
+            }
+            // What looks like a moment need not be one: the 31st of February.
+            else foreach (var (field, text) in (ReadOnlySpan<(string, string)>)[("from", from), ("to", to)])
+            {
+                if (!MomentText.TryParse(text, out _) && !check.Problems.Any(problem => problem.Field == $"spec.events[{i}].{field}"))
+                    check.Add($"spec.events[{i}].{field}", $"found \"{Shown.Text(text)}\"; {MomentText.WouldDo} would do");
+            }
+        }
     }
 
     private static void Check(IReadOnlyList<TargetVariant> variants, FieldCheck check)

@@ -78,6 +78,9 @@ public sealed record ScaledModelSettings
     /// <summary>Mean tokens of a prompt, and of an answer, as stated; null where nothing was.</summary>
     public (double? Prompt, double? Answer) Tokens { get; init; }
 
+    /// <summary>Times at which its demand is known to differ; default where there are none.</summary>
+    public ImmutableArray<DemandEvent> Events { get; init; }
+
     public int Priority { get; init; }
 
     /// <summary>Null where none was stated: zero, or one where nothing would tell of a request at zero replicas.</summary>
@@ -154,6 +157,7 @@ public sealed record ScaledModelSettings
             TimePerOutputToken = Time(spec.Slo?.Tpot),
             Attainment = spec.Slo?.Attainment ?? 0.99,
             Tokens = (spec.Tokens?.Input, spec.Tokens?.Output),
+            Events = EventsOf(spec.Events),
             Priority = spec.Priority ?? 0,
             MinReplicas = spec.MinReplicas,
             MaxReplicas = spec.MaxReplicas ?? Math.Max(MaxReplicasDefault, spec.MinReplicas ?? 0),
@@ -185,6 +189,14 @@ public sealed record ScaledModelSettings
     };
 
     internal static TimeSpan? Time(string? text) => DurationText.TryParse(text, out var time) ? time : null;
+
+    /// <summary>One as the planner has it; null where a moment of it cannot be read.</summary>
+    internal static DemandEvent? EventOf(ModelEvent? one) =>
+        one is not null && MomentText.TryParse(one.From, out var from) && MomentText.TryParse(one.To, out var to)
+            ? new DemandEvent(from, to, one.Factor ?? 1, one.AddedPerSecond ?? 0) { Every = Time(one.Every) } : null;
+
+    private static ImmutableArray<DemandEvent> EventsOf(IReadOnlyList<ModelEvent>? events) =>
+        events?.Take(DemandEvent.PerModelMost).Select(EventOf).OfType<DemandEvent>().ToImmutableArray() is { IsEmpty: false } some ? some : default;
 
     private static string? SourceOf(ScaledModelSpec spec) => spec switch
     {

@@ -33,8 +33,11 @@ public sealed record World
     /// <summary>Others who use the same nodes, in the order in which they come.</summary>
     public ImmutableArray<OtherJob> Others { get; init; } = [];
 
+    /// <summary>When runs begin where nothing else is said: a Monday at midnight.</summary>
+    public static readonly DateTimeOffset Beginning = new(2026, 1, 5, 0, 0, 0, TimeSpan.Zero);
+
     /// <summary>When the run begins, on its own clock.</summary>
-    public DateTimeOffset Start { get; init; } = new(2026, 1, 5, 0, 0, 0, TimeSpan.Zero);
+    public DateTimeOffset Start { get; init; } = Beginning;
 }
 
 /// <summary>Nodes that are alike.</summary>

@@ -66,6 +66,22 @@ public sealed record DemandHistory(DateTimeOffset? End, ImmutableArray<double> A
             : Signal.Known(sum / (seen * settings.DemandBucket.TotalSeconds), End!.Value);
     }
 
+    /// <summary>The same as it would have been without known events; what they left too little of to tell was not observed.</summary>
+    public DemandHistory WithoutEvents(DemandCalendar calendar, PlannerSettings settings)
+    {
+        ArgumentNullException.ThrowIfNull(calendar);
+        ArgumentNullException.ThrowIfNull(settings);
+        if (End is not { } end || !calendar.Any(end - (settings.DemandBucket * Arrivals.Length), end)) return this;
+        var buckets = new double[Arrivals.Length];
+        for (var i = 0; i < buckets.Length; i++)
+        {
+            var from = end - (settings.DemandBucket * (buckets.Length - i));
+            buckets[i] = Arrivals[i] < 0 ? -1 : calendar.WithoutEvents(from, from + settings.DemandBucket, Arrivals[i]) ?? -1;
+        }
+
+        return this with { Arrivals = [.. buckets] };
+    }
+
     /// <summary>
     /// The empirical quantile of the largest bucket in windows as long as the one the decision covers: what a window
     /// of that length held at the most, in all but (1 − quantile) of the recent past. The first rule, before a forecast.

@@ -102,6 +102,13 @@ public sealed record ModelSpec
     public bool InOrder { get; init; }
 
     /// <summary>
+    /// Times at which its demand is known beforehand to differ, in any order; default where there are none, and left out of JSON then,
+    /// so that older journals read and hash as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public ImmutableArray<DemandEvent> Events { get; init; }
+
+    /// <summary>
     /// What a replica asks of the scheduler that places it; null where the body places. Of several targets, the first one's.
     /// </summary>
     public SchedulerRequests? Requests { get; init; }
@@ -240,6 +247,13 @@ public sealed record PlannerSettings
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool ForecastDemand { get; init; }
+
+    /// <summary>
+    /// Whether a model at zero is loaded ahead of a use that comes at about the same time of day, where that costs less than the cold start
+    /// (<see cref="DailyStarts"/>); with <see cref="ForecastDemand"/> alone. Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool WakeAhead { get; init; }
 
     /// <summary>How long a draining replica may finish what it holds before it is stopped.</summary>
     public TimeSpan DrainDeadline { get; init; } = TimeSpan.FromSeconds(30);

@@ -15,6 +15,10 @@ public sealed class IdleTimesConverter()
 public sealed class SurplusTimesConverter()
     : CompactConverter<SurplusTimes>("times of surplus", CompactForecast.MostSurplusBytes, CompactForecast.ReadSurplus, CompactForecast.WriteSurplus);
 
+/// <summary>Times of day as base64 of those there are.</summary>
+public sealed class DailyStartsConverter()
+    : CompactConverter<DailyStarts>("times of day", CompactForecast.MostDailyBytes, CompactForecast.ReadDaily, CompactForecast.WriteDaily);
+
 /// <summary>A value as base64 of its bytes.</summary>
 public abstract class CompactConverter<T> : JsonConverter<T>
 {

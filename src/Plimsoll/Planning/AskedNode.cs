@@ -65,6 +65,7 @@ internal sealed class AskedNode(NodePool pool, int ordinal, DateTimeOffset at, N
             [
                 Fact.Rate("demand", demand), Fact.Fraction("quantile", ahead.Outlook.Quantile), Fact.Of("model", ahead.Outlook.Model.Id.Value),
                 Fact.Of("horizon", ahead.Horizon), Fact.Of("load", ahead.Outlook.Load.P90),
+                .. ahead.Outlook.Event?.Shown(ahead.Outlook.At) is { } known ? [Fact.Of("basis", "; " + known)] : Array.Empty<Fact>(),
             ]);
         }
 

@@ -10,8 +10,14 @@ namespace Plimsoll;
 /// <param name="Basis">The forecast it was read from; null where the recent past alone was looked at.</param>
 internal readonly record struct DemandOutlook(Signal<double> Forecast, double Quantile, ForecastBasis? Basis)
 {
-    /// <summary>Quantiles of the largest rate over the time ahead, at <see cref="WindowForecast.Grid"/>; empty without a forecast.</summary>
+    /// <summary>
+    /// Quantiles of the largest rate over the time ahead, known events in it, at <see cref="WindowForecast.Grid"/>; empty without a
+    /// forecast.
+    /// </summary>
     public ImmutableArray<double> Ahead { get; init; } = [];
+
+    /// <summary>What known events make of it; null where they change nothing.</summary>
+    public EventAhead? Event { get; init; }
 
     // With fewer windows as long as the one ahead a forecast knows less than the most of the last eight, which is the first rule.
     private const double WindowsLeast = 8;
@@ -24,12 +30,34 @@ internal readonly record struct DemandOutlook(Signal<double> Forecast, double Qu
     /// <param name="known">What is known of the model.</param>
     /// <param name="model">The model.</param>
     /// <param name="horizon">Time ahead: T_load + review, and a node's coming where one is asked for.</param>
-    /// <param name="now">Arrivals a second lately.</param>
+    /// <param name="at">Now.</param>
+    /// <param name="lately">Arrivals a second lately.</param>
     /// <param name="settings">Whether demand is forecast; width of a bucket.</param>
-    public static DemandOutlook Of(ModelKnowledge known, ModelSpec model, TimeSpan horizon, Signal<double> now, PlannerSettings settings)
+    public static DemandOutlook Of(ModelKnowledge known, ModelSpec model, TimeSpan horizon, DateTimeOffset at, Signal<double> lately, PlannerSettings settings)
+    {
+        if (DemandCalendar.Of(model) is not { } calendar) return Usual(known, model, known.Demand, horizon, lately, settings);
+
+        // The quantile is the usual demand's: solved from what an event adds to it could be a lower one, and an event would plan for less.
+        var usual = Usual(known, model, known.Demand.WithoutEvents(calendar, settings), horizon, Signal.Missing<double>("of it events are a part"), settings);
+        usual.Forecast.TryGetLast(out var without);
+        var stretches = calendar.Within(at, at + horizon);
+        var most = DemandCalendar.Most(stretches, without);
+        lately.TryGetLast(out var now);
+        var with = Math.Max(most.On(without), now);
+        var changes = most is not { Factor: 1, AddedPerSecond: 0 };
+        return usual with
+        {
+            Forecast = usual.Forecast.TryGetKnown(out _) || with > 0 ? Signal.Known(with, at.ToUniversalTime()) : usual.Forecast,
+            Ahead = changes && !usual.Ahead.IsDefaultOrEmpty ? [.. usual.Ahead.Select(rate => DemandCalendar.Most(stretches, rate).On(rate))] : usual.Ahead,
+            Event = changes && with > 0 ? new EventAhead(most.At, most.Factor, most.AddedPerSecond, without, most.At <= at) : null,
+        };
+    }
+
+    // Without events.
+    private static DemandOutlook Usual(ModelKnowledge known, ModelSpec model, DemandHistory demand, TimeSpan horizon, Signal<double> now, PlannerSettings settings)
     {
         var attainment = model.Slo.Attainment;
-        var past = known.Demand.Quantile(
+        var past = demand.Quantile(
             horizon, Outlooks.Lookback(horizon), attainment, settings, settings.ForecastDemand ? RateWidth.Of(known, model, settings) : default);
         if (!settings.ForecastDemand || known.Forecast is not { Until: { } until } forecast || !past.TryGetKnown(out var most) || most <= 0)
             return new DemandOutlook(past, attainment, null);

@@ -17,20 +17,22 @@ public sealed partial record Knowledge
     /// <param name="row">What was counted.</param>
     /// <param name="arrivals">What arrived, at the least.</param>
     /// <param name="serving">Whether a replica was ready.</param>
+    /// <param name="lastArrival">When somebody last asked before.</param>
     /// <param name="known">What the buckets and the rest have learned of the same row.</param>
-    private static ModelKnowledge FoldForecast(PlannerSettings settings, ModelSpec? model, ModelTraffic row, double arrivals, bool serving, ModelKnowledge known)
+    private static ModelKnowledge FoldForecast(PlannerSettings settings, ModelSpec? model, ModelTraffic row, double arrivals, bool serving, DateTimeOffset? lastArrival, ModelKnowledge known)
     {
         if (!settings.ForecastDemand)
-            return known.Forecast is null && known.IdleTimes is null && known.Shortage is null && known.Surplus is null && known.LoadDebt == 0
-                ? known : known with { Forecast = null, IdleTimes = null, Shortage = null, Surplus = null, LoadDebt = 0 };
+            return known.Forecast is null && known.IdleTimes is null && known.Shortage is null && known.Surplus is null && known.Daily is null && known.LoadDebt == 0
+                ? known : known with { Forecast = null, IdleTimes = null, Shortage = null, Surplus = null, Daily = null, LoadDebt = 0 };
         if (row.To <= row.From) return known;
         var width = RateWidth.Of(known, model, settings);
         var before = known.Forecast is { } kept && kept.Bucket == width ? kept : null;
-        var forecast = (before ?? DemandForecast.Start(DemandForecastSettings.ForPlanner(width))).Add(row.From, row.To, arrivals);
+        var forecast = (before ?? DemandForecast.Start(DemandForecastSettings.ForPlanner(width))).Add(row.From, row.To, arrivals, DemandCalendar.Of(model));
         return known with
         {
             Forecast = forecast,
             IdleTimes = Idle(known.IdleTimes, row, before?.Until, IdleReviews * settings.Review),
+            Daily = settings.WakeAhead ? Daily(known, row, lastArrival, IdleReviews * settings.Review) : null,
             Shortage = Corrected(settings, row, serving, model?.Slo.Attainment ?? 0, known),
             LoadDebt = Owed(model, arrivals, serving, known),
         };
@@ -45,6 +47,15 @@ public sealed partial record Knowledge
         times ??= IdleTimes.None;
         return times.LastArrival is { } last && row.To > last && row.To - last < shortest
             ? times with { LastArrival = row.To } : times.Arrived(row.To);
+    }
+
+    // The first request that anybody saw is a start; the first after a time in which nobody looked may be none.
+    private static DailyStarts? Daily(ModelKnowledge known, ModelTraffic row, DateTimeOffset? lastArrival, TimeSpan shortest)
+    {
+        var unseen = known.Forecast?.Until is { } seen && row.From - seen > shortest ? row.From - seen : TimeSpan.Zero;
+        var asked = row.Arrivals > 0 || row.HeldNow > 0 || row.Censored;
+        var paused = unseen == TimeSpan.Zero && (lastArrival is not { } last || row.To - last >= DailyStarts.PauseLeast);
+        return DailyStarts.Learn(known.Daily, row.To, asked && paused, unseen);
     }
 
     // A balance: late ones make it larger, and those that others were allowed to be late beside pay it back.

@@ -63,7 +63,7 @@ public sealed partial record Knowledge
                 : known.RateBeforeCensored ?? (known.Demand.MeanRate(ActiveWindow, spec.Settings).TryGetKnown(out var before) ? before : 0);
             var arrivals = Math.Max(row.Arrivals, (floor ?? 0) * (row.To - row.From).TotalSeconds);
             var demand = known.Demand.Add(row.From, row.To, arrivals, spec.Settings);
-            models[row.Model] = FoldForecast(spec.Settings, specs.GetValueOrDefault(row.Model), row, arrivals, serving.Contains(row.Model), known with
+            models[row.Model] = FoldForecast(spec.Settings, specs.GetValueOrDefault(row.Model), row, arrivals, serving.Contains(row.Model), known.LastArrival, known with
             {
                 Demand = demand,
                 RateBeforeCensored = floor,

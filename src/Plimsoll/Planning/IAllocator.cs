@@ -85,6 +85,22 @@ public sealed record ModelOutlook
     /// <summary>What the forecast rests on; null where the recent past alone was looked at.</summary>
     public ForecastBasis? Basis { get; init; }
 
+    /// <summary>What known events make of it; null where they change nothing within the horizon.</summary>
+    public EventAhead? Event { get; init; }
+
+    /// <summary>A use at about its time of day that a replica is to be there for; null where none is near, or waiting for it does not pay.</summary>
+    internal UseExpected? Use { get; init; }
+
+    /// <summary>Now.</summary>
+    internal DateTimeOffset At { get; init; }
+
+    /// <summary>What the forecast rests on, as a clause: windows that were seen, events that are known; null where neither does.</summary>
+    internal string? Grounds => (Basis?.Shown, Event?.Shown(At)) switch
+    {
+        ({ } basis, { } known) => $"{basis}; {known}",
+        var (basis, known) => basis ?? known,
+    };
+
     /// <summary>Quantiles of the largest rate over the horizon, at <see cref="WindowForecast.Grid"/>; empty without a forecast.</summary>
     internal ImmutableArray<double> Ahead { get; init; } = [];
 

@@ -59,6 +59,10 @@ public sealed record ModelKnowledge
     [JsonConverter(typeof(IdleTimesConverter))]
     public IdleTimes? IdleTimes { get; init; }
 
+    /// <summary>Times of day at which it is asked for after a pause; null before it was, or where the settings do not wake ahead.</summary>
+    [JsonConverter(typeof(DailyStartsConverter))]
+    public DailyStarts? Daily { get; init; }
+
     /// <summary>
     /// How long its further replicas were not wanted while others were; null before any was, or where the settings do not forecast.
     /// </summary>

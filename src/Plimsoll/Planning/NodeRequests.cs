@@ -97,21 +97,24 @@ internal sealed class NodeRequests
         {
             var (model, allocation) = (outlook.Model, allocations[outlook.Model.Id]);
             var counted = outlook.Supply + starting.GetValueOrDefault(model.Id) + lacking.GetValueOrDefault(model.Id);
-            if (!model.Acts || model.Variants[0].Workers is not null || counted >= model.MaxReplicas || outlook.Capacity is not (> 0 and var capacity)) continue;
+            if (!model.Acts || model.Variants[0].Workers is not null || counted >= model.MaxReplicas) continue;
             // What is held back now for another reason than room is so later too, and one that is being let go is not coming
             // back sooner for being looked at from further away.
             if (counted < allocation.Wanted || allocation.Wanted < WeightAllocator.Wanted(outlook) || allocation.Why.Rule is Rule.StartBySizeBlindRule or Rule.DrainBySizeBlindRule) continue;
-            var demand = _knowledge.Of(model.Id).Demand;
-            if (Most(demand) / _spec.Settings.DemandBucket.TotalSeconds / capacity <= counted) continue;
+            // What was never that much is not forecast to be, unless somebody knows; of what nobody has seen at work one is asked for then.
+            var seen = outlook.Capacity is > 0 and var capacity && Most(_knowledge.Of(model.Id).Demand) / _spec.Settings.DemandBucket.TotalSeconds / capacity > counted;
+            if (!seen && model.Events.IsDefaultOrEmpty) continue;
             if (packing.CheapestFor(outlook) is not { } pool) continue;
 
             var boot = _knowledge.BootTime(pool);
             var horizon = boot + outlook.Horizon;
-            var (forecast, quantile, basis) = DemandOutlook.Of(_knowledge.Of(model.Id), model, horizon, outlook.Demand, _spec.Settings);
+            var ahead = DemandOutlook.Of(_knowledge.Of(model.Id), model, horizon, _observed.At, outlook.Demand, _spec.Settings);
+            if (!seen && ahead.Event is null) continue;
+            var (forecast, quantile, basis) = ahead;
             var wanted = WeightAllocator.Wanted(outlook with { Forecast = forecast });
             var missing = Math.Min(wanted - counted, quotas.Room(outlook));
             missing -= missing > 0 ? room.Take(outlook, missing) : 0;
-            if (missing > 0) yield return new AheadNeed(outlook with { Quantile = quantile, Basis = basis }, missing, horizon, boot, forecast);
+            if (missing > 0) yield return new AheadNeed(outlook with { Quantile = quantile, Basis = basis, Event = ahead.Event }, missing, horizon, boot, forecast);
         }
     }
 

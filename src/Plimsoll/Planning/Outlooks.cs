@@ -104,7 +104,7 @@ internal static class Outlooks
         var horizon = load.P90 + spec.Settings.Review;
         var now = known.Demand.MeanRate(TimeSpan.FromTicks(Math.Max(
             spec.Settings.Review.Ticks * 5, spec.Settings.DemandBucket.Ticks)), spec.Settings);
-        var demand = DemandOutlook.Of(known, model, horizon, now, spec.Settings);
+        var demand = DemandOutlook.Of(known, model, horizon, observed.At, now, spec.Settings);
         var expected = CapacityEstimate.Of(variant, known);
 
         // Once some requests were served their times decide: what a prediction does not know (a server's own bounds) shows in
@@ -114,10 +114,19 @@ internal static class Outlooks
         if (service.Weight >= SeenRequests && seen is not null && model.Slo is { TimeToFirstToken: null, TimePerOutputToken: null }) expected = null;
         var capacity = expected?.PerSecond ?? seen;
         var mine = replicas.Where(replica => replica.Version == model.Version).ToArray();
-        var idle = known.LastArrival is { } last ? Positive(observed.At - last) : (TimeSpan?)null;
+        // Whom nobody ever asked lies idle since an event last wanted it.
+        var idle = known.LastArrival is { } last ? Positive(observed.At - last)
+            : !model.Events.IsDefaultOrEmpty && known.LastWanted is [var wanted, ..] ? Positive(observed.At - wanted) : (TimeSpan?)null;
+
+        // Whom requests are known to come to within its load is not idle: nobody lets it go, and nobody takes its place cheaply.
+        var (active, coming) = (known.ActiveRate, 0.0);
+        if (demand.Event is { Adds: true } && demand.Forecast.TryGetLast(out coming)) (idle, active) = (TimeSpan.Zero, Math.Max(active, coming));
         var misses = 1 + (known.ActiveRate * load.P90.TotalSeconds);
-        var (hold, gaps) = DemandOutlook.Hold(
-            BreakEven(spec.Prices, model, variant, load, capacity, misses) is { } even ? DemandOutlook.ForTarget(even, load.P90, known.LoadDebt) : null, known, horizon);
+        var reload = BreakEven(spec.Prices, model, variant, load, capacity, misses) is { } even ? DemandOutlook.ForTarget(even, load.P90, known.LoadDebt) : (TimeSpan?)null;
+        var (hold, gaps) = DemandOutlook.Hold(reload, known, horizon);
+
+        // Who states an idle limit wants nothing there that nobody uses; on missing counts nobody is started.
+        var rests = spec.Settings.WakeAhead && model is { IdleLimit: null, MinReplicas: 0 } && traffic is { HeldNow: 0 } && !(demand.Forecast.TryGetLast(out var some) && some > 0);
         return new ModelOutlook
         {
             Model = model,
@@ -128,8 +137,10 @@ internal static class Outlooks
             Fetch = fetch,
             Horizon = horizon,
             Demand = now,
-            ActiveRate = known.ActiveRate,
+            ActiveRate = active,
             Forecast = demand.Forecast,
+            Event = demand.Event,
+            At = observed.At,
             Quantile = demand.Quantile,
             Basis = demand.Basis,
             Ahead = demand.Ahead.IsDefault ? [] : demand.Ahead,
@@ -143,6 +154,7 @@ internal static class Outlooks
             Idle = idle,
             Hold = hold,
             HoldGaps = gaps,
+            Use = rests ? UseExpected.Of(known, observed.At, horizon, load.P90, reload) : null,
             MissesOnReturn = misses,
             TrafficSeen = traffic is not null,
         };

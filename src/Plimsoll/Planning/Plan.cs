@@ -42,6 +42,9 @@ public sealed record ModelVerdict
     /// <summary>What that forecast rests on; null where the recent past alone was looked at.</summary>
     public ForecastBasis? ForecastFrom { get; init; }
 
+    /// <summary>What known events make of it; null, and not in JSON, where they change nothing within the time ahead.</summary>
+    public EventAhead? Event { get; init; }
+
     /// <summary>Requests a second one replica carries inside the SLO, as believed now.</summary>
     public double CapacityPerSecond { get; init; }
 

@@ -161,6 +161,7 @@ internal sealed partial class PlanDraft
         DemandPerSecond = outlook.Demand,
         ForecastPerSecond = outlook.Forecast,
         ForecastFrom = outlook.Basis,
+        Event = outlook.Event,
         CapacityPerSecond = outlook.Capacity ?? 0,
         CapacityExpected = outlook.CapacityExpected,
         LoadTime = outlook.Load.P90,
@@ -319,7 +320,11 @@ internal sealed partial class PlanDraft
             outlook.Forecast.TryGetLast(out var forecast);
             var wake = new Step.Wake(replica.Id, replica.Model)
             {
-                Reason = new Reason(Rule.WakeForDemand, [Fact.Rate("demand", forecast), Fact.Of("load", outlook.Load.P90)]),
+                Reason = new Reason(Rule.WakeForDemand,
+                [
+                    Fact.Rate("demand", forecast), Fact.Of("load", outlook.Load.P90),
+                    .. outlook.Event?.Shown(outlook.At) is { } known ? [Fact.Of("basis", "; " + known)] : Array.Empty<Fact>(),
+                ]),
             };
             _steps[wake.Id] = wake;
             back.Add(replica);
@@ -343,7 +348,7 @@ internal sealed partial class PlanDraft
             Fact.Rate("demand", forecast), Fact.Fraction("quantile", outlook.Quantile), Fact.Of("horizon", outlook.Horizon),
             Fact.Of("load", outlook.Load.P90), Fact.Of("wanted", allocation.Wanted),
             outlook.CapacityOfEach(allocation.Wanted) is { } capacity ? Fact.Rate("capacity", capacity) : Fact.Of("capacity", "unknown capacity"),
-            Fact.Of("have", have), .. outlook.Basis is { } basis ? [Fact.Of("basis", "; " + basis.Shown)] : Array.Empty<Fact>(),
+            Fact.Of("have", have), .. outlook.Grounds is { } grounds ? [Fact.Of("basis", "; " + grounds)] : Array.Empty<Fact>(),
         ]);
     }
 

@@ -25,6 +25,7 @@ public sealed class Planner(IAllocator allocator)
         var draft = new PlanDraft(spec, observed, knowledge, outlooks, allocations);
         draft.Retire();
         draft.Claim();
+        draft.StartForUses();
         draft.PrefetchAhead();
         draft.WithdrawUnsafe();
         draft.RequestNodes();

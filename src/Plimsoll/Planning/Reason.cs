@@ -68,6 +68,7 @@ public enum Rule
     StartForDemand,
     StartForHeldRequests,
     StartForMinimum,
+    StartForUse,
     StartNewVersion,
     StartBySizeBlindRule,
     WakeForDemand,
@@ -102,6 +103,7 @@ public enum Rule
     // Verdicts on a model for which nothing is done
     Met,
     HoldForReload,
+    HoldForUse,
     HoldOwned,
     HoldMissingData,
     HoldBackoff,
@@ -141,10 +143,12 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
             + "that takes {wanted} of {capacity} each, {have} there",
         [Rule.StartForHeldRequests] = "{held} {held|request waits|requests wait} and no replica serves; loading takes {load}",
         [Rule.StartForMinimum] = "at least {minimum} wanted by the fleet file, {have} there",
+        [Rule.StartForUse] =
+            "asked for at about {time} on {chance} of days, by {days} seen; loading takes {load}, and being there in time costs less than the {reload} that a cold start would{spare?}",
         [Rule.StartNewVersion] = "version {version} replaces the one that runs",
         [Rule.StartBySizeBlindRule] =
             "size-blind: {metric} in flight per replica against a target of {target}: {have} becomes {wanted}",
-        [Rule.WakeForDemand] = "{demand} is expected and a replica sleeps; waking takes {load}",
+        [Rule.WakeForDemand] = "{demand} is expected and a replica sleeps; waking takes {load}{basis?}",
         [Rule.DrainIdleAtBreakEven] =
             "idle for {idle}; holding has cost as much as coming back would ({hold}: {load} to load and {misses} late {misses|request|requests}{basis?})",
         [Rule.DrainIdleLimit] = "idle for {idle}, past the stated limit of {limit}",
@@ -175,6 +179,7 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.EvictOldVersion] = "the version that took its place is on this disk, and nothing uses this one",
         [Rule.Met] = "{demand} expected over {horizon}{basis?}, {have} of {capacity} each serve it",
         [Rule.HoldForReload] = "idle for {idle}; held until {hold}, because coming back takes {load}",
+        [Rule.HoldForUse] = "idle, and asked for at about {time} on {chance} of days; held for that for another {left}",
         [Rule.HoldOwned] = "idle for {idle}; the memory is owned and nobody claims it",
         [Rule.HoldMissingData] = "{what} is missing, so nothing is changed: {why}",
         [Rule.HoldBackoff] = "failed {failures} {failures|time|times}, next try in {wait}: {why}",
@@ -199,7 +204,7 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
             "{replicas} {replicas|replica|replicas} of {models} {replicas|finds|find} no room; of {fitting} {fitting|pool|pools} that can take them {pool} "
             + "is the cheapest at {price} an hour; a node takes {boot} to come",
         [Rule.AddNodeAhead] =
-            "{demand} is the {quantile} quantile of {model}'s demand over the {horizon} ahead in which a node comes ({boot}) and loads ({load}); "
+            "{demand} is the {quantile} quantile of {model}'s demand over the {horizon} ahead in which a node comes ({boot}) and loads ({load}{basis?}); "
             + "{replicas} more {replicas|replica|replicas} of {models} would find no room; of {fitting} {fitting|pool|pools} {pool} is the cheapest at {price} an hour",
         [Rule.WithdrawNodeUnneeded] = "what node {ordinal} of {pool} was asked for has room elsewhere, or is no longer wanted",
         [Rule.WithdrawNodePool] = "the pool {pool} is no longer there",

@@ -131,7 +131,7 @@ public sealed class WeightAllocator : IAllocator
     // Why an idle model's replicas go now; null while they stay.
     private static Reason? LetGo(ModelOutlook outlook)
     {
-        if (outlook.Held > 0 || outlook.Outstanding > 0 || outlook.Idle is not { } idle) return null;
+        if (outlook.Held > 0 || outlook.Outstanding > 0 || outlook.Idle is not { } idle || outlook.Use is not null) return null;
         if (outlook.Model.IdleLimit is { } limit && idle >= limit)
             return new Reason(Rule.DrainIdleLimit, [Fact.Of("idle", idle), Fact.Of("limit", limit)]);
         return outlook.Hold is { } hold && idle >= hold
@@ -149,6 +149,8 @@ public sealed class WeightAllocator : IAllocator
     private static Reason Idle(ModelOutlook outlook) =>
         outlook.Supply == 0
             ? new Reason(Rule.IdleAtZero, [Fact.Of("load", outlook.Load.P90)])
+            : outlook.Use is { } use
+                ? new Reason(Rule.HoldForUse, [Fact.Of("time", use.Time), Fact.Fraction("chance", Math.Round(use.Chance, 2)), Fact.Of("left", Outlooks.Positive(use.Until - outlook.At))])
             : outlook.Hold is { } hold
                 ? new Reason(Rule.HoldForReload,
                     [Fact.Of("idle", outlook.Idle ?? TimeSpan.Zero), Fact.Of("hold", hold), Fact.Of("load", outlook.Load.P90)])
@@ -162,8 +164,8 @@ public sealed class WeightAllocator : IAllocator
         [
             Fact.Rate("demand", forecast), Fact.Of("horizon", outlook.Horizon), Fact.Of("have", outlook.Serving),
             outlook.CapacityOfEach(outlook.Serving) is { } capacity ? Fact.Rate("capacity", capacity) : Fact.Of("capacity", "unknown capacity"),
-            .. outlook.Basis is { } basis
-                ? [Fact.Of("basis", $" ({Fact.Fraction("", basis.Quantile).Shown} quantile; {basis.Shown})")] : Array.Empty<Fact>(),
+            .. outlook.Basis is { } basis ? [Fact.Of("basis", $" ({Fact.Fraction("", basis.Quantile).Shown} quantile; {outlook.Grounds})")]
+                : outlook.Grounds is { } grounds ? [Fact.Of("basis", $" ({grounds})")] : Array.Empty<Fact>(),
         ]);
     }
 }

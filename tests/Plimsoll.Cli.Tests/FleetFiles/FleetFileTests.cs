@@ -51,6 +51,14 @@ public sealed class FleetFileTests
         "f:4:9: models[1].name: found \"a\" a second time, first in models[0]; names must differ")]
     [InlineData("models:\n- source: a.onnx",
         "f:2:3: models[0].name: missing; the name requests use would do")]
+    [InlineData("models:\n- name: a\n  source: a.onnx\n  events: [{from: 2026-12-01T12:00:00, to: 2026-12-01T13:00:00Z, factor: 3}]",
+        "f:4:19: models[0].events[0].from: found \"2026-12-01T12:00:00\"; a moment with its offset such as 2026-12-01T12:00:00Z or 2026-12-01T12:00+01:00 would do")]
+    [InlineData("models:\n- name: a\n  source: a.onnx\n  events: [{from: 2026-12-01T12:00Z, to: 2026-12-01T12:00+01:00, factor: 3}]",
+        "f:4:42: models[0].events[0].to: found 2026-12-01 11:00 UTC, which is not after from (2026-12-01 12:00 UTC); the moment at which it ends would do")]
+    [InlineData("models:\n- name: a\n  source: a.onnx\n  events: [{from: 2026-12-01T12:00Z, to: 2026-12-03T12:00Z, factor: 3, every: 1d}]",
+        "f:4:79: models[0].events[0].every: found 1 d, which is before one that lasts 2 d is over; so long or longer would do")]
+    [InlineData("models:\n- name: a\n  source: a.onnx\n  events: [{from: 2026-12-01T12:00Z, to: 2026-12-03T12:00Z}]",
+        "f:4:12: models[0].events[0].factor: it changes nothing; a factor other than 1 or addedPerSecond would do")]
     [InlineData("models: []",
         "f:1:9: models: found an empty list; a list with at least one model, each with name and source, would do")]
     [InlineData("models: 3",

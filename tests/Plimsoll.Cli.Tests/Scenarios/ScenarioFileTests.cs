@@ -33,6 +33,8 @@ public sealed class ScenarioFileTests
     [InlineData("{seconds: 50ms}", "{gpus: 2, seconds: 50ms}", "models[0].runs[0].gpus: no device is named; name it, or leave this out")]
     [InlineData("{seconds: 50ms}", "{context: 5}", "models[0].runs[0].seconds: missing; without a source nothing tells how long a request takes, such as 50ms")]
     [InlineData("{rate: 3}", "{rate: 3, wave: {most: 4}}", "models[0].traffic: more than one of rate, wave and trace is given; one would do")]
+    [InlineData("{rate: 3}", "{rate: 3}\n  events: [{at: 1min, for: 2min}]", "models[0].events[0].factor: it changes nothing; a factor other than 1 or addedPerSecond would do")]
+    [InlineData("{rate: 3}", "{rate: 3}\n  events: [{at: 1min, factor: 2}]", "models[0].events[0].for: missing; a time such as 2h would do")]
     [InlineData("{rate: 3}", "{burstiness: 2}", "models[0].traffic: missing; rate, wave or trace would do")]
     [InlineData("{rate: 3}", "{wave: {least: 5, most: 4}}", "models[0].traffic.wave.least: is above most")]
     [InlineData("{rate: 3}", "{rate: 3}\nfaults: [{at: 1s, what: node-lost, strikes: cpu-1}]", "faults[0].strikes: found \"cpu-1\", which is no node of this scenario")]

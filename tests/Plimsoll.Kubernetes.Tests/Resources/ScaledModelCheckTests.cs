@@ -14,6 +14,7 @@ public sealed class ScaledModelCheckTests
     [InlineData("target: {kind: LeaderWorkerSet, name: llama}\nmode: act\nmaxReplicas: 1000")]
     [InlineData("variants:\n- {name: a, target: {name: a}}\n- {name: b, target: {name: b}, device: h100-80gb}")]
     [InlineData("target: {name: llama}\nsource: hf://org/name@v1.0\nrevision: v1.0\nslo: {latency: 30s, ttft: 300ms, attainment: 0.999}")]
+    [InlineData("target: {name: llama}\nevents: [{from: '2026-12-01T12:00+01:00', to: '2026-12-01T13:00:00Z', factor: 3, addedPerSecond: 2, every: 1d}]")]
     public void What_is_right_has_no_problem(string spec) => Assert.Empty(ScaledModelCheck.Of(Model(spec)));
 
     [Theory]
@@ -25,6 +26,11 @@ public sealed class ScaledModelCheckTests
     [InlineData("target: {name: a}\nmode: fast", "spec.mode: found \"fast\"; observe, recommend or act would do")]
     [InlineData("target: {name: a}\nminReplicas: 1001", "spec.minReplicas: found 1001; it must be from 0 to 1000")]
     [InlineData("target: {name: a}\nminReplicas: -1", "spec.minReplicas: found -1; it must be from 0 to 1000")]
+    [InlineData("target: {name: a}\nevents: [{to: '2026-12-01T12:00:00Z', factor: 2}]", "spec.events[0].from: missing; a moment with its offset such as 2026-12-01T12:00:00Z or 2026-12-01T12:00+01:00 would do")]
+    [InlineData("target: {name: a}\nevents: [{from: noon, to: '2026-12-01T12:00:00Z', factor: 2}]", "spec.events[0].from: found \"noon\"; a moment with its offset such as 2026-12-01T12:00:00Z or 2026-12-01T12:00+01:00 would do, of at most 40 characters")]
+    [InlineData("target: {name: a}\nevents: [{from: '2026-02-31T12:00:00Z', to: '2026-12-01T12:00:00Z', factor: 2}]", "spec.events[0].from: found \"2026-02-31T12:00:00Z\"; a moment with its offset such as 2026-12-01T12:00:00Z or 2026-12-01T12:00+01:00 would do")]
+    [InlineData("target: {name: a}\nevents: [{from: '2026-12-01T12:00:00Z', to: '2026-12-01T13:00:00Z', factor: 5000}]", "spec.events[0].factor: found 5000; it must be from 0 to 1000")]
+    [InlineData("target: {name: a}\nevents: [{from: '2026-12-01T12:00:00Z', to: '2026-12-01T11:00:00Z', factor: 2}]", "spec.events[0].to: found 2026-12-01 11:00 UTC, which is not after from (2026-12-01 12:00 UTC); the moment at which it ends would do")]
     [InlineData("target: {name: a}\nminReplicas: 5\nmaxReplicas: 3", "spec.minReplicas: found 5, above maxReplicas (3); at most that would do")]
     [InlineData("target: {name: a}\nidleLimit: '300'", "spec.idleLimit: found \"300\"; a duration such as 200ms, 2s or 1min would do")]
     [InlineData("target: {name: a}\nidleLimit: 2000d", "spec.idleLimit: found \"2000d\"; it must be from 1 s to 365 d")]

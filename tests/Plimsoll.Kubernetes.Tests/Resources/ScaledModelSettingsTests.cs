@@ -21,6 +21,21 @@ public sealed class ScaledModelSettingsTests
         Assert.False(settings.Gateway);
     }
 
+    [Fact]
+    public void Known_events_are_read_as_universal_time_and_none_is_none()
+    {
+        Assert.True(Read("target: {name: llama}").Events.IsDefault);
+        var settings = Read("""
+            target: {name: llama}
+            events:
+            - {from: 2026-12-01T12:00:00+01:00, to: 2026-12-01T13:00+01:00, factor: 3}
+            - {from: "2026-12-02T02:00Z", to: "2026-12-02T03:00Z", addedPerSecond: 5, every: 1d}
+            """);
+        var (eleven, two) = (new DateTimeOffset(2026, 12, 1, 11, 0, 0, TimeSpan.Zero), new DateTimeOffset(2026, 12, 2, 2, 0, 0, TimeSpan.Zero));
+        Assert.Equal(
+            [new DemandEvent(eleven, eleven.AddHours(1), 3), new DemandEvent(two, two.AddHours(1), 1, 5) { Every = TimeSpan.FromDays(1) }], settings.Events);
+    }
+
     [Theory]
     [InlineData("Deployment", "apps/v1")]
     [InlineData("StatefulSet", "apps/v1")]

@@ -64,11 +64,15 @@ internal static class RandomFleets
         var specs = models.Select((draw, i) => Model(
             $"m{i}", draw.Weight, draw.Priority, draw.Min, Math.Max(1, draw.Min + draw.More), draw.Weight * draw.Peak, cores: 0.25,
             cached: draw.Cached, devices: draw.Devices == 3 ? 0 : draw.Devices) with
-        { IdleLimit = draw.IdleLimit < 30 ? TimeSpan.FromSeconds(draw.IdleLimit) : null }).Select((model, i) => i % 2 == 0 ? model : TwoWays(model)).ToArray();
+        {
+            IdleLimit = draw.IdleLimit < 30 ? TimeSpan.FromSeconds(draw.IdleLimit) : null,
+            // Some are told of a launch within their load, under way or over.
+            Events = i % 3 == 1 && draw.Peak > 1.2 ? [new DemandEvent(Noon.AddSeconds(draw.IdleLimit - 45), Noon.AddSeconds(draw.IdleLimit - 25), draw.Peak, draw.More)] : default,
+        }).Select((model, i) => i % 2 == 0 ? model : TwoWays(model)).ToArray();
         var spec = Spec(specs) with
         {
             Prices = priced ? new Prices { HostMemoryPerGiB = UsdPerHour.Of(0.02), Devices = [new DevicePrice("gpu", UsdPerHour.Of(0.05))] } : new Prices(),
-            Settings = new PlannerSettings { CheapestVariant = (long)(memory * 16) % 2 == 0 },
+            Settings = new PlannerSettings { CheapestVariant = (long)(memory * 16) % 2 == 0, WakeAhead = true },
         };
         var nodes = ImmutableArray.Create(
             Node(memory, id: "n0", cacheMiB: 1500, deviceMiB: [1000, 700]),
@@ -141,10 +145,19 @@ internal static class RandomFleets
                 HeldDebt = traffic[i].Held > 0 ? traffic[i].Debt : 0,
                 LastArrival = Noon.AddSeconds(-traffic[i].IdleFor),
                 ActiveRate = traffic[i].Arrivals / 4.0,
+                Daily = i % 3 == 2 ? AtNoon(traffic[i].Debt) : null,
             };
         }
 
         return new Situation(spec, snapshot, knowledge with { Models = known.ToImmutable() });
+    }
+
+    // Asked for at about noon on the last three days.
+    private static DailyStarts? AtNoon(double late)
+    {
+        DailyStarts? known = null;
+        for (var day = 3; day > 0; day--) known = DailyStarts.Learn(known, Noon.AddDays(-day).AddSeconds(late / 20), started: true, TimeSpan.Zero);
+        return known;
     }
 
     // What replicas use is there, whole and pinned; beside it whatever fits, whole, partial, being fetched, or of a model

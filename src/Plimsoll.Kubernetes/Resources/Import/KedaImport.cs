@@ -46,7 +46,7 @@ internal static class KedaImport
         }
         else if (kind == "cron")
         {
-            scaler.Note("its trigger cron is dropped: there are no schedules, Plimsoll learns when demand comes; minReplicas keeps a floor");
+            scaler.Note("its trigger cron is dropped: there are no schedules of replicas; spec.events tells of demand that is known beforehand, and minReplicas keeps a floor");
         }
         else scaler.Note($"its trigger {Shown.Text(kind)} is dropped: Plimsoll goes by requests, and what a replica serves within the SLO");
     }
