@@ -57,14 +57,19 @@ public sealed partial class LocalFleet
         Cores = _cores,
         CacheBudget = CacheBudgetNow(),
         CacheFileSystemFree = CacheFreeNow(),
-        Devices = [.. (_gpus?.Gpus ?? []).Where(gpu => gpu.Total is not null).Select(gpu => new DeviceState
+        Devices = DevicesOf(_gpus, _parts.Node),
+    };
+
+    internal static ImmutableArray<DeviceState> DevicesOf(GpuWatch? gpus, LocalNodeOptions options) =>
+    [
+        .. (gpus?.Gpus ?? []).Where(gpu => gpu.Total is not null).Select(gpu => new DeviceState
         {
             Id = DeviceId.Of(gpu.Uuid),
             Kind = gpu.Kind,
             Memory = gpu.Total!.Value,
-            MemoryBudget = Bytes.Min(gpu.Total.Value, _parts.Node.DeviceMemoryBudget ?? gpu.Total.Value),
-        })],
-    };
+            MemoryBudget = Bytes.Min(gpu.Total.Value, options.DeviceMemoryBudget ?? gpu.Total.Value),
+        }),
+    ];
 
     private InferenceReplica Row(LocalReplica replica, DateTimeOffset now) => new()
     {

@@ -17,7 +17,7 @@ namespace Plimsoll.Local;
 /// </summary>
 public sealed partial class LocalFleet : IFleet, IAsyncDisposable
 {
-    private const double DetectedShare = 0.8;
+    internal const double DetectedShare = 0.8;
     private const int LogsKept = 50;
     private static readonly TimeSpan TendPeriod = TimeSpan.FromMilliseconds(100);
 

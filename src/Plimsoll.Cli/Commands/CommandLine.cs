@@ -40,7 +40,7 @@ public static class CommandLine
             CapacityCommand.Create(time),
             SimulateCommand.Create(time),
             CompareCommand.Create(time),
-            PlanCommand.Create(),
+            PlanCommand.Create(time),
             PackCommand.Create(),
             TrainFitCommand.Create(time),
             ModelsCommand.Create(time),

@@ -123,7 +123,7 @@ public sealed record StatusReport
             At = tick.Snapshot.At,
             AgeSeconds = Math.Round(age.TotalSeconds, 1),
             Tick = tick.Number,
-            Models = [.. tick.Spec.Models.Select(model => ModelStatus.Of(model, tick))],
+            Models = [.. tick.Spec.Models.Select(model => ModelStatus.Of(model, tick.Snapshot, tick.Plan))],
             MemoryBudgetBytes = tick.Snapshot.Nodes.Sum(node => Bytes.Min(node.HostMemory, node.HostMemoryBudget).Value),
             CacheBudgetBytes = tick.Snapshot.Nodes.Any(node => node.CacheBudget is not null)
                 ? tick.Snapshot.Nodes.Sum(node => node.CacheBudget?.Value ?? 0) : null,
@@ -183,21 +183,22 @@ public sealed record ModelStatus
 
     public required bool Refused { get; init; }
 
-    public static ModelStatus Of(ModelSpec model, RecordedTick tick)
+    public static ModelStatus Of(ModelSpec model, FleetSnapshot seen, Plan plan)
     {
         ArgumentNullException.ThrowIfNull(model);
-        ArgumentNullException.ThrowIfNull(tick);
-        var verdict = tick.Plan.Models.First(one => one.Model == model.Id);
+        ArgumentNullException.ThrowIfNull(seen);
+        ArgumentNullException.ThrowIfNull(plan);
+        var verdict = plan.Models.First(one => one.Model == model.Id);
         return new ModelStatus
         {
             Model = model.Id.Value,
             WeightBytes = model.Footprint.Weights.Value,
-            Tier = FleetTable.Tier(model, tick.Snapshot),
-            FetchedBytes = FleetTable.Fetch(model, tick.Snapshot)?.Done?.Value,
-            FetchBytes = FleetTable.Fetch(model, tick.Snapshot)?.Total?.Value,
+            Tier = FleetTable.Tier(model, seen),
+            FetchedBytes = FleetTable.Fetch(model, seen)?.Done?.Value,
+            FetchBytes = FleetTable.Fetch(model, seen)?.Total?.Value,
             Replicas =
             [
-                .. tick.Snapshot.Replicas.Where(replica => replica.Model == model.Id).Select(replica => new ReplicaStatus(
+                .. seen.Replicas.Where(replica => replica.Model == model.Id).Select(replica => new ReplicaStatus(
                     replica.Id.Value, FleetFiles.ScalarKind.NameOf(replica.State), replica.StateSince,
                     replica.HostMemory.TryGetLast(out var memory) ? memory.Value : null, replica.Outstanding)),
             ],

@@ -13,6 +13,9 @@ public static class DemoFleetSpec
     /// <summary>What the model server is given to do at once; batches form among them.</summary>
     private const int Concurrency = 8;
 
+    /// <summary>Time between two regular looks.</summary>
+    internal static readonly TimeSpan Review = TimeSpan.FromMilliseconds(500);
+
     private static readonly VariantId OnProcessor = VariantId.Of("onnx-cpu");
 
     /// <param name="models">The demo's models.</param>
@@ -31,7 +34,7 @@ public static class DemoFleetSpec
         var spec = new FleetSpec
         {
             Models = [.. models.Select(Model).OrderBy(model => model.Id)],
-            Settings = new PlannerSettings { Review = TimeSpan.FromMilliseconds(500), ForecastDemand = true, LoadsPerTurn = PlannerSettings.LoadsPerTurnUsual, CorrectBothWays = true },
+            Settings = new PlannerSettings { Review = Review, ForecastDemand = true, LoadsPerTurn = PlannerSettings.LoadsPerTurnUsual, CorrectBothWays = true },
         };
         return new FleetDefinition
         {

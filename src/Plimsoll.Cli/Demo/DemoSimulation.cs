@@ -64,7 +64,7 @@ public sealed class DemoSimulation(DemoArguments arguments, int seeds, TextWrite
                 }
             }
         });
-        var listing = SimulationListing.Of("demo", About(budget, measured), arguments.Duration, nodesComeAndGo: false, runs, [], time.GetElapsedTime(began));
+        var listing = SimulationListing.Of("demo", About(budget, measured), arguments.Duration, nodesComeAndGo: false, DemoFleetSpec.Review, runs, [], time.GetElapsedTime(began));
         if (arguments.Json) output.WriteLine(JsonSerializer.Serialize(listing, CommandJson.Default.SimulationListing));
         else foreach (var line in SimulationTable.Lines(listing)) output.WriteLine(line);
         return Task.FromResult(ExitCode.Ok);

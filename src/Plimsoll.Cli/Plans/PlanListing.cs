@@ -8,6 +8,12 @@ public sealed record PlanListing
 {
     public required string Fleet { get; init; }
 
+    /// <summary>"scenario", "fleet" or "journal".</summary>
+    public string? Of { get; init; }
+
+    /// <summary>The same in words: which file, and what was known from where.</summary>
+    public string? OfWhat { get; init; }
+
     /// <summary>Whether every model with demand is planned to be held in its objective.</summary>
     public required bool AllHeld { get; init; }
 
@@ -32,7 +38,7 @@ public sealed record PlanListing
     // Each model's limit takes a dozen plans of the whole fleet.
     private const int ModelsMax = 60;
 
-    public static PlanListing Of(SettledFleet fleet, CancellationToken cancellationToken)
+    public static PlanListing From(SettledFleet fleet, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(fleet);
         var few = fleet.Models.Length <= ModelsMax;

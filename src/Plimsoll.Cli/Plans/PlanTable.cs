@@ -12,6 +12,8 @@ internal static class PlanTable
 
     public static IEnumerable<string> Lines(PlanListing plan)
     {
+        if (plan.OfWhat is { } source)
+            foreach (var line in EightyColumns.Hung($"plan of {source}", "", "  ")) yield return line;
         yield return EightyColumns.Cut($"{Show.Text(plan.Fleet, 64)}: {(plan.AllHeld ? "every model with demand is held in its objective" : "NOT ALL is held in its objective")}", EightyColumns.Width);
         if (plan.UsdPerHour is { } total)
             yield return $"  {Dollars(total)} an hour for {Many(plan.Nodes.Length, "node")}, of which replicas hold {Dollars(plan.HeldUsdPerHour ?? 0)}";

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Simulation.Bounds;
 using Plimsoll.Simulation.Runs;
 using Plimsoll.Simulation.Runs.Curves;
@@ -28,14 +29,18 @@ public sealed record SimulationListing
 
     public ImmutableArray<TunedListing> Tuned { get; init; } = [];
 
+    /// <summary>Models that were to be explained.</summary>
+    public ImmutableArray<ExplainedListing> Explained { get; init; } = [];
+
     /// <summary>One for each controller, where they were asked for.</summary>
     public ImmutableArray<CurveListing> Curves { get; init; } = [];
 
     internal static SimulationListing Of(string name, ScenarioDocument document, IReadOnlyList<RunResult> runs, IReadOnlyList<BoundResult> bounds, TimeSpan took) => Of(
-        name, document.About, document.Length!.Value, document.Nodes.Any(nodes => nodes.Most > (nodes.Count ?? 1) || nodes.Spot is not null), runs, bounds, took);
+        name, document.About, document.Length!.Value, document.Nodes.Any(nodes => nodes.Most > (nodes.Count ?? 1) || nodes.Spot is not null),
+        FleetSettings.Planner(document.Planner ?? new PlannerDocument()).Review, runs, bounds, took);
 
     internal static SimulationListing Of(
-        string name, string? about, TimeSpan length, bool nodesComeAndGo, IReadOnlyList<RunResult> runs, IReadOnlyList<BoundResult> bounds, TimeSpan took) => new()
+        string name, string? about, TimeSpan length, bool nodesComeAndGo, TimeSpan review, IReadOnlyList<RunResult> runs, IReadOnlyList<BoundResult> bounds, TimeSpan took) => new()
         {
             Scenario = name,
             About = about,
@@ -45,7 +50,7 @@ public sealed record SimulationListing
             Controllers =
             [
                 .. runs.Select((run, i) => (Run: run, Bound: i < bounds.Count ? bounds[i] : null)).GroupBy(one => one.Run.Controller)
-                    .Select(group => ControllerListing.Of(group.Key, [.. group.Select(one => one.Run)], [.. group.Select(one => one.Bound)])),
+                    .Select(group => ControllerListing.Of(group.Key, [.. group.Select(one => one.Run)], [.. group.Select(one => one.Bound)], review)),
             ],
         };
 }
@@ -105,7 +110,7 @@ public sealed record ControllerListing
     /// <summary>By model, means over the seeds.</summary>
     public required ImmutableArray<SimulatedModelListing> Models { get; init; }
 
-    internal static ControllerListing Of(string controller, ImmutableArray<RunResult> runs, ImmutableArray<BoundResult?> bounds) => new()
+    internal static ControllerListing Of(string controller, ImmutableArray<RunResult> runs, ImmutableArray<BoundResult?> bounds, TimeSpan review) => new()
     {
         Controller = controller,
         Runs = [.. runs.Zip(bounds, RunListing.Of)],
@@ -119,7 +124,7 @@ public sealed record ControllerListing
                 .Select(group => new OtherListing(group.First().Job.Name, group.Average(one => one.Job.WaitedSeconds), group.Count(one => one.Job.EndedAt is not null))),
         ],
         Bound = bounds.Select(bound => bound is null ? null : bound.Dollars > 0 ? bound.Dollars : (double?)bound.DeviceHours).Where(one => one is { } known && double.IsFinite(known)).Average(),
-        Models = [.. runs[0].Models.Select((model, i) => SimulatedModelListing.Of([.. runs.Select(run => run.Models[i])]))],
+        Models = [.. runs[0].Models.Select((model, i) => SimulatedModelListing.Of([.. runs.Select(run => run.Models[i])], runs[0].Verdicts.ElementAtOrDefault(i), review))],
     };
 }
 
@@ -167,8 +172,20 @@ public sealed record SimulatedModelListing
 
     public required double Starts { get; init; }
 
-    internal static SimulatedModelListing Of(ImmutableArray<ModelResult> runs) => new()
+    /// <summary>As Plimsoll had it when the first run ended: how long nine in ten of its loads take at the most; null of others.</summary>
+    public double? LoadSeconds { get; init; }
+
+    /// <summary>Likewise: how far ahead its demand was looked at.</summary>
+    public double? HorizonSeconds { get; init; }
+
+    /// <summary>Likewise: how long an idle replica was held; null where it was held until somebody else needed the room.</summary>
+    public double? HoldSeconds { get; init; }
+
+    internal static SimulatedModelListing Of(ImmutableArray<ModelResult> runs, ModelVerdict? verdict, TimeSpan review) => new()
     {
+        LoadSeconds = verdict?.LoadTime.TotalSeconds,
+        HorizonSeconds = verdict is null ? null : (verdict.ForecastFrom?.Window ?? verdict.LoadTime + review).TotalSeconds,
+        HoldSeconds = verdict?.Hold?.TotalSeconds,
         Model = runs[0].Model.Value,
         WeightBytes = runs[0].Weights.Value,
         Requests = runs.Average(run => (double)run.Requests),

@@ -98,11 +98,30 @@ internal static class SimulationTable
         yield return $"what {run.Controller} did with seed {run.Seed.ToString(CultureInfo.InvariantCulture)}";
         foreach (var decision in run.Decisions.Take(DecisionsMax))
         {
-            var at = TimeSpan.FromSeconds(decision.At).ToString(decision.At < 86_400 ? @"hh\:mm\:ss" : @"d\.hh\:mm\:ss", CultureInfo.InvariantCulture);
-            foreach (var line in EightyColumns.Hung($"{decision.What}: {decision.Why}", $"{at}  ", "            ")) yield return line;
+            foreach (var line in EightyColumns.Hung($"{decision.What}: {decision.Why}", $"{Moment(decision.At)}  ", "            ")) yield return line;
         }
 
         if (run.DecisionCount > DecisionsMax) yield return $"... and {EightyColumns.Count(run.DecisionCount - DecisionsMax)} more";
+    }
+
+    /// <summary>A moment of a run.</summary>
+    public static string Moment(double seconds) =>
+        TimeSpan.FromSeconds(seconds).ToString(seconds < 86_400 ? @"hh\:mm\:ss" : @"d\.hh\:mm\:ss", CultureInfo.InvariantCulture);
+
+    /// <summary>What follows from each model's weight, as Plimsoll had it when the first run ended.</summary>
+    public static IEnumerable<string> ByWeight(SimulationListing listing)
+    {
+        yield return "";
+        yield return $"{"by weight",-16}{"weight",10}{"load p90",11}{"looks ahead",12}{"held idle",13}{"starts",8}{"in SLO",9}";
+        var models = listing.Controllers[0].Models.Where(model => model.LoadSeconds is not null)
+            .OrderByDescending(model => model.WeightBytes).ThenBy(model => model.Model, StringComparer.Ordinal).ToList();
+        foreach (var model in models.Take(ModelsMax))
+        {
+            yield return $"{EightyColumns.Cut(model.Model, 15),-16}{new Bytes(model.WeightBytes),10}{Durations.Show(model.LoadSeconds!.Value),11}{Durations.Show(model.HorizonSeconds!.Value),12}"
+                + $"{(model.HoldSeconds is { } hold ? Durations.Show(hold) : "till claimed"),13}{model.Starts.ToString("0.#", CultureInfo.InvariantCulture),8}{Percent(model.Attainment),9}";
+        }
+
+        if (models.Count > ModelsMax) yield return $"... and {models.Count - ModelsMax} lighter models; --json has them all";
     }
 
     private static string Seeds(SimulationListing listing) => listing.Controllers[0].Runs.Length is > 1 and var count ? $"means of {count} seeds" : "one seed";

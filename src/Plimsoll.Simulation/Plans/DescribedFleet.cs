@@ -94,6 +94,12 @@ public sealed record DescribedFleet
 
     public Prices Prices { get; init; } = new();
 
+    /// <summary>What is there to begin with; null for empty nodes of the groups.</summary>
+    public FleetSnapshot? Observed { get; init; }
+
+    /// <summary>What was learned of the models; null for nothing. Demand is not taken from it.</summary>
+    public Knowledge? Learned { get; init; }
+
     /// <summary>What is to be served: the models of which at least one way to run fits its device.</summary>
     public FleetSpec Spec => new()
     {
@@ -102,6 +108,9 @@ public sealed record DescribedFleet
         Prices = Prices,
         NodePools = Nodes.Pools(),
     };
+
+    /// <summary>What is observed, or empty nodes.</summary>
+    internal FleetSnapshot Beginning() => Observed ?? Empty();
 
     /// <summary>The nodes that are there from the beginning, with nothing on them.</summary>
     internal FleetSnapshot Empty() => new()
@@ -138,8 +147,8 @@ public sealed record DescribedFleet
                     ? new DemandHistory(observed.At, [model.Demand.PeakPerSecond * Settings.DemandBucket.TotalSeconds]) : new DemandHistory(observed.At, [0]),
                 ActiveRate = model.Demand.PerSecond,
                 LastArrival = model.Demand.PeakPerSecond > 0 ? observed.At : null,
-                Service = timed.GetValueOrDefault(spec.Variants[0].Id, ServiceFit.None),
-                VariantServices = timed.IsEmpty ? null : timed,
+                Service = timed.IsEmpty ? known.Service : timed.GetValueOrDefault(spec.Variants[0].Id, ServiceFit.None),
+                VariantServices = timed.IsEmpty ? known.VariantServices : timed,
             };
         }
 

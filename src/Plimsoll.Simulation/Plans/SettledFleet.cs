@@ -27,12 +27,12 @@ public sealed record SettledFleet
     /// <summary>Whether every model with demand is held in its objective.</summary>
     public bool AllHeld => Models.All(model => model.Held) && Fleet.Models.All(model => model.Spec is not null || model.Demand.PeakPerSecond <= 0);
 
-    /// <summary>Plans from empty nodes until nothing more is asked for.</summary>
+    /// <summary>Plans from what is there in the beginning until nothing more is asked for.</summary>
     public static SettledFleet Of(DescribedFleet fleet, Planner? planner = null)
     {
         ArgumentNullException.ThrowIfNull(fleet);
-        var empty = fleet.Empty();
-        return Settle(fleet, empty, fleet.Known(empty), planner);
+        var beginning = fleet.Beginning();
+        return Settle(fleet, beginning, fleet.Known(beginning, fleet.Learned), planner);
     }
 
     /// <summary>The same fleet with other demand, planned on from what runs.</summary>

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Plimsoll.Control;
 using Plimsoll.Simulation.Fleet;
 
@@ -33,6 +34,9 @@ internal sealed class PlannerController : IController
 
     public DecisionLog Decisions { get; } = new();
 
+    /// <summary>Of its last turn.</summary>
+    public ImmutableArray<ModelVerdict> Verdicts { get; private set; } = [];
+
     private void Note(Tick tick, double now)
     {
         foreach (var step in tick.Plan.Steps)
@@ -56,6 +60,7 @@ internal sealed class PlannerController : IController
         // Nothing in the simulated body ever waits, so the turn is over when the call returns.
         var turn = _loop.TurnAsync(++_turn, _spec, _knowledge, CancellationToken.None);
         if (!turn.IsCompleted) throw new InvalidOperationException("a turn of the simulated fleet did not end at once");
-        _knowledge = turn.GetAwaiter().GetResult().Plan.Next;
+        var plan = turn.GetAwaiter().GetResult().Plan;
+        (_knowledge, Verdicts) = (plan.Next, plan.Models);
     }
 }

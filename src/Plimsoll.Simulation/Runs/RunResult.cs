@@ -41,6 +41,9 @@ public sealed record RunResult
     /// <summary>What the controller did, the first twenty thousand times.</summary>
     public ImmutableArray<Decision> Decisions { get; init; } = [];
 
+    /// <summary>What the planner thought of each model at its last turn, ordered by model; empty where somebody else scaled.</summary>
+    public ImmutableArray<ModelVerdict> Verdicts { get; init; } = [];
+
     /// <summary>How often it did anything.</summary>
     public long DecisionCount { get; init; }
 

@@ -25,7 +25,8 @@ public static class SimulationRun
     {
         ArgumentNullException.ThrowIfNull(world);
         var cluster = new SimulatedCluster(world, seed);
-        return Run(cluster, new PlannerController(cluster, planner ?? new Planner(new WeightAllocator()), seen), seed, progress);
+        var controller = new PlannerController(cluster, planner ?? new Planner(new WeightAllocator()), seen);
+        return Run(cluster, controller, seed, progress) with { Verdicts = controller.Verdicts };
     }
 
     /// <summary>Rivals that can be run, by name.</summary>

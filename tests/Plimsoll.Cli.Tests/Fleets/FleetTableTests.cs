@@ -144,14 +144,14 @@ public sealed class FleetTableTests
     public void Explain_says_what_a_forecast_rests_on_or_that_there_is_none()
     {
         var verdict = Verdict("m", Signal.Known(0.5, At), Signal.Known(15.4, At));
-        Assert.Equal(" (the most of late; too little was seen to forecast)", ExplainCommand.Basis(verdict, At));
+        Assert.Equal(" (the most of late; too little was seen to forecast)", ExplainText.Basis(verdict, At));
         Assert.Equal(
             " (96.3 % quantile of the most within 5.6 s, raised by late requests; half such windows stay under 11.2/s, 1 in 100 goes over 17.8/s, by 214 seen)",
-            ExplainCommand.Basis(verdict with { ForecastFrom = new ForecastBasis(0.963, TimeSpan.FromSeconds(5.6), 214, 11.2, 17.8, Corrected: true) }, At));
+            ExplainText.Basis(verdict with { ForecastFrom = new ForecastBasis(0.963, TimeSpan.FromSeconds(5.6), 214, 11.2, 17.8, Corrected: true) }, At));
         var known = new EventAhead(At.AddMinutes(3), 3, 0, 5.1, Underway: false);
         Assert.Equal(
-            $" ({known.Shown(At)})", ExplainCommand.Basis(verdict with { Event = known }, At));
-        Assert.Equal("", ExplainCommand.Basis(Verdict("m", Signal.Known(0.5, At), Signal.Known(0.0, At)), At));
+            $" ({known.Shown(At)})", ExplainText.Basis(verdict with { Event = known }, At));
+        Assert.Equal("", ExplainText.Basis(Verdict("m", Signal.Known(0.5, At), Signal.Known(0.0, At)), At));
     }
 
     private static ReplicaNeeds Needs() => new() { Host = MemoryNeed.None, Cores = Cores.Zero, Disk = Bytes.Zero };

@@ -87,6 +87,39 @@ public sealed class SimulateCommandTests : IDisposable
         }
     }
 
+    [Fact]
+    public async Task Models_are_explained_at_a_time_and_at_the_end_and_listed_by_weight()
+    {
+        var (code, output, error) = await RunAsync("--by-weight", "--explain", "heavy@90s", "--explain", "light");
+        Assert.Equal((0, ""), (code, error));
+        Assert.Matches(@"\nby weight +weight +load p90 +looks ahead +held idle +starts +in SLO\nheavy +3\.73 GiB ", output);
+        Assert.Matches(@"\nheavy, at 00:01:(29|30): .*(\n.*)*\n  weight    3\.73 GiB \(unknown, declared\)", output);
+        Assert.Matches(@"\nlight, at 00:04:59: ", output);
+        Assert.Contains("\n  00:00:00 start heavy-1: ", output, StringComparison.Ordinal);
+        Assert.All(output.Split('\n'), line => Assert.True(line.Length <= 80, line));
+
+        var listing = JsonDocument.Parse((await RunAsync("--json", "--explain", "heavy@90s")).Output).RootElement;
+        var explained = Assert.Single(listing.GetProperty("explained").EnumerateArray());
+        Assert.Equal("heavy", explained.GetProperty("now").GetProperty("model").GetString());
+        Assert.InRange(explained.GetProperty("atSeconds").GetDouble(), 85, 90);
+        Assert.Equal("start heavy-1", explained.GetProperty("last")[0].GetProperty("what").GetString());
+        Assert.All(
+            listing.GetProperty("controllers")[0].GetProperty("models").EnumerateArray(),
+            model => Assert.True(model.GetProperty("horizonSeconds").GetDouble() > model.GetProperty("loadSeconds").GetDouble()));
+    }
+
+    [Theory]
+    [InlineData("heavi", "--explain: the fleet has no model 'heavi'; did you mean 'heavy'?")]
+    [InlineData("heavy@9h", "--explain: heavy@9 h is after the run, which lasts 5 min")]
+    [InlineData("heavy@noon", "--explain is \"heavy@noon\"; a model's name, or with a time of the run such as heavy@50min, would do")]
+    [InlineData("heavy@", "--explain is \"heavy@\"; a model's name, or with a time of the run such as heavy@50min, would do")]
+    public async Task What_cannot_be_explained_is_said(string asked, string problem)
+    {
+        var (code, output, error) = await RunAsync("--explain", asked);
+        Assert.Equal((ExitCode.BadInput, ""), (code, output));
+        Assert.Contains(problem, error, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("--against", "hpa,hpb", "--against names \"hpb\"; all, or some of hpa, keda")]
     [InlineData("--seeds", "0", "--seeds is 0; 1 to 100 would do")]

@@ -8,7 +8,7 @@ namespace Plimsoll.Tests.Planning;
 public class NodePropertyTests
 {
     private static readonly int Cases =
-        int.TryParse(Environment.GetEnvironmentVariable("PLIMSOLL_CASES"), out var cases) ? cases : 2000;
+        int.TryParse(Environment.GetEnvironmentVariable("PLIMSOLL_CASES"), out var cases) ? cases : 10_000;
 
     [Fact]
     public void Asking_again_changes_nothing() => Scenes.Sample(scene =>
