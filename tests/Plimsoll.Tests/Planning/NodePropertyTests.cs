@@ -70,7 +70,7 @@ public class NodePropertyTests
                 })],
             };
             if (Overfilled(scene, new Planner(new WeightAllocator()).Decide(trusting, scene.Snapshot, scene.Knowledge)) is not null) Interlocked.Increment(ref caught);
-        }, iter: 1000);
+        }, iter: 10_000);
         Assert.NotEqual(0, caught);
     }
 
