@@ -19,13 +19,13 @@ internal static class DecisionPage
     private static readonly double[] Student = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262];
 
     /// <summary>Writes them between the page's marks.</summary>
-    /// <param name="folder">NAME.json with the defaults, and NAME.tuned.json where rivals were tuned.</param>
+    /// <param name="folder">NAME.plimsoll.json, NAME.json with the rivals' defaults, and NAME.tuned.json where they were tuned.</param>
     /// <param name="page">The page; the rest of it is kept.</param>
     /// <exception cref="InvalidOperationException">The page has no marks, or the folder no runs.</exception>
     public static void Write(string folder, string page)
     {
-        var scenarios = Directory.GetFiles(folder, "*.json").Where(file => !file.EndsWith(".tuned.json", StringComparison.Ordinal)).Order(StringComparer.Ordinal)
-            .Select(file => Scenario.Read(file, Path.ChangeExtension(file, ".tuned.json"))).ToList();
+        var scenarios = Directory.GetFiles(folder, "*.plimsoll.json").Order(StringComparer.Ordinal)
+            .Select(file => Scenario.Read(folder, Path.GetFileName(file)[..^".plimsoll.json".Length])).ToList();
         if (scenarios.Count == 0) throw new InvalidOperationException($"{folder} has no runs; plimsoll-decisions run {folder} makes them");
         var text = File.ReadAllText(page);
         var (begin, end) = (text.IndexOf(Begin, StringComparison.Ordinal), text.IndexOf(End, StringComparison.Ordinal));
@@ -59,8 +59,8 @@ internal static class DecisionPage
     private static StringBuilder Table(Scenario scenario)
     {
         var table = new StringBuilder();
-        var elastic = scenario.Defaults.NodesComeAndGo;
-        table.AppendLine($"## {scenario.Name}").AppendLine().AppendLine(scenario.Defaults.About).AppendLine()
+        var elastic = scenario.Plimsoll.NodesComeAndGo;
+        table.AppendLine($"## {scenario.Name}").AppendLine().AppendLine(scenario.Plimsoll.About).AppendLine()
             .AppendLine($"| {scenario.Own.Runs.Length} seeds | within SLO | mean of models | worst model | device hours | dollars | {(elastic ? "of whole nodes | " : "")}over bound |")
             .AppendLine($"| --- | ---: | ---: | ---: | ---: | ---: | {(elastic ? "---: | " : "")}---: |");
         foreach (var one in scenario.Rivals.Prepend(scenario.Own))
@@ -97,19 +97,18 @@ internal static class DecisionPage
 
     private static string Ratio(double? over) => over is { } ratio ? string.Create(CultureInfo.InvariantCulture, $"{ratio:0.00} x") : "–";
 
-    private sealed record Scenario(SimulationListing Defaults, SimulationListing? Tuned)
+    private sealed record Scenario(SimulationListing Plimsoll, SimulationListing? Defaults, SimulationListing? Tuned)
     {
         private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
 
-        public string Name => Defaults.Scenario;
+        public string Name => Plimsoll.Scenario;
 
-        public ControllerListing Own => Defaults.Controllers[0];
+        public ControllerListing Own => Plimsoll.Controllers[0];
 
-        public IEnumerable<ControllerListing> Rivals => [.. Defaults.Controllers.Skip(1), .. Tuned is null ? [] : Tuned.Controllers.Skip(1)];
+        public IEnumerable<ControllerListing> Rivals => [.. Defaults?.Controllers.Skip(1) ?? [], .. Tuned?.Controllers.Skip(1) ?? []];
 
-        public static Scenario Read(string defaults, string tuned) => new(Of(defaults), File.Exists(tuned) ? Of(tuned) : null);
+        public static Scenario Read(string folder, string name) => new(Of(Path.Combine(folder, name + ".plimsoll.json"))!, Of(Path.Combine(folder, name + ".json")), Of(Path.Combine(folder, name + ".tuned.json")));
 
-        private static SimulationListing Of(string file) => JsonSerializer.Deserialize<SimulationListing>(File.ReadAllText(file), Json)
-            ?? throw new InvalidOperationException($"{file} is empty");
+        private static SimulationListing? Of(string file) => File.Exists(file) ? JsonSerializer.Deserialize<SimulationListing>(File.ReadAllText(file), Json) : null;
     }
 }

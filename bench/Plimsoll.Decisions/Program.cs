@@ -2,8 +2,9 @@ using System.Globalization;
 using Plimsoll.Cli.Commands;
 using Plimsoll.Decisions;
 
-// run FOLDER [--seeds N] [--against NAMES] [--tuned NAMES] [--candidates N] [SCENARIO…]: simulates each scenario beside its rivals, and keeps
-//   what came of it in FOLDER; what is there already is not run again, so a run that was ended goes on.
+// run FOLDER [--seeds N] [--against NAMES] [--tuned NAMES] [--candidates N] [SCENARIO…]: simulates each scenario, Plimsoll by itself and its
+//   rivals, and keeps what came of it in FOLDER; what is there already is not run again, so a run that was ended goes on, and after a change
+//   of the planner only NAME.plimsoll.json need be removed.
 // write FOLDER [PAGE]: the tables of what is in FOLDER into docs/benchmarks/decisions.md.
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 if (args is ["write", var kept, .. var page])
@@ -35,6 +36,7 @@ Directory.CreateDirectory(folder);
 foreach (var scenario in scenarios)
 {
     var name = Path.GetFileNameWithoutExtension(scenario);
+    await Simulate(Path.Combine(folder, name + ".plimsoll.json"), "simulate", scenario, "--seeds", set["--seeds"], "--bound", "--json");
     await Simulate(Path.Combine(folder, name + ".json"), "simulate", scenario, "--seeds", set["--seeds"], "--against", set["--against"], "--bound", "--json");
     if (set["--tuned"].Length == 0) continue;
     var tuned = string.Join(',', set["--tuned"].Split(',').Select(one => one + ":tuned"));

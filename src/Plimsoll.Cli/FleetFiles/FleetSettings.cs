@@ -46,6 +46,7 @@ internal static class FleetSettings
             CheapestVariant = true,
             LoadsPerTurn = PlannerSettings.LoadsPerTurnUsual,
             CorrectBothWays = true,
+            StartsMustPay = true,
             DemandBuckets = planner.DemandHistory is { } history ? (int)Math.Ceiling(history / bucket) : defaults.DemandBuckets,
             DrainDeadline = planner.DrainDeadline ?? defaults.DrainDeadline,
             DrainAsLongAsSeen = planner.DrainDeadline is null,

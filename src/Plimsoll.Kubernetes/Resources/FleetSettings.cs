@@ -72,6 +72,7 @@ public sealed record FleetSettings
         CheapestVariant = true,
         LoadsPerTurn = PlannerSettings.LoadsPerTurnUsual,
         CorrectBothWays = true,
+        StartsMustPay = true,
     };
 
     /// <summary>A model's mode under the fleet's: the one that does less.</summary>

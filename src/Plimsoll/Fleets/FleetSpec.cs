@@ -286,6 +286,13 @@ public sealed record PlannerSettings
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool CorrectBothWays { get; init; }
 
+    /// <summary>
+    /// Whether a further replica beside others that serve is started only where it is wanted with a probability that pays for its load
+    /// too. Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool StartsMustPay { get; init; }
+
     /// <summary>Waiting time after a replica's first failure; doubles with each further one.</summary>
     public TimeSpan CrashBackoff { get; init; } = TimeSpan.FromSeconds(1);
 

@@ -19,6 +19,8 @@ public sealed class WeightAllocator : IAllocator
         return [.. outlooks.Select(outlook => Allocate(spec, observed, knowledge.Of(outlook.Model.Id), outlook))];
     }
 
+    private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
+
     // A queue that is gone sooner than this needs nobody.
     private static readonly TimeSpan BacklogLeast = TimeSpan.FromSeconds(10);
 
@@ -28,7 +30,7 @@ public sealed class WeightAllocator : IAllocator
         var supply = outlook.Supply;
         var letGo = LetGo(outlook);
         var perSecond = letGo is null ? ToCarry(outlook) : 0;
-        var mix = MixOf(outlook, perSecond, letGo is not null);
+        var mix = WorthStarting(spec.Settings, known, outlook, MixOf(outlook, perSecond, letGo is not null));
         var wanted = mix.Sum(part => part.Replicas);
         var allocation = new Allocation
         {
@@ -59,7 +61,7 @@ public sealed class WeightAllocator : IAllocator
         {
             var since = keep - 1 < known.LastWanted.Length ? known.LastWanted[keep - 1] : observed.At;
             if (since < seen) since = seen;
-            if (spec.Settings.ForecastDemand) held = DemandOutlook.Surplus(known, outlook.Load.P90, outlook.Quantile, outlook.Horizon, keep);
+            if (spec.Settings.ForecastDemand) held = DemandOutlook.Surplus(known, outlook.Load.P90, outlook.Quantile, HeldLeast(spec.Settings, outlook), keep);
             if (observed.At - since < held.Time) break;
             (longest, last) = (observed.At - since, held);
             keep--;
@@ -103,6 +105,35 @@ public sealed class WeightAllocator : IAllocator
         for (var i = 0; i < missing.Length; i++) counts[i] += missing[i];
         if (counts.Sum() < least) counts = mix.First(Larger(outlook.There, counts), Math.Min(least, most), outlook.IndexOf(outlook.Variant.Id));
         return [.. counts.Select((count, i) => new VariantCount(outlook.Ways[i].Variant.Id, count))];
+    }
+
+    // The wanted number wanders with its estimate, and where that lies about a multiple of what one carries a start would follow from an
+    // excess of nothing. One that is not there yet costs its load too: over the time H that such a one is held it must be wanted with a
+    // probability not of 1 - q but of (1 - q)(1 + T / H). What waits and what arrives now are asked no such question.
+    private static ImmutableArray<VariantCount> WorthStarting(PlannerSettings settings, ModelKnowledge known, ModelOutlook outlook, ImmutableArray<VariantCount> mix)
+    {
+        if (!settings.StartsMustPay || mix is not [var all] || all.Replicas <= outlook.Supply || outlook.Supply == 0) return mix;
+        if (outlook is { Hold: null } or { Backlog: > 0 } or { Held: > 0 } or { Ahead.IsEmpty: true }) return mix;
+        outlook.Demand.TryGetLast(out var lately);
+        var worth = outlook.Supply;
+        for (; worth < all.Replicas; worth++)
+        {
+            var held = DemandOutlook.Surplus(known, outlook.Load.P90, outlook.Quantile, HeldLeast(settings, outlook), worth + 1).Time;
+            var quantile = 1 - ((1 - outlook.Quantile) * (1 + (outlook.Load.P90 / held)));
+            var level = WindowForecast.Between(outlook.Ahead.AsSpan(), Math.Max(quantile, outlook.Quantile / 2));
+            if (Needed(outlook, Math.Max(level, lately)) <= worth) break;
+        }
+
+        return [all with { Replicas = Math.Max(worth, Math.Min(outlook.Model.MinReplicas, all.Replicas)) }];
+    }
+
+    // A start costs more than its load: an event, a cache that is cold, a line in a log. So one that loads in seconds stays for ten loads
+    // where its costs say less, and for a minute at the most, which no model that takes that long to load notices.
+    private static TimeSpan HeldLeast(PlannerSettings settings, ModelOutlook outlook)
+    {
+        if (!settings.StartsMustPay) return outlook.Horizon;
+        var loads = TimeSpan.FromTicks(Math.Min(PlannerSettings.LoadsPerTurnUsual * outlook.Load.P90.Ticks, Minute.Ticks));
+        return loads > outlook.Horizon ? loads : outlook.Horizon;
     }
 
     // What comes, and what waits; nothing while nothing is expected.
