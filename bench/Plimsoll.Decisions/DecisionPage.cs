@@ -71,7 +71,7 @@ internal static class DecisionPage
         }
 
         foreach (var tuned in scenario.Tuned?.Tuned ?? [])
-            table.AppendLine().Append(CultureInfo.InvariantCulture, $"{tuned.Rival}:tuned, of {tuned.Candidates} settings on seeds {string.Join(" and ", tuned.Seeds)}: {tuned.Chosen} ({tuned.Attainment:0.0%} there).");
+            table.AppendLine().Append(CultureInfo.InvariantCulture, $"- {tuned.Rival}:tuned, of {tuned.Candidates} settings on seeds {string.Join(" and ", tuned.Seeds)}: {tuned.Chosen} ({tuned.Attainment:0.0%} there).");
         if (scenario.Tuned?.Tuned.IsDefaultOrEmpty == false) table.AppendLine();
         return table;
     }
