@@ -72,7 +72,13 @@ internal static class RandomFleets
         var spec = Spec(specs) with
         {
             Prices = priced ? new Prices { HostMemoryPerGiB = UsdPerHour.Of(0.02), Devices = [new DevicePrice("gpu", UsdPerHour.Of(0.05))] } : new Prices(),
-            Settings = new PlannerSettings { CheapestVariant = (long)(memory * 16) % 2 == 0, WakeAhead = true },
+            Settings = new PlannerSettings
+            {
+                CheapestVariant = (long)(memory * 16) % 2 == 0,
+                WakeAhead = true,
+                LoadsPerTurn = (long)(memory * 32) % 2 == 0 ? PlannerSettings.LoadsPerTurnUsual : 0,
+                StartsMustPay = (long)(memory * 64) % 2 == 0,
+            },
         };
         var nodes = ImmutableArray.Create(
             Node(memory, id: "n0", cacheMiB: 1500, deviceMiB: [1000, 700]),
