@@ -179,10 +179,13 @@ internal static class Invariants
         return null;
     }
 
-    // Leaves by itself. What leaves for another claimant makes room for that one; what it leaves over is offered next tick.
-    private static bool Retired(Plan plan, ReplicaId replica) =>
-        plan.Steps.Any(step => step is Step.Stop && step.Subject == replica)
-        && !plan.Steps.Any(step => step is Step.Drain && step.Subject == replica && step.Reason.Rule == Rule.DrainForClaimant);
+    // Leaves by itself. What leaves for a claimant, its memory or its disk, makes room for that one; what it leaves over is offered next
+    // tick. One that loads is stopped without a drain, and its stop says for whom.
+    private static bool Retired(Plan plan, ReplicaId replica)
+    {
+        Step[] ends = [.. plan.Steps.Where(step => step.Subject == replica && (step is Step.Drain or Step.Stop))];
+        return ends.Any(step => step is Step.Stop) && !ends.Any(step => step.Reason.Rule is Rule.DrainForClaimant or Rule.DrainForClaimantsDisk);
+    }
 
     public static string? SamePlanForSameInputs(Situation situation, Func<IAllocator> allocator)
     {
