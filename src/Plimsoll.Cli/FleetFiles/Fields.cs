@@ -32,10 +32,10 @@ internal sealed record Field
 
     private static readonly ConcurrentDictionary<string, Regex> Patterns = new(StringComparer.Ordinal);
 
-    /// <summary>A group's fields in the order they are declared.</summary>
+    /// <summary>A group's fields in the order they are declared, then those that it shares with others.</summary>
     public static ImmutableArray<Field> Of(Type group) => Known.GetOrAdd(group, static type =>
-        [.. type.GetProperties(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly)
-            .Where(property => property.CanWrite).OrderBy(property => property.MetadataToken).Select(Of)]);
+        [.. type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(property => property.CanWrite)
+            .OrderBy(property => property.DeclaringType != type).ThenBy(property => property.MetadataToken).Select(Of)]);
 
     // One class of characters with a bound each: linear without the automaton, which refuses bounds in the thousands.
     // The length is compared because '$' would let a last line feed through.
