@@ -34,7 +34,7 @@ public static class DemoFleetSpec
         var spec = new FleetSpec
         {
             Models = [.. models.Select(Model).OrderBy(model => model.Id)],
-            Settings = new PlannerSettings { Review = Review, ForecastDemand = true, LoadsPerTurn = PlannerSettings.LoadsPerTurnUsual, CorrectBothWays = true },
+            Settings = FleetSettings.Planner(new PlannerDocument { Review = Review }),
         };
         return new FleetDefinition
         {

@@ -37,16 +37,10 @@ internal static class FleetSettings
     {
         var defaults = new PlannerSettings();
         var bucket = planner.DemandBucket ?? defaults.DemandBucket;
-        return new PlannerSettings
+        return PlannerSettings.Latest with
         {
             Review = planner.Review ?? defaults.Review,
             DemandBucket = bucket,
-            ForecastDemand = true,
-            WakeAhead = true,
-            CheapestVariant = true,
-            LoadsPerTurn = PlannerSettings.LoadsPerTurnUsual,
-            CorrectBothWays = true,
-            StartsMustPay = true,
             DemandBuckets = planner.DemandHistory is { } history ? (int)Math.Ceiling(history / bucket) : defaults.DemandBuckets,
             DrainDeadline = planner.DrainDeadline ?? defaults.DrainDeadline,
             DrainAsLongAsSeen = planner.DrainDeadline is null,

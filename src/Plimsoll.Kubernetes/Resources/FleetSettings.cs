@@ -61,18 +61,11 @@ public sealed record FleetSettings
     /// </summary>
     public PlannerSettings Planner { get; init; } = ClusterDefaults;
 
-    public static readonly PlannerSettings ClusterDefaults = new()
+    public static readonly PlannerSettings ClusterDefaults = PlannerSettings.Latest with
     {
         Review = TimeSpan.FromSeconds(5),
         DemandBucket = TimeSpan.FromSeconds(5),
         DemandBuckets = 720,
-        ForecastDemand = true,
-        WakeAhead = true,
-        DrainAsLongAsSeen = true,
-        CheapestVariant = true,
-        LoadsPerTurn = PlannerSettings.LoadsPerTurnUsual,
-        CorrectBothWays = true,
-        StartsMustPay = true,
     };
 
     /// <summary>A model's mode under the fleet's: the one that does less.</summary>

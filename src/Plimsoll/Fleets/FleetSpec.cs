@@ -232,6 +232,20 @@ public sealed record PlannerSettings
     /// <summary>A tenth of a contended place's time goes into loads.</summary>
     public const int LoadsPerTurnUsual = 10;
 
+    /// <summary>
+    /// With every rule in force that journals of before do not know: what fleet files, clusters, scenarios and the demo run under.
+    /// </summary>
+    public static readonly PlannerSettings Latest = new()
+    {
+        ForecastDemand = true,
+        WakeAhead = true,
+        DrainAsLongAsSeen = true,
+        CheapestVariant = true,
+        LoadsPerTurn = LoadsPerTurnUsual,
+        CorrectBothWays = true,
+        StartsMustPay = true,
+    };
+
     /// <summary>Time between two regular ticks.</summary>
     public TimeSpan Review { get; init; } = TimeSpan.FromSeconds(1);
 
