@@ -21,7 +21,7 @@ public sealed partial record ShortageCost
     {
         var solved = Math.Clamp(Solve(grid, 1 - Math.Clamp(attainment, 0, 1)), QuantileLeast, QuantileMost);
         var multiple = solved / (1 - solved) * Math.Exp(LogCorrection);
-        return Math.Clamp(multiple / (1 + multiple), QuantileLeast, QuantileMost);
+        return Math.Clamp(multiple / (1 + multiple), CorrectedLeast, QuantileMost);
     }
 
     private static double Solve(ReadOnlySpan<double> grid, double allowed)

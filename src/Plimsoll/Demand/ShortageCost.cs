@@ -4,17 +4,21 @@ namespace Plimsoll;
 /// What a shortage costs, as a multiple of what an excess costs (c_under / c_over): the multiple at which the target
 /// attainment is met. Solved from the forecast, then corrected by what was attained (design §6.2).
 /// </summary>
-/// <param name="LogCorrection">Added to the log of the solved multiple; between -2 and 3.</param>
+/// <param name="LogCorrection">Added to the log of the solved multiple; between -6 and 3.</param>
 public sealed partial record ShortageCost(double LogCorrection)
 {
     public static readonly ShortageCost Uncorrected = new(0);
 
-    private const double CorrectionLeast = -2;
+    // So far down that what was attained can take any solved quantile, 0.99 with its odds of 99 too, below the median.
+    private const double CorrectionLeast = -6;
     private const double CorrectionMost = 3;
 
-    // A window in which as much was missed as the target allows twice over raises the multiple by a twentieth.
-    private const double Gain = 0.05;
+    // A window in which as much was missed as the target allows twice over raises the multiple by a tenth.
+    private const double Gain = 0.1;
     private const double QuantileLeast = 0.5;
+
+    // A peak that is carried late for a moment is in time still, so even half of all peaks may be left uncovered where requests say so.
+    private const double CorrectedLeast = 0.05;
     private const double QuantileMost = 0.999;
 
     /// <summary>
@@ -28,7 +32,7 @@ public sealed partial record ShortageCost(double LogCorrection)
         ArgumentNullException.ThrowIfNull(forecast);
         var solved = Solve(forecast, 1 - Math.Clamp(attainment, 0, 1));
         var multiple = solved / (1 - solved) * Math.Exp(LogCorrection);
-        return Math.Clamp(multiple / (1 + multiple), QuantileLeast, QuantileMost);
+        return Math.Clamp(multiple / (1 + multiple), CorrectedLeast, QuantileMost);
     }
 
     /// <summary>c_under for a price of excess, at the quantile that is to be covered.</summary>

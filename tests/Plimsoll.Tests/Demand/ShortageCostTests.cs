@@ -22,9 +22,19 @@ public class ShortageCostTests
         var (worse, better) = (ShortageCost.Uncorrected, ShortageCost.Uncorrected);
         for (var i = 0; i < 1000; i++) (worse, better) = (worse.Observe(0.5, 0.99, 1), better.Observe(1, 0.99, 1));
         Assert.Equal(3, worse.LogCorrection);
-        Assert.Equal(-2, better.LogCorrection);
+        Assert.Equal(-6, better.LogCorrection);
         Assert.True(worse.Quantile(u => u, 0.99) > 0.9);
         Assert.True(better.Quantile(u => u, 0.99) < 0.9);
+    }
+
+    [Fact]
+    public void Requests_that_stay_in_time_take_it_below_the_median_and_never_to_nothing()
+    {
+        var cost = ShortageCost.Uncorrected;
+        for (var i = 0; i < 1000; i++) cost = cost.Observe(1, 0.99, 1);
+        Assert.True(cost.Quantile(u => u, 0.99) < 0.5);
+        Assert.Equal(0.05, cost.Quantile(u => u, 0.5));
+        Assert.Equal(0.5, ShortageCost.Uncorrected.Quantile(u => u, 0.1), 5);
     }
 
     [Fact]
