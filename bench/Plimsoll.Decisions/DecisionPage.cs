@@ -2,35 +2,37 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Plimsoll.Cli.Scenarios;
+using Plimsoll.Simulation.Runs;
 
 namespace Plimsoll.Decisions;
 
 /// <summary>The tables of docs/benchmarks/decisions.md, of runs that were kept.</summary>
 internal static class DecisionPage
 {
-    private const string Begin = "<!-- tables: written by a command -->";
-
-    private const string End = "<!-- end of tables -->";
-
     // Attainments nearer than this are taken to be equal: half a request in a hundred.
     private const double Equal = 0.005;
 
-    // Of Student's distribution, two-sided 95 %, by degrees of freedom from 1.
-    private static readonly double[] Student = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262];
-
-    /// <summary>Writes them between the page's marks.</summary>
-    /// <param name="folder">NAME.plimsoll.json, NAME.json with the rivals' defaults, and NAME.tuned.json where they were tuned.</param>
+    /// <summary>Writes tables and curves between the page's marks, of whichever of them the folder has runs.</summary>
+    /// <param name="folder">NAME.plimsoll.json, NAME.json with the rivals' defaults, and NAME.tuned.json where they were tuned; NAME.curve-SCALER.json of curves.</param>
     /// <param name="page">The page; the rest of it is kept.</param>
     /// <exception cref="InvalidOperationException">The page has no marks, or the folder no runs.</exception>
     public static void Write(string folder, string page)
     {
         var scenarios = Directory.GetFiles(folder, "*.plimsoll.json").Order(StringComparer.Ordinal)
             .Select(file => Scenario.Read(folder, Path.GetFileName(file)[..^".plimsoll.json".Length])).ToList();
-        if (scenarios.Count == 0) throw new InvalidOperationException($"{folder} has no runs; plimsoll-decisions run {folder} makes them");
+        var hasCurves = CurveFile.All(folder).Any();
+        if (scenarios.Count == 0 && !hasCurves) throw new InvalidOperationException($"{folder} has no runs; Plimsoll.Decisions run {folder}, or curves {folder}, makes them");
+        if (scenarios.Count > 0) Put(page, "tables", Tables(scenarios));
+        if (hasCurves) Put(page, "curves", CurvePage.Of(folder));
+    }
+
+    private static void Put(string page, string what, string content)
+    {
         var text = File.ReadAllText(page);
-        var (begin, end) = (text.IndexOf(Begin, StringComparison.Ordinal), text.IndexOf(End, StringComparison.Ordinal));
-        if (begin < 0 || end < begin) throw new InvalidOperationException($"{page} has no \"{Begin}\" with \"{End}\" behind it");
-        File.WriteAllText(page, text[..(begin + Begin.Length)] + "\n" + Tables(scenarios) + text[end..]);
+        var (mark, behind) = ($"<!-- {what}: written by a command -->", $"<!-- end of {what} -->");
+        var (begin, end) = (text.IndexOf(mark, StringComparison.Ordinal), text.IndexOf(behind, StringComparison.Ordinal));
+        if (begin < 0 || end < begin) throw new InvalidOperationException($"{page} has no \"{mark}\" with \"{behind}\" behind it");
+        File.WriteAllText(page, text[..(begin + mark.Length)] + "\n" + content + text[end..]);
     }
 
     private static string Tables(List<Scenario> scenarios)
@@ -79,10 +81,8 @@ internal static class DecisionPage
     // Half the width of the 95 % interval of the mean over the seeds, in points.
     private static string Interval(ControllerListing one)
     {
-        var n = one.Runs.Length;
-        if (n < 2) return "";
-        var spread = Math.Sqrt(one.Runs.Sum(run => Math.Pow(run.Attainment - one.Attainment, 2)) / (n - 1));
-        return string.Create(CultureInfo.InvariantCulture, $" ± {100 * Student[Math.Min(n - 2, Student.Length - 1)] * spread / Math.Sqrt(n):0.0}");
+        if (one.Runs.Length < 2) return "";
+        return string.Create(CultureInfo.InvariantCulture, $" ± {100 * SeedSpread.Of([.. one.Runs.Select(run => run.Attainment)]).HalfWidth:0.0}");
     }
 
     private static double Cost(ControllerListing one) => one.Dollars > 0 ? one.Dollars : one.DeviceHours;

@@ -5,7 +5,10 @@ using Plimsoll.Decisions;
 // run FOLDER [--seeds N] [--against NAMES] [--tuned NAMES] [--candidates N] [SCENARIO…]: simulates each scenario, Plimsoll by itself and its
 //   rivals, and keeps what came of it in FOLDER; what is there already is not run again, so a run that was ended goes on, and after a change
 //   of the planner only NAME.plimsoll.json need be removed.
-// write FOLDER [PAGE]: the tables of what is in FOLDER into docs/benchmarks/decisions.md.
+// curves FOLDER [--seeds N] [--scalers NAMES] [--settings N] [SCENARIO…]: likewise Plimsoll along its dial, each rival over as many of its
+//   settings, and the bound, a file each and every run kept by its setting and seed; after a change of the planner only NAME.curve-plimsoll.json
+//   need be removed.
+// write FOLDER [PAGE]: the tables and curves of what is in FOLDER into docs/benchmarks/decisions.md.
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 if (args is ["write", var kept, .. var page])
 {
@@ -13,13 +16,14 @@ if (args is ["write", var kept, .. var page])
     return 0;
 }
 
-if (args is not ["run", var folder, .. var rest])
+if (args is not [("run" or "curves") and var command, var folder, .. var rest])
 {
-    Console.Error.WriteLine("Plimsoll.Decisions: expected run FOLDER [--seeds N] [--against NAMES] [--tuned NAMES] [--candidates N] [SCENARIO…], or write FOLDER [PAGE]");
+    Console.Error.WriteLine("Plimsoll.Decisions: expected run FOLDER [--seeds N] [--against NAMES] [--tuned NAMES] [--candidates N] [SCENARIO…], curves FOLDER [--seeds N] [--scalers NAMES] [--settings N] [SCENARIO…], or write FOLDER [PAGE]");
     return 2;
 }
 
-var (set, scenarios) = (new Dictionary<string, string>(StringComparer.Ordinal) { ["--seeds"] = "5", ["--against"] = "all", ["--tuned"] = "", ["--candidates"] = "30" }, new List<string>());
+var (set, scenarios) = (new Dictionary<string, string>(StringComparer.Ordinal) { ["--seeds"] = "5" }, new List<string>());
+foreach (var (option, usual) in command == "run" ? [("--against", "all"), ("--tuned", ""), ("--candidates", "30")] : new (string, string)[] { ("--scalers", "plimsoll,bound,hpa,keda,wva,kpa,ray-serve,dynamo-kalman"), ("--settings", "36") }) set[option] = usual;
 for (var i = 0; i < rest.Length; i++)
 {
     if (!set.ContainsKey(rest[i])) scenarios.Add(rest[i]);
@@ -33,6 +37,17 @@ for (var i = 0; i < rest.Length; i++)
 
 if (scenarios.Count == 0) scenarios.AddRange(Directory.GetFiles("examples/scenarios", "*.yaml").Order(StringComparer.Ordinal));
 Directory.CreateDirectory(folder);
+if (command == "curves")
+{
+    foreach (var scenario in scenarios)
+    {
+        var curves = new CurveRun(folder, scenario, int.Parse(set["--seeds"], CultureInfo.InvariantCulture));
+        foreach (var scaler in set["--scalers"].Split(',', StringSplitOptions.RemoveEmptyEntries)) curves.Run(scaler, int.Parse(set["--settings"], CultureInfo.InvariantCulture));
+    }
+
+    return 0;
+}
+
 foreach (var scenario in scenarios)
 {
     var name = Path.GetFileNameWithoutExtension(scenario);

@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using Plimsoll.Cli.Packing;
 using Plimsoll.Cli.Plans;
 using Plimsoll.Cli.Scenarios;
+using Plimsoll.Cli.Scenarios.Tuning;
 using Plimsoll.Cli.Weighing;
 
 namespace Plimsoll.Cli.Commands;
@@ -20,6 +21,7 @@ namespace Plimsoll.Cli.Commands;
 [JsonSerializable(typeof(ShapesListing))]
 [JsonSerializable(typeof(CapacityListing))]
 [JsonSerializable(typeof(SimulationListing))]
+[JsonSerializable(typeof(TuneListing))]
 [JsonSerializable(typeof(PlanListing))]
 [JsonSerializable(typeof(TrainListing))]
 [JsonSerializable(typeof(ImmutableArray<AcceleratorListing>))]

@@ -9,6 +9,7 @@ using Plimsoll.Cli.Load;
 using Plimsoll.Cli.Packing;
 using Plimsoll.Cli.Plans;
 using Plimsoll.Cli.Scenarios;
+using Plimsoll.Cli.Scenarios.Tuning;
 using Plimsoll.Cli.Weighing;
 using Plimsoll.Local;
 using Plimsoll.Simulation.Traces;
@@ -40,6 +41,7 @@ public static class CommandLine
             CapacityCommand.Create(time),
             SimulateCommand.Create(time),
             CompareCommand.Create(time),
+            TuneCommand.Create(time),
             PlanCommand.Create(time),
             PackCommand.Create(),
             TrainFitCommand.Create(time),

@@ -82,7 +82,7 @@ public static class CompareCommand
 
             for (var seed = 1; seed <= seeds; seed++)
             {
-                var world = resolver.Of(seed, cancellationToken) ?? throw new CommandException(ExitCode.BadInput, string.Join('\n', file.Problems.Lines()));
+                var world = resolver.MustOf(seed, cancellationToken);
                 first ??= Checked(world, own);
                 runs.Add(SimulationRun.Plimsoll(world, seed, progress: Tell));
                 runs.Add(SimulationRun.Own(world, seed, own, Yours, Tell));

@@ -43,11 +43,9 @@ internal static class RivalNames
     /// <summary>What tuned rivals are tuned for, and how many settings may be tried.</summary>
     public static (double Goal, int Candidates) Search(string goal, int candidates)
     {
-        var percent = goal.EndsWith('%');
-        if (!double.TryParse(goal.TrimEnd('%'), NumberStyles.Float, CultureInfo.InvariantCulture, out var share) || (percent ? share / 100 : share) is not (> 0 and <= 1))
-            throw new CommandException(ExitCode.BadInput, $"--tune-for is \"{Show.Text(goal)}\"; a share such as 99% would do");
+        var share = ShareText.Read("--tune-for", goal);
         if (candidates is < 1 or > CandidatesMax) throw new CommandException(ExitCode.BadInput, $"--candidates is {candidates}; 1 to {CandidatesMax} would do");
-        return (percent ? share / 100 : share, candidates);
+        return (share, candidates);
     }
 
     public static bool HasSomethingToDo(RivalName rival, World world) => SimulationRun.NotManagedBy(world, rival.Of).Length < world.Models.Length;

@@ -17,10 +17,24 @@ internal sealed class ScenarioResolver(ScenarioFile file)
     private const int DefaultReplicas = 100;
     private const int TextConcurrency = 64;
     private const int OtherConcurrency = 8;
+
+    /// <summary>The share of requests in time that a model asks for where it says none.</summary>
+    public const double DefaultAttainment = 0.99;
+
     private static readonly BytesPerSecond DefaultDisk = new(7_000_000_000);
     private static readonly BytesPerSecond DefaultNetwork = new(1_250_000_000);
 
     private readonly Dictionary<string, Footprint?> _weighed = new(StringComparer.Ordinal);
+
+    /// <summary>What a model and its copies are called.</summary>
+    public static IEnumerable<string> NamesOf(ScenarioModelDocument model) => model.Copies is { } copies
+        ? Enumerable.Range(0, copies).Select(copy => string.Create(CultureInfo.InvariantCulture, $"{model.Name}-{copy}"))
+        : [model.Name!];
+
+    /// <summary>The world of a seed.</summary>
+    /// <exception cref="CommandException">There are problems; it has all of them.</exception>
+    public World MustOf(int seed, CancellationToken cancellationToken, bool earlier = false, bool fluid = false) =>
+        Of(seed, cancellationToken, earlier, fluid) ?? throw new CommandException(ExitCode.BadInput, string.Join('\n', file.Problems.Lines()));
 
     /// <summary>The world of a seed; null where there are problems.</summary>
     /// <param name="seed">Of its traffic and truth.</param>
@@ -39,10 +53,9 @@ internal sealed class ScenarioResolver(ScenarioFile file)
         for (var i = 0; i < document.Models.Length; i++)
         {
             var (model, path) = (document.Models[i], string.Create(CultureInfo.InvariantCulture, $"models[{i}]"));
-            for (var copy = 0; copy < (model.Copies ?? 1); copy++)
+            foreach (var name in NamesOf(model))
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                var name = model.Copies is null ? model.Name! : string.Create(CultureInfo.InvariantCulture, $"{model.Name}-{copy}");
                 if (Of(model, path, name, traffic, spread, seed, fluid, earlier) is { } made) models.Add(made);
                 if (file.Problems.Any) return null;
             }
@@ -95,10 +108,9 @@ internal sealed class ScenarioResolver(ScenarioFile file)
         for (var i = 0; i < document.Models.Length; i++)
         {
             var (model, path) = (document.Models[i], string.Create(CultureInfo.InvariantCulture, $"models[{i}]"));
-            for (var copy = 0; copy < (model.Copies ?? 1); copy++)
+            foreach (var name in NamesOf(model))
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                var name = model.Copies is null ? model.Name! : string.Create(CultureInfo.InvariantCulture, $"{model.Name}-{copy}");
                 if (Weigh(model, path, name) is not { } footprint) return null;
                 var known = demand.TryGetValue(name, out var own) ? own : demand.TryGetValue(model.Name!, out var shared) ? shared : traffic.Known(model, path, name);
                 if (known is not { } asked) return null;
@@ -147,7 +159,7 @@ internal sealed class ScenarioResolver(ScenarioFile file)
     {
         Id = ModelId.Of(name),
         Footprint = footprint,
-        Slo = Slo.Of(model.Slo?.Latency, model.Slo?.Attainment?.Value ?? 0.99, model.Slo?.Ttft, model.Slo?.Tpot, generates: footprint.KvPerToken > Bytes.Zero),
+        Slo = Slo.Of(model.Slo?.Latency, model.Slo?.Attainment?.Value ?? DefaultAttainment, model.Slo?.Ttft, model.Slo?.Tpot, generates: footprint.KvPerToken > Bytes.Zero),
         Trace = trace,
         Priority = model.Priority ?? 0,
         MinReplicas = model.MinReplicas ?? 0,

@@ -18,9 +18,6 @@ public static class SimulateCommand
 {
     private const int SeedsMax = 100;
 
-    // Above the most that can be reported, so that nothing is tuned on what it is judged by.
-    private static readonly ImmutableArray<int> TuningSeeds = [1001, 1002];
-
     public static Command Create(TimeProvider time)
     {
         var scenario = new Argument<string>("SCENARIO") { Description = "A scenario file (docs/simulate.md)" };
@@ -96,12 +93,11 @@ public static class SimulateCommand
 
             RivalTuning? TuningOf(RivalName rival) => rival.Tuned ? tuned.First(one => one.Rival == rival.Of).Tuning : null;
 
-            World Of(int seed, bool earlier) => resolver.Of(seed, cancellationToken, earlier, asked.Fluid)
-                ?? throw new CommandException(ExitCode.BadInput, string.Join('\n', file.Problems.Lines()));
+            World Of(int seed, bool earlier) => resolver.MustOf(seed, cancellationToken, earlier, asked.Fluid);
 
             if (rivals.Any(rival => rival.Tuned))
             {
-                ImmutableArray<(int, World)> parts = [.. TuningSeeds.Select(seed => (seed, Of(seed, earlier: true)))];
+                ImmutableArray<(int, World)> parts = [.. TuningSeeds.All.Select(seed => (seed, Of(seed, earlier: true)))];
                 foreach (var rival in rivals.Where(rival => rival.Tuned && RivalNames.HasSomethingToDo(rival, parts[0].Item2))) tuned.Add(RivalSearch.Tune(rival.Of, parts, search.Goal, search.Candidates, Tell));
             }
 

@@ -52,6 +52,13 @@ public sealed record RunResult
     /// <summary>The share of all requests that was answered within their models' objectives.</summary>
     public double Attainment => Requests == 0 ? 1 : Models.Sum(model => model.WithinSlo) / (double)Requests;
 
+    /// <summary>The mean cost of runs of one world: dollars of what replicas held, or device hours where nothing has a price.</summary>
+    public static double CostOf(IReadOnlyCollection<RunResult> runs)
+    {
+        ArgumentNullException.ThrowIfNull(runs);
+        return runs.Any(run => run.Dollars > 0) ? runs.Average(run => run.Dollars) : runs.Average(run => run.DeviceHours);
+    }
+
     internal static RunResult Of(SimulatedCluster cluster, string controller, int seed, int turns) => new()
     {
         Controller = controller,

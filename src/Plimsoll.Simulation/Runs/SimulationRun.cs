@@ -73,11 +73,7 @@ public static class SimulationRun
         ModelSpec Bounded(ModelSpec model) => Of(model) is { } scaler
             ? model with { MinReplicas = scaler.MinReplicas, MaxReplicas = scaler.MaxReplicas }
             : model with { MinReplicas = Math.Max(1, model.MinReplicas) };
-        var bounded = world with
-        {
-            Spec = world.Spec with { Models = [.. world.Spec.Models.Select(Bounded)] },
-            Models = [.. world.Models.Select(model => model with { Spec = Bounded(model.Spec) })],
-        };
+        var bounded = world.WithSpecs(Bounded);
         return Run(new SimulatedCluster(bounded, seed), new DeploymentController(name, bounded, model => Of(model.Spec) is { } scaler
             ? new OwnRule(scaler) : RequestRules.Kept(model.Spec.MinReplicas)), seed, progress);
     }

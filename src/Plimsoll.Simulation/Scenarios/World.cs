@@ -38,6 +38,17 @@ public sealed record World
 
     /// <summary>When the run begins, on its own clock.</summary>
     public DateTimeOffset Start { get; init; } = Beginning;
+
+    /// <summary>The same world, of whose models something else is said; what happens in it stays.</summary>
+    public World WithSpecs(Func<ModelSpec, ModelSpec> of)
+    {
+        ArgumentNullException.ThrowIfNull(of);
+        return this with
+        {
+            Spec = Spec with { Models = [.. Spec.Models.Select(of)] },
+            Models = [.. Models.Select(model => model with { Spec = of(model.Spec) })],
+        };
+    }
 }
 
 /// <summary>Nodes that are alike.</summary>

@@ -30,6 +30,33 @@ public sealed class AttainmentCurveTests
         else Assert.Null(Curve.AttainmentAt(cost));
     }
 
+    [Theory]
+    [InlineData(0.98, "b")]
+    [InlineData(0.981, "c")]
+    [InlineData(1.01, null)]
+    public void Of_points_that_were_run_the_cheapest_that_is_good_enough_is_taken(double attainment, string? dial) => Assert.Equal(dial, Curve.CheapestFor(attainment)?.Dial);
+
+    [Theory]
+    [InlineData(20.0, "b")]
+    [InlineData(39.9, "b")]
+    [InlineData(60.0, "c")]
+    [InlineData(9.0, null)]
+    public void Of_points_that_were_run_the_best_that_is_cheap_enough_is_taken(double cost, string? dial) => Assert.Equal(dial, Curve.BestFor(cost)?.Dial);
+
+    [Fact]
+    public void A_rivals_cloud_begins_with_its_defaults_then_one_thing_at_a_time_then_pairs_and_has_nothing_twice()
+    {
+        var cloud = RivalCloud.Of("hpa", 36);
+        Assert.Equal(36, cloud.Distinct().Count());
+        Assert.Equal("defaults", cloud[0].Light.ToString());
+        Assert.Equal("target 0.1", cloud[1].Heavy.ToString());
+        // 9 targets, 5 minima, 4 and 1 windows, 2 tolerances.
+        Assert.Equal("tolerance 0.2", cloud[21].Light.ToString());
+        Assert.Matches("^target [0-9.]+, (min|up|down|tolerance)", cloud[22].Light.ToString());
+        Assert.Equal(cloud, RivalCloud.Of("hpa", 36));
+        Assert.Equal(13 + 35, RivalCloud.Of("dynamo-kalman", 1000).Length);
+    }
+
     [Fact]
     public void A_dial_that_is_turned_up_costs_more()
     {

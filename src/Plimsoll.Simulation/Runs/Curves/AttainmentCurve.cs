@@ -28,6 +28,12 @@ public sealed record AttainmentCurve(string Controller, ImmutableArray<CurvePoin
     /// <summary>What is attained for a cost; null outside of the front.</summary>
     public double? AttainmentAt(double cost) => Between(cost, point => point.Cost, point => point.Attainment);
 
+    /// <summary>The cheapest point that was run and attains so much or more; null where none does. Nothing is read between points.</summary>
+    public CurvePoint? CheapestFor(double attainment) => Points.Where(point => point.Attainment >= attainment).OrderBy(point => point.Cost).ThenByDescending(point => point.Attainment).FirstOrDefault();
+
+    /// <summary>The point that was run and attains most for so much money or less; null where all are dearer.</summary>
+    public CurvePoint? BestFor(double cost) => Points.Where(point => point.Cost <= cost).OrderByDescending(point => point.Attainment).ThenBy(point => point.Cost).FirstOrDefault();
+
     private double? Between(double at, Func<CurvePoint, double> of, Func<CurvePoint, double> asked)
     {
         var front = Front;

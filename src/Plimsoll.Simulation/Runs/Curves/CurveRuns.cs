@@ -9,7 +9,8 @@ namespace Plimsoll.Simulation.Runs.Curves;
 /// <summary>Runs a controller at several settings of its dial: Plimsoll's is the attainment that models ask for, a rival's its target.</summary>
 public static class CurveRuns
 {
-    private static readonly ImmutableArray<double> Asked = [0.3, 0.7, 0.9, 0.97, 0.99, 0.999, 0.9999];
+    /// <summary>Plimsoll's dial: shares of requests in time that all models are made to ask for.</summary>
+    public static ImmutableArray<double> Asked { get; } = [0.3, 0.7, 0.9, 0.97, 0.99, 0.999, 0.9999];
 
     /// <summary>Settings that are run for Plimsoll.</summary>
     public static int PlimsollPoints => Asked.Length;
@@ -22,7 +23,7 @@ public static class CurveRuns
     public static AttainmentCurve Plimsoll(ImmutableArray<(int Seed, World World)> worlds, Action? ran = null) => new("plimsoll",
     [
         .. Asked.Select(asked => Point(
-            string.Create(CultureInfo.InvariantCulture, $"attainment {asked * 100:0.##}%"),
+            DialOf(asked),
             worlds.Select(one => SimulationRun.Plimsoll(Asking(one.World, asked), one.Seed)), ran)),
     ]);
 
@@ -57,18 +58,16 @@ public static class CurveRuns
             ran?.Invoke();
         }
 
-        var priced = all.Any(run => run.Dollars > 0);
-        return new CurvePoint(dial, all.Average(run => run.Attainment), all.Average(run => priced ? run.Dollars : run.DeviceHours));
+        return new CurvePoint(dial, all.Average(run => run.Attainment), RunResult.CostOf(all));
     }
 
     /// <summary>The same world, of which every model asks for another attainment; what counts as in time stays.</summary>
-    private static World Asking(World world, double attainment)
+    public static World Asking(World world, double attainment)
     {
-        ModelSpec Of(ModelSpec model) => model with { Slo = model.Slo with { Attainment = attainment } };
-        return world with
-        {
-            Spec = world.Spec with { Models = [.. world.Spec.Models.Select(Of)] },
-            Models = [.. world.Models.Select(model => model with { Spec = Of(model.Spec) })],
-        };
+        ArgumentNullException.ThrowIfNull(world);
+        return world.WithSpecs(model => model with { Slo = model.Slo with { Attainment = attainment } });
     }
+
+    /// <summary>"attainment 99%".</summary>
+    public static string DialOf(double asked) => string.Create(CultureInfo.InvariantCulture, $"attainment {asked * 100:0.##}%");
 }

@@ -21,8 +21,8 @@ public sealed record TunedRival(
 
 /// <summary>
 /// Looks for a rival's cheapest settings that reach an attainment, one knob at a time: first its target for all classes of weight
-/// together, then the others, for all together and for each class, in an order that the seed draws, round by round until a round
-/// finds nothing better or as many were tried as may be. Where none reaches the attainment, the one that comes nearest is taken.
+/// together, then the others, for all together and for each class, in an order that the seed draws (<see cref="KnobWalk{TSettings,TCame}"/>).
+/// Where none reaches the attainment, the one that comes nearest is taken.
 /// </summary>
 public static class RivalSearch
 {
@@ -39,36 +39,18 @@ public static class RivalSearch
         ArgumentOutOfRangeException.ThrowIfZero(parts.Length);
         var classes = parts[0].World.Models.Where(model => RivalRules.Manages(rival, model))
             .Select(model => RivalTuning.ClassOf(model.Spec.Footprint.Weights)).Distinct().Order().ToImmutableArray();
-        var tried = new Dictionary<RivalTuning, Tried>();
-        var best = Try(RivalTuning.Defaults)!;
-        foreach (var coordinates in Rounds(KnobSpace.Of(rival), classes, parts[0].Seed, rival))
-        {
-            var before = best;
-            foreach (var (knob, of) in coordinates)
+        ImmutableArray<Func<RivalTuning, RivalTuning>> TurnsOf(Knob knob, WeightClass? of) => [.. knob.Tries.Select(turn => (Func<RivalTuning, RivalTuning>)(from =>
+            of is { } one ? from.With(one, turn(from[one])) : classes.Aggregate(from, (tuning, each) => tuning.With(each, turn(tuning[each])))))];
+
+        var walk = new KnobWalk<RivalTuning, Came>(
+            tuning =>
             {
-                var from = best.Tuning;
-                foreach (var turn in knob.Tries)
-                {
-                    var next = of is { } one ? from.With(one, turn(from[one])) : classes.Aggregate(from, (tuning, each) => tuning.With(each, turn(tuning[each])));
-                    if (Try(next) is { } came && came.IsBetterThan(best, goal)) best = came;
-                }
-            }
-
-            if (best == before || tried.Count >= candidatesMax) break;
-        }
-
-        return new TunedRival(rival, best.Tuning, best.Tuning.Show(classes), [.. parts.Select(part => part.Seed)], tried.Count, goal, best.Attainment, best.Cost);
-
-        Tried? Try(RivalTuning tuning)
-        {
-            if (tried.TryGetValue(tuning, out var known)) return known;
-            if (tried.Count >= candidatesMax) return null;
-            var runs = parts.AsParallel().AsOrdered().Select(part => SimulationRun.Rival(part.World, part.Seed, rival, tuning)).ToList();
-            var priced = runs.Any(run => run.Dollars > 0);
-            var came = tried[tuning] = new Tried(tuning, runs.Average(run => run.Attainment), runs.Average(run => priced ? run.Dollars : run.DeviceHours));
-            progress?.Invoke(tried.Count / (double)candidatesMax);
-            return came;
-        }
+                var runs = parts.AsParallel().AsOrdered().Select(part => SimulationRun.Rival(part.World, part.Seed, rival, tuning)).ToList();
+                return new Came(runs.Average(run => run.Attainment), RunResult.CostOf(runs));
+            },
+            (one, other) => one.IsBetterThan(other, goal), candidatesMax, progress);
+        var best = walk.Best(RivalTuning.Defaults, Rounds(KnobSpace.Of(rival), classes, parts[0].Seed, rival).Select(round => round.Select(one => TurnsOf(one.Knob, one.Of))));
+        return new TunedRival(rival, best, best.Show(classes), [.. parts.Select(part => part.Seed)], walk.Tried, goal, walk[best].Attainment, walk[best].Cost);
     }
 
     private static IEnumerable<List<(Knob Knob, WeightClass? Of)>> Rounds(ImmutableArray<Knob> knobs, ImmutableArray<WeightClass> classes, int seed, string rival)
@@ -90,9 +72,9 @@ public static class RivalSearch
         }
     }
 
-    private sealed record Tried(RivalTuning Tuning, double Attainment, double Cost)
+    private sealed record Came(double Attainment, double Cost)
     {
-        public bool IsBetterThan(Tried other, double goal)
+        public bool IsBetterThan(Came other, double goal)
         {
             var (reaches, otherReaches) = (Attainment >= goal, other.Attainment >= goal);
             if (reaches != otherReaches) return reaches;
