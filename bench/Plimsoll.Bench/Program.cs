@@ -9,6 +9,7 @@ using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Plimsoll.Bench;
 
 if (args is ["scale", ..]) return ScaleCommand.Run(args);
+if (args is ["turns", ..]) return TurnsCommand.Run(args);
 
 // In this process: a child project would not find the repository's central package versions.
 var config = ManualConfig.CreateEmpty()

@@ -20,7 +20,7 @@ internal static class ScaleCommand
         Console.WriteLine("starts           steps     learn p50/p99 ms    decide p50/p99 ms      turn p99 ms   CPU ms   MB a turn   heap MB   plan");
         foreach (var (starts, scarce) in (ReadOnlySpan<(int, bool)>)[(0, false), (20, false), (300, false), (20, true), (300, true)])
         {
-            if (args.Contains("--no-scarce") && scarce || args.Contains("--only-quiet") && starts > 0) continue;
+            if (args.Contains("--no-scarce") && scarce || args.Contains("--only-quiet") && starts > 0 || args.Contains("--only-scarce") && !scarce) continue;
             Measure(args.Contains("--parts"), ScaleFleet.Of(nodes, models, pods, starts, scarce), $"{starts}{(scarce ? " scarce" : "")}", turns);
         }
 

@@ -47,6 +47,17 @@ public sealed record FleetSpec
 
     public ModelSpec? Find(ModelId id)
     {
+        var (from, to) = (0, Models.Length - 1);
+        while (from <= to)
+        {
+            var at = (from + to) / 2;
+            var order = Models[at].Id.CompareTo(id);
+            if (order == 0) return Models[at];
+            if (order < 0) from = at + 1;
+            else to = at - 1;
+        }
+
+        // What is not there is rarely asked for; and who lists models in another order gets them too.
         foreach (var model in Models)
         {
             if (model.Id == id) return model;

@@ -40,20 +40,31 @@ internal static class Admission
     /// <summary>
     /// The first node of each shape: what could never run on these could never run on any. A cluster of thousands has few.
     /// </summary>
-    public static ImmutableArray<NodeState> Shapes(ImmutableArray<NodeState> nodes)
+    public static ImmutableArray<NodeState> Shapes(ImmutableArray<NodeState> nodes) => ShapesOf(nodes).Shapes;
+
+    /// <summary>The same, and which of them each node is like.</summary>
+    public static (ImmutableArray<NodeState> Shapes, int[] Of) ShapesOf(ImmutableArray<NodeState> nodes)
     {
-        var shapes = new Dictionary<(Bytes, Bytes, Cores, Bytes?, int), List<NodeState>>();
+        var shapes = new Dictionary<(Bytes, Bytes, Cores, Bytes?, int), List<int>>();
         var first = ImmutableArray.CreateBuilder<NodeState>();
-        foreach (var node in nodes)
+        var of = new int[nodes.Length];
+        for (var i = 0; i < nodes.Length; i++)
         {
+            var node = nodes[i];
             var key = (node.HostMemory, node.HostMemoryBudget, node.Cores, node.CacheBudget, node.Devices.Length);
             if (!shapes.TryGetValue(key, out var alike)) shapes[key] = alike = [];
-            if (alike.Exists(one => SameDevices(one, node))) continue;
-            alike.Add(node);
-            first.Add(node);
+            var at = alike.FindIndex(one => SameDevices(first[one], node));
+            if (at < 0)
+            {
+                at = alike.Count;
+                alike.Add(first.Count);
+                first.Add(node);
+            }
+
+            of[i] = alike[at];
         }
 
-        return first.ToImmutable();
+        return (first.ToImmutable(), of);
     }
 
     private static bool SameDevices(NodeState a, NodeState b)

@@ -8,7 +8,7 @@ namespace Plimsoll;
 /// has already lost as much by waiting as the other is expected to lose by going: the break-even of design §6.3 between
 /// two models, which makes a heavy model hard to push out and a light one easy.
 /// </summary>
-internal sealed class Eviction(
+internal sealed partial class Eviction(
     FleetSnapshot observed, PlannerSettings settings, Knowledge knowledge, Dictionary<ModelId, ModelOutlook> outlooks,
     Dictionary<ModelId, Allocation> allocations, ReadyFloors floors)
 {
@@ -17,10 +17,15 @@ internal sealed class Eviction(
     // The gateways' own bound unless it is set otherwise; requests that scheduler and client hold are not held for longer either.
     private static readonly TimeSpan HeldMost = TimeSpan.FromMinutes(2);
 
-    // Most plans let nobody go for another.
-    private readonly Lazy<ILookup<NodeId, InferenceReplica>> _byNode = new(() => observed.Replicas.ToLookup(replica => replica.Placement.Node));
+    // Most plans let nobody go for another. Those that nobody may let go are left out.
+    private readonly Lazy<Dictionary<NodeId, Holder[]>> _byNode = new(() => Holders(observed, outlooks, allocations));
 
-    private sealed record Candidate(InferenceReplica Replica, int Priority, double Loss, NodeLedger.Release Frees);
+    // Kept from node to node: a claimant looks at thousands.
+    private readonly List<Candidate> _candidates = [];
+    private readonly List<Candidate> _chosen = [];
+    private readonly List<NodeLedger.Release> _frees = [];
+
+    private readonly record struct Candidate(InferenceReplica Replica, int Priority, double Loss);
 
     /// <summary>The best choice over the nodes, or null and why not.</summary>
     /// <param name="claimant">Who needs room.</param>
@@ -39,12 +44,11 @@ internal sealed class Eviction(
         // What would go would go; what is only shown would not come.
         if (!observed.Can.HasFlag(Capabilities.ChooseVictim) || !allocations[claimant.Model.Id].MayClaim || !claimant.Model.Acts) return null;
         var debt = knowledge.Of(claimant.Model.Id).HeldDebt;
-        Choice? best = null;
+        (NodeLedger Node, Candidate[] Set, double Loss, double Lost)? best = null;
         (double Price, double Lost, NodeLedger Node)? cheapestRefused = null;
         foreach (var ledger in nodes)
         {
-            var inTheWay = mustGo(ledger.Node.Id);
-            if (LeastLoss(claimant, ledger, inTheWay, going) is not { } set) continue;
+            if (LeastLoss(claimant, ledger, mustGo(ledger.Node.Id), going, best?.Loss) is not { } set) continue;
 
             // Only what the claimant may not simply take must be paid for by what it has lost.
             var paid = set.Where(candidate => candidate.Priority >= claimant.Model.Priority).ToArray();
@@ -57,20 +61,25 @@ internal sealed class Eviction(
                 continue;
             }
 
-            if (best is null || loss < best.Loss)
-                best = new Choice(
-                    ledger.Node.Id,
-                    [.. set.Select(candidate => (candidate.Replica, inTheWay.Contains(candidate.Replica)
-                        ? WhyForDisk(claimant, candidate, lost) : Why(claimant, ledger, candidate, lost)))], loss);
+            if (best is null || loss < best.Value.Loss) best = (ledger, set, loss, lost);
         }
 
-        if (best is null && cheapestRefused is { } refused)
+        if (best is { } chosen)
+        {
+            var inTheWay = mustGo(chosen.Node.Node.Id);
+            return new Choice(
+                chosen.Node.Node.Id,
+                [.. chosen.Set.Select(candidate => (candidate.Replica, inTheWay.Contains(candidate.Replica)
+                    ? WhyForDisk(claimant, candidate, chosen.Lost) : Why(claimant, chosen.Node, candidate, chosen.Lost)))], chosen.Loss);
+        }
+
+        if (cheapestRefused is { } refused)
             verdict = new Reason(Rule.HoldScarceEqual,
             [
                 .. Lacking(claimant, refused.Node), Fact.Of("held", claimant.Held),
                 Fact.Quantity("debt", Math.Round(refused.Lost, 1)), Fact.Quantity("price", Math.Round(refused.Price, 1)),
             ]);
-        return best;
+        return null;
     }
 
     // Of several who wait each has lost enough by the time that one of them had its turn; so that a turn is none the shorter for
@@ -103,73 +112,96 @@ internal sealed class Eviction(
         : [Fact.Of("needed", claimant.Needs.Host.Highest), Fact.Of("of", ""), Fact.Of("free", Free(node))];
 
     // Cheapest first until it fits, then whatever proved unnecessary is kept after all, dearest first. An exact
-    // knapsack comes with the Decide issue.
-    private List<Candidate>? LeastLoss(
-        ModelOutlook claimant, NodeLedger ledger, ImmutableArray<InferenceReplica> mustGo, HashSet<ReplicaId> going)
+    // knapsack comes with the Decide issue. Nothing where whatever it would be loses no less than another node already does.
+    private Candidate[]? LeastLoss(
+        ModelOutlook claimant, NodeLedger ledger, ImmutableArray<InferenceReplica> mustGo, HashSet<ReplicaId> going, double? below)
     {
-        var chosen = mustGo.Select(replica => Consider(claimant, replica, withWeights: true)).OfType<Candidate>().ToList();
-        if (chosen.Count < mustGo.Length || mustGo.Any(replica => floors.Holds(replica, mustGo.Where(other => other != replica)) is not null)) return null;
-        var candidates = _byNode.Value[ledger.Node.Id]
-            .Where(replica => !going.Contains(replica.Id) && !mustGo.Contains(replica))
-            .Select(replica => Consider(claimant, replica, withWeights: false)).OfType<Candidate>()
-            .OrderBy(candidate => Math.Min(candidate.Priority, claimant.Model.Priority))
-            .ThenBy(candidate => candidate.Loss).ThenBy(candidate => candidate.Replica.Id);
-        var kind = claimant.Variant.DeviceKind;
-        var fits = ledger.FitsAfter(claimant.Needs, kind, [.. chosen.Select(one => one.Frees)], claimant.Model.Requests);
-        foreach (var candidate in candidates)
+        var here = _byNode.Value.GetValueOrDefault(ledger.Node.Id, []);
+        _chosen.Clear();
+        _frees.Clear();
+        foreach (var replica in mustGo)
         {
-            if (fits) break;
-            if (floors.Holds(candidate.Replica, chosen.Select(one => one.Replica)) is not null) continue;
-            chosen.Add(candidate);
-            fits = ledger.FitsAfter(claimant.Needs, kind, [.. chosen.Select(one => one.Frees)], claimant.Model.Requests);
+            var at = Array.FindIndex(here, one => ReferenceEquals(one.Replica, replica));
+            if (at < 0 || Consider(claimant, here[at], withWeights: true) is not { } candidate
+                || floors.Holds(replica, mustGo.Where(other => other != replica)) is not null) return null;
+            Take(candidate);
         }
 
-        if (!fits) return null;
-        for (var i = chosen.Count - 2; i >= mustGo.Length; i--)
+        if (!Fits(claimant, ledger))
         {
-            var without = chosen.Where((_, at) => at != i).Select(one => one.Frees).ToArray();
-            if (ledger.FitsAfter(claimant.Needs, kind, without, claimant.Model.Requests)) chosen.RemoveAt(i);
+            _candidates.Clear();
+            foreach (ref readonly var holder in here.AsSpan())
+            {
+                if (Consider(claimant, in holder, withWeights: false) is { } candidate && !going.Contains(candidate.Replica.Id) && !mustGo.Contains(candidate.Replica))
+                    _candidates.Add(candidate);
+            }
+
+            if (_candidates.Count == 0 || below is { } loses && _candidates.Min(candidate => candidate.Loss) >= loses) return null;
+            _candidates.Sort((a, b) => Math.Min(a.Priority, claimant.Model.Priority).CompareTo(Math.Min(b.Priority, claimant.Model.Priority)) is var rank and not 0 ? rank
+                : a.Loss.CompareTo(b.Loss) is var loss and not 0 ? loss : a.Replica.Id.CompareTo(b.Replica.Id));
+            var fits = false;
+            foreach (var candidate in _candidates)
+            {
+                if (floors.Holds(candidate.Replica, _chosen.Select(one => one.Replica)) is not null) continue;
+                Take(candidate);
+                if (fits = Fits(claimant, ledger)) break;
+            }
+
+            if (!fits) return null;
         }
 
-        return chosen;
+        for (var i = _chosen.Count - 2; i >= mustGo.Length; i--)
+        {
+            var frees = _frees[i];
+            _frees.RemoveAt(i);
+            if (Fits(claimant, ledger)) _chosen.RemoveAt(i);
+            else _frees.Insert(i, frees);
+        }
+
+        return [.. _chosen];
     }
 
-    private Candidate? Consider(ModelOutlook claimant, InferenceReplica replica, bool withWeights)
+    private void Take(Candidate candidate)
     {
-        if (!outlooks.TryGetValue(replica.Model, out var owner) || !owner.Model.Acts) return null;
-        if (replica.EndsInOrder is { } order && observed.Replicas.Any(other => other.Model == replica.Model && other.EndsInOrder > order)) return null;
-        var lower = owner.Model.Priority < claimant.Model.Priority;
-        var frees = NodeLedger.Release.Of(replica, knowledge.Of(replica.Model));
+        _chosen.Add(candidate);
+        _frees.Add(NodeLedger.Release.Of(candidate.Replica, knowledge.Of(candidate.Replica.Model)));
+    }
+
+    private bool Fits(ModelOutlook claimant, NodeLedger ledger) =>
+        ledger.FitsAfter(claimant.Needs, claimant.Variant.DeviceKind, _frees, claimant.Model.Requests);
+
+    private Candidate? Consider(ModelOutlook claimant, in Holder holder, bool withWeights)
+    {
+        var lower = holder.Priority < claimant.Model.Priority;
 
         // A version that is being replaced yields to its successor: there is no room for both.
-        if (owner.Model.Id == claimant.Model.Id)
-            return replica.Version == owner.Model.Version ? null : new Candidate(replica, int.MinValue, 0, frees);
-        if (replica.State == ReplicaState.Loading)
-            return lower ? new Candidate(replica, owner.Model.Priority, owner.Load.P90.TotalSeconds, frees) : null;
-        if (replica.State is not (ReplicaState.Ready or ReplicaState.Asleep)) return null;
-        if (!lower && owner.Serving <= owner.Model.MinReplicas) return null;
+        if (ReferenceEquals(holder.Owner.Model.Id.Value, claimant.Model.Id.Value) || holder.Owner.Model.Id == claimant.Model.Id)
+            return holder.Replica.Version == holder.Owner.Model.Version ? null : new Candidate(holder.Replica, int.MinValue, 0);
+        if (holder.State == ReplicaState.Loading)
+            return lower ? new Candidate(holder.Replica, holder.Priority, holder.Load.TotalSeconds) : null;
+        if (holder.State is not (ReplicaState.Ready or ReplicaState.Asleep)) return null;
+        if (!lower && holder.IsLeast) return null;
 
         // A load just paid for must serve as long as the longer of the two loads takes before an equal may undo it; else
         // two models that cannot both be there would spend their time loading.
-        if (!lower && observed.At - replica.StateSince < Residence(owner, claimant)) return null;
-        var needed = (owner.Serving <= allocations[owner.Model.Id].Wanted || WantedLately(owner, claimant)) && !IsIdle(owner);
-        if (owner.Model.Priority > claimant.Model.Priority && needed) return null;
-        return new Candidate(replica, owner.Model.Priority, ExpectedLoss(owner, claimant, withWeights), frees);
+        if (!lower && observed.At - holder.Since < Residence(holder, claimant)) return null;
+        if (holder.Priority > claimant.Model.Priority && (holder.IsNeeded || WantedLately(holder, claimant)) && !IsIdle(holder.Owner)) return null;
+        return new Candidate(holder.Replica, holder.Priority, ExpectedLoss(holder, claimant, withWeights));
     }
 
     // Demand that dips for a moment leaves a replica over; who takes it for that has it taken back, and both have loaded for nothing.
-    private bool WantedLately(ModelOutlook owner, ModelOutlook claimant)
+    private bool WantedLately(in Holder holder, ModelOutlook claimant)
     {
-        var known = knowledge.Of(owner.Model.Id);
+        var (owner, known) = (holder.Owner, knowledge.Of(holder.Replica.Model));
         var wanted = known.LastWanted;
         if (owner.Serving == 0 || owner.Serving > wanted.Length) return false;
-        var stays = Residence(owner, claimant);
+        var stays = Residence(holder, claimant);
         if (known.Surplus is not null && DemandOutlook.Surplus(known, owner.Load.P90, owner.Quantile, owner.Horizon, owner.Serving).Time is var held && held > stays)
             stays = held;
         return observed.At - wanted[owner.Serving - 1] < stays;
     }
 
-    private static TimeSpan Residence(ModelOutlook a, ModelOutlook b) => a.Load.P90 > b.Load.P90 ? a.Load.P90 : b.Load.P90;
+    private static TimeSpan Residence(in Holder holder, ModelOutlook claimant) => holder.Load > claimant.Load.P90 ? holder.Load : claimant.Load.P90;
 
     private static bool IsIdle(ModelOutlook owner) =>
         owner.Held == 0 && owner.Outstanding == 0 && (owner.Idle is not { } idle || idle > owner.Load.P90);
@@ -184,27 +216,19 @@ internal sealed class Eviction(
     /// With turns (<see cref="PlannerSettings.LoadsPerTurn"/>) the claimant is taken to serve that many loads long, so that equals who
     /// ask alike change places as seldom, and a request to wait no longer than gateways hold one, as the claimant's do.
     /// </remarks>
-    /// <param name="owner">Whose replica would go.</param>
+    /// <param name="holder">Which replica would go.</param>
     /// <param name="claimant">For whom.</param>
     /// <param name="withWeights">Whether its weights leave the disk too, so that it must be fetched, as the claimant must first.</param>
-    private double ExpectedLoss(ModelOutlook owner, ModelOutlook claimant, bool withWeights)
+    private double ExpectedLoss(in Holder holder, ModelOutlook claimant, bool withWeights)
     {
-        var reload = (owner.LoadFromDisk.P90 + (withWeights ? owner.Fetch.P90 : TimeSpan.Zero)).TotalSeconds;
+        var reload = (holder.LoadFromDisk + (withWeights ? holder.Fetch : TimeSpan.Zero)).TotalSeconds;
         var away = reload + (claimant.LoadFromDisk.P90 + (withWeights ? claimant.Fetch.P90 : TimeSpan.Zero)).TotalSeconds;
-        owner.Demand.TryGetLast(out var lately);
-        var active = owner.ActiveRate;
 
         // Idle for long makes a return soon unlikely: one return per idle time so far is the estimate with nothing else known.
-        var idle = owner.Idle is { } gap ? Math.Max(gap.TotalSeconds, 1e-3) : double.PositiveInfinity;
-        var inUse = lately > 0 || owner.Outstanding > 0;
-        var returns = inUse ? 1 : 1 - Math.Exp(-away / idle);
-        var absent = inUse ? away + (Residence(owner, claimant).TotalSeconds * Math.Max(1, settings.LoadsPerTurn)) : reload;
-        var waiting = Waiting(active, absent, settings.LoadsPerTurn > 0 ? HeldMost.TotalSeconds : double.PositiveInfinity);
-        var left = owner.Serving - 1;
-        if (left <= 0 || owner.Capacity is not { } capacity) return returns * waiting / Math.Max(1, left + 1);
-        owner.Forecast.TryGetLast(out var forecast);
-        var unserved = forecast <= 0 ? 0 : Math.Max(0, forecast - (capacity * left)) / forecast;
-        return returns * waiting * unserved;
+        var returns = holder.InUse ? 1 : 1 - Math.Exp(-away / holder.IdleSeconds);
+        var absent = holder.InUse ? away + (Residence(holder, claimant).TotalSeconds * Math.Max(1, settings.LoadsPerTurn)) : reload;
+        var waiting = Waiting(holder.ActiveRate, absent, settings.LoadsPerTurn > 0 ? HeldMost.TotalSeconds : double.PositiveInfinity);
+        return holder.Unserved is { } unserved ? returns * waiting * unserved : returns * waiting / Math.Max(1, holder.Left + 1);
     }
 
     // Request-seconds of the first request, and of those behind it at a constant rate, of which none waits longer than the most.

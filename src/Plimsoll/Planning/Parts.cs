@@ -58,6 +58,17 @@ internal static class Parts
         }
     }
 
+    /// <summary>Ordered by id, as bodies are to hand them over; put in order where they are not.</summary>
+    public static IEnumerable<InferenceReplica> ById(ImmutableArray<InferenceReplica> replicas)
+    {
+        for (var i = 1; i < replicas.Length; i++)
+        {
+            if (replicas[i - 1].Id.CompareTo(replicas[i].Id) > 0) return replicas.OrderBy(replica => replica.Id);
+        }
+
+        return replicas;
+    }
+
     /// <summary>Every pod of every replica, by node; nodes without any are left out.</summary>
     public static Dictionary<NodeId, List<InferenceReplica>> ByNode(ImmutableArray<InferenceReplica> replicas)
     {

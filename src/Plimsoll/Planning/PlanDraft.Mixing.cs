@@ -48,9 +48,9 @@ internal sealed partial class PlanDraft
 
     // How many of each way find room as things are; where a scheduler places, only trying tells.
     private int[] RoomOf(ModelOutlook outlook) =>
-        _observed.Can.HasFlag(Capabilities.ChooseNode) ? RoomOf(outlook, _ledgers.Values) : VariantMix.Unlimited(outlook.Ways.Length);
+        _observed.Can.HasFlag(Capabilities.ChooseNode) ? RoomOf(outlook, way => _order.OfKind(way.Needs, way.Variant.DeviceKind)) : VariantMix.Unlimited(outlook.Ways.Length);
 
-    private static int[] RoomOf(ModelOutlook outlook, IEnumerable<NodeLedger> ledgers)
+    private static int[] RoomOf(ModelOutlook outlook, Func<ModelOutlook, IReadOnlyCollection<NodeLedger>> ledgers)
     {
         var most = Math.Max(outlook.Model.MinReplicas, outlook.Model.MaxReplicas);
         return
@@ -58,9 +58,10 @@ internal sealed partial class PlanDraft
             .. outlook.Ways.Select(way =>
             {
                 var room = 0;
-                foreach (var ledger in ledgers)
+                foreach (var ledger in ledgers(way))
                 {
-                    if (room < most) room += ledger.RoomFor(way.Needs, way.Variant.DeviceKind, most - room);
+                    if (room >= most) break;
+                    room += ledger.RoomFor(way.Needs, way.Variant.DeviceKind, most - room);
                 }
 
                 return room;

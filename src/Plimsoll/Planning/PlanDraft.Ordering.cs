@@ -90,7 +90,7 @@ internal sealed partial class PlanDraft
 
         int[] there = [.. outlook.There];
         var more = new int[there.Length];
-        var room = RoomOf(outlook, ledgers);
+        var room = RoomOf(outlook, _ => ledgers);
         while (Next(outlook, there, room) is { } next)
         {
             if (Put(outlook.Ways[next], ledgers)) (there[next], more[next], room[next]) = (there[next] + 1, more[next] + 1, room[next] - 1);

@@ -20,8 +20,18 @@ internal sealed partial class PlanDraft
     {
         var kind = outlook.Variant.DeviceKind;
         if (!_observed.Can.HasFlag(Capabilities.ChooseNode)) return StartAnywhere(outlook, replica, why, makesRoom);
-        NodeLedger[] nodes = [.. Preferred(outlook, _ledgers.Values)];
-        var ways = new Dictionary<NodeId, DiskDraft.Way>();
+        foreach (var ledger in Preferred(outlook))
+        {
+            if (_disks.WayTo(ledger.Node, outlook, _going) is not { MustGo.IsEmpty: true } way || ledger.TryReserve(outlook.Needs, kind) is not { } room) continue;
+            _order.Taken(ledger);
+            var fetches = _disks.Prepare(ledger.Node, outlook, way, _steps);
+            Emit(outlook, replica, new Placement(ledger.Node.Id, room.Devices), [.. room.After, .. fetches], why);
+            return true;
+        }
+
+        if (!makesRoom) return false;
+        NodeLedger[] nodes = [.. Preferred(outlook)];
+        var ways = new Dictionary<NodeId, DiskDraft.Way>(nodes.Length);
         foreach (var ledger in nodes)
         {
             if (_disks.WayTo(ledger.Node, outlook, _going) is { } way) ways[ledger.Node.Id] = way;
@@ -29,21 +39,11 @@ internal sealed partial class PlanDraft
 
         if (nodes.Length > 0 && ways.Count == 0)
         {
-            if (!makesRoom) return false;
             _verdicts[outlook.Model.Id] = NoDisk(outlook, nodes);
             return false;
         }
 
         nodes = [.. nodes.Where(ledger => ways.ContainsKey(ledger.Node.Id))];
-        foreach (var ledger in nodes.Where(ledger => ways[ledger.Node.Id].MustGo.IsEmpty))
-        {
-            if (ledger.TryReserve(outlook.Needs, kind) is not { } room) continue;
-            var fetches = _disks.Prepare(ledger.Node, outlook, ways[ledger.Node.Id], _steps);
-            Emit(outlook, replica, new Placement(ledger.Node.Id, room.Devices), [.. room.After, .. fetches], why);
-            return true;
-        }
-
-        if (!makesRoom) return false;
         var mayPay = _unmetPriority is not { } unmet || outlook.Model.Priority >= unmet;
         if (_eviction.Choose(outlook, nodes, node => ways[node].MustGo, _going, mayPay, out var verdict) is { } choice)
         {
@@ -69,6 +69,7 @@ internal sealed partial class PlanDraft
         foreach (var (victim, reason) in choice.Victims.Where(pair => !first.Contains(pair.Replica.Id))) LetGo(victim, reason, fetches);
         var room = node.TryReserve(outlook.Needs, outlook.Variant.DeviceKind)
             ?? throw new InvalidOperationException($"evicting for {replica} on {choice.Node} did not make the room it promised");
+        _order.Taken(node);
         Emit(outlook, replica, new Placement(node.Node.Id, room.Devices), [.. room.After, .. fetches], why);
     }
 
@@ -229,7 +230,15 @@ internal sealed partial class PlanDraft
         _verdicts[outlook.Model.Id] = why;
     }
 
-    // Nodes that have the weights first, then the fullest that still has room, ties by id.
+    // Nodes that have the weights first, then the fullest, ties by id.
+    private IEnumerable<NodeLedger> Preferred(ModelOutlook outlook)
+    {
+        var fitting = _order.Fitting(outlook.Needs, outlook.Variant.DeviceKind);
+        return outlook.Model.Cached
+            ? fitting.Where(ledger => _disks.Has(ledger.Node.Id, outlook.Model)).Concat(fitting.Where(ledger => !_disks.Has(ledger.Node.Id, outlook.Model))) : fitting;
+    }
+
+    // The same of nodes to try things on.
     private IOrderedEnumerable<NodeLedger> Preferred(ModelOutlook outlook, IEnumerable<NodeLedger> ledgers) =>
         ledgers.Where(ledger => Admission.Fits(ledger.Node, outlook.Needs, outlook.Variant.DeviceKind))
             .OrderBy(ledger => _disks.Has(ledger.Node.Id, outlook.Model) ? 0 : 1)

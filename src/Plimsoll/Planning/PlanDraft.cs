@@ -15,6 +15,7 @@ internal sealed partial class PlanDraft
     private readonly Dictionary<ModelId, ModelOutlook> _outlookOf;
     private readonly ILookup<ModelId, InferenceReplica> _replicas;
     private readonly SortedDictionary<NodeId, NodeLedger> _ledgers = [];
+    private readonly NodeOrder _order;
     private readonly SortedDictionary<StepId, Step> _steps = [];
     private readonly HashSet<ReplicaId> _going = [];
     private readonly Dictionary<ModelId, Reason> _verdicts = [];
@@ -45,6 +46,7 @@ internal sealed partial class PlanDraft
         var foreign = observed.Foreign.ToLookup(use => use.Node);
         foreach (var node in observed.Nodes)
             _ledgers[node.Id] = new NodeLedger(node, observed, knowledge, byNode.GetValueOrDefault(node.Id, []), foreign[node.Id]);
+        _order = new NodeOrder(_ledgers.Values);
         _nodeRequests = new NodeRequests(spec, observed, knowledge, _ledgers);
         _scheduler = new SchedulerChoice(_ledgers, _nodeRequests.Coming, (model, variant) => Weighing.Needs(variant, knowledge.Of(model.Id)));
         _quotas = new DeviceQuotas(spec, observed);
@@ -62,7 +64,7 @@ internal sealed partial class PlanDraft
     /// <summary>Ends what is drained, overdue, surplus, outdated or no longer in the fleet file.</summary>
     public void Retire()
     {
-        foreach (var replica in _observed.Replicas.OrderBy(replica => replica.Id))
+        foreach (var replica in Parts.ById(_observed.Replicas))
         {
             if (Stays(replica)) continue;
             if (replica.State is ReplicaState.Drained or ReplicaState.Stopping)

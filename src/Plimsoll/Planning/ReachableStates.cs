@@ -36,11 +36,12 @@ public static class ReachableStates
         var chosen = starts.Where(start => start is { Placement: null, Requests: not null }).ToArray();
         var byScheduler = new SchedulerStates(chosen, releases);
         starts = [.. starts.Where(start => start is not { Placement: null, Requests: not null })];
+        var placed = starts.Where(start => start.Placement is not null).ToLookup(start => start.Placement!.Node);
+        var anywhere = starts.Where(start => start.Placement is null).ToArray();
         foreach (var node in observed.Nodes)
         {
             // Without a placement a scheduler chooses, and it never chooses a node that is too small when empty.
-            var here = starts.Length == 0 ? [] : starts.Where(start => start.Placement is { } placement
-                ? placement.Node == node.Id : Admission.Fits(node, start.Needs, null)).ToArray();
+            Step.Start[] here = [.. placed[node.Id], .. anywhere.Where(start => Admission.Fits(node, start.Needs, null))];
             if (here.Length + chosen.Length == 0) continue;
             var (limit, used) = NodeUse.HostOf(node, observed, knowledge, replicas.GetValueOrDefault(node.Id, []), foreign[node.Id]);
             if (byScheduler.FindViolation(node, limit, used) is { } overfilled) return overfilled;

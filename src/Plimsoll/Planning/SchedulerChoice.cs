@@ -15,6 +15,10 @@ internal sealed partial class SchedulerChoice(
 {
     private readonly SchedulerNode[] _nodes = [.. ledgers.Values.Select(ledger => new SchedulerNode(ledger))];
 
+    // Only where somebody is let go for another.
+    private readonly Lazy<(ImmutableArray<NodeState> Shapes, int[] Of)> _shapes = new(() => Admission.ShapesOf([.. ledgers.Values.Select(ledger => ledger.Node)]));
+    private readonly Lazy<Dictionary<NodeId, int>> _indexOf = new(() => ledgers.Keys.Select((id, at) => (id, at)).ToDictionary(one => one.id, one => one.at));
+
     private readonly SchedulerNode[] _arriving = [.. coming.Select(ledger => new SchedulerNode(ledger))];
 
     // Nodes that could be chosen now, by what is asked for: few shapes of requests, however many starts.
@@ -167,7 +171,7 @@ internal sealed partial class SchedulerChoice(
     public bool Reopen(IReadOnlySet<NodeId> nodes)
     {
         _reopened.Clear();
-        foreach (var node in _nodes.Where(node => nodes.Contains(node.State.Id)))
+        foreach (var node in nodes.Where(_indexOf.Value.ContainsKey).Select(id => _indexOf.Value[id]).Order().Select(at => _nodes[at]))
         {
             foreach (var one in _awaited)
             {
@@ -218,12 +222,16 @@ internal sealed partial class SchedulerChoice(
     /// <summary>Nodes on which it would be safe and which only lack room: where others may be let go for it.</summary>
     public NodeLedger[] Eligible(ModelOutlook outlook)
     {
-        var ways = new ReplicaWays(outlook.Model, needs);
-        return
-        [
-            .. _nodes.Where(node => node.MayRun(outlook.Model.Requests!) && ways.At(node) is { Variant: var variant }
-                && variant.Id == outlook.Variant.Id && Admission.Fits(node.State, outlook.Needs, variant.DeviceKind)).Select(node => node.Ledger),
-        ];
+        var (requests, ways, eligible) = (outlook.Model.Requests!, new ReplicaWays(outlook.Model, needs), new List<NodeLedger>());
+        var fits = new bool?[_shapes.Value.Shapes.Length];
+        for (var i = 0; i < _nodes.Length; i++)
+        {
+            if (!_nodes[i].MayRun(requests)) continue;
+            if (ways.At(_nodes[i]) is { Variant: var variant } && variant.Id == outlook.Variant.Id
+                && (fits[_shapes.Value.Of[i]] ??= Admission.Fits(_nodes[i].State, outlook.Needs, variant.DeviceKind))) eligible.Add(_nodes[i].Ledger);
+        }
+
+        return [.. eligible];
     }
 
     private SchedulerNode[] Open(SchedulerRequests requests)

@@ -1,0 +1,99 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Plimsoll.Json;
+
+namespace Plimsoll.Bench;
+
+/// <summary>
+/// Turn after turn of a fleet whose planner places on devices: what learning and deciding cost when a part of the models' demand
+/// changed since the turn before. Prints a hash of all plans, by which two builds are known to decide the same.
+/// </summary>
+internal static class TurnsCommand
+{
+    private static readonly TimeProvider Clock = TimeProvider.System;
+
+    public static int Run(string[] args)
+    {
+        var turns = Value(args, "--turns", 100);
+        var (nodes, models) = (Value(args, "--nodes", 5000), Value(args, "--models", 10_000));
+        var (demand, settle) = (Value(args, "--demand", 100) / 100.0, Value(args, "--settle", 40));
+        var fleet = new PlacedFleet(nodes, models, demand);
+        var planner = new Planner(new WeightAllocator());
+        var known = fleet.Known;
+        Console.WriteLine($"{RuntimeInformation.FrameworkDescription}, {nodes} nodes of eight devices, {models} models, demand {demand:0.00}");
+        var first = Turn(planner, fleet, known, "from nothing");
+        known = first.Next;
+        fleet.Apply(first);
+        for (var turn = 0; turn < settle; turn++)
+        {
+            fleet.Advance(0, 0);
+            var plan = Turn(planner, fleet, known, args.Contains("--verbose") ? "settling" : null);
+            known = plan.Next;
+            fleet.Apply(plan);
+        }
+
+        Console.WriteLine("changed  replicas  steps     learn p50/p99 ms    decide p50/p99 ms      turn p50/p99 ms   MB a turn   heap MB   plans");
+        foreach (var changing in (ReadOnlySpan<double>)[0.01, 0.1, 1])
+        {
+            var (learn, decide, both) = (new List<double>(), new List<double>(), new List<double>());
+            var (allocated, steps, hash) = (0L, 0, "");
+            for (var turn = 0; turn < turns; turn++)
+            {
+                fleet.Advance(changing, crashes: 3);
+                var seen = fleet.Observe();
+                var before = GC.GetTotalAllocatedBytes(precise: true);
+                var start = Clock.GetTimestamp();
+                var learned = known.Fold(fleet.Spec, seen);
+                var folded = Clock.GetTimestamp();
+                var plan = planner.Decide(fleet.Spec, seen, learned);
+                learn.Add(Clock.GetElapsedTime(start, folded).TotalMilliseconds);
+                decide.Add(Clock.GetElapsedTime(folded).TotalMilliseconds);
+                both.Add(Clock.GetElapsedTime(start).TotalMilliseconds);
+                allocated += GC.GetTotalAllocatedBytes(precise: true) - before;
+                steps += plan.Steps.Length;
+                if (!args.Contains("--no-hash")) hash = Hash(hash, plan);
+                known = plan.Next;
+                fleet.Apply(plan);
+            }
+
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"{changing,6:P0} {fleet.Replicas,9} {(double)steps / turns,6:0.0} {At(learn, 0.5),9:0.0} /{At(learn, 0.99),8:0.0} {At(decide, 0.5),12:0.0} /{At(decide, 0.99),8:0.0} {At(both, 0.5),12:0.0} /{At(both, 0.99),8:0.0} {allocated / 1e6 / turns,12:0.0} {GC.GetTotalMemory(true) / 1e6,9:0}   {hash}"));
+        }
+
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"peak resident memory {PeakMiB():0} MiB"));
+        return 0;
+    }
+
+    private static Plan Turn(Planner planner, PlacedFleet fleet, Knowledge known, string? name)
+    {
+        var seen = fleet.Observe();
+        var start = Clock.GetTimestamp();
+        var learned = known.Fold(fleet.Spec, seen);
+        var folded = Clock.GetTimestamp();
+        var plan = planner.Decide(fleet.Spec, seen, learned);
+        if (name is not null)
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"{name}: {plan.Steps.Length} steps, {plan.Steps.OfType<Step.Start>().Count()} of them starts; learn {Clock.GetElapsedTime(start, folded).TotalMilliseconds:0} ms, decide {Clock.GetElapsedTime(folded).TotalMilliseconds:0} ms; ")
+                + string.Join(", ", plan.Models.CountBy(verdict => verdict.Reason.Rule).OrderBy(one => one.Key).Select(one => $"{one.Value} {one.Key}")) + $"; {Hash("", plan)}");
+        return plan;
+    }
+
+    private static string Hash(string before, Plan plan)
+    {
+        var hash = PlimsollJson.Hash(plan with { Inputs = new InputHashes("", "", "") }, PlimsollJson.Default.Plan);
+        return Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.ASCII.GetBytes(before + hash)))[..16];
+    }
+
+    private static double PeakMiB() => File.Exists("/proc/self/status")
+        ? long.Parse(File.ReadLines("/proc/self/status").First(line => line.StartsWith("VmHWM", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) / 1024.0
+        : double.NaN;
+
+    private static double At(List<double> values, double quantile)
+    {
+        var sorted = values.Order().ToArray();
+        return sorted[(int)Math.Ceiling(quantile * sorted.Length) - 1];
+    }
+
+    private static int Value(string[] args, string name, int otherwise) =>
+        Array.IndexOf(args, name) is var at and >= 0 && at + 1 < args.Length ? int.Parse(args[at + 1], CultureInfo.InvariantCulture) : otherwise;
+}

@@ -1,0 +1,78 @@
+namespace Plimsoll;
+
+// Who holds what others claim.
+internal sealed partial class Eviction
+{
+    /// <summary>
+    /// A replica with all that a claimant asks of it and of its model, side by side: of a large fleet where devices are scarce, hundreds
+    /// of claimants look at every node.
+    /// </summary>
+    private readonly struct Holder
+    {
+        public Holder(InferenceReplica replica, ModelOutlook owner, int wanted)
+        {
+            (Replica, Owner, State, Since) = (replica, owner, replica.State, replica.StateSince);
+            (Priority, Load, LoadFromDisk, Fetch) = (owner.Model.Priority, owner.Load.P90, owner.LoadFromDisk.P90, owner.Fetch.P90);
+            (IsLeast, IsNeeded) = (owner.Serving <= owner.Model.MinReplicas, owner.Serving <= wanted);
+            ActiveRate = owner.ActiveRate;
+            IdleSeconds = owner.Idle is { } gap ? Math.Max(gap.TotalSeconds, 1e-3) : double.PositiveInfinity;
+            owner.Demand.TryGetLast(out var lately);
+            InUse = lately > 0 || owner.Outstanding > 0;
+            Left = owner.Serving - 1;
+            if (Left <= 0 || owner.Capacity is not { } capacity) return;
+            owner.Forecast.TryGetLast(out var forecast);
+            Unserved = forecast <= 0 ? 0 : Math.Max(0, forecast - (capacity * Left)) / forecast;
+        }
+
+        public InferenceReplica Replica { get; }
+
+        public ModelOutlook Owner { get; }
+
+        public ReplicaState State { get; }
+
+        public DateTimeOffset Since { get; }
+
+        public int Priority { get; }
+
+        public TimeSpan Load { get; }
+
+        public TimeSpan LoadFromDisk { get; }
+
+        public TimeSpan Fetch { get; }
+
+        /// <summary>Its model has no more than it is to have at the least.</summary>
+        public bool IsLeast { get; }
+
+        /// <summary>Its model has no more than it wants.</summary>
+        public bool IsNeeded { get; }
+
+        public bool InUse { get; }
+
+        public double ActiveRate { get; }
+
+        /// <summary>Without end where nobody ever asked.</summary>
+        public double IdleSeconds { get; }
+
+        /// <summary>Replicas that would still serve.</summary>
+        public int Left { get; }
+
+        /// <summary>The share of what is expected that those have no capacity for; null where there are none, or nobody knows.</summary>
+        public double? Unserved { get; }
+    }
+
+    private static Dictionary<NodeId, Holder[]> Holders(
+        FleetSnapshot observed, Dictionary<ModelId, ModelOutlook> outlooks, Dictionary<ModelId, Allocation> allocations)
+    {
+        var byNode = new Dictionary<NodeId, List<Holder>>();
+        foreach (var replica in observed.Replicas)
+        {
+            if (!outlooks.TryGetValue(replica.Model, out var owner) || !owner.Model.Acts) continue;
+            if (replica.EndsInOrder is { } order && observed.Replicas.Any(other => other.Model == replica.Model && other.EndsInOrder > order)) continue;
+            var holder = new Holder(replica, owner, allocations[replica.Model].Wanted);
+            if (byNode.TryGetValue(replica.Placement.Node, out var here)) here.Add(holder);
+            else byNode[replica.Placement.Node] = [holder];
+        }
+
+        return byNode.ToDictionary(here => here.Key, here => here.Value.ToArray());
+    }
+}
