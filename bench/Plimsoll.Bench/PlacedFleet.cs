@@ -75,8 +75,13 @@ internal sealed class PlacedFleet
             _replicas[id] = replica with { State = ReplicaState.Ready, StateSince = At, Outstanding = 1 };
             _outcomes.Add(new Outcome.Loaded
             {
-                At = At, Replica = id, Model = replica.Model, Version = replica.Version, Variant = replica.Variant,
-                Size = Spec.Models[IndexOf(replica.Model)].Footprint.Weights, Took = At - load.StartedAt,
+                At = At,
+                Replica = id,
+                Model = replica.Model,
+                Version = replica.Version,
+                Variant = replica.Variant,
+                Size = Spec.Models[IndexOf(replica.Model)].Footprint.Weights,
+                Took = At - load.StartedAt,
             });
         }
 
@@ -112,12 +117,24 @@ internal sealed class PlacedFleet
                     var (model, variant) = (Spec.Models[IndexOf(start.Model)], start.Variant);
                     _replicas[start.Replica] = new InferenceReplica
                     {
-                        Id = start.Replica, Model = start.Model, Version = model.Version, Variant = variant, Placement = start.Placement!,
-                        State = ReplicaState.Loading, StateSince = At, StartedAt = At, Reserved = start.Needs, Concurrency = 8,
+                        Id = start.Replica,
+                        Model = start.Model,
+                        Version = model.Version,
+                        Variant = variant,
+                        Placement = start.Placement!,
+                        State = ReplicaState.Loading,
+                        StateSince = At,
+                        StartedAt = At,
+                        Reserved = start.Needs,
+                        Concurrency = 8,
                     };
                     _loads[start.Replica] = new WorkInFlight
                     {
-                        Step = start.Id, Kind = WorkKind.Loading, StartedAt = At, Model = start.Model, Replica = start.Replica,
+                        Step = start.Id,
+                        Kind = WorkKind.Loading,
+                        StartedAt = At,
+                        Model = start.Model,
+                        Replica = start.Replica,
                         ExpectedEnd = At + TimeSpan.FromSeconds(10 + (model.Footprint.Weights.Value / 2e9)),
                     };
                     break;
@@ -190,14 +207,25 @@ internal sealed class PlacedFleet
             TensorParallel = devices,
             Needs = new ReplicaNeeds
             {
-                Host = new MemoryNeed(Bytes.GiB(4 + (gib / 8)), Bytes.GiB(4)), PerDevice = new MemoryNeed(each, each), Devices = devices, Cores = Cores.Of(2), Disk = Bytes.Zero,
+                Host = new MemoryNeed(Bytes.GiB(4 + (gib / 8)), Bytes.GiB(4)),
+                PerDevice = new MemoryNeed(each, each),
+                Devices = devices,
+                Cores = Cores.Of(2),
+                Disk = Bytes.Zero,
             },
             Service = new ServicePrior
             {
                 Terms = [new TermCapacity(LatencyMetric.EndToEnd, [.. ServicePrior.Paces.Select(pace => perSecond / pace)])],
                 Pooled = [1, 1.06, 1.12, 1.16, 1.2],
                 MostPerSecond = perSecond * 1.5,
-                PromptTokens = 500, AnswerTokens = 100, PromptTokenSeconds = 0.0002, StepSeconds = 0.02, SequenceSeconds = 0.0005, Places = 32, LogSpread = 0.3, From = "a formula",
+                PromptTokens = 500,
+                AnswerTokens = 100,
+                PromptTokenSeconds = 0.0002,
+                StepSeconds = 0.02,
+                SequenceSeconds = 0.0005,
+                Places = 32,
+                LogSpread = 0.3,
+                From = "a formula",
             },
         };
     }
@@ -228,15 +256,25 @@ internal sealed class PlacedFleet
         var few = Spec with { Models = [.. Spec.Models.Take(4 * Classes)] };
         var replicas = few.Models.Select((model, m) => (model, m)).Where(one => !Rests(one.m)).Select(one => new InferenceReplica
         {
-            Id = ReplicaId.Of(one.model.Id, 1), Model = one.model.Id, Version = "v1", Variant = one.model.Variants[0].Id, Placement = new Placement(_nodes[0].Id, []),
-            State = ReplicaState.Ready, StateSince = Noon.AddHours(-1), StartedAt = Noon.AddHours(-1), Reserved = one.model.Variants[0].Needs,
+            Id = ReplicaId.Of(one.model.Id, 1),
+            Model = one.model.Id,
+            Version = "v1",
+            Variant = one.model.Variants[0].Id,
+            Placement = new Placement(_nodes[0].Id, []),
+            State = ReplicaState.Ready,
+            StateSince = Noon.AddHours(-1),
+            StartedAt = Noon.AddHours(-1),
+            Reserved = one.model.Variants[0].Needs,
         }).OrderBy(replica => replica.Id).ToImmutableArray();
         var known = Knowledge.Empty;
         for (_turn = -Buckets; _turn < 0; _turn++)
         {
             known = known.Fold(few, new FleetSnapshot
             {
-                At = At, Can = Capabilities.ChooseNode, Nodes = [], Replicas = replicas,
+                At = At,
+                Can = Capabilities.ChooseNode,
+                Nodes = [],
+                Replicas = replicas,
                 Traffic = [.. few.Models.Select((model, m) => Traffic(model, m, !Rests(m)))],
                 Outcomes = _turn > -Buckets ? [] : [.. replicas.Select(replica => new Outcome.Loaded
                 {
