@@ -14,8 +14,8 @@ internal static class ScaleCommand
 
     public static int Run(string[] args)
     {
-        var turns = Value(args, "--turns", 20);
-        var (nodes, models, pods) = (Value(args, "--nodes", 5000), Value(args, "--models", 2000), Value(args, "--pods", 20_000));
+        var turns = Measured.Option(args, "--turns", 20);
+        var (nodes, models, pods) = (Measured.Option(args, "--nodes", 5000), Measured.Option(args, "--models", 2000), Measured.Option(args, "--pods", 20_000));
         Console.WriteLine($"{RuntimeInformation.FrameworkDescription}, {nodes} nodes, {models} models, {pods} pods, {turns} turns after one");
         Console.WriteLine("starts           steps     learn p50/p99 ms    decide p50/p99 ms      turn p99 ms   CPU ms   MB a turn   heap MB   plan");
         foreach (var (starts, scarce) in (ReadOnlySpan<(int, bool)>)[(0, false), (20, false), (300, false), (20, true), (300, true)])
@@ -51,7 +51,7 @@ internal static class ScaleCommand
         var cpu = (Environment.CpuUsage.TotalTime - used).TotalMilliseconds / turns;
         allocated = GC.GetTotalAllocatedBytes(precise: true) - allocated;
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{name,-14} {plan.Steps.Length,7} {At(learn, 0.5),9:0.0} /{At(learn, 0.99),8:0.0} {At(decide, 0.5),12:0.0} /{At(decide, 0.99),8:0.0} {At(both, 0.99),16:0.0} {cpu,12:0.0} {allocated / 1e6 / turns,12:0.0} {GC.GetTotalMemory(true) / 1e6,9:0}   {PlimsollJson.Hash(plan, PlimsollJson.Default.Plan)[..16]}"));
+            $"{name,-14} {plan.Steps.Length,7} {Measured.At(learn, 0.5),9:0.0} /{Measured.At(learn, 0.99),8:0.0} {Measured.At(decide, 0.5),12:0.0} /{Measured.At(decide, 0.99),8:0.0} {Measured.At(both, 0.99),16:0.0} {cpu,12:0.0} {allocated / 1e6 / turns,12:0.0} {GC.GetTotalMemory(true) / 1e6,9:0}   {PlimsollJson.Hash(plan, PlimsollJson.Default.Plan)[..16]}"));
     }
 
     // Where the time goes.
@@ -73,13 +73,4 @@ internal static class ScaleCommand
         Part("states", () => ReachableStates.FindViolation(fleet.Snapshot, known, plan.Steps));
         Part("decide", () => new Planner(new WeightAllocator()).Decide(fleet.Spec, fleet.Snapshot, known));
     }
-
-    private static double At(List<double> values, double quantile)
-    {
-        var sorted = values.Order().ToArray();
-        return sorted[(int)Math.Ceiling(quantile * sorted.Length) - 1];
-    }
-
-    private static int Value(string[] args, string name, int otherwise) =>
-        Array.IndexOf(args, name) is var at and >= 0 && at + 1 < args.Length ? int.Parse(args[at + 1], CultureInfo.InvariantCulture) : otherwise;
 }

@@ -14,9 +14,9 @@ internal static class TurnsCommand
 
     public static int Run(string[] args)
     {
-        var turns = Value(args, "--turns", 100);
-        var (nodes, models) = (Value(args, "--nodes", 5000), Value(args, "--models", 10_000));
-        var (demand, settle) = (Value(args, "--demand", 100) / 100.0, Value(args, "--settle", 40));
+        var turns = Measured.Option(args, "--turns", 100);
+        var (nodes, models) = (Measured.Option(args, "--nodes", 5000), Measured.Option(args, "--models", 10_000));
+        var (demand, settle) = (Measured.Option(args, "--demand", 100) / 100.0, Measured.Option(args, "--settle", 40));
         var fleet = new PlacedFleet(nodes, models, demand);
         var planner = new Planner(new WeightAllocator());
         var known = fleet.Known;
@@ -57,7 +57,7 @@ internal static class TurnsCommand
             }
 
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{changing,6:P0} {fleet.Replicas,9} {(double)steps / turns,6:0.0} {At(learn, 0.5),9:0.0} /{At(learn, 0.99),8:0.0} {At(decide, 0.5),12:0.0} /{At(decide, 0.99),8:0.0} {At(both, 0.5),12:0.0} /{At(both, 0.99),8:0.0} {allocated / 1e6 / turns,12:0.0} {GC.GetTotalMemory(true) / 1e6,9:0}   {hash}"));
+                $"{changing,6:P0} {fleet.Replicas,9} {(double)steps / turns,6:0.0} {Measured.At(learn, 0.5),9:0.0} /{Measured.At(learn, 0.99),8:0.0} {Measured.At(decide, 0.5),12:0.0} /{Measured.At(decide, 0.99),8:0.0} {Measured.At(both, 0.5),12:0.0} /{Measured.At(both, 0.99),8:0.0} {allocated / 1e6 / turns,12:0.0} {GC.GetTotalMemory(true) / 1e6,9:0}   {hash}"));
         }
 
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"peak resident memory {PeakMiB():0} MiB"));
@@ -87,13 +87,4 @@ internal static class TurnsCommand
     private static double PeakMiB() => File.Exists("/proc/self/status")
         ? long.Parse(File.ReadLines("/proc/self/status").First(line => line.StartsWith("VmHWM", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) / 1024.0
         : double.NaN;
-
-    private static double At(List<double> values, double quantile)
-    {
-        var sorted = values.Order().ToArray();
-        return sorted[(int)Math.Ceiling(quantile * sorted.Length) - 1];
-    }
-
-    private static int Value(string[] args, string name, int otherwise) =>
-        Array.IndexOf(args, name) is var at and >= 0 && at + 1 < args.Length ? int.Parse(args[at + 1], CultureInfo.InvariantCulture) : otherwise;
 }

@@ -175,7 +175,7 @@ internal sealed partial class Eviction(
         var lower = holder.Priority < claimant.Model.Priority;
 
         // A version that is being replaced yields to its successor: there is no room for both.
-        if (ReferenceEquals(holder.Owner.Model.Id.Value, claimant.Model.Id.Value) || holder.Owner.Model.Id == claimant.Model.Id)
+        if (holder.Owner.Model.Id == claimant.Model.Id)
             return holder.Replica.Version == holder.Owner.Model.Version ? null : new Candidate(holder.Replica, int.MinValue, 0);
         if (holder.State == ReplicaState.Loading)
             return lower ? new Candidate(holder.Replica, holder.Priority, holder.Load.TotalSeconds) : null;

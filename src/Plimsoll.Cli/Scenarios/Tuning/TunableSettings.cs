@@ -44,7 +44,10 @@ internal static class TunableSettings
     private static FleetSetting? MinReplicas(ScenarioModelDocument model)
     {
         var (was, most) = (model.MinReplicas ?? 0, model.MaxReplicas ?? int.MaxValue);
-        var tries = ((int[])[1, 0, was / 2, was + 1]).Distinct().Where(least => least != was && least <= most);
+
+        // One more may do nothing where many do, as for a crowd that comes faster than a load: so half of the most and all of it too.
+        var tries = ((int[])[1, 0, was / 2, was + 1, .. model.MaxReplicas is { } stated ? [stated / 2, stated] : Array.Empty<int>()])
+            .Distinct().Where(least => least != was && least <= most);
         return Replicas(model, "minReplicas", was, tries, (spec, least) => spec with { MinReplicas = least });
     }
 
