@@ -141,8 +141,11 @@ public sealed record DemandForecast
     /// <summary>
     /// The same for every quantile of <see cref="WindowForecast.Grid"/> at once, from which <see cref="WindowForecast.Between"/> reads any.
     /// </summary>
+    /// <param name="window">Length of the window that begins now.</param>
+    /// <param name="quantiles">Out: arrivals a second, at the grid.</param>
+    /// <param name="told">What each window learned says, where it was asked before: a grid each, NaN first where not. Empty to keep nothing.</param>
     /// <returns>How many windows as long were scored, overlapping ones counted once; 0 before anything was.</returns>
-    internal double Distribution(TimeSpan window, Span<double> quantiles)
+    internal double Distribution(TimeSpan window, Span<double> quantiles, Span<double> told = default)
     {
         quantiles.Clear();
         if (Until is not { } until || Windows[0].Seen == 0) return 0;
@@ -150,17 +153,30 @@ public sealed record DemandForecast
         var above = 0;
         while (above < Windows.Length - 1 && Windows[above].Buckets < buckets) above++;
         var context = new ForecastContext(until, Seasons, Bucket.TotalSeconds, Newest);
-        Windows[above].Predict(context, quantiles);
+        Predict(above, context, quantiles, told);
         if (above > 0 && Windows[above].Buckets > buckets)
         {
             // A maximum grows with the log of the window, as extreme values do.
             Span<double> shorter = stackalloc double[WindowForecast.Grid.Length];
-            Windows[above - 1].Predict(context, shorter);
+            Predict(above - 1, context, shorter, told);
             var share = Math.Log(buckets / Windows[above - 1].Buckets) / Math.Log((double)Windows[above].Buckets / Windows[above - 1].Buckets);
             for (var q = 0; q < quantiles.Length; q++) quantiles[q] = ((1 - share) * shorter[q]) + (share * quantiles[q]);
         }
 
         return (double)Windows[above].Scored / Windows[above].Steps;
+    }
+
+    private void Predict(int at, in ForecastContext context, Span<double> quantiles, Span<double> told)
+    {
+        if (told.IsEmpty)
+        {
+            Windows[at].Predict(context, quantiles);
+            return;
+        }
+
+        var kept = told.Slice(at * WindowForecast.Grid.Length, WindowForecast.Grid.Length);
+        if (double.IsNaN(kept[0])) Windows[at].Predict(context, kept);
+        kept.CopyTo(quantiles);
     }
 
     // What the compact form is written as is what it goes on with.

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
 
 namespace Plimsoll;
@@ -10,13 +11,14 @@ internal sealed class UnseenLoads(ImmutableArray<LoadSample> seen, PlannerSettin
 {
     private static readonly Bytes Gigabyte = new(1_000_000_000);
 
-    private readonly Dictionary<(string Engine, int Devices), (LoadLine Line, bool Published)> _lines = [];
+    // Models are looked at side by side.
+    private readonly ConcurrentDictionary<(string Engine, int Devices), (LoadLine Line, bool Published)> _lines = [];
 
     public LoadEstimate Estimate(VariantSpec variant, Bytes weights)
     {
         if (variant.LoadBandwidth is { } declared) return LoadLine.Declared(declared, settings).Estimate(weights);
         var devices = variant.Needs.Devices;
-        if (!_lines.TryGetValue((variant.Engine, devices), out var line)) line = _lines[(variant.Engine, devices)] = Fitted(variant.Engine, devices);
+        var line = _lines.GetOrAdd((variant.Engine, devices), (key, self) => self.Fitted(key.Engine, key.Devices), this);
         return line.Published ? Path(variant.Engine, devices, weights)!.Estimate() : line.Line.Estimate(weights);
     }
 

@@ -80,7 +80,19 @@ internal static class Admission
     public static bool Fits(NodeState node, ReplicaNeeds needs, string? kind) =>
         needs.Host.Highest <= Bytes.Min(node.HostMemory, node.HostMemoryBudget)
         && needs.Cores <= node.Cores
-        && Devices(node, kind).Count(device => (needs.PerDevice?.Highest ?? Bytes.Zero) <= device.MemoryBudget) >= needs.Devices;
+        && DevicesOf(node, kind, needs.PerDevice?.Highest ?? Bytes.Zero) >= needs.Devices;
+
+    /// <summary>How many devices of a kind, or of any, a node has with a budget of so much.</summary>
+    public static int DevicesOf(NodeState node, string? kind, Bytes least)
+    {
+        var count = 0;
+        foreach (var device in node.Devices)
+        {
+            if ((kind is null || device.Kind == kind) && least <= device.MemoryBudget) count++;
+        }
+
+        return count;
+    }
 
     public static bool FitsDisk(NodeState node, ReplicaNeeds needs) =>
         needs.Disk == Bytes.Zero || node.CacheBudget is { } cache && needs.Disk <= cache;

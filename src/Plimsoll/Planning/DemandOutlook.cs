@@ -33,12 +33,14 @@ internal readonly record struct DemandOutlook(Signal<double> Forecast, double Qu
     /// <param name="at">Now.</param>
     /// <param name="lately">Arrivals a second lately.</param>
     /// <param name="settings">Whether demand is forecast; width of a bucket.</param>
-    public static DemandOutlook Of(ModelKnowledge known, ModelSpec model, TimeSpan horizon, DateTimeOffset at, Signal<double> lately, PlannerSettings settings)
+    /// <param name="told">What the forecast's windows say, kept where several times ahead are asked for; empty to keep nothing.</param>
+    public static DemandOutlook Of(
+        ModelKnowledge known, ModelSpec model, TimeSpan horizon, DateTimeOffset at, Signal<double> lately, PlannerSettings settings, Span<double> told = default)
     {
-        if (DemandCalendar.Of(model) is not { } calendar) return Usual(known, model, known.Demand, horizon, lately, settings);
+        if (DemandCalendar.Of(model) is not { } calendar) return Usual(known, model, known.Demand, horizon, lately, settings, told);
 
         // The quantile is the usual demand's: solved from what an event adds to it could be a lower one, and an event would plan for less.
-        var usual = Usual(known, model, known.Demand.WithoutEvents(calendar, settings), horizon, Signal.Missing<double>("of it events are a part"), settings);
+        var usual = Usual(known, model, known.Demand.WithoutEvents(calendar, settings), horizon, Signal.Missing<double>("of it events are a part"), settings, told);
         usual.Forecast.TryGetLast(out var without);
         var stretches = calendar.Within(at, at + horizon);
         var most = DemandCalendar.Most(stretches, without);
@@ -54,22 +56,24 @@ internal readonly record struct DemandOutlook(Signal<double> Forecast, double Qu
     }
 
     // Without events.
-    private static DemandOutlook Usual(ModelKnowledge known, ModelSpec model, DemandHistory demand, TimeSpan horizon, Signal<double> now, PlannerSettings settings)
+    private static DemandOutlook Usual(
+        ModelKnowledge known, ModelSpec model, DemandHistory demand, TimeSpan horizon, Signal<double> now, PlannerSettings settings, Span<double> told)
     {
-        var attainment = model.Slo.Attainment;
-        var past = demand.Quantile(
-            horizon, Outlooks.Lookback(horizon), attainment, settings, settings.ForecastDemand ? RateWidth.Of(known, model, settings) : default);
-        if (!settings.ForecastDemand || known.Forecast is not { Until: { } until } forecast || !past.TryGetKnown(out var most) || most <= 0)
-            return new DemandOutlook(past, attainment, null);
+        var (attainment, lookback) = (model.Slo.Attainment, Outlooks.Lookback(horizon));
+        var averaged = settings.ForecastDemand ? RateWidth.Of(known, model, settings) : default;
+        if (!settings.ForecastDemand || known.Forecast is not { Until: { } until } forecast || !demand.IsAbove(horizon, lookback, attainment, settings, averaged))
+            return Past();
         Span<double> grid = stackalloc double[WindowForecast.Grid.Length];
-        var windows = forecast.Distribution(horizon, grid);
-        if (windows < WindowsLeast) return new DemandOutlook(past, attainment, null);
+        var windows = forecast.Distribution(horizon, grid, told);
+        if (windows < WindowsLeast) return Past();
         var quantile = (known.Shortage ?? ShortageCost.Uncorrected).Quantile(grid, attainment);
         now.TryGetLast(out var lately);
         var expected = Math.Max(WindowForecast.Between(grid, quantile), lately);
         var basis = new ForecastBasis(
             quantile, horizon, (int)windows, WindowForecast.Between(grid, 0.5), WindowForecast.Between(grid, 0.99), known.Shortage is { LogCorrection: > 0 }, known.Shortage is { LogCorrection: < 0 });
         return new DemandOutlook(Signal.Known(expected, until.ToUniversalTime()), quantile, basis) { Ahead = [.. grid] };
+
+        DemandOutlook Past() => new(demand.Quantile(horizon, lookback, attainment, settings, averaged), attainment, null);
     }
 
     /// <summary>

@@ -102,7 +102,7 @@ internal sealed class NodeRequests
             // back sooner for being looked at from further away.
             if (counted < allocation.Wanted || allocation.Wanted < WeightAllocator.Wanted(outlook) || allocation.Why.Rule is Rule.StartBySizeBlindRule or Rule.DrainBySizeBlindRule) continue;
             // What was never that much is not forecast to be, unless somebody knows; of what nobody has seen at work one is asked for then.
-            var seen = outlook.Capacity is > 0 and var capacity && Most(_knowledge.Of(model.Id).Demand) / _spec.Settings.DemandBucket.TotalSeconds / capacity > counted;
+            var seen = outlook.Capacity is > 0 and var capacity && _knowledge.Of(model.Id).Demand.Most / _spec.Settings.DemandBucket.TotalSeconds / capacity > counted;
             if (!seen && model.Events.IsDefaultOrEmpty) continue;
             if (packing.CheapestFor(outlook) is not { } pool) continue;
 
@@ -116,13 +116,6 @@ internal sealed class NodeRequests
             missing -= missing > 0 ? room.Take(outlook, missing) : 0;
             if (missing > 0) yield return new AheadNeed(outlook with { Quantile = quantile, Basis = basis, Event = ahead.Event }, missing, horizon, boot, forecast);
         }
-    }
-
-    private static double Most(DemandHistory demand)
-    {
-        var most = 0.0;
-        foreach (var arrivals in demand.Arrivals) most = Math.Max(most, arrivals);
-        return most;
     }
 
     private Reason Verdict(ModelOutlook outlook, NodePacking packing, string? why)

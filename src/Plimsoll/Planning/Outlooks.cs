@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 
 namespace Plimsoll;
 
@@ -14,70 +15,138 @@ internal static class Outlooks
     public static ImmutableArray<ModelOutlook> Of(FleetSpec spec, FleetSnapshot observed, Knowledge knowledge)
     {
         var shapes = Admission.Shapes(observed.Nodes);
-        var admissible = spec.Settings.CheapestVariant && observed.Can.HasFlag(Capabilities.AddNodes) && !spec.NodePools.IsDefaultOrEmpty
-            ? Admission.Shapes([.. observed.Nodes, .. spec.NodePools.Select(pool => pool.Node)]) : shapes;
-        var loads = new LoadsInFlight(observed);
+        var turn = new Turn
+        {
+            Spec = spec,
+            Observed = observed,
+            Shapes = shapes,
+            Admissible = spec.Settings.CheapestVariant && observed.Can.HasFlag(Capabilities.AddNodes) && !spec.NodePools.IsDefaultOrEmpty
+                ? Admission.Shapes([.. observed.Nodes, .. spec.NodePools.Select(pool => pool.Node)]) : shapes,
+            Loads = new LoadsInFlight(observed),
+            LoadLine = new UnseenLoads(knowledge.FleetLoads.Samples, spec.Settings),
+            FetchLine = LoadLine.Of(knowledge.FleetFetches.Samples, spec.Settings),
+        };
         var traffic = observed.Traffic.ToDictionary(row => row.Model);
         var replicas = observed.Replicas.ToLookup(replica => replica.Model);
-        var (loadLine, fetchLine) = (
-            new UnseenLoads(knowledge.FleetLoads.Samples, spec.Settings), LoadLine.Of(knowledge.FleetFetches.Samples, spec.Settings));
-        var cached = observed.Cache.Where(artifact => artifact.Complete)
-            .Select(artifact => (artifact.Model, artifact.Version)).ToHashSet();
-        return
-        [
-            .. spec.Models.Select(model =>
-            {
-                var known = knowledge.Of(model.Id);
-                var ways = spec.Settings.CheapestVariant && !model.InOrder ? WaysOf(model, known, admissible, observed.Can) : [(model, Choose(model, shapes))];
-                var outlooks = ways.Select(way => Of(
-                    spec, observed, loads, (loadLine, fetchLine), known, way.Model, way.Variant, traffic.GetValueOrDefault(model.Id), replicas[model.Id],
-                    onDisk: !model.Cached || cached.Contains((model.Id, model.Version)))).ToImmutableArray();
-                if (outlooks is [var only]) return ReferenceEquals(only.Model, model) ? only : only with { Model = model };
-                InferenceReplica[] supply = [.. replicas[model.Id].Where(replica => IsSupply(replica, model, loads, spec.Settings))];
-                var cheapest = Cheapest(outlooks, known, spec.Prices, admissible, supply);
-                return cheapest with { Model = model with { Requests = cheapest.Model.Requests } };
-            }),
-        ];
+        var cached = observed.Cache.Where(artifact => artifact.Complete).Select(artifact => (artifact.Model, artifact.Version)).ToHashSet();
+        var outlooks = new ModelOutlook[spec.Models.Length];
+        OfEach.Do(outlooks.Length, i =>
+        {
+            var model = spec.Models[i];
+            outlooks[i] = Of(
+                turn, knowledge.Of(model.Id), model, traffic.GetValueOrDefault(model.Id), [.. replicas[model.Id]],
+                onDisk: !model.Cached || cached.Contains((model.Id, model.Version)));
+        });
+        return ImmutableCollectionsMarshal.AsImmutableArray(outlooks);
+    }
+
+    // What the outlooks of a turn have in common.
+    private sealed class Turn
+    {
+        public required FleetSpec Spec { get; init; }
+
+        public required FleetSnapshot Observed { get; init; }
+
+        public required ImmutableArray<NodeState> Shapes { get; init; }
+
+        public required ImmutableArray<NodeState> Admissible { get; init; }
+
+        public required LoadsInFlight Loads { get; init; }
+
+        public required UnseenLoads LoadLine { get; init; }
+
+        public required LoadLine FetchLine { get; init; }
+    }
+
+    // A model as one of its ways, and what a replica in it costs where prices decide.
+    private readonly record struct Way(ModelSpec Model, VariantSpec Variant, ReplicaNeeds Needs, UsdPerHour? PricePerHour);
+
+    private static ModelOutlook Of(Turn turn, ModelKnowledge known, ModelSpec model, ModelTraffic? traffic, InferenceReplica[] replicas, bool onDisk)
+    {
+        var settings = turn.Spec.Settings;
+        InferenceReplica[] mine = Array.TrueForAll(replicas, replica => replica.Version == model.Version) ? replicas : [.. replicas.Where(replica => replica.Version == model.Version)];
+        Span<double> told = stackalloc double[known.Forecast is { Windows.Length: <= 8 and var windows } ? windows * WindowForecast.Grid.Length : 0];
+        told.Fill(double.NaN);
+        if (!settings.CheapestVariant || model.InOrder || model.Variants.Length == 1) return Alone(told);
+        var ways = WaysOf(turn, model, known);
+        if (ways.Length < 2) return ways is [var one] ? Of(turn, known, one, traffic, mine, onDisk, told) with { Model = model, PricePerHour = null } : Alone(told);
+        var outlooks = new ModelOutlook[ways.Length];
+        for (var i = 0; i < outlooks.Length; i++) outlooks[i] = Of(turn, known, ways[i], traffic, mine, onDisk, told);
+        return Cheapest(turn, model, outlooks, known, mine);
+
+        ModelOutlook Alone(Span<double> told)
+        {
+            var variant = Choose(model, settings.CheapestVariant && !model.InOrder ? turn.Admissible : turn.Shapes);
+            return Of(turn, known, new Way(model, variant, Weighing.Needs(variant, known), null), traffic, mine, onDisk, told);
+        }
     }
 
     // The ways that some node could run, in the model's order: its variants where the body places them, and where a scheduler does its
-    // targets. The first of all where none could, so that the refusal names it.
-    private static ImmutableArray<(ModelSpec Model, VariantSpec Variant)> WaysOf(ModelSpec model, ModelKnowledge known, ImmutableArray<NodeState> shapes, Capabilities can)
+    // targets. None where none could or there are no two, so that the first of all is looked at and a refusal names it.
+    private static ImmutableArray<Way> WaysOf(Turn turn, ModelSpec model, ModelKnowledge known)
     {
-        var first = (model, Choose(model, shapes));
-        if (model.Variants.Length == 1) return [first];
-        ImmutableArray<ModelSpec> ways = model.Requests is not null ? Parts.Targets(model)
-            : can.HasFlag(Capabilities.ChooseNode) ? [.. model.Variants.Select(variant => model with { Variants = [variant] })] : [];
-        if (ways.Length < 2) return [first];
-        ImmutableArray<(ModelSpec Model, VariantSpec Variant)> fitting =
-        [
-            .. ways.Select(way => (Model: way, Variant: Choose(way, shapes))).Where(way => Weighing.Needs(way.Variant, known) is var needs
-                && shapes.Any(node => Admission.Fits(node, needs, way.Variant.DeviceKind) && Admission.FitsDisk(node, needs))),
-        ];
-        return fitting.IsEmpty ? [first] : fitting;
+        var targets = model.Requests is not null;
+        if (!targets && !turn.Observed.Can.HasFlag(Capabilities.ChooseNode)) return [];
+        ImmutableArray<ModelSpec> models = targets ? Parts.Targets(model) : [];
+        var count = targets ? models.Length : model.Variants.Length;
+        if (count < 2) return [];
+        var ways = ImmutableArray.CreateBuilder<Way>(count);
+        for (var i = 0; i < count; i++)
+        {
+            var variant = targets ? Choose(models[i], turn.Admissible) : model.Variants[i];
+            var needs = Weighing.Needs(variant, known);
+            foreach (var node in turn.Admissible)
+            {
+                if (!Admission.Fits(node, needs, variant.DeviceKind) || !Admission.FitsDisk(node, needs)) continue;
+                ways.Add(new Way(
+                    targets ? models[i] : model with { Variants = [variant] }, variant, needs, ReplicaPrices.Of(variant, needs, turn.Spec.Prices, turn.Admissible)));
+                break;
+            }
+        }
+
+        return ways.DrainToImmutable();
     }
 
     // By price where all have one and it is known what the first carries. Those later in the model's order that nobody has seen at work, or
     // that would be late even alone, only where the others have no room; they are taken to carry what the model's replicas do.
-    private static ModelOutlook Cheapest(
-        ImmutableArray<ModelOutlook> outlooks, ModelKnowledge known, Prices prices, ImmutableArray<NodeState> shapes, InferenceReplica[] supply)
+    private static ModelOutlook Cheapest(Turn turn, ModelSpec model, ModelOutlook[] priced, ModelKnowledge known, InferenceReplica[] mine)
     {
-        var priced = outlooks.Select(one => one with { PricePerHour = ReplicaPrices.Of(one.Variant, one.Needs, prices, shapes) }).ToArray();
-        var byPrice = priced.All(one => one.PricePerHour is not null) && IsKnown(priced[0]);
-        var keeps = priced.Any(one => one is { Capacity: not null, CapacityExpected: null or { Keeps: true } });
-        var ways = priced.Select((one, at) => one with
+        var byPrice = Array.TrueForAll(priced, one => one.PricePerHour is not null) && IsKnown(priced[0]);
+        var keeps = Array.Exists(priced, one => one is { Capacity: not null, CapacityExpected: null or { Keeps: true } });
+        var (ways, there) = (new ModelOutlook[priced.Length], new int[priced.Length]);
+        for (var at = 0; at < ways.Length; at++)
         {
-            Capacity = one.Capacity ?? priced[0].Capacity,
-            Preference = !byPrice ? at : !IsKnown(one) || (keeps && one.CapacityExpected is { Keeps: false }) ? at + 1 : 0,
-        }).ToImmutableArray();
-        return ways.MinBy(CostAlone)! with
+            var one = priced[at];
+            var preference = !byPrice ? at : !IsKnown(one) || (keeps && one.CapacityExpected is { Keeps: false }) ? at + 1 : 0;
+            var capacity = one.Capacity ?? priced[0].Capacity;
+            ways[at] = preference == one.Preference && capacity == one.Capacity ? one : one with { Capacity = capacity, Preference = preference };
+            foreach (var replica in mine)
+            {
+                if (IsSupply(replica, model, turn.Loads, turn.Spec.Settings) && Has(one.Model, replica.Variant)) there[at]++;
+            }
+        }
+
+        var cheapest = ways.MinBy(CostAlone)!;
+        var all = ImmutableCollectionsMarshal.AsImmutableArray(ways);
+        return cheapest with
         {
-            Ways = ways,
-            Mix = new VariantMix(ways),
-            There = [.. ways.Select(way => supply.Count(replica => way.Model.Variants.Any(variant => variant.Id == replica.Variant)))],
+            Model = ReferenceEquals(model.Requests, cheapest.Model.Requests) ? model : model with { Requests = cheapest.Model.Requests },
+            Ways = all,
+            Mix = new VariantMix(all),
+            There = ImmutableCollectionsMarshal.AsImmutableArray(there),
         };
 
         bool IsKnown(ModelOutlook way) => way.Capacity > 0 && (way.CapacityExpected is not null || known.VariantServices?.ContainsKey(way.Variant.Id) == true);
+    }
+
+    private static bool Has(ModelSpec model, VariantId variant)
+    {
+        foreach (var one in model.Variants)
+        {
+            if (one.Id == variant) return true;
+        }
+
+        return false;
     }
 
     // Dollars an hour of as many as all of the demand takes, each way looking as far ahead as it loads; of what it met when it was last
@@ -91,20 +160,21 @@ internal static class Outlooks
     }
 
     private static ModelOutlook Of(
-        FleetSpec spec, FleetSnapshot observed, LoadsInFlight loads, (UnseenLoads Load, LoadLine Fetch) lines, ModelKnowledge known, ModelSpec model, VariantSpec variant, ModelTraffic? traffic,
-        IEnumerable<InferenceReplica> replicas, bool onDisk)
+        Turn turn, ModelKnowledge known, Way way, ModelTraffic? traffic, InferenceReplica[] mine, bool onDisk, Span<double> told)
     {
+        var (spec, observed, loads) = (turn.Spec, turn.Observed, turn.Loads);
+        var (model, variant) = (way.Model, way.Variant);
         var load = known.LoadsOf(variant.Id).Estimate()
-            ?? lines.Load.Estimate(variant, model.Footprint.Weights);
+            ?? turn.LoadLine.Estimate(variant, model.Footprint.Weights);
         var fromDisk = load;
         var fetch = model.Cached
-            ? lines.Fetch.Estimate(model.Footprint.OnDisk) : new LoadEstimate(TimeSpan.Zero, TimeSpan.Zero, 0);
+            ? turn.FetchLine.Estimate(model.Footprint.OnDisk) : new LoadEstimate(TimeSpan.Zero, TimeSpan.Zero, 0);
         if (!onDisk) load += fetch;
 
         var horizon = load.P90 + spec.Settings.Review;
         var now = known.Demand.MeanRate(TimeSpan.FromTicks(Math.Max(
             spec.Settings.Review.Ticks * 5, spec.Settings.DemandBucket.Ticks)), spec.Settings);
-        var demand = DemandOutlook.Of(known, model, horizon, observed.At, now, spec.Settings);
+        var demand = DemandOutlook.Of(known, model, horizon, observed.At, now, spec.Settings, told);
         var expected = CapacityEstimate.Of(variant, known);
 
         // Once some requests were served their times decide: what a prediction does not know (a server's own bounds) shows in
@@ -113,7 +183,6 @@ internal static class Outlooks
         var seen = service.CapacityPerSecond(model.Slo, variant.Concurrency);
         if (service.Weight >= SeenRequests && seen is not null && model.Slo is { TimeToFirstToken: null, TimePerOutputToken: null }) expected = null;
         var capacity = expected?.PerSecond ?? seen;
-        var mine = replicas.Where(replica => replica.Version == model.Version).ToArray();
         // Whom nobody ever asked lies idle since an event last wanted it.
         var idle = known.LastArrival is { } last ? Positive(observed.At - last)
             : !model.Events.IsDefaultOrEmpty && known.LastWanted is [var wanted, ..] ? Positive(observed.At - wanted) : (TimeSpan?)null;
@@ -131,7 +200,8 @@ internal static class Outlooks
         {
             Model = model,
             Variant = variant,
-            Needs = Weighing.Needs(variant, known),
+            Needs = way.Needs,
+            PricePerHour = way.PricePerHour,
             Load = load,
             LoadFromDisk = fromDisk,
             Fetch = fetch,
@@ -167,8 +237,13 @@ internal static class Outlooks
     // Those that a replica has no place for wait in it.
     private static double InQueues(InferenceReplica[] replicas, VariantSpec variant)
     {
-        var places = variant.Service is { } prior ? Math.Min(prior.Places, variant.Concurrency) : variant.Concurrency;
-        return replicas.Where(replica => replica.State == ReplicaState.Ready).Sum(replica => Math.Max(0, replica.Outstanding - places));
+        var (places, sum) = (variant.Service is { } prior ? Math.Min(prior.Places, variant.Concurrency) : variant.Concurrency, 0.0);
+        foreach (var replica in replicas)
+        {
+            if (replica.State == ReplicaState.Ready) sum += Math.Max(0, replica.Outstanding - places);
+        }
+
+        return sum;
     }
 
     /// <summary>How much of the past a model judges its demand by.</summary>
@@ -186,9 +261,7 @@ internal static class Outlooks
             if (variant.Needs.Devices == 0) return variant;
             foreach (var node in shapes)
             {
-                if (node.Devices.Count(device => variant.DeviceKind is null || device.Kind == variant.DeviceKind)
-                    >= variant.Needs.Devices)
-                    return variant;
+                if (Admission.DevicesOf(node, variant.DeviceKind, Bytes.Zero) >= variant.Needs.Devices) return variant;
             }
         }
 
