@@ -126,6 +126,17 @@ public sealed record ModelSpec
 
     /// <summary>False when its plan is only shown: then nothing of it is counted on to go for another model.</summary>
     public bool Acts { get; init; } = true;
+
+    /// <summary>Whether it may run as the variant.</summary>
+    internal bool Has(VariantId variant)
+    {
+        foreach (var one in Variants)
+        {
+            if (one.Id == variant) return true;
+        }
+
+        return false;
+    }
 }
 
 /// <summary>A latency objective on a share of requests, held time in the gateway included.</summary>

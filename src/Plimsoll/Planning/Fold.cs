@@ -52,32 +52,58 @@ public sealed partial record Knowledge
     private static void FoldTraffic(
         FleetSpec spec, FleetSnapshot snapshot, ImmutableSortedDictionary<ModelId, ModelKnowledge>.Builder models)
     {
-        var serving = snapshot.Replicas.Where(replica => replica.State == ReplicaState.Ready).Select(replica => replica.Model).ToHashSet();
-        var variants = snapshot.Replicas.Where(replica => replica.State is ReplicaState.Ready or ReplicaState.Draining)
-            .Select(replica => (replica.Model, replica.Variant)).Distinct().ToLookup(one => one.Model, one => one.Variant);
+        var serving = Serving(snapshot);
         var specs = spec.Models.ToDictionary(model => model.Id);
-        foreach (var row in snapshot.Traffic)
+        var known = new ModelKnowledge?[snapshot.Traffic.Length];
+        for (var i = 0; i < known.Length; i++) known[i] = models.GetValueOrDefault(snapshot.Traffic[i].Model);
+        OfEach.Do(known.Length, i =>
         {
-            if (!models.TryGetValue(row.Model, out var known)) continue;
-            double? floor = !row.Censored ? null
-                : known.RateBeforeCensored ?? (known.Demand.MeanRate(ActiveWindow, spec.Settings).TryGetKnown(out var before) ? before : 0);
-            var arrivals = Math.Max(row.Arrivals, (floor ?? 0) * (row.To - row.From).TotalSeconds);
-            var demand = known.Demand.Add(row.From, row.To, arrivals, spec.Settings);
-            models[row.Model] = FoldForecast(spec.Settings, specs.GetValueOrDefault(row.Model), row, arrivals, serving.Contains(row.Model), known.LastArrival, known with
-            {
-                Demand = demand,
-                RateBeforeCensored = floor,
-                ActiveRate = row.Arrivals > 0 && demand.MeanRate(ActiveWindow, spec.Settings).TryGetKnown(out var rate)
-                    ? rate : known.ActiveRate,
-                LastArrival = row.Arrivals > 0 || row.HeldNow > 0 || row.Censored ? row.To : known.LastArrival,
-                HeldDebt = row.HeldNow > 0 || !serving.Contains(row.Model)
-                    ? known.HeldDebt + Math.Max(0, row.HeldRequestSeconds) : 0,
-                Service = row.Service is { } sample ? Learned(spec, row, known.Service, sample) : known.Service,
-                VariantServices = Services(spec, specs.GetValueOrDefault(row.Model), row, known, variants[row.Model].ToArray()),
-                Tokens = row.Tokens is { } tokens ? (known.Tokens ?? TokenMeans.None).Add(tokens) : known.Tokens,
-                Paces = Paces(specs.GetValueOrDefault(row.Model), row, known, variants[row.Model].ToArray()),
-            });
+            var row = snapshot.Traffic[i];
+            if (known[i] is { } before)
+                known[i] = FoldTraffic(spec, specs.GetValueOrDefault(row.Model), row, before, serving.GetValueOrDefault(row.Model, ([], false)));
+        });
+        for (var i = 0; i < known.Length; i++)
+        {
+            if (known[i] is { } learned) models[snapshot.Traffic[i].Model] = learned;
         }
+    }
+
+    private static ModelKnowledge FoldTraffic(
+        FleetSpec spec, ModelSpec? model, ModelTraffic row, ModelKnowledge known, (VariantId[] Variants, bool Ready) serving)
+    {
+        double? floor = !row.Censored ? null
+            : known.RateBeforeCensored ?? (known.Demand.MeanRate(ActiveWindow, spec.Settings).TryGetKnown(out var before) ? before : 0);
+        var arrivals = Math.Max(row.Arrivals, (floor ?? 0) * (row.To - row.From).TotalSeconds);
+        var demand = known.Demand.Add(row.From, row.To, arrivals, spec.Settings);
+        return FoldForecast(spec.Settings, model, row, arrivals, serving.Ready, known.LastArrival, known with
+        {
+            Demand = demand,
+            RateBeforeCensored = floor,
+            ActiveRate = row.Arrivals > 0 && demand.MeanRate(ActiveWindow, spec.Settings).TryGetKnown(out var rate)
+                ? rate : known.ActiveRate,
+            LastArrival = row.Arrivals > 0 || row.HeldNow > 0 || row.Censored ? row.To : known.LastArrival,
+            HeldDebt = row.HeldNow > 0 || !serving.Ready
+                ? known.HeldDebt + Math.Max(0, row.HeldRequestSeconds) : 0,
+            Service = row.Service is { } sample ? Learned(spec, row, known.Service, sample) : known.Service,
+            VariantServices = Services(spec, model, row, known, serving.Variants),
+            Tokens = row.Tokens is { } tokens ? (known.Tokens ?? TokenMeans.None).Add(tokens) : known.Tokens,
+            Paces = Paces(model, row, known, serving.Variants),
+        });
+    }
+
+    // Of each model the variants whose replicas had requests, and whether one is ready.
+    private static Dictionary<ModelId, (VariantId[] Variants, bool Ready)> Serving(FleetSnapshot snapshot)
+    {
+        var serving = new Dictionary<ModelId, (VariantId[] Variants, bool Ready)>();
+        foreach (var replica in snapshot.Replicas)
+        {
+            if (replica.State is not (ReplicaState.Ready or ReplicaState.Draining)) continue;
+            var (variants, ready) = serving.GetValueOrDefault(replica.Model, ([], false));
+            serving[replica.Model] = (
+                variants.Contains(replica.Variant) ? variants : [.. variants, replica.Variant], ready || replica.State == ReplicaState.Ready);
+        }
+
+        return serving;
     }
 
     // Requests of replicas of several variants cannot be told apart, and teach of none.
@@ -104,7 +130,7 @@ public sealed partial record Knowledge
     private static ServiceFit Learned(FleetSpec spec, ModelTraffic row, ServiceFit known, ServiceSample sample)
     {
         var learned = known.Add(sample, spec.Settings.DrainAsLongAsSeen);
-        if (!row.Censored || spec.Models.FirstOrDefault(model => model.Id == row.Model) is not { } model) return learned;
+        if (!row.Censored || spec.Find(row.Model) is not { } model) return learned;
         var concurrency = model.Variants.Max(variant => variant.Concurrency);
         return known.CapacityPerSecond(model.Slo, concurrency) is { } before
             && !(learned.CapacityPerSecond(model.Slo, concurrency) >= before) ? known : learned;
@@ -235,7 +261,9 @@ public sealed partial record Knowledge
         FleetSpec spec, FleetSnapshot snapshot, ImmutableSortedDictionary<ModelId, ModelKnowledge>.Builder models)
     {
         var wanted = spec.Models.Select(model => model.Id).ToHashSet();
+        ModelId[] unwanted = [.. models.Keys.Where(model => !wanted.Contains(model))];
+        if (unwanted.Length == 0) return;
         wanted.UnionWith(snapshot.Replicas.Select(replica => replica.Model));
-        foreach (var gone in models.Keys.Where(model => !wanted.Contains(model)).ToArray()) models.Remove(gone);
+        foreach (var gone in unwanted.Where(model => !wanted.Contains(model))) models.Remove(gone);
     }
 }

@@ -39,11 +39,28 @@ public sealed record Allocation
     /// <summary>Requests a second that the mix carries; only that many replicas are wanted where it is 0.</summary>
     internal double PerSecond { get; init; }
 
-    public int Wanted => Mix.Sum(part => part.Replicas);
+    public int Wanted
+    {
+        get
+        {
+            var sum = 0;
+            foreach (var part in Mix) sum += part.Replicas;
+            return sum;
+        }
+    }
 
     /// <summary>Replicas that are wanted beyond those that are there.</summary>
-    internal int Missing(ModelOutlook outlook) => outlook.Mix is null ? Wanted - outlook.Supply
-        : Mix.Sum(part => outlook.IndexOf(part.Variant) is var at and >= 0 ? Math.Max(0, part.Replicas - outlook.There[at]) : 0);
+    internal int Missing(ModelOutlook outlook)
+    {
+        if (outlook.Mix is null) return Wanted - outlook.Supply;
+        var missing = 0;
+        foreach (var part in Mix)
+        {
+            if (outlook.IndexOf(part.Variant) is var at and >= 0) missing += Math.Max(0, part.Replicas - outlook.There[at]);
+        }
+
+        return missing;
+    }
 }
 
 public sealed record VariantCount(VariantId Variant, int Replicas);
@@ -189,7 +206,7 @@ public sealed record ModelOutlook
     internal int IndexOf(VariantId variant)
     {
         for (var i = 0; i < Ways.Length; i++)
-            if (Ways[i].Model.Variants.Any(one => one.Id == variant)) return i;
+            if (Ways[i].Model.Has(variant)) return i;
         return -1;
     }
 

@@ -12,7 +12,10 @@ internal static class Outlooks
     private const double SeenRequests = 20;
     private static readonly TimeSpan ShortestLookback = TimeSpan.FromSeconds(10);
 
-    public static ImmutableArray<ModelOutlook> Of(FleetSpec spec, FleetSnapshot observed, Knowledge knowledge)
+    public static ImmutableArray<ModelOutlook> Of(FleetSpec spec, FleetSnapshot observed, Knowledge knowledge) =>
+        Of(spec, observed, knowledge, observed.Replicas.ToLookup(replica => replica.Model));
+
+    public static ImmutableArray<ModelOutlook> Of(FleetSpec spec, FleetSnapshot observed, Knowledge knowledge, ILookup<ModelId, InferenceReplica> replicas)
     {
         var shapes = Admission.Shapes(observed.Nodes);
         var turn = new Turn
@@ -27,7 +30,6 @@ internal static class Outlooks
             FetchLine = LoadLine.Of(knowledge.FleetFetches.Samples, spec.Settings),
         };
         var traffic = observed.Traffic.ToDictionary(row => row.Model);
-        var replicas = observed.Replicas.ToLookup(replica => replica.Model);
         var cached = observed.Cache.Where(artifact => artifact.Complete).Select(artifact => (artifact.Model, artifact.Version)).ToHashSet();
         var outlooks = new ModelOutlook[spec.Models.Length];
         OfEach.Do(outlooks.Length, i =>
@@ -122,7 +124,7 @@ internal static class Outlooks
             ways[at] = preference == one.Preference && capacity == one.Capacity ? one : one with { Capacity = capacity, Preference = preference };
             foreach (var replica in mine)
             {
-                if (IsSupply(replica, model, turn.Loads, turn.Spec.Settings) && Has(one.Model, replica.Variant)) there[at]++;
+                if (IsSupply(replica, model, turn.Loads, turn.Spec.Settings) && one.Model.Has(replica.Variant)) there[at]++;
             }
         }
 
@@ -137,16 +139,6 @@ internal static class Outlooks
         };
 
         bool IsKnown(ModelOutlook way) => way.Capacity > 0 && (way.CapacityExpected is not null || known.VariantServices?.ContainsKey(way.Variant.Id) == true);
-    }
-
-    private static bool Has(ModelSpec model, VariantId variant)
-    {
-        foreach (var one in model.Variants)
-        {
-            if (one.Id == variant) return true;
-        }
-
-        return false;
     }
 
     // Dollars an hour of as many as all of the demand takes, each way looking as far ahead as it loads; of what it met when it was last

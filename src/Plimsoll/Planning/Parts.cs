@@ -69,8 +69,8 @@ internal static class Parts
         return replicas;
     }
 
-    /// <summary>Every pod of every replica, by node; nodes without any are left out.</summary>
-    public static Dictionary<NodeId, List<InferenceReplica>> ByNode(ImmutableArray<InferenceReplica> replicas)
+    /// <summary>Every pod of every replica, by node; nodes without any are left out, and those that nobody looks at.</summary>
+    public static Dictionary<NodeId, List<InferenceReplica>> ByNode(ImmutableArray<InferenceReplica> replicas, Func<NodeId, bool>? looked = null)
     {
         var byNode = new Dictionary<NodeId, List<InferenceReplica>>();
         foreach (var replica in replicas)
@@ -83,6 +83,7 @@ internal static class Parts
 
         void Add(InferenceReplica pod)
         {
+            if (looked?.Invoke(pod.Placement.Node) == false) return;
             if (byNode.TryGetValue(pod.Placement.Node, out var here)) here.Add(pod);
             else byNode[pod.Placement.Node] = [pod];
         }

@@ -192,8 +192,14 @@ internal sealed partial class PlanDraft
     // Why no node could ever hold it, whichever of its targets it runs as.
     private Reason? Refusal(ModelOutlook outlook)
     {
-        var refusals = Ways(outlook).Select(way => Admission.Refuse(way, _shapes)).ToArray();
-        return refusals.All(refusal => refusal is not null) ? refusals[0] : null;
+        Reason? first = null;
+        foreach (var way in Ways(outlook))
+        {
+            if (Admission.Refuse(way, _shapes) is not { } refusal) return null;
+            first ??= refusal;
+        }
+
+        return first;
     }
 
     /// <summary>

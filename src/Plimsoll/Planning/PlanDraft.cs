@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 
 namespace Plimsoll;
 
@@ -35,17 +36,21 @@ internal sealed partial class PlanDraft
     private readonly Stack<(StepId Start, ModelId Model)> _byScheduler = [];
 
     public PlanDraft(
-        FleetSpec spec, FleetSnapshot observed, Knowledge knowledge,
+        FleetSpec spec, FleetSnapshot observed, Knowledge knowledge, ILookup<ModelId, InferenceReplica> replicas,
         ImmutableArray<ModelOutlook> outlooks, ImmutableArray<Allocation> allocations)
     {
-        (_spec, _observed, _knowledge, _outlooks) = (spec, observed, knowledge, outlooks);
+        (_spec, _observed, _knowledge, _replicas, _outlooks) = (spec, observed, knowledge, replicas, outlooks);
         _outlookOf = outlooks.ToDictionary(outlook => outlook.Model.Id);
         _allocations = allocations.ToDictionary(allocation => allocation.Model);
-        _replicas = observed.Replicas.ToLookup(replica => replica.Model);
         var byNode = Parts.ByNode(observed.Replicas);
         var foreign = observed.Foreign.ToLookup(use => use.Node);
-        foreach (var node in observed.Nodes)
-            _ledgers[node.Id] = new NodeLedger(node, observed, knowledge, byNode.GetValueOrDefault(node.Id, []), foreign[node.Id]);
+        var ledgers = new NodeLedger[observed.Nodes.Length];
+        OfEach.Do(ledgers.Length, i =>
+        {
+            var node = observed.Nodes[i];
+            ledgers[i] = new NodeLedger(node, observed, knowledge, byNode.GetValueOrDefault(node.Id, []), foreign[node.Id]);
+        });
+        foreach (var ledger in ledgers) _ledgers[ledger.Node.Id] = ledger;
         _order = new NodeOrder(_ledgers.Values);
         _nodeRequests = new NodeRequests(spec, observed, knowledge, _ledgers);
         _scheduler = new SchedulerChoice(_ledgers, _nodeRequests.Coming, (model, variant) => Weighing.Needs(variant, knowledge.Of(model.Id)));
@@ -89,8 +94,12 @@ internal sealed partial class PlanDraft
     public void Claim()
     {
         AwaitPending();
-        var claims = _outlooks.Select(outlook => new Claimant(outlook, _allocations[outlook.Model.Id].Missing(outlook), _knowledge.Of(outlook.Model.Id).HeldDebt))
-            .Where(claim => claim.Missing > 0).ToList();
+        var claims = new List<Claimant>();
+        foreach (var outlook in _outlooks)
+        {
+            if (_allocations[outlook.Model.Id].Missing(outlook) is > 0 and var lacks) claims.Add(new Claimant(outlook, lacks, _knowledge.Of(outlook.Model.Id).HeldDebt));
+        }
+
         claims.Sort(Claimant.InRank);
         foreach (var (outlook, missing, _) in Ordered(claims))
         {
@@ -145,15 +154,18 @@ internal sealed partial class PlanDraft
         else foreach (var step in _disks.Ahead()) _steps.TryAdd(step.Id, step);
     }
 
-    public ImmutableArray<ModelVerdict> Verdicts() =>
-    [
-        .. _outlooks.Select(outlook =>
+    public ImmutableArray<ModelVerdict> Verdicts()
+    {
+        var verdicts = new ModelVerdict[_outlooks.Length];
+        OfEach.Do(verdicts.Length, i =>
         {
+            var outlook = _outlooks[i];
             var reason = _verdicts.GetValueOrDefault(outlook.Model.Id) ?? Quiet(outlook);
-            return Verdict(outlook, _allocations[outlook.Model.Id].Wanted, reason,
+            verdicts[i] = Verdict(outlook, _allocations[outlook.Model.Id].Wanted, reason,
                 refused: reason.Rule is Rule.RefusedTooHeavy or Rule.RefusedNoDevice or Rule.RefusedNoCores or Rule.RefusedDisk);
-        }),
-    ];
+        });
+        return ImmutableCollectionsMarshal.AsImmutableArray(verdicts);
+    }
 
     public static ModelVerdict Verdict(ModelOutlook outlook, int wanted, Reason reason, bool refused) => new()
     {
@@ -178,21 +190,23 @@ internal sealed partial class PlanDraft
     /// <summary>What must be remembered beyond what Fold learns.</summary>
     public Knowledge Next()
     {
-        var models = _knowledge.Models.ToBuilder();
-        foreach (var outlook in _outlooks)
+        var next = new ModelKnowledge[_outlooks.Length];
+        OfEach.Do(next.Length, i =>
         {
+            var outlook = _outlooks[i];
             var allocation = _allocations[outlook.Model.Id];
-            var known = models.GetValueOrDefault(outlook.Model.Id, ModelKnowledge.Nothing);
+            var known = _knowledge.Of(outlook.Model.Id);
             if (_overdue.TryGetValue(outlook.Model.Id, out var why) && known.Failures.Why != why)
                 known = Knowledge.Failed(known, _observed.At, why, _spec.Settings);
-            models[outlook.Model.Id] = known with
+            next[i] = known with
             {
                 Surplus = Surplus(known, allocation.Wanted, outlook),
                 LastWanted = Ranks(known.LastWanted, allocation.Wanted, outlook),
                 Recommendations = allocation.Remember,
             };
-        }
-
+        });
+        var models = _knowledge.Models.ToBuilder();
+        for (var i = 0; i < next.Length; i++) models[_outlooks[i].Model.Id] = next[i];
         return _knowledge with { Models = models.ToImmutable() };
     }
 
@@ -206,7 +220,9 @@ internal sealed partial class PlanDraft
     {
         // A replica that was never wanted is surplus from the moment it is seen: one that was there before us must be able to go.
         var length = Math.Max(Math.Max(wanted, outlook.Supply), Math.Min(before.Length, outlook.Model.MaxReplicas));
-        return [.. Enumerable.Range(0, length).Select(rank => rank < wanted || rank >= before.Length ? _observed.At : before[rank])];
+        var ranks = new DateTimeOffset[length];
+        for (var rank = 0; rank < length; rank++) ranks[rank] = rank < wanted || rank >= before.Length ? _observed.At : before[rank];
+        return ImmutableCollectionsMarshal.AsImmutableArray(ranks);
     }
 
     private void RetireDraining(InferenceReplica replica)
@@ -245,6 +261,8 @@ internal sealed partial class PlanDraft
 
     private void RetireSurplus(ModelOutlook outlook, Allocation allocation)
     {
+        var surplus = outlook.Supply - allocation.Keep;
+        if (surplus <= 0 && _replicas[outlook.Model.Id].All(replica => replica.Version == outlook.Model.Version)) return;
         var mine = _replicas[outlook.Model.Id].Where(replica => !_going.Contains(replica.Id)).ToArray();
         var old = mine.Where(replica => replica.Version != outlook.Model.Version).ToArray();
         if (old.Length > 0 && outlook.Serving >= Math.Max(1, Math.Min(allocation.Wanted, old.Length)) | allocation.Wanted == 0)
@@ -253,7 +271,6 @@ internal sealed partial class PlanDraft
                 LetGo(replica, new Reason(Rule.DrainOldVersion, [Fact.Of("version", outlook.Model.Version)]));
         }
 
-        var surplus = outlook.Supply - allocation.Keep;
         if (surplus <= 0) return;
 
         // What does not serve yet goes first, then the least preferred, then what has least to finish, then the newest.

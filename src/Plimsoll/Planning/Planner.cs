@@ -20,9 +20,10 @@ public sealed class Planner(IAllocator allocator)
         ArgumentNullException.ThrowIfNull(spec);
         ArgumentNullException.ThrowIfNull(observed);
         ArgumentNullException.ThrowIfNull(knowledge);
-        var outlooks = Outlooks.Of(spec, observed, knowledge);
+        var replicas = observed.Replicas.ToLookup(replica => replica.Model);
+        var outlooks = Outlooks.Of(spec, observed, knowledge, replicas);
         var allocations = Allocator.Allocate(spec, observed, knowledge, outlooks);
-        var draft = new PlanDraft(spec, observed, knowledge, outlooks, allocations);
+        var draft = new PlanDraft(spec, observed, knowledge, replicas, outlooks, allocations);
         draft.Retire();
         draft.Claim();
         draft.StartForUses();

@@ -31,13 +31,14 @@ public static class ReachableStates
         var starts = steps.OfType<Step.Start>().ToArray();
         if (starts.Length == 0) return null;
         var releases = Releases(observed, knowledge, steps);
-        var replicas = Parts.ByNode(observed.Replicas);
         var foreign = observed.Foreign.ToLookup(use => use.Node);
         var chosen = starts.Where(start => start is { Placement: null, Requests: not null }).ToArray();
         var byScheduler = new SchedulerStates(chosen, releases);
         starts = [.. starts.Where(start => start is not { Placement: null, Requests: not null })];
         var placed = starts.Where(start => start.Placement is not null).ToLookup(start => start.Placement!.Node);
         var anywhere = starts.Where(start => start.Placement is null).ToArray();
+        var everywhere = anywhere.Length + chosen.Length > 0;
+        var replicas = Parts.ByNode(observed.Replicas, node => everywhere || placed.Contains(node));
         foreach (var node in observed.Nodes)
         {
             // Without a placement a scheduler chooses, and it never chooses a node that is too small when empty.
@@ -135,8 +136,10 @@ public static class ReachableStates
     private static ILookup<StepId, (NodeId Node, NodeLedger.Release Frees)> Releases(
         FleetSnapshot observed, Knowledge knowledge, ImmutableArray<Step> steps)
     {
-        var replicas = observed.Replicas.ToDictionary(replica => replica.Id);
-        return steps.OfType<Step.Stop>().Where(stop => replicas.ContainsKey(stop.Replica))
+        var stops = steps.OfType<Step.Stop>().ToArray();
+        var stopped = stops.Select(stop => stop.Replica).ToHashSet();
+        var replicas = observed.Replicas.Where(replica => stopped.Contains(replica.Id)).ToDictionary(replica => replica.Id);
+        return stops.Where(stop => replicas.ContainsKey(stop.Replica))
             .SelectMany(stop => Parts.Pods(replicas[stop.Replica]).Select(pod => (stop.Id, pod)))
             .ToLookup(one => one.Id, one => (one.pod.Placement.Node, NodeLedger.Release.Of(one.pod, knowledge.Of(one.pod.Model))));
     }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 
 namespace Plimsoll;
 
@@ -20,11 +21,16 @@ internal sealed class VariantMix(ImmutableArray<ModelOutlook> ways)
     /// Positions of the ways, the cheapest for what it carries first; the model's order among equals, and where prices or capacities
     /// are not known.
     /// </summary>
-    public ImmutableArray<int> Order { get; } =
-    [
-        .. Enumerable.Range(0, ways.Length).OrderBy(i => ways[i].Preference)
-            .ThenBy(i => ways[i] is { PricePerHour: { } price, Capacity: > 0 and var each } ? price.Micro / each : 0).ThenBy(i => i),
-    ];
+    public ImmutableArray<int> Order { get; } = Ordered(ways);
+
+    private static ImmutableArray<int> Ordered(ImmutableArray<ModelOutlook> ways)
+    {
+        var (order, keys) = (new int[ways.Length], new (int Preference, double Each, int At)[ways.Length]);
+        for (var i = 0; i < order.Length; i++)
+            (order[i], keys[i]) = (i, (ways[i].Preference, ways[i] is { PricePerHour: { } price, Capacity: > 0 and var each } ? price.Micro / each : 0, i));
+        Array.Sort(keys, order);
+        return ImmutableCollectionsMarshal.AsImmutableArray(order);
+    }
 
     /// <summary>Room without end in each of so many ways.</summary>
     public static int[] Unlimited(int ways) => [.. Enumerable.Repeat(int.MaxValue, ways)];

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 
 namespace Plimsoll;
 
@@ -16,7 +17,9 @@ public sealed class WeightAllocator : IAllocator
         ArgumentNullException.ThrowIfNull(spec);
         ArgumentNullException.ThrowIfNull(observed);
         ArgumentNullException.ThrowIfNull(knowledge);
-        return [.. outlooks.Select(outlook => Allocate(spec, observed, knowledge.Of(outlook.Model.Id), outlook))];
+        var allocations = new Allocation[outlooks.Length];
+        OfEach.Do(allocations.Length, i => allocations[i] = Allocate(spec, observed, knowledge.Of(outlooks[i].Model.Id), outlooks[i]));
+        return ImmutableCollectionsMarshal.AsImmutableArray(allocations);
     }
 
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
