@@ -80,4 +80,51 @@ public class DemandHistoryTests
             var more = Of([.. rates.Select(rate => rate + 1)]).Quantile(TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(60), quantile, Settings);
             return less.Value <= more.Value;
         });
+
+    // Histories that follow on one another share what lies behind them: each must read as if it had all for itself, whoever else
+    // followed on the same one, before or after it.
+    [Fact]
+    public void Histories_that_share_a_past_never_see_one_another() =>
+        Gen.Select(Gen.Int[0, 1000], Gen.Double[-3, 9], Gen.Double[0.1, 4], Gen.Int[0, 9]).List[1, 80].Sample(moves =>
+        {
+            var few = Settings with { DemandBuckets = 12 };
+            var all = new List<(DemandHistory Shared, DemandHistory Alone, DateTimeOffset At)> { (DemandHistory.None, DemandHistory.None, Noon) };
+            foreach (var (pick, gap, seconds, arrivals) in moves)
+            {
+                // Most follow on one of the newest; some on one long ago.
+                var (shared, alone, at) = all[pick % 4 == 0 ? pick % all.Count : all.Count - 1 - (pick % Math.Min(3, all.Count))];
+                var from = at.AddSeconds(gap < 6 ? 0 : gap - 6 - (gap > 8 ? 4 : 0));
+                var to = from.AddSeconds(seconds);
+
+                // One read from what was written shares nothing.
+                alone = new DemandHistory(alone.End, alone.Arrivals).Add(from, to, arrivals, few);
+                all.Add((shared.Add(from, to, arrivals, few), new DemandHistory(alone.End, alone.Arrivals), to));
+            }
+
+            return all.TrueForAll(one => one.Shared.End == one.Alone.End && one.Shared.Arrivals.SequenceEqual(one.Alone.Arrivals)
+                && one.Shared.MeanRate(TimeSpan.FromSeconds(5), few) == one.Alone.MeanRate(TimeSpan.FromSeconds(5), few));
+        });
+
+    [Fact]
+    public void Whether_a_quantile_is_above_nothing_is_what_the_quantile_says() =>
+        Gen.Select(Gen.OneOf(Gen.Const(0.0), Gen.Double[0, 3], Gen.Const(-1.0)).List[1, 40], Gen.Double[0.3, 0.999], Gen.Int[1, 8], Gen.Int[1, 5]).Sample((seen, quantile, window, averaged) =>
+        {
+            var history = new DemandHistory(Noon, [.. seen]);
+            var (ahead, lookback, over) = (TimeSpan.FromSeconds(window), TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(averaged));
+            return history.IsAbove(ahead, lookback, quantile, Settings, over)
+                == (history.Quantile(ahead, lookback, quantile, Settings, over).TryGetKnown(out var most) && most > 0);
+        });
+
+    // As slowly as it can be said.
+    [Fact]
+    public void A_quantile_is_of_the_most_in_each_window_there_was() =>
+        Gen.Select(Gen.OneOf(Gen.Double[0, 9], Gen.Const(-1.0)).List[1, 400], Gen.Double[0.3, 0.999], Gen.Int[1, 20], Gen.Int[1, 400]).Sample((seen, quantile, window, lookback) =>
+        {
+            var past = seen.TakeLast(lookback).ToArray();
+            var width = Math.Min(window, past.Length);
+            var maxima = Enumerable.Range(0, past.Length - width + 1).Select(from => past[from..(from + width)].Max()).Where(most => most >= 0).Order().ToArray();
+            var found = new DemandHistory(Noon, [.. seen]).Quantile(TimeSpan.FromSeconds(window), TimeSpan.FromSeconds(lookback), quantile, Settings);
+            return maxima.Length == 0 ? found.State == SignalState.Missing
+                : found.Value == maxima[Math.Max(0, Math.Min(maxima.Length - 1, (int)Math.Ceiling(quantile * maxima.Length) - 1))];
+        });
 }
