@@ -26,6 +26,9 @@ public sealed record ScenarioDocument
     [Bounds(1, 1000)]
     public ImmutableArray<NodesDocument> Nodes { get; init; } = [];
 
+    [Means("Who chooses the nodes of Plimsoll's replicas: planner, or kube-scheduler, as where its operator scales. Other autoscalers' are always placed by kube-scheduler. Default: planner.")]
+    public PlacedBy? PlacedBy { get; init; }
+
     [Means("The models, with the traffic of each.")]
     [Needed("a list with at least one model, each with name, runs and traffic,")]
     public ImmutableArray<ScenarioModelDocument> Models { get; init; } = [];
@@ -43,6 +46,13 @@ public sealed record ScenarioDocument
 
     [Means("Time scales of planning. The defaults suit most fleets.")]
     public PlannerDocument? Planner { get; init; }
+}
+
+/// <summary>Who chooses nodes.</summary>
+public enum PlacedBy
+{
+    Planner,
+    KubeScheduler,
 }
 
 [Means("Nodes that are alike.")]

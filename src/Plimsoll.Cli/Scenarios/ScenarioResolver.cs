@@ -62,7 +62,7 @@ internal sealed class ScenarioResolver(ScenarioFile file)
         }
 
         models.Sort((a, b) => a.Spec.Id.CompareTo(b.Spec.Id));
-        return new World
+        var world = new World
         {
             Name = document.Name ?? System.IO.Path.GetFileNameWithoutExtension(file.Path),
             Length = document.Length!.Value,
@@ -91,6 +91,7 @@ internal sealed class ScenarioResolver(ScenarioFile file)
                 NodePools = nodes.Pools(),
             },
         };
+        return document.PlacedBy == PlacedBy.KubeScheduler ? world.Scheduled() : world;
     }
 
     /// <summary>The same fleet as it is described, for a plan; null where there are problems.</summary>

@@ -1,11 +1,14 @@
 using System.Collections.Immutable;
+using Plimsoll.Simulation.Scenarios;
 
 namespace Plimsoll.Simulation.Fleet;
 
 internal sealed partial class SimulatedCluster
 {
     /// <summary>What a body sees of it, and what happened since it last looked.</summary>
-    public FleetSnapshot Observe(Capabilities can)
+    /// <param name="can">What the body can do.</param>
+    /// <param name="bound">Pods that have a node and have not begun.</param>
+    public FleetSnapshot Observe(Capabilities can, IReadOnlyList<BoundPod> bound)
     {
         Changed = false;
         var now = Clock;
@@ -13,8 +16,8 @@ internal sealed partial class SimulatedCluster
         {
             At = now,
             Can = can,
-            Nodes = [.. _nodes.Values.Where(node => !node.IsLost).Select(node => node.Row(now))],
-            Replicas = [.. _replicas.Values.Select(replica => Row(replica, now))],
+            Nodes = _world.IsScheduled ? Scheduled(bound, now) : [.. _nodes.Values.Where(node => !node.IsLost).Select(node => node.Row(now))],
+            Replicas = [.. _replicas.Values.Select(replica => Row(replica, now)).Concat(bound.Select(Row)).OrderBy(replica => replica.Id)],
             Foreign = Foreign(),
             InFlight = InFlight(),
             Cache = Cached(),
@@ -38,7 +41,51 @@ internal sealed partial class SimulatedCluster
         DeviceMemory = replica.Takes.PerDevice is { } device ? Signal.Known(device.Steady, now) : Signal.Missing<Bytes>("it runs on no device"),
         Outstanding = replica.Engine.Outstanding,
         Concurrency = replica.Concurrency,
+        Requests = _world.IsScheduled ? ScheduledWorlds.Requests(replica.Variant) : null,
     };
+
+    // It loads, as far as anybody can tell.
+    private InferenceReplica Row(BoundPod pod) => new()
+    {
+        Id = pod.Id,
+        Model = pod.Model.Id,
+        Version = pod.Model.Version,
+        Variant = pod.Variant.Id,
+        Placement = pod.Placement,
+        State = ReplicaState.Loading,
+        StateSince = At(pod.At),
+        StartedAt = At(pod.At),
+        Reserved = pod.Needs,
+        HostMemory = Signal.Missing<Bytes>("it has not begun"),
+        DeviceMemory = Signal.Missing<Bytes>("it has not begun"),
+        Outstanding = 0,
+        Concurrency = pod.Variant.Concurrency,
+        Requests = ScheduledWorlds.Requests(pod.Variant),
+    };
+
+    // With what their scheduler counts as left.
+    private ImmutableArray<NodeState> Scheduled(IReadOnlyList<BoundPod> bound, DateTimeOffset now)
+    {
+        var room = new Dictionary<NodeId, SchedulerRoom>();
+        var rows = ImmutableArray.CreateBuilder<NodeState>();
+        foreach (var node in _nodes.Values)
+        {
+            if (node.IsLost) continue;
+            var row = ScheduledWorlds.Scheduled(node.Row(now));
+            room[node.Id] = OthersOn(node).Aggregate(row.Scheduler!, (left, member) => left.With(ScheduledWorlds.Requests(member.Memory, Cores.Zero, member.Devices.Length)));
+            rows.Add(row);
+        }
+
+        foreach (var replica in _replicas.Values) Take(replica.Node.Id, replica.Variant);
+        foreach (var pod in bound) Take(pod.Placement.Node, pod.Variant);
+        for (var i = 0; i < rows.Count; i++) rows[i] = rows[i] with { Scheduler = room[rows[i].Id] };
+        return rows.ToImmutable();
+
+        void Take(NodeId node, VariantSpec variant)
+        {
+            if (room.TryGetValue(node, out var left)) room[node] = left.With(ScheduledWorlds.Requests(variant));
+        }
+    }
 
     private ImmutableArray<WorkInFlight> InFlight()
     {

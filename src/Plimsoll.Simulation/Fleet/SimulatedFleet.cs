@@ -8,13 +8,18 @@ internal sealed class SimulatedFleet(SimulatedCluster cluster) : IFleet
 {
     private readonly List<Outcome> _failed = [];
 
-    private Capabilities Can => Capabilities.ChooseNode | Capabilities.ChooseDevice | Capabilities.ChooseVictim | Capabilities.HoldRequests
+    // Where a scheduler chooses: those that it has bound.
+    private readonly BoundPods _bound = new();
+
+    private Capabilities Can => Capabilities.ChooseVictim | Capabilities.HoldRequests
+        | (cluster.World.IsScheduled ? Capabilities.None : Capabilities.ChooseNode | Capabilities.ChooseDevice)
         | (cluster.World.Nodes.Any(group => group.CacheSize is not null) ? Capabilities.PrefetchWeights | Capabilities.EvictWeights : Capabilities.None)
         | (cluster.World.Nodes.Any(group => group.IsElastic) ? Capabilities.AddNodes : Capabilities.None);
 
     public ValueTask<FleetSnapshot> ObserveAsync(CancellationToken cancellationToken)
     {
-        var seen = cluster.Observe(Can);
+        _bound.Begin(cluster);
+        var seen = cluster.Observe(Can, _bound.Waiting);
         if (_failed.Count > 0)
         {
             seen = seen with { Outcomes = [.. seen.Outcomes, .. _failed] };
@@ -44,16 +49,26 @@ internal sealed class SimulatedFleet(SimulatedCluster cluster) : IFleet
 
     private bool Begin(Step step) => step switch
     {
-        Step.Start start => cluster.Find(start.Replica) is null && Done(step, start.Model, cluster.Start(
-            start.Replica, start.Model, start.Version, start.Variant, start.Placement ?? Placement.Pending, start.Needs, start.ExpectedLoad)),
+        Step.Start { Placement: { } placement } start => cluster.Find(start.Replica) is null && Done(step, start.Model, cluster.Start(
+            start.Replica, start.Model, start.Version, start.Variant, placement, start.Needs, start.ExpectedLoad)),
+        Step.Start start => cluster.Find(start.Replica) is null && Waiting(start.Replica) is null && Done(step, start.Model, Bind(start)),
         Step.Drain drain => cluster.Drain(drain.Replica),
-        Step.Stop stop => cluster.Stop(stop.Replica),
+        Step.Stop stop => Waiting(stop.Replica) is { } pod ? _bound.Remove(pod) : cluster.Stop(stop.Replica),
         Step.Prefetch prefetch => Done(step, prefetch.Model, cluster.Prefetch(prefetch.Model, prefetch.Version, prefetch.Node, prefetch.Size)),
         Step.Evict evict => Done(step, evict.Model, cluster.Evict(evict.Model, evict.Node)),
         Step.AddNode add => Done(step, null, cluster.AddNode(add.Pool, add.Ordinal, add.For)),
         Step.WithdrawNode withdraw => Done(step, null, cluster.WithdrawNode(withdraw.Pool, withdraw.Ordinal)),
         _ => Done(step, null, "the simulated fleet cannot do such a step"),
     };
+
+    private BoundPod? Waiting(ReplicaId id) => _bound.Waiting.FirstOrDefault(pod => pod.Id == id);
+
+    private string? Bind(Step.Start start)
+    {
+        var model = cluster.World.Spec.Find(start.Model);
+        if (model?.Variants.FirstOrDefault(variant => variant.Id == start.Variant) is not { } way) return $"no variant {start.Variant} of {start.Model} is known";
+        return _bound.Bind(cluster, start.Replica, model, way, start.Needs, start.ExpectedLoad) ? null : "no node has room for it";
+    }
 
     private bool Done(Step step, ModelId? model, string? why)
     {

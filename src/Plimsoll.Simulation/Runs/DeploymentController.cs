@@ -16,7 +16,7 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
     private const double GraceSeconds = 30;
 
     private readonly List<Workload> _workloads = [.. world.Models.Select(model => new Workload(model.Spec, rule(model)))];
-    private readonly List<BoundPod> _bound = [];
+    private readonly BoundPods _bound = new();
     private readonly NodeScaler _nodes = new();
 
     public string Name => name;
@@ -30,14 +30,14 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
 
     public void Turn(SimulatedCluster cluster)
     {
-        StartBound(cluster);
+        _bound.Begin(cluster);
         var pending = new List<ModelSpec>();
         foreach (var workload in _workloads)
         {
             var mine = cluster.Replicas.Where(replica => replica.Model.Id == workload.Model.Id).ToList();
             var kept = mine.Where(replica => replica is { State: ReplicaState.Loading or ReplicaState.Ready, Node.IsLeaving: false }).ToList();
             var before = workload.Desired;
-            workload.Look(cluster, kept, [.. _bound.Where(pod => pod.Model.Id == workload.Model.Id)]);
+            workload.Look(cluster, kept, [.. _bound.Waiting.Where(pod => pod.Model.Id == workload.Model.Id)]);
             if (workload.Desired != before)
                 Decisions.Add(new Decision(cluster.Now, workload.Model.Id, $"{before} to {workload.Desired} replicas", $"{name} says so at {workload.InFlight} requests in flight"));
             End(cluster, mine);
@@ -57,17 +57,17 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
     /// <param name="kept">Of that variant, where one is named; of all otherwise.</param>
     private void Scale(SimulatedCluster cluster, Workload workload, List<FleetReplica> kept, VariantSpec? variant, int desired, List<ModelSpec> pending)
     {
-        var bound = _bound.Where(pod => pod.Model.Id == workload.Model.Id && (variant is null || pod.Variant.Id == variant.Id)).ToList();
+        var bound = _bound.Waiting.Where(pod => pod.Model.Id == workload.Model.Id && (variant is null || pod.Variant.Id == variant.Id)).ToList();
         for (var count = kept.Count + bound.Count; count < desired; count++)
         {
-            if (new PodScheduler(cluster, _bound).Choose(workload.Model, variant) is not { } chosen)
+            if (_bound.Bind(cluster, ReplicaId.Of(workload.Model.Id, workload.Ordinal + 1), workload.Model, variant))
             {
-                pending.AddRange(Enumerable.Repeat(variant is null ? workload.Model : workload.Model with { Variants = [variant] }, desired - count));
-                return;
+                workload.Ordinal++;
+                continue;
             }
 
-            _bound.Add(new BoundPod(ReplicaId.Of(workload.Model.Id, ++workload.Ordinal), workload.Model, chosen.Variant, chosen.Placement));
-            StartBound(cluster);
+            pending.AddRange(Enumerable.Repeat(variant is null ? workload.Model : workload.Model with { Variants = [variant] }, desired - count));
+            return;
         }
 
         // As ReplicaSet's controller chooses: not ready before ready, then the newest.
@@ -89,39 +89,6 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
             if (replica is { Node.IsLeaving: true, State: ReplicaState.Ready }) cluster.Drain(replica.Id);
             else if (replica is { Node.IsLeaving: true, State: ReplicaState.Loading }) cluster.Stop(replica.Id);
             if (replica.State == ReplicaState.Drained || (replica.State == ReplicaState.Draining && cluster.Now - replica.StateSince >= GraceSeconds)) cluster.Stop(replica.Id);
-        }
-    }
-
-    // A pod whose model is not on its node's disk brings it first, as a kubelet pulls what it is to run.
-    private void StartBound(SimulatedCluster cluster)
-    {
-        foreach (var pod in _bound.ToList())
-        {
-            if (cluster.Nodes.FirstOrDefault(one => one.Id == pod.Placement.Node) is not { IsOpen: true } node)
-            {
-                _bound.Remove(pod);
-                continue;
-            }
-
-            if (pod.Model.Cached && node.Cache.GetValueOrDefault(pod.Model.Id) is not { CompleteAt: not null })
-            {
-                Fetch(cluster, node, pod.Model);
-                continue;
-            }
-
-            _bound.Remove(pod);
-            cluster.Start(pod.Id, pod.Model.Id, pod.Model.Version, pod.Variant.Id, pod.Placement, pod.Variant.Needs, TimeSpan.Zero);
-        }
-    }
-
-    // What was used least recently makes room.
-    private static void Fetch(SimulatedCluster cluster, SimulatedNode node, ModelSpec model)
-    {
-        while (cluster.Prefetch(model.Id, model.Version, node.Id, model.Footprint.OnDisk) is not null)
-        {
-            var oldest = node.Cache.Where(one => one.Value.Fetching is null && cluster.Replicas.All(replica => replica.Node != node || replica.Model.Id != one.Key))
-                .OrderBy(one => one.Value.LastUsed).Select(one => (ModelId?)one.Key).FirstOrDefault();
-            if (oldest is not { } gone || cluster.Evict(gone, node.Id) is not null) return;
         }
     }
 

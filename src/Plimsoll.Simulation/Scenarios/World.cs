@@ -25,6 +25,9 @@ public sealed record World
     /// <summary>Whether requests go in groups through replicas taken together, which is faster, and not one by one.</summary>
     public bool IsFluid { get; init; }
 
+    /// <summary>Whether kube-scheduler chooses the nodes of Plimsoll's replicas too (<see cref="ScheduledWorlds"/>); those of others it always does.</summary>
+    public bool IsScheduled { get; init; }
+
     /// <summary>What the gateway bounds.</summary>
     public GatewayBounds Gateway { get; init; } = new();
 

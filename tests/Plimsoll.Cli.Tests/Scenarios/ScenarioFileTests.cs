@@ -39,6 +39,7 @@ public sealed class ScenarioFileTests
     [InlineData("{rate: 3}", "{wave: {least: 5, most: 4}}", "models[0].traffic.wave.least: is above most")]
     [InlineData("{rate: 3}", "{rate: 3}\nfaults: [{at: 1s, what: node-lost, strikes: cpu-1}]", "faults[0].strikes: found \"cpu-1\", which is no node of this scenario")]
     [InlineData("{rate: 3}", "{rate: 3}\nfaults: [{at: 1s, what: replica-dies, strikes: b}]", "faults[0].strikes: found \"b\", which is no model of this scenario")]
+    [InlineData("{rate: 3}", "{rate: 3}\nplacedBy: karpenter", "placedBy: found \"karpenter\"; planner or kube-scheduler would do")]
     [InlineData("{rate: 3}", "{rate: 3}\n- {name: a, weights: 1MB, runs: [{seconds: 1s}], traffic: {rate: 1}}", "models[1].name: found \"a\" a second time, first in models[0]; names must differ")]
     public void What_is_wrong_is_said_with_what_would_do(string part, string changed, string problem)
     {

@@ -132,7 +132,8 @@ public sealed class SimulationRunTests
                   from more in Gen.Int[0, 3]
                   from others in Gen.Int[0, 3]
                   from fluid in Gen.Bool
-                  select (seed, models, nodes, memory, faults, cached, more, others, fluid);
+                  from scheduled in Gen.Bool
+                  select (seed, models, nodes, memory, faults, cached, more, others, fluid, scheduled);
         gen.Sample(one =>
         {
             var random = new Random(one.seed);
@@ -159,6 +160,7 @@ public sealed class SimulationRunTests
                 Spec = world.Spec with { NodePools = world.Nodes.Pools() },
                 Others = [.. Enumerable.Range(0, one.others).Select(i => Worlds.Job($"job{i}", random.NextDouble() * Length, 5 + (random.NextDouble() * 40), 1 + random.Next(2), one.memory / 3)).OrderBy(job => job.At)],
             };
+            if (one.scheduled) world = world.Scheduled();
             var ticks = new List<Tick>();
             var result = SimulationRun.Plimsoll(world, one.seed, seen: ticks.Add);
 
@@ -182,6 +184,7 @@ public sealed class SimulationRunTests
                     Assert.True(held <= node.HostMemory.Value, $"{node.Id} holds {held} of {node.HostMemory.Value}");
                     var disk = tick.Snapshot.Cache.Where(cached => cached.Node == node.Id).Sum(cached => cached.Size.Value);
                     Assert.True(disk <= (node.CacheBudget?.Value ?? 0), $"the disk of {node.Id} holds {disk}");
+                    Assert.False(node.Scheduler?.IsOverfull == true, $"{node.Id} was given more than it has: {node.Scheduler}");
                 }
             }
 

@@ -1,6 +1,4 @@
-using Plimsoll.Simulation.Fleet;
-
-namespace Plimsoll.Simulation.Runs;
+namespace Plimsoll.Simulation.Fleet;
 
 /// <summary>
 /// Where kube-scheduler puts a pod with the requests of a replica, by its default plugins: NodeResourcesFit as a filter and, by
@@ -40,7 +38,8 @@ internal sealed class PodScheduler(SimulatedCluster cluster, IReadOnlyCollection
             foreach (var replica in cluster.Replicas)
             {
                 if (replica.Node != node) continue;
-                (_memory, _cores) = (_memory + replica.Needs.Host.Highest.Value, _cores + replica.Needs.Cores.Milli);
+                // What a pod asked for, whatever was set aside for it since.
+                (_memory, _cores) = (_memory + replica.Variant.Needs.Host.Highest.Value, _cores + replica.Variant.Needs.Cores.Milli);
                 _taken.UnionWith(replica.Placement.Devices);
                 if (replica.Model.Id == model) OfModel++;
             }
@@ -82,6 +81,3 @@ internal sealed class PodScheduler(SimulatedCluster cluster, IReadOnlyCollection
             [.. Enumerable.Range(0, _node.Group.Devices).Select(SimulatedNode.Device).Where(device => !_taken.Contains(device)).Take(variant.Needs.Devices)]);
     }
 }
-
-/// <summary>A pod that has its node and waits for its model to be on the disk there.</summary>
-internal sealed record BoundPod(ReplicaId Id, ModelSpec Model, VariantSpec Variant, Placement Placement);

@@ -1,0 +1,106 @@
+using System.Text.Json;
+using Plimsoll.Control;
+using Plimsoll.Simulation.Runs;
+using Plimsoll.Simulation.Scenarios;
+using Plimsoll.Simulation.Traces;
+
+namespace Plimsoll.Simulation.Tests.Runs;
+
+/// <summary>Plimsoll where kube-scheduler chooses the nodes.</summary>
+public sealed class ScheduledRunTests
+{
+    private const string Large = "l40s-48gb";
+    private const string Small = "l4-24gb";
+
+    private static NodeGroup Devices(string name, string kind, int count, double dollars = 8) => Worlds.Processors(count, 64) with
+    {
+        Name = name,
+        DeviceKind = kind,
+        Devices = 2,
+        DeviceMemory = Bytes.GiB(24),
+        PricePerHour = UsdPerHour.Of(dollars),
+    };
+
+    private static ModelRecipe OnDevices(string id, RequestTrace trace, params string[] kinds) => Worlds.Small(id, trace, 4000) with
+    {
+        Variants = [.. kinds.Select(kind => Worlds.Small(id, trace).Variants[0] with { Device = DeviceCatalogue.BuiltIn.Find(kind), Devices = 1 })],
+    };
+
+    private static (RunResult Result, List<Tick> Ticks) Run(World world)
+    {
+        var ticks = new List<Tick>();
+        return (SimulationRun.Plimsoll(world, 1, seen: ticks.Add), ticks);
+    }
+
+    [Fact]
+    public void Starts_name_no_node_and_the_scheduler_spreads_them()
+    {
+        var world = Worlds.Of([Worlds.Small("a", Worlds.Poisson(60, 600), min: 2)], [Worlds.Processors(3, 8)], 600);
+        var (result, ticks) = Run(world.Scheduled());
+        var starts = ticks.SelectMany(tick => tick.Plan.Steps).OfType<Step.Start>().ToList();
+        Assert.NotEmpty(starts);
+        Assert.All(starts, start => Assert.Null(start.Placement));
+        Assert.All(ticks, tick => Assert.False(tick.Snapshot.Can.HasFlag(Capabilities.ChooseNode)));
+
+        // kube-scheduler puts the second beside nobody; Plimsoll fills a node first.
+        Assert.InRange(NodesUsed(ticks), 2, 3);
+        Assert.Equal(1, NodesUsed(Run(world).Ticks));
+        Assert.InRange(result.Attainment, 0.97, 1);
+    }
+
+    private static int NodesUsed(IEnumerable<Tick> ticks) => ticks.SelectMany(tick => tick.Snapshot.Replicas).Select(replica => replica.Placement.Node).Distinct().Count();
+
+    [Fact]
+    public void A_pod_is_put_only_where_its_devices_are()
+    {
+        var world = Worlds.Of([OnDevices("a", Worlds.Poisson(20, 300), Large), Worlds.Small("b", Worlds.Poisson(20, 300, 2))], [Devices("l", Large, 2), Devices("s", Small, 2)], 300).Scheduled();
+        var (result, ticks) = Run(world);
+        var placed = ticks.SelectMany(tick => tick.Snapshot.Replicas).ToLookup(replica => replica.Model.Value, replica => replica.Placement);
+        Assert.NotEmpty(placed["a"]);
+        Assert.All(placed["a"], placement => Assert.StartsWith("l-", placement.Node.Value, StringComparison.Ordinal));
+        Assert.All(placed["b"], placement => Assert.Empty(placement.Devices));
+        Assert.All(result.Models, model => Assert.InRange(model.Attainment, 0.9, 1));
+    }
+
+    [Fact]
+    public void Ways_to_run_a_model_are_workloads_of_their_own()
+    {
+        var world = Worlds.Of([OnDevices("a", Worlds.Poisson(20, 300), Large, Small)], [Devices("l", Large, 1, 20), Devices("s", Small, 1, 4)], 300).Scheduled();
+        var spec = Assert.Single(world.Spec.Models);
+        Assert.Equal(2, spec.Variants.Select(variant => variant.Target).Distinct().Count());
+        Assert.Equal(["l"], spec.Variants[0].Requests!.Pools);
+        var (result, _) = Run(world);
+        Assert.InRange(result.Attainment, 0.9, 1);
+    }
+
+    [Fact]
+    public void A_model_from_afar_is_on_its_nodes_disk_before_it_is_loaded()
+    {
+        var trace = new RequestTrace([10.0, 200], [1, 1], [1, 1], 300);
+        var world = Worlds.Of([Worlds.Small("a", trace, 2000, cached: true)], [Worlds.Processors(2, 8, cacheGiB: 20)], 300).Scheduled();
+        var (result, ticks) = Run(world);
+        Assert.Equal(2, result.Models[0].WithinSlo + result.Models[0].Late);
+        var outcomes = ticks.SelectMany(tick => tick.Snapshot.Outcomes).ToList();
+        Assert.DoesNotContain(outcomes, one => one is Outcome.StepFailed);
+        var fetched = outcomes.FindIndex(one => one is Outcome.Fetched);
+        Assert.True(fetched >= 0 && outcomes.FindIndex(one => one is Outcome.Loaded) > fetched);
+    }
+
+    [Fact]
+    public void Nodes_are_asked_for_where_pods_find_no_room()
+    {
+        var world = Worlds.Of(
+            [Worlds.Small("a", Worlds.Poisson(250, 300), 1000, max: 8) with { IdleLimit = TimeSpan.FromSeconds(60) }],
+            [Worlds.Processors(1, 4) with { Most = 4, Boot = TimeSpan.FromSeconds(30) }], 900);
+        var (_, ticks) = Run((world with { Spec = world.Spec with { NodePools = world.Nodes.Pools() } }).Scheduled());
+        Assert.InRange(ticks.Max(tick => tick.Snapshot.Nodes.Length), 2, 4);
+    }
+
+    [Fact]
+    public void The_same_seed_gives_the_same_bytes()
+    {
+        static string Once() => JsonSerializer.Serialize(SimulationRun.Plimsoll(
+            Worlds.Of([Worlds.Small("a", Worlds.Poisson(30, 300)), Worlds.Small("b", Worlds.Poisson(5, 300, 2), 2000)], [Worlds.Processors(2, 4)], 300).Scheduled(), 3));
+        Assert.Equal(Once(), Once());
+    }
+}
