@@ -135,7 +135,7 @@ internal sealed partial class SimulatedCluster
     }
 
     private bool IsInUse(SimulatedNode node) =>
-        _replicas.Values.Any(replica => replica.Node == node) || OthersOn(node).Any() || node.Cache.Values.Any(one => one.Fetching is not null);
+        _replicas.Values.Any(replica => replica.Node == node) || Bound.Waiting.Any(pod => pod.Placement.Node == node.Id) || OthersOn(node).Any() || node.Cache.Values.Any(one => one.Fetching is not null);
 }
 
 /// <summary>A node that was asked for.</summary>

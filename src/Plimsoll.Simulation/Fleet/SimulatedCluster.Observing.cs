@@ -6,9 +6,7 @@ namespace Plimsoll.Simulation.Fleet;
 internal sealed partial class SimulatedCluster
 {
     /// <summary>What a body sees of it, and what happened since it last looked.</summary>
-    /// <param name="can">What the body can do.</param>
-    /// <param name="bound">Pods that have a node and have not begun.</param>
-    public FleetSnapshot Observe(Capabilities can, IReadOnlyList<BoundPod> bound)
+    public FleetSnapshot Observe(Capabilities can)
     {
         Changed = false;
         var now = Clock;
@@ -16,8 +14,8 @@ internal sealed partial class SimulatedCluster
         {
             At = now,
             Can = can,
-            Nodes = _world.IsScheduled ? Scheduled(bound, now) : [.. _nodes.Values.Where(node => !node.IsLost).Select(node => node.Row(now))],
-            Replicas = [.. _replicas.Values.Select(replica => Row(replica, now)).Concat(bound.Select(Row)).OrderBy(replica => replica.Id)],
+            Nodes = _world.IsScheduled ? Scheduled(now) : [.. _nodes.Values.Where(node => !node.IsLost).Select(node => node.Row(now))],
+            Replicas = [.. _replicas.Values.Select(replica => Row(replica, now)).Concat(Bound.Waiting.Select(Row)).OrderBy(replica => replica.Id)],
             Foreign = Foreign(),
             InFlight = InFlight(),
             Cache = Cached(),
@@ -64,7 +62,7 @@ internal sealed partial class SimulatedCluster
     };
 
     // With what their scheduler counts as left.
-    private ImmutableArray<NodeState> Scheduled(IReadOnlyList<BoundPod> bound, DateTimeOffset now)
+    private ImmutableArray<NodeState> Scheduled(DateTimeOffset now)
     {
         var room = new Dictionary<NodeId, SchedulerRoom>();
         var rows = ImmutableArray.CreateBuilder<NodeState>();
@@ -77,7 +75,7 @@ internal sealed partial class SimulatedCluster
         }
 
         foreach (var replica in _replicas.Values) Take(replica.Node.Id, replica.Variant);
-        foreach (var pod in bound) Take(pod.Placement.Node, pod.Variant);
+        foreach (var pod in Bound.Waiting) Take(pod.Placement.Node, pod.Variant);
         for (var i = 0; i < rows.Count; i++) rows[i] = rows[i] with { Scheduler = room[rows[i].Id] };
         return rows.ToImmutable();
 

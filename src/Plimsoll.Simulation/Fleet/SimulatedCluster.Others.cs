@@ -65,7 +65,8 @@ internal sealed partial class SimulatedCluster
         {
             var free = new Queue<DeviceId>(Enumerable.Range(0, node.Group.Devices).Select(SimulatedNode.Device).Except(Taken(node)));
             var memory = node.Group.HostMemory.Value - OthersOn(node).Sum(member => member.Memory.Value)
-                - _replicas.Values.Where(replica => replica.Node == node).Sum(replica => replica.Needs.Host.Highest.Value);
+                - _replicas.Values.Where(replica => replica.Node == node).Sum(replica => (_world.IsScheduled ? replica.Variant.Needs : replica.Needs).Host.Highest.Value)
+                - Bound.Waiting.Where(pod => pod.Placement.Node == node.Id).Sum(pod => pod.Variant.Needs.Host.Highest.Value);
             while (members.Count < job.Members && free.Count >= job.Devices && memory >= job.Memory.Value)
             {
                 members.Add(new OtherMember(node, [.. Enumerable.Range(0, job.Devices).Select(_ => free.Dequeue())], job.Memory));
@@ -78,7 +79,8 @@ internal sealed partial class SimulatedCluster
     }
 
     private IEnumerable<DeviceId> Taken(SimulatedNode node) => OthersOn(node).SelectMany(member => member.Devices)
-        .Concat(_replicas.Values.Where(replica => replica.Node == node).SelectMany(replica => replica.Placement.Devices));
+        .Concat(_replicas.Values.Where(replica => replica.Node == node).SelectMany(replica => replica.Placement.Devices))
+        .Concat(Bound.Waiting.Where(pod => pod.Placement.Node == node.Id).SelectMany(pod => pod.Placement.Devices));
 
     private ImmutableArray<ForeignUse> Foreign()
     {

@@ -64,6 +64,9 @@ internal sealed partial class SimulatedCluster
 
     public IReadOnlyCollection<SimulatedNode> Nodes => _nodes.Values;
 
+    /// <summary>Where a scheduler chooses: pods that have a node and have not begun.</summary>
+    public BoundPods Bound { get; } = new();
+
     /// <summary>Something happened since this was last cleared that is worth a look before the next regular turn.</summary>
     public bool Changed { get; set; }
 

@@ -8,9 +8,6 @@ internal sealed class SimulatedFleet(SimulatedCluster cluster) : IFleet
 {
     private readonly List<Outcome> _failed = [];
 
-    // Where a scheduler chooses: those that it has bound.
-    private readonly BoundPods _bound = new();
-
     private Capabilities Can => Capabilities.ChooseVictim | Capabilities.HoldRequests
         | (cluster.World.IsScheduled ? Capabilities.None : Capabilities.ChooseNode | Capabilities.ChooseDevice)
         | (cluster.World.Nodes.Any(group => group.CacheSize is not null) ? Capabilities.PrefetchWeights | Capabilities.EvictWeights : Capabilities.None)
@@ -18,8 +15,8 @@ internal sealed class SimulatedFleet(SimulatedCluster cluster) : IFleet
 
     public ValueTask<FleetSnapshot> ObserveAsync(CancellationToken cancellationToken)
     {
-        _bound.Begin(cluster);
-        var seen = cluster.Observe(Can, _bound.Waiting);
+        cluster.Bound.Begin(cluster);
+        var seen = cluster.Observe(Can);
         if (_failed.Count > 0)
         {
             seen = seen with { Outcomes = [.. seen.Outcomes, .. _failed] };
@@ -53,7 +50,7 @@ internal sealed class SimulatedFleet(SimulatedCluster cluster) : IFleet
             start.Replica, start.Model, start.Version, start.Variant, placement, start.Needs, start.ExpectedLoad)),
         Step.Start start => cluster.Find(start.Replica) is null && Waiting(start.Replica) is null && Done(step, start.Model, Bind(start)),
         Step.Drain drain => cluster.Drain(drain.Replica),
-        Step.Stop stop => Waiting(stop.Replica) is { } pod ? _bound.Remove(pod) : cluster.Stop(stop.Replica),
+        Step.Stop stop => Waiting(stop.Replica) is { } pod ? cluster.Bound.Remove(pod) : cluster.Stop(stop.Replica),
         Step.Prefetch prefetch => Done(step, prefetch.Model, cluster.Prefetch(prefetch.Model, prefetch.Version, prefetch.Node, prefetch.Size)),
         Step.Evict evict => Done(step, evict.Model, cluster.Evict(evict.Model, evict.Node)),
         Step.AddNode add => Done(step, null, cluster.AddNode(add.Pool, add.Ordinal, add.For)),
@@ -61,13 +58,13 @@ internal sealed class SimulatedFleet(SimulatedCluster cluster) : IFleet
         _ => Done(step, null, "the simulated fleet cannot do such a step"),
     };
 
-    private BoundPod? Waiting(ReplicaId id) => _bound.Waiting.FirstOrDefault(pod => pod.Id == id);
+    private BoundPod? Waiting(ReplicaId id) => cluster.Bound.Waiting.FirstOrDefault(pod => pod.Id == id);
 
     private string? Bind(Step.Start start)
     {
         var model = cluster.World.Spec.Find(start.Model);
         if (model?.Variants.FirstOrDefault(variant => variant.Id == start.Variant) is not { } way) return $"no variant {start.Variant} of {start.Model} is known";
-        return _bound.Bind(cluster, start.Replica, model, way, start.Needs, start.ExpectedLoad) ? null : "no node has room for it";
+        return cluster.Bound.Bind(cluster, start.Replica, model, way, start.Needs, start.ExpectedLoad) ? null : "no node has room for it";
     }
 
     private bool Done(Step step, ModelId? model, string? why)

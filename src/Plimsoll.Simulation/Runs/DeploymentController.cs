@@ -16,7 +16,6 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
     private const double GraceSeconds = 30;
 
     private readonly List<Workload> _workloads = [.. world.Models.Select(model => new Workload(model.Spec, rule(model)))];
-    private readonly BoundPods _bound = new();
     private readonly NodeScaler _nodes = new();
 
     public string Name => name;
@@ -30,14 +29,14 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
 
     public void Turn(SimulatedCluster cluster)
     {
-        _bound.Begin(cluster);
+        cluster.Bound.Begin(cluster);
         var pending = new List<ModelSpec>();
         foreach (var workload in _workloads)
         {
             var mine = cluster.Replicas.Where(replica => replica.Model.Id == workload.Model.Id).ToList();
             var kept = mine.Where(replica => replica is { State: ReplicaState.Loading or ReplicaState.Ready, Node.IsLeaving: false }).ToList();
             var before = workload.Desired;
-            workload.Look(cluster, kept, [.. _bound.Waiting.Where(pod => pod.Model.Id == workload.Model.Id)]);
+            workload.Look(cluster, kept, [.. cluster.Bound.Waiting.Where(pod => pod.Model.Id == workload.Model.Id)]);
             if (workload.Desired != before)
                 Decisions.Add(new Decision(cluster.Now, workload.Model.Id, $"{before} to {workload.Desired} replicas", $"{name} says so at {workload.InFlight} requests in flight"));
             End(cluster, mine);
@@ -57,10 +56,10 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
     /// <param name="kept">Of that variant, where one is named; of all otherwise.</param>
     private void Scale(SimulatedCluster cluster, Workload workload, List<FleetReplica> kept, VariantSpec? variant, int desired, List<ModelSpec> pending)
     {
-        var bound = _bound.Waiting.Where(pod => pod.Model.Id == workload.Model.Id && (variant is null || pod.Variant.Id == variant.Id)).ToList();
+        var bound = cluster.Bound.Waiting.Where(pod => pod.Model.Id == workload.Model.Id && (variant is null || pod.Variant.Id == variant.Id)).ToList();
         for (var count = kept.Count + bound.Count; count < desired; count++)
         {
-            if (_bound.Bind(cluster, ReplicaId.Of(workload.Model.Id, workload.Ordinal + 1), workload.Model, variant))
+            if (cluster.Bound.Bind(cluster, ReplicaId.Of(workload.Model.Id, workload.Ordinal + 1), workload.Model, variant))
             {
                 workload.Ordinal++;
                 continue;
@@ -72,7 +71,7 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
 
         // As ReplicaSet's controller chooses: not ready before ready, then the newest.
         var excess = kept.Count + bound.Count - desired;
-        foreach (var pod in bound.AsEnumerable().Reverse().Take(Math.Max(0, excess))) _bound.Remove(pod);
+        foreach (var pod in bound.AsEnumerable().Reverse().Take(Math.Max(0, excess))) cluster.Bound.Remove(pod);
         excess -= bound.Count;
         foreach (var replica in kept.OrderBy(replica => replica.State == ReplicaState.Ready).ThenByDescending(replica => replica.StateSince).Take(Math.Max(0, excess)))
         {
