@@ -99,7 +99,7 @@ internal sealed partial class SimulatedCluster
             Stages = replica.ReadSeconds > 0 ? [new StageTime("read", TimeSpan.FromSeconds(replica.ReadSeconds))] : [],
             Concurrent = replica.ConcurrentLoads,
         });
-        _outcomes.Add(new Outcome.MemoryMeasured
+        if (!_world.IsScheduled) _outcomes.Add(new Outcome.MemoryMeasured
         {
             At = At(now),
             Replica = replica.Id,

@@ -35,8 +35,10 @@ internal sealed partial class SimulatedCluster
         StateSince = At(replica.StateSince),
         StartedAt = At(replica.StartedAt),
         Reserved = replica.Needs,
-        HostMemory = Signal.Known(replica.State == ReplicaState.Loading ? replica.Takes.Host.LoadPeak : replica.Takes.Host.Steady, now),
-        DeviceMemory = replica.Takes.PerDevice is { } device ? Signal.Known(device.Steady, now) : Signal.Missing<Bytes>("it runs on no device"),
+        HostMemory = _world.IsScheduled ? Signal.Missing<Bytes>("Kubernetes does not tell")
+            : Signal.Known(replica.State == ReplicaState.Loading ? replica.Takes.Host.LoadPeak : replica.Takes.Host.Steady, now),
+        DeviceMemory = _world.IsScheduled ? Signal.Missing<Bytes>("Kubernetes does not tell")
+            : replica.Takes.PerDevice is { } device ? Signal.Known(device.Steady, now) : Signal.Missing<Bytes>("it runs on no device"),
         Outstanding = replica.Engine.Outstanding,
         Concurrency = replica.Concurrency,
         Requests = _world.IsScheduled ? ScheduledWorlds.Requests(replica.Variant) : null,
@@ -54,8 +56,8 @@ internal sealed partial class SimulatedCluster
         StateSince = At(pod.At),
         StartedAt = At(pod.At),
         Reserved = pod.Needs,
-        HostMemory = Signal.Missing<Bytes>("it has not begun"),
-        DeviceMemory = Signal.Missing<Bytes>("it has not begun"),
+        HostMemory = Signal.Missing<Bytes>("Kubernetes does not tell"),
+        DeviceMemory = Signal.Missing<Bytes>("Kubernetes does not tell"),
         Outstanding = 0,
         Concurrency = pod.Variant.Concurrency,
         Requests = ScheduledWorlds.Requests(pod.Variant),
