@@ -1,11 +1,12 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace Plimsoll.Decisions;
 
 /// <summary>A scaler's points in one scenario, kept as FOLDER/SCENARIO.curve-SCALER.json; a point is known by its setting, and each of its runs by its seed.</summary>
 internal sealed record CurveFile
 {
-    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { WriteIndented = true };
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { WriteIndented = true, NumberHandling = JsonNumberHandling.AllowReadingFromString | JsonNumberHandling.AllowNamedFloatingPointLiterals };
 
     public required string Scenario { get; init; }
 
