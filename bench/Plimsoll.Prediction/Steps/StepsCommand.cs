@@ -107,7 +107,15 @@ internal static class StepsCommand
             .. KernelRows.All(Path.Combine(folder, "kernels")),
             .. WholeRuns.EndToEnd(Path.Combine(folder, "silicon_end_to_end.csv"), models, why => _leftOut[why] = _leftOut.GetValueOrDefault(why) + 1),
         ];
-        return all;
+        return Marked(all);
+    }
+
+    private static List<Observation> Marked(List<Observation> all)
+    {
+        var unsteady = all.Where(one => one.Kind == "TPOT").GroupBy(one => (one.Series, one.Version))
+            .Where(series => series.Any(few => series.Any(many => many.Batch > few.Batch && few.Seconds > 1.25 * many.Seconds)))
+            .Select(series => series.Key).ToHashSet();
+        return [.. all.Select(one => unsteady.Contains((one.Series, one.Version)) ? one with { IsSteady = false } : one)];
     }
 
     private static int Skipped()

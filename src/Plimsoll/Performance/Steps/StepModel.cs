@@ -14,6 +14,7 @@ public sealed class StepModel
     private readonly IReadOnlyList<StepLayer> _layers;
     private readonly StepMatrix? _head;
     private readonly double _hidden;
+    private readonly int _layerCount;
 
     private StepModel(Accelerator device, StepSplit split, ModelShape shape, IReadOnlyList<StepLayer> layers, StepMatrix? head)
     {
@@ -23,7 +24,7 @@ public sealed class StepModel
             : device.LinkBandwidth.Value > 0 ? device.LinkBandwidth.Value
             : device.HostBandwidth.Value > 0 ? device.HostBandwidth.Value
             : split.Network.Value;
-        (_split, _layers, _head, _hidden) = (split, layers, head, shape.HiddenSize);
+        (_split, _layers, _head, _hidden, _layerCount) = (split, layers, head, shape.HiddenSize, layers.Sum(one => one.Count));
     }
 
     /// <summary>
@@ -51,7 +52,7 @@ public sealed class StepModel
         if (!prompted && batch.Sequences <= 0) return Unscaled(batch.DecodePart, fitted) * Math.Min(ofDecode, ofPrefill);
         var decode = Unscaled(batch.DecodePart, fitted) * ofDecode;
         if (!prompted) return decode;
-        var all = Unscaled(batch, fitted) * ofPrefill;
+        var all = Roofline.Larger(_layerCount * fitted[StepCoefficient.PromptLaunchSeconds], Unscaled(batch, fitted)) * ofPrefill;
 
         // A prompt never makes a step shorter than its sequences alone, whatever the two scales are.
         return batch.Sequences > 0 ? Math.Max(decode, all) : all;
