@@ -93,7 +93,8 @@ internal static class StepsCommand
         }
     }
 
-    private static string Source(List<Observation> rows) => $"{rows.Count} calibration rows";
+    private static string Source(List<Observation> rows) => string.Create(CultureInfo.InvariantCulture,
+        $"{rows.Count(one => one.IsSteady)} calibration rows of Mutinifni/splitwise-sim@8f99e7dc and ai-dynamo/aiconfigurator@095f58a5, fitted {TimeProvider.System.GetUtcNow():yyyy-MM-dd}");
 
     private static List<Observation>? Observations()
     {
