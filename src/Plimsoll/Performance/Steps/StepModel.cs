@@ -2,7 +2,8 @@ namespace Plimsoll;
 
 /// <summary>
 /// How long a model's steps take on a device, split as asked: for each layer the matrices, attention and experts, each
-/// the larger of compute and memory, then what the ranks exchange; and what a step takes outside its layers.
+/// the larger of compute and memory, then what the ranks exchange; and what a step takes outside its layers. One with prompts
+/// takes no less than its kernels' launch.
 /// Design, section 4. More bytes, tokens, sequences or context never make it shorter; a larger batch never makes it
 /// longer per token.
 /// </summary>
