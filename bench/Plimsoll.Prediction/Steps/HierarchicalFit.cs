@@ -21,6 +21,9 @@ internal sealed class HierarchicalFit
         ["pair"] = 0.08,
     };
 
+    /// <summary>The same of what an engine's host takes to start kernels: Python in one, compiled code in another.</summary>
+    private const double HostStray = 1;
+
     private const double Freedom = 3;
     private const double DerivativeStep = 1e-4;
     private const int Iterations = 25;
@@ -56,7 +59,7 @@ internal sealed class HierarchicalFit
     public static (StepCalibration Calibration, Func<string, double> Burst) Of(
         IReadOnlyList<Observation> observations, StepCoefficients prior, string source, IReadOnlyDictionary<string, double>? spreads = null)
     {
-        var fit = new HierarchicalFit(observations, prior);
+        var fit = new HierarchicalFit([.. observations.Where(one => one.IsSteady)], prior);
         fit.Solve();
         return (fit.Result(source, spreads ?? new Dictionary<string, double>()), engine => fit.BurstOf(engine));
     }
@@ -75,7 +78,7 @@ internal sealed class HierarchicalFit
                 if (!_index.TryGetValue(name, out var at))
                 {
                     _index[name] = at = _stray.Count;
-                    _stray.Add(Stray[level]);
+                    _stray.Add(level == "engine" && which == (int)StepCoefficient.PromptLaunchSeconds ? HostStray : Stray[level]);
                 }
 
                 yield return (at, which);

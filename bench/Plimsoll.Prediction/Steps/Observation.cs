@@ -20,6 +20,15 @@ internal sealed record Observation(
     /// <summary>Rows that differ in nothing but <see cref="Batch"/>, between which one may interpolate.</summary>
     public string Series { get; init; } = "";
 
+    /// <summary>Of the engine, where the table gives one.</summary>
+    public string Version { get; init; } = "";
+
+    /// <summary>
+    /// False in a series whose time per token falls by a quarter and more as requests are added, which no server does: its
+    /// rows are not of one configuration, so nothing is fitted on them.
+    /// </summary>
+    public bool IsSteady { get; init; } = true;
+
     public double Batch { get; init; } = 1;
 
     public string Label { get; init; } = "";

@@ -17,6 +17,7 @@ internal static class Priors
         StepCoefficient.CacheBandwidth => 0.6,
         StepCoefficient.ActivationPasses => 20,
         StepCoefficient.LayerSeconds => 2e-5,
+        StepCoefficient.PromptLaunchSeconds => 2e-4,
         StepCoefficient.ExpertLayerSeconds => 3e-5,
         StepCoefficient.CollectiveSeconds => 8e-6,
         StepCoefficient.LinkBandwidth => 0.5,

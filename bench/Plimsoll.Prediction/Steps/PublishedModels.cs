@@ -37,6 +37,14 @@ internal sealed class PublishedModels(Configurations configurations)
         [("llama2-70b", "")] = "meta-llama/Llama-2-70b-hf",
     };
 
+    /// <summary>
+    /// Whether what was served says itself that keys and values are kept in eight bits, as NVIDIA's quantised copies do
+    /// (kv_cache_quant_algo, kv_cache_scheme); engines follow that.
+    /// </summary>
+    public static bool HasNarrowCache(string model, string precision) =>
+        (Served.TryGetValue((model, precision), out var name) && name.StartsWith("nvidia/", StringComparison.Ordinal) && precision != "int4")
+        || model.StartsWith("nvidia/", StringComparison.Ordinal);
+
     private readonly Dictionary<(string Model, string Precision), ModelShape?> _shapes = [];
 
     /// <summary>Null where no configuration of it is at hand.</summary>

@@ -93,7 +93,8 @@ internal static class StepsCommand
         }
     }
 
-    private static string Source(List<Observation> rows) => $"{rows.Count} calibration rows";
+    private static string Source(List<Observation> rows) => string.Create(CultureInfo.InvariantCulture,
+        $"{rows.Count(one => one.IsSteady)} calibration rows of Mutinifni/splitwise-sim@8f99e7dc and ai-dynamo/aiconfigurator@095f58a5, fitted {TimeProvider.System.GetUtcNow():yyyy-MM-dd}");
 
     private static List<Observation>? Observations()
     {
@@ -107,7 +108,15 @@ internal static class StepsCommand
             .. KernelRows.All(Path.Combine(folder, "kernels")),
             .. WholeRuns.EndToEnd(Path.Combine(folder, "silicon_end_to_end.csv"), models, why => _leftOut[why] = _leftOut.GetValueOrDefault(why) + 1),
         ];
-        return all;
+        return Marked(all);
+    }
+
+    private static List<Observation> Marked(List<Observation> all)
+    {
+        var unsteady = all.Where(one => one.Kind == "TPOT").GroupBy(one => (one.Series, one.Version))
+            .Where(series => series.Any(few => series.Any(many => many.Batch > few.Batch && few.Seconds > 1.25 * many.Seconds)))
+            .Select(series => series.Key).ToHashSet();
+        return [.. all.Select(one => unsteady.Contains((one.Series, one.Version)) ? one with { IsSteady = false } : one)];
     }
 
     private static int Skipped()

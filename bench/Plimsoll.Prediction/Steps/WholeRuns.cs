@@ -7,7 +7,7 @@ namespace Plimsoll.Prediction.Steps;
 /// <summary>The tables that measure whole models: steps of a batch (Splitwise), and requests end to end (aiconfigurator).</summary>
 internal static partial class WholeRuns
 {
-    private const double StepNoise = 0.05, EndToEndNoise = 0.1;
+    private const double StepNoise = 0.05, PerTokenNoise = 0.1, FirstTokenNoise = 0.15;
 
     public static IEnumerable<Observation> Splitwise(string file, PublishedModels models)
     {
@@ -73,8 +73,7 @@ internal static partial class WholeRuns
                 decode = Of(row, shape, device, "")!;
                 if (decode is null) { skipped("a tensor-parallel size that the heads cannot be divided by: a whole deployment's devices"); continue; }
 
-                // The batch is of one data-parallel rank; the concurrency, where there is one, of all replicas together.
-                var batch = (row.Number("batch_size") ?? 1) * Math.Max(1, row.Int("attention_dp_size"));
+                var batch = Requests(row, decode.Split, concurrency);
                 var serving = decode;
                 times = (fitted, burst) => ClosedLoop.Aggregated(serving, batch, prompt, answer, fitted, burst);
             }
@@ -82,10 +81,11 @@ internal static partial class WholeRuns
             var series = string.Join(' ', ModelName(row), row.Text("system"), row.Text("backend"), row.Text("precision"), row.Text("mode"), prompt, answer, decode.Split);
             var measuredBatch = concurrency ?? row.Number("batch_size") ?? 1;
             var cell = $"{series} {measuredBatch}";
-            var seed = new Observation("", cell, decode.Subject, 0, (_, _) => 0, EndToEndNoise)
+            var seed = new Observation("", cell, decode.Subject, 0, (_, _) => 0, PerTokenNoise)
             {
                 Calibration = row.Text("split") == "calibration",
                 Series = series,
+                Version = row.Text("backend_version"),
                 Batch = measuredBatch,
                 Stratum = string.Join(", ",
                     row.Text("system") is "a100_sxm" or "h100_sxm" or "h200_sxm" or "l40s" ? "with tables" : "without tables",
@@ -95,11 +95,22 @@ internal static partial class WholeRuns
             if (row.Number("silicon_tpot_ms") is > 0 and var tpot)
                 yield return seed with { Kind = "TPOT", Seconds = tpot / 1000, Predict = (fitted, burst) => times(fitted, burst).PerToken };
             if (row.Number("silicon_ttft_ms") is > 0 and var ttft)
-                yield return seed with { Kind = "TTFT", Seconds = ttft / 1000, Predict = (fitted, burst) => times(fitted, burst).FirstToken };
+                yield return seed with { Kind = "TTFT", Noise = FirstTokenNoise, Seconds = ttft / 1000, Predict = (fitted, burst) => times(fitted, burst).FirstToken };
         }
     }
 
     private static string ModelName(CsvRow row) => row.Text("model_path").Replace("DeepSeek-V3", "DeepSeek-R1", StringComparison.Ordinal);
+
+    /// <summary>
+    /// Requests under way at one replica. The batch is of one data-parallel rank; where no number of ranks is given it is of the
+    /// replica if the concurrency is the same, and of each device if that is more (which then is of all replicas together).
+    /// </summary>
+    private static double Requests(CsvRow row, StepSplit split, double? concurrency)
+    {
+        var batch = row.Number("batch_size") ?? 1;
+        if (row.Int("attention_dp_size", 0) is > 0 and var ranks) return batch * ranks;
+        return concurrency is { } all && all > batch ? Math.Min(all, batch * split.Devices) : batch;
+    }
 
     private static Serving? Of(CsvRow row, ModelShape shape, Accelerator device, string prefix)
     {
@@ -116,10 +127,12 @@ internal static partial class WholeRuns
             expertTensor = devices / expert;
         }
 
+        // Another: no number of data-parallel ranks, but more devices for the experts than for attention.
+        if (row.Int(prefix + "attention_dp_size", 0) == 0 && expert * expertTensor > tensor) data = expert * expertTensor / tensor;
         if (shape.AttentionHeads % tensor != 0) return null;
         var split = new StepSplit { Tensor = tensor, Data = data, Pipeline = Size("pp_size"), Expert = expert, ExpertTensor = expertTensor };
         var engine = row.Text("backend");
-        var kv = engine == "trtllm" ? 1 : 2;
+        var kv = engine == "trtllm" || PublishedModels.HasNarrowCache(row.Text("model_path"), row.Text("precision")) ? 1 : 2;
         if (StepModel.Of(shape, device, split, kv) is not { } model) return null;
         var chunk = engine == "sglang" ? (device.Memory < Bytes.GiB(160) ? 8192 : 16384) : 8192;
         return new Serving(model,

@@ -35,6 +35,7 @@ public class PredictedStepsTests
             var steps = PredictedSteps.Of(footprint, engine, device, new StepSplit()).Steps!;
             var peak = device.FlopsPerSecond.Where(one => one.Key is "bfloat16" or "float16").Select(one => one.Value).DefaultIfEmpty(device.FlopsPerSecond.Values.Max()).Max();
             Assert.True(steps.Prefill(1, 2048).Seconds >= 2.0 * 2048 * (footprint.Parameters - 525_336_576) / peak, $"prompts under {engine} on {device.Name}");
+            Assert.True(steps.Prefill(8, 4096).Seconds >= 2.0 * 8 * 4096 * (footprint.Parameters - 525_336_576) / peak, $"more prompts under {engine} on {device.Name}");
             Assert.True(steps.Decode(1, 1).Seconds >= (footprint.Weights.Value - (2.0 * 525_336_576)) / device.MemoryBandwidth.Value, $"a token under {engine} on {device.Name}");
         }));
     }

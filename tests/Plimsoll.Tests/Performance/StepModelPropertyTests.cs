@@ -44,6 +44,7 @@ public class StepModelPropertyTests
     private static double Scaled(double log, int which) => Math.Exp(log) * ((StepCoefficient)which switch
     {
         StepCoefficient.ActivationPasses => 20,
+        StepCoefficient.PromptLaunchSeconds => 1e-3,
         >= StepCoefficient.LayerSeconds and <= StepCoefficient.CollectiveSeconds => 1e-5,
         >= StepCoefficient.StepSeconds and <= StepCoefficient.RequestTokenSeconds => 1e-4,
         _ => 0.5,

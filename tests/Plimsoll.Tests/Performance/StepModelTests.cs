@@ -31,6 +31,19 @@ public class StepModelTests
     }
 
     [Fact]
+    public void A_pass_with_prompts_takes_no_less_than_its_launch_and_a_decode_step_has_none()
+    {
+        var slowHost = new StepCoefficients([.. Enum.GetValues<StepCoefficient>().Select(which =>
+            which == StepCoefficient.PromptLaunchSeconds ? 0.01 : StepCoefficients.Roofline[which])]);
+        var model = StepModel.Of(HandShapes.Llama31Shape(), Device, new StepSplit())!;
+
+        // 32 layers of 10 ms, beside which 7.5 ms are nothing, and 132.473 ms a rounded corner: 320 × (1 + 0.41398⁴)^¼.
+        Assert.Equal(320, model.Seconds(StepBatch.Prefill(1, 1), slowHost) * 1000, 0.01);
+        Assert.Equal(322.32, model.Seconds(StepBatch.Prefill(1, 8192), slowHost) * 1000, 0.02);
+        Assert.Equal(7.505, model.Seconds(StepBatch.Decode(1, 0), slowHost) * 1000, 0.001);
+    }
+
+    [Fact]
     public void Keys_and_values_are_read_with_every_decode_step()
     {
         // 64 sequences of 4,096 tokens × 131,072 bytes = 34,359,738,368 bytes: 17.180 ms more than without context.

@@ -37,7 +37,13 @@ public enum StepCoefficient
     /// <summary>Seconds of a layer that no width explains: kernels' starts and ends.</summary>
     LayerSeconds,
 
-    /// <summary>The same, more, for a layer with experts: routing, sorting tokens.</summary>
+    /// <summary>
+    /// Seconds that the host takes to start a layer's kernels in a pass with prompts, which is seldom a graph's replay. The device
+    /// computes meanwhile, so that the longer of both counts: a short prompt takes as long as its launch.
+    /// </summary>
+    PromptLaunchSeconds,
+
+    /// <summary>As <see cref="LayerSeconds"/>, more, for a layer with experts: routing, sorting tokens.</summary>
     ExpertLayerSeconds,
 
     /// <summary>Seconds of a collective of two ranks without bytes.</summary>

@@ -2,7 +2,8 @@ namespace Plimsoll;
 
 /// <summary>
 /// How long a model's steps take on a device, split as asked: for each layer the matrices, attention and experts, each
-/// the larger of compute and memory, then what the ranks exchange; and what a step takes outside its layers.
+/// the larger of compute and memory, then what the ranks exchange; and what a step takes outside its layers. One with prompts
+/// takes no less than its kernels' launch.
 /// Design, section 4. More bytes, tokens, sequences or context never make it shorter; a larger batch never makes it
 /// longer per token.
 /// </summary>
@@ -14,6 +15,7 @@ public sealed class StepModel
     private readonly IReadOnlyList<StepLayer> _layers;
     private readonly StepMatrix? _head;
     private readonly double _hidden;
+    private readonly int _layerCount;
 
     private StepModel(Accelerator device, StepSplit split, ModelShape shape, IReadOnlyList<StepLayer> layers, StepMatrix? head)
     {
@@ -23,7 +25,7 @@ public sealed class StepModel
             : device.LinkBandwidth.Value > 0 ? device.LinkBandwidth.Value
             : device.HostBandwidth.Value > 0 ? device.HostBandwidth.Value
             : split.Network.Value;
-        (_split, _layers, _head, _hidden) = (split, layers, head, shape.HiddenSize);
+        (_split, _layers, _head, _hidden, _layerCount) = (split, layers, head, shape.HiddenSize, layers.Sum(one => one.Count));
     }
 
     /// <summary>
@@ -51,7 +53,7 @@ public sealed class StepModel
         if (!prompted && batch.Sequences <= 0) return Unscaled(batch.DecodePart, fitted) * Math.Min(ofDecode, ofPrefill);
         var decode = Unscaled(batch.DecodePart, fitted) * ofDecode;
         if (!prompted) return decode;
-        var all = Unscaled(batch, fitted) * ofPrefill;
+        var all = Roofline.Larger(_layerCount * fitted[StepCoefficient.PromptLaunchSeconds], Unscaled(batch, fitted)) * ofPrefill;
 
         // A prompt never makes a step shorter than its sequences alone, whatever the two scales are.
         return batch.Sequences > 0 ? Math.Max(decode, all) : all;
