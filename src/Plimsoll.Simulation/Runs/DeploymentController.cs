@@ -54,7 +54,7 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
     }
 
     /// <param name="kept">Of that variant, where one is named; of all otherwise.</param>
-    private void Scale(SimulatedCluster cluster, Workload workload, List<FleetReplica> kept, VariantSpec? variant, int desired, List<ModelSpec> pending)
+    private static void Scale(SimulatedCluster cluster, Workload workload, List<FleetReplica> kept, VariantSpec? variant, int desired, List<ModelSpec> pending)
     {
         var bound = cluster.Bound.Waiting.Where(pod => pod.Model.Id == workload.Model.Id && (variant is null || pod.Variant.Id == variant.Id)).ToList();
         for (var count = kept.Count + bound.Count; count < desired; count++)
