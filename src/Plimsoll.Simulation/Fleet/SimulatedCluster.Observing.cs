@@ -15,7 +15,8 @@ internal sealed partial class SimulatedCluster
             At = now,
             Can = can,
             Nodes = _world.IsScheduled ? Scheduled(now) : [.. _nodes.Values.Where(node => !node.IsLost).Select(node => node.Row(now))],
-            Replicas = [.. _replicas.Values.Select(replica => Row(replica, now)).Concat(Bound.Waiting.Select(Row)).OrderBy(replica => replica.Id)],
+            Replicas = Bound.Waiting.Count == 0 ? [.. _replicas.Values.Select(replica => Row(replica, now))]
+                : [.. _replicas.Values.Select(replica => Row(replica, now)).Concat(Bound.Waiting.Select(Row)).OrderBy(replica => replica.Id)],
             Foreign = Foreign(),
             InFlight = InFlight(),
             Cache = Cached(),

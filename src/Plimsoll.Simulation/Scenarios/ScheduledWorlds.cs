@@ -56,7 +56,11 @@ public static class ScheduledWorlds
             : model with { Variants = [.. ways.Select(way => way with { Target = way.Id.Value })], Requests = ways[0].Requests };
     }
 
-    // Empty would be all.
-    private static ImmutableArray<string> PoolsOf(VariantSpec variant, ImmutableArray<NodeGroup> nodes) => variant.DeviceKind is null ? []
-        : [.. nodes.Where(group => group.DeviceKind == variant.DeviceKind).Select(group => group.Name).Order(StringComparer.Ordinal)];
+    // None would be all, so what no group has the devices for may only go where nobody is.
+    private static ImmutableArray<string> PoolsOf(VariantSpec variant, ImmutableArray<NodeGroup> nodes)
+    {
+        if (variant.DeviceKind is not { } kind) return [];
+        ImmutableArray<string> pools = [.. nodes.Where(group => group.DeviceKind == kind).Select(group => group.Name).Order(StringComparer.Ordinal)];
+        return pools.IsEmpty ? [kind] : pools;
+    }
 }

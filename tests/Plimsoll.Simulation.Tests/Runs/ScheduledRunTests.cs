@@ -63,6 +63,15 @@ public sealed class ScheduledRunTests
     }
 
     [Fact]
+    public void What_no_node_has_the_devices_for_is_put_nowhere()
+    {
+        var (result, ticks) = Run(Worlds.Of([OnDevices("a", Worlds.Poisson(5, 120), Large)], [Devices("s", Small, 2)], 120).Scheduled());
+        Assert.Equal(0, result.Models[0].WithinSlo);
+        Assert.DoesNotContain(ticks.SelectMany(tick => tick.Plan.Steps), step => step is Step.Start);
+        Assert.True(ticks[^1].Plan.Models[0].Refused);
+    }
+
+    [Fact]
     public void Ways_to_run_a_model_are_workloads_of_their_own()
     {
         var world = Worlds.Of([OnDevices("a", Worlds.Poisson(20, 300), Large, Small)], [Devices("l", Large, 1, 20), Devices("s", Small, 1, 4)], 300).Scheduled();
