@@ -65,7 +65,7 @@ internal sealed class Scene : IAsyncDisposable
 
     public async Task<StatusReport> StatusAsync()
     {
-        // Ticks are written beside the turns, and on a slow disk the first replica may be ready before the first of them is there.
+        // The loop goes on without a disk that takes no tick within the journal's patience, so a replica may be ready before the first is kept.
         var (code, output) = await RunAsync("status", "--json", "--state", State);
         for (var tries = 0; tries < 100 && code != 0 && output.Contains("holds no tick yet", StringComparison.Ordinal); tries++)
         {

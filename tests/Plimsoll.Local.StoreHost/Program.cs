@@ -30,8 +30,9 @@ if (args is not ["journal", var folder])
     return 2;
 }
 
+// A number that is printed says that its tick is kept, so the loop waits for the slowest disk.
 await using var journal = Journal.Open(
-    folder, new JournalOptions { CheckpointEvery = 20 }, TimeProvider.System, NullLogger.Instance);
+    folder, new JournalOptions { CheckpointEvery = 20, Patience = TimeSpan.FromMinutes(5) }, TimeProvider.System, NullLogger.Instance);
 var known = journal.Latest?.Knowledge ?? Knowledge.Empty;
 var first = journal.StartRun(
     new JournalRun(TimeProvider.System.GetUtcNow(), Replay.PlannerVersion, "plimsoll", "test"), known);

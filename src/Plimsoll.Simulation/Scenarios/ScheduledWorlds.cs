@@ -8,8 +8,8 @@ public static class ScheduledWorlds
     // All kinds of device go by one name; which kind a pod gets follows from the nodes that it may be put on.
     private const string DeviceResource = "nvidia.com/gpu";
 
-    // kubelet's --max-pods.
-    private const int PodsMost = 110;
+    // The scheduler here counts no pods, whoever scales.
+    private const int PodsMost = 1_000_000;
 
     /// <summary>
     /// The same world as a cluster has it: replicas ask for what they are charged and for devices by number, each way to run a model is a

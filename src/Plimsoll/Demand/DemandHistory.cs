@@ -23,7 +23,8 @@ public sealed partial record DemandHistory
     [JsonConstructor]
     public DemandHistory(DateTimeOffset? end, ImmutableArray<double> arrivals)
     {
-        double[] buckets = arrivals.IsDefaultOrEmpty ? [] : [.. arrivals];
+        // Full, so that nothing is ever written behind it.
+        var buckets = ImmutableCollectionsMarshal.AsArray(arrivals) ?? [];
         (End, _past) = (end, new Past(buckets, buckets.Length));
         if (buckets is [.., var newest]) (_closed, _newest) = (buckets.Length - 1, newest);
     }
@@ -66,7 +67,7 @@ public sealed partial record DemandHistory
         var next = new DateTimeOffset((endBucket + 1) * width, TimeSpan.Zero);
 
         // What the newest bucket holds and those after it: the usual case, in which those before are shared.
-        if (fromBucket >= previousEnd && shift < capacity && (_newest is not null || Length == 0))
+        if (fromBucket >= previousEnd && shift < capacity)
         {
             var newest = _newest;
             Span<double> closing = shift < 32 ? stackalloc double[(int)shift] : new double[shift];
