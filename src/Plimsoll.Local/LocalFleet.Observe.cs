@@ -82,6 +82,7 @@ public sealed partial class LocalFleet
         StateSince = replica.Record.StateSince,
         StartedAt = replica.Record.StartedAt,
         Reserved = replica.Record.Needs,
+        Turning = replica.Busy is WorkKind.Sleeping or WorkKind.Waking,
         HostMemory = replica.MemoryNow() is { } memory
             ? Signal.Known(memory, now) : Signal.Missing<Bytes>("its processes could not be read"),
         DeviceMemory = _gpus is null || replica.Record.Placement.Devices.IsEmpty

@@ -30,11 +30,28 @@ public sealed partial class LocalFleet
             while (error is null && replica is { State: ReplicaState.Asleep, Exit: null }
                 && !await AnswersAsync(replica, replica.Record.ReadyPath).ConfigureAwait(false))
                 await Task.Delay(ProbePeriod, _time, _end).ConfigureAwait(false);
+            if (error is null && replica is { State: ReplicaState.Asleep, Exit: null }) Woken(replica);
             Finish(replica, step, step.Model, error, error is null ? ReplicaState.Ready : ReplicaState.Asleep);
         }
         catch (OperationCanceledException) when (_end.IsCancellationRequested)
         {
             // The next controller finds it asleep, and decides anew.
+        }
+    }
+
+    private void Woken(LocalReplica replica)
+    {
+        lock (_gate)
+        {
+            _outcomes.Add(new Outcome.Woken
+            {
+                At = _time.GetUtcNow(),
+                Replica = replica.Id,
+                Model = replica.Record.Model,
+                Version = replica.Record.Version,
+                Size = replica.Record.Weights,
+                Took = _time.GetUtcNow() - replica.BusySince,
+            });
         }
     }
 

@@ -60,6 +60,7 @@ internal static class FleetChecks
             problems.Add($"{path}.memory.loadPeak", $"found {peak}, below steady ({steady}); the load's peak is at least what stays");
         if (model.Device is not null && model.Gpus is 0)
             problems.Add($"{path}.device", "a kind of GPU is named and gpus is 0; leave one of them out");
+        CheckSleep(model, path, problems);
         if (model.Command.IsEmpty) return;
         if (model.Server is not null)
             problems.Add($"{path}.command", "server is given too; one of the two would do");
@@ -77,6 +78,18 @@ internal static class FleetChecks
                     $"found \"{{{unknown}}}\"; {{{string.Join("}, {", Placeholders.SkipLast(1))}}} or {{{Placeholders[^1]}}} would do");
             }
         }
+    }
+
+    private static void CheckSleep(ModelDocument model, string path, Problems problems)
+    {
+        if (model.Sleep is not null && !model.Command.IsEmpty)
+            problems.Add($"{path}.sleep", "a command of your own is given; sleepPath and wakePath say how it sleeps");
+        if (model.Command.IsEmpty && (model.SleepPath ?? model.WakePath) is not null)
+            problems.Add($"{path}.{(model.SleepPath is null ? "wakePath" : "sleepPath")}", "it is for a command of your own; sleep: true would do for vllm");
+        else if (model.SleepPath is null != model.WakePath is null)
+            problems.Add($"{path}.{(model.SleepPath is null ? "sleepPath" : "wakePath")}", $"missing, and {(model.SleepPath is null ? "wakePath" : "sleepPath")} is given; both would do");
+        if ((model.Sleep is true || model.SleepPath is not null) && model.Gpus is 0 || model.SleepPath is not null && model is { Gpus: null, Device: null })
+            problems.Add($"{path}.gpus", "the model may sleep and takes no GPU, whose memory that would give back; gpus: 1 would do");
     }
 
     /// <summary>A source of this machine as a path, relative to the fleet file's folder: "file:///models/m" is one too.</summary>

@@ -137,6 +137,17 @@ public sealed record ModelDocument
     [Means("Answers 200 once the server can serve. Default: /v2/health/ready, or /health for llama-server and vllm.")]
     [Looks("^/[!-~]{0,255}$", "a path such as /health")]
     public string? ReadyPath { get; init; }
+
+    [Means("True lets vllm sleep: its weights wait in this machine's memory while others use its GPUs, and are back in seconds. Default: false.")]
+    public bool? Sleep { get; init; }
+
+    [Means("For a command of your own: posted to, it moves the weights off the GPUs into this machine's memory, and answers 200 once it has.")]
+    [Looks("^/[!-~]{0,255}$", "a path such as /sleep?level=1")]
+    public string? SleepPath { get; init; }
+
+    [Means("Posted to, it moves them back, and answers 200 once it has.")]
+    [Looks("^/[!-~]{0,255}$", "a path such as /wake_up")]
+    public string? WakePath { get; init; }
 }
 
 public enum ModelFormat { Onnx, Gguf, Safetensors, Other }

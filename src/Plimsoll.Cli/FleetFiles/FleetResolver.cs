@@ -84,8 +84,10 @@ public sealed class FleetResolver(FleetFile file, TimeProvider time, Func<ModelI
         var launch = model.Command.IsEmpty ? Preset(model, path, weighed) : new LaunchSpec { Command = Found(model.Command, path) };
         return launch is null ? null : launch with
         {
-            Environment = model.Env?.Count > 0 ? model.Env : launch.Environment,
+            Environment = launch.Environment.SetItems(model.Env ?? launch.Environment),
             ReadyPath = model.ReadyPath ?? launch.ReadyPath,
+            SleepPath = model.SleepPath ?? launch.SleepPath,
+            WakePath = model.WakePath ?? launch.WakePath,
             ModelPath = model.Cache is true || FleetChecks.IsRemote(model.Source!) ? null : Served(model, weighed),
         };
     }
@@ -137,6 +139,8 @@ public sealed class FleetResolver(FleetFile file, TimeProvider time, Func<ModelI
 
         if (model.MemoryFraction is not null && kind != ServerKind.Vllm)
             _problems.Add($"{path}.memoryFraction", $"{ServerPresets.ProgramOf(kind)} takes no share of a GPU's memory; leave it out");
+        if (model.Sleep is true && kind != ServerKind.Vllm)
+            _problems.Add($"{path}.sleep", $"{ServerPresets.ProgramOf(kind)} cannot sleep; leave it out");
         if (model.Context is not null && kind == ServerKind.PlimsollModelServer)
             _problems.Add($"{path}.context", "the model server keeps no context; leave it out");
         if (ServerPresets.Find(kind) is { } program)

@@ -13,6 +13,7 @@ internal sealed class ModelResolver(Problems problems)
         var needs = known?.Needs ?? EngineProfile.Named(engine).Needs(
             footprint, gpus, model.Cores, cached, kind == ServerKind.LlamaServer && gpus == 0 ? LlamaCache(model, footprint) : Bytes.Zero);
         if (model.Memory is { LoadPeak: { } peak, Steady: { } steady }) needs = needs with { Host = new MemoryNeed(peak, steady) };
+        if (gpus > 0 && (model.Sleep is true || model.SleepPath is not null)) needs = needs with { Asleep = EngineProfile.Named(engine).Asleep(footprint, needs) };
         var min = model.MinReplicas ?? 0;
         var slo = Slo.Of(model.Slo?.Latency, model.Slo?.Attainment?.Value ?? 0.99, model.Slo?.Ttft, model.Slo?.Tpot, footprint.KvPerToken > Bytes.Zero);
         return new ModelSpec

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using Plimsoll.Cli.Demo;
 using Plimsoll.Local;
@@ -67,9 +68,15 @@ internal static class ServerPresets
                 [
                     program, "serve", "{model}", "--served-model-name", "{name}", "--host", "127.0.0.1", "--port", "{port}",
                     "--max-num-seqs", atOnce, "--tensor-parallel-size", Text(gpus), .. limits,
+                    .. model.Sleep is true ? ["--enable-sleep-mode"] : Array.Empty<string>(),
                 ],
                 ReadyPath = "/health",
                 MetricsPath = "/metrics",
+
+                // vllm answers these paths in its development mode alone; they are on loopback, as all of the server is.
+                Environment = model.Sleep is true ? ImmutableSortedDictionary<string, string>.Empty.Add("VLLM_SERVER_DEV_MODE", "1") : ImmutableSortedDictionary<string, string>.Empty,
+                SleepPath = model.Sleep is true ? "/sleep?level=1" : null,
+                WakePath = model.Sleep is true ? "/wake_up" : null,
             },
             _ => new LaunchSpec
             {

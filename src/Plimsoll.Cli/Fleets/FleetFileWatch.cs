@@ -89,7 +89,7 @@ public sealed class FleetFileWatch(string path, Func<FleetDefinition> read, Time
         + (definition.Fetches.GetValueOrDefault(id) is { } fetch ? Text(fetch) : "");
 
     private static string Text(LaunchSpec launch) => string.Join('\n',
-        [.. launch.Command, .. launch.Environment.Select(pair => $"{pair.Key}={pair.Value}"), launch.ReadyPath, launch.ModelPath]);
+        [.. launch.Command, .. launch.Environment.Select(pair => $"{pair.Key}={pair.Value}"), launch.ReadyPath, launch.ModelPath, launch.SleepPath, launch.WakePath]);
 
     private static string Text(FetchSpec fetch) =>
         string.Join('\n', [fetch.Source, .. fetch.Sha256.Select(pair => $"{pair.Key}={pair.Value}")]);

@@ -202,6 +202,9 @@ public sealed record ScenarioModelDocument
     [Bounds(1, 1000)]
     public int? MaxReplicas { get; init; }
 
+    [Means("True lets its servers sleep, weights in their node's memory, where the body that is simulated chooses the nodes. Default: false.")]
+    public bool? Sleep { get; init; }
+
     [Means("Release an idle replica after this long. Default: when that costs less than holding it.")]
     [Bounds(0.001, 31_536_000)]
     public TimeSpan? IdleLimit { get; init; }

@@ -167,6 +167,7 @@ internal sealed class ScenarioResolver(ScenarioFile file)
         MaxReplicas = model.MaxReplicas ?? Math.Max(DefaultReplicas, model.MinReplicas ?? 0),
         IdleLimit = model.IdleLimit,
         Cached = model.Cache ?? false,
+        Sleeps = model.Sleep ?? false,
         Lengths = new TypicalLengths(model.Tokens?.Input, model.Tokens?.Output),
         Variants = [.. model.Runs.Select(Variant)],
     };

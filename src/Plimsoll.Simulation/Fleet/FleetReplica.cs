@@ -48,6 +48,22 @@ internal sealed class FleetReplica
     /// <summary>The transfer under way, to be broken off when it goes.</summary>
     public Link.Transfer? Reading { get; set; }
 
+    /// <summary>On its way to sleep or back.</summary>
+    public bool Turning { get; set; }
+
+    /// <summary>Since when it sleeps; null while it does not.</summary>
+    public double? SleptSince { get; set; }
+
+    /// <summary>How long it slept before that.</summary>
+    public double SecondsAsleep { get; set; }
+
+    /// <summary>What it takes of its node's memory now.</summary>
+    public Bytes HostNow => State == ReplicaState.Loading ? Takes.Host.LoadPeak
+        : (SleptSince is not null || Turning) && Takes.Asleep is { } asleep ? Bytes.Max(asleep.Host, Takes.Host.Steady) : Takes.Host.Steady;
+
+    /// <summary>What it takes of each of its devices now.</summary>
+    public Bytes PerDeviceNow => SleptSince is not null && Takes.Asleep is { } asleep ? asleep.PerDevice : Takes.PerDevice?.Highest ?? Bytes.Zero;
+
     public int Concurrency => Variant.Concurrency;
 
     public bool IsGone { get; set; }

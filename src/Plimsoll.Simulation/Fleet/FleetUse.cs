@@ -37,7 +37,10 @@ internal sealed class FleetUse
 
     public void Ended(FleetReplica replica, double now)
     {
-        var seconds = now - replica.StartedAt;
+        // What sleeps leaves its devices to others, but for what it keeps of them.
+        var asleep = replica.SecondsAsleep + (replica.SleptSince is { } since ? now - since : 0);
+        var kept = replica.Takes is { Asleep: { } need, PerDevice: not null } ? (double)need.PerDevice.Value / replica.Node.Group.DeviceMemory.Value : 1;
+        var seconds = now - replica.StartedAt - (asleep * (1 - kept));
         var devices = Math.Max(1, replica.Placement.Devices.Length);
         DeviceSeconds[replica.Model.Id] = DeviceSeconds.GetValueOrDefault(replica.Model.Id) + (seconds * devices);
         var dollars = seconds / 3600 * PricePerHour(replica);

@@ -117,11 +117,11 @@ internal sealed partial class SimulatedCluster
     private string? OutOfMemory(FleetReplica replica)
     {
         var beside = _replicas.Values.Where(other => other.Node == replica.Node).ToList();
-        double Host(FleetReplica one) => (one == replica || one.State == ReplicaState.Loading ? one.Takes.Host.LoadPeak : one.Takes.Host.Steady).Value;
+        double Host(FleetReplica one) => (one == replica && one.State == ReplicaState.Loading ? one.Takes.Host.LoadPeak : one.HostNow).Value;
         if (beside.Sum(Host) + OthersOn(replica.Node).Sum(member => member.Memory.Value) > replica.Node.Group.HostMemory.Value) return $"{replica.Node.Id} ran out of memory";
         foreach (var device in replica.Placement.Devices)
         {
-            var held = beside.Where(other => other.Placement.Devices.Contains(device)).Sum(other => (double)(other.Takes.PerDevice?.Highest.Value ?? 0));
+            var held = beside.Where(other => other.Placement.Devices.Contains(device)).Sum(other => (double)other.PerDeviceNow.Value);
             if (held > replica.Node.Group.DeviceMemory.Value) return $"{device} of {replica.Node.Id} ran out of memory";
         }
 

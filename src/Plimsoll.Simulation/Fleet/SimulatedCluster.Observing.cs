@@ -36,10 +36,11 @@ internal sealed partial class SimulatedCluster
         StateSince = At(replica.StateSince),
         StartedAt = At(replica.StartedAt),
         Reserved = replica.Needs,
+        Turning = replica.Turning,
         HostMemory = _world.IsScheduled ? Signal.Missing<Bytes>("Kubernetes does not tell")
-            : Signal.Known(replica.State == ReplicaState.Loading ? replica.Takes.Host.LoadPeak : replica.Takes.Host.Steady, now),
+            : Signal.Known(replica.HostNow, now),
         DeviceMemory = _world.IsScheduled ? Signal.Missing<Bytes>("Kubernetes does not tell")
-            : replica.Takes.PerDevice is { } device ? Signal.Known(device.Steady, now) : Signal.Missing<Bytes>("it runs on no device"),
+            : replica.Takes.PerDevice is { } device ? Signal.Known(replica.State == ReplicaState.Asleep ? replica.PerDeviceNow : device.Steady, now) : Signal.Missing<Bytes>("it runs on no device"),
         Outstanding = replica.Engine.Outstanding,
         Concurrency = replica.Concurrency,
         Requests = _world.IsScheduled ? ScheduledWorlds.Requests(replica.Variant) : null,
@@ -95,6 +96,8 @@ internal sealed partial class SimulatedCluster
         {
             var (step, kind, end) = replica.State switch
             {
+                ReplicaState.Asleep when replica.Turning => ("wake", WorkKind.Waking, null),
+                ReplicaState.Drained when replica.Turning => ("sleep", WorkKind.Sleeping, null),
                 ReplicaState.Loading => ("start", WorkKind.Loading, (double?)(replica.StartedAt + replica.ExpectedLoad)),
                 ReplicaState.Draining => ("drain", WorkKind.Draining, null),
                 ReplicaState.Stopping => ("stop", WorkKind.Stopping, null),

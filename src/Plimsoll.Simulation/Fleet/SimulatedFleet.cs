@@ -11,6 +11,7 @@ internal sealed class SimulatedFleet(SimulatedCluster cluster) : IFleet
     private Capabilities Can => Capabilities.ChooseVictim | Capabilities.HoldRequests
         | (cluster.World.IsScheduled ? Capabilities.None : Capabilities.ChooseNode | Capabilities.ChooseDevice)
         | (cluster.World.Nodes.Any(group => group.CacheSize is not null) ? Capabilities.PrefetchWeights | Capabilities.EvictWeights : Capabilities.None)
+        | (!cluster.World.IsScheduled && cluster.World.Models.Any(model => model.Spec.Variants.Any(way => way.Needs.Asleep is not null)) ? Capabilities.Sleep : Capabilities.None)
         | (cluster.World.Nodes.Any(group => group.IsElastic) ? Capabilities.AddNodes : Capabilities.None);
 
     public ValueTask<FleetSnapshot> ObserveAsync(CancellationToken cancellationToken)
@@ -51,6 +52,8 @@ internal sealed class SimulatedFleet(SimulatedCluster cluster) : IFleet
         Step.Start start => cluster.Find(start.Replica) is null && Waiting(start.Replica) is null && Done(step, start.Model, Bind(start)),
         Step.Drain drain => cluster.Drain(drain.Replica),
         Step.Stop stop => Waiting(stop.Replica) is { } pod ? cluster.Bound.Remove(pod) : cluster.Stop(stop.Replica),
+        Step.Sleep sleep => cluster.Sleep(sleep.Replica),
+        Step.Wake wake => cluster.Wake(wake.Replica),
         Step.Prefetch prefetch => Done(step, prefetch.Model, cluster.Prefetch(prefetch.Model, prefetch.Version, prefetch.Node, prefetch.Size)),
         Step.Evict evict => Done(step, evict.Model, cluster.Evict(evict.Model, evict.Node)),
         Step.AddNode add => Done(step, null, cluster.AddNode(add.Pool, add.Ordinal, add.For)),

@@ -26,6 +26,9 @@ public sealed record ModelRecipe
     /// <summary>Whether its weights are brought to a node's disk before they are loaded.</summary>
     public bool Cached { get; init; }
 
+    /// <summary>Whether its servers can sleep, weights in host memory, where it runs on devices.</summary>
+    public bool Sleeps { get; init; }
+
     /// <summary>Ways to run it, in order of preference.</summary>
     public required ImmutableArray<VariantRecipe> Variants { get; init; }
 
@@ -105,7 +108,7 @@ public static class ModelRecipes
         if (variant is { Device: { } on, Batch: null }) return Generating(recipe, variant, id, on, pace, load);
         if (variant.Batch is not { } batch) throw new ArgumentException($"{recipe.Id}: how long its requests take must be said, as it generates no text on a known device");
         var devices = variant.Device is null ? 0 : variant.Devices;
-        var needs = EngineProfile.Named(variant.Engine).Needs(recipe.Footprint, devices, variant.Cores, recipe.Cached, Bytes.Zero);
+        var needs = MaySleep(recipe, variant, EngineProfile.Named(variant.Engine).Needs(recipe.Footprint, devices, variant.Cores, recipe.Cached, Bytes.Zero));
         return (
             new VariantSpec
             {
@@ -121,6 +124,8 @@ public static class ModelRecipes
                 Batch = new BatchTimes(batch.Fixed * pace, batch.PerRequest * pace),
                 Load = Slower(PathOf(null, recipe.Footprint.Weights, Math.Max(1, devices)), load),
                 Unload = LoadPriors.Unload(recipe.Footprint.Weights),
+                Sleep = Slower(LoadPriors.Sleep(recipe.Footprint.Weights, Math.Max(1, devices)), load),
+                Wake = Slower(LoadPriors.Wake(recipe.Footprint.Weights, Math.Max(1, devices)), load),
             },
             null);
     }
@@ -147,7 +152,7 @@ public static class ModelRecipes
                 Engine = variant.Engine,
                 DeviceKind = device.Name,
                 TensorParallel = variant.Devices,
-                Needs = known.Needs,
+                Needs = MaySleep(recipe, variant, known.Needs),
                 Concurrency = variant.Concurrency,
                 Service = ServicePriors.Of(recipe.Footprint, known.Fit, recipe.Slo, recipe.Lengths),
             },
@@ -157,6 +162,8 @@ public static class ModelRecipes
                 StepSeconds = batch => pace * replica.Steps.Of(batch).Seconds,
                 Load = Slower(PathOf(engine.Kind, recipe.Footprint.Weights, variant.Devices), load),
                 Unload = LoadPriors.Unload(recipe.Footprint.Weights),
+                Sleep = Slower(LoadPriors.Sleep(recipe.Footprint.Weights, variant.Devices), load),
+                Wake = Slower(LoadPriors.Wake(recipe.Footprint.Weights, variant.Devices), load),
             },
             new ReplicaProfile(replica.Limits, batch => replica.Steps.Of(batch).Seconds));
     }
@@ -170,12 +177,14 @@ public static class ModelRecipes
             : new LoadPath([new LoadStage { Name = "start", Fixed = TimeSpan.FromSeconds(1), Spread = 0.2 }, read]);
     }
 
-    private static LoadPath Slower(LoadPath path, double factor) => new(
-    [
-        .. path.Stages.Select(stage => stage with
-        {
-            Fixed = stage.Fixed * factor,
-            Alone = stage.Alone is { } alone ? new BytesPerSecond((long)Math.Max(1, alone.Value / factor)) : null,
-        }),
-    ]);
+    private static LoadPath Slower(LoadPath path, double factor) => new([.. path.Stages.Select(stage => Slower(stage, factor))]);
+
+    private static LoadStage Slower(LoadStage stage, double factor) => stage with
+    {
+        Fixed = stage.Fixed * factor,
+        Alone = stage.Alone is { } alone ? new BytesPerSecond((long)Math.Max(1, alone.Value / factor)) : null,
+    };
+
+    private static ReplicaNeeds MaySleep(ModelRecipe recipe, VariantRecipe variant, ReplicaNeeds needs) =>
+        recipe.Sleeps && needs.PerDevice is not null ? needs with { Asleep = EngineProfile.Named(variant.Engine).Asleep(recipe.Footprint, needs) } : needs;
 }

@@ -191,6 +191,12 @@ public sealed record ReplicaTruth
     /// <summary>From being told to end until its memory is given back.</summary>
     public required LoadStage Unload { get; init; }
 
+    /// <summary>From being told to sleep until its devices are free; null where it cannot.</summary>
+    public LoadStage? Sleep { get; init; }
+
+    /// <summary>From being told to wake until it is ready; null where it cannot sleep.</summary>
+    public LoadStage? Wake { get; init; }
+
     /// <summary>What it truly takes, over what it is charged.</summary>
     public double MemoryFactor { get; init; } = 1;
 }

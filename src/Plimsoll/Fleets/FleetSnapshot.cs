@@ -214,6 +214,13 @@ public sealed record InferenceReplica
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public int? EndsInOrder { get; init; }
 
+    /// <summary>
+    /// It is on its way to sleep or back: it gets no requests, and holds what it does awake and what it does asleep. Left out of JSON
+    /// when false.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Turning { get; init; }
+
     /// <summary>Requests in it now.</summary>
     public int Outstanding { get; init; }
 

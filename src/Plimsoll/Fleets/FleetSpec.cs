@@ -166,6 +166,9 @@ public sealed record Slo(TimeSpan Latency, double Attainment)
 
     /// <summary>Time per output token after the first; as the time to the first.</summary>
     public TimeSpan? TimePerOutputToken { get; init; }
+
+    /// <summary>How long a request may wait for the first of its answer: the time to the first token where that is the shorter.</summary>
+    internal TimeSpan MayWait => TimeToFirstToken is { } first && first < Latency ? first : Latency;
 }
 
 /// <summary>One way to run a model: engine × device kind × parallelism × dtype.</summary>

@@ -11,6 +11,7 @@ namespace Plimsoll;
 [JsonDerivedType(typeof(Fetched), "fetched")]
 [JsonDerivedType(typeof(StepFailed), "stepFailed")]
 [JsonDerivedType(typeof(NodeAdded), "nodeAdded")]
+[JsonDerivedType(typeof(Woken), "woken")]
 public abstract record Outcome
 {
     private Outcome()
@@ -101,6 +102,22 @@ public abstract record Outcome
         public ModelId? Model { get; init; }
 
         public required string Why { get; init; }
+    }
+
+    /// <summary>A replica that slept serves again.</summary>
+    public sealed record Woken : Outcome
+    {
+        public required ReplicaId Replica { get; init; }
+
+        public required ModelId Model { get; init; }
+
+        public required string Version { get; init; }
+
+        /// <summary>Weights that came back onto its devices.</summary>
+        public required Bytes Size { get; init; }
+
+        /// <summary>From being told to until it was ready.</summary>
+        public required TimeSpan Took { get; init; }
     }
 
     /// <summary>A node that was asked for is there.</summary>

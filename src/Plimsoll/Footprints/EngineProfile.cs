@@ -73,6 +73,19 @@ public sealed record EngineProfile(
     }
 
     /// <summary>
+    /// The prior of what one takes while it sleeps: the weights on the host beside what its process holds there anyway, and of its devices
+    /// what is neither weights nor cache.
+    /// </summary>
+    /// <param name="footprint">What the artefact weighs.</param>
+    /// <param name="needs">What a replica needs awake, on devices.</param>
+    public SleepNeed Asleep(Footprint footprint, ReplicaNeeds needs)
+    {
+        ArgumentNullException.ThrowIfNull(footprint);
+        ArgumentNullException.ThrowIfNull(needs);
+        return new SleepNeed(needs.Host.Steady + footprint.Weights, Bytes.Min(DeviceFixed, needs.PerDevice?.Steady ?? Bytes.Zero));
+    }
+
+    /// <summary>
     /// A quarter of a core up to 64 MiB of weights, a half up to 512 MiB, one up to 8 GiB, then one for each 8 GiB;
     /// one per device feeds a device. A first rule, by weight alone: the Predict issue derives it from the SLO.
     /// </summary>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 
 namespace Plimsoll;
 
@@ -155,4 +156,13 @@ public sealed record ReplicaNeeds
 
     /// <summary>Disk the artefact takes in the node's model cache; zero when it is used where it lies.</summary>
     public required Bytes Disk { get; init; }
+
+    /// <summary>What it takes while it sleeps; null where its server cannot, and then left out of JSON, so that older journals read and hash as they did.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public SleepNeed? Asleep { get; init; }
 }
+
+/// <summary>What a replica takes whose weights wait in its node's memory, its process and device contexts kept.</summary>
+/// <param name="Host">Of host memory, the weights included; on the way there and back too.</param>
+/// <param name="PerDevice">Of each device of its gang: contexts, graphs and what else its server does not give back.</param>
+public sealed record SleepNeed(Bytes Host, Bytes PerDevice);

@@ -127,7 +127,7 @@ internal readonly record struct DemandOutlook(Signal<double> Forecast, double Qu
     /// <summary>Whether a request that finds no replica is late whatever else happens: the usual load takes longer than it may wait.</summary>
     internal static bool IsLateForLoad(ModelSpec model, ModelKnowledge known) =>
         known.Loads.Estimate() is { } load
-        && load.Median > (model.Slo.TimeToFirstToken is { } first && first < model.Slo.Latency ? first : model.Slo.Latency);
+        && load.Median > model.Slo.MayWait;
 
     /// <summary>
     /// What coming back costs where the target is missed for loads: late requests count for more until it is met. The costs alone

@@ -12,13 +12,15 @@ internal sealed partial class Eviction
         public Holder(InferenceReplica replica, ModelOutlook owner, int wanted)
         {
             (Replica, Owner, State, Since) = (replica, owner, replica.State, replica.StateSince);
-            (Priority, Load, LoadFromDisk, Fetch) = (owner.Model.Priority, owner.Load.P90, owner.LoadFromDisk.P90, owner.Fetch.P90);
-            (IsLeast, IsNeeded) = (owner.Serving <= owner.Model.MinReplicas, owner.Serving <= wanted);
+            (Priority, Load, LoadFromDisk, Fetch) = (owner.Model.Priority, owner.LoadAnew.P90, owner.LoadFromDisk.P90, owner.Fetch.P90);
+            Wake = owner.Wake?.P90;
+            var asleep = replica.State == ReplicaState.Asleep;
+            (IsLeast, IsNeeded) = (!asleep && owner.Serving <= owner.Model.MinReplicas, asleep ? owner.Supply < wanted : owner.Serving <= wanted);
             ActiveRate = owner.ActiveRate;
             IdleSeconds = owner.Idle is { } gap ? Math.Max(gap.TotalSeconds, 1e-3) : double.PositiveInfinity;
             owner.Demand.TryGetLast(out var lately);
             InUse = lately > 0 || owner.Outstanding > 0;
-            Left = owner.Serving - 1;
+            Left = asleep ? owner.Serving : owner.Serving - 1;
             if (Left <= 0 || owner.Capacity is not { } capacity) return;
             owner.Forecast.TryGetLast(out var forecast);
             Unserved = forecast <= 0 ? 0 : Math.Max(0, forecast - (capacity * Left)) / forecast;
@@ -39,6 +41,9 @@ internal sealed partial class Eviction
         public TimeSpan LoadFromDisk { get; }
 
         public TimeSpan Fetch { get; }
+
+        /// <summary>How long one of its model takes to wake; null where it cannot sleep.</summary>
+        public TimeSpan? Wake { get; }
 
         /// <summary>Its model has no more than it is to have at the least.</summary>
         public bool IsLeast { get; }

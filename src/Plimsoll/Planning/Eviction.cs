@@ -34,9 +34,10 @@ internal sealed partial class Eviction(
     /// <param name="going">What is let go already.</param>
     /// <param name="mayPay">False when a model of higher priority was refused: then only lower ones may be taken from.</param>
     /// <param name="verdict">Why not, when null is returned.</param>
+    /// <param name="on">The devices that it must have; any where none are given.</param>
     public Choice? Choose(
         ModelOutlook claimant, IReadOnlyList<NodeLedger> nodes, Func<NodeId, ImmutableArray<InferenceReplica>> mustGo,
-        HashSet<ReplicaId> going, bool mayPay, out Reason verdict)
+        HashSet<ReplicaId> going, bool mayPay, out Reason verdict, ImmutableArray<DeviceId> on = default)
     {
         verdict = nodes.Count > 0
             ? Scarce(claimant, nodes[0])
@@ -48,7 +49,7 @@ internal sealed partial class Eviction(
         (double Price, double Lost, NodeLedger Node)? cheapestRefused = null;
         foreach (var ledger in nodes)
         {
-            if (LeastLoss(claimant, ledger, mustGo(ledger.Node.Id), going, best?.Loss) is not { } set) continue;
+            if (LeastLoss(claimant, ledger, mustGo(ledger.Node.Id), going, best?.Loss, on) is not { } set) continue;
 
             // Only what the claimant may not simply take must be paid for by what it has lost.
             var paid = set.Where(candidate => candidate.Priority >= claimant.Model.Priority).ToArray();
@@ -114,7 +115,8 @@ internal sealed partial class Eviction(
     // Cheapest first until it fits, then whatever proved unnecessary is kept after all, dearest first. An exact
     // knapsack comes with the Decide issue. Nothing where whatever it would be loses no less than another node already does.
     private Candidate[]? LeastLoss(
-        ModelOutlook claimant, NodeLedger ledger, ImmutableArray<InferenceReplica> mustGo, HashSet<ReplicaId> going, double? below)
+        ModelOutlook claimant, NodeLedger ledger, ImmutableArray<InferenceReplica> mustGo, HashSet<ReplicaId> going, double? below,
+        ImmutableArray<DeviceId> on)
     {
         var here = _byNode.Value.GetValueOrDefault(ledger.Node.Id, []);
         _chosen.Clear();
@@ -122,17 +124,17 @@ internal sealed partial class Eviction(
         foreach (var replica in mustGo)
         {
             var at = Array.FindIndex(here, one => ReferenceEquals(one.Replica, replica));
-            if (at < 0 || Consider(claimant, here[at], withWeights: true) is not { } candidate
+            if (at < 0 || Consider(claimant, ledger, here[at], withWeights: true) is not { } candidate
                 || floors.Holds(replica, mustGo.Where(other => other != replica)) is not null) return null;
             Take(candidate);
         }
 
-        if (!Fits(claimant, ledger))
+        if (!Fits(claimant, ledger, on))
         {
             _candidates.Clear();
             foreach (ref readonly var holder in here.AsSpan())
             {
-                if (Consider(claimant, in holder, withWeights: false) is { } candidate && !going.Contains(candidate.Replica.Id) && !mustGo.Contains(candidate.Replica))
+                if (Consider(claimant, ledger, in holder, withWeights: false) is { } candidate && !going.Contains(candidate.Replica.Id) && !mustGo.Contains(candidate.Replica))
                     _candidates.Add(candidate);
             }
 
@@ -144,7 +146,7 @@ internal sealed partial class Eviction(
             {
                 if (floors.Holds(candidate.Replica, _chosen.Select(one => one.Replica)) is not null) continue;
                 Take(candidate);
-                if (fits = Fits(claimant, ledger)) break;
+                if (fits = Fits(claimant, ledger, on)) break;
             }
 
             if (!fits) return null;
@@ -154,7 +156,7 @@ internal sealed partial class Eviction(
         {
             var frees = _frees[i];
             _frees.RemoveAt(i);
-            if (Fits(claimant, ledger)) _chosen.RemoveAt(i);
+            if (Fits(claimant, ledger, on)) _chosen.RemoveAt(i);
             else _frees.Insert(i, frees);
         }
 
@@ -167,10 +169,10 @@ internal sealed partial class Eviction(
         _frees.Add(NodeLedger.Release.Of(candidate.Replica, knowledge.Of(candidate.Replica.Model)));
     }
 
-    private bool Fits(ModelOutlook claimant, NodeLedger ledger) =>
-        ledger.FitsAfter(claimant.Needs, claimant.Variant.DeviceKind, _frees, claimant.Model.Requests);
+    private bool Fits(ModelOutlook claimant, NodeLedger ledger, ImmutableArray<DeviceId> on) =>
+        ledger.FitsAfter(claimant.Needs, claimant.Variant.DeviceKind, _frees, claimant.Model.Requests, on);
 
-    private Candidate? Consider(ModelOutlook claimant, in Holder holder, bool withWeights)
+    private Candidate? Consider(ModelOutlook claimant, NodeLedger ledger, in Holder holder, bool withWeights)
     {
         var lower = holder.Priority < claimant.Model.Priority;
 
@@ -184,24 +186,37 @@ internal sealed partial class Eviction(
 
         // A load just paid for must serve as long as the longer of the two loads takes before an equal may undo it; else
         // two models that cannot both be there would spend their time loading.
-        if (!lower && observed.At - holder.Since < Residence(holder, claimant)) return null;
-        if (holder.Priority > claimant.Model.Priority && (holder.IsNeeded || WantedLately(holder, claimant)) && !IsIdle(holder.Owner)) return null;
-        return new Candidate(holder.Replica, holder.Priority, ExpectedLoss(holder, claimant, withWeights));
+        var sleeps = !withWeights && MaySleep(claimant, ledger, in holder);
+        if (!lower && observed.At - holder.Since < Residence(holder, claimant, sleeps)) return null;
+        if (holder.Priority > claimant.Model.Priority && (holder.IsNeeded || WantedLately(holder, claimant, sleeps)) && !IsIdle(holder.Owner)) return null;
+        return new Candidate(holder.Replica, holder.Priority, ExpectedLoss(holder, claimant, withWeights, sleeps));
+    }
+
+    // Where its node's memory takes its weights beside the claimant; more than one such may find that it does not take them all.
+    private bool MaySleep(ModelOutlook claimant, NodeLedger ledger, in Holder holder)
+    {
+        if (holder.Replica.Reserved.Asleep is null) return false;
+        var known = knowledge.Of(holder.Replica.Model);
+        return Sleeping.May(holder.Replica, holder.Owner, known, observed.Can) && Weighing.ToSleep(holder.Replica, known) + claimant.Needs.Host.Highest <= ledger.HostFree;
     }
 
     // Demand that dips for a moment leaves a replica over; who takes it for that has it taken back, and both have loaded for nothing.
-    private bool WantedLately(in Holder holder, ModelOutlook claimant)
+    private bool WantedLately(in Holder holder, ModelOutlook claimant, bool sleeps)
     {
         var (owner, known) = (holder.Owner, knowledge.Of(holder.Replica.Model));
         var wanted = known.LastWanted;
         if (owner.Serving == 0 || owner.Serving > wanted.Length) return false;
-        var stays = Residence(holder, claimant);
+        var stays = Residence(holder, claimant, sleeps);
         if (known.Surplus is not null && DemandOutlook.Surplus(known, owner.Load.P90, owner.Quantile, owner.Horizon, owner.Serving).Time is var held && held > stays)
             stays = held;
         return observed.At - wanted[owner.Serving - 1] < stays;
     }
 
-    private static TimeSpan Residence(in Holder holder, ModelOutlook claimant) => holder.Load > claimant.Load.P90 ? holder.Load : claimant.Load.P90;
+    private static TimeSpan Residence(in Holder holder, ModelOutlook claimant, bool sleeps)
+    {
+        var back = sleeps && holder.Wake is { } wake ? wake : holder.Load;
+        return back > claimant.Load.P90 ? back : claimant.Load.P90;
+    }
 
     private static bool IsIdle(ModelOutlook owner) =>
         owner.Held == 0 && owner.Outstanding == 0 && (owner.Idle is not { } idle || idle > owner.Load.P90);
@@ -219,14 +234,24 @@ internal sealed partial class Eviction(
     /// <param name="holder">Which replica would go.</param>
     /// <param name="claimant">For whom.</param>
     /// <param name="withWeights">Whether its weights leave the disk too, so that it must be fetched, as the claimant must first.</param>
-    private double ExpectedLoss(in Holder holder, ModelOutlook claimant, bool withWeights)
+    /// <param name="sleeps">Whether it would sleep, so that it is back once it has woken.</param>
+    private double ExpectedLoss(in Holder holder, ModelOutlook claimant, bool withWeights, bool sleeps)
     {
-        var reload = (holder.LoadFromDisk + (withWeights ? holder.Fetch : TimeSpan.Zero)).TotalSeconds;
+        var loaded = (holder.LoadFromDisk + (withWeights ? holder.Fetch : TimeSpan.Zero)).TotalSeconds;
+        var woken = holder.Wake is { } wake ? wake.TotalSeconds : loaded;
+        var loss = ExpectedLoss(holder, claimant, withWeights, sleeps ? woken : loaded, sleeps);
+
+        // Of one that sleeps there is lost by how much sooner it would wake than load.
+        return holder.State == ReplicaState.Asleep ? Math.Max(0, loss - ExpectedLoss(holder, claimant, withWeights, woken, sleeps: true)) : loss;
+    }
+
+    private double ExpectedLoss(in Holder holder, ModelOutlook claimant, bool withWeights, double reload, bool sleeps)
+    {
         var away = reload + (claimant.LoadFromDisk.P90 + (withWeights ? claimant.Fetch.P90 : TimeSpan.Zero)).TotalSeconds;
 
         // Idle for long makes a return soon unlikely: one return per idle time so far is the estimate with nothing else known.
         var returns = holder.InUse ? 1 : 1 - Math.Exp(-away / holder.IdleSeconds);
-        var absent = holder.InUse ? away + (Residence(holder, claimant).TotalSeconds * Math.Max(1, settings.LoadsPerTurn)) : reload;
+        var absent = holder.InUse ? away + (Residence(holder, claimant, sleeps).TotalSeconds * Math.Max(1, settings.LoadsPerTurn)) : reload;
         var waiting = Waiting(holder.ActiveRate, absent, settings.LoadsPerTurn > 0 ? HeldMost.TotalSeconds : double.PositiveInfinity);
         return holder.Unserved is { } unserved ? returns * waiting * unserved : returns * waiting / Math.Max(1, holder.Left + 1);
     }

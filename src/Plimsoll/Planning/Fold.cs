@@ -27,6 +27,7 @@ public sealed partial record Knowledge
                     Version = model.Version,
                     Loads = LoadStatistics.None,
                     VariantLoads = null,
+                    Wakes = null,
                     Memory = ImmutableSortedDictionary<VariantId, MeasuredMemory>.Empty,
                     Service = ServiceFit.None,
                     VariantServices = null,
@@ -156,6 +157,12 @@ public sealed partial record Knowledge
                 && replica.DeviceMemory.TryGetKnown(out var onDevice)
                 && known.Memory.TryGetValue(replica.Variant, out measured) && !(measured.PerDevice >= onDevice))
                 known = known with { Memory = known.Memory.SetItem(replica.Variant, measured with { PerDevice = onDevice }) };
+
+            // A reading from before it slept tells of when it was awake.
+            if (replica is { State: ReplicaState.Asleep, Turning: false } && replica.Version == known.Version
+                && replica.DeviceMemory.TryGetKnown(out var kept) && replica.DeviceMemory.At >= replica.StateSince
+                && known.Memory.TryGetValue(replica.Variant, out measured) && !(measured.PerDeviceAsleep >= kept))
+                known = known with { Memory = known.Memory.SetItem(replica.Variant, measured with { PerDeviceAsleep = kept }) };
             if (!ReferenceEquals(known, before)) models[replica.Model] = known;
         }
     }
@@ -181,6 +188,10 @@ public sealed partial record Knowledge
                             VariantLoads = ByVariant(spec, known, loaded),
                             NextOrdinal = Math.Max(known.NextOrdinal, loaded.Replica.Ordinal + 1),
                         };
+                    break;
+                case Outcome.Woken woken:
+                    if (models.TryGetValue(woken.Model, out known) && known.Version == woken.Version)
+                        models[woken.Model] = known with { Wakes = (known.Wakes ?? LoadStatistics.None).Add(new LoadSample(woken.Size, woken.Took)) };
                     break;
                 case Outcome.MemoryMeasured measured:
                     if (models.TryGetValue(measured.Model, out known) && known.Version == measured.Version)
@@ -253,6 +264,7 @@ public sealed partial record Knowledge
         return memory.SetItem(outcome.Variant, new MeasuredMemory(peak, steady, (before?.Samples ?? 0) + 1)
         {
             PerDevice = before?.PerDevice,
+            PerDeviceAsleep = before?.PerDeviceAsleep,
         });
     }
 

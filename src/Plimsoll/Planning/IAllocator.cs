@@ -30,6 +30,12 @@ public sealed record Allocation
     /// <summary>Why replicas beyond <see cref="Keep"/> go, or why all stay.</summary>
     public required Reason Why { get; init; }
 
+    /// <summary>Replicas that stay awake where the others can sleep; null where all that stay do.</summary>
+    public int? Awake { get; init; }
+
+    /// <summary>Why those beyond <see cref="Awake"/> sleep.</summary>
+    public Reason? WhySleep { get; init; }
+
     /// <summary>Whether it may take memory that another model holds.</summary>
     public bool MayClaim { get; init; }
 
@@ -75,14 +81,26 @@ public sealed record ModelOutlook
 
     public required ReplicaNeeds Needs { get; init; }
 
-    /// <summary>Time from deciding to serving, fetch included where the weights are not on the node.</summary>
+    /// <summary>Time from deciding to serving, fetch included where the weights are not on the node; of waking, where one sleeps.</summary>
     public required LoadEstimate Load { get; init; }
+
+    /// <summary>The same of one that is started, whether another sleeps or not.</summary>
+    public required LoadEstimate LoadAnew { get; init; }
 
     /// <summary>Time from deciding to serving with the weights on the node's disk.</summary>
     public required LoadEstimate LoadFromDisk { get; init; }
 
     /// <summary>Time to bring the weights onto a node's disk; nothing where they are used where they lie.</summary>
     public required LoadEstimate Fetch { get; init; }
+
+    /// <summary>Time from deciding to serving for a replica that sleeps; null where none can.</summary>
+    public LoadEstimate? Wake { get; init; }
+
+    /// <summary>Replicas that sleep, of the wanted version; those that are waking are <see cref="Loading"/>.</summary>
+    public int Asleep { get; init; }
+
+    /// <summary>How long an idle replica is kept awake before it sleeps, if it can; null where its memory is owned.</summary>
+    public TimeSpan? HoldAwake { get; init; }
 
     /// <summary>How far ahead this model looks: T_load + review.</summary>
     public required TimeSpan Horizon { get; init; }

@@ -88,6 +88,9 @@ public sealed record ModelKnowledge
     /// </summary>
     public ImmutableSortedDictionary<VariantId, LoadStatistics>? VariantLoads { get; init; }
 
+    /// <summary>Times it took to wake, of the version <see cref="Version"/>; null before any did, so that older journals read and hash as they did.</summary>
+    public LoadStatistics? Wakes { get; init; }
+
     /// <summary>Measured memory by variant, of the version <see cref="Version"/>; ordered by variant.</summary>
     public ImmutableSortedDictionary<VariantId, MeasuredMemory> Memory { get; init; } =
         ImmutableSortedDictionary<VariantId, MeasuredMemory>.Empty;
@@ -168,4 +171,7 @@ public sealed record MeasuredMemory(Bytes? LoadPeak, Bytes Steady, int Samples)
 {
     /// <summary>On the device where it used most; null on the processor, or where no driver told.</summary>
     public Bytes? PerDevice { get; init; }
+
+    /// <summary>The same while it slept; null before any was seen to, so that older journals read and hash as they did.</summary>
+    public Bytes? PerDeviceAsleep { get; init; }
 }

@@ -91,6 +91,10 @@ internal sealed class NodeLedger
         {
             Requests = replica.Requests,
         };
+
+        /// <summary>What a replica gives back once it sleeps: of its devices alone, as its weights are on the host then.</summary>
+        public static Release OfSleep(InferenceReplica replica, ModelKnowledge known) => new(
+            Bytes.Zero, Bytes.Max(Bytes.Zero, Weighing.DeviceCharge(replica) - Weighing.KeptAsleep(replica, known)), Cores.Zero, replica.Placement.Devices);
     }
 
     public NodeState Node { get; }
@@ -215,6 +219,26 @@ internal sealed class NodeLedger
         return ([.. _stops.Take(level).Select(stop => stop.Stop).Distinct().Order()], [.. devices.Order()]);
     }
 
+    /// <summary>Finds room for more on devices that are given, at the lowest level that is safe together with all starts so far.</summary>
+    /// <param name="perDevice">What is taken of each.</param>
+    /// <param name="on">The devices.</param>
+    /// <returns>The stops to wait for; null when it does not fit.</returns>
+    public ImmutableArray<StepId>? TryReserveOn(Bytes perDevice, ImmutableArray<DeviceId> on)
+    {
+        int[] gang = [.. on.Select(IndexOf)];
+        if (Node.Condition != NodeCondition.Ready || gang.Any(at => at < 0 || _devices[at].Usable is null)) return null;
+        var lowest = _levels.Count;
+        while (lowest > 0 && gang.All(at => _levels[lowest - 1].Devices[at] + perDevice <= _devices[at].Usable!.Value)) lowest--;
+        if (lowest == _levels.Count) return null;
+        foreach (var level in _levels.Skip(lowest))
+        {
+            foreach (var at in gang) level.Devices[at] += perDevice;
+        }
+
+        foreach (var at in gang) _started[at] = (_started[at].Held + perDevice, _started[at].Taken + perDevice);
+        return [.. _stops.Take(lowest).Select(stop => stop.Stop).Distinct().Order()];
+    }
+
     /// <summary>Makes room for a replica without waiting for any stop, where there is room; whether there was.</summary>
     public bool ReserveNow(ReplicaNeeds needs, string? kind) =>
         Take(needs, kind, 0, stackalloc int[Math.Min(needs.Devices, _devices.Length)]) is not null;
@@ -224,7 +248,8 @@ internal sealed class NodeLedger
     /// <param name="kind">The kind of device; null for any.</param>
     /// <param name="more">What is given back beside the stops of this plan.</param>
     /// <param name="requests">What its scheduler must count as there too; null where the body places.</param>
-    public bool FitsAfter(ReplicaNeeds needs, string? kind, IReadOnlyList<Release> more, SchedulerRequests? requests = null)
+    /// <param name="on">The devices it must be on; any where none are given.</param>
+    public bool FitsAfter(ReplicaNeeds needs, string? kind, IReadOnlyList<Release> more, SchedulerRequests? requests = null, ImmutableArray<DeviceId> on = default)
     {
         if (Node.Condition != NodeCondition.Ready || HostUsable is not { } usable) return false;
         var used = _levels[^1];
@@ -236,19 +261,19 @@ internal sealed class NodeLedger
             cores -= more[i].Cores;
         }
 
-        if (host > usable || cores > Node.Cores || needs.Devices > 0 && DevicesAfter(needs, kind, more) < needs.Devices) return false;
+        if (host > usable || cores > Node.Cores || needs.Devices > 0 && DevicesAfter(needs, kind, more, on) < needs.Devices) return false;
         return requests is null
             || more.Aggregate(SchedulerAfter, (room, one) => one.Requests is { } gone ? room?.Without(gone) : room)!.Takes(requests);
     }
 
-    private int DevicesAfter(ReplicaNeeds needs, string? kind, IReadOnlyList<Release> more)
+    private int DevicesAfter(ReplicaNeeds needs, string? kind, IReadOnlyList<Release> more, ImmutableArray<DeviceId> on)
     {
         var perDevice = needs.PerDevice?.Highest ?? Bytes.Zero;
         var fitting = 0;
         for (var i = 0; i < _devices.Length; i++)
         {
             var (device, usable) = _devices[i];
-            if (kind is not null && device.Kind != kind || usable is not { } room) continue;
+            if (kind is not null && device.Kind != kind || usable is not { } room || (!on.IsDefault && !on.Contains(device.Id))) continue;
             var left = room - _levels[^1].Devices[i] - perDevice;
             for (var k = 0; k < more.Count && left < Bytes.Zero; k++)
             {

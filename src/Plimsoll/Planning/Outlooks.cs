@@ -162,6 +162,9 @@ internal static class Outlooks
         var fetch = model.Cached
             ? turn.FetchLine.Estimate(model.Footprint.OnDisk) : new LoadEstimate(TimeSpan.Zero, TimeSpan.Zero, 0);
         if (!onDisk) load += fetch;
+        var (cold, wake) = (load, Sleeping.Wake(variant, known, model.Footprint.Weights, observed.Can));
+        var asleep = wake is null ? 0 : mine.Count(replica => replica is { State: ReplicaState.Asleep, Turning: false });
+        if (asleep > 0 && known.Failures.Count < Sleeping.WakesFailedMost) load = wake!;
 
         var horizon = load.P90 + spec.Settings.Review;
         var now = known.Demand.MeanRate(TimeSpan.FromTicks(Math.Max(
@@ -183,8 +186,10 @@ internal static class Outlooks
         var (active, coming) = (known.ActiveRate, 0.0);
         if (demand.Event is { Adds: true } && demand.Forecast.TryGetLast(out coming)) (idle, active) = (TimeSpan.Zero, Math.Max(active, coming));
         var misses = 1 + (known.ActiveRate * load.P90.TotalSeconds);
-        var reload = BreakEven(spec.Prices, model, variant, load, capacity, misses) is { } even ? DemandOutlook.ForTarget(even, load.P90, known.LoadDebt) : (TimeSpan?)null;
+        var reload = ToComeBack(cold, 1 + (known.ActiveRate * cold.P90.TotalSeconds));
         var (hold, gaps) = DemandOutlook.Hold(reload, known, horizon);
+        var holdAwake = wake is { } awake && DemandOutlook.Hold(ToComeBack(awake, Sleeping.Misses(model, known, awake)), known, horizon).Hold is { } kept
+            ? TimeSpan.FromTicks(Math.Max(kept.Ticks, Sleeping.AwakeLeast.Ticks)) : (TimeSpan?)null;
 
         // Who states an idle limit wants nothing there that nobody uses; on missing counts nobody is started.
         var rests = spec.Settings.WakeAhead && model is { IdleLimit: null, MinReplicas: 0 } && traffic is { HeldNow: 0 } && !(demand.Forecast.TryGetLast(out var some) && some > 0);
@@ -195,8 +200,12 @@ internal static class Outlooks
             Needs = way.Needs,
             PricePerHour = way.PricePerHour,
             Load = load,
+            LoadAnew = cold,
             LoadFromDisk = fromDisk,
             Fetch = fetch,
+            Wake = wake,
+            Asleep = asleep,
+            HoldAwake = holdAwake,
             Horizon = horizon,
             Demand = now,
             ActiveRate = active,
@@ -209,7 +218,7 @@ internal static class Outlooks
             Capacity = capacity,
             CapacityExpected = expected,
             Serving = mine.Count(replica => replica.State == ReplicaState.Ready),
-            Loading = mine.Count(replica => replica.State == ReplicaState.Loading && !loads.Overdue(replica, spec.Settings)),
+            Loading = mine.Count(replica => IsComing(replica, loads, spec.Settings)),
             Held = traffic?.HeldNow ?? 0,
             Outstanding = mine.Sum(replica => replica.Outstanding),
             Backlog = spec.Settings.ForecastDemand ? (traffic?.HeldNow ?? 0) + InQueues(mine, variant) : 0,
@@ -220,11 +229,17 @@ internal static class Outlooks
             MissesOnReturn = misses,
             TrafficSeen = traffic is not null,
         };
+
+        // As time of its price; null where nothing has one.
+        TimeSpan? ToComeBack(LoadEstimate by, double late) =>
+            BreakEven(spec.Prices, model, variant, by, capacity, late) is { } even ? DemandOutlook.ForTarget(even, by.P90, known.LoadDebt) : null;
     }
 
     private static bool IsSupply(InferenceReplica replica, ModelSpec model, LoadsInFlight loads, PlannerSettings settings) =>
-        replica.Version == model.Version
-        && (replica.State == ReplicaState.Ready || (replica.State == ReplicaState.Loading && !loads.Overdue(replica, settings)));
+        replica.Version == model.Version && (replica.State == ReplicaState.Ready || IsComing(replica, loads, settings));
+
+    private static bool IsComing(InferenceReplica replica, LoadsInFlight loads, PlannerSettings settings) =>
+        replica is { State: ReplicaState.Asleep, Turning: true } || (replica.State == ReplicaState.Loading && !loads.Overdue(replica, settings));
 
     // Those that a replica has no place for wait in it.
     private static double InQueues(InferenceReplica[] replicas, VariantSpec variant)

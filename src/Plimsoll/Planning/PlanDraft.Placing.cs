@@ -45,7 +45,14 @@ internal sealed partial class PlanDraft
 
         nodes = [.. nodes.Where(ledger => ways.ContainsKey(ledger.Node.Id))];
         var mayPay = _unmetPriority is not { } unmet || outlook.Model.Priority >= unmet;
-        if (_eviction.Choose(outlook, nodes, node => ways[node].MustGo, _going, mayPay, out var verdict) is { } choice)
+        if (WakeInstead(outlook, mayPay, out var waits)) return true;
+        if (waits is not null)
+        {
+            _verdicts[outlook.Model.Id] = waits;
+            return false;
+        }
+
+        if (_eviction.Choose(outlook with { Load = outlook.LoadAnew }, nodes, node => ways[node].MustGo, _going, mayPay, out var verdict) is { } choice)
         {
             PlaceAfter(outlook, replica, choice, ways[choice.Node], why);
             return true;
@@ -224,7 +231,7 @@ internal sealed partial class PlanDraft
         ModelOutlook outlook, ReplicaId replica, Placement? placement, ImmutableArray<StepId> after, Reason why, WorkerPods? workers = null)
     {
         var start = new Step.Start(
-            replica, outlook.Model.Id, outlook.Model.Version, outlook.Variant.Id, placement, outlook.Needs, outlook.Load.P90)
+            replica, outlook.Model.Id, outlook.Model.Version, outlook.Variant.Id, placement, outlook.Needs, outlook.LoadAnew.P90)
         {
             Reason = why,
             After = [.. after.Order()],

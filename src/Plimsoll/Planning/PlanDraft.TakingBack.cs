@@ -11,7 +11,7 @@ internal sealed partial class PlanDraft
     {
         if (missing <= 0 || !_observed.Can.HasFlag(Capabilities.TakeBack)) return;
         var draining = _replicas[outlook.Model.Id]
-            .Where(replica => replica.State is ReplicaState.Draining or ReplicaState.Drained && replica.Version == outlook.Model.Version && _going.Contains(replica.Id))
+            .Where(replica => replica is { State: ReplicaState.Draining or ReplicaState.Drained, Turning: false } && replica.Version == outlook.Model.Version && _going.Contains(replica.Id))
             .OrderBy(replica => replica.State == ReplicaState.Draining ? 0 : 1).ThenBy(replica => replica.EndsInOrder ?? 0).ThenBy(replica => replica.Id).ToArray();
         foreach (var replica in draining)
         {

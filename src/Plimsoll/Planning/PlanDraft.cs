@@ -80,6 +80,8 @@ internal sealed partial class PlanDraft
                 LetGo(replica, new Reason(Rule.DrainRemovedModel, []));
             else if (_loads.Overdue(replica, _spec.Settings))
                 RetireOverdue(replica);
+            else if (replica.State == ReplicaState.Asleep)
+                RetireAsleep(replica);
         }
 
         foreach (var outlook in _outlooks) RetireSurplus(outlook, _allocations[outlook.Model.Id]);
@@ -330,26 +332,6 @@ internal sealed partial class PlanDraft
         }
     }
 
-    private void Wake(ModelOutlook outlook, int missing, List<InferenceReplica> back)
-    {
-        if (!_observed.Can.HasFlag(Capabilities.Sleep)) return;
-        foreach (var replica in _replicas[outlook.Model.Id].OrderBy(replica => replica.Id))
-        {
-            if (back.Count == missing || replica.State != ReplicaState.Asleep || replica.Version != outlook.Model.Version) continue;
-            outlook.Forecast.TryGetLast(out var forecast);
-            var wake = new Step.Wake(replica.Id, replica.Model)
-            {
-                Reason = new Reason(Rule.WakeForDemand,
-                [
-                    Fact.Rate("demand", forecast), Fact.Of("load", outlook.Load.P90),
-                    .. outlook.Event?.Shown(outlook.At) is { } known ? [Fact.Of("basis", "; " + known)] : Array.Empty<Fact>(),
-                ]),
-            };
-            _steps[wake.Id] = wake;
-            back.Add(replica);
-        }
-    }
-
     private Reason WhyStart(ModelOutlook outlook)
     {
         var allocation = _allocations[outlook.Model.Id];
@@ -358,14 +340,14 @@ internal sealed partial class PlanDraft
         if (_replicas[outlook.Model.Id].Any(replica => replica.Version != outlook.Model.Version))
             return new Reason(Rule.StartNewVersion, [Fact.Of("version", outlook.Model.Version)]);
         if (outlook.Held > 0 && have == 0)
-            return new Reason(Rule.StartForHeldRequests, [Fact.Of("held", outlook.Held), Fact.Of("load", outlook.Load.P90)]);
+            return new Reason(Rule.StartForHeldRequests, [Fact.Of("held", outlook.Held), Fact.Of("load", outlook.LoadAnew.P90)]);
         outlook.Forecast.TryGetLast(out var forecast);
         if (forecast <= 0 || allocation.Wanted <= outlook.Model.MinReplicas && have < outlook.Model.MinReplicas)
             return new Reason(Rule.StartForMinimum, [Fact.Of("minimum", outlook.Model.MinReplicas), Fact.Of("have", have)]);
         return new Reason(Rule.StartForDemand,
         [
             Fact.Rate("demand", forecast), Fact.Fraction("quantile", outlook.Quantile), Fact.Of("horizon", outlook.Horizon),
-            Fact.Of("load", outlook.Load.P90), Fact.Of("wanted", allocation.Wanted),
+            Fact.Of("load", outlook.LoadAnew.P90), Fact.Of("wanted", allocation.Wanted),
             outlook.CapacityOfEach(allocation.Wanted) is { } capacity ? Fact.Rate("capacity", capacity) : Fact.Of("capacity", "unknown capacity"),
             Fact.Of("have", have), .. outlook.Grounds is { } grounds ? [Fact.Of("basis", "; " + grounds)] : Array.Empty<Fact>(),
         ]);

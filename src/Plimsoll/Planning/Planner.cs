@@ -28,6 +28,7 @@ public sealed class Planner(IAllocator allocator)
         draft.Claim();
         draft.StartForUses();
         draft.PrefetchAhead();
+        draft.LieDown();
         draft.WithdrawUnsafe();
         draft.RequestNodes();
         var steps = draft.Steps;

@@ -29,7 +29,8 @@ public static class ReachableStates
         }
 
         var starts = steps.OfType<Step.Start>().ToArray();
-        if (starts.Length == 0) return null;
+        var turns = Turns(observed, knowledge, steps);
+        if (starts.Length == 0 && turns.Count == 0) return null;
         var releases = Releases(observed, knowledge, steps);
         var foreign = observed.Foreign.ToLookup(use => use.Node);
         var chosen = starts.Where(start => start is { Placement: null, Requests: not null }).ToArray();
@@ -38,17 +39,22 @@ public static class ReachableStates
         var placed = starts.Where(start => start.Placement is not null).ToLookup(start => start.Placement!.Node);
         var anywhere = starts.Where(start => start.Placement is null).ToArray();
         var everywhere = anywhere.Length + chosen.Length > 0;
-        var replicas = Parts.ByNode(observed.Replicas, node => everywhere || placed.Contains(node));
+        var turning = turns.Values.Select(turn => turn.Node).ToHashSet();
+        var replicas = Parts.ByNode(observed.Replicas, node => everywhere || placed.Contains(node) || turning.Contains(node));
         foreach (var node in observed.Nodes)
         {
             // Without a placement a scheduler chooses, and it never chooses a node that is too small when empty.
-            Step.Start[] here = [.. placed[node.Id], .. anywhere.Where(start => Admission.Fits(node, start.Needs, null))];
+            Step[] here =
+            [
+                .. placed[node.Id], .. anywhere.Where(start => Admission.Fits(node, start.Needs, null)),
+                .. turns.Values.Where(turn => turn.Node == node.Id).Select(turn => turn.Step),
+            ];
             if (here.Length + chosen.Length == 0) continue;
             var (limit, used) = NodeUse.HostOf(node, observed, knowledge, replicas.GetValueOrDefault(node.Id, []), foreign[node.Id]);
             if (byScheduler.FindViolation(node, limit, used) is { } overfilled) return overfilled;
             if (here.Length == 0) continue;
             var use = NodeUse.Of(node, observed, knowledge, replicas.GetValueOrDefault(node.Id, []), foreign[node.Id]);
-            foreach (var (what, most, now, takes, frees) in use.Resources(releases))
+            foreach (var (what, most, now, takes, frees) in use.Resources(releases, turns))
             {
                 var worst = WorstCase(now, here, takes, frees);
                 if (worst > Math.Max(most, now)) return $"{what} of {node.Id}: {worst} against {most}";
@@ -136,12 +142,31 @@ public static class ReachableStates
     private static ILookup<StepId, (NodeId Node, NodeLedger.Release Frees)> Releases(
         FleetSnapshot observed, Knowledge knowledge, ImmutableArray<Step> steps)
     {
-        var stops = steps.OfType<Step.Stop>().ToArray();
-        var stopped = stops.Select(stop => stop.Replica).ToHashSet();
-        var replicas = observed.Replicas.Where(replica => stopped.Contains(replica.Id)).ToDictionary(replica => replica.Id);
-        return stops.Where(stop => replicas.ContainsKey(stop.Replica))
-            .SelectMany(stop => Parts.Pods(replicas[stop.Replica]).Select(pod => (stop.Id, pod)))
-            .ToLookup(one => one.Id, one => (one.pod.Placement.Node, NodeLedger.Release.Of(one.pod, knowledge.Of(one.pod.Model))));
+        var ends = steps.Where(step => step is Step.Stop or Step.Sleep).ToArray();
+        var ended = ends.Select(step => step.Subject!.Value).ToHashSet();
+        var replicas = observed.Replicas.Where(replica => ended.Contains(replica.Id)).ToDictionary(replica => replica.Id);
+        return ends.Where(step => replicas.ContainsKey(step.Subject!.Value))
+            .SelectMany(step => Parts.Pods(replicas[step.Subject!.Value]).Select(pod => (step, pod)))
+            .ToLookup(one => one.step.Id, one => (one.pod.Placement.Node,
+                one.step is Step.Sleep ? NodeLedger.Release.OfSleep(one.pod, knowledge.Of(one.pod.Model)) : NodeLedger.Release.Of(one.pod, knowledge.Of(one.pod.Model))));
+    }
+
+    // What replicas take that go to sleep or wake, from the moment that they begin to: of their node's memory, or of their devices'.
+    private sealed record Turn(Step Step, NodeId Node, Bytes Host, Bytes PerDevice, ImmutableArray<DeviceId> Devices);
+
+    private static SortedDictionary<StepId, Turn> Turns(FleetSnapshot observed, Knowledge knowledge, ImmutableArray<Step> steps)
+    {
+        var turns = new SortedDictionary<StepId, Turn>();
+        foreach (var step in steps)
+        {
+            if (step is not (Step.Sleep or Step.Wake) || observed.Replicas.FirstOrDefault(one => one.Id == step.Subject) is not { } replica) continue;
+            var known = knowledge.Of(replica.Model);
+            turns[step.Id] = new Turn(
+                step, replica.Placement.Node, step is Step.Sleep ? Weighing.ToSleep(replica, known) : Bytes.Zero,
+                step is Step.Wake ? Weighing.ToWake(replica, known) : Bytes.Zero, replica.Placement.Devices);
+        }
+
+        return turns;
     }
 
     private sealed record NodeUse(NodeState Node, long HostLimit, long HostUsed, long CoresUsed, Dictionary<DeviceId, (long Limit, long Used)> Devices)
@@ -190,17 +215,18 @@ public static class ReachableStates
             return new NodeUse(node, limit, host, cores, devices);
         }
 
-        public IEnumerable<(string What, long Limit, long Used, Func<Step.Start, long> Takes, Func<StepId, long> Frees)> Resources(
-            ILookup<StepId, (NodeId Node, NodeLedger.Release Frees)> releases)
+        public IEnumerable<(string What, long Limit, long Used, Func<Step, long> Takes, Func<StepId, long> Frees)> Resources(
+            ILookup<StepId, (NodeId Node, NodeLedger.Release Frees)> releases, SortedDictionary<StepId, Turn> turns)
         {
             IEnumerable<NodeLedger.Release> Freed(StepId step) => releases[step].Where(release => release.Node == Node.Id).Select(release => release.Frees);
-            yield return ("host memory", HostLimit, HostUsed, start => start.Needs.Host.Highest.Value,
+            yield return ("host memory", HostLimit, HostUsed, step => step is Step.Start start ? start.Needs.Host.Highest.Value : turns[step.Id].Host.Value,
                 step => Freed(step).Sum(frees => frees.Host.Value));
-            yield return ("cores", Node.Cores.Milli, CoresUsed, start => start.Needs.Cores.Milli,
+            yield return ("cores", Node.Cores.Milli, CoresUsed, step => step is Step.Start start ? start.Needs.Cores.Milli : 0,
                 step => Freed(step).Sum(frees => frees.Cores.Milli));
             foreach (var (id, (limit, used)) in Devices)
                 yield return ($"memory of device {id}", limit, used,
-                    start => start.Placement?.Devices.Contains(id) == true ? start.Needs.PerDevice?.Highest.Value ?? 0 : 0,
+                    step => step is Step.Start start ? start.Placement?.Devices.Contains(id) == true ? start.Needs.PerDevice?.Highest.Value ?? 0 : 0
+                        : turns[step.Id].Devices.Contains(id) ? turns[step.Id].PerDevice.Value : 0,
                     step => Freed(step).Where(frees => frees.Devices.Contains(id)).Sum(frees => frees.PerDevice.Value));
         }
 

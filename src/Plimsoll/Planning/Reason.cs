@@ -72,6 +72,8 @@ public enum Rule
     StartNewVersion,
     StartBySizeBlindRule,
     WakeForDemand,
+    SleepIdle,
+    SleepUntilAsked,
     DrainIdleAtBreakEven,
     DrainIdleLimit,
     DrainSurplus,
@@ -85,6 +87,8 @@ public enum Rule
     StopDrainOverdue,
     StopLoadOverdue,
     StopLoadForClaimant,
+    StopAsleepFailed,
+    StopAsleepSpare,
     PrefetchForStart,
     PrefetchAhead,
     PrefetchWhereItCouldStart,
@@ -121,6 +125,7 @@ public enum Rule
     HoldQuota,
     HoldDisk,
     IdleAtZero,
+    IdleAsleep,
     RefusedTooHeavy,
     RefusedNoDevice,
     RefusedNoCores,
@@ -149,6 +154,8 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.StartBySizeBlindRule] =
             "size-blind: {metric} in flight per replica against a target of {target}: {have} becomes {wanted}",
         [Rule.WakeForDemand] = "{demand} is expected and a replica sleeps; waking takes {load}{basis?}",
+        [Rule.SleepIdle] = "idle for {idle}; keeping it awake has cost as much as waking it would ({hold}: {wake} to wake, and who waits meanwhile)",
+        [Rule.SleepUntilAsked] = "its {weights} wait in {node}'s memory: it wakes in {wake}, and would load in {load}",
         [Rule.DrainIdleAtBreakEven] =
             "idle for {idle}; holding has cost as much as coming back would ({hold}: {load} to load and {misses} late {misses|request|requests}{basis?})",
         [Rule.DrainIdleLimit] = "idle for {idle}, past the stated limit of {limit}",
@@ -168,6 +175,8 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.StopDrainOverdue] = "draining for {waited}, past its deadline of {deadline}; {outstanding} {outstanding|request is|requests are} cut",
         [Rule.StopLoadOverdue] = "loading for {waited}, {factor} times the {expected} expected",
         [Rule.StopLoadForClaimant] = "{claimant}, of higher priority, needs the {freed} this one is loading into",
+        [Rule.StopAsleepFailed] = "it sleeps and failed to wake, {failures} {failures|time|times} in a row, so the next one loads anew: {why}",
+        [Rule.StopAsleepSpare] = "it sleeps, and {have} of at most {most} are awake",
         [Rule.PrefetchForStart] = "a replica is wanted and {node} has no copy of the {size}",
         [Rule.PrefetchAhead] = "{size} fits the {free} left on {node}'s disk; a later load is spared the fetch",
         [Rule.PrefetchWhereItCouldStart] =
@@ -218,6 +227,7 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
             "a replica takes {devices} {kind}, and {taken} of the {quota} that the Fleet's quota lets all models have are taken",
         [Rule.HoldDisk] = "needs {needed} of disk, {free} is free and nothing may go for it",
         [Rule.IdleAtZero] = "no demand; the next request waits {load} for it to load",
+        [Rule.IdleAsleep] = "no demand; it sleeps, and the next request waits {load} for it to wake",
         [Rule.RefusedTooHeavy] =
             "too heavy: {needed} while loading against a budget of {budget} on the largest node; it takes {missing} more, or "
             + "weights of at most {fits}",

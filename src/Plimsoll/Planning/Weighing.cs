@@ -18,6 +18,8 @@ public static class Weighing
         var steady = measured.Steady.Scale(Margin);
         var peak = measured.LoadPeak is { } seen ? seen.Scale(Margin) : variant.Needs.Host.LoadPeak;
         var needs = variant.Needs with { Host = new MemoryNeed(Bytes.Max(peak, steady), steady) };
+        if (needs.Asleep is { } asleep)
+            needs = needs with { Asleep = new SleepNeed(Bytes.Max(asleep.Host, steady), Bytes.Max(asleep.PerDevice, measured.PerDeviceAsleep ?? Bytes.Zero)) };
 
         // Devices have no high-water mark: what was seen between two looks can only raise the prior, never lower it. No
         // margin: an engine that takes a share of its device takes exactly that, and with one would seem not to fit it.
@@ -27,19 +29,20 @@ public static class Weighing
     }
 
     /// <summary>
-    /// What an existing replica holds of each of its devices: what was reserved for it, never less than what is seen in
-    /// use. A server that fills its device (vLLM takes nine tenths unless told otherwise) is charged what it took.
+    /// What an existing replica holds of each of its devices: what was reserved for it, or what it keeps while it sleeps, never less than
+    /// what is seen in use. A server that fills its device (vLLM takes nine tenths unless told otherwise) is charged what it took.
     /// </summary>
     public static Bytes DeviceCharge(InferenceReplica replica)
     {
         ArgumentNullException.ThrowIfNull(replica);
-        var reserved = replica.Reserved.PerDevice?.Highest ?? Bytes.Zero;
+        var reserved = replica is { State: ReplicaState.Asleep, Turning: false, Reserved.Asleep: { } asleep }
+            ? asleep.PerDevice : replica.Reserved.PerDevice?.Highest ?? Bytes.Zero;
         return replica.DeviceMemory.TryGetLast(out var now) ? Bytes.Max(reserved, now) : reserved;
     }
 
     /// <summary>
     /// What an existing replica holds of its node's memory: while it loads its reserved peak, afterwards its steady
-    /// need; never less than what is seen in use.
+    /// need, and its weights too where it sleeps or is on the way; never less than what is seen in use.
     /// </summary>
     public static Bytes HostCharge(InferenceReplica replica, ModelKnowledge knowledge)
     {
@@ -52,6 +55,34 @@ public static class Weighing
             charge = measured.Steady.Scale(Margin);
         else
             charge = replica.Reserved.Host.Steady;
+        if ((replica.State == ReplicaState.Asleep || replica.Turning) && replica.Reserved.Asleep is { } asleep) charge = Bytes.Max(charge, asleep.Host);
         return replica.HostMemory.TryGetLast(out var now) ? Bytes.Max(charge, now) : charge;
+    }
+
+    /// <summary>What a replica that is awake takes of its node's memory beyond its charge when it goes to sleep; zero while it is on the way.</summary>
+    public static Bytes ToSleep(InferenceReplica replica, ModelKnowledge knowledge)
+    {
+        ArgumentNullException.ThrowIfNull(replica);
+        return Bytes.Max(Bytes.Zero, (replica.Reserved.Asleep?.Host ?? Bytes.Zero) - HostCharge(replica, knowledge));
+    }
+
+    /// <summary>What a replica that is awake will keep of each of its devices when it sleeps.</summary>
+    public static Bytes KeptAsleep(InferenceReplica replica, ModelKnowledge knowledge)
+    {
+        ArgumentNullException.ThrowIfNull(replica);
+        ArgumentNullException.ThrowIfNull(knowledge);
+        var seen = knowledge.Version == replica.Version && knowledge.Memory.TryGetValue(replica.Variant, out var measured) ? measured.PerDeviceAsleep : null;
+        return Bytes.Max(replica.Reserved.Asleep?.PerDevice ?? Bytes.Zero, seen ?? Bytes.Zero);
+    }
+
+    /// <summary>What a replica that sleeps takes of each of its devices beyond its charge when it wakes; zero while it is on the way.</summary>
+    public static Bytes ToWake(InferenceReplica replica, ModelKnowledge knowledge)
+    {
+        ArgumentNullException.ThrowIfNull(replica);
+        ArgumentNullException.ThrowIfNull(knowledge);
+        var awake = replica.Reserved.PerDevice?.Highest ?? Bytes.Zero;
+        if (knowledge.Version == replica.Version && knowledge.Memory.TryGetValue(replica.Variant, out var measured) && measured.PerDevice is { } seen)
+            awake = Bytes.Max(awake, seen);
+        return Bytes.Max(Bytes.Zero, awake - DeviceCharge(replica));
     }
 }

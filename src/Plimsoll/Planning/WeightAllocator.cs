@@ -53,6 +53,7 @@ public sealed class WeightAllocator : IAllocator
                     [Fact.Of("what", "the count of arrivals"), Fact.Of("why", "nobody reported them")]),
             };
         if (letGo is not null) return allocation with { Keep = wanted, Why = supply > wanted ? letGo : Idle(outlook) };
+        if (Drowsy(outlook) is { } drowsy) allocation = allocation with { Awake = wanted, WhySleep = drowsy };
         if (supply <= wanted) return allocation;
 
         // Each further replica is let go on its own, once it has been surplus for as long as one of its rank is held.
@@ -180,8 +181,16 @@ public sealed class WeightAllocator : IAllocator
             : null;
     }
 
+    // Why an idle model's replicas sleep that do not go yet; null while they stay awake.
+    private static Reason? Drowsy(ModelOutlook outlook) =>
+        outlook is { Held: 0, Outstanding: 0, Use: null, Idle: { } idle, HoldAwake: { } hold, Wake: { } wake } && idle >= hold
+            ? new Reason(Rule.SleepIdle, [Fact.Of("idle", idle), Fact.Of("hold", hold), Fact.Of("wake", wake.P90)], new Rejected("keeping it awake", [Fact.Of("memory of each device", outlook.Needs.PerDevice?.Highest ?? Bytes.Zero)]))
+            : null;
+
     private static Reason Idle(ModelOutlook outlook) =>
-        outlook.Supply == 0
+        outlook is { Supply: 0, Asleep: > 0, Wake: { } wake }
+            ? new Reason(Rule.IdleAsleep, [Fact.Of("load", wake.P90)])
+        : outlook.Supply == 0
             ? new Reason(Rule.IdleAtZero, [Fact.Of("load", outlook.Load.P90)])
             : outlook.Use is { } use
                 ? new Reason(Rule.HoldForUse, [Fact.Of("time", use.Time), Fact.Fraction("chance", Math.Round(use.Chance, 2)), Fact.Of("left", Outlooks.Positive(use.Until - outlook.At))])

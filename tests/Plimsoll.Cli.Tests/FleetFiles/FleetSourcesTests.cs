@@ -79,6 +79,44 @@ public sealed class FleetSourcesTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_may_sleep_is_started_so_that_it_can_and_charged_for_its_weights_on_the_host()
+    {
+        await WriteModelsAsync();
+
+        var (definition, problems) = Resolve(
+            """
+            - {name: a, source: org/llama, sleep: true, env: {HF_HUB_OFFLINE: "1"}}
+            - {name: b, source: org/llama, gpus: 1, command: [sh, "{port}"], sleepPath: '/nap?deep=1', wakePath: /up}
+            - {name: c, source: org/llama}
+            """);
+
+        Assert.Equal([], problems);
+        var (vllm, own) = (definition!.Launches[ModelId.Of("a")], definition.Launches[ModelId.Of("b")]);
+        Assert.Contains("--enable-sleep-mode", vllm.Command);
+        Assert.Equal(["HF_HUB_OFFLINE=1", "VLLM_SERVER_DEV_MODE=1"], vllm.Environment.Select(pair => $"{pair.Key}={pair.Value}"));
+        Assert.Equal(("/sleep?level=1", "/wake_up"), (vllm.SleepPath, vllm.WakePath));
+        Assert.Equal(("/nap?deep=1", "/up"), (own.SleepPath, own.WakePath));
+        var needs = definition.Spec.Models.Select(model => model.Variants.Single().Needs).ToList();
+        Assert.All(needs[..2], one => Assert.Equal(one.Host.Steady + definition.Spec.Models[0].Footprint.Weights, one.Asleep!.Host));
+        Assert.Null(needs[2].Asleep);
+        Assert.DoesNotContain("--enable-sleep-mode", definition.Launches[ModelId.Of("c")].Command);
+    }
+
+    [Theory]
+    [InlineData("source: org/graph, sleep: true", "models[0].sleep: Plimsoll.ModelServer cannot sleep; leave it out")]
+    [InlineData("source: org/llama, sleepPath: /sleep, wakePath: /wake", "models[0].sleepPath: it is for a command of your own; sleep: true would do for vllm")]
+    [InlineData("source: org/llama, gpus: 1, command: [sh, '{port}'], sleepPath: /sleep", "models[0].wakePath: missing, and sleepPath is given; both would do")]
+    [InlineData("source: org/llama, gpus: 1, command: [sh, '{port}'], wakePath: /wake", "models[0].sleepPath: missing, and wakePath is given; both would do")]
+    [InlineData("source: org/llama, gpus: 1, command: [sh, '{port}'], sleep: true", "models[0].sleep: a command of your own is given; sleepPath and wakePath say how it sleeps")]
+    [InlineData("source: org/llama, command: [sh, '{port}'], sleepPath: /sleep, wakePath: /wake", "models[0].gpus: the model may sleep and takes no GPU, whose memory that would give back; gpus: 1 would do")]
+    public async Task What_cannot_sleep_is_said(string fields, string problem)
+    {
+        await WriteModelsAsync();
+
+        Assert.Equal(problem, Resolve($"- {{name: m, {fields}}}").Problems.First(one => one.StartsWith(problem[..12], StringComparison.Ordinal)));
+    }
+
+    [Fact]
     public async Task Weights_are_stated_for_what_no_header_tells_and_only_then()
     {
         await WriteModelsAsync();

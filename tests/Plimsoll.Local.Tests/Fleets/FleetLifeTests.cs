@@ -176,6 +176,9 @@ public sealed class FleetLifeTests
         await running.ApplyAsync(RunningFleet.Wake(1));
         await running.UntilStateAsync(1, ReplicaState.Ready);
         Assert.False(running.Route(1)!.Draining);
+        var woken = await running.UntilOutcomeAsync<Outcome.Woken>();
+        Assert.Equal(ReplicaId.Of(ModelId.Of("m"), 1), woken.Replica);
+        Assert.True(woken.Took > TimeSpan.Zero);
         Assert.Empty(running.Outcomes.OfType<Outcome.StepFailed>());
     }
 

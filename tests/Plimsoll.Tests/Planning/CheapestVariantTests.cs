@@ -280,6 +280,7 @@ public sealed class CheapestVariantTests
             Needs = model.Variants[0].Needs,
             Load = new LoadEstimate(TimeSpan.Zero, TimeSpan.Zero, 0),
             LoadFromDisk = new LoadEstimate(TimeSpan.Zero, TimeSpan.Zero, 0),
+            LoadAnew = new LoadEstimate(TimeSpan.Zero, TimeSpan.Zero, 0),
             Fetch = new LoadEstimate(TimeSpan.Zero, TimeSpan.Zero, 0),
             Horizon = TimeSpan.Zero,
             Demand = Signal.Missing<double>("a test"),

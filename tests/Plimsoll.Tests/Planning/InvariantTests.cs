@@ -67,6 +67,24 @@ public class InvariantTests
         }));
 
     [Fact]
+    public void A_wake_that_does_not_wait_for_room_and_a_sleep_where_there_is_none_are_caught()
+    {
+        Assert.NotEqual(0, Caught(situation => Invariants.NoReachableStateOverfills(situation, Without(situation.Decide(), step => step is Step.Wake))));
+        Assert.NotEqual(0, Caught(situation => Invariants.NoReachableStateOverfills(situation, AllSleep(situation))));
+        Assert.NotEqual(0, Caught(situation => ReachableStates.FindViolation(situation.Snapshot, situation.Knowledge, AllSleep(situation).Steps)));
+        Assert.NotEqual(0, Caught(situation => Invariants.NothingServingIsStoppedBeforeItDrained(situation, Without(situation.Decide(), step => step is Step.Sleep))));
+    }
+
+    // Whoever can sleep does, whether there is room or not.
+    private static Plan AllSleep(Situation situation)
+    {
+        var plan = situation.Decide();
+        return plan with { Steps = [.. plan.Steps.Select(step => step is Step.Stop stop && MaySleep(stop.Replica) ? new Step.Sleep(stop.Replica, stop.Model) { Reason = stop.Reason, After = stop.After } : step)] };
+
+        bool MaySleep(ReplicaId id) => situation.Snapshot.Replicas.Single(replica => replica.Id == id) is { State: not ReplicaState.Asleep, Reserved.Asleep: not null };
+    }
+
+    [Fact]
     public void Nothing_in_use_is_evicted_from_the_disk() => Holds(Invariants.NothingInUseIsEvicted);
 
     [Fact]
@@ -81,7 +99,7 @@ public class InvariantTests
     [Fact]
     public void The_run_time_check_finds_what_the_exhaustive_one_finds() => RandomFleets.Situations.Sample(situation =>
     {
-        var bug = Without(situation.Decide(), step => step is Step.Start or Step.Prefetch);
+        var bug = Without(situation.Decide(), step => step is Step.Start or Step.Prefetch or Step.Sleep or Step.Wake);
         var exhaustive = Invariants.NoReachableStateOverfills(situation, bug);
         var fast = ReachableStates.FindViolation(situation.Snapshot, situation.Knowledge, bug.Steps);
         return exhaustive is null || fast is not null;

@@ -13,7 +13,7 @@ internal static class Invariants
         {
             var here = situation.Snapshot.Replicas.Where(replica => replica.Placement.Node == node.Id).ToDictionary(replica => replica.Id);
             var runs = plan.Steps.Where(step => step is Step.Start start && start.Placement!.Node == node.Id
-                || step is Step.Stop stop && here.ContainsKey(stop.Replica)).ToArray();
+                || step is Step.Stop or Step.Sleep or Step.Wake && here.ContainsKey(step.Subject!.Value)).ToArray();
             var disk = plan.Steps.Where(step => step is Step.Prefetch fetch && fetch.Node == node.Id
                 || step is Step.Evict evict && evict.Node == node.Id).ToArray();
             if (ReachableWalk.FindOverfull(runs, Memory(situation, node, here)) is { } overfull) return $"{node.Id}, {overfull}";
@@ -37,6 +37,8 @@ internal static class Invariants
                     (Step.Start start, ReachableWalk.InProgress) => start.Needs.Host.Highest.Value,
                     (Step.Start start, ReachableWalk.Done) => start.Needs.Host.Steady.Value,
                     (Step.Stop stop, ReachableWalk.Done) => -Host(here[stop.Replica]),
+                    (Step.Sleep sleep, ReachableWalk.InProgress or ReachableWalk.Done) =>
+                        Math.Max(0, here[sleep.Replica].Reserved.Asleep!.Host.Value - Host(here[sleep.Replica])),
                     _ => 0,
                 }),
             new("cores", node.Cores.Milli, here.Values.Sum(replica => replica.Reserved.Cores.Milli), (step, state) => (step, state) switch
@@ -48,13 +50,16 @@ internal static class Invariants
         };
         foreach (var device in node.Devices)
         {
-            long On(InferenceReplica replica) =>
-                replica.Placement.Devices.Contains(device.Id) ? replica.Reserved.PerDevice!.Highest.Value : 0;
+            long Awake(InferenceReplica replica) => replica.Placement.Devices.Contains(device.Id) ? replica.Reserved.PerDevice!.Highest.Value : 0;
+            long Asleep(InferenceReplica replica) => replica.Placement.Devices.Contains(device.Id) ? replica.Reserved.Asleep?.PerDevice.Value ?? Awake(replica) : 0;
+            long On(InferenceReplica replica) => replica is { State: ReplicaState.Asleep, Turning: false } ? Asleep(replica) : Awake(replica);
             resources.Add(new(device.Id.Value, device.MemoryBudget.Value, here.Values.Sum(On), (step, state) => (step, state) switch
             {
                 (Step.Start start, ReachableWalk.InProgress or ReachableWalk.Done) =>
                     start.Placement!.Devices.Contains(device.Id) ? start.Needs.PerDevice!.Highest.Value : 0,
                 (Step.Stop stop, ReachableWalk.Done) => -On(here[stop.Replica]),
+                (Step.Sleep sleep, ReachableWalk.Done) => Asleep(here[sleep.Replica]) - On(here[sleep.Replica]),
+                (Step.Wake wake, ReachableWalk.InProgress or ReachableWalk.Done) => Awake(here[wake.Replica]) - On(here[wake.Replica]),
                 _ => 0,
             }));
         }
@@ -126,6 +131,13 @@ internal static class Invariants
             var overdue = situation.Snapshot.At - replica.StateSince > situation.Spec.Settings.DrainDeadline;
             if (replica.State == ReplicaState.Ready && !waits) return $"{replica.Id} serves and is stopped at once";
             if (replica.State == ReplicaState.Draining && !waits && !overdue) return $"{replica.Id} is stopped while it drains";
+        }
+
+        foreach (var sleep in plan.Steps.OfType<Step.Sleep>())
+        {
+            var replica = situation.Snapshot.Replicas.Single(replica => replica.Id == sleep.Replica);
+            if (replica is { State: not ReplicaState.Drained, Turning: false } && !sleep.After.Contains(StepId.Of($"drain/{replica.Id}")))
+                return $"{replica.Id} is put to sleep before it drained";
         }
 
         return null;

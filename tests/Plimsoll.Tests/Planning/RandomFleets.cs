@@ -58,6 +58,12 @@ internal static class RandomFleets
         return model with { Variants = [model.Variants[0], other with { Id = new VariantId("other") }] };
     }
 
+    // Of those with devices every other one.
+    private static VariantSpec MaySleep(VariantSpec variant, double weight) => variant.Needs.Devices == 0 || (int)weight % 2 == 0 ? variant : variant with
+    {
+        Needs = variant.Needs with { Asleep = new SleepNeed(Bytes.MiB(1.2 * weight), Bytes.MiB(0.1 * weight)) },
+    };
+
     private static Situation Build(
         ModelDraw[] models, ReplicaDraw[] replicas, TrafficDraw[] traffic, DiskDraw[] disks, double memory, bool priced, bool foreign)
     {
@@ -66,6 +72,7 @@ internal static class RandomFleets
             cached: draw.Cached, devices: draw.Devices == 3 ? 0 : draw.Devices) with
         {
             IdleLimit = draw.IdleLimit < 30 ? TimeSpan.FromSeconds(draw.IdleLimit) : null,
+            Variants = [.. Model("", draw.Weight, 0, 0, 1, draw.Weight * draw.Peak, cores: 0.25, cached: draw.Cached, devices: draw.Devices == 3 ? 0 : draw.Devices).Variants.Select(variant => MaySleep(variant, draw.Weight))],
             // Some are told of a launch within their load, under way or over.
             Events = i % 3 == 1 && draw.Peak > 1.2 ? [new DemandEvent(Noon.AddSeconds(draw.IdleLimit - 45), Noon.AddSeconds(draw.IdleLimit - 25), draw.Peak, draw.More)] : default,
         }).Select((model, i) => i % 2 == 0 ? model : TwoWays(model)).ToArray();
@@ -107,6 +114,7 @@ internal static class RandomFleets
                 Version = version,
                 Variant = variant.Id,
                 Reserved = variant.Needs,
+                Turning = variant.Needs.Asleep is not null && state is ReplicaState.Asleep or ReplicaState.Drained && draw.Outstanding == 3,
             };
             if (replica.Reserved.Devices > nodes[draw.Node].Devices.Length) continue;
             replica = replica with
@@ -120,7 +128,7 @@ internal static class RandomFleets
                 .Aggregate(Bytes.Zero, (sum, one) => sum + Weighing.HostCharge(one, ModelKnowledge.Nothing));
             var devicesFit = nodes[draw.Node].Devices.All(device => placed.Append(replica)
                 .Where(one => one.Placement.Node == nodes[draw.Node].Id && one.Placement.Devices.Contains(device.Id))
-                .Aggregate(Bytes.Zero, (sum, one) => sum + one.Reserved.PerDevice!.Highest) <= device.MemoryBudget);
+                .Aggregate(Bytes.Zero, (sum, one) => sum + Weighing.DeviceCharge(one)) <= device.MemoryBudget);
             var coresFit = placed.Append(replica).Where(one => one.Placement.Node == nodes[draw.Node].Id)
                 .Sum(one => one.Reserved.Cores.Milli) <= nodes[draw.Node].Cores.Milli;
             if (used <= usable && devicesFit && coresFit) placed.Add(replica);
