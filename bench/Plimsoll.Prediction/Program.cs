@@ -8,6 +8,7 @@ using Plimsoll.Prediction.Steps;
 // vllm-runs [PAGE]: the simulation of a replica against recorded runs, into the same page.
 // capacity [PAGE]: the formula against the simulation over 500 drawn cases, into the same page.
 // try-capacity COUNT: so many cases of the seed that the formula was developed with, one a line.
+// capacity-times COUNT: what so many of those cases' answers cost and are, without the simulation.
 // correction [PAGE]: a predicted capacity corrected by what is seen of simulated replicas; try-correction COUNT: of the seed it was set by.
 // loads [PAGE]: load times, into docs/benchmarks/loads.md; try-loads: on what the rule was chosen by.
 // fit: the coefficients again, from the calibration rows. held-out FILE: what fits without them say of them.
@@ -18,6 +19,7 @@ return args switch
     ["vllm-runs", ..] => RunsCommand.Report(args.ElementAtOrDefault(1) ?? Page),
     ["capacity", ..] => CapacityCommand.Report(args.ElementAtOrDefault(1) ?? Page),
     ["try-capacity", var count] => CapacityCommand.Try(int.Parse(count, CultureInfo.InvariantCulture)),
+    ["capacity-times", var count] => CapacityTimes.Print(CapacityCommand.ReportSeed, int.Parse(count, CultureInfo.InvariantCulture)),
     ["correction", ..] => CorrectionCommand.Report(args.ElementAtOrDefault(1) ?? Page),
     ["try-correction", var count] => CorrectionCommand.Try(int.Parse(count, CultureInfo.InvariantCulture)),
     ["loads", ..] => LoadsCommand.Report(args.ElementAtOrDefault(1) ?? "docs/benchmarks/loads.md"),
@@ -29,6 +31,6 @@ return args switch
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: steps [PAGE] | vllm-runs [PAGE] | capacity [PAGE] | try-capacity COUNT | correction [PAGE] | try-correction COUNT | loads [PAGE] | try-loads | fit | held-out FILE");
+    Console.Error.WriteLine("usage: steps [PAGE] | vllm-runs [PAGE] | capacity [PAGE] | try-capacity COUNT | capacity-times COUNT | correction [PAGE] | try-correction COUNT | loads [PAGE] | try-loads | fit | held-out FILE");
     return 2;
 }
