@@ -19,6 +19,9 @@ internal static class BatchOccupancy
     private const int StatesMax = 2048;
     private const int WaitCells = 6;
 
+    /// <summary>A weight beyond which those so far are taken in larger units.</summary>
+    private const double Large = 1e200;
+
     /// <summary>Where the mass between is one cell: fine in the upper tail, which percentiles are made of.</summary>
     private static readonly double[] Edges = [0.3, 0.65, 0.88, 0.97, 1];
 
@@ -27,52 +30,69 @@ internal static class BatchOccupancy
     /// <param name="replicas">How many they are.</param>
     /// <param name="places">Sequences of one replica at most; need not be whole.</param>
     /// <param name="lengths">What they ask.</param>
+    /// <param name="curve">Of a replica's steps, by whose sizes the next two are tabulated.</param>
     /// <param name="step">Mean seconds of a step with so many sequences.</param>
     /// <param name="prompt">Mean seconds that a request's prompt is computed for, beside so many sequences.</param>
     public static List<OccupancyCell>? Of(
-        double rate, int replicas, double places, RequestLengths lengths, Func<double, double> step, Func<double, double> prompt)
+        double rate, int replicas, double places, RequestLengths lengths, ServiceCurve curve, SecondsBySize step, SecondsBySize prompt)
     {
         var steps = lengths.Steps;
         var most = Math.Max(1, replicas * places);
-        var stride = Math.Max(1, most / StatesMax);
-        var count = (int)Math.Ceiling(most / stride) + 1;
-        var logs = new double[count];
-        for (var i = 1; i < count; i++)
-        {
-            // Fewer requests than replicas: each runs alone.
-            var middle = Math.Min(most, (i - 0.5) * stride + 0.5);
-            var beside = Math.Max(1, middle / replicas);
-            var work = (steps * step(beside)) + prompt(beside);
-            logs[i] = double.IsInfinity(work) ? double.PositiveInfinity : logs[i - 1] + (stride * Math.Log(rate * work / middle));
-        }
-
-        var whole = (steps * step(places)) + prompt(places);
+        var whole = Work(places);
         var full = rate * whole / most;
         if (full >= 0.9995 || double.IsNaN(full)) return null;
-        var top = logs.Max();
-        if (double.IsInfinity(top)) return null;
-        var weights = logs.Select(log => stride * Math.Exp(log - top)).ToArray();
+
+        var stride = Math.Max(1, most / StatesMax);
+        var weights = new double[(int)Math.Ceiling(most / stride) + 1];
+        var (top, total) = (weights[0] = 1, 1.0);
+        for (var i = 1; i < weights.Length; i++)
+        {
+            // Fewer requests than replicas: each runs alone.
+            var middle = Math.Min(most, ((i - 0.5) * stride) + 0.5);
+            var more = rate * Work(Math.Max(1, middle / replicas)) / middle;
+            if (double.IsInfinity(more)) return null;
+            var weight = weights[i] = weights[i - 1] * (stride > 1 ? Math.Pow(more, stride) : more);
+            total += weight;
+            if (weight > top) top = weight;
+
+            // Fewer than any sum shows, and ever fewer.
+            else if (weight < top * 1e-18 && more < 1) break;
+            if (weight < Large) continue;
+            for (var j = 0; j <= i; j++) weights[j] = weights[j] < 1 ? 0 : weights[j] / Large;
+            (top, total) = (top / Large, total / Large);
+        }
+
         var spread = steps > 0 ? Math.Max(0, (lengths.StepsSquared / (steps * steps)) - 1) : 0;
         var fall = 2 * (1 - full) / (1 + spread);
         var waiting = weights[^1] / stride / (1 - Math.Exp(-fall));
-        var total = weights.Sum() - weights[^1] + waiting;
-        return Cells(weights, stride, replicas, total, waiting / total, places, whole / (fall * most), n => steps * step(Math.Max(1, n)) / ((steps * step(Math.Max(1, n))) + prompt(Math.Max(1, n))));
+        total += waiting - weights[^1];
+        for (var i = 0; i < weights.Length; i++) weights[i] /= total;
+        return Cells(weights, stride, replicas, waiting / total, places, whole / (fall * most), Decoding);
+
+        double Work(double n)
+        {
+            var place = curve.Place(n);
+            return (steps * step.Of(place, n)) + prompt.Of(place, n);
+        }
+
+        // The part of its time that a sequence gets tokens in.
+        double Decoding(double n) => steps * step.Of(Math.Max(1, n)) / Work(Math.Max(1, n));
     }
 
     private static List<OccupancyCell> Cells(
-        double[] weights, double stride, int replicas, double total, double waiting, double places, double waitMean, Func<double, double> decoding)
+        double[] weights, double stride, int replicas, double waiting, double places, double waitMean, Func<double, double> decoding)
     {
         var cells = new List<OccupancyCell>();
         var running = Math.Max(1e-12, 1 - waiting);
         double done = 0, mass = 0, sum = 0, fewer = 0;
-        for (var i = 0; i * stride < replicas - 1 && i < weights.Length; i++) fewer += weights[i] / total;
+        for (var i = 0; i * stride < replicas - 1 && i < weights.Length; i++) fewer += weights[i];
         var edge = 0;
         for (var i = 0; i < weights.Length - 1; i++)
         {
             // With fewer requests than replicas the next one has a replica of its own.
             if (i * stride < replicas)
             {
-                (mass, done) = (mass + (weights[i] / total), done + (weights[i] / total));
+                (mass, done) = (mass + weights[i], done + weights[i]);
                 if ((i + 1) * stride < replicas && i < weights.Length - 2) continue;
                 cells.Add(new OccupancyCell(0, mass, 0, 1 - Math.Min(1, fewer)));
                 mass = 0;
@@ -80,7 +100,7 @@ internal static class BatchOccupancy
                 continue;
             }
 
-            var share = weights[i] / total;
+            var share = weights[i];
             (mass, sum, done) = (mass + share, sum + (share * i * stride), done + share);
             if (i < weights.Length - 2 && (edge == Edges.Length - 1 || done < Edges[edge] * running)) continue;
             if (mass > 0) cells.Add(new OccupancyCell(Math.Max(1e-3, sum / mass / replicas * decoding(sum / mass / replicas)), mass, 0));

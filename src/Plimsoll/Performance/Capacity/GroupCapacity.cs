@@ -9,11 +9,6 @@ namespace Plimsoll;
 /// </summary>
 public sealed class GroupCapacity
 {
-    private const int TurnsMax = 40;
-
-    /// <summary>How near the rate that keeps an objective is to one that does not, once it is found.</summary>
-    private const double Found = 1.001;
-
     // What the queues leave open, set once by the simulation on cases drawn with seed 1 and judged on others.
 
     /// <summary>Of the blocks, that sequences hold where a group is full: the rest is lost between those that come and go.</summary>
@@ -41,7 +36,10 @@ public sealed class GroupCapacity
     private readonly LengthClass[] _prompts;
     private readonly LengthClass[] _both;
     private readonly LengthClass[] _few;
-    private readonly Dictionary<int, (double Mean, double Square, double Cube)> _added = [];
+    private readonly SecondsBySize _prompt;
+    private readonly (double Mean, double Square, double Cube)?[] _added;
+    private readonly StepSum[] _sums;
+    private readonly StepSum[] _ends;
 
     /// <param name="limits">Of each replica.</param>
     /// <param name="times">Of its steps.</param>
@@ -60,6 +58,9 @@ public sealed class GroupCapacity
         _prefill = new PrefillQueue(_curve, limits, lengths, _prompts);
         _few = LengthClass.Of(lengths, 1, 0);
         _both = LengthClass.Of(lengths, 2, 4);
+        _prompt = Table(PromptStep);
+        _added = new (double, double, double)?[KeyOf(Places) + 1];
+        (_sums, _ends) = (new StepSum[_both.Length], new StepSum[_both.Length]);
     }
 
     /// <summary>Sequences that a replica holds at once, by the batch's limit or by its memory.</summary>
@@ -85,35 +86,22 @@ public sealed class GroupCapacity
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(replicas);
         ArgumentNullException.ThrowIfNull(targets);
-        if (_lengths.Sample.Any(one => _limits.BlocksOf((long)one.Prompt + one.Answer - 1) > _limits.Blocks)) return 0;
+        if (_limits.BlocksOf(_lengths.Longest - 1) > _limits.Blocks) return 0;
 
-        var high = replicas * MostPerSecond;
-        var low = high * 1e-4;
-        var (missing, beyond) = (Miss(low, replicas, targets), double.PositiveInfinity);
-        if (missing > 0) return 0;
-
-        // By false position in logarithms, the end that stays drawn in (Illinois), and by halves where it gains too little.
-        var (slow, side) = (false, 0);
-        for (var turn = 0; turn < TurnsMax && high > low * Found; turn++)
-        {
-            var width = high / low;
-            var at = slow || double.IsInfinity(beyond) ? width > 4 ? (low + high) / 2 : Math.Sqrt(low * high)
-                : low * Math.Exp(Math.Log(width) * Math.Clamp(-missing / (beyond - missing), 0.02, 0.98));
-            var miss = Miss(at, replicas, targets);
-            if (miss > 0) (high, beyond, missing, side) = (at, miss, side > 0 ? missing / 2 : missing, 1);
-            else (low, missing, beyond, side) = (at, miss, side < 0 ? beyond / 2 : beyond, -1);
-            slow = Math.Log(high / low) > Math.Log(width) / 2 && !slow;
-        }
-
-        return low;
+        var most = replicas * MostPerSecond;
+        return HighestKept.Of(most * 1e-4, most, rate => Miss(rate, replicas, targets));
     }
 
-    /// <summary>By how much more are late than may be, as a logarithm, of the worst target; positive where it is missed.</summary>
+    /// <summary>
+    /// By how much more are late than may be, of the worst target, in deviations of a normal distribution, which hardly
+    /// bend with the rate; positive where it is missed.
+    /// </summary>
     private double Miss(double rate, int replicas, IReadOnlyList<LatencyTarget> targets)
     {
         if (Late(rate, replicas, targets) is not { } late) return double.PositiveInfinity;
         var worst = double.NegativeInfinity;
-        for (var i = 0; i < late.Length; i++) worst = Math.Max(worst, Math.Log(Math.Max(late[i], 1e-12) / (1 - targets[i].Share)));
+        for (var i = 0; i < late.Length; i++)
+            worst = Math.Max(worst, CountMaximum.NormalQuantile(Math.Clamp(late[i], 1e-12, 1 - 1e-12)) - CountMaximum.NormalQuantile(1 - targets[i].Share));
         return late.Length == 0 ? -1 : worst;
     }
 
@@ -133,26 +121,36 @@ public sealed class GroupCapacity
         if (Occupancy(rate, replicas) is not var (cells, steps)) return null;
         var alike = 1 - (1.0 / replicas);
         var late = new double[targets.Count];
-        var usual = cells.Sum(cell => cell.Share * cell.Sequences);
+        double usual = 0;
+        foreach (var cell in cells) usual += cell.Share * cell.Sequences;
         var found = new Surroundings(usual, Relaxation(usual, steps), each, replicas, steps);
-        var first = targets.Any(target => target.Metric != LatencyMetric.Tpot);
-        var solved = double.NaN;
+        var (first, between, end) = (false, false, false);
+        foreach (var target in targets)
+        {
+            first |= target.Metric != LatencyMetric.Tpot;
+            between |= target.Metric != LatencyMetric.Ttft;
+            end |= target.Metric == LatencyMetric.EndToEnd;
+        }
+
+        var solved = (double.NaN, double.NaN);
         foreach (var cell in cells)
         {
-            if (first && solved != cell.Sequences)
+            // Those that wait for a place, long or short, then run in the same batch.
+            if (solved != (cell.Sequences, cell.Joined))
             {
-                if (cell.Sequences <= 0) _prefill.Idle();
-                else if (!_prefill.Solve(cell.Sequences, each, steps(cell.Sequences), StepsAlike * alike, PromptsApart * alike / (1 + (cell.Sequences / EvenSequences)))) return null;
-                solved = cell.Sequences;
+                if (first && cell.Sequences <= 0) _prefill.Idle();
+                else if (first && !_prefill.Solve(cell.Sequences, each, steps.Of(cell.Sequences), StepsAlike * alike, PromptsApart * alike / (1 + (cell.Sequences / EvenSequences)))) return null;
+                if (between) Run(cell, found, end);
+                solved = (cell.Sequences, cell.Joined);
             }
 
             for (var i = 0; i < late.Length; i++)
             {
                 late[i] += cell.Share * targets[i].Metric switch
                 {
-                    LatencyMetric.Ttft => LateFirst(targets[i].Seconds - cell.WaitSeconds),
-                    LatencyMetric.Tpot => LateBetween(targets[i].Seconds, cell, found),
-                    _ => LateEnd(targets[i].Seconds - cell.WaitSeconds, cell, found),
+                    LatencyMetric.Ttft => _prefill.Late(targets[i].Seconds - cell.WaitSeconds),
+                    LatencyMetric.Tpot => LateBetween(targets[i].Seconds, cell),
+                    _ => LateEnd(targets[i].Seconds - cell.WaitSeconds),
                 };
             }
         }
@@ -164,21 +162,30 @@ public sealed class GroupCapacity
     /// Where the group is found, and the seconds of a step by the sequences in it: first by the mean of what arrives, then
     /// corrected by what the queue of prompts says of it at two sizes, as prompts that come together cost more.
     /// </summary>
-    private (List<OccupancyCell> Cells, Func<double, double> Steps)? Occupancy(double rate, int replicas)
+    private (List<OccupancyCell> Cells, SecondsBySize Steps)? Occupancy(double rate, int replicas)
     {
         var each = rate / replicas;
-        var mean = _curve.Table(n => MeanStep(n, each));
-        var prompt = _curve.Table(PromptStep);
-        if (BatchOccupancy.Of(rate, replicas, Places, _lengths, mean, prompt) is not { } cells) return null;
+        var steps = Table(n => MeanStep(n, each));
+        if (BatchOccupancy.Of(rate, replicas, Places, _lengths, _curve, steps, _prompt) is not { } cells) return null;
         var alike = 1 - (1.0 / replicas);
-        var usual = Math.Max(1, cells.Sum(cell => cell.Share * cell.Sequences));
+        double usual = 0;
+        foreach (var cell in cells) usual += cell.Share * cell.Sequences;
+        usual = Math.Max(1, usual);
         var most = Math.Max(usual * 1.5, cells[^1].Sequences);
         var upper = Math.Min(most, Places);
-        if (!_prefill.Solve(usual, each, mean(usual), StepsAlike * alike, 0)) return null;
-        var here = Math.Max(1, _prefill.MeanStep / mean(usual));
-        var there = _prefill.Solve(upper, each, mean(upper), StepsAlike * alike, 0) ? Math.Max(1, _prefill.MeanStep / mean(upper)) : here;
-        double Steps(double n) => mean(n) * (here + ((there - here) * Math.Clamp((n - usual) / Math.Max(1e-9, most - usual), 0, 1)));
-        return BatchOccupancy.Of(rate, replicas, Places, _lengths, Steps, prompt) is { } again ? (again, Steps) : null;
+        var (here, there) = (steps.Of(usual), steps.Of(upper));
+        if (!_prefill.Solve(usual, each, here, StepsAlike * alike, 0)) return null;
+        here = Math.Max(1, _prefill.MeanStep / here);
+        there = _prefill.Solve(upper, each, there, StepsAlike * alike, 0) ? Math.Max(1, _prefill.MeanStep / there) : here;
+        steps.Correct(usual, here, most, there);
+        return BatchOccupancy.Of(rate, replicas, Places, _lengths, _curve, steps, _prompt) is { } again ? (again, steps) : null;
+    }
+
+    private SecondsBySize Table(Func<double, double> function)
+    {
+        var seconds = new double[_curve.Sizes.Length];
+        for (var i = 0; i < seconds.Length; i++) seconds[i] = function(Math.Max(1, _curve.Sizes[i]));
+        return new SecondsBySize(_curve, seconds);
     }
 
     /// <summary>Mean seconds that a prompt is computed for.</summary>
@@ -190,61 +197,60 @@ public sealed class GroupCapacity
     }
 
     /// <summary>Seconds of the steps that compute a prompt by itself.</summary>
-    private double Own(double prompt, double sequences)
+    private double Own(double prompt, double sequences) => Own(prompt, sequences, _curve.Place(sequences));
+
+    private double Own(double prompt, double sequences, CurvePlace place)
     {
         var room = Math.Max(1, _limits.StepTokens - sequences);
+        if (prompt < room) return prompt > 0 ? _curve.Mixed(place, prompt) : 0;
         var full = Math.Floor(prompt / room);
         var rest = prompt - (full * room);
-        return (full * _curve.Mixed(sequences, room)) + (rest > 0 ? _curve.Mixed(sequences, rest) : 0);
+        return (full * _curve.Mixed(place, room)) + (rest > 0 ? _curve.Mixed(place, rest) : 0);
     }
 
-    private double LateFirst(double limit)
+    private double LateBetween(double limit, OccupancyCell cell)
     {
+        // Where memory is what is short, those that run are thrown out and wait in the midst of their answer.
+        var wait = PlacesByMemory ? cell.WaitSeconds : 0;
         double late = 0;
-        foreach (var one in _prompts) late += one.Share * _prefill.Late(one.Prompt, limit);
+        for (var i = 0; i < _both.Length; i++)
+            if (_both[i].Steps >= 0.5) late += _both[i].Share * _sums[i].Above((limit * _both[i].Steps) - wait);
         return late;
     }
 
-    private double LateBetween(double limit, OccupancyCell cell, Surroundings around)
+    private double LateEnd(double limit)
     {
         double late = 0;
-        foreach (var one in _both)
+        for (var i = 0; i < _both.Length; i++) late += _both[i].Share * _ends[i].Above(limit);
+        return late;
+    }
+
+    /// <summary>The steps of every class of requests that come to such a group, and from their arrival on where that is asked.</summary>
+    private void Run(OccupancyCell cell, Surroundings around, bool end)
+    {
+        var step = around.Step.Of(Math.Max(1, cell.Sequences));
+        for (var i = 0; i < _both.Length; i++)
         {
-            if (one.Steps < 0.5) continue;
-            var steps = Steps(one, cell, around);
-
-            // Where memory is what is short, those that run are thrown out and wait in the midst of their answer.
-            var wait = PlacesByMemory ? cell.WaitSeconds : 0;
-            late += one.Share * steps.Above((limit * one.Steps) - wait);
+            _sums[i] = Steps(_both[i], cell, around, step);
+            if (!end) continue;
+            var (first, spread) = _prefill.Wait(_both[i].Prompt);
+            _ends[i] = _sums[i].And(first, spread);
         }
-
-        return late;
-    }
-
-    private double LateEnd(double limit, OccupancyCell cell, Surroundings around)
-    {
-        double late = 0;
-        foreach (var one in _both)
-        {
-            var (first, spread) = _prefill.Wait(one.Prompt);
-            late += one.Share * Steps(one, cell, around).And(first, spread).Above(limit);
-        }
-
-        return late;
     }
 
     /// <summary>
     /// So many steps in a row. Prompts that come while others are computed prolong them further, as in the busy period of a
     /// queue with one server (Takács 1962): what comes in the time of the steps alone starts a busy period each.
     /// </summary>
-    private StepSum Steps(LengthClass request, OccupancyCell cell, Surroundings around)
+    private StepSum Steps(LengthClass request, OccupancyCell cell, Surroundings around, double found)
     {
         var steps = request.Steps;
         if (steps <= 0) return default;
-        var beside = Beside(steps, cell, around);
-        var decode = _curve.Decode(beside);
+        var beside = Beside(steps, cell, around, found);
+        var place = _curve.Place(beside);
+        var decode = _curve.Decode(place);
         var (one, square, cube) = PromptSeconds(beside);
-        var own = Own(request.Prompt, beside);
+        var own = Own(request.Prompt, beside, place);
         // What comes while its own prompt is computed is computed beside its next token, and so on to the last but one.
         var ahead = _limits.SchedulesAhead ? 1 : 0;
         var window = Math.Max(0, ((steps - 1) * decode) + own);
@@ -253,7 +259,7 @@ public sealed class GroupCapacity
         // The router has just sent this one here, and sends the next ones to others first; the less so the more run and end.
         var joined = cell.Joined * (1 - (alike / (1 + (1.5 * around.Rate * window)) / (1 + (cell.Sequences / EvenSequences))));
         var rate = around.Rate * joined;
-        var step = decode + (joined * Math.Max(0, around.Step(beside) - decode));
+        var step = decode + (joined * Math.Max(0, around.Step.Of(place, beside) - decode));
         window += ahead * (step - decode);
         var load = Math.Min(0.98, rate * one);
         var more = window / decode * (step - decode);
@@ -263,15 +269,15 @@ public sealed class GroupCapacity
         var repeat = 1 / (1 - (first * (1 - (BusyAlike * alike))));
         var even = 1 - (Even * alike);
         var one2 = second * repeat * repeat / (1 - first);
-        var one3 = ((third * repeat * repeat * repeat) + (3 * rate * second * second * Math.Pow(repeat, 4))) / (1 - first);
+        var one3 = ((third * repeat * repeat * repeat) + (3 * rate * second * second * repeat * repeat * repeat * repeat)) / (1 - first);
         return new StepSum(steps * decode, more, window * rate * one2 * even, window * rate * one3 * even, Math.Exp(-rate * window));
     }
 
     /// <summary>Seconds that a prompt adds to the steps of the sequences beside it: three moments.</summary>
     private (double Mean, double Square, double Cube) PromptSeconds(double sequences)
     {
-        var key = (int)Math.Round(8 * Math.Log2(Math.Max(1, sequences)));
-        if (_added.TryGetValue(key, out var known)) return known;
+        var key = KeyOf(sequences);
+        if (_added[key] is { } known) return known;
 
         // At the key's own size, not the one first asked for: what was asked before must not change an answer.
         sequences = Math.Min(Places, Math.Pow(2, key / 8.0));
@@ -283,26 +289,30 @@ public sealed class GroupCapacity
             (mean, square, cube) = (mean + (one.Share * seconds), square + (one.Share * seconds * seconds), cube + (one.Share * seconds * seconds * seconds));
         }
 
-        return _added[key] = (mean, square, cube);
+        _added[key] = (mean, square, cube);
+        return (mean, square, cube);
     }
+
+    /// <summary>Eight sizes an octave.</summary>
+    private static int KeyOf(double sequences) => (int)Math.Round(8 * Math.Log2(Math.Max(1, sequences)));
 
     /// <summary>
     /// Sequences that run on the mean over a request's steps, itself among them: as it found them where it is short, and
     /// ever nearer to the usual number the longer it stays.
     /// </summary>
-    private double Beside(double steps, OccupancyCell cell, Surroundings around)
+    private double Beside(double steps, OccupancyCell cell, Surroundings around, double found)
     {
-        var times = steps * around.Step(Math.Max(1, cell.Sequences)) / around.Relaxation;
+        var times = steps * found / around.Relaxation;
         var stays = times < 1e-6 ? 1 : 2 / times * (1 - ((1 - Math.Exp(-times)) / times));
         var itself = cell.Sequences <= 0 ? 1 : (around.Replicas + 1) / (2.0 * around.Replicas);
         return Math.Clamp(around.Usual + (Math.Sqrt(Math.Min(1, stays)) * (cell.Sequences - around.Usual)) + itself, 1, Places);
     }
 
     /// <summary>Seconds in which a deviation of the number that run fades to a third.</summary>
-    private double Relaxation(double usual, Func<double, double> steps)
+    private double Relaxation(double usual, SecondsBySize steps)
     {
         var n = Math.Max(1, usual);
-        var (here, there) = (steps(n), steps(n * 1.05));
+        var (here, there) = (steps.Of(n), steps.Of(n * 1.05));
         if (double.IsInfinity(there)) return double.MaxValue;
         var slope = Math.Clamp((there - here) / 0.05 / here, 0, 0.99);
         return Math.Max(1e-9, (_lengths.Steps + 1) * here / (1 - slope));
@@ -314,7 +324,7 @@ public sealed class GroupCapacity
     /// <param name="Rate">Requests a second, of one replica.</param>
     /// <param name="Replicas">How many there are.</param>
     /// <param name="Step">Mean seconds of a step with so many sequences.</param>
-    private sealed record Surroundings(double Usual, double Relaxation, double Rate, int Replicas, Func<double, double> Step);
+    private sealed record Surroundings(double Usual, double Relaxation, double Rate, int Replicas, SecondsBySize Step);
 
     /// <summary>
     /// Mean seconds of a step: the prompts that arrive while one lasts are the next one's. Infinity where they are more
@@ -322,7 +332,8 @@ public sealed class GroupCapacity
     /// </summary>
     private double MeanStep(double sequences, double rate)
     {
-        var (decode, room) = (_curve.Decode(sequences), Math.Max(1, _limits.StepTokens - sequences));
+        var place = _curve.Place(sequences);
+        var (decode, room) = (_curve.Decode(place), Math.Max(1, _limits.StepTokens - sequences));
         var seconds = decode;
         for (var turn = 0; turn < 30; turn++)
         {
@@ -331,7 +342,7 @@ public sealed class GroupCapacity
             if (tokens >= room) return double.PositiveInfinity;
             var some = 1 - Math.Exp(-arrivals * Math.Max(1, _lengths.Prompt / room));
             double more = 0;
-            foreach (var one in _few) more += one.Share * (_curve.Mixed(sequences, Math.Min(room, one.Prompt / _lengths.Prompt * tokens / some)) - decode);
+            foreach (var one in _few) more += one.Share * (_curve.Mixed(place, Math.Min(room, one.Prompt / _lengths.Prompt * tokens / some)) - decode);
             var next = decode + (some <= 0 ? 0 : some * more);
             if (Math.Abs(next - seconds) < 1e-6 * seconds) return next;
             seconds = next;

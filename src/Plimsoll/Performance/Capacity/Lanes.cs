@@ -9,34 +9,35 @@ namespace Plimsoll;
 /// </summary>
 internal static class Lanes
 {
-    /// <summary>Σ a·b; both as long.</summary>
-    public static double Dot(ReadOnlySpan<double> a, ReadOnlySpan<double> b)
+    /// <summary>Σ a.</summary>
+    public static double Sum(ReadOnlySpan<double> a)
     {
-        var left = MemoryMarshal.Cast<double, Vector256<double>>(a);
-        var right = MemoryMarshal.Cast<double, Vector256<double>>(b);
         var sums = Vector256<double>.Zero;
-        for (var i = 0; i < left.Length; i++) sums += left[i] * right[i];
+        var lanes = MemoryMarshal.Cast<double, Vector256<double>>(a);
+        for (var i = 0; i < lanes.Length; i++) sums += lanes[i];
         var sum = sums[0] + sums[1] + sums[2] + sums[3];
-        for (var i = left.Length * Vector256<double>.Count; i < a.Length; i++) sum += a[i] * b[i];
+        for (var i = lanes.Length * Vector256<double>.Count; i < a.Length; i++) sum += a[i];
         return sum;
     }
 
-    /// <summary>to += factor · from; both as long. Numbers that a double does not hold in full are slow, and are left out.</summary>
+    /// <summary>The same after numbers are left out whose products a double might not hold in full, which are slow.</summary>
+    public static double SumOfLarge(Span<double> a)
+    {
+        foreach (ref var one in a)
+            if (one < 1e-30) one = 0;
+        return Sum(a);
+    }
+
+    /// <summary>to += factor · from; to at least as long.</summary>
     public static void AddScaled(Span<double> to, double factor, ReadOnlySpan<double> from)
     {
-        var target = MemoryMarshal.Cast<double, Vector256<double>>(to);
-        var source = MemoryMarshal.Cast<double, Vector256<double>>(from);
-        var (each, least) = (Vector256.Create(factor), Vector256.Create(1e-30));
-        for (var i = 0; i < source.Length; i++)
-        {
-            var more = each * source[i];
-            target[i] += Vector256.ConditionalSelect(Vector256.GreaterThan(more, least), more, Vector256<double>.Zero);
-        }
-
-        for (var i = source.Length * Vector256<double>.Count; i < from.Length; i++)
-        {
-            var more = factor * from[i];
-            if (more > 1e-30) to[i] += more;
-        }
+        ArgumentOutOfRangeException.ThrowIfLessThan(to.Length, from.Length);
+        ref var target = ref MemoryMarshal.GetReference(to);
+        ref var source = ref MemoryMarshal.GetReference(from);
+        var each = Vector256.Create(factor);
+        nuint i = 0;
+        for (var end = (nuint)(from.Length & ~3); i < end; i += 4)
+            (Vector256.LoadUnsafe(ref target, i) + (each * Vector256.LoadUnsafe(ref source, i))).StoreUnsafe(ref target, i);
+        for (var rest = (int)i; rest < from.Length; rest++) to[rest] += factor * from[rest];
     }
 }

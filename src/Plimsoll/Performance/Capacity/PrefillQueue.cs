@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace Plimsoll;
 
 /// <summary>
@@ -8,32 +10,49 @@ namespace Plimsoll;
 internal sealed class PrefillQueue
 {
     private const int Bins = 48;
-    private const double Negligible = 1e-9;
+    private const double Negligible = 1e-8;
 
     private readonly double[] _prompt = new double[Bins];
-    private readonly double[] _weighed = new double[Bins];
     private readonly double[] _length = new double[Bins];
     private readonly double[] _mixed = new double[257];
     private readonly double[] _seen = new double[Bins];
     private readonly double[] _rest = new double[Bins];
     private readonly double[] _another = new double[Bins];
-    private readonly double[][] _arriving = [.. Enumerable.Range(0, Bins).Select(_ => new double[Bins])];
+    private readonly double[] _share = new double[Bins];
+    private readonly double[] _ahead = new double[Bins];
+    private readonly double[] _sureTwice = new double[Bins];
     private readonly double[] _chain = new double[Bins * Bins];
+    private readonly double[] _left = new double[Bins * Bins];
+    private readonly int[] _least = new int[Bins];
+    private readonly double[] _queue = new double[Bins];
+    private readonly ArrivingTokens _arriving = new(Bins);
     private readonly ServiceCurve _curve;
     private readonly ReplicaLimits _limits;
     private readonly RequestLengths _lengths;
     private readonly LengthClass[] _prompts;
+    private readonly double[] _shareFrom;
     private readonly double _longest;
     private double _width;
+
+    // Of what an arrival finds, the bins that are not negligible, side by side, and the part of a wait that no prompt changes.
+    private int _likely;
+    private double _waitMean;
+    private double _waitSquare;
     private double _sequences;
     private double _room;
     private double _fullStep;
     private bool _idle;
 
+    /// <param name="curve">Of a replica's steps.</param>
+    /// <param name="limits">Of the replica.</param>
+    /// <param name="lengths">What is asked.</param>
+    /// <param name="prompts">The same in classes, from short to long.</param>
     public PrefillQueue(ServiceCurve curve, ReplicaLimits limits, RequestLengths lengths, LengthClass[] prompts)
     {
         (_curve, _limits, _lengths, _prompts) = (curve, limits, lengths, prompts);
         _longest = lengths.Sample.Max(one => one.Prompt);
+        _shareFrom = new double[prompts.Length + 1];
+        for (var i = prompts.Length - 1; i >= 0; i--) _shareFrom[i] = _shareFrom[i + 1] + prompts[i].Share;
     }
 
     /// <summary>The replica that a request comes to is empty: it waits for nothing.</summary>
@@ -61,35 +80,51 @@ internal sealed class PrefillQueue
         _width = Math.Max(1, reach / (Bins - 1));
         Array.Clear(_prompt);
         foreach (var one in _prompts) Spread(_prompt, one.Prompt, one.Share);
-
-        // j·p(j) from the last to the first, so that the recursion's sum runs along both of its arrays.
-        for (var j = 1; j < Bins; j++) _weighed[Bins - j] = j * _prompt[j];
+        var place = _curve.Place(sequences);
+        _curve.Mixed(place, _room, _mixed);
         var full = Math.Min(Bins - 1, (int)(_room / _width) + 1);
-        for (var i = 0; i < _mixed.Length; i++) _mixed[i] = _curve.Mixed(sequences, _room * i / (_mixed.Length - 1));
-        for (var i = 0; i < Bins; i++)
-        {
-            _length[i] = i == 0 ? _curve.Decode(Math.Max(1, sequences)) : _curve.Mixed(sequences, Math.Min(_room, i * _width));
-            if (i <= full) Panjer(rate * ((_length[i] * (1 - alike)) + (mean * alike)), _arriving[i]);
-            else _arriving[full].CopyTo(_arriving[i], 0);
-        }
-
-        Seen(Stationary());
+        _length[0] = _curve.Decode(Math.Max(1, sequences));
+        for (var i = 1; i < Bins; i++) _length[i] = i > full ? _length[full] : _curve.Mixed(place, Math.Min(_room, i * _width));
+        Span<double> counts = stackalloc double[full + 1];
+        for (var i = 0; i <= full; i++) counts[i] = rate * ((_length[i] * (1 - alike)) + (mean * alike));
+        _arriving.Of(counts, _prompt, _lengths.Prompt / _width);
+        for (var i = 0; i < Bins; i++) Step(i, _arriving[Math.Min(i, full)]);
+        Stationary();
+        Seen();
         return true;
     }
 
     /// <summary>Mean seconds of a step, as solved.</summary>
     public double MeanStep { get; private set; }
 
-    /// <summary>Share of requests with such a prompt whose first token comes later than a limit.</summary>
-    public double Late(double prompt, double limit)
+    /// <summary>Share of requests whose first token comes later than a limit.</summary>
+    public double Late(double limit)
     {
-        if (_idle) return Through(prompt) > limit ? 1 : 0;
-
-        // A request comes at any moment of a step, and waits for what is left of it.
         double late = 0;
+        if (_idle)
+        {
+            foreach (var one in _prompts) late += Through(one.Prompt) > limit ? one.Share : 0;
+            return late;
+        }
+
+        // A request comes at any moment of a step, and waits for what is left of it. The longer its prompt the later it
+        // is: below some prompt none is late, from another on all are, and both are near where the last bin had them.
+        var (some, all) = (0, 0);
         for (var i = 0; i < Bins; i++)
-            if (_seen[i] > Negligible)
-                late += _seen[i] * Math.Clamp(1 - ((limit - _another[i] - Through((i * _width) + prompt)) / _rest[i]), 0, 1);
+        {
+            if (_seen[i] <= Negligible) continue;
+            var (ahead, left, rest) = (i * _width, limit - _another[i], _rest[i]);
+            while (some < _prompts.Length && Through(ahead + _prompts[some].Prompt) <= left - rest) some++;
+            while (some > 0 && Through(ahead + _prompts[some - 1].Prompt) > left - rest) some--;
+            all = Math.Max(all, some);
+            while (all < _prompts.Length && Through(ahead + _prompts[all].Prompt) < left) all++;
+            while (all > some && Through(ahead + _prompts[all - 1].Prompt) >= left) all--;
+            var share = _shareFrom[all];
+            for (var c = some; c < all; c++)
+                share += _prompts[c].Share * Math.Clamp(1 - ((left - Through(ahead + _prompts[c].Prompt)) / rest), 0, 1);
+            late += _seen[i] * share;
+        }
+
         return late;
     }
 
@@ -97,16 +132,26 @@ internal sealed class PrefillQueue
     public (double Mean, double Variance) Wait(double prompt)
     {
         if (_idle) return (Through(prompt), 0);
-        double mean = 0, square = 0;
-        for (var i = 0; i < Bins; i++)
+        var (mean, square) = (Vector256<double>.Zero, Vector256<double>.Zero);
+        var (tokens, room, fine) = (Vector256.Create(prompt), Vector256.Create(_room), Vector256.Create((double)_mixed.Length - 1));
+        for (var i = 0; i < _likely; i += 4)
         {
-            if (_seen[i] <= Negligible) continue;
-            var (rest, sure) = (_rest[i], Through((i * _width) + prompt) + _another[i]);
-            mean += _seen[i] * (sure + (rest / 2));
-            square += _seen[i] * ((sure * sure) + (sure * rest) + (rest * rest / 3));
+            var fulls = (Vector256.Create(_ahead.AsSpan(i)) + tokens) / room;
+            var full = Vector256.Floor(fulls);
+            var at = (fulls - full) * fine;
+            var low = Vector256.Floor(at);
+            var (a, b, c, d) = ((int)low[0], (int)low[1], (int)low[2], (int)low[3]);
+            var from = Vector256.Create(_mixed[a], _mixed[b], _mixed[c], _mixed[d]);
+            var to = Vector256.Create(_mixed[a + 1], _mixed[b + 1], _mixed[c + 1], _mixed[d + 1]);
+            var rest = Vector256.ConditionalSelect(Vector256.Equals(at, Vector256<double>.Zero), at, from + ((at - low) * (to - from)));
+            var through = (full * _fullStep) + rest;
+            var weighed = Vector256.Create(_share.AsSpan(i)) * through;
+            mean += weighed;
+            square += weighed * (through + Vector256.Create(_sureTwice.AsSpan(i)));
         }
 
-        return (mean, Math.Max(0, square - (mean * mean)));
+        var all = _waitMean + Vector256.Sum(mean);
+        return (all, Math.Max(0, _waitSquare + Vector256.Sum(square) - (all * all)));
     }
 
     /// <summary>Seconds until so many tokens are through.</summary>
@@ -121,110 +166,94 @@ internal sealed class PrefillQueue
         return (full * _fullStep) + _mixed[low] + ((at - low) * (_mixed[low + 1] - _mixed[low]));
     }
 
-    private void Panjer(double count, double[] sum)
+    /// <summary>
+    /// Of the chain, where a step leads: what it has no room for stays, and what arrives is added; what the grid cannot
+    /// hold is at its end.
+    /// </summary>
+    private void Step(int bin, ReadOnlySpan<double> arriving)
     {
-        // Beyond what a number holds there is no chance of none; the sum is then its mean.
-        Array.Clear(sum);
-        if (count > 600)
-        {
-            Spread(sum, count * _lengths.Prompt, 1);
-            return;
-        }
-
-        sum[0] = Math.Max(1e-290, Math.Exp(-count * (1 - _prompt[0])));
-        for (var s = 1; s < Bins; s++)
-        {
-            var one = Lanes.Dot(sum.AsSpan(0, s), _weighed.AsSpan(Bins - s, s)) * count / s;
-
-            // Numbers below what a double holds in full cost a hundred times as much to multiply.
-            sum[s] = one < 1e-30 ? 0 : one;
-        }
+        var to = _chain.AsSpan(bin * Bins, Bins);
+        to.Clear();
+        var at = Math.Max(0, (bin * _width) - _room) / _width;
+        var low = (int)at;
+        var part = at - low;
+        var within = arriving[..(Bins - 1 - low)];
+        Lanes.AddScaled(to[low..], 1 - part, within);
+        if (part > 0) Lanes.AddScaled(to[(low + 1)..], part, within);
+        to[^1] += Math.Max(0, 1 - Lanes.Sum(within));
+        _least[bin] = low;
     }
 
     /// <summary>How often a step begins with each number of tokens waiting (Grassmann, Taksar and Heyman 1985).</summary>
-    private double[] Stationary()
+    private void Stationary()
     {
-        var p = _chain;
-        Array.Clear(p);
-        for (var i = 0; i < Bins; i++) Step(1, i, p.AsSpan(i * Bins, Bins));
+        var p = _left.AsSpan();
+        _chain.CopyTo(p);
         for (var n = Bins - 1; n > 0; n--)
         {
-            double leaving = 0;
-            for (var j = 0; j < n; j++) leaving += p[(n * Bins) + j];
-            if (leaving <= 1e-300) leaving = 1e-300;
-            for (var i = 0; i < n; i++)
+            // A step takes no more than it has room for: nothing leads below.
+            var low = _least[n];
+            var row = p[((n * Bins) + low)..((n * Bins) + n)];
+            var leaving = Math.Max(1e-300, Lanes.SumOfLarge(row));
+            for (int i = 0, at = n; i < n; i++, at += Bins)
             {
-                var into = p[(i * Bins) + n] /= leaving;
-                if (into > 1e-15) Lanes.AddScaled(p.AsSpan(i * Bins, n), into, p.AsSpan(n * Bins, n));
+                var into = p[at] /= leaving;
+                if (into > 1e-15) Lanes.AddScaled(p.Slice((i * Bins) + low, n - low), into, row);
             }
         }
 
-        var queue = new double[Bins];
-        var total = queue[0] = 1;
-        for (var n = 1; n < Bins; n++)
-        {
-            for (var i = 0; i < n; i++) queue[n] += queue[i] * p[(i * Bins) + n];
-            total += queue[n];
-        }
-
-        for (var n = 0; n < Bins; n++) queue[n] /= total;
-        return queue;
+        Array.Clear(_queue);
+        _queue[0] = 1;
+        for (var n = 0; n < Bins - 1; n++) Lanes.AddScaled(_queue.AsSpan(n + 1), _queue[n], p[((n * Bins) + n + 1)..((n + 1) * Bins)]);
+        var total = Lanes.Sum(_queue);
+        for (var n = 0; n < Bins; n++) _queue[n] /= total;
     }
 
     /// <summary>
     /// What an arrival finds: a long step more often than a short one; ahead of it what that step leaves and those that
     /// came in it; with steps put together ahead, another step between, which has its tokens already.
     /// </summary>
-    private void Seen(double[] queue)
+    private void Seen()
     {
         double mean = 0;
-        for (var i = 0; i < Bins; i++) mean += queue[i] * _length[i];
+        for (var i = 0; i < Bins; i++) mean += _queue[i] * _length[i];
         MeanStep = mean;
-        var (found, weighted, between) = (new double[Bins], new double[Bins], new double[Bins]);
-        for (var i = 0; i < Bins; i++) weighted[i] = (found[i] = queue[i] * _length[i] / mean) * _length[i];
+        Span<double> found = stackalloc double[Bins];
+        Span<double> weighted = stackalloc double[Bins];
+        for (var i = 0; i < Bins; i++) weighted[i] = (found[i] = _queue[i] * _length[i] / mean) * _length[i];
         Turn(found, _seen);
         Turn(weighted, _rest);
         Array.Clear(_another);
         if (_limits.SchedulesAhead)
         {
+            Span<double> between = stackalloc double[Bins];
             for (var i = 0; i < Bins; i++) between[i] = _seen[i] * _length[i];
             Turn(between, _another);
             Turn(_seen, found);
             Turn(_rest, weighted);
-            found.CopyTo(_seen, 0);
-            weighted.CopyTo(_rest, 0);
+            found.CopyTo(_seen);
+            weighted.CopyTo(_rest);
         }
 
+        (_likely, _waitMean, _waitSquare) = (0, 0, 0);
         for (var i = 0; i < Bins; i++)
-            if (_seen[i] > Negligible) (_rest[i], _another[i]) = (_rest[i] / _seen[i], _another[i] / _seen[i]);
-    }
-
-    private void Turn(double[] from, double[] to)
-    {
-        Array.Clear(to);
-        for (var i = 0; i < Bins; i++)
-            if (from[i] > 1e-12) Step(from[i], i, to);
-    }
-
-    /// <summary>One step: what it has no room for stays, and what arrives is added; what the grid cannot hold is at its end.</summary>
-    private void Step(double weight, int bin, Span<double> to)
-    {
-        var sum = _arriving[bin];
-        var at = Math.Max(0, (bin * _width) - _room) / _width;
-        var low = (int)at;
-        var part = at - low;
-        double given = 0;
-        for (var s = 0; s + low < Bins - 1; s++)
         {
-            if (sum[s] == 0) continue;
-            var mass = weight * sum[s];
-            if (mass < 1e-30) continue;
-            to[s + low] += mass * (1 - part);
-            to[s + low + 1] += mass * part;
-            given += mass;
+            if (_seen[i] <= Negligible) continue;
+            var (rest, another) = (_rest[i], _another[i]) = (_rest[i] / _seen[i], _another[i] / _seen[i]);
+            _waitMean += _seen[i] * (another + (rest / 2));
+            _waitSquare += _seen[i] * ((another * (another + rest)) + (rest * rest / 3));
+            (_share[_likely], _ahead[_likely], _sureTwice[_likely]) = (_seen[i], i * _width, (2 * another) + rest);
+            _likely++;
         }
 
-        to[Bins - 1] += Math.Max(0, weight - given);
+        for (var i = _likely; i < Bins && i % 4 > 0; i++) _share[i] = 0;
+    }
+
+    private void Turn(ReadOnlySpan<double> from, Span<double> to)
+    {
+        to.Clear();
+        for (var i = 0; i < Bins; i++)
+            if (from[i] > 1e-12) Lanes.AddScaled(to[_least[i]..], from[i], _chain.AsSpan((i * Bins) + _least[i], Bins - _least[i]));
     }
 
     private void Spread(Span<double> bins, double tokens, double share)
