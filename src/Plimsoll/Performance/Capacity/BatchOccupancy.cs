@@ -19,6 +19,9 @@ internal static class BatchOccupancy
     private const int StatesMax = 2048;
     private const int WaitCells = 6;
 
+    /// <summary>A share of the time that no percentile shows.</summary>
+    private const double Negligible = 1e-9;
+
     /// <summary>A weight beyond which those so far are taken in larger units.</summary>
     private const double Large = 1e200;
 
@@ -84,29 +87,32 @@ internal static class BatchOccupancy
     {
         var cells = new List<OccupancyCell>();
         var running = Math.Max(1e-12, 1 - waiting);
-        double done = 0, mass = 0, sum = 0, fewer = 0;
+        double done = 0, fewer = 0;
         for (var i = 0; i * stride < replicas - 1 && i < weights.Length; i++) fewer += weights[i];
+
+        // With fewer requests than replicas the next one has a replica of its own.
+        var state = 0;
+        for (; state < weights.Length - 1 && state * stride < replicas; state++) done += weights[state];
+        cells.Add(new OccupancyCell(0, done, 0, 1 - Math.Min(1, fewer)));
+
+        // A state that an edge falls into belongs to both cells by its parts: were it one's or the other's, cells would
+        // jump as the rate grows, and with them who is late, down as well as up.
+        double mass = 0, sum = 0;
         var edge = 0;
-        for (var i = 0; i < weights.Length - 1; i++)
+        for (; state < weights.Length - 1; state++)
         {
-            // With fewer requests than replicas the next one has a replica of its own.
-            if (i * stride < replicas)
+            var (rest, sequences) = (weights[state], state * stride / replicas);
+            for (; edge < Edges.Length - 1 && done + rest >= Edges[edge] * running; edge++)
             {
-                (mass, done) = (mass + weights[i], done + weights[i]);
-                if ((i + 1) * stride < replicas && i < weights.Length - 2) continue;
-                cells.Add(new OccupancyCell(0, mass, 0, 1 - Math.Min(1, fewer)));
-                mass = 0;
-                while (edge < Edges.Length - 1 && done >= Edges[edge] * running) edge++;
-                continue;
+                var part = Math.Max(0, (Edges[edge] * running) - done);
+                Add(mass + part, sum + (part * sequences));
+                (mass, sum, rest, done) = (0, 0, rest - part, done + part);
             }
 
-            var share = weights[i];
-            (mass, sum, done) = (mass + share, sum + (share * i * stride), done + share);
-            if (i < weights.Length - 2 && (edge == Edges.Length - 1 || done < Edges[edge] * running)) continue;
-            if (mass > 0) cells.Add(new OccupancyCell(Math.Max(1e-3, sum / mass / replicas * decoding(sum / mass / replicas)), mass, 0));
-            (mass, sum) = (0, 0);
-            while (edge < Edges.Length - 1 && done >= Edges[edge] * running) edge++;
+            (mass, sum, done) = (mass + rest, sum + (rest * sequences), done + rest);
         }
+
+        Add(mass, sum);
 
         // An exponential wait as some of its quantiles, each for an equal share.
         for (var i = 0; i < WaitCells && waiting > 1e-6; i++)
@@ -116,6 +122,11 @@ internal static class BatchOccupancy
         }
 
         return cells;
+
+        void Add(double share, double sum)
+        {
+            if (share > Negligible) cells.Add(new OccupancyCell(Math.Max(1e-3, sum / share * decoding(sum / share)), share, 0));
+        }
     }
 
     /// <summary>Mean of a unit exponential between two of its quantiles.</summary>

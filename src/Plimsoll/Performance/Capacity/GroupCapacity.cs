@@ -37,7 +37,7 @@ public sealed class GroupCapacity
     private readonly LengthClass[] _both;
     private readonly LengthClass[] _few;
     private readonly SecondsBySize _prompt;
-    private readonly (double Mean, double Square, double Cube)?[] _added;
+    private readonly (double Mean, double Square, double Cube)[] _added;
     private readonly StepSum[] _sums;
     private readonly StepSum[] _ends;
 
@@ -59,7 +59,7 @@ public sealed class GroupCapacity
         _few = LengthClass.Of(lengths, 1, 0);
         _both = LengthClass.Of(lengths, 2, 4);
         _prompt = Table(PromptStep);
-        _added = new (double, double, double)?[KeyOf(Places) + 1];
+        _added = [.. _curve.Sizes.ToArray().Select(n => PromptSeconds(Math.Clamp(n, 1, Places)))];
         (_sums, _ends) = (new StepSum[_both.Length], new StepSum[_both.Length]);
     }
 
@@ -249,7 +249,7 @@ public sealed class GroupCapacity
         var beside = Beside(steps, cell, around, found);
         var place = _curve.Place(beside);
         var decode = _curve.Decode(place);
-        var (one, square, cube) = PromptSeconds(beside);
+        var (one, square, cube) = PromptSeconds(place);
         var own = Own(request.Prompt, beside, place);
         // What comes while its own prompt is computed is computed beside its next token, and so on to the last but one.
         var ahead = _limits.SchedulesAhead ? 1 : 0;
@@ -276,11 +276,6 @@ public sealed class GroupCapacity
     /// <summary>Seconds that a prompt adds to the steps of the sequences beside it: three moments.</summary>
     private (double Mean, double Square, double Cube) PromptSeconds(double sequences)
     {
-        var key = KeyOf(sequences);
-        if (_added[key] is { } known) return known;
-
-        // At the key's own size, not the one first asked for: what was asked before must not change an answer.
-        sequences = Math.Min(Places, Math.Pow(2, key / 8.0));
         var (decode, room) = (_curve.Decode(sequences), Math.Max(1, _limits.StepTokens - sequences));
         double mean = 0, square = 0, cube = 0;
         foreach (var one in _prompts)
@@ -289,12 +284,15 @@ public sealed class GroupCapacity
             (mean, square, cube) = (mean + (one.Share * seconds), square + (one.Share * seconds * seconds), cube + (one.Share * seconds * seconds * seconds));
         }
 
-        _added[key] = (mean, square, cube);
         return (mean, square, cube);
     }
 
-    /// <summary>Eight sizes an octave.</summary>
-    private static int KeyOf(double sequences) => (int)Math.Round(8 * Math.Log2(Math.Max(1, sequences)));
+    /// <summary>The same by the curve's sizes, and linear between them: a nearest size's would jump from one to the next.</summary>
+    private (double Mean, double Square, double Cube) PromptSeconds(CurvePlace place)
+    {
+        var (low, high) = (_added[place.At], _added[place.At + 1]);
+        return (low.Mean + (place.Part * (high.Mean - low.Mean)), low.Square + (place.Part * (high.Square - low.Square)), low.Cube + (place.Part * (high.Cube - low.Cube)));
+    }
 
     /// <summary>
     /// Sequences that run on the mean over a request's steps, itself among them: as it found them where it is short, and
@@ -341,9 +339,10 @@ public sealed class GroupCapacity
             var tokens = arrivals * _lengths.Prompt;
             if (tokens >= room) return double.PositiveInfinity;
             var some = 1 - Math.Exp(-arrivals * Math.Max(1, _lengths.Prompt / room));
+            if (some <= 0) return decode;
             double more = 0;
             foreach (var one in _few) more += one.Share * (_curve.Mixed(place, Math.Min(room, one.Prompt / _lengths.Prompt * tokens / some)) - decode);
-            var next = decode + (some <= 0 ? 0 : some * more);
+            var next = decode + (some * more);
             if (Math.Abs(next - seconds) < 1e-6 * seconds) return next;
             seconds = next;
         }
