@@ -53,6 +53,27 @@ public sealed class GroupCapacityPropertyTests
         }, iter: 60);
 
     [Fact]
+    public void An_objective_is_kept_at_every_rate_below_the_capacity_and_missed_just_above_it() =>
+        Gen.Select(Limits, Lengths, Targets, Gen.Int[1, 6]).Sample((limits, lengths, targets, replicas) =>
+        {
+            var capacity = Of(limits, lengths);
+            var highest = capacity.PerSecond(replicas, targets);
+            if (highest <= 0) return;
+            Assert.True(capacity.Keeps(highest, replicas, targets), $"{highest} is not kept");
+
+            // Where as many are late as may be, to the last bit, whatever the rate, neither is one above nor one below.
+            bool Off(double rate, double by) => capacity.Late(rate, replicas, targets) is not { } late || targets.Where((target, i) => late[i] > 1 - target.Share + by).Any();
+            for (var rate = highest / 1.01; rate > highest / 3; rate /= 1.03)
+                Assert.False(Off(rate, 1e-6), $"{highest} is said to be kept, {rate} is not");
+            var most = replicas * capacity.MostPerSecond;
+            Assert.True(highest * 1.0011 > most || Off(highest * 1.0011, -1e-6), $"{highest * 1.0011} is kept too, {highest} said to be the highest");
+        }, iter: 300);
+
+    [Fact]
+    public void At_no_rate_at_all_nobody_waits_for_another() =>
+        Assert.Equal([0], Of(new ReplicaLimits { Blocks = 20_000, Sequences = 64, StepTokens = 2048 }, [(1000, 2)]).Late(0, 1, [new LatencyTarget(LatencyMetric.Ttft, 0.9, 1)])!);
+
+    [Fact]
     public void Requests_that_no_replica_can_hold_are_not_carried() =>
         Assert.Equal(0, Of(new ReplicaLimits { Blocks = 10, Sequences = 4 }, [(161, 1)]).PerSecond(1, []));
 

@@ -1,19 +1,20 @@
 namespace Plimsoll;
 
 /// <summary>
-/// The highest rate that keeps an objective, by few questions, as each is dear: a bracket is narrowed by the curve
-/// through the last three answers (inverse quadratic interpolation, Brent 1973), or by halves where that gains too
-/// little, as at a jump.
+/// The highest rate up to which an objective is kept at every lower one, by few questions, as each is dear. What is late
+/// does not fall while the rate grows, so there is one limit, and it is held between a rate that keeps and one that
+/// misses: the next question is put just beyond where the curve through the last three answers has it (inverse quadratic
+/// interpolation, Brent 1973), first on one side, then on the other, or halfway where that gains too little, as at a jump.
 /// </summary>
 internal static class HighestKept
 {
+    /// <summary>Of the rate as a logarithm: how near the one that keeps the objective is to one that does not.</summary>
+    public const double Within = 0.001;
+
+    /// <summary>How far beyond the expected limit the next question is put: one on each side is near enough.</summary>
+    private const double Beyond = 0.0004;
+
     private const int TurnsMax = 60;
-
-    /// <summary>Of the rate as a logarithm: how far below the one that only just keeps the objective an answer may be.</summary>
-    private const double Within = 0.0007;
-
-    /// <summary>How far below where the limit is expected the next question is put: most often it is kept, and is the answer.</summary>
-    private const double Below = 0.0003;
 
     /// <summary>The first question, as a part of the rate that is never kept.</summary>
     private const double Start = 0.5;
@@ -26,35 +27,33 @@ internal static class HighestKept
     /// <param name="miss">How far a rate is from the limit, in deviations; positive where it is missed, infinite where it is more than can be carried.</param>
     public static double Of(double least, double most, Func<double, double> miss)
     {
-        var (low, high) = (Math.Log(least), Math.Log(most));
-        var (bottom, kept) = (low, false);
+        var (bottom, high) = (Math.Log(least), Math.Log(most));
+        var low = double.NegativeInfinity;
         Span<(double At, double Miss)> last = [(double.NaN, 0), (double.NaN, 0), (double.NaN, 0)];
-        var (at, slow, before) = (high + Math.Log(Start), 0, double.PositiveInfinity);
-        for (var turn = 0; turn < TurnsMax; turn++)
+        var (at, slow) = (high + Math.Log(Start), 0);
+        for (var turn = 0; turn < TurnsMax && high - low > Within; turn++)
         {
-            var off = miss(Math.Exp(at));
+            var (width, off) = (high - low, miss(Math.Exp(at)));
             if (off > 0 && at <= bottom) return 0;
             if (off > 0) high = at;
-            else (low, kept) = (at, true);
-            if (Math.Abs(off) <= TellsMax) (last[2], last[1], last[0]) = (last[1], last[0], (at, off));
-            slow = Math.Abs(off) > before / 3 ? slow + 1 : 0;
-            before = Math.Abs(off);
-            var limit = Limit(last);
-            if (kept && (high - low <= Within || (off <= 0 && limit >= low && limit - low <= Within))) break;
-
-            var told = limit > low && limit < high;
-            if (!kept) at = told ? Math.Min(limit - Below, high - 0.1) : high - 1;
-            else if (told && slow <= 1) at = Math.Clamp(limit - Below, low + (Within / 2), high - (Within / 2));
-            else (at, slow) = (Middle(low, high), 0);
-            if (!kept && at <= bottom + 0.1) at = bottom;
+            else low = at;
+            slow = high - low > width / 2 ? slow + 1 : 0;
+            var tells = Math.Abs(off) <= TellsMax;
+            if (tells) (last[2], last[1], last[0]) = (last[1], last[0], (at, off));
+            var limit = tells ? Limit(last) : double.NaN;
+            if (double.IsInfinity(low))
+            {
+                at = limit < high ? Math.Clamp(limit - Beyond, high - 2, high - 0.05) : high - 1;
+                if (at <= bottom + 0.1) at = bottom;
+            }
+            else if (limit > low && limit < high && slow < 3)
+                at = Math.Clamp(limit + (off > 0 ? -Beyond : Beyond), low + Beyond, Math.Max(low + Beyond, high - Beyond));
+            else
+                (at, slow) = (high - low > 1.4 ? high - Math.Log(2) : (low + high) / 2, 0);
         }
 
-        return kept ? Math.Exp(low) : 0;
+        return Math.Exp(low);
     }
-
-    /// <summary>Halfway in rate where they are far apart, in its logarithm where they are near.</summary>
-    private static double Middle(double low, double high) =>
-        high - low > 1.4 ? high - Math.Log(2) : (low + high) / 2;
 
     /// <summary>Where the last answers would have none missing; NaN where they do not say.</summary>
     private static double Limit(ReadOnlySpan<(double At, double Miss)> last)
