@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
@@ -5,16 +6,18 @@ namespace Plimsoll;
 
 /// <summary>
 /// Tokens of prompts that arrive together, on a grid, for several mean numbers of requests: the sum of a Poisson number of
-/// prompts by Panjer's recursion (1981), four numbers' sums at a time.
+/// prompts by Panjer's recursion (1981), sixteen numbers' sums at a time, as each waits for the one before it.
 /// </summary>
 internal sealed class ArrivingTokens(int bins)
 {
     /// <summary>Beyond so many there is no chance of none that a number holds; the sum is then its mean.</summary>
     private const double CountMax = 600;
 
-    private readonly double[] _sums = new double[(bins + 3) * bins];
+    private const int Together = 16;
+
+    private readonly double[] _sums = new double[(bins + Together - 1) * bins];
     private readonly double[] _weighed = new double[bins];
-    private readonly Vector256<double>[] _turns = new Vector256<double>[bins];
+    private readonly double[] _turns = new double[bins * Together];
 
     /// <summary>The distribution for one of the numbers last given.</summary>
     public ReadOnlySpan<double> this[int number] => _sums.AsSpan(number * bins, bins);
@@ -31,49 +34,63 @@ internal sealed class ArrivingTokens(int bins)
             if (prompt[j] > 0) last = j;
         }
 
-        for (var i = 0; i < counts.Length; i += 4)
+        Span<double> some = stackalloc double[Together];
+        for (var i = 0; i < counts.Length; i += Together)
         {
-            Vector256<double> four = Vector256.Create(counts[i], At(counts, i + 1), At(counts, i + 2), At(counts, i + 3));
-            Four(Vector256.Min(four, Vector256.Create(CountMax)), 1 - prompt[0], last);
-            for (var lane = 0; lane < 4; lane++)
+            var those = Math.Min(Together, counts.Length - i);
+            some.Clear();
+            for (var lane = 0; lane < those; lane++) some[lane] = Math.Min(counts[i + lane], CountMax);
+            Recur(some, 1 - prompt[0], last);
+            for (var lane = 0; lane < those; lane++)
             {
                 var sum = _sums.AsSpan((i + lane) * bins, bins);
-                if (four[lane] <= CountMax) for (var s = 0; s < bins; s++) sum[s] = MemoryMarshal.Cast<Vector256<double>, double>(_turns)[(s * 4) + lane];
-                else Mean(sum, four[lane] * mean);
+                if (counts[i + lane] > CountMax) Mean(sum, counts[i + lane] * mean);
+                else for (var s = 0; s < sum.Length; s++) sum[s] = _turns[(s * Together) + lane];
             }
         }
     }
-
-    private static double At(ReadOnlySpan<double> counts, int i) => i < counts.Length ? counts[i] : 0;
 
     /// <summary>In units of the chance that nothing arrives, which may be too small to multiply by; then in units of one.</summary>
-    private void Four(Vector256<double> counts, double some, int last)
+    private void Recur(ReadOnlySpan<double> counts, double some, int last)
     {
-        // Numbers below what a double holds in full cost a hundred times as much to multiply.
-        var least = Vector256.Create(1e-30);
-        _turns[0] = Vector256<double>.One;
+        ref var turn = ref MemoryMarshal.GetArrayDataReference(_turns);
+        ref var weighed = ref MemoryMarshal.GetArrayDataReference(_weighed);
+        ref var count = ref MemoryMarshal.GetReference(counts);
+        for (var lane = 0; lane < Together; lane++) _turns[lane] = 1;
         for (var s = 1; s < bins; s++)
         {
-            var (even, odd) = (Vector256<double>.Zero, Vector256<double>.Zero);
-            var j = Math.Min(s, last);
-            for (; j > 1; j -= 2)
+            var (a, b, c, d) = (Vector256<double>.Zero, Vector256<double>.Zero, Vector256<double>.Zero, Vector256<double>.Zero);
+            var at = (nuint)s * Together;
+            for (var before = s - Math.Min(s, last); before < s; before++)
             {
-                even += _turns[s - j] * _weighed[j];
-                odd += _turns[s - j + 1] * _weighed[j - 1];
+                var from = (nuint)before * Together;
+                var weight = Vector256.Create(Unsafe.Add(ref weighed, s - before));
+                a = Vector256.FusedMultiplyAdd(Vector256.LoadUnsafe(ref turn, from), weight, a);
+                b = Vector256.FusedMultiplyAdd(Vector256.LoadUnsafe(ref turn, from + 4), weight, b);
+                c = Vector256.FusedMultiplyAdd(Vector256.LoadUnsafe(ref turn, from + 8), weight, c);
+                d = Vector256.FusedMultiplyAdd(Vector256.LoadUnsafe(ref turn, from + 12), weight, d);
             }
 
-            if (j == 1) even += _turns[s - 1] * _weighed[1];
-            var one = (even + odd) * counts / s;
-            _turns[s] = Vector256.ConditionalSelect(Vector256.GreaterThan(one, least), one, Vector256<double>.Zero);
+            Large(a * Vector256.LoadUnsafe(ref count) / s).StoreUnsafe(ref turn, at);
+            Large(b * Vector256.LoadUnsafe(ref count, 4) / s).StoreUnsafe(ref turn, at + 4);
+            Large(c * Vector256.LoadUnsafe(ref count, 8) / s).StoreUnsafe(ref turn, at + 8);
+            Large(d * Vector256.LoadUnsafe(ref count, 12) / s).StoreUnsafe(ref turn, at + 12);
         }
 
-        var none = Vector256.Create(Math.Exp(-counts[0] * some), Math.Exp(-counts[1] * some), Math.Exp(-counts[2] * some), Math.Exp(-counts[3] * some));
-        for (var s = 0; s < bins; s++)
+        for (nuint lane = 0; lane < Together; lane += 4)
         {
-            var one = _turns[s] * none;
-            _turns[s] = Vector256.ConditionalSelect(Vector256.GreaterThan(one, least), one, Vector256<double>.Zero);
+            var none = Vector256.Exp(Vector256.LoadUnsafe(ref count, lane) * -some);
+            for (nuint s = 0; s < (nuint)bins; s++)
+            {
+                ref var one = ref Unsafe.Add(ref turn, (s * Together) + lane);
+                Large(Vector256.LoadUnsafe(ref one) * none).StoreUnsafe(ref one);
+            }
         }
     }
+
+    /// <summary>Numbers below what a double holds in full cost a hundred times as much to multiply.</summary>
+    private static Vector256<double> Large(Vector256<double> of) =>
+        Vector256.ConditionalSelect(Vector256.GreaterThan(of, Vector256.Create(1e-30)), of, Vector256<double>.Zero);
 
     private void Mean(Span<double> sum, double at)
     {

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
 namespace Plimsoll;
@@ -9,6 +11,7 @@ namespace Plimsoll;
 /// </summary>
 internal sealed class PrefillQueue
 {
+    /// <summary>A multiple of four.</summary>
     private const int Bins = 48;
     private const double Negligible = 1e-8;
 
@@ -140,7 +143,7 @@ internal sealed class PrefillQueue
             var full = Vector256.Floor(fulls);
             var at = (fulls - full) * fine;
             var low = Vector256.Floor(at);
-            var (a, b, c, d) = ((int)low[0], (int)low[1], (int)low[2], (int)low[3]);
+            var (a, b, c, d) = (At(low[0]), At(low[1]), At(low[2]), At(low[3]));
             var from = Vector256.Create(_mixed[a], _mixed[b], _mixed[c], _mixed[d]);
             var to = Vector256.Create(_mixed[a + 1], _mixed[b + 1], _mixed[c + 1], _mixed[d + 1]);
             var rest = Vector256.ConditionalSelect(Vector256.Equals(at, Vector256<double>.Zero), at, from + ((at - low) * (to - from)));
@@ -152,17 +155,19 @@ internal sealed class PrefillQueue
 
         var all = _waitMean + Vector256.Sum(mean);
         return (all, Math.Max(0, _waitSquare + Vector256.Sum(square) - (all * all)));
+
+        static int At(double of) => double.ConvertToIntegerNative<int>(of);
     }
 
     /// <summary>Seconds until so many tokens are through.</summary>
     private double Through(double tokens)
     {
-        var full = Math.Floor(tokens / _room);
+        var full = tokens < _room ? 0 : Math.Floor(tokens / _room);
         var rest = tokens - (full * _room);
         if (rest <= 0) return full * _fullStep;
         if (_idle) return (full * _fullStep) + _curve.Mixed(_sequences, rest);
         var at = rest / _room * (_mixed.Length - 1);
-        var low = Math.Min(_mixed.Length - 2, (int)at);
+        var low = Math.Min(_mixed.Length - 2, double.ConvertToIntegerNative<int>(at));
         return (full * _fullStep) + _mixed[low] + ((at - low) * (_mixed[low + 1] - _mixed[low]));
     }
 
@@ -187,24 +192,31 @@ internal sealed class PrefillQueue
     /// <summary>How often a step begins with each number of tokens waiting (Grassmann, Taksar and Heyman 1985).</summary>
     private void Stationary()
     {
-        var p = _left.AsSpan();
-        _chain.CopyTo(p);
+        ref var p = ref MemoryMarshal.GetArrayDataReference(_left);
+        _chain.CopyTo(_left.AsSpan());
+        Span<double> row = stackalloc double[Bins];
+        ref var leads = ref MemoryMarshal.GetReference(row);
         for (var n = Bins - 1; n > 0; n--)
         {
-            // A step takes no more than it has room for: nothing leads below.
-            var low = _least[n];
-            var row = p[((n * Bins) + low)..((n * Bins) + n)];
-            var leaving = Math.Max(1e-300, Lanes.SumOfLarge(row));
+            // A step takes no more than it has room for: nothing leads below. Nor is anything added at and above this state.
+            var (from, to) = (_least[n] & ~3, (n + 3) & ~3);
+            row.Clear();
+            _left.AsSpan((n * Bins) + from, n - from).CopyTo(row[from..]);
+            var leaving = 1 / Math.Max(1e-300, Lanes.SumOfLarge(row[from..to]));
             for (int i = 0, at = n; i < n; i++, at += Bins)
             {
-                var into = p[at] /= leaving;
-                if (into > 1e-15) Lanes.AddScaled(p.Slice((i * Bins) + low, n - low), into, row);
+                var into = Unsafe.Add(ref p, at) *= leaving;
+                if (into <= 1e-15) continue;
+                var times = Vector256.Create(into);
+                ref var start = ref Unsafe.Add(ref p, i * Bins);
+                for (var j = (nuint)from; j < (nuint)to; j += 4)
+                    Vector256.FusedMultiplyAdd(Vector256.LoadUnsafe(ref leads, j), times, Vector256.LoadUnsafe(ref start, j)).StoreUnsafe(ref start, j);
             }
         }
 
         Array.Clear(_queue);
         _queue[0] = 1;
-        for (var n = 0; n < Bins - 1; n++) Lanes.AddScaled(_queue.AsSpan(n + 1), _queue[n], p[((n * Bins) + n + 1)..((n + 1) * Bins)]);
+        for (var n = 0; n < Bins - 1; n++) Lanes.AddScaled(_queue.AsSpan(n + 1), _queue[n], _left.AsSpan((n * Bins) + n + 1, Bins - n - 1));
         var total = Lanes.Sum(_queue);
         for (var n = 0; n < Bins; n++) _queue[n] /= total;
     }

@@ -12,6 +12,7 @@ internal sealed class ServiceCurve
     private const int PromptKnots = 9;
 
     private readonly double[] _sequences;
+    private readonly double[] _perSize;
     private readonly double[] _prompts;
     private readonly double[] _decode;
     private readonly double[] _mixed;
@@ -25,6 +26,7 @@ internal sealed class ServiceCurve
         _prompts = [.. Enumerable.Range(0, PromptKnots).Select(i => limits.StepTokens * Math.Pow(2, i - PromptKnots + 1.0))];
         _decode = [.. _sequences.Select(n => n <= 0 ? 0 : times.Seconds(StepBatch.Decode(n, lengths.Context + 1)))];
         _mixed = new double[_sequences.Length * PromptKnots];
+        _perSize = [.. _sequences.Zip(_sequences.Skip(1), (low, high) => 1 / (high - low))];
         _knotOf = new byte[(int)_sequences[^1] + 1];
         for (var (n, knot) = (0, 0); n < _knotOf.Length; n++)
         {
@@ -51,9 +53,9 @@ internal sealed class ServiceCurve
     {
         if (!(sequences > 0)) return new(0, 0);
         if (sequences >= _sequences[^1]) return new(_sequences.Length - 2, 1);
-        int at = _knotOf[(int)sequences];
+        int at = _knotOf[double.ConvertToIntegerNative<int>(sequences)];
         if (at < _sequences.Length - 2 && _sequences[at + 1] <= sequences) at++;
-        return new(at, (sequences - _sequences[at]) / (_sequences[at + 1] - _sequences[at]));
+        return new(at, (sequences - _sequences[at]) * _perSize[at]);
     }
 
     /// <summary>Seconds of a step without prompts.</summary>
