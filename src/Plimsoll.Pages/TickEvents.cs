@@ -40,6 +40,7 @@ public sealed class TickEvents(Func<string, string> clean)
         return outcome switch
         {
             Outcome.Loaded loaded => $"ready {loaded.Replica}: {loaded.Size} of weights in {Durations.Show(loaded.Took)}",
+            Outcome.Woken woken => $"woke {woken.Replica}: {woken.Size} of weights in {Durations.Show(woken.Took)}",
             Outcome.Exited { Asked: true } exited => $"ended {exited.Replica}",
             Outcome.Exited exited => $"died {exited.Replica}: {clean(exited.Why)}",
             Outcome.Fetched fetched => $"fetched {fetched.Model}: {fetched.Moved} in {Durations.Show(fetched.Took)}",
@@ -51,6 +52,7 @@ public sealed class TickEvents(Func<string, string> clean)
     private static ModelId? ModelOf(Outcome outcome) => outcome switch
     {
         Outcome.Loaded loaded => loaded.Model,
+        Outcome.Woken woken => woken.Model,
         Outcome.Exited exited => exited.Model,
         Outcome.Fetched fetched => fetched.Model,
         _ => null,

@@ -1,3 +1,6 @@
+using System.Net;
+using System.Text;
+
 namespace Plimsoll.EndToEnd.Tests;
 
 /// <summary>The real program on a machine whose nvidia-smi tells of one H100, with a program in vllm's place.</summary>
@@ -40,6 +43,47 @@ public sealed class GpuFleetTests
             Scene.Unfolded(await scene.SaysAsync("explain", "second")), StringComparison.Ordinal);
         Assert.Equal(0, (await scene.ReplayAsync()).Differing);
         await scene.EndAsync(up);
+    }
+
+    [Fact]
+    public async Task Two_that_take_turns_on_a_device_sleep_and_wake_and_are_started_once_each()
+    {
+        await using var scene = new Scene();
+        LlamaFolder.WriteSmall(Path.Combine(scene.Folder, "llama"));
+        scene.Fleet(
+            """
+            machine: {memory: 2GiB}
+            gateway: {listen: 127.0.0.1:0}
+            planner: {review: 200ms}
+            models:
+            - {name: first, source: llama, device: h100-80gb, memoryFraction: 0.6, sleep: true, memory: {loadPeak: 300MiB, steady: 200MiB} }
+            - {name: second, source: llama, device: h100-80gb, memoryFraction: 0.6, sleep: true, memory: {loadPeak: 300MiB, steady: 200MiB} }
+            """);
+        var up = scene.Up(environment: Programs(scene.Folder));
+        using var http = new HttpClient { BaseAddress = await up.GatewayAsync(), Timeout = Scene.Patience };
+
+        await AskAsync(http, "first");
+        await AskAsync(http, "second");
+        await Scene.UntilAsync(() => Tiers() == "asleep device", Tiers);
+        await AskAsync(http, "first");
+        await Scene.UntilAsync(() => Tiers() == "device asleep", Tiers);
+        await AskAsync(http, "second");
+
+        var started = await File.ReadAllLinesAsync(Path.Combine(scene.Folder, "arguments"), Scene.Cancel);
+        Assert.Equal(2, started.Length);
+        Assert.All(started, arguments => Assert.Contains(" --enable-sleep-mode", arguments, StringComparison.Ordinal));
+        Assert.Equal(["first-1", "second-1"], (await scene.StatusAsync()).Models.SelectMany(model => model.Replicas).Select(replica => replica.Id));
+        Assert.Equal(0, (await scene.ReplayAsync()).Differing);
+        await scene.EndAsync(up);
+
+        // Of the last tick that was kept.
+        string Tiers() => string.Join(' ', scene.StatusAsync().GetAwaiter().GetResult().Models.Select(model => model.Tier));
+    }
+
+    private static async Task AskAsync(HttpClient http, string model)
+    {
+        using var answer = await http.PostAsync(new Uri("/v1/completions", UriKind.Relative), new StringContent($$"""{"model": "{{model}}", "prompt": "hello"}""", Encoding.UTF8, "application/json"), Scene.Cancel);
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
     }
 
     [Fact]

@@ -82,7 +82,7 @@ internal static class JournalFlattening
         }
     }
 
-    private static (string Kind, ModelId? Model, ReplicaId? Replica, Bytes? Bytes, TimeSpan? Took, string Text) Row(
+    internal static (string Kind, ModelId? Model, ReplicaId? Replica, Bytes? Bytes, TimeSpan? Took, string Text) Row(
         Outcome outcome) => outcome switch
         {
             Outcome.Loaded loaded => ("loaded", loaded.Model, loaded.Replica, loaded.Size, loaded.Took,
@@ -95,6 +95,9 @@ internal static class JournalFlattening
             Outcome.Fetched fetched => ("fetched", fetched.Model, null, fetched.Moved, fetched.Took,
                 $"{fetched.Moved} of {fetched.Model}@{fetched.Version} fetched to {fetched.Node} in {Durations.Show(fetched.Took)}"),
             Outcome.StepFailed failed => ("failed", failed.Model, null, null, null, $"{failed.Step} failed: {failed.Why}"),
+            Outcome.Woken woken => ("woken", woken.Model, woken.Replica, woken.Size, woken.Took,
+                $"{woken.Replica} woke in {Durations.Show(woken.Took)}, {woken.Size} of weights"),
+            Outcome.NodeAdded added => ("node", null, null, null, added.Took, $"{added.Node} of {added.Pool} came after {Durations.Show(added.Took)}"),
             _ => throw new InvalidOperationException($"an outcome of kind {outcome.GetType().Name} has no row"),
         };
 }

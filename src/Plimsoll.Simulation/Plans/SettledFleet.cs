@@ -85,12 +85,7 @@ public sealed record SettledFleet
     private static IEnumerable<string> Moving(ImmutableArray<Step> steps) => steps
         .Select(step => step switch
         {
-            Step.Start start => start.Model.Value,
-            Step.Stop stop => stop.Model.Value,
-            Step.Drain drain => drain.Model.Value,
-            Step.Prefetch prefetch => prefetch.Model.Value,
-            Step.Evict evict => evict.Model.Value,
             Step.AddNode add => add.Pool,
-            _ => step.Id.Value,
+            _ => Step.ModelOf(step)?.Value ?? step.Id.Value,
         }).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).Take(8);
 }

@@ -42,16 +42,7 @@ internal sealed class PlannerController : IController
         foreach (var step in tick.Plan.Steps)
         {
             if (!tick.Applied.Started.Contains(step.Id)) continue;
-            var model = step switch
-            {
-                Step.Start start => start.Model,
-                Step.Drain drain => drain.Model,
-                Step.Stop stop => stop.Model,
-                Step.Prefetch prefetch => prefetch.Model,
-                Step.Evict evict => evict.Model,
-                _ => (ModelId?)null,
-            };
-            Decisions.Add(new Decision(now, model, step.Id.Value.Replace('/', ' '), step.Reason.ToString()));
+            Decisions.Add(new Decision(now, Step.ModelOf(step), step.Id.Value.Replace('/', ' '), step.Reason.ToString()));
         }
     }
 

@@ -1,3 +1,6 @@
+using System.Reflection;
+using System.Runtime.CompilerServices;
+using System.Text.Json.Serialization;
 using Plimsoll.Json;
 using Plimsoll.Local.StoreHost;
 
@@ -8,6 +11,15 @@ public sealed class JournalTests : IDisposable
     private readonly JournalFixture _journal = new();
 
     public void Dispose() => _journal.Dispose();
+
+    [Fact]
+    public void Every_kind_of_outcome_has_a_row_or_the_loop_would_end_at_its_first()
+    {
+        var kinds = typeof(Outcome).GetCustomAttributes<JsonDerivedTypeAttribute>().Select(one => one.DerivedType).ToList();
+
+        Assert.Equal(typeof(Outcome).GetNestedTypes().Where(type => type.IsSubclassOf(typeof(Outcome))).OrderBy(type => type.Name), kinds.OrderBy(type => type.Name));
+        Assert.All(kinds, kind => Assert.NotEmpty(JournalFlattening.Row((Outcome)RuntimeHelpers.GetUninitializedObject(kind)).Kind));
+    }
 
     [Fact]
     public async Task A_restarted_controller_finds_what_the_last_one_knew()
