@@ -79,12 +79,7 @@ internal sealed partial class SimulatedCluster
             return;
         }
 
-        if (OutOfMemory(replica) is { } why)
-        {
-            Use.OutOfMemory++;
-            Dies(replica, why);
-            return;
-        }
+        if (DiesOfMemory(replica)) return;
 
         replica.Enter(ReplicaState.Ready, now);
         _outcomes.Add(new Outcome.Loaded
@@ -111,6 +106,14 @@ internal sealed partial class SimulatedCluster
         });
         _requests[replica.Model.Id].Attach(replica, now);
         Changed = true;
+    }
+
+    private bool DiesOfMemory(FleetReplica replica)
+    {
+        if (OutOfMemory(replica) is not { } why) return false;
+        Use.OutOfMemory++;
+        Dies(replica, why);
+        return true;
     }
 
     /// <summary>Who loads last where there is too much is the one that the kernel or the driver ends.</summary>

@@ -20,13 +20,7 @@ internal sealed partial class SimulatedCluster
         Awake(replica, began);
         return Turn(replica, stage, now =>
         {
-            if (OutOfMemory(replica) is { } why)
-            {
-                Use.OutOfMemory++;
-                Dies(replica, why);
-                return;
-            }
-
+            if (DiesOfMemory(replica)) return;
             replica.Enter(ReplicaState.Ready, now);
             _outcomes.Add(new Outcome.Woken
             {
