@@ -9,17 +9,15 @@ public sealed class GpuFleetTests
     private static readonly string Host = Path.GetFullPath(Path.Combine(
         AppContext.BaseDirectory, "..", "..", "Plimsoll.Local.TestHost", Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)), "Plimsoll.Local.TestHost"));
 
+    private const string Machine = "machine: {memory: 2GiB}\ngateway: {listen: 127.0.0.1:0}\nplanner: {review: 200ms}\nmodels:\n";
+
     [Fact]
     public async Task Vllm_is_started_and_charged_as_stated_and_who_does_not_fit_beside_it_waits_with_a_reason()
     {
         await using var scene = new Scene();
         LlamaFolder.WriteSmall(Path.Combine(scene.Folder, "llama"));
-        scene.Fleet(
+        scene.Fleet(Machine +
             """
-            machine: {memory: 2GiB}
-            gateway: {listen: 127.0.0.1:0}
-            planner: {review: 200ms}
-            models:
             - {name: first, source: llama, device: h100-80gb, context: 1024, memoryFraction: 0.5, minReplicas: 1, priority: 1,
                memory: {loadPeak: 300MiB, steady: 200MiB} }
             - {name: second, source: llama, device: h100, memoryFraction: 0.6, minReplicas: 1, memory: {loadPeak: 300MiB, steady: 200MiB} }
@@ -50,12 +48,8 @@ public sealed class GpuFleetTests
     {
         await using var scene = new Scene();
         LlamaFolder.WriteSmall(Path.Combine(scene.Folder, "llama"));
-        scene.Fleet(
+        scene.Fleet(Machine +
             """
-            machine: {memory: 2GiB}
-            gateway: {listen: 127.0.0.1:0}
-            planner: {review: 200ms}
-            models:
             - {name: first, source: llama, device: h100-80gb, memoryFraction: 0.6, sleep: true, memory: {loadPeak: 300MiB, steady: 200MiB} }
             - {name: second, source: llama, device: h100-80gb, memoryFraction: 0.6, sleep: true, memory: {loadPeak: 300MiB, steady: 200MiB} }
             """);

@@ -30,9 +30,10 @@ public static class ExplainText
         if (DemandCalendar.Of(model)?.Next(seen.At) is { } next) yield return $"  event     {Event(next, seen.At, verdict.LoadTime)}";
         if (verdict.CapacityExpected is { } expected)
             foreach (var part in CapacityText.Of(expected)) yield return $"  {part}";
-        yield return $"  load      {Durations.Show(verdict.LoadTime)} (9 in 10 loads are faster{Half(verdict.LoadExpected)})"
+        var tier = FleetTable.ShownTier(model, seen);
+        yield return (tier == "asleep" ? "  wake      " : "  load      ") + $"{Durations.Show(verdict.LoadTime)} (9 in 10 {(tier == "asleep" ? "wakes" : "loads")} are faster{Half(verdict.LoadExpected)})"
             + (verdict.Hold is { } hold ? $"; an idle replica is held {Durations.Show(hold)}{(verdict.HoldGaps > 0 ? $", by its last {verdict.HoldGaps} idle gaps" : "")}" : "; idle memory is held until another model needs it");
-        yield return $"  replicas  {FleetTable.Replicas(model.Id, seen)}, {verdict.Wanted} wanted; weights {Place(FleetTable.ShownTier(model, seen))}";
+        yield return $"  replicas  {FleetTable.Replicas(model.Id, seen)}, {verdict.Wanted} wanted; weights {Place(tier)}";
         foreach (var step in plan.Steps.Where(step => Step.ModelOf(step) == model.Id))
             yield return $"  next      {step.Id.Value.Replace('/', ' ')}: {step.Reason}";
         foreach (var line in history) yield return "  " + line;

@@ -97,7 +97,8 @@ internal sealed class LiveRow
         yield return new("demand", $"{Shown(Demand)}, planned for {Shown(Forecast)}"
             + (Verdict.ForecastFrom is { } basis ? $", the {Fact.Fraction("", basis.Quantile).Shown} quantile over {Durations.Show(basis.Window)}" : "")
             + (Verdict.CapacityPerSecond > 0 ? $"; one replica carries {Fact.Rate("", Verdict.CapacityPerSecond).Shown}" : "; what a replica carries is not known yet"));
-        yield return new("loading", $"takes {Durations.Show(Verdict.LoadTime)}; nine in ten loads are faster"
+        var wakes = Replicas.Any(replica => replica.State == ReplicaState.Asleep);
+        yield return new(wakes ? "waking" : "loading", $"takes {Durations.Show(Verdict.LoadTime)}; nine in ten {(wakes ? "wakes" : "loads")} are faster"
             + (Verdict.LoadExpected is { Observed: > 0 } expected ? string.Create(CultureInfo.InvariantCulture, $", by {expected.Observed} seen") : ", none was seen yet"));
         yield return new("hold", Verdict.Hold is { } hold
             ? $"an idle replica is held {Durations.Show(hold)}{(Verdict.HoldGaps > 0 ? string.Create(CultureInfo.InvariantCulture, $", by its last {Verdict.HoldGaps} idle gaps") : "")}"

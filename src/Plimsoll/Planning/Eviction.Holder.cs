@@ -14,7 +14,7 @@ internal sealed partial class Eviction
             (Replica, Owner, State, Since) = (replica, owner, replica.State, replica.StateSince);
             (Priority, Load, LoadFromDisk, Fetch) = (owner.Model.Priority, owner.LoadAnew.P90, owner.LoadFromDisk.P90, owner.Fetch.P90);
             Wake = owner.Wake?.P90;
-            var asleep = replica.State == ReplicaState.Asleep;
+            var asleep = IsAsleep = replica.State == ReplicaState.Asleep && owner.Wake is not null;
             (IsLeast, IsNeeded) = (!asleep && owner.Serving <= owner.Model.MinReplicas, asleep ? owner.Supply < wanted : owner.Serving <= wanted);
             ActiveRate = owner.ActiveRate;
             IdleSeconds = owner.Idle is { } gap ? Math.Max(gap.TotalSeconds, 1e-3) : double.PositiveInfinity;
@@ -44,6 +44,9 @@ internal sealed partial class Eviction
 
         /// <summary>How long one of its model takes to wake; null where it cannot sleep.</summary>
         public TimeSpan? Wake { get; }
+
+        /// <summary>It sleeps and a plan could wake it; what somebody else put to sleep, where no plan can, is held as if it served.</summary>
+        public bool IsAsleep { get; }
 
         /// <summary>Its model has no more than it is to have at the least.</summary>
         public bool IsLeast { get; }

@@ -179,7 +179,7 @@ internal sealed partial class Eviction(
         // A version that is being replaced yields to its successor: there is no room for both.
         if (holder.Owner.Model.Id == claimant.Model.Id)
             return holder.Replica.Version == holder.Owner.Model.Version ? null : new Candidate(holder.Replica, int.MinValue, 0);
-        if (holder.State == ReplicaState.Loading)
+        if (holder.State == ReplicaState.Loading || holder.Replica.Turning)
             return lower ? new Candidate(holder.Replica, holder.Priority, holder.Load.TotalSeconds) : null;
         if (holder.State is not (ReplicaState.Ready or ReplicaState.Asleep)) return null;
         if (!lower && holder.IsLeast) return null;
@@ -242,7 +242,7 @@ internal sealed partial class Eviction(
         var loss = ExpectedLoss(holder, claimant, withWeights, sleeps ? woken : loaded, sleeps);
 
         // Of one that sleeps there is lost by how much sooner it would wake than load.
-        return holder.State == ReplicaState.Asleep ? Math.Max(0, loss - ExpectedLoss(holder, claimant, withWeights, woken, sleeps: true)) : loss;
+        return holder.IsAsleep ? Math.Max(0, loss - ExpectedLoss(holder, claimant, withWeights, woken, sleeps: true)) : loss;
     }
 
     private double ExpectedLoss(in Holder holder, ModelOutlook claimant, bool withWeights, double reload, bool sleeps)

@@ -49,6 +49,7 @@ internal sealed partial class PlanDraft
         if (waits is not null)
         {
             _verdicts[outlook.Model.Id] = waits;
+            if (outlook.Held > 0) _unmetPriority ??= outlook.Model.Priority;
             return false;
         }
 

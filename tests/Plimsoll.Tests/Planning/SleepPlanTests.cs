@@ -129,6 +129,40 @@ public class SleepPlanTests
         Assert.Equal(["drain/large-1", "start/other-1", "stop/large-1"], plan.StepIds());
     }
 
+    [Fact]
+    public void What_somebody_else_put_to_sleep_where_no_plan_can_wake_it_does_not_go_for_an_equal_without_a_loss()
+    {
+        var spec = Spec(Large, Other);
+        var snapshot = Snapshot(spec, Host(4000), Noon, OnGpu(Large, ReplicaState.Asleep) with { Reserved = Model("large", 900, devices: 1).Variants[0].Needs }).With(Traffic(Other.Id, Noon, 0, 5));
+
+        Assert.Empty(new Planner(new WeightAllocator()).Decide(spec, snapshot, Known(spec, snapshot, Other, null)).Steps);
+    }
+
+    [Fact]
+    public void Who_is_waking_does_not_go_for_an_equal()
+    {
+        var plan = Decide(hostMiB: 4000, held: Other, OnGpu(Large, ReplicaState.Asleep) with { Turning = true });
+
+        Assert.Empty(plan.Steps);
+    }
+
+    [Fact]
+    public void While_a_higher_priority_waits_to_wake_a_lower_one_does_not_buy_its_device()
+    {
+        // Both lost as much; the important one waits for its device a little longer, and the other would take the same from the same.
+        var important = Large with { Priority = 1 };
+        var holder = Model("holder", 800, priority: 1, sloSeconds: 60, devices: 1);
+        var spec = Spec(important, holder, Other);
+        var snapshot = Snapshot(spec, Host(4000), Noon, OnGpu(important, ReplicaState.Asleep), OnGpu(holder, ReplicaState.Ready)) with { Can = Local | Capabilities.Sleep };
+        snapshot = snapshot.With(Traffic(important.Id, Noon, 0, 1)).With(Traffic(Other.Id, Noon, 0, 5));
+        var known = Known(spec, snapshot, Other, null);
+
+        var plan = new Planner(new WeightAllocator()).Decide(spec, snapshot, known);
+
+        Assert.Empty(plan.Steps);
+        Assert.Equal(Rule.HoldScarceEqual, plan.Models.Single(model => model.Model == important.Id).Reason.Rule);
+    }
+
     // A model that takes one device, and may sleep.
     private static ModelSpec Sleeper(string id, double weightMiB)
     {
