@@ -44,6 +44,7 @@ internal sealed class SimulatedNode(NodeId id, NodeGroup group, EventQueue event
         Id = NodeId.Of(group.Name),
         Pool = group.Name,
         NodePool = group.IsElastic ? group.Name : null,
+        PricePerHour = group.PricePerHour,
         HostMemory = group.HostMemory,
         HostMemoryBudget = group.HostMemory,
         Cores = group.Cores,

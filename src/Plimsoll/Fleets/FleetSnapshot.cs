@@ -113,6 +113,10 @@ public sealed record NodeState
     /// <summary>The pool it was added from (<see cref="Plimsoll.NodePool.Name"/>); null where it belongs to none.</summary>
     public string? NodePool { get; init; }
 
+    /// <summary>Of the whole node, devices included; null where it is its pool's, or its devices', or not known. Left out of JSON then.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public UsdPerHour? PricePerHour { get; init; }
+
     /// <summary>Requests for a node that hold room here until replicas take it; that room counts as free. Default where none does.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public ImmutableArray<NodeRequest> Held { get; init; }

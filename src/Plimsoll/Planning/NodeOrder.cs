@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 namespace Plimsoll;
 
 /// <summary>
-/// The nodes of a plan in the order in which starts try them, kept up as starts take room: the fullest first, ties by id. Whether
+/// The nodes of a plan in the order in which starts try them, kept up as starts take room: the cheapest for what they hold first, then the fullest, ties by id. Whether
 /// something fits them when they are empty is asked of one node of each shape.
 /// </summary>
 internal sealed class NodeOrder
@@ -16,11 +16,16 @@ internal sealed class NodeOrder
     // What was asked last, as several replicas of one way start one after the other.
     private (ReplicaNeeds Needs, string? Kind, bool[] Fits)? _asked;
 
+    private readonly NodePrices _prices;
+    private readonly bool _pricesDiffer;
+
     /// <param name="byId">The nodes, by id.</param>
-    public NodeOrder(IReadOnlyCollection<NodeLedger> byId)
+    /// <param name="prices">What they cost.</param>
+    public NodeOrder(IReadOnlyCollection<NodeLedger> byId, NodePrices prices)
     {
-        _byId = byId;
+        (_byId, _prices) = (byId, prices);
         (_shapes, var shapeOf) = Admission.ShapesOf([.. byId.Select(ledger => ledger.Node)]);
+        _pricesDiffer = byId.Select(ledger => prices.Of(ledger.Node)).Distinct().Skip(1).Any();
         _fullest = [.. byId.Zip(shapeOf)];
         Array.Sort(_fullest, (a, b) => InOrder(a.Ledger, b.Ledger));
     }
@@ -30,10 +35,8 @@ internal sealed class NodeOrder
     {
         if (_asked is not { } asked || asked.Needs != needs || asked.Kind != kind)
             _asked = asked = (needs, kind, [.. _shapes.Select(shape => Admission.Fits(shape, needs, kind))]);
-        foreach (var (ledger, shape) in _fullest)
-        {
-            if (asked.Fits[shape]) yield return ledger;
-        }
+        var fitting = _fullest.Where(one => asked.Fits[one.Shape]).Select(one => one.Ledger);
+        return _pricesDiffer ? fitting.OrderBy(ledger => _prices.Held(ledger.Node, needs)) : fitting;
     }
 
     /// <summary>Those that may have room for what runs on a kind of device, by id; all where it runs on none, or on any.</summary>

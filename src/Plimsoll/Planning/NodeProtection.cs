@@ -18,7 +18,7 @@ internal static class NodeProtection
         if (!observed.Can.HasFlag(Capabilities.ProtectReplicas)) return default;
         var outlookOf = outlooks.Where(outlook => outlook.Model.Acts).ToDictionary(outlook => outlook.Model.Id);
         var nodes = observed.Nodes.ToDictionary(node => node.Id);
-        var pools = spec.NodePools.IsDefault ? [] : spec.NodePools;
+        var prices = new NodePrices(spec);
         var ends = observed.InFlight.Where(work => work is { Kind: WorkKind.Loading, Replica: not null, ExpectedEnd: not null })
             .ToDictionary(work => work.Replica!.Value, work => work.ExpectedEnd!.Value);
         var kept = new List<Protection>();
@@ -29,9 +29,9 @@ internal static class NodeProtection
             kept.AddRange(loading.Select(replica => Loading(replica, outlookOf[replica.Model], observed, ends)));
             if (loading.Length > 0) continue;
             var ready = here.Where(replica => replica.State is ReplicaState.Ready or ReplicaState.Asleep)
-                .Select(replica => (Replica: replica, Cost: Share(replica, node) * Reload(outlookOf[replica.Model])))
+                .Select(replica => (Replica: replica, Cost: NodePrices.Share(replica.Reserved, node) * Reload(outlookOf[replica.Model])))
                 .OrderByDescending(one => one.Cost).ThenBy(one => one.Replica.Id).ToArray();
-            if (ready.Length > 0 && Settled(ready, node, Price(node, pools, spec.Prices), observed, outlookOf) is { } stays) kept.Add(stays);
+            if (ready.Length > 0 && Settled(ready, node, prices.Of(node), observed, outlookOf) is { } stays) kept.Add(stays);
         }
 
         return [.. kept.OrderBy(one => one.Replica)];
@@ -64,22 +64,4 @@ internal static class NodeProtection
     }
 
     private static TimeSpan Reload(ModelOutlook outlook) => Outlooks.Reload(outlook.Model, outlook.Load, outlook.Capacity, outlook.MissesOnReturn);
-
-    // The part of its node that a replica pays for: of its devices where it has any, else of the memory.
-    private static double Share(InferenceReplica replica, NodeState node) =>
-        replica.Reserved.Devices > 0 && node.Devices.Length > 0 ? Math.Min(1, (double)replica.Reserved.Devices / node.Devices.Length)
-        : node.HostMemory.Value > 0 ? Math.Clamp((double)replica.Reserved.Host.Steady.Value / node.HostMemory.Value, 0, 1) : 1;
-
-    private static UsdPerHour? Price(NodeState node, ImmutableArray<NodePool> pools, Prices prices)
-    {
-        if (node.NodePool is { } name && pools.FirstOrDefault(pool => pool.Name == name)?.PricePerHour is { } stated) return stated;
-        var sum = 0L;
-        foreach (var device in node.Devices)
-        {
-            if (prices.Devices.FirstOrDefault(price => price.Kind == device.Kind) is not { } price) return null;
-            sum += price.PerDevice.Micro;
-        }
-
-        return sum > 0 ? new UsdPerHour(sum) : null;
-    }
 }

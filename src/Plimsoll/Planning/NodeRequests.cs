@@ -82,7 +82,8 @@ internal sealed class NodeRequests
         var left = ahead.Select(one => one.Replicas - packing.PutAsAsked(one.Outlook, one.Replicas)).ToArray();
         for (var i = 0; i < ahead.Count; i++) packing.Put(ahead[i].Outlook, left[i], ahead[i]);
 
-        return packing.NewRequests().Concat<Step>(Withdrawals(packing, room)).OrderBy(step => step.Id);
+        var unserved = outlooks.Where(outlook => outlook.Serving < allocations[outlook.Model.Id].Wanted).Select(outlook => outlook.Model.Id).ToHashSet();
+        return packing.NewRequests().Concat<Step>(Withdrawals(packing, room, unserved)).OrderBy(step => step.Id);
     }
 
     // What a model will want once a node has come and its weights are loaded, beyond what it has, starts now, or lacks now, and
@@ -145,13 +146,15 @@ internal sealed class NodeRequests
         return new Reason(Rule.HoldNoPool, [asked, Fact.Of("why", why ?? "this plan asks for enough nodes")]);
     }
 
-    private IEnumerable<Step> Withdrawals(NodePacking packing, FreeRoom room)
+    // Who starts in another's place, or in room that is free for a moment, lacks nothing in that plan and everything in the next but one: the
+    // node stays asked for until a model that it was asked for serves all it wants, or it would begin to boot anew each time.
+    private IEnumerable<Step> Withdrawals(NodePacking packing, FreeRoom room, HashSet<ModelId> unserved)
     {
         foreach (var work in _asked)
         {
             var request = work.Adding!;
             if (Pool(request.Pool) is null) yield return Withdraw(request, new Reason(Rule.WithdrawNodePool, [Fact.Of("pool", request.Pool)]));
-            else if (!packing.IsNeeded(request)) yield return Withdraw(request, Unneeded(request));
+            else if (!packing.IsNeeded(request) && !request.For.Any(one => unserved.Contains(one.Model))) yield return Withdraw(request, Unneeded(request));
         }
 
         foreach (var node in _observed.Nodes)

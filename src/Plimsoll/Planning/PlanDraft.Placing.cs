@@ -244,7 +244,7 @@ internal sealed partial class PlanDraft
         _verdicts[outlook.Model.Id] = why;
     }
 
-    // Nodes that have the weights first, then the fullest, ties by id.
+    // Nodes that have the weights first, then the cheapest, then the fullest, ties by id.
     private IEnumerable<NodeLedger> Preferred(ModelOutlook outlook)
     {
         var fitting = _order.Fitting(outlook.Needs, outlook.Variant.DeviceKind);
@@ -256,5 +256,5 @@ internal sealed partial class PlanDraft
     private IOrderedEnumerable<NodeLedger> Preferred(ModelOutlook outlook, IEnumerable<NodeLedger> ledgers) =>
         ledgers.Where(ledger => Admission.Fits(ledger.Node, outlook.Needs, outlook.Variant.DeviceKind))
             .OrderBy(ledger => _disks.Has(ledger.Node.Id, outlook.Model) ? 0 : 1)
-            .ThenBy(ledger => ledger.HostFree).ThenBy(ledger => ledger.Node.Id);
+            .ThenBy(ledger => _prices.Held(ledger.Node, outlook.Needs)).ThenBy(ledger => ledger.HostFree).ThenBy(ledger => ledger.Node.Id);
 }

@@ -27,6 +27,7 @@ public sealed class Planner(IAllocator allocator)
         draft.Retire();
         draft.Claim();
         draft.StartForUses();
+        draft.Spread();
         draft.PrefetchAhead();
         draft.LieDown();
         draft.WithdrawUnsafe();
