@@ -86,6 +86,7 @@ public sealed class DemoDrive(DemoArguments arguments, ImmutableArray<DemoModel>
             Cycles = cycles,
             Crashes = crashes,
             Replicas = Sparkline.Of(fleet.Timeline.Of(model.Id), took, DemoTable.SparklineWidth),
+            ReplicaSeconds = Math.Round(fleet.Timeline.ReplicaTime(model.Id, arguments.Duration).TotalSeconds, 1),
             GibSeconds = Math.Round(held / GiB, 1),
             KeptGibSeconds = Math.Round(fleet.Kept.GetValueOrDefault(model.Id).Value / GiB * took.TotalSeconds, 1),
         };

@@ -29,6 +29,9 @@ public sealed record DemoModelResult
     /// <summary>One character per stretch of the run: '#' or a number serves, '~' loads, '.' is gone.</summary>
     public required string Replicas { get; init; }
 
+    /// <summary>How long its replicas were there, loading and draining too, while requests came; all together.</summary>
+    public required double ReplicaSeconds { get; init; }
+
     /// <summary>Memory held, over time.</summary>
     public required double GibSeconds { get; init; }
 

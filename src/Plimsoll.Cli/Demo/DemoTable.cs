@@ -35,6 +35,7 @@ public static class DemoTable
         yield return Row("times let go", model => Count(model.Releases));
         yield return Row("hold-and-release cycles", model => Count(model.Cycles));
         if (models.Any(model => model.Crashes > 0)) yield return Row("crashes", model => Count(model.Crashes));
+        yield return Row("replica time", model => Number(model.ReplicaSeconds) + " s");
         yield return Row("memory held, GiB s", model => Number(model.GibSeconds));
         yield return Row("if always kept, GiB s", model => Number(model.KeptGibSeconds));
         yield return "";

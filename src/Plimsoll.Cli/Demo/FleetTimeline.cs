@@ -3,8 +3,8 @@ using Plimsoll.Control;
 
 namespace Plimsoll.Cli.Demo;
 
-/// <summary>What a model's replicas were doing at one tick.</summary>
-public readonly record struct ReplicasAt(TimeSpan At, int Ready, int Loading);
+/// <summary>What a model's replicas were doing at one tick; those that end are in neither number but in all.</summary>
+public readonly record struct ReplicasAt(TimeSpan At, int Ready, int Loading, int All);
 
 /// <summary>
 /// What the fleet did, gathered from its ticks: replicas over time, loads, releases. Only what was
@@ -44,7 +44,7 @@ public sealed class FleetTimeline(ImmutableArray<ModelId> models)
                 track.Ticks.Add(new ReplicasAt(
                     snapshot.At - start,
                     own.Count(replica => replica.State is ReplicaState.Ready or ReplicaState.Draining),
-                    own.Count(replica => replica.State is ReplicaState.Loading or ReplicaState.Asleep)));
+                    own.Count(replica => replica.State is ReplicaState.Loading or ReplicaState.Asleep), own.Count));
             }
         }
     }
@@ -52,6 +52,19 @@ public sealed class FleetTimeline(ImmutableArray<ModelId> models)
     public ImmutableArray<ReplicasAt> Of(ModelId model)
     {
         lock (_lock) return [.. _tracks[model].Ticks];
+    }
+
+    /// <summary>How long its replicas were there until a time of the run, all together, from their start to their end.</summary>
+    public TimeSpan ReplicaTime(ModelId model, TimeSpan until)
+    {
+        var (sum, ticks) = (TimeSpan.Zero, Of(model));
+        for (var i = 0; i < ticks.Length && ticks[i].At < until; i++)
+        {
+            var next = i + 1 < ticks.Length && ticks[i + 1].At < until ? ticks[i + 1].At : until;
+            sum += (next - ticks[i].At) * ticks[i].All;
+        }
+
+        return sum;
     }
 
     public (int Loads, int Releases, int Cycles, int Crashes) Counts(ModelId model)

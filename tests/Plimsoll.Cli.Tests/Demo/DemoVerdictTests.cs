@@ -25,6 +25,7 @@ public sealed class DemoVerdictTests
             cold starts                             3            3            3
             times let go                            2            2            2
             hold-and-release cycles                 2            2            2
+            replica time                        128 s        128 s        128 s
             memory held, GiB s                    210           50           11
             if always kept, GiB s                 360           84           24
 
@@ -102,6 +103,7 @@ public sealed class DemoVerdictTests
         Cycles = 2,
         Crashes = 0,
         Replicas = line,
+        ReplicaSeconds = 128.4,
         GibSeconds = held,
         KeptGibSeconds = kept,
     };

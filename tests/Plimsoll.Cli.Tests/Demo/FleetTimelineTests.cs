@@ -38,6 +38,9 @@ public sealed class FleetTimelineTests
         timeline.Add(Tick(6, [ReplicaState.Stopping]));
 
         Assert.Equal(".~~##2..", Sparkline.Of(timeline.Of(Large), TimeSpan.FromSeconds(8), 8));
+        // 1.5 s loading, 2.5 s serving, half a second of two, then one that ends until nobody looks any more.
+        Assert.Equal(7, timeline.ReplicaTime(Large, TimeSpan.FromSeconds(8)).TotalSeconds, 1e-9);
+        Assert.Equal(1, timeline.ReplicaTime(Large, TimeSpan.FromSeconds(2.5)).TotalSeconds, 1e-9);
     }
 
     [Fact]
