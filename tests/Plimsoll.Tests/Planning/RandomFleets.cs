@@ -88,7 +88,7 @@ internal static class RandomFleets
             },
         };
         var nodes = ImmutableArray.Create(
-            Node(memory, id: "n0", cacheMiB: 1500, deviceMiB: [1000, 700]),
+            Node(memory, id: "n0", cacheMiB: 1500, deviceMiB: [1000, 700]) with { PricePerHour = (long)(memory * 128) % 2 == 0 ? UsdPerHour.Of(0.3) : null },
             Node(memory * 0.7, id: "n1", cacheMiB: 800, deviceMiB: [memory / 2]));
         var foreignUse = foreign
             ? ImmutableArray.Create(new ForeignUse { Node = nodes[0].Id, Memory = Signal.Known(Bytes.MiB(memory * 1.1), Noon) })
