@@ -20,6 +20,9 @@ public sealed record SeasonalProfile
 
     public static readonly SeasonalProfile None = new();
 
+    /// <summary>Nothing known yet, in the planner's form: without the last day, and numbers as short as they are written.</summary>
+    internal static readonly SeasonalProfile NoneCompact = new() { Yesterday = [] };
+
     /// <summary>Decayed mean of the days, by slot of the day.</summary>
     public ImmutableArray<ushort> Day { get; init; } = Unseen(DaySlots);
 
@@ -79,6 +82,9 @@ public sealed record SeasonalProfile
         return RateCode.Rate(most);
     }
 
+    /// <summary>A whole slot at once.</summary>
+    internal SeasonalProfile AddSlot(DateTimeOffset from, double ratePerSecond) => Add(from, ratePerSecond).Close((from.UtcTicks / Slot.Ticks) + 1);
+
     private SeasonalProfile Close(long next)
     {
         var mean = OpenSum / OpenBuckets;
@@ -90,18 +96,22 @@ public sealed record SeasonalProfile
         var hourMean = hourSum / hourSlots;
         return this with
         {
-            Now = Blend(Now, mean, NowGain),
-            NowOfDay = Blend(NowOfDay, day < 0 ? mean : day, NowGain),
-            NowOfWeek = Blend(NowOfWeek, week < 0 ? mean : week, NowGain),
+            Now = Short(Blend(Now, mean, NowGain)),
+            NowOfDay = Short(Blend(NowOfDay, day < 0 ? mean : day, NowGain)),
+            NowOfWeek = Short(Blend(NowOfWeek, week < 0 ? mean : week, NowGain)),
             Day = Day.SetItem(at, RateCode.Of(day < 0 ? mean : Blend(day, mean, DayGain))),
-            Yesterday = Yesterday.SetItem(at, RateCode.Of(mean)),
+            Yesterday = Compact ? Yesterday : Yesterday.SetItem(at, RateCode.Of(mean)),
             Week = !hourEnds ? Week : Week.SetItem(weekAt, RateCode.Of(week < 0 ? hourMean : Blend(week, hourMean, WeekGain))),
-            HourSum = hourEnds ? 0 : hourSum,
+            HourSum = hourEnds ? 0 : Short(hourSum),
             HourSlots = hourEnds ? 0 : hourSlots,
             OpenSum = 0,
             OpenBuckets = 0,
         };
     }
+
+    private bool Compact => Yesterday.IsEmpty;
+
+    private double Short(double value) => Compact ? (float)value : value;
 
     private static double Blend(double old, double value, double gain) => old + (gain * (value - old));
 
