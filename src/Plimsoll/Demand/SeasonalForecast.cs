@@ -60,7 +60,7 @@ public sealed record SeasonalForecast
         {
             if (to > until) from = until;
             else if (until - from <= SetBack) return this;
-            else next = this with { OpenMaximum = 0, OpenSeconds = 0, Until = null, Windows = [.. Windows.Select(window => window.Forget())] };
+            else next = Forget();
         }
 
         // What was spread evenly over longer is the same in each slot; of more than a day the newest is enough.
@@ -146,10 +146,20 @@ public sealed record SeasonalForecast
         return closed.Skip(slots - 1, EndOf(from) - SeasonalProfile.Slot) with { Until = from };
     }
 
+    private SeasonalForecast Forget() => this with
+    {
+        OpenMaximum = 0,
+        OpenSeconds = 0,
+        Until = null,
+        Seasons = Seasons with { HourSum = 0, HourSlots = 0 },
+        Windows = [.. Windows.Select(window => window.Forget())],
+    };
+
     private SeasonalForecast Skip(long slots, DateTimeOffset end) => slots == 0 ? this : this with
     {
         OpenMaximum = 0,
         OpenSeconds = 0,
+        Seasons = Seasons.Skip(end - (slots * SeasonalProfile.Slot), end),
         Windows = [.. Windows.Select(window => window.Skip(slots, new ForecastContext(end, Seasons, SeasonalProfile.Slot.TotalSeconds, Newest)))],
     };
 }

@@ -44,10 +44,7 @@ public class SeasonalForecastTests
     private static (double With, double Without, double Exceeded, double ExceededMornings) Judge(double[] rates, int quantile)
     {
         var (with, at) = (SeasonalForecast.None, Monday);
-        var without = DemandForecast.Start(new DemandForecastSettings
-        {
-            Bucket = SeasonalProfile.Slot, Windows = [SeasonalProfile.Slot, Hour, 4 * Hour], Compact = true,
-        });
+        var without = DemandForecast.Start(new DemandForecastSettings { Bucket = SeasonalProfile.Slot, Windows = [SeasonalProfile.Slot, Hour, 4 * Hour], Compact = true });
         var (losses, exceeded, origins, mornings, exceededMornings) = (new double[2], 0, 0, 0, 0);
         for (var slot = 0; slot + 6 < rates.Length; slot++)
         {
@@ -138,12 +135,13 @@ public class SeasonalForecastTests
                 forecast = forecast.Add(at, at.AddSeconds(length), rate);
                 read = Read(Bytes(read.Add(at, at.AddSeconds(length), rate)));
                 at = at.AddSeconds(Math.Max(0, length));
-                if (!Bytes(forecast).AsSpan().SequenceEqual(Bytes(read))) return false;
+                Assert.Equal(Convert.ToHexString(Bytes(forecast)), Convert.ToHexString(Bytes(read)));
                 foreach (var window in (TimeSpan[])[TimeSpan.FromMinutes(4), TimeSpan.FromMinutes(25), Hour, 9 * Hour])
                 {
                     var said = Ahead(forecast, window, other);
-                    if (!said.SequenceEqual(Ahead(read, window, other))) return false;
-                    if (said.Any(value => !double.IsFinite(value) || value < other) || said.Zip(said.Skip(1)).Any(pair => pair.First > pair.Second * (1 + 1e-9))) return false;
+                    Assert.Equal(said, Ahead(read, window, other));
+                    Assert.All(said, value => Assert.True(double.IsFinite(value) && value >= other));
+                    Assert.All(said.Zip(said.Skip(1)), pair => Assert.True(pair.First <= pair.Second * (1 + 1e-9)));
                 }
             }
 
