@@ -3,6 +3,7 @@ using Plimsoll.Forecast;
 
 // planner [PAGE]: the planner's compact form on the series of hours, into docs/benchmarks/forecast-planner.md.
 // page [PAGE]: evaluates all series and times updates, into docs/benchmarks/forecast.md unless a page is named.
+// days [PAGE]: the planner's form on the series of days, into docs/benchmarks/forecast-days.md.
 // tune: the tuning series, cell by cell. more: more to tune by. held-back: the others. speed: updates a second and bytes.
 var data = Environment.GetEnvironmentVariable("PLIMSOLL_DATA") is { Length: > 0 } named ? named : "../shared/data";
 var command = args.ElementAtOrDefault(0) ?? "page";
@@ -19,6 +20,12 @@ if (command == "planner")
     return 0;
 }
 
+if (command == "days")
+{
+    File.WriteAllText(args.ElementAtOrDefault(1) ?? "docs/benchmarks/forecast-days.md", DaysForm.Page(series, [.. MoreTuning.Read(data)], ForecastPage.Machine()));
+    return 0;
+}
+
 Cell[] Of(Part part) => [.. series.Where(one => one.Part == part).SelectMany(RollingOrigin.Evaluate)];
 if (command == "page")
 {
@@ -30,7 +37,7 @@ if (command == "page")
 
 if (command is not ("tune" or "more" or "held-back"))
 {
-    Console.Error.WriteLine($"no command {command}: page, planner, tune, more, held-back or speed");
+    Console.Error.WriteLine($"no command {command}: page, planner, days, tune, more, held-back or speed");
     return 1;
 }
 

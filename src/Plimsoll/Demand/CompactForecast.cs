@@ -129,7 +129,7 @@ internal static partial class CompactForecast
         writer.Byte((byte)((gained ? HasGains : 0) | (corrected ? HasCorrections : 0)));
         for (var at = 0; gained && at < window.Gains.Length; at++)
         {
-            if (!WindowForecast.IsUnasked(at)) writer.Half(window.Gains[at]);
+            if (!WindowForecast.IsUnasked(at, window.Seasonal)) writer.Half(window.Gains[at]);
         }
 
         foreach (var correction in window.Corrections)
@@ -138,12 +138,12 @@ internal static partial class CompactForecast
         }
     }
 
-    private static WindowForecast ReadWindow(ref ByteReader reader)
+    private static WindowForecast ReadWindow(ref ByteReader reader, bool seasonal = false)
     {
         var buckets = (int)Math.Min(reader.Count(), int.MaxValue);
         var steps = reader.Byte();
         if (buckets < 1 || steps is 0 or > StepsMost || buckets % steps != 0) throw new FormatException($"{buckets} buckets in {steps} steps");
-        var window = WindowForecast.Start(buckets, seasonal: false, compact: true);
+        var window = WindowForecast.Start(buckets, seasonal, compact: true);
         if (window.Steps != steps) throw new FormatException($"{buckets} buckets in {steps} steps");
         window = window with
         {
@@ -176,11 +176,11 @@ internal static partial class CompactForecast
         var has = reader.Byte();
         for (var at = 0; (has & HasGains) != 0 && at < gains.Length; at++)
         {
-            if (!WindowForecast.IsUnasked(at)) gains[at] = reader.Half();
+            if (!WindowForecast.IsUnasked(at, seasonal)) gains[at] = reader.Half();
         }
 
         // Nothing to what was written; what is damaged is brought back to where no sum overflows.
-        WindowForecast.Shorten(gains);
+        WindowForecast.Shorten(gains, seasonal);
         for (var i = 0; (has & HasCorrections) != 0 && i < corrections.Length; i++)
             corrections[i] = Math.Clamp(reader.Single(), (float)WindowForecast.CorrectionLeast, (float)WindowForecast.CorrectionMost);
         return window with { Maxima = [.. maxima], Pending = [.. pending], Errors = [.. errors], Gains = [.. gains], Corrections = [.. corrections] };

@@ -51,6 +51,10 @@ public sealed record DemandForecast
     [JsonIgnore]
     public bool Compact => Windows[0].Compact;
 
+    /// <summary>Length of the longest window learned: what lies beyond counts as that.</summary>
+    [JsonIgnore]
+    public TimeSpan Longest => Windows[^1].Buckets * Bucket;
+
     /// <summary>A model nobody has seen demand of.</summary>
     /// <exception cref="ArgumentException">A bucket or window that is not positive, or windows that do not ascend.</exception>
     public static DemandForecast Start(DemandForecastSettings settings)
@@ -65,7 +69,7 @@ public sealed record DemandForecast
         {
             Bucket = settings.Bucket,
             Seasons = SeasonalProfile.None,
-            Windows = [.. buckets.Select(count => WindowForecast.Start((int)count, count * settings.Bucket >= SeasonalProfile.Slot, settings.Compact))],
+            Windows = [.. buckets.Select(count => WindowForecast.Start((int)count, !settings.Compact && count * settings.Bucket >= SeasonalProfile.Slot, settings.Compact))],
         };
     }
 

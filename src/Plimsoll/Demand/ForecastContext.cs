@@ -8,6 +8,9 @@ namespace Plimsoll;
 internal readonly record struct ForecastContext(
     DateTimeOffset At, SeasonalProfile Seasons, double BucketSeconds, double Newest)
 {
+    /// <summary>What the profiles are asked for where that is not the window itself but one like it; zero where it is.</summary>
+    public TimeSpan Ahead { get; init; }
+
     /// <summary>Half an arrival in a bucket, as a rate: what keeps the log of nothing finite.</summary>
     public double Half => 0.5 / BucketSeconds;
 }

@@ -20,6 +20,9 @@ public sealed record SeasonalProfile
 
     public static readonly SeasonalProfile None = new();
 
+    /// <summary>Nothing known yet, in the planner's form: without the last day, and numbers as short as they are written.</summary>
+    internal static readonly SeasonalProfile NoneCompact = new() { Yesterday = [] };
+
     /// <summary>Decayed mean of the days, by slot of the day.</summary>
     public ImmutableArray<ushort> Day { get; init; } = Unseen(DaySlots);
 
@@ -79,6 +82,24 @@ public sealed record SeasonalProfile
         return RateCode.Rate(most);
     }
 
+    /// <summary>A whole slot at once.</summary>
+    internal SeasonalProfile AddSlot(DateTimeOffset from, double ratePerSecond) => Add(from, ratePerSecond).Close((from.UtcTicks / Slot.Ticks) + 1);
+
+    /// <summary>Whole slots that nobody saw: an hour that ends among them is the mean of what was seen of it.</summary>
+    internal SeasonalProfile Skip(DateTimeOffset from, DateTimeOffset to)
+    {
+        var hour = from.UtcTicks / TimeSpan.TicksPerHour;
+        return HourSlots == 0 || to.UtcTicks / TimeSpan.TicksPerHour == hour ? this : this with
+        {
+            Week = WithHour((int)(hour % WeekSlots), HourSum / HourSlots),
+            HourSum = 0,
+            HourSlots = 0,
+        };
+    }
+
+    private ImmutableArray<ushort> WithHour(int at, double mean) =>
+        Week.SetItem(at, RateCode.Of(RateCode.Rate(Week[at]) is >= 0 and var week ? Blend(week, mean, WeekGain) : mean));
+
     private SeasonalProfile Close(long next)
     {
         var mean = OpenSum / OpenBuckets;
@@ -87,21 +108,24 @@ public sealed record SeasonalProfile
         var (hourSum, hourSlots) = (HourSum + mean, HourSlots + 1);
         var weekAt = (int)(hour % WeekSlots);
         var (day, week) = (RateCode.Rate(Day[at]), RateCode.Rate(Week[weekAt]));
-        var hourMean = hourSum / hourSlots;
         return this with
         {
-            Now = Blend(Now, mean, NowGain),
-            NowOfDay = Blend(NowOfDay, day < 0 ? mean : day, NowGain),
-            NowOfWeek = Blend(NowOfWeek, week < 0 ? mean : week, NowGain),
+            Now = Short(Blend(Now, mean, NowGain)),
+            NowOfDay = Short(Blend(NowOfDay, day < 0 ? mean : day, NowGain)),
+            NowOfWeek = Short(Blend(NowOfWeek, week < 0 ? mean : week, NowGain)),
             Day = Day.SetItem(at, RateCode.Of(day < 0 ? mean : Blend(day, mean, DayGain))),
-            Yesterday = Yesterday.SetItem(at, RateCode.Of(mean)),
-            Week = !hourEnds ? Week : Week.SetItem(weekAt, RateCode.Of(week < 0 ? hourMean : Blend(week, hourMean, WeekGain))),
-            HourSum = hourEnds ? 0 : hourSum,
+            Yesterday = Compact ? Yesterday : Yesterday.SetItem(at, RateCode.Of(mean)),
+            Week = hourEnds ? WithHour(weekAt, hourSum / hourSlots) : Week,
+            HourSum = hourEnds ? 0 : Short(hourSum),
             HourSlots = hourEnds ? 0 : hourSlots,
             OpenSum = 0,
             OpenBuckets = 0,
         };
     }
+
+    private bool Compact => Yesterday.IsEmpty;
+
+    private double Short(double value) => Compact ? (float)value : value;
 
     private static double Blend(double old, double value, double gain) => old + (gain * (value - old));
 

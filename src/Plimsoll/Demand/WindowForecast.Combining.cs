@@ -26,7 +26,7 @@ public sealed partial record WindowForecast
     // A share of all but e to this is all; beyond it, what garbage makes of a noise of nearly nothing, numbers end.
     private const double SureMost = 200;
 
-    private int RuleCount => Seasonal ? Rules : Compact ? PeakRule + 1 : PlainRules;
+    private int RuleCount => Seasonal ? Compact ? WeekShiftedRule + 1 : Rules : Compact ? PeakRule + 1 : PlainRules;
 
     /// <summary>The quantiles of the grid for the window that begins now; arrivals a second.</summary>
     internal void Predict(in ForecastContext context, Span<double> quantiles)
@@ -68,10 +68,11 @@ public sealed partial record WindowForecast
         Span<double> errors = stackalloc double[Grid.Length];
         Span<double> scored = stackalloc double[ExpertCount];
         Span<double> shares = stackalloc double[Grid.Length];
+        var minds = Minds;
         var most = 0.0;
         for (var expert = 0; expert < scored.Length; expert++)
         {
-            scored[expert] = rules[Experts[expert].Rule] < 0 ? 0 : ErrorSketch.Weight(Sketch(expert)) / ErrorWeight;
+            scored[expert] = rules[minds[expert].Rule] < 0 ? 0 : ErrorSketch.Weight(Sketch(expert)) / ErrorWeight;
             most = Math.Max(most, scored[expert]);
         }
 
@@ -82,10 +83,10 @@ public sealed partial record WindowForecast
             quantiles.Fill(-1);
             if (scored[expert] < ScoredLeast) continue;
             ErrorSketch.Quantiles(Sketch(expert), scored[expert], Grid.AsSpan(), errors);
-            for (var q = 0; q < (Experts[expert].AsItIs ? Median + 1 : Grid.Length); q++)
+            for (var q = 0; q < (minds[expert].AsItIs ? Median + 1 : Grid.Length); q++)
             {
-                var rule = rules[Experts[expert].Rule];
-                quantiles[q] = Experts[expert].AsItIs ? rule : Experts[expert].Given(rule, errors[q], half, Unit);
+                var rule = rules[minds[expert].Rule];
+                quantiles[q] = minds[expert].AsItIs ? rule : minds[expert].Given(rule, errors[q], half, Unit);
                 var at = 2 * ((expert * Grid.Length) + q);
 
                 // One that woke late has shown less than the others, whatever it gained.

@@ -134,14 +134,14 @@ public sealed partial record WindowForecast
             gains[at + 1] = (float)((Fading * gains[at + 1]) + (gain * gain / Steps));
         }
 
-        if (Compact) Shorten(gains);
+        if (Compact) Shorten(gains, Seasonal);
 
         var errors = Errors.ToArray();
         var (weight, fade) = (ErrorWeight / Fading, 1.0);
         if (weight > ErrorWeightMost) (weight, fade) = (1, 1 / weight);
         for (var i = 0; i < ExpertCount; i++)
         {
-            var expert = Experts[i];
+            var expert = Minds[i];
             var sketch = errors.AsSpan(i * SketchWidth, SketchWidth);
             if (fade < 1) ErrorSketch.Scale(sketch, 1, fade);
             if (rules[expert.Rule] >= 0) ErrorSketch.Add(sketch, expert.Error(rules[expert.Rule], came, half, Unit), weight);
@@ -169,10 +169,10 @@ public sealed partial record WindowForecast
         var ratio = Unit / unit;
         var (errors, gains) = (Errors.ToArray(), Gains.ToArray());
         for (var i = 0; i < ExpertCount; i++)
-            ErrorSketch.Scale(errors.AsSpan(i * SketchWidth, SketchWidth), Experts[i].Resized(ratio), 1);
+            ErrorSketch.Scale(errors.AsSpan(i * SketchWidth, SketchWidth), Minds[i].Resized(ratio), 1);
         for (var at = 0; at < gains.Length; at += 2)
             (gains[at], gains[at + 1]) = ((float)(gains[at] * ratio), (float)(gains[at + 1] * ratio * ratio));
-        if (Compact) Shorten(gains);
+        if (Compact) Shorten(gains, Seasonal);
         next = next with
         {
             Unit = (float)unit,
@@ -186,16 +186,17 @@ public sealed partial record WindowForecast
         return next with { Regressions = ImmutableCollectionsMarshal.AsImmutableArray(regressions) };
     }
 
-    // The planner asks for no quantile below the median: of the lowest the experts count alike, and nothing is kept.
-    internal static bool IsUnasked(int gain) => gain / 2 % Grid.Length == 0;
+    // Of windows of minutes the experts count alike at the lowest quantile, and nothing is kept. Of hours ahead it is asked for: where
+    // requests were in time all night the quantile is low by the morning, and whoever knows nothing of mornings would hold it down.
+    internal static bool IsUnasked(int gain, bool seasonal) => !seasonal && gain / 2 % Grid.Length == 0;
 
     // To half floats, which is how they are written. A sum of as many gains is never further from nought than the root of
     // their number times their squares; what leaves a half float's range is brought back within that.
-    internal static void Shorten(Span<float> gains)
+    internal static void Shorten(Span<float> gains, bool seasonal)
     {
         for (var at = 0; at < gains.Length; at += 2)
         {
-            if (IsUnasked(at))
+            if (IsUnasked(at, seasonal))
             {
                 gains[at] = gains[at + 1] = 0;
                 continue;

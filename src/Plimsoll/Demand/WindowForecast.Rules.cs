@@ -23,6 +23,9 @@ public sealed partial record WindowForecast
     private const int DayShiftedRule = 12;
     private const int Rules = 13;
 
+    // The planner's windows of hours have one more.
+    private const int WeekShiftedRule = 13;
+
     // The regression's: the rules up to the last bucket, and those of the profiles.
     private const int PlainInputs = 5;
     private const int Inputs = PlainInputs + Rules - PlainRules;
@@ -66,10 +69,23 @@ public sealed partial record WindowForecast
     private const int CompactExperts = 5;
     private static readonly ImmutableArray<int> CompactRules = [ShortRule, LastMaximumRule, LastBucketRule, PeakRule];
 
-    // How many rules' words are kept of an open window, and whose the i-th is.
-    private int KeptCount => Compact ? CompactRules.Length : RuleCount;
+    // Those of the planner's windows of hours, and the rules they rest on: chosen on the tuning part of the days.
+    private static readonly ImmutableArray<Expert> SeasonalExperts =
+    [
+        .. Experts.AsSpan()[..CompactExperts],
+        new(DayRule, OfRoots: false),
+        new(DayShiftedRule, OfRoots: false),
+        new(WeekShiftedRule, OfRoots: false),
+    ];
 
-    private int Kept(int i) => Compact ? CompactRules[i] : i;
+    private static readonly ImmutableArray<int> SeasonalRules = [.. CompactRules, DayRule, DayShiftedRule, WeekShiftedRule];
+
+    // How many rules' words are kept of an open window, and whose the i-th is.
+    private int KeptCount => !Compact ? RuleCount : Seasonal ? SeasonalRules.Length : CompactRules.Length;
+
+    private int Kept(int i) => !Compact ? i : Seasonal ? SeasonalRules[i] : CompactRules[i];
+
+    private ReadOnlySpan<Expert> Minds => Compact && Seasonal ? SeasonalExperts.AsSpan() : Experts.AsSpan();
 
     private int InputCount => Seasonal ? Inputs : PlainInputs;
 
@@ -86,18 +102,21 @@ public sealed partial record WindowForecast
         rules[MeanMaximumRule] = Scored > 0 && !Compact ? Math.Max(0, Math.Exp(MeanLogMaximum) - half) : rules[LastMaximumRule];
         rules[LastBucketRule] = context.Newest;
         rules[PeakRule] = Peak;
-        if (Compact) return;
-        rules[EverRule] = Math.Max(Ever, last);
+        if (!Compact) rules[EverRule] = Math.Max(Ever, last);
         if (Seasonal)
         {
-            var (seasons, window) = (context.Seasons, TimeSpan.FromSeconds(context.BucketSeconds * Buckets));
+            var seasons = context.Seasons;
+            var window = context.Ahead > TimeSpan.Zero ? context.Ahead : TimeSpan.FromSeconds(context.BucketSeconds * Buckets);
             var day = SeasonalProfile.MaximumOf(seasons.Day, context.At, window);
             rules[DayRule] = Scaled(day, seasons.Now, seasons.NowOfDay, half);
-            rules[DayShiftedRule] = day < 0 ? -1 : Math.Max(0, day + seasons.Now - seasons.NowOfDay);
+            rules[DayShiftedRule] = Shifted(day, seasons.Now, seasons.NowOfDay);
             rules[YesterdayRule] = SeasonalProfile.MaximumOf(seasons.Yesterday, context.At, window);
-            rules[WeekRule] = Scaled(SeasonalProfile.MaximumOf(seasons.Week, context.At, window), seasons.Now, seasons.NowOfWeek, half);
+            var week = SeasonalProfile.MaximumOf(seasons.Week, context.At, window);
+            rules[WeekRule] = Scaled(week, seasons.Now, seasons.NowOfWeek, half);
+            if (Compact) rules[WeekShiftedRule] = Shifted(week, seasons.Now, seasons.NowOfWeek);
         }
 
+        if (Compact) return;
         rules[RegressionRule] = Unit > 0 ? Told(Regress(rules) * Unit) : -1;
         rules[PathRule] = Unit > 0 && Maxima[^1] != RateCode.Unknown ? Told(PathMaximum() * Unit) : -1;
 
@@ -164,4 +183,7 @@ public sealed partial record WindowForecast
     // A profile speaks of its shape; how high the present stands over it is carried on, within a factor of ten.
     private static double Scaled(double profile, double now, double nowOfProfile, double half) =>
         profile < 0 ? -1 : profile * Math.Clamp((now + half) / (nowOfProfile + half), 0.1, 10);
+
+    // The same, carried on as a difference: what is asked for at all hours does not grow with the day.
+    private static double Shifted(double profile, double now, double nowOfProfile) => profile < 0 ? -1 : Math.Max(0, profile + now - nowOfProfile);
 }

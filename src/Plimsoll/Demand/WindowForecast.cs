@@ -102,14 +102,13 @@ public sealed partial record WindowForecast
     /// <summary>A window nothing is known of.</summary>
     /// <param name="buckets">Its length.</param>
     /// <param name="seasonal">Whether it is at least as long as a slot of the day's profile.</param>
-    /// <param name="compact">In the planner's form; then never seasonal.</param>
+    /// <param name="compact">In the planner's form.</param>
     public static WindowForecast Start(int buckets, bool seasonal, bool compact = false)
     {
         // Of the divisors, so that steps fill the window exactly.
         var steps = Enumerable.Range(1, compact ? CompactStepsMost : StepsMost).Last(count => buckets % count == 0);
-        seasonal &= !compact;
-        var experts = compact ? CompactExperts : seasonal ? Experts.Length : PlainExperts;
-        var rules = compact ? CompactRules.Length : seasonal ? Rules : PlainRules;
+        var experts = compact ? seasonal ? SeasonalExperts.Length : CompactExperts : seasonal ? Experts.Length : PlainExperts;
+        var rules = compact ? seasonal ? SeasonalRules.Length : CompactRules.Length : seasonal ? Rules : PlainRules;
         return new WindowForecast
         {
             Buckets = buckets,

@@ -264,6 +264,7 @@ public sealed record PlannerSettings
     {
         ForecastDemand = true,
         WakeAhead = true,
+        ForecastSeasons = true,
         DrainAsLongAsSeen = true,
         CheapestVariant = true,
         LoadsPerTurn = LoadsPerTurnUsual,
@@ -293,6 +294,13 @@ public sealed record PlannerSettings
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool WakeAhead { get; init; }
+
+    /// <summary>
+    /// Whether a model that is looked ahead for by more than ten minutes is forecast by the days and weeks before
+    /// (<see cref="SeasonalForecast"/>); with <see cref="ForecastDemand"/> alone. Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool ForecastSeasons { get; init; }
 
     /// <summary>How long a draining replica may finish what it holds before it is stopped.</summary>
     public TimeSpan DrainDeadline { get; init; } = TimeSpan.FromSeconds(30);

@@ -19,6 +19,10 @@ public sealed class SurplusTimesConverter()
 public sealed class DailyStartsConverter()
     : CompactConverter<DailyStarts>("times of day", CompactForecast.MostDailyBytes, CompactForecast.ReadDaily, CompactForecast.WriteDaily);
 
+/// <summary>What the days before say, as base64 of its bytes.</summary>
+public sealed class SeasonalForecastConverter()
+    : CompactConverter<SeasonalForecast>("a forecast by the days", CompactForecast.MostSeasonalBytes, CompactForecast.ReadSeasonal, CompactForecast.WriteSeasonal);
+
 /// <summary>A value as base64 of its bytes.</summary>
 public abstract class CompactConverter<T> : JsonConverter<T>
 {

@@ -65,12 +65,14 @@ internal readonly record struct DemandOutlook(Signal<double> Forecast, double Qu
             return Past();
         Span<double> grid = stackalloc double[WindowForecast.Grid.Length];
         var windows = forecast.Distribution(horizon, grid, told);
+        var byDays = known.Seasons?.Distribution(horizon, grid) ?? 0;
+        if (byDays > 0) windows = byDays;
         if (windows < WindowsLeast) return Past();
         var quantile = (known.Shortage ?? ShortageCost.Uncorrected).Quantile(grid, attainment);
         now.TryGetLast(out var lately);
         var expected = Math.Max(WindowForecast.Between(grid, quantile), lately);
         var basis = new ForecastBasis(
-            quantile, horizon, (int)windows, WindowForecast.Between(grid, 0.5), WindowForecast.Between(grid, 0.99), known.Shortage is { LogCorrection: > 0 }, known.Shortage is { LogCorrection: < 0 });
+            quantile, horizon, (int)windows, WindowForecast.Between(grid, 0.5), WindowForecast.Between(grid, 0.99), known.Shortage is { LogCorrection: > 0 }, known.Shortage is { LogCorrection: < 0 }, byDays > 0);
         return new DemandOutlook(Signal.Known(expected, until.ToUniversalTime()), quantile, basis) { Ahead = [.. grid] };
 
         DemandOutlook Past() => new(demand.Quantile(horizon, lookback, attainment, settings, averaged), attainment, null);
@@ -159,11 +161,13 @@ internal readonly record struct SurplusHold(TimeSpan Time, double Share, int Tim
 /// <param name="Ninety9">Arrivals a second that one window in a hundred goes over.</param>
 /// <param name="Corrected">Whether late requests have raised the quantile.</param>
 /// <param name="Lowered">Whether more requests in time than the target asks for have lowered it.</param>
+/// <param name="ByDays">Whether the days before had a say.</param>
 public sealed record ForecastBasis(
     double Quantile, TimeSpan Window, int Windows, double Median, double Ninety9, bool Corrected,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Lowered = false)
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Lowered = false,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool ByDays = false)
 {
     /// <summary>The error bar and what it was learned from, as a clause.</summary>
     public string Shown => string.Create(CultureInfo.InvariantCulture,
-        $"half such windows stay under {Fact.Rate("", Median).Shown}, 1 in 100 goes over {Fact.Rate("", Ninety9).Shown}, by {Windows} seen");
+        $"half such windows stay under {Fact.Rate("", Median).Shown}, 1 in 100 goes over {Fact.Rate("", Ninety9).Shown}, by {Windows} seen{(ByDays ? ", the days before among them" : "")}");
 }

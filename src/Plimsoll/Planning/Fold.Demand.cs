@@ -18,12 +18,14 @@ public sealed partial record Knowledge
     /// <param name="arrivals">What arrived, at the least.</param>
     /// <param name="serving">Whether a replica was ready.</param>
     /// <param name="lastArrival">When somebody last asked before.</param>
+    /// <param name="boot">How long a node may take to come.</param>
     /// <param name="known">What the buckets and the rest have learned of the same row.</param>
-    private static ModelKnowledge FoldForecast(PlannerSettings settings, ModelSpec? model, ModelTraffic row, double arrivals, bool serving, DateTimeOffset? lastArrival, ModelKnowledge known)
+    private static ModelKnowledge FoldForecast(
+        PlannerSettings settings, ModelSpec? model, ModelTraffic row, double arrivals, bool serving, DateTimeOffset? lastArrival, TimeSpan boot, ModelKnowledge known)
     {
         if (!settings.ForecastDemand)
-            return known.Forecast is null && known.IdleTimes is null && known.Shortage is null && known.Surplus is null && known.Daily is null && known.LoadDebt == 0
-                ? known : known with { Forecast = null, IdleTimes = null, Shortage = null, Surplus = null, Daily = null, LoadDebt = 0 };
+            return known.Forecast is null && known.IdleTimes is null && known.Shortage is null && known.Surplus is null && known.Daily is null && known.Seasons is null && known.LoadDebt == 0
+                ? known : known with { Forecast = null, Seasons = null, IdleTimes = null, Shortage = null, Surplus = null, Daily = null, LoadDebt = 0 };
         if (row.To <= row.From) return known;
         var width = RateWidth.Of(known, model, settings);
         var before = known.Forecast is { } kept && kept.Bucket == width ? kept : null;
@@ -31,11 +33,21 @@ public sealed partial record Knowledge
         return known with
         {
             Forecast = forecast,
+            Seasons = settings.ForecastSeasons ? Seasons(known, row, before, forecast, boot + settings.Review) : null,
             IdleTimes = Idle(known.IdleTimes, row, before?.Until, IdleReviews * settings.Review),
             Daily = settings.WakeAhead ? Daily(known, row, lastArrival, IdleReviews * settings.Review) : null,
             Shortage = Corrected(settings, row, serving, model?.Slo.Attainment ?? 0, known),
             LoadDebt = Owed(model, arrivals, serving, known),
         };
+    }
+
+    // As much as the forecast took in. Begun once somebody looks further ahead than it says: a light model never needs to know.
+    private static SeasonalForecast? Seasons(ModelKnowledge known, ModelTraffic row, DemandForecast? before, DemandForecast forecast, TimeSpan besidesLoad)
+    {
+        if (known.Seasons is null && (known.Loads.Samples.IsEmpty || known.Loads.Samples.Max(load => load.Took) + besidesLoad <= forecast.Longest)) return null;
+        var seasons = known.Seasons ?? SeasonalForecast.None;
+        if (forecast.Until is not { } until || until == before?.Until) return seasons;
+        return seasons.Add(row.From < until ? row.From : until, until, forecast.Newest);
     }
 
     // A time in which nobody looked is no gap of idleness, and a clock that was set makes none.

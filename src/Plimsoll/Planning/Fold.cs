@@ -36,7 +36,7 @@ public sealed partial record Knowledge
                 };
         }
 
-        FoldTraffic(spec, snapshot, models);
+        FoldTraffic(spec, snapshot, BootLongest(spec), models);
         FoldReplicas(snapshot, models);
         var (loads, fetches) = FoldOutcomes(spec, snapshot, models);
         Forget(spec, snapshot, models);
@@ -51,7 +51,7 @@ public sealed partial record Knowledge
     }
 
     private static void FoldTraffic(
-        FleetSpec spec, FleetSnapshot snapshot, ImmutableSortedDictionary<ModelId, ModelKnowledge>.Builder models)
+        FleetSpec spec, FleetSnapshot snapshot, TimeSpan boot, ImmutableSortedDictionary<ModelId, ModelKnowledge>.Builder models)
     {
         var serving = Serving(snapshot);
         var specs = spec.Models.ToDictionary(model => model.Id);
@@ -61,7 +61,7 @@ public sealed partial record Knowledge
         {
             var row = snapshot.Traffic[i];
             if (known[i] is { } before)
-                known[i] = FoldTraffic(spec, specs.GetValueOrDefault(row.Model), row, before, serving.GetValueOrDefault(row.Model, ([], false)));
+                known[i] = FoldTraffic(spec, specs.GetValueOrDefault(row.Model), row, boot, before, serving.GetValueOrDefault(row.Model, ([], false)));
         });
         for (var i = 0; i < known.Length; i++)
         {
@@ -70,13 +70,13 @@ public sealed partial record Knowledge
     }
 
     private static ModelKnowledge FoldTraffic(
-        FleetSpec spec, ModelSpec? model, ModelTraffic row, ModelKnowledge known, (VariantId[] Variants, bool Ready) serving)
+        FleetSpec spec, ModelSpec? model, ModelTraffic row, TimeSpan boot, ModelKnowledge known, (VariantId[] Variants, bool Ready) serving)
     {
         double? floor = !row.Censored ? null
             : known.RateBeforeCensored ?? (known.Demand.MeanRate(ActiveWindow, spec.Settings).TryGetKnown(out var before) ? before : 0);
         var arrivals = Math.Max(row.Arrivals, (floor ?? 0) * (row.To - row.From).TotalSeconds);
         var demand = known.Demand.Add(row.From, row.To, arrivals, spec.Settings);
-        return FoldForecast(spec.Settings, model, row, arrivals, serving.Ready, known.LastArrival, known with
+        return FoldForecast(spec.Settings, model, row, arrivals, serving.Ready, known.LastArrival, boot, known with
         {
             Demand = demand,
             RateBeforeCensored = floor,
@@ -91,6 +91,8 @@ public sealed partial record Knowledge
             Paces = Paces(model, row, known, serving.Variants),
         });
     }
+
+    private TimeSpan BootLongest(FleetSpec spec) => spec.NodePools.IsDefaultOrEmpty ? TimeSpan.Zero : spec.NodePools.Max(BootTime);
 
     // Of each model the variants whose replicas had requests, and whether one is ready.
     private static Dictionary<ModelId, (VariantId[] Variants, bool Ready)> Serving(FleetSnapshot snapshot)

@@ -55,6 +55,13 @@ public sealed record ModelKnowledge
     [JsonConverter(typeof(CompactForecastConverter))]
     public DemandForecast? Forecast { get; init; }
 
+    /// <summary>
+    /// What the days before say of hours ahead; null where nobody looks further ahead than <see cref="Forecast"/> does, or where the
+    /// settings do not forecast seasons.
+    /// </summary>
+    [JsonConverter(typeof(SeasonalForecastConverter))]
+    public SeasonalForecast? Seasons { get; init; }
+
     /// <summary>How long it lay idle between uses; null before it was used, or where the settings do not forecast.</summary>
     [JsonConverter(typeof(IdleTimesConverter))]
     public IdleTimes? IdleTimes { get; init; }

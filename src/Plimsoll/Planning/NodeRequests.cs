@@ -92,6 +92,7 @@ internal sealed class NodeRequests
         ImmutableArray<ModelOutlook> outlooks, IReadOnlyDictionary<ModelId, Allocation> allocations, Step.Start[] starts, NodePacking packing, FreeRoom room, DeviceQuotas quotas)
     {
         if (_pools.IsEmpty) yield break;
+        var furthest = _pools.Max(_knowledge.BootTime);
         var starting = starts.CountBy(start => start.Model).ToDictionary();
         var lacking = _lacking.ToDictionary(lack => lack.Outlook.Model.Id, lack => lack.Replicas);
         foreach (var outlook in outlooks.OrderByDescending(one => one.Model.Priority).ThenBy(one => one.Load.P90).ThenBy(one => one.Model.Id))
@@ -103,7 +104,7 @@ internal sealed class NodeRequests
             // back sooner for being looked at from further away.
             if (counted < allocation.Wanted || allocation.Wanted < WeightAllocator.Wanted(outlook) || allocation.Why.Rule is Rule.StartBySizeBlindRule or Rule.DrainBySizeBlindRule) continue;
             // What was never that much is not forecast to be, unless somebody knows; of what nobody has seen at work one is asked for then.
-            var seen = outlook.Capacity is > 0 and var capacity && _knowledge.Of(model.Id).Demand.Most / _spec.Settings.DemandBucket.TotalSeconds / capacity > counted;
+            var seen = outlook.Capacity is > 0 and var capacity && Most(_knowledge.Of(model.Id), furthest + outlook.Horizon) / capacity > counted;
             if (!seen && model.Events.IsDefaultOrEmpty) continue;
             if (packing.CheapestFor(outlook) is not { } pool) continue;
 
@@ -118,6 +119,10 @@ internal sealed class NodeRequests
             if (missing > 0) yield return new AheadNeed(outlook with { Quantile = quantile, Basis = basis, Event = ahead.Event }, missing, horizon, boot, forecast);
         }
     }
+
+    // The most that was seen of late, or at this time on the days before; arrivals a second.
+    private double Most(ModelKnowledge known, TimeSpan horizon) =>
+        Math.Max(known.Demand.Most / _spec.Settings.DemandBucket.TotalSeconds, known.Seasons?.Usual(_observed.At, horizon) ?? 0);
 
     private Reason Verdict(ModelOutlook outlook, NodePacking packing, string? why)
     {
