@@ -25,7 +25,7 @@ internal static class DaysForm
         Line("longer window counted as before; *no days* are windows of 10 min, 1 h and 4 h with the same rules and without those of day and week; *days* is what");
         Line("the planner keeps of a model that is looked ahead for by more than ten minutes; *full* is the other page's forecast, which learns each");
         Line("window itself. Weighted quantile loss, the mean over series; in how many of them the loss with days is lower than of ten minutes; how often more came.");
-        Line("Rules and windows were chosen on the tuning part and on more to tune by. The held-back part was run once, when they were fixed.\n");
+        Line("Rules and windows were chosen on the tuning part and on more to tune by. The held-back part was run when they were fixed, and again after gaps within an hour were mended.\n");
         foreach (var (name, series) in (ReadOnlySpan<(string, IEnumerable<Series>)>)[("Held-back part", all.Where(one => one.Part == Part.HeldBack)), ("Tuning part", all.Where(one => one.Part == Part.Tuning)), ("More to tune by", more)])
         {
             var cells = series.Where(one => one.Season > 1).SelectMany(Evaluate).Where(cell => cell.Came > 0).ToArray();
@@ -79,15 +79,13 @@ internal static class DaysForm
 
     private sealed record Cell(TimeSpan Window, double Quantile, double Came, double[] Loss, double[] Exceeded);
 
-    private static List<Cell> Evaluate(Series series)
+    private static IEnumerable<Cell> Evaluate(Series series)
     {
         var full = DemandForecast.Start(new DemandForecastSettings { Bucket = series.Bucket, Windows = [.. series.Windows] });
         var longer = DemandForecast.Start(new DemandForecastSettings { Bucket = series.Bucket, Windows = [Ten, TimeSpan.FromHours(1), TimeSpan.FromHours(4)], Compact = true });
         var (compact, days) = (DemandForecast.Start(DemandForecastSettings.ForPlanner(series.Bucket)), SeasonalForecast.None);
         var quantiles = RollingOrigin.Quantiles;
-        var losses = new double[series.Windows.Length, quantiles.Length, Forecasters];
-        var exceeded = new int[series.Windows.Length, quantiles.Length, Forecasters];
-        var (came, origins) = (new double[series.Windows.Length], new int[series.Windows.Length]);
+        var windows = series.Windows.Select(window => new WindowScores(series, window, Forecasters)).ToArray();
         var grids = new double[Forecasters][];
         for (var f = 0; f < Forecasters; f++) grids[f] = new double[WindowForecast.Grid.Length];
         for (var i = 0; i < series.Rates.Length; i++)
@@ -98,44 +96,25 @@ internal static class DaysForm
             longer = longer.Add(at, at + series.Bucket, arrivals);
             compact = compact.Add(at, at + series.Bucket, arrivals);
             days = days.Add(at, at + series.Bucket, series.Rates[i]);
-            for (var w = 0; w < series.Windows.Length; w++)
+            foreach (var scores in windows)
             {
-                var window = series.Windows[w];
-                var (buckets, origin) = ((int)(window / series.Bucket), i + 1);
-                if (origin < series.WarmUp || origin + buckets > series.Rates.Length || origin % Math.Max(1, buckets / 10) != 0) continue;
-                var actual = series.Rates.AsSpan(origin, buckets).ToArray().Max();
-                came[w] += actual;
-                origins[w]++;
+                if (!scores.IsOriginAfter(i)) continue;
                 compact.Distribution(Ten, grids[0]);
-                longer.Distribution(window, grids[1]);
+                longer.Distribution(scores.Window, grids[1]);
                 grids[0].CopyTo(grids[WithDays], 0);
-                days.Distribution(window, grids[WithDays]);
-                full.Distribution(window, grids[3]);
+                days.Distribution(scores.Window, grids[WithDays]);
+                full.Distribution(scores.Window, grids[3]);
                 for (var q = 0; q < quantiles.Length; q++)
-                {
-                    for (var f = 0; f < Forecasters; f++)
-                    {
-                        var over = actual - WindowForecast.Between(grids[f], quantiles[q]);
-                        losses[w, q, f] += over > 0 ? quantiles[q] * over : (quantiles[q] - 1) * over;
-                        if (over > 1e-9 * Math.Max(1, actual)) exceeded[w, q, f]++;
-                    }
-                }
+                    for (var f = 0; f < Forecasters; f++) scores.Take(q, f, WindowForecast.Between(grids[f], quantiles[q]));
             }
         }
 
-        var cells = new List<Cell>();
-        for (var w = 0; w < series.Windows.Length; w++)
-        {
-            if (origins[w] < RollingOrigin.OriginsLeast) continue;
-            for (var q = 0; q < quantiles.Length; q++)
-            {
-                var (loss, over) = (new double[Forecasters], new double[Forecasters]);
-                for (var f = 0; f < Forecasters; f++)
-                    (loss[f], over[f]) = (2 * losses[w, q, f] / Math.Max(came[w], 1e-12), exceeded[w, q, f] / (double)origins[w]);
-                cells.Add(new Cell(series.Windows[w], quantiles[q], came[w], loss, over));
-            }
-        }
-
-        return cells;
+        return
+            from scores in windows
+            where scores.Origins >= RollingOrigin.OriginsLeast
+            from q in Enumerable.Range(0, quantiles.Length)
+            select new Cell(
+                scores.Window, quantiles[q], scores.Came, [.. Enumerable.Range(0, Forecasters).Select(f => scores.Loss(q, f))],
+                [.. Enumerable.Range(0, Forecasters).Select(f => scores.Exceeded(q, f))]);
     }
 }

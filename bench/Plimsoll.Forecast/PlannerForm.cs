@@ -66,9 +66,7 @@ internal static class PlannerForm
         var full = DemandForecast.Start(new DemandForecastSettings { Bucket = series.Bucket, Windows = [.. series.Windows] });
         var (compact, history) = (DemandForecast.Start(DemandForecastSettings.ForPlanner(series.Bucket)), DemandHistory.None);
         var quantiles = RollingOrigin.Quantiles;
-        var losses = new double[series.Windows.Length, quantiles.Length, Names.Length];
-        var exceeded = new int[series.Windows.Length, quantiles.Length, Names.Length];
-        var (came, origins) = (new double[series.Windows.Length], new int[series.Windows.Length]);
+        var windows = series.Windows.Select(window => new WindowScores(series, window, Names.Length)).ToArray();
         for (var i = 0; i < series.Rates.Length; i++)
         {
             var at = Monday + (i * series.Bucket);
@@ -76,35 +74,28 @@ internal static class PlannerForm
             full = full.Add(at, at + series.Bucket, arrivals);
             compact = compact.Add(at, at + series.Bucket, arrivals);
             history = history.Add(at, at + series.Bucket, arrivals, settings);
-            for (var w = 0; w < series.Windows.Length; w++)
+            foreach (var scores in windows)
             {
-                var window = series.Windows[w];
-                var (buckets, origin) = ((int)(window / series.Bucket), i + 1);
-                if (origin < series.WarmUp || origin + buckets > series.Rates.Length || origin % Math.Max(1, buckets / 10) != 0) continue;
-                var actual = series.Rates.AsSpan(origin, buckets).ToArray().Max();
-                came[w] += actual;
-                origins[w]++;
+                if (!scores.IsOriginAfter(i)) continue;
                 for (var q = 0; q < quantiles.Length; q++)
                 {
                     Signal<double>[] given =
-                        [full.Quantile(window, quantiles[q]), compact.Quantile(window, quantiles[q]), history.Quantile(window, 8 * window, quantiles[q], settings)];
-                    for (var f = 0; f < given.Length; f++)
-                    {
-                        if (!given[f].TryGetKnown(out var value)) throw new InvalidOperationException("no forecast");
-                        var over = actual - value;
-                        losses[w, q, f] += over > 0 ? quantiles[q] * over : (quantiles[q] - 1) * over;
-                        if (over > 1e-9 * Math.Max(1, actual)) exceeded[w, q, f]++;
-                    }
+                    [
+                        full.Quantile(scores.Window, quantiles[q]), compact.Quantile(scores.Window, quantiles[q]),
+                        history.Quantile(scores.Window, 8 * scores.Window, quantiles[q], settings),
+                    ];
+                    for (var f = 0; f < given.Length; f++) scores.Take(q, f, given[f].TryGetKnown(out var value) ? value : throw new InvalidOperationException("no forecast"));
                 }
             }
         }
 
-        for (var w = 0; w < series.Windows.Length; w++)
-            for (var q = 0; q < quantiles.Length; q++)
-                if (origins[w] >= RollingOrigin.OriginsLeast)
-                    yield return new Row(
-                        series.Windows[w], quantiles[q], origins[w], [.. Enumerable.Range(0, Names.Length).Select(f => 2 * losses[w, q, f] / Math.Max(came[w], 1e-12))],
-                        [.. Enumerable.Range(0, Names.Length).Select(f => exceeded[w, q, f] / (double)origins[w])]);
+        return
+            from scores in windows
+            where scores.Origins >= RollingOrigin.OriginsLeast
+            from q in Enumerable.Range(0, quantiles.Length)
+            select new Row(
+                scores.Window, quantiles[q], scores.Origins, [.. Enumerable.Range(0, Names.Length).Select(f => scores.Loss(q, f))],
+                [.. Enumerable.Range(0, Names.Length).Select(f => scores.Exceeded(q, f))]);
     }
 
     private static int Json(DemandForecastSettings settings)

@@ -46,46 +46,24 @@ internal static class RollingOrigin
     {
         private readonly int buckets = (int)(window / series.Bucket);
         private readonly Rival[] rivals = Rival.All(series, (int)(window / series.Bucket));
-        private readonly double[,] losses = new double[Quantiles.Length, 7];
-        private readonly int[,] exceeded = new int[Quantiles.Length, 7];
-        private double came;
-        private int origins;
+        private readonly WindowScores scores = new(series, window, 7);
 
         public void Step(int bucket, DemandForecast forecast)
         {
-            double? ended = bucket + 1 >= buckets ? Maximum(bucket + 1 - buckets) : null;
+            double? ended = bucket + 1 >= buckets ? scores.Maximum(bucket + 1 - buckets) : null;
             foreach (var rival in rivals) rival.Observe(series.Rates[bucket], ended);
-            var origin = bucket + 1;
-            if (origin < series.WarmUp || origin + buckets > series.Rates.Length || origin % Math.Max(1, buckets / 10) != 0) return;
-            var actual = Maximum(origin);
-            came += actual;
-            origins++;
+            if (!scores.IsOriginAfter(bucket)) return;
             for (var q = 0; q < Quantiles.Length; q++)
             {
                 if (!forecast.Quantile(window, Quantiles[q]).TryGetKnown(out var ours)) throw new InvalidOperationException("no forecast");
-                Take(q, 0, actual, ours);
-                for (var r = 0; r < rivals.Length; r++) Take(q, r + 1, actual, rivals[r].Quantile(Quantiles[q]));
+                scores.Take(q, 0, ours);
+                for (var r = 0; r < rivals.Length; r++) scores.Take(q, r + 1, rivals[r].Quantile(Quantiles[q]));
             }
         }
 
-        public IEnumerable<Cell> Cells() => Quantiles.Select((quantile, q) => new Cell(series, window, quantile, origins,
+        public IEnumerable<Cell> Cells() => Quantiles.Select((quantile, q) => new Cell(series, window, quantile, scores.Origins,
         [
-            .. rivals.Select(rival => rival.Name).Prepend("Plimsoll").Select((name, f) => new Result(
-                name, 2 * losses[q, f] / Math.Max(came, 1e-12), exceeded[q, f] / (double)Math.Max(1, origins))),
+            .. rivals.Select(rival => rival.Name).Prepend("Plimsoll").Select((name, f) => new Result(name, scores.Loss(q, f), scores.Exceeded(q, f))),
         ]));
-
-        private void Take(int q, int forecaster, double actual, double given)
-        {
-            var over = actual - given;
-            losses[q, forecaster] += over > 0 ? Quantiles[q] * over : (Quantiles[q] - 1) * over;
-            if (over > 1e-9 * Math.Max(1, actual)) exceeded[q, forecaster]++;
-        }
-
-        private double Maximum(int from)
-        {
-            var most = 0.0;
-            for (var i = from; i < from + buckets; i++) most = Math.Max(most, series.Rates[i]);
-            return most;
-        }
     }
 }

@@ -3,8 +3,8 @@ using System.Collections.Immutable;
 namespace Plimsoll;
 
 /// <summary>
-/// The nodes of a plan in the order in which starts try them, kept up as starts take room: the cheapest for what they hold first, then the fullest, ties by id. Whether
-/// something fits them when they are empty is asked of one node of each shape.
+/// The nodes of a plan in the order in which starts try them, kept up as starts take room: the cheapest for what they hold first,
+/// then the fullest, ties by id. Whether something fits them when they are empty is asked of one node of each shape.
 /// </summary>
 internal sealed class NodeOrder
 {

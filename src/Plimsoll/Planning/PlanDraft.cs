@@ -277,8 +277,8 @@ internal sealed partial class PlanDraft
 
         if (surplus <= 0) return;
 
-        // What does not serve yet goes first, then the least preferred, then what costs most where it is, then what has least to finish, then
-        // the newest. To let go of who is alone on a rented node first was tried: nodes cost 9 % more, and not less (docs/decisions).
+        // What does not serve yet goes first, then the least preferred, then what costs most where it is, then one of those that stand
+        // together, then what has least to finish, then the newest.
         var together = Together(outlook.Model.Id);
         var victims = mine
             .Where(replica => replica.Version == outlook.Model.Version
