@@ -98,12 +98,13 @@ public sealed class PrometheusSource : IDisposable
     {
         try
         {
-            var times = scraped.Select(PrometheusAnswer.Moment).ToArray();
-            if (times.Length == 0) throw new MetricsException("Prometheus has no series of it under the names that are read");
+            // Two queries side by side: a pod that is lost between them is in one answer only.
+            var (series, times) = (samples.ToArray(), scraped.Select(PrometheusAnswer.Moment).ToArray());
+            if (series.Length == 0 || times.Length == 0) throw new MetricsException("Prometheus has no series of it under the names that are read");
             var at = times.Max();
             if (now - at > _settings.StaleAfter)
                 throw new MetricsException($"Prometheus scraped it last {(now - at).TotalSeconds:0} s ago");
-            return _last.Good(pod, ServerMetrics.Read([.. samples.Select(Bare)], at, pod.ServedName));
+            return _last.Good(pod, ServerMetrics.Read([.. series.Select(Bare)], at, pod.ServedName));
         }
         catch (MetricsException problem)
         {

@@ -50,6 +50,22 @@ internal sealed class Endpoint : IAsyncDisposable
         return stream.WriteAsync(all, stop).AsTask();
     }
 
+    /// <summary>The request with all of its body, of which the head's reading may have taken a part.</summary>
+    public static async Task<string> WholeAsync(string request, Stream stream, CancellationToken stop)
+    {
+        var length = int.Parse(request.Split("Content-Length: ")[1].Split("\r\n")[0], CultureInfo.InvariantCulture);
+        var whole = new StringBuilder(request);
+        var buffer = new byte[4096];
+        while (whole.Length < request.IndexOf("\r\n\r\n", StringComparison.Ordinal) + 4 + length)
+        {
+            var read = await stream.ReadAsync(buffer, stop);
+            if (read == 0) throw new IOException("the request ended before its body did");
+            whole.Append(Encoding.ASCII.GetString(buffer, 0, read));
+        }
+
+        return whole.ToString();
+    }
+
     /// <summary>A root of our own, and a certificate of it for 127.0.0.1.</summary>
     public static (X509Certificate2 Root, X509Certificate2 Server) Certificates()
     {

@@ -112,6 +112,25 @@ public sealed class PrometheusSourceTests
     }
 
     [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_pod_that_is_lost_between_the_two_queries_is_as_one_that_has_no_series(bool clockSeesIt)
+    {
+        var name = clockSeesIt ? "" : "\"__name__\":\"vllm:num_requests_running\",";
+        var seen = "{\"metric\":{" + name + "\"namespace\":\"prod\",\"pod\":\"a\"},\"value\":[1,\"1\"]}";
+        await using var endpoint = new Endpoint(async (request, stream, stop) =>
+        {
+            var isClock = (await Endpoint.WholeAsync(request, stream, stop)).Contains("timestamp", StringComparison.Ordinal);
+            var result = isClock == clockSeesIt ? seen : "";
+            await Endpoint.WriteAsync(
+                stream, "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[" + result + "]}}", stop, type: "application/json");
+        });
+        using var source = Source(new Uri(endpoint.Uri, "/"));
+        var reading = Assert.Single(await source.ReadAsync([MeterScene.Pod("a")], Stop));
+        Assert.EndsWith("Prometheus has no series of it under the names that are read", reading.Sample.Why, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("[]", "its answer is not what Prometheus gives: it has no result", "refused")]
     [InlineData("{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{\"value\":[1]}]}}", "a value is not a time and a text", "")]
     [InlineData("{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{\"value\":[1e300,\"1\"]}]}}", "a time is out of range", "")]
