@@ -27,11 +27,22 @@ internal static class CapacityJudge
 
         var log = new RequestLog(new double[count], prompts, answers);
         var group = new ReplicaGroup(asked.Limits, asked.Times, asked.Replicas);
+        return PerSecond(log, gaps, requests => group.Run(requests), asked.Targets, start);
+    }
+
+    /// <summary>The same of any replicas.</summary>
+    /// <param name="log">What is asked; its arrivals are set.</param>
+    /// <param name="gaps">When requests arrive at a rate of one a second.</param>
+    /// <param name="run">Runs all requests to their end.</param>
+    /// <param name="targets">What is to be kept.</param>
+    /// <param name="start">Where the search begins; not where it ends.</param>
+    public static double PerSecond(RequestLog log, double[] gaps, Action<RequestLog> run, IReadOnlyList<LatencyTarget> targets, double start)
+    {
         bool Keeps(double rate)
         {
-            for (var i = 0; i < count; i++) log.Arrivals[i] = gaps[i] / rate;
-            group.Run(log);
-            return asked.Targets.All(target => Late(log, target) <= 1 - target.Share);
+            for (var i = 0; i < gaps.Length; i++) log.Arrivals[i] = gaps[i] / rate;
+            run(log);
+            return targets.All(target => Late(log, target) <= 1 - target.Share);
         }
 
         var (low, high) = (0.0, Math.Max(1e-6, start));

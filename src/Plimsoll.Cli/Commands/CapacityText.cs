@@ -9,7 +9,7 @@ internal static class CapacityText
     public static IEnumerable<string> Of(CapacityEstimate estimate)
     {
         yield return $"pace      {Pace(estimate)}; by the error bar of its steps {Shown(estimate.LowPerSecond)} to {Shown(estimate.HighPerSecond)}";
-        yield return $"requests  {Tokens(estimate.PromptTokens)} tokens in and {Tokens(estimate.AnswerTokens)} out on the mean, "
+        if (estimate.PromptTokens > 0) yield return $"requests  {Tokens(estimate.PromptTokens)} tokens in and {Tokens(estimate.AnswerTokens)} out on the mean, "
             + (estimate.LengthsSeen ? "as its servers count them" : "as stated or assumed, as no server counted them");
         if (!estimate.Keeps) yield return "objective missed even by requests that are alone: more replicas do not mend it, another device or split might";
     }

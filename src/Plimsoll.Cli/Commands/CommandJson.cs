@@ -20,6 +20,7 @@ namespace Plimsoll.Cli.Commands;
 [JsonSerializable(typeof(FitListing))]
 [JsonSerializable(typeof(ShapesListing))]
 [JsonSerializable(typeof(CapacityListing))]
+[JsonSerializable(typeof(ProfiledCapacity))]
 [JsonSerializable(typeof(SimulationListing))]
 [JsonSerializable(typeof(TuneListing))]
 [JsonSerializable(typeof(PlanListing))]

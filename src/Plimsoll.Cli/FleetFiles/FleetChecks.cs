@@ -56,6 +56,7 @@ internal static class FleetChecks
             problems.Add($"{path}.cache", "found \"false\"; a source behind an address is always fetched into the cache, leave it out");
         Check(model.MinReplicas, model.MaxReplicas, model.Slo, path, problems);
         KnownEvents.Check(model.Events, path, problems);
+        BatchProfiles.Check(model.Profile, path, problems);
         if (model.Memory is { LoadPeak: { } peak, Steady: { } steady } && peak < steady)
             problems.Add($"{path}.memory.loadPeak", $"found {peak}, below steady ({steady}); the load's peak is at least what stays");
         if (model.Device is not null && model.Gpus is 0)

@@ -72,6 +72,10 @@ public sealed record ModelDocument
     [Means("How long requests are, for models that generate text, until servers tell. Default: as in a public trace of conversations.")]
     public TokensDocument? Tokens { get; init; }
 
+    [Means("Of a model that answers at once (classifiers, encoders, images): how long batches are computed, as measured on this hardware. It is then planned for from the first request on. Default: what its requests show.")]
+    [Bounds(0, BatchProfile.RowsMost)]
+    public ImmutableArray<BatchDocument> Profile { get; init; } = [];
+
     [Means("Times at which demand is known beforehand to differ, which is planned for as far ahead as the model is heavy.")]
     [Bounds(0, DemandEvent.PerModelMost)]
     public ImmutableArray<EventDocument> Events { get; init; } = [];
@@ -115,7 +119,7 @@ public sealed record ModelDocument
     [Means("What one replica takes of host memory, when you know better than the estimate; measurement corrects both.")]
     public MemoryDocument? Memory { get; init; }
 
-    [Means("Requests one replica works on at once. Default: 8.")]
+    [Means("Requests one replica works on at once. Default: 8, or twice the largest batch of its profile.")]
     [Bounds(1, 100_000)]
     public int? Concurrency { get; init; }
 

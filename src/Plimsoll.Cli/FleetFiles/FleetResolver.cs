@@ -15,7 +15,11 @@ namespace Plimsoll.Cli.FleetFiles;
 /// <param name="cached">A model as last weighed, where the cache holds it whole; null where it does not.</param>
 public sealed class FleetResolver(FleetFile file, TimeProvider time, Func<ModelId, ModelSpec?>? cached = null)
 {
-    public const int DefaultConcurrency = 8;
+    private const int DefaultConcurrency = 8;
+
+    /// <summary>Requests that a replica is given at once: with a profile as many as fill the largest batch and the next one.</summary>
+    public static int ConcurrencyOf(ModelDocument model) =>
+        model.Concurrency ?? (BatchProfiles.Of(model.Profile) is { } profile ? 2 * profile.BatchMax : DefaultConcurrency);
 
     private readonly Problems _problems = file.Problems;
     private readonly ModelResolver _models = new(file.Problems);
@@ -144,7 +148,7 @@ public sealed class FleetResolver(FleetFile file, TimeProvider time, Func<ModelI
         if (model.Context is not null && kind == ServerKind.PlimsollModelServer)
             _problems.Add($"{path}.context", "the model server keeps no context; leave it out");
         if (ServerPresets.Find(kind) is { } program)
-            return ServerPresets.Launch(kind, program, model, model.Concurrency ?? DefaultConcurrency, ServerPresets.GpusOf(model, kind), ProjectorIn(weighed));
+            return ServerPresets.Launch(kind, program, model, BatchProfiles.Of(model.Profile) is { } profile && kind == ServerKind.PlimsollModelServer ? profile.BatchMax : ConcurrencyOf(model), ServerPresets.GpusOf(model, kind), ProjectorIn(weighed));
         _problems.Add(model.Server is null ? $"{path}.source" : $"{path}.server", kind == ServerKind.PlimsollModelServer
             ? "the model server is not built; ./plimsoll builds it, or set PLIMSOLL_MODEL_SERVER to its path"
             : $"{ServerPresets.ProgramOf(kind)} is not on the PATH; install it, or give a command of your own");

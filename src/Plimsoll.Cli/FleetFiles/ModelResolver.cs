@@ -14,7 +14,7 @@ internal sealed class ModelResolver(Problems problems)
             footprint, gpus, model.Cores, cached, kind == ServerKind.LlamaServer && gpus == 0 ? LlamaCache(model, footprint) : Bytes.Zero);
         if (model.Memory is { LoadPeak: { } peak, Steady: { } steady }) needs = needs with { Host = new MemoryNeed(peak, steady) };
         if (gpus > 0 && (model.Sleep is true || model.SleepPath is not null)) needs = needs with { Asleep = EngineProfile.Named(engine).Asleep(footprint, needs) };
-        var min = model.MinReplicas ?? 0;
+        var (min, profile) = (model.MinReplicas ?? 0, BatchProfiles.Of(model.Profile));
         var slo = Slo.Of(model.Slo?.Latency, model.Slo?.Attainment?.Value ?? 0.99, model.Slo?.Ttft, model.Slo?.Tpot, footprint.KvPerToken > Bytes.Zero);
         return new ModelSpec
         {
@@ -38,8 +38,9 @@ internal sealed class ModelResolver(Problems problems)
                     DeviceKind = gpus > 0 && model.Device is { } device ? FleetSettings.KindOf(device) : null,
                     TensorParallel = Math.Max(1, gpus),
                     Needs = needs,
-                    Service = known is null ? null : Pace(footprint, known.Fit, slo, model.Tokens),
-                    Concurrency = model.Concurrency ?? FleetResolver.DefaultConcurrency,
+                    Service = profile is not null ? ServicePriors.Of(profile, FleetResolver.ConcurrencyOf(model), slo)
+                        : known is null ? null : Pace(footprint, known.Fit, slo, model.Tokens),
+                    Concurrency = FleetResolver.ConcurrencyOf(model),
                     LoadBandwidth = model.LoadBandwidth,
                 },
             ],
@@ -52,7 +53,7 @@ internal sealed class ModelResolver(Problems problems)
         if (gpus == 0 || footprint.Shape is null || model.Device is not { } name || DeviceCatalogue.BuiltIn.Find(name) is not { } device
             || !ServingEngine.TryParse(engine, out var rules))
             return null;
-        var atOnce = model.Concurrency ?? FleetResolver.DefaultConcurrency;
+        var atOnce = FleetResolver.ConcurrencyOf(model);
         var variant = new ServingVariant
         {
             Device = device,
@@ -76,7 +77,7 @@ internal sealed class ModelResolver(Problems problems)
     private static Bytes LlamaCache(ModelDocument model, Footprint footprint)
     {
         const int ContextOfNone = 4096;
-        var slots = model.Concurrency ?? FleetResolver.DefaultConcurrency;
+        var slots = FleetResolver.ConcurrencyOf(model);
         var tokens = model.Context is { } each ? (long)each * slots : footprint.Shape is { MaxPositions: > 0 and var made } ? made : ContextOfNone;
         var reserved = ((Int128)footprint.KvPerToken.Value * tokens) + ((Int128)footprint.StatePerSequence.Value * slots);
         // A header may claim anything; a petabyte fits nowhere.

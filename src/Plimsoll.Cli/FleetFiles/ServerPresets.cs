@@ -37,7 +37,7 @@ internal static class ServerPresets
     /// <param name="kind">The server.</param>
     /// <param name="program">Where it lies.</param>
     /// <param name="model">What is asked of it.</param>
-    /// <param name="concurrency">Requests at once.</param>
+    /// <param name="concurrency">Requests at once; of the model server those of one batch.</param>
     /// <param name="gpus">Devices of a replica.</param>
     /// <param name="projector">A GGUF model's projector for images, by its name beside the model; null without one.</param>
     public static LaunchSpec Launch(ServerKind kind, string program, ModelDocument model, int concurrency, int gpus, string? projector)

@@ -260,6 +260,10 @@ public sealed record RunsDocument
     [Means("What each request in the replica adds to that. Default: none.")]
     [Bounds(0, 3600)]
     public TimeSpan? SecondsEach { get; init; }
+
+    [Means("In place of both, of models that answer at once: how long batches are computed. Its replicas take all that wait as a batch, up to the largest here, and the planner knows these times.")]
+    [Bounds(0, BatchProfile.RowsMost)]
+    public ImmutableArray<BatchDocument> Profile { get; init; } = [];
 }
 
 [Means("Lengths of made-up requests: lognormal, as conversations are.")]

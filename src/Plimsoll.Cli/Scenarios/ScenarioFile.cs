@@ -101,6 +101,13 @@ public sealed record ScenarioFile
             if (run.Device is { } device && DeviceCatalogue.BuiltIn.Find(device) is null)
                 problems.Add($"{at}.device", $"found \"{Show.Text(device)}\", which is no device of the catalogue; plimsoll devices lists them");
             if (run.Device is null && run.Gpus is not null) problems.Add($"{at}.gpus", "no device is named; name it, or leave this out");
+            BatchProfiles.Check(run.Profile, at, problems);
+            if (!run.Profile.IsEmpty)
+            {
+                if ((run.Seconds ?? run.SecondsEach) is not null) problems.Add($"{at}.seconds", "a profile says how long requests take; leave this out");
+                continue;
+            }
+
             if (run.Seconds is null && run.SecondsEach is not null) problems.Add($"{at}.secondsEach", "seconds is missing; what a request takes alone would do");
             if (run.Seconds is null && model.Source is null) problems.Add($"{at}.seconds", "missing; without a source nothing tells how long a request takes, such as 50ms");
             if (run.Seconds is null && run.Device is null) problems.Add($"{at}.seconds", "missing; on the processor nothing tells how long a request takes, such as 50ms");

@@ -172,16 +172,21 @@ internal sealed class ScenarioResolver(ScenarioFile file)
         Variants = [.. model.Runs.Select(Variant)],
     };
 
-    private static VariantRecipe Variant(RunsDocument run) => new()
+    private static VariantRecipe Variant(RunsDocument run)
     {
-        Device = run.Device is { } device ? DeviceCatalogue.BuiltIn.Find(device) : null,
-        Devices = run.Gpus ?? 1,
-        Engine = run.Engine ?? (run.Device is null || run.Seconds is not null ? "plimsoll-model-server" : "vllm"),
-        Context = run.Context ?? 0,
-        Concurrency = run.Concurrency ?? (run.Seconds is null ? TextConcurrency : OtherConcurrency),
-        Cores = run.Cores,
-        Batch = run.Seconds is { } seconds ? new BatchTimes(seconds.TotalSeconds, run.SecondsEach?.TotalSeconds ?? 0) : null,
-    };
+        var profile = BatchProfiles.Of(run.Profile);
+        return new()
+        {
+            Device = run.Device is { } device ? DeviceCatalogue.BuiltIn.Find(device) : null,
+            Devices = run.Gpus ?? 1,
+            Engine = run.Engine ?? (run.Device is null || run.Seconds is not null || profile is not null ? "plimsoll-model-server" : "vllm"),
+            Context = run.Context ?? 0,
+            Concurrency = run.Concurrency ?? (profile is not null ? 2 * profile.BatchMax : run.Seconds is null ? TextConcurrency : OtherConcurrency),
+            Cores = run.Cores,
+            Batch = run.Seconds is { } seconds ? new BatchTimes(seconds.TotalSeconds, run.SecondsEach?.TotalSeconds ?? 0) : null,
+            Profile = profile,
+        };
+    }
 
     private Footprint? Weigh(ScenarioModelDocument model, string path, string name)
     {

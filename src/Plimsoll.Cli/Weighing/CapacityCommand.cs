@@ -11,6 +11,8 @@ public static class CapacityCommand
     public static Command Create(TimeProvider time)
     {
         var source = SourceWeigher.Argument();
+        source.Arity = ArgumentArity.ZeroOrOne;
+        var profile = new Option<string?>("--profile") { Description = "In place of SOURCE, of a model that answers at once: how long batches take, such as 1=8ms,8=18ms,32=52ms", HelpName = "TIMES" };
         var options = new FitOptions();
         var slo = new Option<string>("--slo") { Description = "Such as ttft-p95=1s,tpot-p99=60ms,e2e-p90=20s", HelpName = "TERMS", Required = true };
         var lengths = new Option<string?>("--lengths") { Description = "A CSV of requests with their tokens in and out", HelpName = "TRACE" };
@@ -18,18 +20,27 @@ public static class CapacityCommand
         var output = FitOptions.Number("--output-tokens", "Of each answer, without a trace", "N", 10_000_000);
         var replicas = FitOptions.Number("--replicas", "That share the requests (default 1)", "N", 1000);
         var json = StatusCommand.JsonOption();
-        var command = new Command("capacity", "Say how many requests a second replicas carry within an objective") { source, slo, lengths, input, output, replicas };
+        var command = new Command("capacity", "Say how many requests a second replicas carry within an objective") { source, profile, slo, lengths, input, output, replicas };
         options.AddTo(command);
         command.Add(json);
         command.SetAction((parsed, cancellationToken) =>
         {
+            var (targets, writer) = (SloText.Parse(parsed.GetValue(slo)!), parsed.InvocationConfiguration.Output);
+            if (parsed.GetValue(profile) is { } times)
+            {
+                if (parsed.GetValue(source) is not null) throw new CommandException(ExitCode.BadInput, "--profile says how long requests take; leave SOURCE out");
+                var profiled = ProfiledCapacity.Of(ProfiledCapacity.Parse(times), targets, parsed.GetValue(replicas) ?? 1);
+                if (parsed.GetValue(json)) writer.WriteLine(JsonSerializer.Serialize(profiled, CommandJson.Default.ProfiledCapacity));
+                else foreach (var line in profiled.Lines()) writer.WriteLine(line);
+                return Task.FromResult(profiled.RequestsPerSecond > 0 ? ExitCode.Ok : ExitCode.Refused);
+            }
+
+            if (parsed.GetValue(source) is null) throw new CommandException(ExitCode.BadInput, "SOURCE is missing; a model's file, folder or address would do, or --profile");
             if (parsed.GetValue(options.Device) is null) throw new CommandException(ExitCode.BadInput, "--device is missing; name one of plimsoll devices, such as h100-80gb");
-            var targets = SloText.Parse(parsed.GetValue(slo)!);
             var (from, sample) = Lengths(parsed.GetValue(lengths), parsed.GetValue(input), parsed.GetValue(output));
             var variant = options.Variant(parsed, DevicesCommand.Open(parsed.GetValue(options.Catalogue)));
             var weighed = SourceWeigher.Weigh(parsed.GetValue(source)!, time, cancellationToken);
             var listing = Listing(weighed, variant, targets, from, sample, parsed.GetValue(replicas) ?? 1);
-            var writer = parsed.InvocationConfiguration.Output;
             if (parsed.GetValue(json)) writer.WriteLine(JsonSerializer.Serialize(listing, CommandJson.Default.CapacityListing));
             else foreach (var line in CapacityTable.Lines(listing)) writer.WriteLine(line);
             return Task.FromResult(listing.RequestsPerSecond > 0 ? ExitCode.Ok : ExitCode.Refused);

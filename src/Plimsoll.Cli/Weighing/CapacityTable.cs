@@ -34,5 +34,5 @@ public static class CapacityTable
         foreach (var line in EightyColumns.Hung("arrivals at random (Poisson), shared out to the replica with the fewest unanswered", "  ", "    ")) yield return line;
     }
 
-    private static string Number(double value) => value.ToString(value >= 100 ? "N0" : value >= 1 ? "0.0" : "0.000", CultureInfo.InvariantCulture);
+    internal static string Number(double value) => value.ToString(value >= 100 ? "N0" : value >= 1 ? "0.0" : "0.000", CultureInfo.InvariantCulture);
 }

@@ -118,15 +118,17 @@ public sealed class ModelResolver(
         var misfits = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
         var (slo, awaited) = (settings.SloFor(footprint), false);
         var engine = settings.Server ?? served.Server ?? "unknown";
-        var concurrency = settings.Concurrency ?? looked.Variant!.Concurrency ?? served.MaxSequences ?? ConcurrencyDefault;
+        // With a profile as many as fill the largest batch and the next one.
+        var profile = looked.Variant!.Profile;
+        var concurrency = looked.Variant.Concurrency ?? served.MaxSequences ?? (profile is null ? ConcurrencyDefault : 2 * profile.BatchMax);
         if (served.DeviceResource is not { } resource)
-            variants.Add(GroupNeeds.Split(Variant("cpu", engine, null, EngineProfile.Named(engine).Needs(footprint, 0, cores, cached: false), concurrency, 1, 1), served, footprint, null));
+            variants.Add(Paced(GroupNeeds.Split(Variant("cpu", engine, null, EngineProfile.Named(engine).Needs(footprint, 0, cores, cached: false), concurrency, 1, 1), served, footprint, null), null));
         else
         {
             foreach (var kind in kinds.Where(kind => kind.Resource == resource))
             {
                 var name = NodeLayout.KindOf(kind);
-                if (looked.Variant!.Device is { } stated && kind.Accelerator.Name != stated)
+                if (looked.Variant.Device is { } stated && kind.Accelerator.Name != stated)
                 {
                     misfits[name] = $"{name} is not the stated {stated}";
                     continue;
@@ -140,18 +142,22 @@ public sealed class ModelResolver(
                 }
 
                 var variant = GroupNeeds.Split(Variant(name, engine, name, needs, concurrency, served.TensorParallel, served.PipelineParallel), served, footprint, kind);
-                ServicePrior? pace = null;
-
-                // Copies behind one address share requests in their own way, which is not the gateway's.
-                if (fit is not null && served.DataParallel <= 1 && !_paces.TryFind(footprint, AsAsked(fit, settings, concurrency), slo, lengths, out pace))
-                {
-                    // Until it is known for the lengths that were seen, what was known for others is nearer than nothing.
-                    pace = before?.Spec?.Variants.FirstOrDefault(known => known.Id == variant.Id)?.Service;
-                    awaited = true;
-                }
-
-                variants.Add(variant with { Service = pace });
+                variants.Add(Paced(variant, fit));
             }
+        }
+
+        VariantSpec Paced(VariantSpec variant, FitReport? fit)
+        {
+            ServicePrior? pace = null;
+
+            // Copies behind one address share requests in their own way, which is not the gateway's.
+            var isKnown = profile is not null ? _paces.TryFind(profile, concurrency, slo, out pace)
+                : fit is null || served.DataParallel > 1 || _paces.TryFind(footprint, AsAsked(fit, settings, concurrency), slo, lengths, out pace);
+            if (isKnown) return variant with { Service = pace };
+
+            // Until it is known for the lengths that were seen, what was known for others is nearer than nothing.
+            awaited = true;
+            return variant with { Service = before?.Spec?.Variants.FirstOrDefault(known => known.Id == variant.Id)?.Service };
         }
 
         model = model with { AwaitsPace = awaited, Misfits = misfits.ToImmutable(), Applied = looked.IsPatched, Recommended = Recommend(looked, footprint, kinds, engine) };

@@ -10,7 +10,7 @@ public sealed class PaceStore
 {
     private const int PacesMax = 50_000;
 
-    private readonly ConcurrentDictionary<Asked, Lazy<Task<ServicePrior?>>> _known = new();
+    private readonly ConcurrentDictionary<object, Lazy<Task<ServicePrior?>>> _known = new();
     private readonly Lock _gate = new();
     private Task _last = Task.CompletedTask;
 
@@ -22,24 +22,32 @@ public sealed class PaceStore
         ArgumentNullException.ThrowIfNull(slo);
         prior = null;
         if (footprint.Shape is not { } shape || !fit.Fits) return true;
-        if (_known.Count >= PacesMax) _known.Clear();
         var variant = fit.Variant;
         var asked = new Asked(
             StepCalibration.ModelKey(shape), footprint.Weights, footprint.KvPerToken, fit.KvTokens, variant.Device.Name, variant.Engine.ToString(),
             (variant.TensorParallel, variant.PipelineParallel, variant.ExpertParallel, variant.KvDtype, variant.MaxSequences, variant.MaxBatchedTokens, variant.Context), slo, lengths);
-        var work = _known.GetOrAdd(asked, _ => new Lazy<Task<ServicePrior?>>(() => Queue(footprint, fit, slo, lengths))).Value;
+        return TryFind(asked, () => ServicePriors.Of(footprint, fit, slo, lengths), out prior);
+    }
+
+    /// <summary>The same of a model that answers at once, by what was measured of it.</summary>
+    public bool TryFind(BatchProfile profile, int concurrency, Slo slo, out ServicePrior? prior) =>
+        TryFind((profile, concurrency, slo), () => ServicePriors.Of(profile, concurrency, slo), out prior);
+
+    private bool TryFind(object asked, Func<ServicePrior?> compute, out ServicePrior? prior)
+    {
+        prior = null;
+        if (_known.Count >= PacesMax) _known.Clear();
+        var work = _known.GetOrAdd(asked, _ => new Lazy<Task<ServicePrior?>>(() => Queue(compute))).Value;
         if (!work.IsCompleted) return false;
         prior = work.IsCompletedSuccessfully ? work.Result : null;
         return true;
     }
 
-    private Task<ServicePrior?> Queue(Footprint footprint, FitReport fit, Slo slo, TypicalLengths lengths)
+    private Task<ServicePrior?> Queue(Func<ServicePrior?> compute)
     {
         lock (_gate)
         {
-            var work = _last.ContinueWith(
-                _ => ServicePriors.Of(footprint, fit, slo, lengths),
-                CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+            var work = _last.ContinueWith(_ => compute(), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
             _last = work;
             return work;
         }

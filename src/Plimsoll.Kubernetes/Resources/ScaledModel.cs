@@ -85,6 +85,10 @@ public sealed record ScaledModelSpec
     [Means("How long requests are, for models that generate text, until the pods' metrics tell. Default: as in a public trace of conversations.")]
     public ModelTokens? Tokens { get; init; }
 
+    [Means("Of a model that answers at once (classifiers, encoders, images): how long batches are computed, as measured on its device. It is then planned for from the first request on. Default: what its requests show.")]
+    [Holds(BatchProfile.RowsMost)]
+    public IReadOnlyList<ModelBatch>? Profile { get; init; }
+
     [Means("Times at which demand is known beforehand to differ: a launch, a batch run, a holiday. They are planned for as far ahead as the model is heavy.")]
     [Holds(DemandEvent.PerModelMost)]
     public IReadOnlyList<ModelEvent>? Events { get; init; }
@@ -177,6 +181,10 @@ public sealed record TargetVariant
     [Means("Requests one replica works on at once. Default: the model's own.")]
     [Bounds(1, 100_000)]
     public int? Concurrency { get; init; }
+
+    [Means("How long batches are computed on this device. Default: the model's own.")]
+    [Holds(BatchProfile.RowsMost)]
+    public IReadOnlyList<ModelBatch>? Profile { get; init; }
 }
 
 [Means("A pod template with the placeholders {tp}, {pp}, {devices} and {maxModelLen}, and the variants they are filled in for.")]
@@ -225,6 +233,10 @@ public sealed record TemplateVariant
     [Means("Tokens of the longest sequence, {maxModelLen}. Default: the model's context.")]
     [Bounds(1, 1_073_741_824)]
     public long? MaxModelLen { get; init; }
+
+    [Means("How long batches are computed on this device. Default: the model's own.")]
+    [Holds(BatchProfile.RowsMost)]
+    public IReadOnlyList<ModelBatch>? Profile { get; init; }
 }
 
 [Means("A latency objective on a share of the requests.")]
@@ -272,6 +284,20 @@ public sealed record ModelEvent
     [Means("It comes again, so long from start to start, and never ends: 1d, 7d. Default: it comes once.")]
     [Duration(600, 31_622_400)]
     public string? Every { get; init; }
+}
+
+[Means("One measurement of a profile.")]
+public sealed record ModelBatch
+{
+    [Means("Requests that are computed together.")]
+    [Needed("a number of requests, 1 or more,")]
+    [Bounds(1, BatchProfile.BatchMost)]
+    public int? Batch { get; init; }
+
+    [Means("From the batch's start to its end.")]
+    [Needed("a duration such as 12ms")]
+    [Duration(0.000_001, BatchProfile.SecondsMost)]
+    public string? Latency { get; init; }
 }
 
 [Means("Mean lengths of requests.")]

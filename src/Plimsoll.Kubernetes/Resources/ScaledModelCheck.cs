@@ -33,6 +33,7 @@ public static partial class ScaledModelCheck
         else if (spec.Revision is not null)
             check.Add("spec.revision", "found without a source; spec.source with an address would do, or leave it to the pods' arguments");
         if (spec.Events is { } events) Check(events, check);
+        CheckProfiles(spec, check);
         if (spec.MinReplicas > spec.MaxReplicas)
             check.Add("spec.minReplicas", $"found {spec.MinReplicas}, above maxReplicas ({spec.MaxReplicas}); at most that would do");
         if (spec is { Template: not null, Actuation: "metric" })
@@ -65,6 +66,18 @@ public static partial class ScaledModelCheck
                 if (!MomentText.TryParse(text, out _) && !check.Problems.Any(problem => problem.Field == $"spec.events[{i}].{field}"))
                     check.Add($"spec.events[{i}].{field}", $"found \"{Shown.Text(text)}\"; {MomentText.WouldDo} would do");
             }
+        }
+    }
+
+    private static void CheckProfiles(ScaledModelSpec spec, FieldCheck check)
+    {
+        Check(spec.Profile, "spec.profile");
+        for (var i = 0; i < spec.Variants?.Count && !Full(check); i++) Check(spec.Variants[i]?.Profile, $"spec.variants[{i}].profile");
+        for (var i = 0; i < spec.Template?.Variants?.Count && !Full(check); i++) Check(spec.Template.Variants[i]?.Profile, $"spec.template.variants[{i}].profile");
+
+        void Check(IReadOnlyList<ModelBatch>? rows, string path)
+        {
+            if (ScaledModelSettings.ProfileOf(rows).Problem is { } problem && !check.Problems.Any(one => one.Field.StartsWith(path, StringComparison.Ordinal))) check.Add(path, problem);
         }
     }
 

@@ -41,6 +41,9 @@ public sealed record VariantSettings
 
     public int? Concurrency { get; init; }
 
+    /// <summary>How long it computes batches; null where nobody measured it, or what was stated is none.</summary>
+    public BatchProfile? Profile { get; init; }
+
     /// <summary>What the template is filled in with; null for a target that is there already.</summary>
     public TemplateVariant? Template { get; init; }
 }
@@ -195,6 +198,14 @@ public sealed record ScaledModelSettings
         one is not null && MomentText.TryParse(one.From, out var from) && MomentText.TryParse(one.To, out var to)
             ? new DemandEvent(from, to, one.Factor ?? 1, one.AddedPerSecond ?? 0) { Every = Time(one.Every) } : null;
 
+    /// <summary>A profile, or a sentence with what is wrong with it; neither where there is none, or a field of it cannot be read.</summary>
+    internal static (BatchProfile? Profile, string? Problem) ProfileOf(IReadOnlyList<ModelBatch>? rows)
+    {
+        if (rows is not { Count: > 0 and <= BatchProfile.RowsMost }) return default;
+        var times = rows.Where(row => row is { Batch: not null } && Time(row.Latency) is not null).Select(row => new BatchTime(row.Batch!.Value, Time(row.Latency)!.Value.TotalSeconds)).ToArray();
+        return times.Length == rows.Count ? BatchProfile.Of(times) : default;
+    }
+
     private static ImmutableArray<DemandEvent> EventsOf(IReadOnlyList<ModelEvent>? events) =>
         events?.Take(DemandEvent.PerModelMost).Select(EventOf).OfType<DemandEvent>().ToImmutableArray() is { IsEmpty: false } some ? some : default;
 
@@ -206,7 +217,7 @@ public sealed record ScaledModelSettings
 
     private static ImmutableArray<VariantSettings> VariantsOf(ScaledModelSpec spec, ObjectName name) => spec switch
     {
-        { Target: { } target } => [new() { Name = OnlyVariant, Target = ScaleTarget.Of(target), Concurrency = spec.Concurrency }],
+        { Target: { } target } => [new() { Name = OnlyVariant, Target = ScaleTarget.Of(target), Concurrency = spec.Concurrency, Profile = ProfileOf(spec.Profile).Profile }],
         { Variants: { } variants } =>
         [
             .. variants.Where(variant => variant?.Target is not null).Select(variant => new VariantSettings
@@ -215,6 +226,7 @@ public sealed record ScaledModelSettings
                 Target = ScaleTarget.Of(variant.Target!),
                 Device = variant.Device,
                 Concurrency = variant.Concurrency ?? spec.Concurrency,
+                Profile = ProfileOf(variant.Profile ?? spec.Profile).Profile,
             }),
         ],
         { Template: { Variants: { } variants } template } =>
@@ -225,6 +237,7 @@ public sealed record ScaledModelSettings
                 Target = ScaleTarget.Of(new TargetReference { Kind = template.Kind, Name = $"{name.Name}-{variant.Name}" }),
                 Device = variant.Device,
                 Concurrency = spec.Concurrency,
+                Profile = ProfileOf(variant.Profile ?? spec.Profile).Profile,
                 Template = variant,
             }),
         ],

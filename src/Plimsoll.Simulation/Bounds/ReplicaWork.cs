@@ -28,6 +28,7 @@ internal readonly record struct ReplicaWork(double PromptTokenSeconds, double An
     // n at once take a + b·n each, so a + b·n over n of the replica; the more the better, as long as one is answered in time.
     private static ReplicaWork Batch(Slo slo, int concurrency, ReplicaTruth truth)
     {
+        if (truth.Profile is { } profile) return new ReplicaWork(0, 0, 0, 1 / profile.MostPerSecond(Math.Min(concurrency, profile.BatchMax), slo.Latency.TotalSeconds));
         var n = concurrency;
         while (n > 1 && truth.Batch.Seconds(n) > slo.Latency.TotalSeconds) n--;
         return new ReplicaWork(0, 0, 0, truth.Batch.Seconds(n) / n);

@@ -60,6 +60,7 @@ internal sealed class ModelRequests : IModelRequests
 
     public IReplicaGauges Engine(VariantSpec variant, ReplicaTruth truth)
     {
+        if (truth.Profile is { } profile) return new ProfiledEngine(profile, Log);
         if (truth is not { Limits: { } limits, StepSeconds: { } seconds }) return new BatchEngine(truth.Batch, variant.Concurrency, Log);
         if (!_stepTimes.TryGetValue(variant.Id, out var times)) times = _stepTimes[variant.Id] = new StepTimes(seconds, limits.Sequences);
         return new TokenEngine(limits, times, Log, States);

@@ -59,6 +59,9 @@ public sealed record VariantRecipe
 
     /// <summary>How long requests take of one that does not generate text token by token.</summary>
     public BatchTimes? Batch { get; init; }
+
+    /// <summary>In its place how long it computes batches, which the planner is told.</summary>
+    public BatchProfile? Profile { get; init; }
 }
 
 /// <summary>How far what happens is from what is predicted: spreads of logarithms, drawn once for each model of a run.</summary>
@@ -105,8 +108,9 @@ public static class ModelRecipes
     internal static (VariantSpec Spec, ReplicaTruth Truth, ReplicaProfile? Profile) Resolve(ModelRecipe recipe, VariantRecipe variant, double pace, double load)
     {
         var id = VariantId.Of(variant.Device is { } device ? $"{variant.Engine}-{variant.Devices}x{device.Name}" : $"{variant.Engine}-cpu");
-        if (variant is { Device: { } on, Batch: null }) return Generating(recipe, variant, id, on, pace, load);
-        if (variant.Batch is not { } batch) throw new ArgumentException($"{recipe.Id}: how long its requests take must be said, as it generates no text on a known device");
+        if (variant is { Device: { } on, Batch: null, Profile: null }) return Generating(recipe, variant, id, on, pace, load);
+        var prior = variant.Profile is { } profile ? ServicePriors.Of(profile, variant.Concurrency, recipe.Slo) : null;
+        if ((prior is null ? variant.Batch : new BatchTimes(prior.StepSeconds, prior.SequenceSeconds)) is not { } batch) throw new ArgumentException($"{recipe.Id}: how long its requests take must be said, as it generates no text on a known device");
         var devices = variant.Device is null ? 0 : variant.Devices;
         var needs = MaySleep(recipe, variant, EngineProfile.Named(variant.Engine).Needs(recipe.Footprint, devices, variant.Cores, recipe.Cached, Bytes.Zero));
         return (
@@ -118,9 +122,11 @@ public static class ModelRecipes
                 TensorParallel = Math.Max(1, devices),
                 Needs = needs,
                 Concurrency = variant.Concurrency,
+                Service = prior,
             },
             new ReplicaTruth
             {
+                Profile = variant.Profile?.Slower(pace),
                 Batch = new BatchTimes(batch.Fixed * pace, batch.PerRequest * pace),
                 Load = Slower(PathOf(null, recipe.Footprint.Weights, Math.Max(1, devices)), load),
                 Unload = LoadPriors.Unload(recipe.Footprint.Weights),

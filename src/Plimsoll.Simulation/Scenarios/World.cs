@@ -182,8 +182,11 @@ public sealed record ReplicaTruth
     /// <summary>Seconds of its steps, where it generates text.</summary>
     public Func<StepBatch, double>? StepSeconds { get; init; }
 
-    /// <summary>Of one that does not.</summary>
+    /// <summary>Of one that does not; where batches are profiled, the line through the means.</summary>
     public BatchTimes Batch { get; init; }
+
+    /// <summary>How long it computes batches, where that is known.</summary>
+    public BatchProfile? Profile { get; init; }
 
     /// <summary>From its start to ready, weights on the node. Stages of bytes share the node's disk.</summary>
     public required LoadPath Load { get; init; }

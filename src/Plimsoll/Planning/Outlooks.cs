@@ -173,10 +173,10 @@ internal static class Outlooks
         var expected = CapacityEstimate.Of(variant, known);
 
         // Once some requests were served their times decide: what a prediction does not know (a server's own bounds) shows in
-        // them. Of tokens' times they say nothing; for such an objective the prediction stays, corrected.
+        // them. Of tokens' times they say nothing; for such an objective the prediction stays, corrected. So does a profile, which was measured.
         var service = known.ServiceOf(variant.Id);
         var seen = service.CapacityPerSecond(model.Slo, variant.Concurrency);
-        if (service.Weight >= SeenRequests && seen is not null && model.Slo is { TimeToFirstToken: null, TimePerOutputToken: null }) expected = null;
+        if (service.Weight >= SeenRequests && seen is not null && variant.Service is not { Profiled: true } && model.Slo is { TimeToFirstToken: null, TimePerOutputToken: null }) expected = null;
         var capacity = expected?.PerSecond ?? seen;
         // Whom nobody ever asked lies idle since an event last wanted it.
         var idle = known.LastArrival is { } last ? Positive(observed.At - last)

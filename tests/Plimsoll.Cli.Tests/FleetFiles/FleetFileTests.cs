@@ -59,6 +59,10 @@ public sealed class FleetFileTests
         "f:4:79: models[0].events[0].every: found 1 d, which is before one that lasts 2 d is over; so long or longer would do")]
     [InlineData("models:\n- name: a\n  source: a.onnx\n  events: [{from: 2026-12-01T12:00Z, to: 2026-12-03T12:00Z}]",
         "f:4:12: models[0].events[0].factor: it changes nothing; a factor other than 1 or addedPerSecond would do")]
+    [InlineData("models:\n- name: a\n  source: a.onnx\n  profile: [{batch: 8}]",
+        "f:4:13: models[0].profile[0].latency: missing; a duration such as 12ms would do")]
+    [InlineData("models:\n- name: a\n  source: a.onnx\n  profile: [{batch: 8, latency: 20ms}, {batch: 8, latency: 21ms}]",
+        "f:4:12: models[0].profile: found two times for a batch of 8; one would do")]
     [InlineData("models: []",
         "f:1:9: models: found an empty list; a list with at least one model, each with name and source, would do")]
     [InlineData("models: 3",

@@ -300,6 +300,18 @@ public sealed class FleetSourcesTests : IAsyncLifetime
         Assert.EndsWith("--ctx-size 0", string.Join(' ', definition.Launches[ModelId.Of("n")].Command), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_profile_is_planned_by_and_says_the_model_servers_largest_batch()
+    {
+        await WriteModelsAsync();
+        var definition = Resolve("- name: g\n  source: org/bare/graph\n  format: onnx\n  slo: {latency: 100ms, attainment: 0.95}\n  profile: [{batch: 1, latency: 8ms}, {batch: 16, latency: 40ms}]").Definition!;
+        var variant = Assert.Single(definition.Spec.Models[0].Variants);
+        Assert.Equal(32, variant.Concurrency);
+        Assert.True(variant.Service is { Profiled: true });
+        Assert.InRange(variant.Service.CapacityPerSecond(1, 0, 0), 200, 400);
+        Assert.Contains("--max-batch 16 ", string.Join(' ', definition.Launches[ModelId.Of("g")].Command) + " ", StringComparison.Ordinal);
+    }
+
     private async Task WriteModelsAsync()
     {
         var org = Path.Combine(_folder, "org");

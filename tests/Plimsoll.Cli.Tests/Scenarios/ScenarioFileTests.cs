@@ -32,6 +32,8 @@ public sealed class ScenarioFileTests
     [InlineData("{seconds: 50ms}", "{device: h900, seconds: 50ms}", "models[0].runs[0].device: found \"h900\", which is no device of the catalogue; plimsoll devices lists them")]
     [InlineData("{seconds: 50ms}", "{gpus: 2, seconds: 50ms}", "models[0].runs[0].gpus: no device is named; name it, or leave this out")]
     [InlineData("{seconds: 50ms}", "{context: 5}", "models[0].runs[0].seconds: missing; without a source nothing tells how long a request takes, such as 50ms")]
+    [InlineData("{seconds: 50ms}", "{seconds: 50ms, profile: [{batch: 1, latency: 8ms}]}", "models[0].runs[0].seconds: a profile says how long requests take; leave this out")]
+    [InlineData("{seconds: 50ms}", "{profile: [{batch: 1, latency: 8ms}, {batch: 1, latency: 9ms}]}", "models[0].runs[0].profile: found two times for a batch of 1; one would do")]
     [InlineData("{rate: 3}", "{rate: 3, wave: {most: 4}}", "models[0].traffic: more than one of rate, wave and trace is given; one would do")]
     [InlineData("{rate: 3}", "{rate: 3}\n  events: [{at: 1min, for: 2min}]", "models[0].events[0].factor: it changes nothing; a factor other than 1 or addedPerSecond would do")]
     [InlineData("{rate: 3}", "{rate: 3}\n  events: [{at: 1min, factor: 2}]", "models[0].events[0].for: missing; a time such as 2h would do")]

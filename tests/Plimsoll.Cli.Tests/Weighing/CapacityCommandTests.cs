@@ -44,6 +44,37 @@ public sealed class CapacityCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task A_profile_stands_for_the_model_and_the_device()
+    {
+        const string times = "1=8ms,8=18ms,32=52ms,64=98ms";
+        var (code, output, error) = await ProfiledAsync("--profile", times, "--slo", "e2e-p95=100ms", "--replicas", "2", "--json");
+        Assert.Equal((0, ""), (code, error));
+        var two = JsonDocument.Parse(output).RootElement;
+        Assert.Equal(4, two.GetProperty("batches").GetArrayLength());
+        Assert.InRange(two.GetProperty("requestsPerSecond").GetDouble(), 800, 2 * 64 / 0.098);
+
+        (code, output, _) = await ProfiledAsync("--profile", times, "--slo", "e2e-p95=100ms");
+        Assert.Equal(0, code);
+        Assert.Contains("requests a second, within", output, StringComparison.Ordinal);
+        Assert.All(output.Split('\n'), line => Assert.True(line.Length <= 80, line));
+
+        (code, output, _) = await ProfiledAsync("--profile", times, "--slo", "e2e-p95=5ms");
+        Assert.Equal(3, code);
+        Assert.Contains("CANNOT KEEP e2e-p95=5ms", output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("1=8ms", "ttft-p95=1s", "--slo has 'ttft-p95=1s', and with a profile a request is answered at once; terms of e2e would do, such as e2e-p95=100ms")]
+    [InlineData("8ms", "e2e-p95=1s", "--profile has '8ms'; requests of a batch and how long it takes would do, such as 1=8ms,8=18ms,32=52ms")]
+    [InlineData("1=8ms,1=9ms", "e2e-p95=1s", "--profile: found two times for a batch of 1; one would do")]
+    public async Task What_is_wrong_with_a_profile_is_said(string times, string slo, string sentence)
+    {
+        var (code, _, error) = await ProfiledAsync("--profile", times, "--slo", slo);
+        Assert.Equal(2, code);
+        Assert.Contains(sentence, error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task It_is_readable_in_eighty_columns()
     {
         var (code, output, _) = await RunAsync("--input-tokens", "1000", "--output-tokens", "200", "--slo", "ttft-p95=1s");
@@ -95,11 +126,13 @@ public sealed class CapacityCommandTests : IDisposable
         return JsonDocument.Parse(output).RootElement.GetProperty("requestsPerSecond").GetDouble();
     }
 
-    private async Task<(int Code, string Output, string Error)> RunAsync(params string[] arguments)
+    private Task<(int Code, string Output, string Error)> RunAsync(params string[] arguments) => ProfiledAsync([_folder, "--device", "h100-80gb", .. arguments]);
+
+    private static async Task<(int Code, string Output, string Error)> ProfiledAsync(params string[] arguments)
     {
         using var output = new StringWriter();
         using var error = new StringWriter();
-        var code = await CommandLine.RunAsync(["capacity", _folder, "--device", "h100-80gb", .. arguments], output, error, TimeProvider.System);
+        var code = await CommandLine.RunAsync(["capacity", .. arguments], output, error, TimeProvider.System);
         return (code, output.ToString(), error.ToString());
     }
 }

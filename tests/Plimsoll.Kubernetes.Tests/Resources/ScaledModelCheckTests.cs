@@ -15,6 +15,7 @@ public sealed class ScaledModelCheckTests
     [InlineData("variants:\n- {name: a, target: {name: a}}\n- {name: b, target: {name: b}, device: h100-80gb}")]
     [InlineData("target: {name: llama}\nsource: hf://org/name@v1.0\nrevision: v1.0\nslo: {latency: 30s, ttft: 300ms, attainment: 0.999}")]
     [InlineData("target: {name: llama}\nevents: [{from: '2026-12-01T12:00+01:00', to: '2026-12-01T13:00:00Z', factor: 3, addedPerSecond: 2, every: 1d}]")]
+    [InlineData("variants:\n- {name: a, target: {name: a}, device: l4-24gb, profile: [{batch: 1, latency: 8ms}, {batch: 32, latency: 52ms}]}\n- {name: b, target: {name: b}}\nprofile: [{batch: 1, latency: 0.5ms}]")]
     public void What_is_right_has_no_problem(string spec) => Assert.Empty(ScaledModelCheck.Of(Model(spec)));
 
     [Theory]
@@ -31,6 +32,9 @@ public sealed class ScaledModelCheckTests
     [InlineData("target: {name: a}\nevents: [{from: '2026-02-31T12:00:00Z', to: '2026-12-01T12:00:00Z', factor: 2}]", "spec.events[0].from: found \"2026-02-31T12:00:00Z\"; a moment with its offset such as 2026-12-01T12:00:00Z or 2026-12-01T12:00+01:00 would do")]
     [InlineData("target: {name: a}\nevents: [{from: '2026-12-01T12:00:00Z', to: '2026-12-01T13:00:00Z', factor: 5000}]", "spec.events[0].factor: found 5000; it must be from 0 to 1000")]
     [InlineData("target: {name: a}\nevents: [{from: '2026-12-01T12:00:00Z', to: '2026-12-01T11:00:00Z', factor: 2}]", "spec.events[0].to: found 2026-12-01 11:00 UTC, which is not after from (2026-12-01 12:00 UTC); the moment at which it ends would do")]
+    [InlineData("target: {name: a}\nprofile: [{batch: 1, latency: 8ms}, {batch: 1, latency: 9ms}]", "spec.profile: found two times for a batch of 1; one would do")]
+    [InlineData("target: {name: a}\nprofile: [{batch: 1, latency: fast}]", "spec.profile[0].latency: found \"fast\"; a duration such as 200ms, 2s or 1min would do")]
+    [InlineData("variants: [{name: b, target: {name: b}, profile: [{latency: 8ms}]}]", "spec.variants[0].profile[0].batch: missing; a number of requests, 1 or more, would do")]
     [InlineData("target: {name: a}\nminReplicas: 5\nmaxReplicas: 3", "spec.minReplicas: found 5, above maxReplicas (3); at most that would do")]
     [InlineData("target: {name: a}\nidleLimit: '300'", "spec.idleLimit: found \"300\"; a duration such as 200ms, 2s or 1min would do")]
     [InlineData("target: {name: a}\nidleLimit: 2000d", "spec.idleLimit: found \"2000d\"; it must be from 1 s to 365 d")]

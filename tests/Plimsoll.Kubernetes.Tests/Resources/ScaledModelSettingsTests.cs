@@ -62,6 +62,19 @@ public sealed class ScaledModelSettingsTests
         Assert.Equal(64, settings.Variants[1].Concurrency);
     }
 
+    [Fact]
+    public void A_variants_profile_and_concurrency_come_before_the_models()
+    {
+        var settings = Read("""
+            concurrency: 64
+            profile: [{batch: 1, latency: 8ms}, {batch: 32, latency: 52ms}]
+            variants:
+            - {name: a, target: {name: a}, concurrency: 16, profile: [{batch: 4, latency: 1s}]}
+            - {name: b, target: {name: b}}
+            """);
+        Assert.Equal([(16, 4), (64, 32)], settings.Variants.Select(variant => (variant.Concurrency!.Value, variant.Profile!.BatchMax)));
+    }
+
     [Theory]
     [InlineData("source: hf://org/name\nrevision: v1", "hf://org/name@v1")]
     [InlineData("source: hf://org/name@v1\nrevision: v1", "hf://org/name@v1")]

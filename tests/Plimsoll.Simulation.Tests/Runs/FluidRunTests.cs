@@ -50,6 +50,27 @@ public sealed class FluidRunTests
     }
 
     [Fact]
+    public void Replicas_that_batch_are_planned_by_their_profile_and_answer_each_request_once()
+    {
+        var profile = BatchProfile.Of([new(1, 0.02), new(8, 0.05), new(32, 0.15)]).Profile!;
+        var trace = SyntheticTraffic.Of(RateCurve.Wave(100, 900, 600, 600), Worlds.Short, 1, new Random(5));
+        var recipe = Worlds.Small("a", trace, max: 40, min: 1) with { Slo = new Slo(TimeSpan.FromMilliseconds(150), 0.95), Variants = [new VariantRecipe { Engine = "triton", Profile = profile, Cores = Cores.Of(0.5), Concurrency = 64 }] };
+        var world = Worlds.Of([recipe], [Worlds.Processors(4, 64)], 600);
+        var known = Assert.Single(world.Models).Spec.Variants[0];
+        Assert.True(known.Service is { Profiled: true });
+        var (detailed, fluid) = (SimulationRun.Plimsoll(world, 1), SimulationRun.Plimsoll(world with { IsFluid = true }, 1));
+        Conserved(world, detailed);
+        Conserved(world, fluid);
+        Assert.True(detailed.Attainment > 0.95, $"{detailed.Attainment}");
+        Assert.InRange(fluid.Attainment - detailed.Attainment, -0.05, 0.05);
+
+        // Without the profile the same replicas are sized by the times of their requests: at least as many for no better.
+        var unknown = world.WithSpecs(spec => spec with { Variants = [known with { Service = null }] });
+        var blind = SimulationRun.Plimsoll(unknown, 1);
+        Assert.True(blind.DeviceHours > 1.3 * detailed.DeviceHours || blind.Attainment < detailed.Attainment - 0.01, $"{blind.DeviceHours} and {detailed.DeviceHours}, {blind.Attainment} and {detailed.Attainment}");
+    }
+
+    [Fact]
     public void More_requests_than_could_be_kept_are_each_counted_once()
     {
         var drawn = new DrawnTraffic(RateCurve.Wave(0, 40_000, 1800, 3600), _ => Worlds.Short, 2, 1, "traffic");

@@ -7,7 +7,7 @@ namespace Plimsoll;
 /// <param name="Pace">How many times as long as predicted its steps take.</param>
 /// <param name="Requests">How many requests say so; 0 where all is predicted.</param>
 /// <param name="Keeps">False where the objective is missed even by requests that are alone: then the rate is what it gets through.</param>
-/// <param name="PromptTokens">Mean tokens of a prompt that it is for.</param>
+/// <param name="PromptTokens">Mean tokens of a prompt that it is for; 0 where tokens are not counted, as by a profile of batches.</param>
 /// <param name="AnswerTokens">Mean tokens of an answer.</param>
 /// <param name="LengthsSeen">Whether servers counted those, or they are assumed or stated.</param>
 /// <param name="From">What was predicted from.</param>
@@ -21,7 +21,7 @@ public sealed record CapacityEstimate(
         ArgumentNullException.ThrowIfNull(variant);
         ArgumentNullException.ThrowIfNull(known);
         if (variant.Service is not { } prior) return null;
-        var (prompt, answer) = (known.Tokens ?? TokenMeans.None).Or(prior.PromptTokens, prior.AnswerTokens);
+        var (prompt, answer) = prior.Profiled ? (0, 0) : (known.Tokens ?? TokenMeans.None).Or(prior.PromptTokens, prior.AnswerTokens);
         var pace = known.Paces?.GetValueOrDefault(variant.Id) ?? Slowness.Predicted(prior.LogSpread, default);
         if (!pace.IsBelieved) return null;
         var (fast, slow) = pace.Range;

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 
 namespace Plimsoll;
 
@@ -41,6 +42,13 @@ public sealed record ServicePrior
     /// <summary>Sequences that a replica holds at once.</summary>
     public required double Places { get; init; }
 
+    /// <summary>
+    /// Whether it is of a <see cref="BatchProfile"/>: requests are then alike, tokens are not counted, and it stays what is planned by
+    /// however many were served, as measurements know a server's bounds. Left out of JSON where it is not, as in older journals.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Profiled { get; init; }
+
     /// <summary>Spread of the logarithm of true over predicted step times.</summary>
     public required double LogSpread { get; init; }
 
@@ -53,7 +61,7 @@ public sealed record ServicePrior
     /// </summary>
     public double Seconds(double inReplica, double promptTokens, double answerTokens)
     {
-        var steps = Math.Max(0, answerTokens - 1);
+        var steps = Profiled ? 1 : Math.Max(0, answerTokens - 1);
         var n = Math.Clamp(inReplica, 1, Math.Max(1, Places));
         return Math.Max(1, inReplica / n) * ((n * promptTokens * PromptTokenSeconds) + (steps * (StepSeconds + (n * SequenceSeconds))));
     }
@@ -105,6 +113,7 @@ public sealed record ServicePrior
     // Seconds of a replica that a request takes where it is as full as it gets.
     private double Work(double promptTokens, double answerTokens)
     {
+        if (Profiled) return 1;
         var places = Math.Max(1, Places);
         return Math.Max(1e-12, (promptTokens * PromptTokenSeconds)
             + (Math.Max(0, answerTokens - 1) * ((StepSeconds / places) + SequenceSeconds)));
@@ -123,6 +132,7 @@ public sealed record ServicePrior
     // How many times as long as with the lengths computed for what a term times takes, of a request that is alone.
     private double Longer(LatencyMetric metric, double promptTokens, double answerTokens) => metric switch
     {
+        _ when Profiled => 1,
         LatencyMetric.Ttft => ((promptTokens * PromptTokenSeconds) + StepSeconds) / ((PromptTokens * PromptTokenSeconds) + StepSeconds),
         LatencyMetric.EndToEnd => Seconds(1, promptTokens, answerTokens) / Seconds(1, PromptTokens, AnswerTokens),
         _ => 1,

@@ -6,6 +6,9 @@ namespace Plimsoll;
 /// <summary>Computes <see cref="ServicePrior"/>s: some tens of milliseconds each, so whoever asks often keeps them.</summary>
 public static class ServicePriors
 {
+    /// <summary>Of the logarithm of true over profiled times: requests differ from those that were measured, and other things run beside them. Assumed, not fitted.</summary>
+    private const double ProfileSpread = 0.1;
+
     /// <summary>Null where <see cref="PredictedReplica"/> has a problem.</summary>
     /// <param name="footprint">What it weighs.</param>
     /// <param name="fit">How it fits the device, split as it is.</param>
@@ -74,6 +77,35 @@ public static class ServicePriors
             Places = places,
             LogSpread = 0,
             From = "",
+        };
+    }
+
+    /// <summary>The same of a model that answers at once, from what was measured of it.</summary>
+    /// <param name="profile">Times of its batches on this hardware.</param>
+    /// <param name="concurrency">Requests that a replica is given at once at the most.</param>
+    /// <param name="slo">What is to be kept; the first token of an answer is all of it, so that the shorter of the two limits counts.</param>
+    public static ServicePrior Of(BatchProfile profile, int concurrency, Slo slo)
+    {
+        ArgumentNullException.ThrowIfNull(profile);
+        ArgumentNullException.ThrowIfNull(slo);
+        var queue = new BatchCapacity(profile, concurrency);
+        var (share, limit) = (slo.Attainment, slo.MayWait.TotalSeconds);
+        var one = queue.PerSecond(1, share, limit);
+        var (start, each) = queue.Line();
+        return new ServicePrior
+        {
+            Terms = [new TermCapacity(LatencyMetric.EndToEnd, Falling([.. ServicePrior.Paces.Select(pace => queue.PerSecond(1, share, limit / pace) / pace)]))],
+            Pooled = Rising([.. ServicePrior.Together.Select(n => one > 0 ? queue.Together(n, one, limit) / n / one : 1)]),
+            MostPerSecond = Rounded(queue.MostPerSecond),
+            PromptTokens = 0,
+            AnswerTokens = 0,
+            PromptTokenSeconds = 0,
+            StepSeconds = Rounded(start),
+            SequenceSeconds = Rounded(each),
+            Places = queue.Places,
+            Profiled = true,
+            LogSpread = ProfileSpread,
+            From = string.Create(CultureInfo.InvariantCulture, $"batches of up to {profile.BatchMax} as its profile has them"),
         };
     }
 
