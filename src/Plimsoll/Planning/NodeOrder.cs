@@ -1,42 +1,63 @@
-using System.Collections.Immutable;
-
 namespace Plimsoll;
 
 /// <summary>
 /// The nodes of a plan in the order in which starts try them, kept up as starts take room: the cheapest for what they hold first,
-/// then the fullest, ties by id. Whether something fits them when they are empty is asked of one node of each shape.
+/// then the fullest, ties by id. What something costs on them, and whether it fits them when they are empty, is asked of one node of each
+/// shape and price.
 /// </summary>
 internal sealed class NodeOrder
 {
     private readonly IReadOnlyCollection<NodeLedger> _byId;
-    private readonly (NodeLedger Ledger, int Shape)[] _fullest;
-    private readonly ImmutableArray<NodeState> _shapes;
+    private readonly (NodeLedger Ledger, int Alike)[] _fullest;
+    private readonly List<NodeState> _alike = [];
     private readonly Dictionary<string, NodeLedger[]> _ofKind = new(StringComparer.Ordinal);
 
-    // What was asked last, as several replicas of one way start one after the other.
-    private (ReplicaNeeds Needs, string? Kind, bool[] Fits)? _asked;
-
     private readonly NodePrices _prices;
-    private readonly bool _pricesDiffer;
+
+    // What was asked last, as several replicas of one way start one after the other: by what they are alike in, how many cost less; negative where it does not fit.
+    private (ReplicaNeeds Needs, string? Kind, int[] Rank, int Ranks)? _asked;
 
     /// <param name="byId">The nodes, by id.</param>
     /// <param name="prices">What they cost.</param>
     public NodeOrder(IReadOnlyCollection<NodeLedger> byId, NodePrices prices)
     {
         (_byId, _prices) = (byId, prices);
-        (_shapes, var shapeOf) = Admission.ShapesOf([.. byId.Select(ledger => ledger.Node)]);
-        _pricesDiffer = byId.Select(ledger => prices.Of(ledger.Node)).Distinct().Skip(1).Any();
-        _fullest = [.. byId.Zip(shapeOf)];
+        var (_, shapeOf) = Admission.ShapesOf([.. byId.Select(ledger => ledger.Node)]);
+        var alike = new Dictionary<(int Shape, UsdPerHour? Price), int>();
+        _fullest = [.. byId.Zip(shapeOf, (ledger, shape) =>
+        {
+            if (!alike.TryGetValue((shape, prices.Of(ledger.Node)), out var at))
+            {
+                alike[(shape, prices.Of(ledger.Node))] = at = _alike.Count;
+                _alike.Add(ledger.Node);
+            }
+
+            return (ledger, at);
+        })];
         Array.Sort(_fullest, (a, b) => InOrder(a.Ledger, b.Ledger));
     }
 
-    /// <summary>Those that it fits when they are empty; looked at no further once one of them took room.</summary>
+    /// <summary>
+    /// Those that it fits when they are empty. Once one of them took room the next are those that come after it: who is behind the one
+    /// that is looked at keeps its place, and who takes room moves ahead of it.
+    /// </summary>
     public IEnumerable<NodeLedger> Fitting(ReplicaNeeds needs, string? kind)
     {
-        if (_asked is not { } asked || asked.Needs != needs || asked.Kind != kind)
-            _asked = asked = (needs, kind, [.. _shapes.Select(shape => Admission.Fits(shape, needs, kind))]);
-        var fitting = _fullest.Where(one => asked.Fits[one.Shape]).Select(one => one.Ledger);
-        return _pricesDiffer ? fitting.OrderBy(ledger => _prices.Held(ledger.Node, needs)) : fitting;
+        if (_asked is not { } asked || asked.Needs != needs || asked.Kind != kind) _asked = asked = Ranked(needs, kind);
+        for (var rank = 0; rank < asked.Ranks; rank++)
+        {
+            for (var at = 0; at < _fullest.Length; at++)
+            {
+                if (asked.Rank[_fullest[at].Alike] == rank) yield return _fullest[at].Ledger;
+            }
+        }
+    }
+
+    private (ReplicaNeeds Needs, string? Kind, int[] Rank, int Ranks) Ranked(ReplicaNeeds needs, string? kind)
+    {
+        var held = _alike.Select(node => Admission.Fits(node, needs, kind) ? _prices.Held(node, needs) : -1).ToArray();
+        long[] prices = [.. held.Where(price => price >= 0).Distinct().Order()];
+        return (needs, kind, [.. held.Select(price => price < 0 ? -1 : Array.BinarySearch(prices, price))], prices.Length);
     }
 
     /// <summary>Those that may have room for what runs on a kind of device, by id; all where it runs on none, or on any.</summary>
@@ -57,6 +78,7 @@ internal sealed class NodeOrder
         _fullest[at] = moved;
     }
 
-    private static int InOrder(NodeLedger a, NodeLedger b) =>
+    /// <summary>The fuller one first, ties by id.</summary>
+    public static int InOrder(NodeLedger a, NodeLedger b) =>
         a.HostFree.CompareTo(b.HostFree) is var free and not 0 ? free : a.Node.Id.CompareTo(b.Node.Id);
 }
