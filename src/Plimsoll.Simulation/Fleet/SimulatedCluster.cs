@@ -99,6 +99,9 @@ internal sealed partial class SimulatedCluster
             if (_events.Next <= next)
             {
                 _events.RunNext();
+
+                // What happens at the same moment is seen by the same look.
+                if (untilChanged && Changed && _events.Next > next) return next;
                 continue;
             }
 

@@ -47,6 +47,22 @@ public sealed class SimulationRunTests
     }
 
     [Fact]
+    public void What_happens_to_a_replica_is_looked_at_when_it_happens_and_not_at_the_next_regular_turn()
+    {
+        // The regular turns are at 0 and 60 s, then a minute after each look; nothing of a replica happens on them.
+        var trace = new RequestTrace([10.0], [1], [1], 600);
+        var world = Worlds.Of([Worlds.Small("a", trace, 2000) with { IdleLimit = TimeSpan.FromSeconds(5) }], [Worlds.Processors(1, 8)], 600).WithoutScatter();
+        world = world with { Spec = world.Spec with { Settings = world.Spec.Settings with { Review = TimeSpan.FromMinutes(1) } } };
+        var outcomes = new List<(DateTimeOffset Seen, Outcome Outcome)>();
+        SimulationRun.Plimsoll(world, 1, seen: tick => outcomes.AddRange(tick.Snapshot.Outcomes.Select(outcome => (tick.Snapshot.At, outcome))));
+        Assert.Contains(outcomes, one => one.Outcome is Outcome.Loaded);
+        Assert.Contains(outcomes, one => one.Outcome is Outcome.Exited);
+
+        // The loop on machines wakes for each, but not sooner than 50 ms after its last look.
+        Assert.All(outcomes, one => Assert.InRange((one.Seen - one.Outcome.At).TotalSeconds, 0, 0.05));
+    }
+
+    [Fact]
     public void A_model_that_begins_anew_again_and_again_does_not_seem_heavier_each_time()
     {
         var trace = new RequestTrace([.. Enumerable.Range(0, 20).Select(i => 10 + (30.0 * i))], [.. Enumerable.Repeat(1, 20)], [.. Enumerable.Repeat(1, 20)], 620);
