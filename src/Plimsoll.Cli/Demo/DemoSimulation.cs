@@ -43,7 +43,7 @@ public sealed class DemoSimulation(DemoArguments arguments, int seeds, TextWrite
     // of the three models (medians), of which what it computes is 0.13, 0.022 and 0.002 s.
     private const double PackedBytesPerSecond = 2.4e9;
 
-    // From being told to end to gone, longer with more memory to give back: 0.20 to 0.31 s of the large, 0.08 to 0.19 s of the medium model.
+    // From being told to end to gone, longer with more memory to give back: 0.20 to 0.29 s of the large, 0.11 to 0.19 s of the medium model.
     private static readonly TimeSpan Exit = TimeSpan.FromSeconds(0.1);
 
     private static readonly BytesPerSecond GivenBack = new(9_000_000_000);

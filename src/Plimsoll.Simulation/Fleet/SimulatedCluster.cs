@@ -85,7 +85,7 @@ internal sealed partial class SimulatedCluster
     }
 
     // A gateway on the same machine wakes the loop for each request that finds no replica, one of a cluster for the first that waits.
-    private bool WakesForEach => !_world.IsScheduled && !_world.IsFluid;
+    private bool WakesForEach => !_world.IsScheduled;
 
     /// <summary>Lets time pass; ends early, where that is asked for, at the first thing worth a look.</summary>
     /// <returns>The time it is then.</returns>
