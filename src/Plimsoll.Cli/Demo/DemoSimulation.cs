@@ -21,14 +21,35 @@ public sealed class DemoSimulation(DemoArguments arguments, int seeds, TextWrite
 {
     public const int SeedsMax = 100;
 
-    // From the command to the first byte of weights, and from the last to ready, of the model server on one core.
-    private static readonly TimeSpan StartUp = TimeSpan.FromSeconds(0.45);
+    // Of the model server on the machine of docs/benchmarks/demo.md, by the eight loads of the demo of 2026-11-28: the process before the
+    // first byte of weights with what passes until somebody sees that it is ready, 0.27 to 0.50 s; the session after the last byte,
+    // 0.10 to 0.21 s.
+    private static readonly TimeSpan StartUp = TimeSpan.FromSeconds(0.33);
 
-    // What a core of the machine of docs/benchmarks/demo.md reached; what traffic is thinned by is well below it.
+    private static readonly TimeSpan Initialise = TimeSpan.FromSeconds(0.14);
+
+    // Then, before it says that it is ready, it runs 8 and 64 tokens (WarmUp in the model server).
+    private const double WarmUpRuns = 2;
+
+    private const double WarmUpTokens = 72;
+
+    // What a core of that machine reached; what traffic is thinned by is well below it.
     private static readonly MachineSpeed Reached = MachineSpeed.Assumed with { GigaflopsPerCore = 60 };
 
     // Of a request that computes next to nothing: the gateway, HTTP on loopback, JSON.
     private const double OverheadSeconds = 0.004;
+
+    // Each run packs the matrices anew, as no packed copy is kept (--prepack): a request that was alone took 0.225, 0.042 and 0.0076 s
+    // of the three models (medians), of which what it computes is 0.13, 0.022 and 0.002 s.
+    private const double PackedBytesPerSecond = 2.4e9;
+
+    // From being told to end to gone, longer with more memory to give back: 0.20 to 0.29 s of the large, 0.11 to 0.19 s of the medium model.
+    private static readonly TimeSpan Exit = TimeSpan.FromSeconds(0.1);
+
+    private static readonly BytesPerSecond GivenBack = new(9_000_000_000);
+
+    // A turn and two timers: from one regular turn to the next it was 508.8 ms, of which 500 are waited, on average of 429.
+    private static readonly TimeSpan Turn = TimeSpan.FromMilliseconds(8.8);
 
     // Models are weighed with as many requests at once as a replica may hold, which traffic seldom brings.
     private const double LessThanWeighed = 0.97;
@@ -89,6 +110,7 @@ public sealed class DemoSimulation(DemoArguments arguments, int seeds, TextWrite
             Name = "demo",
             Spec = spec,
             Length = arguments.Duration,
+            TurnTakes = Turn,
             Nodes =
             [
                 new NodeGroup
@@ -108,6 +130,10 @@ public sealed class DemoSimulation(DemoArguments arguments, int seeds, TextWrite
         {
             ScheduledRequest[] its = [.. requests[model.Id].OrderBy(request => request.At)];
             var tokens = its.Length == 0 ? 1 : its.Average(request => request.SequenceLength);
+
+            // The model server rounds its cores up to threads, and nothing keeps those to a part of a core.
+            var threads = model with { Cores = Cores.Of(Math.Ceiling(model.Cores.Count)) };
+            var packed = MachineSpeed.ComputedBytes(model) / PackedBytesPerSecond;
             return new SimulatedModel
             {
                 Spec = one,
@@ -116,13 +142,14 @@ public sealed class DemoSimulation(DemoArguments arguments, int seeds, TextWrite
                     [.. its.Select(_ => 1)], arguments.Duration.TotalSeconds),
                 Truth = ImmutableSortedDictionary<VariantId, ReplicaTruth>.Empty.Add(OnProcessor, new ReplicaTruth
                 {
-                    Batch = new BatchTimes(OverheadSeconds, Reached.Seconds(model, tokens)),
+                    Batch = new BatchTimes(OverheadSeconds + packed, Reached.Seconds(threads, tokens)),
                     Load = new LoadPath(
                     [
                         new LoadStage { Name = "start", Fixed = StartUp, Spread = 0.2 },
                         new LoadStage { Name = "read", Bytes = one.Footprint.Weights, Alone = arguments.LoadBandwidth, Spread = 0.05 },
+                        new LoadStage { Name = "initialise", Fixed = Initialise + TimeSpan.FromSeconds((WarmUpRuns * packed) + Reached.Seconds(threads, WarmUpTokens)), Spread = 0.2 },
                     ]),
-                    Unload = new LoadStage { Name = "exit", Fixed = TimeSpan.FromSeconds(0.1), Spread = 0.2 },
+                    Unload = new LoadStage { Name = "exit", Fixed = Exit, Bytes = one.Footprint.Weights, Alone = GivenBack, Spread = 0.2 },
                     MemoryFactor = LessThanWeighed / DemoBudget.Margin,
                 }),
             };

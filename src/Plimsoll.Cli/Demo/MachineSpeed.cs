@@ -29,6 +29,14 @@ public sealed record MachineSpeed(double GigaflopsPerCore, double Utilisation)
     public double Seconds(DemoModel model, double sequenceLength)
     {
         ArgumentNullException.ThrowIfNull(model);
-        return 2 * (model.WeightBytes / 4.0) * ComputedShare * sequenceLength / (GigaflopsPerCore * 1e9 * model.Cores.Count);
+        return 2 * (ComputedBytes(model) / 4) * sequenceLength / (GigaflopsPerCore * 1e9 * model.Cores.Count);
+    }
+
+    /// <summary>Bytes of those weights that a request computes with, four a parameter.</summary>
+    /// <param name="model">The model.</param>
+    public static double ComputedBytes(DemoModel model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return model.WeightBytes * ComputedShare;
     }
 }

@@ -84,6 +84,9 @@ internal sealed partial class SimulatedCluster
         return taken;
     }
 
+    // A gateway on the same machine wakes the loop for each request that finds no replica, one of a cluster for the first that waits.
+    private bool WakesForEach => !_world.IsScheduled;
+
     /// <summary>Lets time pass; ends early, where that is asked for, at the first thing worth a look.</summary>
     /// <returns>The time it is then.</returns>
     public double AdvanceTo(double time, bool untilChanged)
@@ -91,7 +94,11 @@ internal sealed partial class SimulatedCluster
         while (true)
         {
             var unserved = double.PositiveInfinity;
-            foreach (var model in _requests.Values) unserved = Math.Min(unserved, model.NextUnserved);
+            foreach (var model in _requests.Values)
+            {
+                if (model.HeldNow == 0 || WakesForEach) unserved = Math.Min(unserved, model.NextUnserved);
+            }
+
             var next = Math.Min(time, Math.Min(_events.Next, unserved));
             foreach (var model in _requests.Values) model.AdvanceTo(next);
             AdvanceLeaving(next);
@@ -99,6 +106,9 @@ internal sealed partial class SimulatedCluster
             if (_events.Next <= next)
             {
                 _events.RunNext();
+
+                // What happens at the same moment is seen by the same look.
+                if (untilChanged && Changed && _events.Next > next) return next;
                 continue;
             }
 

@@ -28,7 +28,7 @@ internal interface IModelRequests
     /// <summary>When the first of them arrived; null where none waits.</summary>
     double? OldestHeld { get; }
 
-    /// <summary>When somebody will first ask a model that no replica serves; infinity where that is not so.</summary>
+    /// <summary>When somebody will next ask a model that no replica serves; infinity where that is not so.</summary>
     double NextUnserved { get; }
 
     /// <summary>What a new replica of the model works with.</summary>

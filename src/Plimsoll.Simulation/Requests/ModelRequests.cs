@@ -56,7 +56,7 @@ internal sealed class ModelRequests : IModelRequests
 
     public double? OldestHeld => _held.First is { } first ? Trace.Arrivals[first.Value] : null;
 
-    public double NextUnserved => _replicas.Count == 0 && _held.Count == 0 && _next < Trace.Count ? Trace.Arrivals[_next] : double.PositiveInfinity;
+    public double NextUnserved => _replicas.Count == 0 && _next < Trace.Count ? Trace.Arrivals[_next] : double.PositiveInfinity;
 
     public IReplicaGauges Engine(VariantSpec variant, ReplicaTruth truth)
     {

@@ -8,6 +8,7 @@ namespace Plimsoll.Simulation.Runs;
 internal sealed class PlannerController : IController
 {
     private readonly FleetSpec _spec;
+    private readonly TimeSpan _turnTakes;
     private readonly ControlLoop _loop;
     private readonly SimulatedFleet _fleet;
     private Knowledge _knowledge = Knowledge.Empty;
@@ -18,7 +19,7 @@ internal sealed class PlannerController : IController
     /// <param name="seen">Called with each turn; null where nobody asks.</param>
     public PlannerController(SimulatedCluster cluster, Planner planner, Action<Tick>? seen)
     {
-        (_spec, _fleet) = (cluster.World.Spec, new SimulatedFleet(cluster));
+        (_spec, _turnTakes, _fleet) = (cluster.World.Spec, cluster.World.TurnTakes, new SimulatedFleet(cluster));
         _loop = new ControlLoop(_fleet, planner, TimeProvider.System, (_, _) => ValueTask.CompletedTask, tick =>
         {
             Note(tick, cluster.Now);
@@ -28,7 +29,7 @@ internal sealed class PlannerController : IController
 
     public string Name => "plimsoll";
 
-    public TimeSpan Period => _spec.Settings.Review;
+    public TimeSpan Period => _spec.Settings.Review + _turnTakes;
 
     public bool WakesOnChange => true;
 

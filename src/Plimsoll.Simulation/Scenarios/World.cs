@@ -42,6 +42,9 @@ public sealed record World
     /// <summary>When the run begins, on its own clock.</summary>
     public DateTimeOffset Start { get; init; } = Beginning;
 
+    /// <summary>How long a turn of Plimsoll's loop takes: its next regular one comes so much later. Nothing unless it is said.</summary>
+    public TimeSpan TurnTakes { get; init; }
+
     /// <summary>The same world, of whose models something else is said; what happens in it stays.</summary>
     public World WithSpecs(Func<ModelSpec, ModelSpec> of)
     {

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text.Json;
 using Plimsoll.Cli.Commands;
 using Plimsoll.Cli.Demo;
@@ -34,6 +35,24 @@ public sealed class DemoSimulationTests
         Assert.InRange(starts["large"], 2, 12);
         Assert.InRange(starts["medium"], 2, 12);
         Assert.Equal(1, starts["small"]);
+    }
+
+    /// <summary>
+    /// By the journal of the demo of 2026-11-28 on the machine of docs/benchmarks/demo.md: the middle one of the three loads of medium and the
+    /// four of large, and requests that were alone in their replica, at the median.
+    /// </summary>
+    [Theory]
+    [InlineData("small", 0.614, 0.0076)]
+    [InlineData("medium", 2.27, 0.042)]
+    [InlineData("large", 10.95, 0.225)]
+    public void Loads_and_answers_take_what_they_took_on_the_machine(string model, double loadSeconds, double aloneSeconds)
+    {
+        var needs = DemoModel.All.ToImmutableSortedDictionary(one => one.Id, one => new MemoryNeed(new Bytes(one.WeightBytes), new Bytes(one.WeightBytes)));
+        var world = DemoSimulation.Of(
+            new DemoArguments(), ImmutableSortedDictionary<ModelId, string>.Empty, needs, DemoBudget.Of([.. needs.Values])!);
+        var truth = world.Models.Single(one => one.Spec.Id.Value == model).Truth.Values.Single();
+        Assert.InRange(truth.Load.Estimate().Median.TotalSeconds, loadSeconds * 0.95, loadSeconds * 1.06);
+        Assert.InRange(truth.Batch.Seconds(1), aloneSeconds * 0.9, aloneSeconds * 1.1);
     }
 
     [Theory]

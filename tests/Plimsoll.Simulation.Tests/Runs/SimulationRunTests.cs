@@ -47,6 +47,53 @@ public sealed class SimulationRunTests
     }
 
     [Fact]
+    public void What_happens_to_a_replica_is_looked_at_when_it_happens_and_not_at_the_next_regular_turn()
+    {
+        // The regular turns are at 0 and 60 s, then a minute after each look; nothing of a replica happens on them.
+        var trace = new RequestTrace([10.0], [1], [1], 600);
+        var world = Worlds.Of([Worlds.Small("a", trace, 2000) with { IdleLimit = TimeSpan.FromSeconds(5) }], [Worlds.Processors(1, 8)], 600).WithoutScatter();
+        world = world with { Spec = world.Spec with { Settings = world.Spec.Settings with { Review = TimeSpan.FromMinutes(1) } } };
+        var outcomes = new List<(DateTimeOffset Seen, Outcome Outcome)>();
+        SimulationRun.Plimsoll(world, 1, seen: tick => outcomes.AddRange(tick.Snapshot.Outcomes.Select(outcome => (tick.Snapshot.At, outcome))));
+        Assert.Contains(outcomes, one => one.Outcome is Outcome.Loaded);
+        Assert.Contains(outcomes, one => one.Outcome is Outcome.Exited);
+
+        // The loop on machines wakes for each, but not sooner than 50 ms after its last look.
+        Assert.All(outcomes, one => Assert.InRange((one.Seen - one.Outcome.At).TotalSeconds, 0, 0.05));
+    }
+
+    [Fact]
+    public void Each_request_that_finds_no_replica_is_looked_at_on_a_machine_and_the_first_that_waits_on_a_cluster()
+    {
+        // It loads for longer than from the first to the last.
+        var trace = new RequestTrace([10.0, 12, 15], [1, 1, 1], [1, 1, 1], 60);
+        var world = Worlds.Of([Worlds.Small("a", trace, 10_000)], [Worlds.Processors(1, 64)], 60);
+        world = world with { Spec = world.Spec with { Settings = world.Spec.Settings with { Review = TimeSpan.FromMinutes(1) } } };
+        Assert.Equal([0, 10, 12, 15], Turns(world));
+
+        Assert.DoesNotContain(Turns(world.Scheduled()), at => at is 12 or 15);
+        Assert.Equal([0, 10, 12, 15], Turns(world with { IsFluid = true }));
+
+        static List<double> Turns(World world)
+        {
+            var turns = new List<double>();
+            SimulationRun.Plimsoll(world, 1, seen: tick => turns.Add((tick.Snapshot.At - world.Start).TotalSeconds));
+            return [.. turns.Where(at => at <= 15)];
+        }
+    }
+
+    [Fact]
+    public void A_regular_turn_comes_later_by_what_a_turn_takes()
+    {
+        var world = Worlds.Of([Worlds.Small("a", new RequestTrace([], [], [], 10))], [Worlds.Processors(1, 8)], 10) with { TurnTakes = TimeSpan.FromSeconds(0.25) };
+        var turns = new List<double>();
+        SimulationRun.Plimsoll(world, 1, seen: tick => turns.Add((tick.Snapshot.At - world.Start).TotalSeconds));
+
+        // A review of a second: eight turns where there would be ten.
+        Assert.Equal([0, 1.25, 2.5, 3.75, 5, 6.25, 7.5, 8.75], turns);
+    }
+
+    [Fact]
     public void A_model_that_begins_anew_again_and_again_does_not_seem_heavier_each_time()
     {
         var trace = new RequestTrace([.. Enumerable.Range(0, 20).Select(i => 10 + (30.0 * i))], [.. Enumerable.Repeat(1, 20)], [.. Enumerable.Repeat(1, 20)], 620);

@@ -52,7 +52,7 @@ internal sealed class FluidRequests : IModelRequests
 
     public double? OldestHeld => _held.First?.Value.At;
 
-    public double NextUnserved => _pools.Count == 0 && HeldNow == 0 && _more ? _next.At : double.PositiveInfinity;
+    public double NextUnserved => _pools.Count == 0 && _more ? _next.At : double.PositiveInfinity;
 
     private double NextArrival => _more ? _next.At : double.PositiveInfinity;
 
