@@ -54,14 +54,14 @@ public sealed class FluidRunTests
     {
         var profile = BatchProfile.Of([new(1, 0.02), new(8, 0.05), new(32, 0.15)]).Profile!;
         var trace = SyntheticTraffic.Of(RateCurve.Wave(100, 900, 600, 600), Worlds.Short, 1, new Random(5));
-        var recipe = Worlds.Small("a", trace, max: 40, min: 1) with { Slo = new Slo(TimeSpan.FromMilliseconds(150), 0.95), Variants = [new VariantRecipe { Engine = "triton", Profile = profile, Cores = Cores.Of(0.5), Concurrency = 64 }] };
+        var recipe = Worlds.Small("a", trace, max: 40, min: 1) with { Slo = new Slo(TimeSpan.FromMilliseconds(250), 0.95), Variants = [new VariantRecipe { Engine = "triton", Profile = profile, Cores = Cores.Of(0.5), Concurrency = 64 }] };
         var world = Worlds.Of([recipe], [Worlds.Processors(4, 64)], 600);
         var known = Assert.Single(world.Models).Spec.Variants[0];
         Assert.True(known.Service is { Profiled: true });
         var (detailed, fluid) = (SimulationRun.Plimsoll(world, 1), SimulationRun.Plimsoll(world with { IsFluid = true }, 1));
         Conserved(world, detailed);
         Conserved(world, fluid);
-        Assert.True(detailed.Attainment > 0.95, $"{detailed.Attainment}");
+        Assert.True(detailed.Attainment > 0.9, $"{detailed.Attainment}");
         Assert.InRange(fluid.Attainment - detailed.Attainment, -0.05, 0.05);
 
         // Without the profile the same replicas are sized by the times of their requests: at least as many for no better.
