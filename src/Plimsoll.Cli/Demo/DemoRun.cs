@@ -10,12 +10,7 @@ namespace Plimsoll.Cli.Demo;
 /// <summary>One run of <c>plimsoll demo</c>: make the models, weigh them, choose the budget, drive the fleet, give the verdict.</summary>
 public sealed class DemoRun(DemoArguments arguments, TextWriter output, TextWriter error, TimeProvider time)
 {
-    // Memory still grows a little after the first batches.
-    private const int ExerciseRounds = 4;
-
-    private const int ExerciseRequests = 24;
-
-    private static readonly TimeSpan ExercisePeriod = TimeSpan.FromSeconds(4);
+    private const int ExerciseRequests = 16;
 
     private readonly ImmutableArray<DemoModel> _models = DemoModel.All;
 
@@ -95,21 +90,20 @@ public sealed class DemoRun(DemoArguments arguments, TextWriter output, TextWrit
         var asked = DemoFleetSpec.Of(_models, artifacts, server, null, ImmutableSortedDictionary<ModelId, MemoryNeed>.Empty, 1, null);
         var key = WeighedFile.KeyOf(asked.Spec, server);
         if (WeighedFile.Read(_folders.Models, key) is { } known) return known.Needs;
-        Tell("weighing the models on this machine (once): each is loaded and answers some requests; about half a minute");
+        Tell("weighing the models on this machine (once): each is loaded and answers some requests; about a minute");
         var needs = await new Weigh(asked, _folders.Weighing, Tell, time).MeasureAsync(ExerciseAsync, cancellationToken).ConfigureAwait(false);
         new WeighedFile(key, needs).Write(_folders.Models);
         return needs;
     }
 
-    // As many at once as a replica may hold, at the longest length: the most memory that serving takes.
-    private async Task ExerciseAsync(Uri gateway, CancellationToken cancellationToken)
+    // As many at once as a replica may hold, at the longest length, and as many of lengths that differ from round to round.
+    private async Task ExerciseAsync(Uri gateway, int round, CancellationToken cancellationToken)
     {
         using var generator = new LoadGenerator(
             new SendingOptions { Gateway = gateway }, _models.ToDictionary(model => model.Id, _ => ModelInputs.TokenIds), time);
-        var requests = from round in Enumerable.Range(0, ExerciseRounds)
+        var requests = from n in Enumerable.Range(0, 2 * ExerciseRequests)
                        from model in _models
-                       from n in Enumerable.Range(0, ExerciseRequests)
-                       select new ScheduledRequest(ExercisePeriod * round, model.Id, arguments.SequenceCap);
+                       select new ScheduledRequest(TimeSpan.Zero, model.Id, n < ExerciseRequests ? arguments.SequenceCap : 1 + ((7 * n) + (11 * round)) % arguments.SequenceCap);
         await generator.RunAsync(requests, _ => { }, cancellationToken).ConfigureAwait(false);
     }
 

@@ -7,8 +7,8 @@ namespace Plimsoll.Cli.Demo;
 
 /// <summary>
 /// Finds out what the demo's models take on this machine: each is loaded once, at full speed and without a budget of
-/// ours, answers a few requests of the longest kind, and its memory is read. A budget that just fits cannot come from
-/// an estimate.
+/// ours, answers rounds of requests until its memory grows no more, and that is read. A budget that just fits cannot come
+/// from an estimate.
 /// </summary>
 /// <param name="asked">The fleet with at least one replica of each model.</param>
 /// <param name="stateFolder">Of the weighing fleet; deleted when all went well.</param>
@@ -18,18 +18,24 @@ public sealed class Weigh(FleetDefinition asked, string stateFolder, Action<stri
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
 
+    // Memory grows for a while, with every shape of request that had not come yet. Weighed too early the large model found no room
+    // beside the small one once both served.
+    private const int StillRounds = 2;
+    private const int RoundsMost = 10;
+    private const double Still = 1.005;
+
     private readonly Lock _gate = new();
     private readonly SortedDictionary<ModelId, MemoryNeed> _needs = [];
     private readonly SortedSet<ModelId> _loaded = [];
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private string? _died;
 
-    /// <param name="exercise">Sends the requests; given the gateway.</param>
+    /// <param name="exercise">Sends the requests of a round; given the gateway and the round's number, from 0.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <returns>Per model its load's peak and its steady state.</returns>
     /// <exception cref="CommandException">A model did not become ready, or not all fit.</exception>
     public async Task<ImmutableSortedDictionary<ModelId, MemoryNeed>> MeasureAsync(
-        Func<Uri, CancellationToken, Task> exercise, CancellationToken cancellationToken)
+        Func<Uri, int, CancellationToken, Task> exercise, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(exercise);
         var host = await FleetHost.StartAsync(
@@ -42,12 +48,26 @@ public sealed class Weigh(FleetDefinition asked, string stateFolder, Action<stri
             cancellationToken.ThrowIfCancellationRequested();
             host.ThrowIfFailed();
             RequireLoaded();
-            await exercise(host.Gateway, cancellationToken).ConfigureAwait(false);
-            // What was allocated by the requests is seen by the fleet at its next looks.
-            await Task.Delay(TimeSpan.FromSeconds(2), time, cancellationToken).ConfigureAwait(false);
+            for (var (round, still) = (0, 0); round < RoundsMost && still < StillRounds; round++)
+            {
+                var before = Needs();
+                await exercise(host.Gateway, round, cancellationToken).ConfigureAwait(false);
+                // What was allocated by the requests is seen by the fleet at its next looks.
+                await Task.Delay(TimeSpan.FromSeconds(2), time, cancellationToken).ConfigureAwait(false);
+                still = IsStill(before, Needs()) ? still + 1 : 0;
+            }
         }
 
         Directory.Delete(stateFolder, recursive: true);
+        return Needs();
+    }
+
+    /// <summary>Whether no model takes noticeably more than before.</summary>
+    internal static bool IsStill(ImmutableSortedDictionary<ModelId, MemoryNeed> before, ImmutableSortedDictionary<ModelId, MemoryNeed> now) =>
+        now.All(one => before.TryGetValue(one.Key, out var earlier) && one.Value.Steady <= earlier.Steady.Scale(Still));
+
+    private ImmutableSortedDictionary<ModelId, MemoryNeed> Needs()
+    {
         lock (_gate) return _needs.ToImmutableSortedDictionary();
     }
 

@@ -21,6 +21,16 @@ public sealed class WeighedFileTests
     }
 
     [Theory]
+    [InlineData(122, true)]
+    [InlineData(122.5, true)]
+    [InlineData(123.5, false)]
+    public void It_is_weighed_on_while_a_model_grows(double steadyMiB, bool still)
+    {
+        Assert.Equal(still, Weigh.IsStill(Needs, Needs.SetItem(ModelId.Of("small"), new MemoryNeed(Bytes.MiB(130), Bytes.MiB(steadyMiB)))));
+        Assert.False(Weigh.IsStill(Needs, Needs.Add(ModelId.Of("large"), new MemoryNeed(Bytes.MiB(1), Bytes.MiB(1)))));
+    }
+
+    [Theory]
     [InlineData("")]
     [InlineData("{")]
     [InlineData("""{"key":"key"}""")]
