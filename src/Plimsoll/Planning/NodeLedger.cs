@@ -26,6 +26,9 @@ internal sealed class NodeLedger
     private Bytes _startedHost;
     private Bytes _stopped;
 
+    // The least that found no room since the last stop: who takes as much or more finds none either, and full nodes are asked for every start.
+    private (ReplicaNeeds Needs, string? Kind)? _noRoom;
+
     public NodeLedger(
         NodeState node, FleetSnapshot observed, Knowledge knowledge, IEnumerable<InferenceReplica> replicas, IEnumerable<ForeignUse> foreign)
     {
@@ -170,6 +173,7 @@ internal sealed class NodeLedger
     /// <summary>Registers a stop of this plan, so that later starts may wait for it.</summary>
     public void WillStop(StepId stop, Release frees)
     {
+        _noRoom = null;
         _stops.Add((stop, frees));
         _stopped += frees.Host;
         if (frees.Requests is { } gone) SchedulerAfter = SchedulerAfter?.Without(gone);
@@ -188,6 +192,7 @@ internal sealed class NodeLedger
     {
         var at = _stops.FindIndex(one => one.Stop == stop);
         if (at < 0) return;
+        _noRoom = null;
         var frees = _stops[at].Frees;
         _stops.RemoveAt(at);
         _stopped -= frees.Host;
@@ -212,8 +217,14 @@ internal sealed class NodeLedger
     /// <returns>The stops to wait for and the devices; null when it does not fit.</returns>
     public (ImmutableArray<StepId> After, ImmutableArray<DeviceId> Devices)? TryReserve(ReplicaNeeds needs, string? kind)
     {
+        if (_noRoom is { } none && none.Kind == kind && IsAsMuch(needs, none.Needs)) return null;
         Span<int> gang = stackalloc int[Math.Min(needs.Devices, _devices.Length)];
-        if (Take(needs, kind, _stops.Count, gang) is not { } level) return null;
+        if (Take(needs, kind, _stops.Count, gang) is not { } level)
+        {
+            if (_noRoom is not { } other || other.Kind != kind || IsAsMuch(other.Needs, needs)) _noRoom = (needs, kind);
+            return null;
+        }
+
         var devices = new DeviceId[gang.Length];
         for (var i = 0; i < gang.Length; i++) devices[i] = _devices[gang[i]].Device.Id;
         return ([.. _stops.Take(level).Select(stop => stop.Stop).Distinct().Order()], [.. devices.Order()]);
@@ -285,6 +296,9 @@ internal sealed class NodeLedger
 
         return fitting;
     }
+
+    private static bool IsAsMuch(ReplicaNeeds needs, ReplicaNeeds other) => needs.Host.Highest >= other.Host.Highest && needs.Cores >= other.Cores
+        && needs.Devices >= other.Devices && (needs.PerDevice?.Highest ?? Bytes.Zero) >= (other.PerDevice?.Highest ?? Bytes.Zero);
 
     // The lowest level at which it fits there and at all higher ones, as a start of one level runs in all states of higher ones too.
     private int? Take(ReplicaNeeds needs, string? kind, int levelMax, Span<int> gang)
