@@ -278,6 +278,9 @@ public sealed record PlannerSettings
     /// <summary>Width of one bucket of remembered demand.</summary>
     public TimeSpan DemandBucket { get; init; } = TimeSpan.FromSeconds(1);
 
+    /// <summary>What counts as lately: five reviews, in whole buckets of demand. A model that nobody asked for as long rests.</summary>
+    internal TimeSpan Lately => TimeSpan.FromTicks(Math.Max(1, (long)Math.Ceiling(5.0 * Review.Ticks / DemandBucket.Ticks)) * DemandBucket.Ticks);
+
     /// <summary>Buckets remembered per model.</summary>
     public int DemandBuckets { get; init; } = 600;
 

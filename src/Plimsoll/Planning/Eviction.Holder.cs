@@ -9,7 +9,7 @@ internal sealed partial class Eviction
     /// </summary>
     private readonly struct Holder
     {
-        public Holder(InferenceReplica replica, ModelOutlook owner, int wanted)
+        public Holder(InferenceReplica replica, ModelOutlook owner, int wanted, PlannerSettings settings)
         {
             (Replica, Owner, State, Since) = (replica, owner, replica.State, replica.StateSince);
             (Priority, Load, LoadFromDisk, Fetch) = (owner.Model.Priority, owner.LoadAnew.P90, owner.LoadFromDisk.P90, owner.Fetch.P90);
@@ -19,7 +19,10 @@ internal sealed partial class Eviction
             ActiveRate = owner.ActiveRate;
             IdleSeconds = owner.Idle is { } gap ? Math.Max(gap.TotalSeconds, 1e-3) : double.PositiveInfinity;
             owner.Demand.TryGetLast(out var lately);
-            InUse = lately > 0 || owner.Outstanding > 0;
+
+            // By when the last request came, and not by which buckets hold one: whether a pause shows in those depends on where in a bucket it falls.
+            var asked = settings.LoadsPerTurn == 0 ? lately > 0 : owner.Idle is { } silent && silent < settings.Lately;
+            InUse = asked || owner.Outstanding > 0;
             Left = asleep ? owner.Serving : owner.Serving - 1;
             if (Left <= 0 || owner.Capacity is not { } capacity) return;
             owner.Forecast.TryGetLast(out var forecast);
@@ -54,6 +57,7 @@ internal sealed partial class Eviction
         /// <summary>Its model has no more than it wants.</summary>
         public bool IsNeeded { get; }
 
+        /// <summary>It serves, or a request came lately.</summary>
         public bool InUse { get; }
 
         public double ActiveRate { get; }
@@ -69,14 +73,14 @@ internal sealed partial class Eviction
     }
 
     private static Dictionary<NodeId, Holder[]> Holders(
-        FleetSnapshot observed, Dictionary<ModelId, ModelOutlook> outlooks, Dictionary<ModelId, Allocation> allocations)
+        FleetSnapshot observed, Dictionary<ModelId, ModelOutlook> outlooks, Dictionary<ModelId, Allocation> allocations, PlannerSettings settings)
     {
         var byNode = new Dictionary<NodeId, List<Holder>>();
         foreach (var replica in observed.Replicas)
         {
             if (!outlooks.TryGetValue(replica.Model, out var owner) || !owner.Model.Acts) continue;
             if (replica.EndsInOrder is { } order && observed.Replicas.Any(other => other.Model == replica.Model && other.EndsInOrder > order)) continue;
-            var holder = new Holder(replica, owner, allocations[replica.Model].Wanted);
+            var holder = new Holder(replica, owner, allocations[replica.Model].Wanted, settings);
             if (byNode.TryGetValue(replica.Placement.Node, out var here)) here.Add(holder);
             else byNode[replica.Placement.Node] = [holder];
         }

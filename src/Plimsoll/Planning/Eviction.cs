@@ -18,7 +18,7 @@ internal sealed partial class Eviction(
     private static readonly TimeSpan HeldMost = TimeSpan.FromMinutes(2);
 
     // Most plans let nobody go for another. Those that nobody may let go are left out.
-    private readonly Lazy<Dictionary<NodeId, Holder[]>> _byNode = new(() => Holders(observed, outlooks, allocations));
+    private readonly Lazy<Dictionary<NodeId, Holder[]>> _byNode = new(() => Holders(observed, outlooks, allocations, settings));
 
     // Kept from node to node: a claimant looks at thousands.
     private readonly List<Candidate> _candidates = [];

@@ -167,8 +167,7 @@ internal static class Outlooks
         if (asleep > 0 && known.Failures.Count < Sleeping.WakesFailedMost) load = wake!;
 
         var horizon = load.P90 + spec.Settings.Review;
-        var now = known.Demand.MeanRate(TimeSpan.FromTicks(Math.Max(
-            spec.Settings.Review.Ticks * 5, spec.Settings.DemandBucket.Ticks)), spec.Settings);
+        var now = known.Demand.MeanRate(spec.Settings.Lately, spec.Settings);
         var demand = DemandOutlook.Of(known, model, horizon, observed.At, now, spec.Settings, told);
         var expected = CapacityEstimate.Of(variant, known);
 

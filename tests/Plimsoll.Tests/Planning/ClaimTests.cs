@@ -77,6 +77,34 @@ public sealed class ClaimTests
         Assert.Contains("7320 request-seconds so far; a swap pays from 21288 on", Decide(spec, since.With(Traffic(spec.Models[1].Id, Noon, 1, held: 30, heldSeconds: 50_000))).Models[1].Reason.ToString(), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(130)]
+    [InlineData(260)]
+    [InlineData(390)]
+    [InlineData(770)]
+    public void Whether_a_pause_is_taken_for_rest_does_not_hang_on_where_in_a_bucket_of_demand_it_began(int milliseconds)
+    {
+        // Reviews of half a second and buckets of one: five reviews are three buckets. By buckets alone a pause of two seconds and a bit
+        // was rest where it began at the end of one, and one of almost three was none.
+        var spec = Spec(Large, Model("rival", 1500, peakMiB: 1700)) with { Settings = new PlannerSettings { LoadsPerTurn = 10, Review = TimeSpan.FromMilliseconds(500) } };
+        var rival = spec.Models[1].Id;
+        var (knowledge, silent) = (Knowledge.Empty, new List<(double Seconds, bool Goes)>());
+        for (var look = 1; look <= 50; look++)
+        {
+            var at = Noon.AddMilliseconds(milliseconds + (500 * look));
+            var plan = Decide(spec, Snapshot(spec, Node(2000), at, Replica(Large, 1, ReplicaState.Ready, Noon.AddMinutes(-30)))
+                .With(Row(Large.Id, look <= 40 ? 1 : 0)).With(Row(rival, 1, held: 30, heldSeconds: look == 1 ? 1000 : 15)), knowledge);
+            if (look > 40) silent.Add(((look - 40) / 2.0, plan.StepIds().Contains("drain/large-1")));
+            knowledge = plan.Next;
+
+            ModelTraffic Row(ModelId model, int arrivals, int held = 0, double heldSeconds = 0) =>
+                Traffic(model, at, arrivals, held, heldSeconds) with { From = at.AddMilliseconds(-500) };
+        }
+
+        Assert.All(silent, look => Assert.Equal(look.Seconds >= 3, look.Goes));
+    }
+
     [Fact]
     public void Among_equals_the_claimant_waits_until_it_has_lost_what_the_other_would_lose()
     {
