@@ -29,6 +29,9 @@ internal sealed class NodeLedger
     // The least that found no room since the last stop: who takes as much or more finds none either, and full nodes are asked for every start.
     private (ReplicaNeeds Needs, string? Kind)? _noRoom;
 
+    // The same of room without waiting, which no stop brings and starts only take.
+    private (ReplicaNeeds Needs, string? Kind)? _noRoomNow;
+
     public NodeLedger(
         NodeState node, FleetSnapshot observed, Knowledge knowledge, IEnumerable<InferenceReplica> replicas, IEnumerable<ForeignUse> foreign)
     {
@@ -148,6 +151,14 @@ internal sealed class NodeLedger
 
     /// <summary>About how many replicas find room without waiting for any stop, each by itself; at most so many.</summary>
     public int RoomFor(ReplicaNeeds needs, string? kind, int atMost)
+    {
+        if (_noRoomNow is { } none && none.Kind == kind && IsAsMuch(needs, none.Needs)) return 0;
+        var room = atMost > 0 ? Room(needs, kind, atMost) : 0;
+        if (room == 0 && atMost > 0 && (_noRoomNow is not { } other || other.Kind != kind || IsAsMuch(other.Needs, needs))) _noRoomNow = (needs, kind);
+        return room;
+    }
+
+    private int Room(ReplicaNeeds needs, string? kind, int atMost)
     {
         if (Node.Condition != NodeCondition.Ready || HostUsable is not { } usable) return 0;
         var (host, cores) = (Bytes.Zero, Cores.Zero);
