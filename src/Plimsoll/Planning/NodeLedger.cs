@@ -8,7 +8,7 @@ namespace Plimsoll;
 /// contain one another, and the reachable states are covered by the levels: at level k the first k stops are done and
 /// every start of level k or less is at its peak.
 /// </summary>
-internal sealed class NodeLedger
+internal sealed partial class NodeLedger
 {
     private readonly List<(StepId Stop, Release Frees)> _stops;
     private readonly (DeviceState Device, Bytes? Usable)[] _devices;
@@ -26,11 +26,9 @@ internal sealed class NodeLedger
     private Bytes _startedHost;
     private Bytes _stopped;
 
-    // The least that found no room since the last stop: who takes as much or more finds none either, and full nodes are asked for every start.
-    private (ReplicaNeeds Needs, string? Kind)? _noRoom;
-
-    // The same of room without waiting, which no stop brings and starts only take.
-    private (ReplicaNeeds Needs, string? Kind)? _noRoomNow;
+    // What found no room since the last stop, and what none without waiting, which no stop brings: full nodes are asked for every start.
+    private NoRoom _noRoom;
+    private NoRoom _noRoomNow;
 
     public NodeLedger(
         NodeState node, FleetSnapshot observed, Knowledge knowledge, IEnumerable<InferenceReplica> replicas, IEnumerable<ForeignUse> foreign)
@@ -85,24 +83,6 @@ internal sealed class NodeLedger
         public Bytes[] Devices { get; } = devices;
     }
 
-    /// <summary>What a replica takes, or gives back when it ends.</summary>
-    public sealed record Release(Bytes Host, Bytes PerDevice, Cores Cores, ImmutableArray<DeviceId> Devices)
-    {
-        /// <summary>What its scheduler counts; null where the body places.</summary>
-        public SchedulerRequests? Requests { get; init; }
-
-        public static Release Of(InferenceReplica replica, ModelKnowledge known) => new(
-            Weighing.HostCharge(replica, known), Weighing.DeviceCharge(replica), replica.Reserved.Cores,
-            replica.Placement.Devices)
-        {
-            Requests = replica.Requests,
-        };
-
-        /// <summary>What a replica gives back once it sleeps: of its devices alone, as its weights are on the host then.</summary>
-        public static Release OfSleep(InferenceReplica replica, ModelKnowledge known) => new(
-            Bytes.Zero, Bytes.Max(Bytes.Zero, Weighing.DeviceCharge(replica) - Weighing.KeptAsleep(replica, known)), Cores.Zero, replica.Placement.Devices);
-    }
-
     public NodeState Node { get; }
 
     /// <summary>Budget less what foreign use takes out of it; null when foreign use is not known at all.</summary>
@@ -152,9 +132,9 @@ internal sealed class NodeLedger
     /// <summary>About how many replicas find room without waiting for any stop, each by itself; at most so many.</summary>
     public int RoomFor(ReplicaNeeds needs, string? kind, int atMost)
     {
-        if (_noRoomNow is { } none && none.Kind == kind && IsAsMuch(needs, none.Needs)) return 0;
-        var room = atMost > 0 ? Room(needs, kind, atMost) : 0;
-        if (room == 0 && atMost > 0 && (_noRoomNow is not { } other || other.Kind != kind || IsAsMuch(other.Needs, needs))) _noRoomNow = (needs, kind);
+        if (atMost <= 0 || _noRoomNow.For(needs, kind)) return 0;
+        var room = Room(needs, kind, atMost);
+        if (room == 0) _noRoomNow.Remember(needs, kind);
         return room;
     }
 
@@ -184,7 +164,7 @@ internal sealed class NodeLedger
     /// <summary>Registers a stop of this plan, so that later starts may wait for it.</summary>
     public void WillStop(StepId stop, Release frees)
     {
-        _noRoom = null;
+        _noRoom.Forget();
         _stops.Add((stop, frees));
         _stopped += frees.Host;
         if (frees.Requests is { } gone) SchedulerAfter = SchedulerAfter?.Without(gone);
@@ -203,7 +183,7 @@ internal sealed class NodeLedger
     {
         var at = _stops.FindIndex(one => one.Stop == stop);
         if (at < 0) return;
-        _noRoom = null;
+        _noRoom.Forget();
         var frees = _stops[at].Frees;
         _stops.RemoveAt(at);
         _stopped -= frees.Host;
@@ -228,11 +208,11 @@ internal sealed class NodeLedger
     /// <returns>The stops to wait for and the devices; null when it does not fit.</returns>
     public (ImmutableArray<StepId> After, ImmutableArray<DeviceId> Devices)? TryReserve(ReplicaNeeds needs, string? kind)
     {
-        if (_noRoom is { } none && none.Kind == kind && IsAsMuch(needs, none.Needs)) return null;
+        if (_noRoom.For(needs, kind)) return null;
         Span<int> gang = stackalloc int[Math.Min(needs.Devices, _devices.Length)];
         if (Take(needs, kind, _stops.Count, gang) is not { } level)
         {
-            if (_noRoom is not { } other || other.Kind != kind || IsAsMuch(other.Needs, needs)) _noRoom = (needs, kind);
+            _noRoom.Remember(needs, kind);
             return null;
         }
 
@@ -307,9 +287,6 @@ internal sealed class NodeLedger
 
         return fitting;
     }
-
-    private static bool IsAsMuch(ReplicaNeeds needs, ReplicaNeeds other) => needs.Host.Highest >= other.Host.Highest && needs.Cores >= other.Cores
-        && needs.Devices >= other.Devices && (needs.PerDevice?.Highest ?? Bytes.Zero) >= (other.PerDevice?.Highest ?? Bytes.Zero);
 
     // The lowest level at which it fits there and at all higher ones, as a start of one level runs in all states of higher ones too.
     private int? Take(ReplicaNeeds needs, string? kind, int levelMax, Span<int> gang)

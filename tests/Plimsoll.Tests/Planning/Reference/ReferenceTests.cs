@@ -32,6 +32,10 @@ public sealed class ReferenceTests
                     var stop = replicas[random.Next(replicas.Length)];
                     sums.WillStop(StepId.Of($"stop/{step}"), NodeLedger.Release.Of(stop, ModelKnowledge.Nothing));
                     lists.WillStop(StepId.Of($"stop/{step}"), NodeLedger.Release.Of(stop, ModelKnowledge.Nothing));
+
+                    // One that is taken back at once has changed nothing.
+                    sums.WillStop(StepId.Of("stop/taken-back"), NodeLedger.Release.Of(stop, ModelKnowledge.Nothing));
+                    sums.WillNotStop(StepId.Of("stop/taken-back"));
                     break;
                 case 1:
                     sums.ReserveNow(needs, kind);
@@ -44,6 +48,8 @@ public sealed class ReferenceTests
                     break;
             }
 
+            // A copy does not remember who found no room.
+            Assert.Equal(sums.Copy().RoomFor(needs, kind, 3), sums.RoomFor(needs, kind, 3));
             var requests = cluster.Spec.Models[random.Next(cluster.Spec.Models.Length)].Requests;
             Assert.Equal(
                 (lists.HostUsable, lists.HostFree, lists.HostFreeBefore, lists.HostFreeAfter, lists.LeastDeviceFree(Gpu), lists.DeviceFree(kind, needs.Devices), lists.FitsAfter(needs, kind, more), lists.FitsAfter(needs, kind, more, requests)),

@@ -1,0 +1,25 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll;
+
+// What stops bring and starts take.
+internal sealed partial class NodeLedger
+{
+    /// <summary>What a replica takes, or gives back when it ends.</summary>
+    public sealed record Release(Bytes Host, Bytes PerDevice, Cores Cores, ImmutableArray<DeviceId> Devices)
+    {
+        /// <summary>What its scheduler counts; null where the body places.</summary>
+        public SchedulerRequests? Requests { get; init; }
+
+        public static Release Of(InferenceReplica replica, ModelKnowledge known) => new(
+            Weighing.HostCharge(replica, known), Weighing.DeviceCharge(replica), replica.Reserved.Cores,
+            replica.Placement.Devices)
+        {
+            Requests = replica.Requests,
+        };
+
+        /// <summary>What a replica gives back once it sleeps: of its devices alone, as its weights are on the host then.</summary>
+        public static Release OfSleep(InferenceReplica replica, ModelKnowledge known) => new(
+            Bytes.Zero, Bytes.Max(Bytes.Zero, Weighing.DeviceCharge(replica) - Weighing.KeptAsleep(replica, known)), Cores.Zero, replica.Placement.Devices);
+    }
+}
