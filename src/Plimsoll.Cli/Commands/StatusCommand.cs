@@ -33,7 +33,7 @@ public static class StatusCommand
         var tick = Last(journal, folder);
         var addresses = StateFolders.ReadAddresses(folder);
         var age = now - tick.Snapshot.At;
-        var trouble = ControllerHealth.Trouble(addresses);
+        var (trouble, answered) = ControllerHealth.Of(addresses);
         if (json)
         {
             var report = StatusReport.Of(folder, tick, addresses, age) with { Trouble = trouble };
@@ -42,7 +42,7 @@ public static class StatusCommand
         }
 
         var width = Width();
-        var (state, isRunning) = State(journal, tick, addresses, age, trouble);
+        var (state, isRunning) = State(journal, tick, addresses, age, answered && trouble is not null);
         output.WriteLine($"fleet {addresses?.Fleet ?? Path.GetFileName(folder)}, {state}");
         if (isRunning && addresses is not null) output.WriteLine($"requests to {addresses.Gateway}");
         foreach (var line in trouble is null ? [] : FleetTable.Wrap(trouble, width)) output.WriteLine(line);
@@ -72,11 +72,11 @@ public static class StatusCommand
     }
 
     private static (string State, bool IsRunning) State(
-        JournalReader journal, RecordedTick tick, FleetAddresses? addresses, TimeSpan age, string? trouble)
+        JournalReader journal, RecordedTick tick, FleetAddresses? addresses, TimeSpan age, bool answersInTrouble)
     {
         var seen = age < TimeSpan.FromSeconds(1.5) ? "as of now" : $"as of {Durations.Show(age)} ago";
         // One that answers and cannot record is neither ended nor silent; only what follows is old.
-        if (trouble is not null) return ($"running, {seen}", true);
+        if (answersInTrouble) return ($"running, {seen}", true);
         var run = journal.Runs().FirstOrDefault(run => run.Run == tick.Run);
         if (run?.EndedAt is not null) return ($"ended, {seen}", false);
         // A controller that was killed wrote no end; its process is gone, or silence for several ticks tells.

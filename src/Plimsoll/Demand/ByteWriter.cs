@@ -2,7 +2,10 @@ using System.Buffers.Binary;
 
 namespace Plimsoll;
 
-/// <summary>Numbers one after the other into bytes, little-endian.</summary>
+/// <summary>
+/// Numbers one after the other into bytes, little-endian. A zero has no sign: what is left out for being nothing but zeros is read back
+/// without one, and what goes on from there must write the same as what was never read.
+/// </summary>
 internal ref struct ByteWriter(Span<byte> bytes)
 {
     private readonly Span<byte> _bytes = bytes;
@@ -20,14 +23,14 @@ internal ref struct ByteWriter(Span<byte> bytes)
     /// <summary>A number that fits a half float; any other would be read back as another.</summary>
     public void Half(float value)
     {
-        BinaryPrimitives.WriteHalfLittleEndian(_bytes[Length..], (Half)value);
+        BinaryPrimitives.WriteHalfLittleEndian(_bytes[Length..], (Half)value + System.Half.Zero);
         Length += 2;
     }
 
     /// <summary>A number that fits a float.</summary>
     public void Single(double value)
     {
-        BinaryPrimitives.WriteSingleLittleEndian(_bytes[Length..], (float)value);
+        BinaryPrimitives.WriteSingleLittleEndian(_bytes[Length..], (float)value + 0f);
         Length += 4;
     }
 
