@@ -248,7 +248,8 @@ public sealed partial class Journal : IAsyncDisposable
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Path}: ticks are not recorded: {Why} ({Lost} lost so far)")]
     private partial void LogTrouble(string path, string why, long lost);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "{Path}: ticks are recorded again; {Lost} were lost")]
+    // Who was told that it began is told that it ended.
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Path}: ticks are recorded again; {Lost} were lost")]
     private partial void LogRecovered(string path, long lost);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Path}: writing a tick takes longer than {Patience}; the loop goes on")]
