@@ -337,8 +337,8 @@ public sealed record PlannerSettings
     public bool CorrectBothWays { get; init; }
 
     /// <summary>
-    /// Whether a further replica beside others that serve is started only where it is wanted with a probability that pays for its load
-    /// too. Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// Whether a further replica beside others that serve is started only where it is wanted with a probability that pays for its start
+    /// too, not for a queue that is gone before it could have loaded, and stays a minute at the least. Left out of JSON when false, so that older journals read, hash and replay as they did.
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool StartsMustPay { get; init; }

@@ -173,7 +173,10 @@ public sealed record ModelOutlook
 
     public required int Outstanding { get; init; }
 
-    /// <summary>Requests that wait, at the gateway or in replicas that are full; 0 where demand is not forecast.</summary>
+    /// <summary>
+    /// Requests that wait, at the gateway or in replicas that are full; 0 where demand is not forecast, and, where starts must pay, of a
+    /// queue that those that serve work off before a further replica could have loaded.
+    /// </summary>
     public double Backlog { get; init; }
 
     /// <summary>How long nothing has arrived; null when nothing ever did.</summary>

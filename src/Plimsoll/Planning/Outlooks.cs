@@ -35,9 +35,10 @@ internal static class Outlooks
         OfEach.Do(outlooks.Length, i =>
         {
             var model = spec.Models[i];
-            outlooks[i] = Of(
+            var outlook = Of(
                 turn, knowledge.Of(model.Id), model, traffic.GetValueOrDefault(model.Id), [.. replicas[model.Id]],
                 onDisk: !model.Cached || cached.Contains((model.Id, model.Version)));
+            outlooks[i] = outlook.Backlog > 0 && spec.Settings.StartsMustPay && WeightAllocator.IsGoneBeforeLoad(outlook) ? outlook with { Backlog = 0 } : outlook;
         });
         return ImmutableCollectionsMarshal.AsImmutableArray(outlooks);
     }

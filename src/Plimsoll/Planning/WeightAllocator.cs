@@ -112,18 +112,18 @@ public sealed class WeightAllocator : IAllocator
     }
 
     // The wanted number wanders with its estimate, and where that lies about a multiple of what one carries a start would follow from an
-    // excess of nothing. One that is not there yet costs its load too: over the time H that such a one is held it must be wanted with a
-    // probability not of 1 - q but of (1 - q)(1 + T / H). What waits and what arrives now are asked no such question.
+    // excess of nothing. One that is not there yet costs its start too, C: over the time H that such a one is held it must be wanted with a
+    // probability not of 1 - q but of (1 - q)(1 + C / H). What waits and what arrives now are asked no such question.
     private static ImmutableArray<VariantCount> WorthStarting(PlannerSettings settings, ModelKnowledge known, ModelOutlook outlook, ImmutableArray<VariantCount> mix)
     {
         if (!settings.StartsMustPay || mix is not [var all] || all.Replicas <= outlook.Supply || outlook.Supply == 0) return mix;
-        if (outlook is { Hold: null } or { Backlog: > 0 } or { Held: > 0 } or { Ahead.IsEmpty: true }) return mix;
+        if (outlook is { Hold: null } or { Backlog: > 0 } or { Ahead.IsEmpty: true }) return mix;
         outlook.Demand.TryGetLast(out var lately);
         var worth = outlook.Supply;
         for (; worth < all.Replicas; worth++)
         {
             var held = DemandOutlook.Surplus(known, outlook.Load.P90, outlook.Quantile, HeldLeast(settings, outlook), worth + 1).Time;
-            var quantile = 1 - ((1 - outlook.Quantile) * (1 + (outlook.Load.P90 / held)));
+            var quantile = 1 - ((1 - outlook.Quantile) * (1 + (StartCost(outlook) / held)));
             var level = WindowForecast.Between(outlook.Ahead.AsSpan(), Math.Max(quantile, outlook.Quantile / 2));
             if (Needed(outlook, Math.Max(level, lately)) <= worth) break;
         }
@@ -131,14 +131,18 @@ public sealed class WeightAllocator : IAllocator
         return [all with { Replicas = Math.Max(worth, Math.Min(outlook.Model.MinReplicas, all.Replicas)) }];
     }
 
-    // A start costs more than its load: an event, a cache that is cold, a line in a log. So one that loads in seconds stays for ten loads
-    // where its costs say less, and for a minute at the most, which no model that takes that long to load notices.
-    private static TimeSpan HeldLeast(PlannerSettings settings, ModelOutlook outlook)
+    // A start costs more than its load: an event, a cache that is cold, a line in a log. None of these has a price; together they are taken
+    // for ten loads, and for a minute at the most, which no model that takes that long to load notices. And who is surplus stays that minute,
+    // so that what wanders about a multiple of what one carries makes no start and stop of each of its waves.
+    private static TimeSpan StartCost(ModelOutlook outlook)
     {
-        if (!settings.StartsMustPay) return outlook.Horizon;
-        var loads = TimeSpan.FromTicks(Math.Min(PlannerSettings.LoadsPerTurnUsual * outlook.Load.P90.Ticks, Minute.Ticks));
-        return loads > outlook.Horizon ? loads : outlook.Horizon;
+        var load = outlook.Load.P90;
+        var loads = TimeSpan.FromTicks(Math.Min(PlannerSettings.LoadsPerTurnUsual * load.Ticks, Minute.Ticks));
+        return loads > load ? loads : load;
     }
+
+    private static TimeSpan HeldLeast(PlannerSettings settings, ModelOutlook outlook) =>
+        settings.StartsMustPay && outlook.Horizon < Minute ? Minute : outlook.Horizon;
 
     // What comes, and what waits; nothing while nothing is expected.
     private static double ToCarry(ModelOutlook outlook) => outlook.Forecast.TryGetLast(out var forecast) && forecast > 0 ? forecast + Backlog(outlook) : 0;
@@ -157,7 +161,17 @@ public sealed class WeightAllocator : IAllocator
     // What waits is to be worked off beside what comes, within the time that a load takes: with no more replicas than the demand
     // needs, the queue that a crowd left while they loaded would make all of it late for as long as it stays.
     private static double Backlog(ModelOutlook outlook) => outlook is { Backlog: > 0 and var waiting, Capacity: > 0 }
-        ? waiting / Math.Max(outlook.Load.P90.TotalSeconds, BacklogLeast.TotalSeconds) : 0;
+        ? waiting / BacklogWithin(outlook).TotalSeconds : 0;
+
+    private static TimeSpan BacklogWithin(ModelOutlook outlook) => outlook.Load.P90 > BacklogLeast ? outlook.Load.P90 : BacklogLeast;
+
+    /// <summary>Whether those that serve work off what waits, beside what arrives now, before a further replica could.</summary>
+    internal static bool IsGoneBeforeLoad(ModelOutlook outlook)
+    {
+        if (outlook.Serving == 0 || outlook.CapacityOfEach(outlook.Serving) is not { } each) return false;
+        outlook.Demand.TryGetLast(out var lately);
+        return outlook.Backlog <= ((outlook.Serving * each) - lately) * BacklogWithin(outlook).TotalSeconds;
+    }
 
     // Without what sharing saves: what waits is there whatever comes.
     private static int ForBacklog(ModelOutlook outlook, double perSecond) => outlook is { Backlog: > 0, Capacity: > 0 and var each }

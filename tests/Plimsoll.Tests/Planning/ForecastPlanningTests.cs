@@ -82,6 +82,28 @@ public class ForecastPlanningTests
         Assert.Equal(removed, plan.Steps.Count(step => step is Step.Drain));
     }
 
+    [Theory]
+    [InlineData(false, 10, 1)]
+    [InlineData(true, 59, 0)]
+    [InlineData(true, 61, 1)]
+    public void A_surplus_replica_that_loads_in_seconds_stays_a_minute(bool startsMustPay, int unwantedSeconds, int removed)
+    {
+        var spec = Spec with
+        {
+            Prices = new Prices { HostMemoryPerGiB = UsdPerHour.Of(1) },
+            Settings = Spec.Settings with { StartsMustPay = startsMustPay },
+        };
+        InferenceReplica[] two = [.. Enumerable.Range(1, 2).Select(number => Fleets.Replica(Model, number, ReplicaState.Ready, Fleets.Noon.AddHours(-1)))];
+        var learned = Learn(Enumerable.Repeat(1L, 60), spec);
+        var known = learned.Of(Model.Id) with
+        {
+            LastWanted = [Fleets.Noon.AddSeconds(60), Fleets.Noon.AddSeconds(61 - unwantedSeconds)],
+            Surplus = new SurplusTimes([], Fleets.Noon.AddHours(-2), Fleets.Noon.AddSeconds(60)),
+        };
+        var plan = new Planner(new WeightAllocator()).Decide(spec, Second(61, 1, two), learned with { Models = learned.Models.SetItem(Model.Id, known) });
+        Assert.Equal(removed, plan.Steps.Count(step => step is Step.Drain));
+    }
+
     [Fact]
     public void A_model_that_lies_idle_is_not_started_by_its_forecast()
     {
@@ -249,6 +271,32 @@ public class ForecastPlanningTests
         // A replica carries ten a second; a queue of 300 is to be gone in ten seconds.
         Assert.Equal((2, 3, 5), (Wanted(0), Wanted(1), Wanted(300)));
         Assert.Equal(100, Wanted(100_000));
+    }
+
+    // Two that carry ten a second each, beside five a second: they work off fifteen a second, 150 in the ten seconds that are the least.
+    [Theory]
+    [InlineData(150, true, 0)]
+    [InlineData(151, true, 151)]
+    [InlineData(150, false, 150)]
+    [InlineData(1, true, 0)]
+    public void A_queue_that_is_gone_before_another_could_have_loaded_asks_for_none(int held, bool startsMustPay, double waits)
+    {
+        var known = Learn(Enumerable.Repeat(5L, 60));
+        known = known with { Models = known.Models.SetItem(Model.Id, known.Of(Model.Id) with { Service = ServiceFit.None.Add(new ServiceSample(1000, 1000, 100, 1000, 100, 1, 0.1)) }) };
+        var second = Second(61, 5, Fleets.Replica(Model, 1, ReplicaState.Ready, Fleets.Noon)) with { Replicas = [Fleets.Replica(Model, 1, ReplicaState.Ready, Fleets.Noon), Fleets.Replica(Model, 2, ReplicaState.Ready, Fleets.Noon)] };
+        var spec = Spec with { Settings = Spec.Settings with { StartsMustPay = startsMustPay } };
+        var outlook = Outlooks.Of(spec, second with { Traffic = [second.Traffic[0] with { HeldNow = held }] }, known).Single();
+        Assert.Equal(waits, outlook.Backlog);
+        Assert.Equal(waits > 0, WeightAllocator.Wanted(outlook) > WeightAllocator.Wanted(outlook with { Backlog = 0 }));
+    }
+
+    [Fact]
+    public void Where_nobody_serves_yet_no_queue_is_gone_before()
+    {
+        var known = Learn(Enumerable.Repeat(5L, 60));
+        var second = Second(61, 5, Fleets.Replica(Model, 1, ReplicaState.Loading, Fleets.Noon));
+        var spec = Spec with { Settings = Spec.Settings with { StartsMustPay = true } };
+        Assert.Equal(1, Outlooks.Of(spec, second with { Traffic = [second.Traffic[0] with { HeldNow = 1 }] }, known).Single().Backlog);
     }
 
     [Fact]
