@@ -338,7 +338,7 @@ public sealed record PlannerSettings
 
     /// <summary>
     /// Whether a further replica beside others that serve is started only where it is wanted with a probability that pays for its start
-    /// too, not for a queue that is gone before it could have loaded, and stays a minute at the least. Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// too, not for a queue that is gone before it could have loaded, and stays twenty loads at the least, or a minute. Left out of JSON when false, so that older journals read, hash and replay as they did.
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool StartsMustPay { get; init; }

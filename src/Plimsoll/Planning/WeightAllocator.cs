@@ -132,17 +132,22 @@ public sealed class WeightAllocator : IAllocator
     }
 
     // A start costs more than its load: an event, a cache that is cold, a line in a log. None of these has a price; together they are taken
-    // for ten loads, and for a minute at the most, which no model that takes that long to load notices. And who is surplus stays that minute,
-    // so that what wanders about a multiple of what one carries makes no start and stop of each of its waves.
+    // for ten loads, and for a minute at the most, which no model that takes that long to load notices. And who is surplus stays for two of
+    // those, so that what wanders about a multiple of what one carries makes no start and stop of each of its waves.
     private static TimeSpan StartCost(ModelOutlook outlook)
     {
-        var load = outlook.Load.P90;
-        var loads = TimeSpan.FromTicks(Math.Min(PlannerSettings.LoadsPerTurnUsual * load.Ticks, Minute.Ticks));
-        return loads > load ? loads : load;
+        var loads = Loads(outlook, PlannerSettings.LoadsPerTurnUsual);
+        return loads > outlook.Load.P90 ? loads : outlook.Load.P90;
     }
 
-    private static TimeSpan HeldLeast(PlannerSettings settings, ModelOutlook outlook) =>
-        settings.StartsMustPay && outlook.Horizon < Minute ? Minute : outlook.Horizon;
+    private static TimeSpan HeldLeast(PlannerSettings settings, ModelOutlook outlook)
+    {
+        if (!settings.StartsMustPay) return outlook.Horizon;
+        var loads = Loads(outlook, 2 * PlannerSettings.LoadsPerTurnUsual);
+        return loads > outlook.Horizon ? loads : outlook.Horizon;
+    }
+
+    private static TimeSpan Loads(ModelOutlook outlook, int loads) => TimeSpan.FromTicks(Math.Min(loads * outlook.Load.P90.Ticks, Minute.Ticks));
 
     // What comes, and what waits; nothing while nothing is expected.
     private static double ToCarry(ModelOutlook outlook) => outlook.Forecast.TryGetLast(out var forecast) && forecast > 0 ? forecast + Backlog(outlook) : 0;

@@ -86,7 +86,7 @@ public class ForecastPlanningTests
     [InlineData(false, 10, 1)]
     [InlineData(true, 59, 0)]
     [InlineData(true, 61, 1)]
-    public void A_surplus_replica_that_loads_in_seconds_stays_a_minute(bool startsMustPay, int unwantedSeconds, int removed)
+    public void A_surplus_replica_stays_twenty_loads_or_a_minute_if_that_is_less(bool startsMustPay, int unwantedSeconds, int removed)
     {
         var spec = Spec with
         {

@@ -19,7 +19,7 @@ public sealed class TenModelsTests
     private const double Objective = 0.85;
     private static readonly TimeSpan Service = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan Latency = TimeSpan.FromSeconds(8);
-    private static readonly TimeSpan Length = TimeSpan.FromSeconds(104);
+    private static readonly TimeSpan Length = TimeSpan.FromSeconds(136);
 
     // From light to heavy. Those on L4 are up to six times three on twenty devices: just enough. With sixteen the one that came last was starved.
     private static readonly (string Name, LlamaShape Shape, int Gpus, bool H100)[] Models =
@@ -87,12 +87,12 @@ public sealed class TenModelsTests
         }
     }
 
-    // One a second, and four and a half on the hills: fourteen seconds of each thirty-eight. A model is a second behind the one
-    // before it. A valley is longer than a light model looks back (ten seconds) and holds (seven), and shorter than a heavy one does.
+    // One a second, and four and a half on the hills: twenty seconds of each fifty-four. A model is a second behind the one
+    // before it. A valley is longer than a light model looks back (ten seconds) and holds (fourteen), and shorter than a heavy one does.
     private static double Rate(string model, TimeSpan after)
     {
         var phase = after.TotalSeconds - 8 - (model[1] - '0');
-        return phase > 0 && phase % 38 < 14 ? 4.5 : 1;
+        return phase > 0 && phase % 54 < 20 ? 4.5 : 1;
     }
 
     /// <summary>

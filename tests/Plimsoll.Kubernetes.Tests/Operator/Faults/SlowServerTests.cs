@@ -40,7 +40,9 @@ public sealed class SlowServerTests
         await cluster.ReplicasAsync("held", deployment => deployment.Spec.Replicas == 5, "five asked");
         await FaultGround.PauseAsync(2);
 
-        Assert.Equal([2, 5], audit.Scales().Where(entry => entry.Name == "held").Select(entry => entry.Replicas ?? 0));
+        // Where a plan is made before the watch tells of a write the same number may be written again, but none that was overtaken.
+        var asked = audit.Scales().Where(entry => entry.Name == "held").Select(entry => entry.Replicas ?? 0).ToArray();
+        Assert.Equal([2, 5], asked.Where((replicas, i) => i == 0 || asked[i - 1] != replicas));
         Assert.Equal([2], audit.Scales().Where(entry => entry.Name == "other").Select(entry => entry.Replicas ?? 0));
     }
 }
