@@ -42,8 +42,8 @@ public sealed class CachedFleetTests : IAsyncLifetime
             gateway: {listen: 127.0.0.1:0}
             planner: {review: 200ms}
             models:
-            - {name: first, source: "{{_server.Address}}/first.onnx", idleLimit: 1s}
-            - {name: second, source: "{{secret.Uri.OriginalString}}", idleLimit: 1s}
+            - {name: first, source: "{{_server.Address}}/first.onnx", idleLimit: 3s}
+            - {name: second, source: "{{secret.Uri.OriginalString}}", idleLimit: 3s}
             """);
         var up = _scene.Up();
         var gateway = await up.GatewayAsync();

@@ -21,8 +21,8 @@ public sealed class UpTests
         using var answer = await client.PostAsync(new Uri("/v2/models/tiny/infer", UriKind.Relative), body, Scene.Cancel);
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
 
-        var status = await scene.StatusAsync();
-        Assert.Equal(("tiny", "memory"), (status.Models.Single().Model, status.Models.Single().Tier));
+        // Said as soon as it is ready, and of status with the next tick that is kept.
+        await Scene.UntilAsync(() => scene.StatusAsync().GetAwaiter().GetResult().Models.Single() is { Model: "tiny", Tier: "memory" }, () => up.Error);
         Assert.Matches(
             "9 in 10 loads are faster, half are faster than .*; from (bytes and bandwidth, as none was seen yet|the one load seen)",
             Scene.Unfolded(await scene.SaysAsync("explain", "tiny")));

@@ -41,17 +41,25 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
                 if (ticks.Count < 1000) ticks.Enqueue(tick);
             },
             new LineLog(lines.Enqueue), time, cancellationToken).ConfigureAwait(false);
-        await using (host.ConfigureAwait(false))
+        try
         {
-            using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            var watching = watch?.RunAsync(definition, host.Offer, lines.Enqueue, ending.Token) ?? Task.CompletedTask;
-            if (live) await LiveAsync(definition, host, ticks, lines, cancellationToken).ConfigureAwait(false);
-            else await PlainAsync(definition, host, ticks, lines, cancellationToken).ConfigureAwait(false);
-            await ending.CancelAsync().ConfigureAwait(false);
-            await watching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            host.ThrowIfFailed();
-            await output.WriteLineAsync("ending: requests under way finish"
-                + (arguments.LeaveRunning ? "; the replicas are left running" : ", then the replicas are stopped")).ConfigureAwait(false);
+            await using (host.ConfigureAwait(false))
+            {
+                using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+                var watching = watch?.RunAsync(definition, host.Offer, lines.Enqueue, ending.Token) ?? Task.CompletedTask;
+                if (live) await LiveAsync(definition, host, ticks, lines, cancellationToken).ConfigureAwait(false);
+                else await PlainAsync(definition, host, ticks, lines, cancellationToken).ConfigureAwait(false);
+                await ending.CancelAsync().ConfigureAwait(false);
+                await watching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                host.ThrowIfFailed();
+                await output.WriteLineAsync("ending: requests under way finish"
+                    + (arguments.LeaveRunning ? "; the replicas are left running" : ", then the replicas are stopped")).ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            // What was said since the last look, and while it ended.
+            await TellAsync(lines).ConfigureAwait(false);
         }
 
         await output.WriteLineAsync(arguments.LeaveRunning ? "ended; the next up of this fleet takes its replicas over" : "ended; nothing is left running")
@@ -140,7 +148,7 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
         var events = new EventLines();
         while (await NextAsync(host, cancellationToken).ConfigureAwait(false))
         {
-            while (lines.TryDequeue(out var line)) await error.WriteLineAsync("plimsoll: " + line).ConfigureAwait(false);
+            await TellAsync(lines).ConfigureAwait(false);
             while (ticks.TryDequeue(out var tick))
             {
                 foreach (var line in events.Of(tick)) await output.WriteLineAsync(line).ConfigureAwait(false);
@@ -148,6 +156,11 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
 
             await output.FlushAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
+    }
+
+    private async Task TellAsync(ConcurrentQueue<string> lines)
+    {
+        while (lines.TryDequeue(out var line)) await error.WriteLineAsync("plimsoll: " + line).ConfigureAwait(false);
     }
 
     private async Task LiveAsync(
