@@ -43,13 +43,9 @@ internal sealed class PlacedFleet
                 Devices = [.. Kinds.Select(kind => new DevicePrice(kind.Kind, UsdPerHour.Of(kind.Dollars))).OrderBy(price => price.Kind, StringComparer.Ordinal)],
             },
         };
-        Known = Learned();
     }
 
     public FleetSpec Spec { get; }
-
-    /// <summary>After an hour in which every model was asked as it is at first.</summary>
-    public Knowledge Known { get; }
 
     public int Replicas => _replicas.Count;
 
@@ -250,8 +246,11 @@ internal sealed class PlacedFleet
         };
     }
 
-    // An hour of the first models, of which all others of their class know the same, each on its own copy.
-    private Knowledge Learned()
+    /// <summary>
+    /// What is known after an hour in which every model was asked as it is at first: of the first models, of which all others of their
+    /// class know the same, each on its own copy. To be asked for before time passes.
+    /// </summary>
+    public Knowledge Learned()
     {
         var few = Spec with { Models = [.. Spec.Models.Take(4 * Classes)] };
         var replicas = few.Models.Select((model, m) => (model, m)).Where(one => !Rests(one.m)).Select(one => new InferenceReplica

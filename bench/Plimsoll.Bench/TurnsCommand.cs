@@ -13,6 +13,7 @@ internal static class TurnsCommand
 {
     private static readonly TimeProvider Clock = TimeProvider.System;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static int Run(string[] args)
     {
         var turns = Measured.Option(args, "--turns", 100);
@@ -20,7 +21,7 @@ internal static class TurnsCommand
         var (demand, settle) = (Measured.Option(args, "--demand", 100) / 100.0, Measured.Option(args, "--settle", 40));
         var fleet = new PlacedFleet(nodes, models, demand);
         var planner = new Planner(new WeightAllocator());
-        var known = fleet.Known;
+        var known = fleet.Learned();
         Console.WriteLine($"{RuntimeInformation.FrameworkDescription}, {nodes} nodes of eight devices, {models} models, demand {demand:0.00}");
         known = Turn(planner, fleet, known, "from nothing");
         for (var turn = 0; turn < settle; turn++)
@@ -35,8 +36,9 @@ internal static class TurnsCommand
         return 0;
     }
 
-    // What a plan was is not kept beside the next: the heap is what a loop would hold.
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    // What a plan was is not kept beside the next: the heap is what a loop would hold. Compiled with care at once, or locals that are
+    // done with would keep it all the same.
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private static Knowledge Measure(Planner planner, PlacedFleet fleet, Knowledge known, double changing, int turns, bool hashed)
     {
         var (learn, decide, both) = (new List<double>(), new List<double>(), new List<double>());
@@ -66,7 +68,7 @@ internal static class TurnsCommand
         return known;
     }
 
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private static Knowledge Turn(Planner planner, PlacedFleet fleet, Knowledge known, string? name)
     {
         var seen = fleet.Observe();
