@@ -25,7 +25,15 @@ public sealed record IdleTimes(ImmutableArray<float> Gaps, DateTimeOffset? LastA
     public static readonly IdleTimes None = new([.. new float[Buckets]], null);
 
     /// <summary>Gaps it rests on, the aged ones counted for less.</summary>
-    public double Weight => Gaps.Sum(gap => (double)gap);
+    public double Weight
+    {
+        get
+        {
+            var sum = 0.0;
+            foreach (var gap in Gaps) sum += gap;
+            return sum;
+        }
+    }
 
     /// <summary>Adds an arrival; one before the latest changes nothing.</summary>
     public IdleTimes Arrived(DateTimeOffset at)

@@ -25,31 +25,28 @@ public sealed partial record WindowForecast
     // Within what a half float holds.
     private const float SquaresMost = 60000;
 
-    private WindowForecast CloseStep(in ForecastContext context)
+    // Of a copy that is still nobody's, as are those below.
+    private void CloseStep(in ForecastContext context)
     {
         var code = 5 * OpenObserved >= 4 * OpenBuckets ? RateCode.Of(OpenMaximum) : RateCode.Unknown;
-        var next = code == RateCode.Unknown ? this : this with
+        if (code != RateCode.Unknown)
         {
-            Regressions = Maxima[^1] != RateCode.Unknown && Unit > 0 && !Compact ? LearnPath(OpenMaximum) : Regressions,
-            Peak = Faded(Peak, LongWindows),
-            Ever = Compact ? 0 : Faded(Ever, EverWindows),
-        };
-        next = next with
-        {
-            Maxima = [code, .. Maxima.AsSpan()[..^1]],
-            OpenMaximum = -1,
-            OpenBuckets = 0,
-            OpenObserved = 0,
-        };
-        if (next.WindowMaximum() is var came && came != RateCode.Unknown) next = next.Score(came, context.Half);
+            if (Maxima[^1] != RateCode.Unknown && Unit > 0 && !Compact) _regressions = LearnPath(OpenMaximum);
+            _peak = Faded(Peak, LongWindows);
+            _ever = Compact ? 0 : Faded(Ever, EverWindows);
+        }
+
+        _maxima = [code, .. Maxima.AsSpan()[..^1]];
+        (_openMaximum, _openBuckets, _openObserved) = (-1, 0, 0);
+        if (WindowMaximum() is var came && came != RateCode.Unknown) Score(came, context.Half);
         Span<double> rules = stackalloc double[RuleCount];
         Span<double> quantiles = stackalloc double[Grid.Length];
-        next.Predict(context, rules, quantiles);
+        Predict(context, rules, quantiles);
         var pending = Pending.ToArray();
         var window = pending.AsSpan(Head * (KeptCount + Grid.Length), KeptCount + Grid.Length);
         for (var i = 0; i < KeptCount; i++) window[i] = RateCode.Of(rules[Kept(i)]);
         for (var q = 0; q < Grid.Length; q++) window[KeptCount + q] = RateCode.Of(quantiles[q]);
-        return next with { Pending = ImmutableCollectionsMarshal.AsImmutableArray(pending), Head = (Head + 1) % Steps };
+        (_pending, _head) = (ImmutableCollectionsMarshal.AsImmutableArray(pending), (Head + 1) % Steps);
     }
 
     private float Faded(float peak, double windows) =>
@@ -80,12 +77,12 @@ public sealed partial record WindowForecast
         return ImmutableCollectionsMarshal.AsImmutableArray(products);
     }
 
-    private WindowForecast Score(ushort cameCode, double half)
+    private void Score(ushort cameCode, double half)
     {
         var came = RateCode.Rate(cameCode);
-        var next = Rescale(came, half);
+        Rescale(came, half);
         var codes = Pending.AsSpan().Slice(Head * (KeptCount + Grid.Length), KeptCount + Grid.Length);
-        if (codes[0] == RateCode.Unknown) return next;
+        if (codes[0] == RateCode.Unknown) return;
         Span<double> rules = stackalloc double[RuleCount];
         rules.Fill(-1);
         for (var i = 0; i < KeptCount; i++) rules[Kept(i)] = RateCode.Rate(codes[i]);
@@ -100,25 +97,23 @@ public sealed partial record WindowForecast
                 corrections[q] + (CorrectionGain / Steps * (exceeded - (1 - Grid[q]))), CorrectionLeast, CorrectionMost);
         }
 
-        return next.LearnErrors(rules, came, half) with
-        {
-            Scored = Math.Min(Scored, int.MaxValue - 1) + 1,
-            Corrections = ImmutableCollectionsMarshal.AsImmutableArray(corrections),
-            Regressions = Compact ? next.Regressions : LearnRegression(next, rules, came),
-        };
+        LearnErrors(rules, came, half);
+        _scored = Math.Min(Scored, int.MaxValue - 1) + 1;
+        _corrections = ImmutableCollectionsMarshal.AsImmutableArray(corrections);
+        if (!Compact) _regressions = LearnRegression(rules, came);
     }
 
-    private ImmutableArray<float> LearnRegression(WindowForecast next, ReadOnlySpan<double> rules, double came)
+    private ImmutableArray<float> LearnRegression(ReadOnlySpan<double> rules, double came)
     {
         Span<double> inputs = stackalloc double[InputCount];
-        FillInputs(rules, next.Unit, inputs);
-        var regressions = next.Regressions.ToArray();
-        AgedRegression.Learn(regressions.AsSpan(0, PathAt), inputs, came / next.Unit, Math.Max(0, rules[RegressionRule]) / next.Unit);
+        FillInputs(rules, Unit, inputs);
+        var regressions = Regressions.ToArray();
+        AgedRegression.Learn(regressions.AsSpan(0, PathAt), inputs, came / Unit, Math.Max(0, rules[RegressionRule]) / Unit);
         return ImmutableCollectionsMarshal.AsImmutableArray(regressions);
     }
 
     // What each expert would have gained over all together, and what it missed by.
-    private WindowForecast LearnErrors(ReadOnlySpan<double> rules, double came, double half)
+    private void LearnErrors(ReadOnlySpan<double> rules, double came, double half)
     {
         Span<double> given = stackalloc double[ExpertCount * Grid.Length];
         Span<double> together = stackalloc double[Grid.Length];
@@ -147,43 +142,37 @@ public sealed partial record WindowForecast
             if (rules[expert.Rule] >= 0) ErrorSketch.Add(sketch, expert.Error(rules[expert.Rule], came, half, Unit), weight);
         }
 
-        return this with
-        {
-            ErrorWeight = (float)weight,
-            Errors = ImmutableCollectionsMarshal.AsImmutableArray(errors),
-            Gains = ImmutableCollectionsMarshal.AsImmutableArray(gains),
-        };
+        _errorWeight = (float)weight;
+        _errors = ImmutableCollectionsMarshal.AsImmutableArray(errors);
+        _gains = ImmutableCollectionsMarshal.AsImmutableArray(gains);
     }
 
     // The mean of the maxima, and all that is kept in its unit where that has changed by a factor of two.
-    private WindowForecast Rescale(double came, double half)
+    private void Rescale(double came, double half)
     {
         var log = Math.Log(came + half);
         var mean = Compact ? 0 : Scale > 0 || Scored > 0
             ? MeanLogMaximum + (Math.Max(1.0 / (Scored + 1), 1 / (1 + (LongWindows * Steps))) * (log - MeanLogMaximum)) : log;
         var scale = Scale + (Math.Max(Scored > 0 ? 0 : 1, 1 / (1 + Math.Min(Scored, ScoresKept))) * (came - Scale));
-        var next = this with { MeanLogMaximum = (float)mean, Scale = (float)scale };
-        if (scale + half < 2 * Unit && scale + half > 0.5 * Unit) return next;
-        var unit = scale + half;
-        if (!(Unit > 0)) return next with { Unit = (float)unit };
-        var ratio = Unit / unit;
+        (_meanLogMaximum, _scale) = ((float)mean, (float)scale);
+        if (scale + half < 2 * Unit && scale + half > 0.5 * Unit) return;
+        var (unit, ratio) = (scale + half, Unit / (scale + half));
+        var first = !(Unit > 0);
+        _unit = (float)unit;
+        if (first) return;
         var (errors, gains) = (Errors.ToArray(), Gains.ToArray());
         for (var i = 0; i < ExpertCount; i++)
             ErrorSketch.Scale(errors.AsSpan(i * SketchWidth, SketchWidth), Minds[i].Resized(ratio), 1);
         for (var at = 0; at < gains.Length; at += 2)
             (gains[at], gains[at + 1]) = ((float)(gains[at] * ratio), (float)(gains[at + 1] * ratio * ratio));
         if (Compact) Shorten(gains, Seasonal);
-        next = next with
-        {
-            Unit = (float)unit,
-            Errors = ImmutableCollectionsMarshal.AsImmutableArray(errors),
-            Gains = ImmutableCollectionsMarshal.AsImmutableArray(gains),
-        };
-        if (Compact) return next;
+        _errors = ImmutableCollectionsMarshal.AsImmutableArray(errors);
+        _gains = ImmutableCollectionsMarshal.AsImmutableArray(gains);
+        if (Compact) return;
         var regressions = Regressions.ToArray();
         AgedRegression.Resize(regressions.AsSpan(0, PathAt), InputCount, ratio);
         AgedRegression.Resize(regressions.AsSpan(PathAt), PathLags, ratio);
-        return next with { Regressions = ImmutableCollectionsMarshal.AsImmutableArray(regressions) };
+        _regressions = ImmutableCollectionsMarshal.AsImmutableArray(regressions);
     }
 
     // Of windows of minutes the experts count alike at the lowest quantile, and nothing is kept. Of hours ahead it is asked for: where

@@ -24,6 +24,28 @@ public sealed partial record WindowForecast
     // Of the buckets seen the compact form counts this many; after eight windows the number changes nothing more.
     private const double SeenMost = 1_000_000;
 
+    // What a bucket changes, so that a step is learned in one copy of it all and not in one after another; nobody else sees one change.
+    private double _seen;
+    private double _levelShort;
+    private double _levelLong;
+    private float _peak;
+    private float _ever;
+    private double _openMaximum = -1;
+    private int _openBuckets;
+    private int _openObserved;
+    private int _head;
+    private ImmutableArray<ushort> _maxima;
+    private ImmutableArray<ushort> _pending;
+    private float _meanLogMaximum;
+    private float _scale;
+    private float _unit;
+    private int _scored;
+    private float _errorWeight = 1;
+    private ImmutableArray<Half> _errors;
+    private ImmutableArray<float> _gains;
+    private ImmutableArray<float> _corrections;
+    private ImmutableArray<float> _regressions;
+
     /// <summary>Length of the window, in buckets.</summary>
     public required int Buckets { get; init; }
 
@@ -38,64 +60,64 @@ public sealed partial record WindowForecast
     public bool Compact { get; init; }
 
     /// <summary>Buckets observed so far.</summary>
-    public double Seen { get; init; }
+    public double Seen { get => _seen; init => _seen = value; }
 
     /// <summary>Exponential means of the rate, over half a window and over eight; arrivals a second.</summary>
-    public double LevelShort { get; init; }
+    public double LevelShort { get => _levelShort; init => _levelShort = value; }
 
-    public double LevelLong { get; init; }
+    public double LevelLong { get => _levelLong; init => _levelLong = value; }
 
     /// <summary>Largest rate of a step of late, which fades over eight windows; arrivals a second.</summary>
-    public float Peak { get; init; }
+    public float Peak { get => _peak; init => _peak = value; }
 
     /// <summary>The same, fading over 128 windows; the planner's short form goes by the peak of late.</summary>
-    public float Ever { get; init; }
+    public float Ever { get => _ever; init => _ever = value; }
 
     /// <summary>Largest rate in the open step, -1 before one was observed; its buckets, and those of them observed.</summary>
-    public double OpenMaximum { get; init; } = -1;
+    public double OpenMaximum { get => _openMaximum; init => _openMaximum = value; }
 
-    public int OpenBuckets { get; init; }
+    public int OpenBuckets { get => _openBuckets; init => _openBuckets = value; }
 
-    public int OpenObserved { get; init; }
+    public int OpenObserved { get => _openObserved; init => _openObserved = value; }
 
     /// <summary>Place among the pending of the window that ends with the open step.</summary>
-    public int Head { get; init; }
+    public int Head { get => _head; init => _head = value; }
 
     /// <summary>Largest rate of each of the last steps, newest first, as <see cref="RateCode"/>; unknown where too little was observed.</summary>
-    public required ImmutableArray<ushort> Maxima { get; init; }
+    public required ImmutableArray<ushort> Maxima { get => _maxima; init => _maxima = value; }
 
     /// <summary>For each open window what the rules said and the quantiles given, as <see cref="RateCode"/>.</summary>
-    public required ImmutableArray<ushort> Pending { get; init; }
+    public required ImmutableArray<ushort> Pending { get => _pending; init => _pending = value; }
 
     /// <summary>Exponential mean, over eight windows, of the log of (maximum + half an arrival a bucket).</summary>
-    public float MeanLogMaximum { get; init; }
+    public float MeanLogMaximum { get => _meanLogMaximum; init => _meanLogMaximum = value; }
 
     /// <summary>Slow mean of the maxima, arrivals a second.</summary>
-    public float Scale { get; init; }
+    public float Scale { get => _scale; init => _scale = value; }
 
     /// <summary>Unit of errors: the scale, to a factor of two, so that an error once learned stays what it was.</summary>
-    public float Unit { get; init; }
+    public float Unit { get => _unit; init => _unit = value; }
 
     /// <summary>Windows scored, overlapping ones each for itself.</summary>
-    public int Scored { get; init; }
+    public int Scored { get => _scored; init => _scored = value; }
 
     /// <summary>What the newest error weighs; it grows, which is the same as the older ones fading.</summary>
-    public float ErrorWeight { get; init; } = 1;
+    public float ErrorWeight { get => _errorWeight; init => _errorWeight = value; }
 
     /// <summary>For each expert the sketch of its errors (<see cref="ErrorSketch"/>).</summary>
-    public required ImmutableArray<Half> Errors { get; init; }
+    public required ImmutableArray<Half> Errors { get => _errors; init => _errors = value; }
 
     /// <summary>For each expert and quantile the aged sum of what it would have gained over all together, and of its squares.</summary>
-    public required ImmutableArray<float> Gains { get; init; }
+    public required ImmutableArray<float> Gains { get => _gains; init => _gains = value; }
 
     /// <summary>For each quantile how much further out, as a normal score, past exceedance asks to go.</summary>
-    public required ImmutableArray<float> Corrections { get; init; }
+    public required ImmutableArray<float> Corrections { get => _corrections; init => _corrections = value; }
 
     /// <summary>
     /// What <see cref="AgedRegression"/> learned of the maximum on what simple rules said of it, and after it of a step's
     /// maximum on those of the steps before.
     /// </summary>
-    public required ImmutableArray<float> Regressions { get; init; }
+    public required ImmutableArray<float> Regressions { get => _regressions; init => _regressions = value; }
 
     private int StepBuckets => Buckets / Steps;
 
@@ -127,16 +149,15 @@ public sealed partial record WindowForecast
     /// <summary>One bucket more.</summary>
     internal WindowForecast Observe(double ratePerSecond, in ForecastContext context)
     {
-        var next = this with
-        {
-            Seen = Compact ? Math.Min(Seen, SeenMost) + 1 : Seen + 1,
-            LevelShort = Short(LevelShort + (Math.Max(1 / (Seen + 1), 1 / (1 + (ShortWindows * Buckets))) * (ratePerSecond - LevelShort))),
-            LevelLong = Short(LevelLong + (Math.Max(1 / (Seen + 1), 1 / (1 + (LongWindows * Buckets))) * (ratePerSecond - LevelLong))),
-            OpenMaximum = Short(Math.Max(OpenMaximum, ratePerSecond)),
-            OpenBuckets = OpenBuckets + 1,
-            OpenObserved = OpenObserved + 1,
-        };
-        return next.OpenBuckets == next.StepBuckets ? next.CloseStep(context) : next;
+        var next = this with { };
+        next._seen = Compact ? Math.Min(Seen, SeenMost) + 1 : Seen + 1;
+        next._levelShort = Short(LevelShort + (Math.Max(1 / (Seen + 1), 1 / (1 + (ShortWindows * Buckets))) * (ratePerSecond - LevelShort)));
+        next._levelLong = Short(LevelLong + (Math.Max(1 / (Seen + 1), 1 / (1 + (LongWindows * Buckets))) * (ratePerSecond - LevelLong)));
+        next._openMaximum = Short(Math.Max(OpenMaximum, ratePerSecond));
+        next._openBuckets++;
+        next._openObserved++;
+        if (next._openBuckets == StepBuckets) next.CloseStep(context);
+        return next;
     }
 
     // What the compact form is written as is what it goes on with: a journal read back plans the same.
@@ -146,14 +167,14 @@ public sealed partial record WindowForecast
     internal WindowForecast Skip(long buckets, in ForecastContext context)
     {
         if (buckets >= Buckets) return Forget();
-        var next = this;
+        var next = this with { };
         while (buckets > 0)
         {
-            var taken = Math.Min(buckets, next.StepBuckets - next.OpenBuckets);
+            var taken = Math.Min(buckets, StepBuckets - next._openBuckets);
             buckets -= taken;
-            next = next with { OpenBuckets = next.OpenBuckets + (int)taken };
-            if (next.OpenBuckets == next.StepBuckets)
-                next = next.CloseStep(context with { At = context.At - (buckets * TimeSpan.FromSeconds(context.BucketSeconds)) });
+            next._openBuckets += (int)taken;
+            if (next._openBuckets == StepBuckets)
+                next.CloseStep(context with { At = context.At - (buckets * TimeSpan.FromSeconds(context.BucketSeconds)) });
         }
 
         return next;

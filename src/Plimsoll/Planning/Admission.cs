@@ -53,10 +53,10 @@ internal static class Admission
             var node = nodes[i];
             var key = (node.HostMemory, node.HostMemoryBudget, node.Cores, node.CacheBudget, node.Devices.Length);
             if (!shapes.TryGetValue(key, out var alike)) shapes[key] = alike = [];
-            var at = alike.FindIndex(one => SameDevices(first[one], node));
-            if (at < 0)
+            var at = 0;
+            while (at < alike.Count && !SameDevices(first[alike[at]], node)) at++;
+            if (at == alike.Count)
             {
-                at = alike.Count;
                 alike.Add(first.Count);
                 first.Add(node);
             }

@@ -61,13 +61,33 @@ internal static class Outlooks
         public required LoadLine FetchLine { get; init; }
     }
 
+    // A model's replicas of the wanted version, counted once for all its ways.
+    private readonly record struct Standing(InferenceReplica[] Replicas, int Serving, int Coming, int Asleep, int Outstanding)
+    {
+        public static Standing Of(Turn turn, ModelSpec model, InferenceReplica[] replicas)
+        {
+            var (serving, coming, asleep, outstanding, count) = (0, 0, 0, 0, 0);
+            foreach (var replica in replicas)
+            {
+                if (replica.Version != model.Version) continue;
+                count++;
+                if (replica.State == ReplicaState.Ready) serving++;
+                if (IsComing(replica, turn.Loads, turn.Spec.Settings)) coming++;
+                if (replica is { State: ReplicaState.Asleep, Turning: false }) asleep++;
+                outstanding = checked(outstanding + replica.Outstanding);
+            }
+
+            return new Standing(count == replicas.Length ? replicas : [.. replicas.Where(replica => replica.Version == model.Version)], serving, coming, asleep, outstanding);
+        }
+    }
+
     // A model as one of its ways, and what a replica in it costs where prices decide.
     private readonly record struct Way(ModelSpec Model, VariantSpec Variant, ReplicaNeeds Needs, UsdPerHour? PricePerHour);
 
     private static ModelOutlook Of(Turn turn, ModelKnowledge known, ModelSpec model, ModelTraffic? traffic, InferenceReplica[] replicas, bool onDisk)
     {
         var settings = turn.Spec.Settings;
-        InferenceReplica[] mine = Array.TrueForAll(replicas, replica => replica.Version == model.Version) ? replicas : [.. replicas.Where(replica => replica.Version == model.Version)];
+        var mine = Standing.Of(turn, model, replicas);
         Span<double> told = stackalloc double[known.Forecast is { Windows.Length: <= 8 and var windows } ? windows * WindowForecast.Grid.Length : 0];
         told.Fill(double.NaN);
         if (!settings.CheapestVariant || model.InOrder || model.Variants.Length == 1) return Alone(told);
@@ -75,7 +95,7 @@ internal static class Outlooks
         if (ways.Length < 2) return ways is [var one] ? Of(turn, known, one, traffic, mine, onDisk, told) with { Model = model, PricePerHour = null } : Alone(told);
         var outlooks = new ModelOutlook[ways.Length];
         for (var i = 0; i < outlooks.Length; i++) outlooks[i] = Of(turn, known, ways[i], traffic, mine, onDisk, told);
-        return Cheapest(turn, model, outlooks, known, mine);
+        return Cheapest(turn, model, outlooks, known, mine.Replicas);
 
         ModelOutlook Alone(Span<double> told)
         {
@@ -86,14 +106,14 @@ internal static class Outlooks
 
     // The ways that some node could run, in the model's order: its variants where the body places them, and where a scheduler does its
     // targets. None where none could or there are no two, so that the first of all is looked at and a refusal names it.
-    private static ImmutableArray<Way> WaysOf(Turn turn, ModelSpec model, ModelKnowledge known)
+    private static Way[] WaysOf(Turn turn, ModelSpec model, ModelKnowledge known)
     {
         var targets = model.Requests is not null;
         if (!targets && !turn.Observed.Can.HasFlag(Capabilities.ChooseNode)) return [];
         ImmutableArray<ModelSpec> models = targets ? Parts.Targets(model) : [];
         var count = targets ? models.Length : model.Variants.Length;
         if (count < 2) return [];
-        var ways = ImmutableArray.CreateBuilder<Way>(count);
+        var (ways, found) = (new Way[count], 0);
         for (var i = 0; i < count; i++)
         {
             var variant = targets ? Choose(models[i], turn.Admissible) : model.Variants[i];
@@ -101,13 +121,13 @@ internal static class Outlooks
             foreach (var node in turn.Admissible)
             {
                 if (!Admission.Fits(node, needs, variant.DeviceKind) || !Admission.FitsDisk(node, needs)) continue;
-                ways.Add(new Way(
-                    targets ? models[i] : model with { Variants = [variant] }, variant, needs, ReplicaPrices.Of(variant, needs, turn.Spec.Prices, turn.Admissible)));
+                ways[found++] = new Way(
+                    targets ? models[i] : model with { Variants = [variant] }, variant, needs, ReplicaPrices.Of(variant, needs, turn.Spec.Prices, turn.Admissible));
                 break;
             }
         }
 
-        return ways.DrainToImmutable();
+        return found == count ? ways : ways[..found];
     }
 
     // By price where all have one and it is known what the first carries. Those later in the model's order that nobody has seen at work, or
@@ -153,9 +173,9 @@ internal static class Outlooks
     }
 
     private static ModelOutlook Of(
-        Turn turn, ModelKnowledge known, Way way, ModelTraffic? traffic, InferenceReplica[] mine, bool onDisk, Span<double> told)
+        Turn turn, ModelKnowledge known, Way way, ModelTraffic? traffic, in Standing mine, bool onDisk, Span<double> told)
     {
-        var (spec, observed, loads) = (turn.Spec, turn.Observed, turn.Loads);
+        var (spec, observed) = (turn.Spec, turn.Observed);
         var (model, variant) = (way.Model, way.Variant);
         var load = known.LoadsOf(variant.Id).Estimate()
             ?? turn.LoadLine.Estimate(variant, model.Footprint.Weights);
@@ -164,7 +184,7 @@ internal static class Outlooks
             ? turn.FetchLine.Estimate(model.Footprint.OnDisk) : new LoadEstimate(TimeSpan.Zero, TimeSpan.Zero, 0);
         if (!onDisk) load += fetch;
         var (cold, wake) = (load, Sleeping.Wake(variant, known, model.Footprint.Weights, observed.Can));
-        var asleep = wake is null ? 0 : mine.Count(replica => replica is { State: ReplicaState.Asleep, Turning: false });
+        var asleep = wake is null ? 0 : mine.Asleep;
         if (asleep > 0 && known.Failures.Count < Sleeping.WakesFailedMost) load = wake!;
 
         var horizon = load.P90 + spec.Settings.Review;
@@ -217,11 +237,11 @@ internal static class Outlooks
             Ahead = demand.Ahead.IsDefault ? [] : demand.Ahead,
             Capacity = capacity,
             CapacityExpected = expected,
-            Serving = mine.Count(replica => replica.State == ReplicaState.Ready),
-            Loading = mine.Count(replica => IsComing(replica, loads, spec.Settings)),
+            Serving = mine.Serving,
+            Loading = mine.Coming,
             Held = traffic?.HeldNow ?? 0,
-            Outstanding = mine.Sum(replica => replica.Outstanding),
-            Backlog = spec.Settings.ForecastDemand ? (traffic?.HeldNow ?? 0) + InQueues(mine, variant) : 0,
+            Outstanding = mine.Outstanding,
+            Backlog = spec.Settings.ForecastDemand ? (traffic?.HeldNow ?? 0) + InQueues(mine.Replicas, variant) : 0,
             Idle = idle,
             Hold = hold,
             HoldGaps = gaps,
@@ -282,9 +302,12 @@ internal static class Outlooks
     private static TimeSpan? BreakEven(
         Prices prices, ModelSpec model, VariantSpec variant, LoadEstimate load, double? capacity, double misses)
     {
-        var priced = variant.Needs.Devices > 0
-            ? prices.Devices.Any(price => price.Kind == variant.DeviceKind && price.PerDevice.Micro > 0)
-            : prices.HostMemoryPerGiB is { Micro: > 0 };
+        var priced = variant.Needs.Devices == 0 && prices.HostMemoryPerGiB is { Micro: > 0 };
+        if (variant.Needs.Devices > 0)
+        {
+            foreach (var price in prices.Devices) priced |= price.Kind == variant.DeviceKind && price.PerDevice.Micro > 0;
+        }
+
         return priced ? Reload(model, load, capacity, misses) : null;
     }
 

@@ -16,32 +16,43 @@ internal sealed partial class PlanDraft
         // Nobody goes for it while another way has room as things are.
         var (room, full) = (RoomOf(outlook), new bool[there.Length]);
         for (var i = 0; i < room.Length; i++) full[i] = room[i] == 0;
-        while (Next(outlook, there, room) is { } next)
+
+        // What is left of the cheapest is the cheapest of what is left: it is looked for anew only where a way fails.
+        var more = More(outlook, there, room);
+        while (Next(outlook, more, room) is { } next)
         {
             if (TryStart(outlook, next, ReplicaId.Of(outlook.Model.Id, ordinal), full, makesRoom: false))
-                (there[next], room[next], ordinal) = (there[next] + 1, room[next] - 1, ordinal + 1);
-            else room[next] = 0;
+                (there[next], more[next], room[next], ordinal) = (there[next] + 1, more[next] - 1, room[next] - 1, ordinal + 1);
+            else
+            {
+                room[next] = 0;
+                more = More(outlook, there, room);
+            }
+
             full[next] = room[next] == 0;
         }
 
         var open = VariantMix.Unlimited(there.Length);
         Reason? first = null;
         var lacking = (Outlook: outlook, Replicas: 0);
-        while (Next(outlook, there, open) is { } next)
+        more = More(outlook, there, open);
+        while (Next(outlook, more, open) is { } next)
         {
             if (TryStart(outlook, next, ReplicaId.Of(outlook.Model.Id, ordinal), full, makesRoom: true))
             {
-                (there[next], ordinal) = (there[next] + 1, ordinal + 1);
+                (there[next], more[next], ordinal) = (there[next] + 1, more[next] - 1, ordinal + 1);
                 continue;
             }
 
             open[next] = 0;
+            more = More(outlook, there, open);
             if (first is not null) continue;
             first = _verdicts.GetValueOrDefault(outlook.Model.Id);
             lacking = (outlook.Ways[next], More(outlook, there, VariantMix.Unlimited(there.Length))[next]);
         }
 
-        if (first is null || Next(outlook, there, VariantMix.Unlimited(there.Length)) is null) return;
+        open = VariantMix.Unlimited(there.Length);
+        if (first is null || Next(outlook, More(outlook, there, open), open) is null) return;
         _verdicts[outlook.Model.Id] = first;
         _nodeRequests.Lack(lacking.Outlook, Math.Min(lacking.Replicas, _quotas.Room(lacking.Outlook)), first, _scheduler);
     }
@@ -91,9 +102,8 @@ internal sealed partial class PlanDraft
     }
 
     // The way of the next replica; null when there are enough, or none is open.
-    private int? Next(ModelOutlook outlook, int[] there, int[] room)
+    private static int? Next(ModelOutlook outlook, int[] more, int[] room)
     {
-        var more = More(outlook, there, room);
         foreach (var at in outlook.Mix!.Order)
         {
             if (more[at] > 0 && room[at] > 0) return at;

@@ -85,6 +85,8 @@ internal sealed class VariantMix(ImmutableArray<ModelOutlook> ways)
     /// <returns>How many more of each way.</returns>
     public int[] More(ReadOnlySpan<int> there, ReadOnlySpan<int> room, double perSecond, int most)
     {
+        // As nearly always: nothing is missing.
+        if (CapacityOf(there) >= perSecond) return new int[there.Length];
         var open = Mixed(room);
         var search = new Search(this, ways, open, [.. there], [.. room], perSecond, most);
         if (open.Length > 0) search.From(0);

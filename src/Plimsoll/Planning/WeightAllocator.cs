@@ -108,7 +108,9 @@ public sealed class WeightAllocator : IAllocator
         var missing = counts.AsSpan().SequenceEqual(outlook.There.AsSpan()) ? mix.More(counts, VariantMix.Unlimited(counts.Length), perSecond, most) : [];
         for (var i = 0; i < missing.Length; i++) counts[i] += missing[i];
         if (counts.Sum() < least) counts = mix.First(Larger(outlook.There, counts), Math.Min(least, most), outlook.IndexOf(outlook.Variant.Id));
-        return [.. counts.Select((count, i) => new VariantCount(outlook.Ways[i].Variant.Id, count))];
+        var parts = new VariantCount[counts.Length];
+        for (var i = 0; i < parts.Length; i++) parts[i] = new VariantCount(outlook.Ways[i].Variant.Id, counts[i]);
+        return ImmutableCollectionsMarshal.AsImmutableArray(parts);
     }
 
     // The wanted number wanders with its estimate, and where that lies about a multiple of what one carries a start would follow from an
