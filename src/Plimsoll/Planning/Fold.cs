@@ -17,10 +17,10 @@ public sealed partial record Knowledge
     {
         ArgumentNullException.ThrowIfNull(spec);
         ArgumentNullException.ThrowIfNull(snapshot);
-        var models = Models.ToBuilder();
+        var models = Editing(Models);
         foreach (var model in spec.Models)
         {
-            var known = models.GetValueOrDefault(model.Id, ModelKnowledge.Nothing);
+            var known = Of(model.Id);
             if (known.Version != model.Version)
                 models[model.Id] = known with
                 {
@@ -48,6 +48,14 @@ public sealed partial record Knowledge
             FleetFetches = fetches,
             NodeBoots = FoldNodes(spec, snapshot),
         };
+    }
+
+    // What is known of a model is another's only where it is another object: to compare all of it, as its record would, costs more than to write it.
+    internal static ImmutableSortedDictionary<ModelId, ModelKnowledge>.Builder Editing(ImmutableSortedDictionary<ModelId, ModelKnowledge> models)
+    {
+        var builder = models.ToBuilder();
+        builder.ValueComparer = ReferenceEqualityComparer.Instance;
+        return builder;
     }
 
     private static void FoldTraffic(
@@ -142,9 +150,12 @@ public sealed partial record Knowledge
     private static void FoldReplicas(
         FleetSnapshot snapshot, ImmutableSortedDictionary<ModelId, ModelKnowledge>.Builder models)
     {
+        // One model's replicas mostly stand one after another: it is looked up once for them.
+        var (of, known) = (default(ModelId), (ModelKnowledge?)null);
         foreach (var replica in snapshot.Replicas)
         {
-            if (!models.TryGetValue(replica.Model, out var known)) continue;
+            if (replica.Model != of) (of, known) = (replica.Model, models.GetValueOrDefault(replica.Model));
+            if (known is null) continue;
             var before = known;
             if (replica.Id.Ordinal >= known.NextOrdinal) known = known with { NextOrdinal = replica.Id.Ordinal + 1 };
             if (known.Failures.Count > 0 && replica.State == ReplicaState.Ready && snapshot.At - replica.StateSince >= Settled)

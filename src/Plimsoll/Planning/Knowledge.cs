@@ -35,7 +35,26 @@ public sealed partial record Knowledge
         return pool.BootTime ?? NodeBoots?.GetValueOrDefault(pool.Name)?.Estimate()?.P90 ?? NodePool.BootTimeAssumed;
     }
 
-    public ModelKnowledge Of(ModelId model) => Models.GetValueOrDefault(model, ModelKnowledge.Nothing);
+    public ModelKnowledge Of(ModelId model) => (_lookup.Of == Models ? _lookup : _lookup = new Lookup(Models)).By.GetValueOrDefault(model, ModelKnowledge.Nothing);
+
+    // The same by hash: a turn asks of each model several times, and to find one of ten thousand in a tree takes a microsecond. Made when it
+    // is first asked for, and no part of the value: any two are equal.
+    private Lookup _lookup = Lookup.Nothing;
+
+    private sealed class Lookup(ImmutableSortedDictionary<ModelId, ModelKnowledge> of) : IEquatable<Lookup>
+    {
+        public static readonly Lookup Nothing = new(ImmutableSortedDictionary<ModelId, ModelKnowledge>.Empty);
+
+        public ImmutableSortedDictionary<ModelId, ModelKnowledge> Of { get; } = of;
+
+        public Dictionary<ModelId, ModelKnowledge> By { get; } = new(of);
+
+        public bool Equals(Lookup? other) => other is not null;
+
+        public override bool Equals(object? obj) => obj is Lookup;
+
+        public override int GetHashCode() => 0;
+    }
 }
 
 /// <summary>What is known of one model.</summary>

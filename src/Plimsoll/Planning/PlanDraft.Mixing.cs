@@ -18,15 +18,15 @@ internal sealed partial class PlanDraft
         for (var i = 0; i < room.Length; i++) full[i] = room[i] == 0;
 
         // What is left of the cheapest is the cheapest of what is left: it is looked for anew only where a way fails.
-        var more = More(outlook, there, room);
-        while (Next(outlook, more, room) is { } next)
+        var missing = More(outlook, there, room);
+        while (Next(outlook, missing, room) is { } next)
         {
             if (TryStart(outlook, next, ReplicaId.Of(outlook.Model.Id, ordinal), full, makesRoom: false))
-                (there[next], more[next], room[next], ordinal) = (there[next] + 1, more[next] - 1, room[next] - 1, ordinal + 1);
+                (there[next], missing[next], room[next], ordinal) = (there[next] + 1, missing[next] - 1, room[next] - 1, ordinal + 1);
             else
             {
                 room[next] = 0;
-                more = More(outlook, there, room);
+                missing = More(outlook, there, room);
             }
 
             full[next] = room[next] == 0;
@@ -35,17 +35,17 @@ internal sealed partial class PlanDraft
         var open = VariantMix.Unlimited(there.Length);
         Reason? first = null;
         var lacking = (Outlook: outlook, Replicas: 0);
-        more = More(outlook, there, open);
-        while (Next(outlook, more, open) is { } next)
+        missing = More(outlook, there, open);
+        while (Next(outlook, missing, open) is { } next)
         {
             if (TryStart(outlook, next, ReplicaId.Of(outlook.Model.Id, ordinal), full, makesRoom: true))
             {
-                (there[next], more[next], ordinal) = (there[next] + 1, more[next] - 1, ordinal + 1);
+                (there[next], missing[next], ordinal) = (there[next] + 1, missing[next] - 1, ordinal + 1);
                 continue;
             }
 
             open[next] = 0;
-            more = More(outlook, there, open);
+            missing = More(outlook, there, open);
             if (first is not null) continue;
             first = _verdicts.GetValueOrDefault(outlook.Model.Id);
             lacking = (outlook.Ways[next], More(outlook, there, VariantMix.Unlimited(there.Length))[next]);
@@ -101,12 +101,12 @@ internal sealed partial class PlanDraft
         return short_ > lacks + 1e-9 || preference > later || micro <= 0 ? double.PositiveInfinity : (double)(other - micro) / micro;
     }
 
-    // The way of the next replica; null when there are enough, or none is open.
-    private static int? Next(ModelOutlook outlook, int[] more, int[] room)
+    // The way of the next of those that are missing; null when there are enough, or none is open.
+    private static int? Next(ModelOutlook outlook, int[] missing, int[] room)
     {
         foreach (var at in outlook.Mix!.Order)
         {
-            if (more[at] > 0 && room[at] > 0) return at;
+            if (missing[at] > 0 && room[at] > 0) return at;
         }
 
         return null;

@@ -89,15 +89,21 @@ internal sealed partial class PlanDraft
         }
 
         int[] there = [.. outlook.There];
-        var more = new int[there.Length];
-        var room = RoomOf(outlook, _ => ledgers);
-        while (Next(outlook, there, room) is { } next)
+        var (started, room) = (new int[there.Length], RoomOf(outlook, _ => ledgers));
+        var missing = More(outlook, there, room);
+        while (Next(outlook, missing, room) is { } next)
         {
-            if (Put(outlook.Ways[next], ledgers)) (there[next], more[next], room[next]) = (there[next] + 1, more[next] + 1, room[next] - 1);
-            else room[next] = 0;
+            if (Put(outlook.Ways[next], ledgers))
+            {
+                (there[next], started[next], missing[next], room[next]) = (there[next] + 1, started[next] + 1, missing[next] - 1, room[next] - 1);
+                continue;
+            }
+
+            room[next] = 0;
+            missing = More(outlook, there, room);
         }
 
-        var (short_, preference, micro) = mix.CostOf(outlook.There.AsSpan(), more, _allocations[outlook.Model.Id].PerSecond);
+        var (short_, preference, micro) = mix.CostOf(outlook.There.AsSpan(), started, _allocations[outlook.Model.Id].PerSecond);
         return new Outcome(short_ > 1e-9 ? 1 : 0, preference, micro);
     }
 

@@ -209,7 +209,7 @@ internal sealed partial class PlanDraft
                 Recommendations = allocation.Remember,
             };
         });
-        var models = _knowledge.Models.ToBuilder();
+        var models = Knowledge.Editing(_knowledge.Models);
         for (var i = 0; i < next.Length; i++) models[_outlooks[i].Model.Id] = next[i];
         return _knowledge with { Models = models.ToImmutable() };
     }
