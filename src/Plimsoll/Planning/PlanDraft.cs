@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using System.Runtime.InteropServices;
 
 namespace Plimsoll;
@@ -366,8 +367,13 @@ internal sealed partial class PlanDraft
             Fact.Of("load", outlook.LoadAnew.P90), Fact.Of("wanted", allocation.Wanted),
             outlook.CapacityOfEach(allocation.Wanted) is { } capacity ? Fact.Rate("capacity", capacity) : Fact.Of("capacity", "unknown capacity"),
             Fact.Of("have", have), .. outlook.Grounds is { } grounds ? [Fact.Of("basis", "; " + grounds)] : Array.Empty<Fact>(),
+            .. Waiting(outlook.Model.Id),
         ]);
     }
+
+    // What waits is carried beside what comes; journals of settings before starts had to pay replay without a word of it.
+    private Fact[] Waiting(ModelId model) => _spec.Settings.StartsMustPay && Math.Ceiling(_outlookOf[model].Backlog) is > 0 and var waiting
+        ? [Fact.Of("waiting", waiting == 1 ? ", and 1 request waits" : string.Create(CultureInfo.InvariantCulture, $", and {waiting:0} requests wait"))] : [];
 
     private Reason Quiet(ModelOutlook outlook)
     {

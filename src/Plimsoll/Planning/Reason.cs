@@ -144,7 +144,7 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
     private static readonly FrozenDictionary<Rule, string> Sentences = new Dictionary<Rule, string>
     {
         [Rule.StartForDemand] =
-            "{demand} is the {quantile} quantile of demand over the {horizon} it looks ahead (loading takes {load}{basis?}); "
+            "{demand} is the {quantile} quantile of demand over the {horizon} it looks ahead (loading takes {load}{basis?}){waiting?}; "
             + "that takes {wanted} of {capacity} each, {have} there",
         [Rule.StartForHeldRequests] = "{held} {held|request waits|requests wait} and no replica serves; loading takes {load}",
         [Rule.StartForMinimum] = "at least {minimum} wanted by the fleet file, {have} there",

@@ -290,6 +290,21 @@ public class ForecastPlanningTests
         Assert.Equal(waits > 0, WeightAllocator.Wanted(outlook) > WeightAllocator.Wanted(outlook with { Backlog = 0 }));
     }
 
+    // Else the numbers of the sentence would not come to the replicas that it says they take.
+    [Theory]
+    [InlineData(300, true, "), and 300 requests wait; that takes 5 of 10.0/s each, 1 there")]
+    [InlineData(300, false, "); that takes 5 of 10.0/s each, 1 there")]
+    [InlineData(0, true, "); that takes 2 of 10.0/s each, 1 there")]
+    public void A_start_says_what_waits_beside_what_comes(int held, bool startsMustPay, string ends)
+    {
+        var known = Learn(Enumerable.Repeat(11L, 60));
+        known = known with { Models = known.Models.SetItem(Model.Id, known.Of(Model.Id) with { Service = ServiceFit.None.Add(new ServiceSample(1000, 1000, 100, 1000, 100, 1, 0.1)) }) };
+        var second = Second(61, 11, Fleets.Replica(Model, 1, ReplicaState.Ready, Fleets.Noon));
+        var spec = Spec with { Settings = Spec.Settings with { StartsMustPay = startsMustPay } };
+        var plan = new Planner(new WeightAllocator()).Decide(spec, second with { Traffic = [second.Traffic[0] with { HeldNow = held }] }, known);
+        Assert.EndsWith(ends, plan.Steps.OfType<Step.Start>().First().Reason.ToString(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Where_nobody_serves_yet_no_queue_is_gone_before()
     {
