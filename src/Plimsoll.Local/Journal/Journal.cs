@@ -23,6 +23,10 @@ public sealed partial class Journal : IAsyncDisposable
     private (long Before, Knowledge Known)? _next;
     private Tick? _applied;
     private volatile JournalHealth _health = JournalHealth.Good;
+    private bool _shrinks = true;
+
+    // A tick is lost by whoever comes with it, while another is written beside: what both say of it is said in order.
+    private readonly Lock _saying = new();
 
     private Journal(string path, JournalOptions options, TimeProvider time, ILogger log)
     {
@@ -170,9 +174,13 @@ public sealed partial class Journal : IAsyncDisposable
                 _writer.Write(tick, remembered, null);
             }
 
-            if (!_health.Writing) LogRecovered(_path, _health.LostTicks);
-            _health = _health with { Writing = true, Trouble = null };
-            _writer.Shrink();
+            lock (_saying)
+            {
+                if (!_health.Writing) LogRecovered(_path, _health.LostTicks);
+                _health = _health with { Writing = true, Trouble = null };
+            }
+
+            Shrink(_writer);
         }
         catch (SqliteException trouble)
         {
@@ -206,9 +214,27 @@ public sealed partial class Journal : IAsyncDisposable
     // Said once when it begins, not at every tick of a long night.
     private void Lose(string why)
     {
-        var before = _health;
-        _health = new JournalHealth(false, before.LostTicks + 1, $"{_path}: ticks are not recorded: {why}");
-        if (before.Writing) LogTrouble(_path, why, _health.LostTicks);
+        lock (_saying)
+        {
+            var before = _health;
+            _health = new JournalHealth(false, before.LostTicks + 1, $"{_path}: ticks are not recorded: {why}");
+            if (before.Writing) LogTrouble(_path, why, _health.LostTicks);
+        }
+    }
+
+    // The tick is recorded by then; a file that stays as large as it is for now has lost nothing. Said once.
+    private void Shrink(JournalWriter writer)
+    {
+        try
+        {
+            writer.Shrink();
+            _shrinks = true;
+        }
+        catch (SqliteException trouble)
+        {
+            if (_shrinks) LogLarge(_path, Sentence(trouble));
+            _shrinks = false;
+        }
     }
 
     private void SetAside(string why)
@@ -251,6 +277,9 @@ public sealed partial class Journal : IAsyncDisposable
     // Who was told that it began is told that it ended.
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Path}: ticks are recorded again; {Lost} were lost")]
     private partial void LogRecovered(string path, long lost);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Path}: ticks are recorded, but the file does not become smaller: {Why}")]
+    private partial void LogLarge(string path, string why);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Path}: writing a tick takes longer than {Patience}; the loop goes on")]
     private partial void LogSlow(string path, string patience);

@@ -23,10 +23,10 @@ public sealed record HistoryQuery
 /// <summary>A decision that was new at its tick, or something that ended.</summary>
 /// <param name="Tick">The tick that decided it or saw it.</param>
 /// <param name="At">When.</param>
-/// <param name="Kind">A step's kind, "verdict", or an outcome's kind.</param>
-/// <param name="Model">Whose.</param>
+/// <param name="Kind">A step's kind, "verdict", an outcome's kind, or "lost" where ticks before this one were never recorded.</param>
+/// <param name="Model">Whose; null of ticks that were lost, which may have been anybody's.</param>
 /// <param name="Subject">The step's id, or the replica of an outcome.</param>
-/// <param name="Rule">The deciding rule; null for an outcome.</param>
+/// <param name="Rule">The deciding rule; null for an outcome and for lost ticks.</param>
 /// <param name="Text">The reason, or what happened, in a sentence.</param>
 /// <param name="StartedTick">The tick the step was started in; null when it was not.</param>
 public sealed record HistoryEntry(
@@ -51,8 +51,12 @@ internal static class JournalHistory
             SELECT * FROM (
                 SELECT tick, at_ms, kind, model, step AS subject, rule, reason, started_tick, 0 AS part, rowid AS place FROM decisions
                 UNION ALL
-                SELECT tick, at_ms, kind, model, replica, NULL, text, NULL, 1, rowid FROM outcomes)
-            WHERE at_ms >= $from AND at_ms <= $to AND ($model IS NULL OR model = $model)
+                SELECT tick, at_ms, kind, model, replica, NULL, text, NULL, 1, rowid FROM outcomes
+                UNION ALL
+                SELECT number, at_ms, 'lost', NULL, NULL, NULL, CASE missing WHEN 1 THEN '1 tick' ELSE missing || ' ticks' END
+                    || ' before this one found no room or no time on the disk; what was decided there is not here', NULL, -1, number
+                FROM (SELECT number, at_ms, number - 1 - lag(number) OVER (ORDER BY number) AS missing FROM ticks) WHERE missing > 0)
+            WHERE at_ms >= $from AND at_ms <= $to AND ($model IS NULL OR model = $model OR kind = 'lost')
                 AND ($kinds = '' OR instr($kinds, ',' || kind || ',') > 0)
             ORDER BY tick DESC, at_ms DESC, part DESC, place DESC LIMIT $limit
             """,

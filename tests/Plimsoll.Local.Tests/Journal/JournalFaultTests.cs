@@ -72,11 +72,41 @@ public sealed class JournalFaultTests : IDisposable
                 .Range(1, number - 1, TestContext.Current.CancellationToken);
             Assert.True(report.AllEqual, string.Join('\n', report.Differences));
             Assert.Equal(6, report.Lost);
+            foreach (var query in new[] { new HistoryQuery(), new HistoryQuery { Model = ModelId.Of("large") } })
+                Assert.StartsWith("6 ticks before this one", Assert.Single(reader.History(query), entry => entry.Kind == "lost").Text, StringComparison.Ordinal);
+            Assert.DoesNotContain(reader.History(new HistoryQuery { Kinds = ["start"] }), entry => entry.Kind == "lost");
             Assert.Equal(number - 1 - 6, report.Compared);
 
             async Task<Knowledge> TurnAsync(long at) => (await loop.TurnAsync(
                 at, ScriptedFleet.Spec, known, TestContext.Current.CancellationToken)).Plan.Next;
         }
+    }
+
+    // However little room there is: a tick may find it, and making the file smaller after it may not.
+    [Fact]
+    public async Task Lost_are_the_ticks_that_are_not_there_whatever_fits()
+    {
+        using var disk = SmallDisk.Mount(Bytes.MiB(4));
+        var filler = Path.Combine(disk.Folder, "filler");
+        await using var journal = Journal.Open(disk.Folder, new JournalOptions { MaxSize = Bytes.KiB(64), CheckpointEvery = 3 }, TimeProvider.System, NullLogger.Instance);
+        var known = await JournalFixture.TurnAsync(journal, 30);
+        var loop = JournalFixture.Loop(journal, 31);
+        var (number, written) = (31L, new HashSet<long>());
+        for (var pages = 0; pages < 40; pages++)
+        {
+            SmallDisk.Fill(filler);
+            using (var file = File.OpenWrite(filler)) file.SetLength(Math.Max(0, file.Length - (pages * 4096L)));
+            var lost = journal.Health.LostTicks;
+            known = (await loop.TurnAsync(number, ScriptedFleet.Spec, known, TestContext.Current.CancellationToken)).Plan.Next;
+            File.Delete(filler);
+            using var reader = JournalReader.Open(Journal.PathIn(disk.Folder));
+            Assert.Equal(reader.Latest()!.Tick == number ? lost : lost + 1, journal.Health.LostTicks);
+            if (reader.Latest()!.Tick == number) written.Add(number);
+            number++;
+        }
+
+        // Else it did not look at both sides of what fits.
+        Assert.InRange(written.Count, 1, 39);
     }
 
     // Reads what it says until it has said so many ticks, waits a little and kills it; the last tick it said.
