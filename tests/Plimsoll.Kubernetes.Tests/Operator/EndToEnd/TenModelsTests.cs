@@ -108,11 +108,12 @@ public sealed class TenModelsTests
         Assert.All(all, one => Assert.Equal(0, one.Failed));
     }
 
-    // The same hills for all: a light model may follow each, a heavy one looks further ahead and holds for longer.
+    // The same hills for all: a light model may follow each, a heavy one looks further ahead and holds for longer. Three against three: one
+    // of the light may have been late to a hill on a busy machine, and have held through the valley.
     private static void Steadier(AuditLog audit)
     {
         var events = Models.Select(model => audit.Scales().Count(entry => entry.Name == model.Name)).ToArray();
-        Assert.True(events[..3].Sum() > events[^3..].Sum() && events[0] > events[^1], $"scale events from light to heavy: {string.Join(", ", events)}");
+        Assert.True(events[..3].Sum() > events[^3..].Sum() && events[..3].Max() > events[^3..].Max(), $"scale events from light to heavy: {string.Join(", ", events)}");
         Assert.All(events, count => Assert.True(count > 0));
     }
 
