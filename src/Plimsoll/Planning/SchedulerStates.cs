@@ -3,31 +3,34 @@ namespace Plimsoll;
 /// <summary>The reachable states of starts that another scheduler places, of one node at a time.</summary>
 internal sealed class SchedulerStates
 {
-    // Beyond these, all starts are charged before any stop: an upper bound.
-    private const int WaitingSetsMax = 10;
+    // Beyond so many states of a node its starts are charged before any stop: an upper bound.
+    private const long StatesMost = 4096;
 
-    private readonly Step.Start[] _starts;
-    private readonly ILookup<StepId, (NodeId Node, NodeLedger.Release Frees)> _releases;
-
-    // Nodes where some start waits for a stop; on all others every start may run from the first, so that only what they ask for
-    // tells them apart.
-    private readonly HashSet<NodeId> _waiting;
+    private readonly int _count;
     private readonly (SchedulerRequests Requests, long Covered, long Others)[] _shapes;
+    private readonly Dictionary<SchedulerRequests, int> _shapeOf = new(SameRequests.Comparer);
 
     // Of a group as many come to a node as its scheduler counts, so each is looked at there.
     private readonly Step.Start[] _groups;
+    private readonly ILookup<NodeId, (StepId Stop, NodeLedger.Release Frees)> _stops;
+    private readonly ILookup<StepId, Step.Start> _waiting;
 
     /// <param name="starts">Those without a placement and with requests.</param>
     /// <param name="releases">What each stop of the plan gives back, and where.</param>
     public SchedulerStates(Step.Start[] starts, ILookup<StepId, (NodeId Node, NodeLedger.Release Frees)> releases)
     {
-        (_starts, _releases) = (starts, releases);
-        _waiting = [.. starts.SelectMany(start => start.After).SelectMany(after => releases[after]).Select(release => release.Node)];
+        _count = starts.Length;
+        _stops = releases.SelectMany(stop => stop.Select(release => (Stop: stop.Key, release.Node, release.Frees))).ToLookup(one => one.Node, one => (one.Stop, one.Frees));
+        _waiting = starts.SelectMany(start => start.After.Where(releases.Contains).Select(after => (after, start))).ToLookup(one => one.after, one => one.start);
         _groups = [.. starts.Where(start => start.Workers is not null)];
         _shapes = [.. starts.Where(start => start.Workers is null).GroupBy(start => start.Requests!, SameRequests.Comparer).Select(same => (same.Key,
             same.Where(start => same.Key.Cover(start.Needs)).Sum(start => start.Needs.Host.Highest.Value),
             same.Where(start => !same.Key.Cover(start.Needs)).Sum(start => start.Needs.Host.Highest.Value)))];
+        for (var i = 0; i < _shapes.Length; i++) _shapeOf[_shapes[i].Requests] = i;
     }
+
+    // Stops of a node that give back the same and that the same starts wait for: only how many of them are done tells states apart.
+    private sealed record Alike(int Count, long Host, SchedulerRequests[] Requests, Step.Start[] Waiting);
 
     /// <summary>
     /// Host memory overfilled in some state, or null. In a state some stops are done, and of the starts that may run then the
@@ -39,56 +42,92 @@ internal sealed class SchedulerStates
     /// <param name="used">Host memory that is used there.</param>
     public string? FindViolation(NodeState node, long limit, long used)
     {
-        if (_starts.Length == 0 || node.Scheduler is not { } room || node.Condition != NodeCondition.Ready) return null;
-        if (_waiting.Contains(node.Id)) return FindViolation(node, room, limit, used);
-        var (covered, others) = (0L, 0L);
-        foreach (var shape in _shapes)
+        if (_count == 0 || node.Scheduler is not { } room || node.Condition != NodeCondition.Ready) return null;
+        var alike = Stops(node.Id);
+        Step.Start[] waiting = [.. alike.SelectMany(stops => stops.Waiting).Distinct()];
+        int[][] waitsFor = [.. waiting.Select(start => (int[])[.. Enumerable.Range(0, alike.Length).Where(at => alike[at].Waiting.Contains(start))])];
+        var (shapes, groups) = waiting.Length == 0 ? (_shapes, _groups) : (Without(waiting), [.. _groups.Except(waiting)]);
+
+        // One stop may open a node to what is too large for it until the next is done too.
+        var done = new int[alike.Length];
+        if (alike.Aggregate(1.0, (states, stops) => states * (stops.Count + 1)) > StatesMost)
         {
-            if (!Allowed(node, shape.Requests) || !room.Takes(shape.Requests)) continue;
-            covered += shape.Covered;
-            others += shape.Others;
+            for (var at = 0; at < done.Length; at++) done[at] = alike[at].Count;
+            return AtWorst(_ => true, freeing: true) ?? AtWorst(start => waitsFor[start].Length < alike.Length, freeing: false);
         }
 
-        foreach (var group in _groups)
+        do
         {
-            var comes = Most(room, [.. Pods(group).Where(pods => Allowed(node, pods.Requests))]);
-            covered += comes.Covered.Value;
-            others += comes.Others.Value;
+            if (AtWorst(start => Array.TrueForAll(waitsFor[start], at => done[at] == alike[at].Count), freeing: true) is { } overfull) return overfull;
         }
+        while (Next());
 
-        return Worst(node, covered, others, room, limit, used);
-    }
+        return null;
 
-    private string? FindViolation(NodeState node, SchedulerRoom room, long limit, long used)
-    {
-        var waits = _starts.Select(start => (Start: start, Stops: start.After
-            .Where(after => _releases[after].Any(release => release.Node == node.Id)).ToHashSet())).ToArray();
-        var sets = waits.Select(wait => wait.Stops).Distinct(HashSet<StepId>.CreateSetComparer()).ToArray();
-        var states = sets.Length > WaitingSetsMax ? 0 : 1 << sets.Length;
-        for (var mask = 0; mask < Math.Max(1, states); mask++)
+        bool Next()
         {
-            var done = new HashSet<StepId>();
-            for (var i = 0; i < sets.Length; i++)
+            for (var at = 0; at < done.Length; at++)
             {
-                if ((mask & (1 << i)) != 0) done.UnionWith(sets[i]);
+                if (++done[at] <= alike[at].Count) return true;
+                done[at] = 0;
             }
 
-            var running = waits.Where(wait => states == 0 || wait.Stops.IsSubsetOf(done)).Select(wait => wait.Start);
-            var freed = done.SelectMany(stop => _releases[stop]).Where(release => release.Node == node.Id).Select(release => release.Frees).ToArray();
-            var left = freed.Aggregate(room, (free, one) => one.Requests is { } gone ? free.Without(gone) : free);
-            var (covered, others) = (0L, 0L);
-            foreach (var start in running)
+            return false;
+        }
+
+        string? AtWorst(Func<int, bool> mayRun, bool freeing)
+        {
+            var (left, freed, covered, others) = (room, 0L, 0L, 0L);
+            for (var at = 0; at < done.Length; at++)
+            {
+                freed += freeing ? done[at] * alike[at].Host : 0;
+                for (var i = 0; i < done[at]; i++) left = alike[at].Requests.Aggregate(left, (free, gone) => free.Without(gone));
+            }
+
+            foreach (var shape in shapes)
+            {
+                if (!Allowed(node, shape.Requests) || !left.Takes(shape.Requests)) continue;
+                covered += shape.Covered;
+                others += shape.Others;
+            }
+
+            foreach (var start in groups.Concat(waiting.Where((_, at) => mayRun(at))))
             {
                 var comes = Most(left, [.. Pods(start).Where(pods => Allowed(node, pods.Requests))]);
                 covered += comes.Covered.Value;
                 others += comes.Others.Value;
             }
 
-            if (Worst(node, covered, others, left, limit, used, freed.Sum(one => one.Host.Value)) is { } overfull) return overfull;
+            return Worst(node, covered, others, left, limit, used, freed);
+        }
+    }
+
+    // What all but these may take, by what they ask for.
+    private (SchedulerRequests Requests, long Covered, long Others)[] Without(Step.Start[] starts)
+    {
+        var shapes = _shapes.ToArray();
+        foreach (var start in starts.Where(start => start.Workers is null))
+        {
+            ref var shape = ref shapes[_shapeOf[start.Requests!]];
+            if (start.Requests!.Cover(start.Needs)) shape.Covered -= start.Needs.Host.Highest.Value;
+            else shape.Others -= start.Needs.Host.Highest.Value;
         }
 
-        return null;
+        return shapes;
     }
+
+    private Alike[] Stops(NodeId node) => !_stops.Contains(node) ? [] :
+    [
+        .. _stops[node].GroupBy(one => one.Stop, one => one.Frees)
+            .Select(stop => new Alike(1, stop.Sum(frees => frees.Host.Value), [.. stop.Select(frees => frees.Requests).OfType<SchedulerRequests>()], [.. _waiting[stop.Key].Distinct()]))
+            .Aggregate(new List<Alike>(), (kinds, one) =>
+            {
+                var at = kinds.FindIndex(kind => kind.Host == one.Host && kind.Requests.SequenceEqual(one.Requests, SameRequests.Comparer) && kind.Waiting.SequenceEqual(one.Waiting));
+                if (at < 0) kinds.Add(one);
+                else kinds[at] = kinds[at] with { Count = kinds[at].Count + 1 };
+                return kinds;
+            }),
+    ];
 
     private static string? Worst(NodeState node, long covered, long others, SchedulerRoom left, long limit, long used, long freed = 0)
     {

@@ -133,6 +133,29 @@ public sealed partial class SchedulerChoiceTests
         Assert.Empty(Decide(Spec(low, waits, high), full with { Replicas = [running, pending] }).Steps);
     }
 
+    // Two replicas leave a node of two devices. Once one is gone its device may be given to what asks for no memory and takes more than
+    // it left; once both are there is room for it.
+    [Theory]
+    [InlineData(0, true)]
+    [InlineData(32_000, false)]
+    public void A_node_where_two_stop_is_looked_at_with_only_one_of_them_gone(double asks, bool unsafeBetween)
+    {
+        var low = Asking(Model("low", 10_000, devices: 1), memoryMiB: 10_000);
+        var high = Asking(Model("high", 32_000, devices: 1), memoryMiB: asks);
+        InferenceReplica[] going = [.. Enumerable.Range(1, 2).Select(i => Replica(low, i, ReplicaState.Ready, Noon) with { Placement = new Placement(new NodeId("n"), [new DeviceId($"gpu0{i - 1}")]), Requests = low.Requests })];
+        var node = Gpus("n", 40_000, 2, "gpu", 80_000);
+        node = node with { Scheduler = going.Aggregate(node.Scheduler!, (room, replica) => room.With(replica.Requests!)) };
+        var snapshot = Snapshot(Spec(low, high), node, Noon, going) with { Can = Capabilities.ChooseVictim };
+        Step[] steps =
+        [
+            .. going.Select(replica => new Step.Stop(replica.Id, replica.Model) { Reason = new Reason(Rule.StopDrained, []) }),
+            new Step.Start(ReplicaId.Of(high.Id, 1), high.Id, "v1", high.Variants[0].Id, null, high.Variants[0].Needs, TimeSpan.Zero) { Reason = new Reason(Rule.StopDrained, []), Requests = high.Requests },
+        ];
+        var found = ReachableStates.FindViolation(snapshot, Knowledge.Empty, [.. steps.OrderBy(step => step.Id)]);
+        Assert.Equal(unsafeBetween, found is not null);
+        Assert.Null(ReachableStates.FindViolation(snapshot, Knowledge.Empty, [.. steps.Select(step => step is Step.Start ? step with { After = [.. steps.OfType<Step.Stop>().Select(stop => stop.Id).Order()] } : step).OrderBy(step => step.Id)]));
+    }
+
     [Fact]
     public void With_no_device_left_it_says_what_was_asked_for()
     {

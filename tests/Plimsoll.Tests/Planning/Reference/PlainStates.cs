@@ -1,11 +1,8 @@
 namespace Plimsoll.Tests.Planning.Reference;
 
-/// <summary>The reachable states of starts that another scheduler places, of one node at a time.</summary>
+/// <summary>The reachable states of starts that another scheduler places, of one node at a time: each set of its stops by itself.</summary>
 internal static class PlainStates
 {
-    // Beyond these, all starts are charged before any stop: an upper bound.
-    private const int WaitingSetsMax = 10;
-
     /// <summary>
     /// Host memory overfilled in some state, or null. In a state some stops are done, and of the starts that may run then the
     /// scheduler has put here all that it could: those whose requests cover their needs take at most what it counts as free,
@@ -15,19 +12,11 @@ internal static class PlainStates
         NodeState node, Step.Start[] starts, ILookup<StepId, (NodeId Node, NodeLedger.Release Frees)> releases, long limit, long used)
     {
         if (starts.Length == 0 || node.Scheduler is not { } room || node.Condition != NodeCondition.Ready) return null;
-        var waits = starts.Select(start => (Start: start, Stops: start.After
-            .Where(after => releases[after].Any(release => release.Node == node.Id)).ToHashSet())).ToArray();
-        var sets = waits.Select(wait => wait.Stops).Distinct(HashSet<StepId>.CreateSetComparer()).ToArray();
-        var states = sets.Length > WaitingSetsMax ? 0 : 1 << sets.Length;
-        for (var mask = 0; mask < Math.Max(1, states); mask++)
+        StepId[] stops = [.. releases.Where(stop => stop.Any(release => release.Node == node.Id)).Select(stop => stop.Key)];
+        for (var mask = 0; mask < 1 << stops.Length; mask++)
         {
-            var done = new HashSet<StepId>();
-            for (var i = 0; i < sets.Length; i++)
-            {
-                if ((mask & (1 << i)) != 0) done.UnionWith(sets[i]);
-            }
-
-            var running = waits.Where(wait => states == 0 || wait.Stops.IsSubsetOf(done)).Select(wait => wait.Start);
+            var done = stops.Where((_, i) => (mask & (1 << i)) != 0).ToHashSet();
+            var running = starts.Where(start => start.After.All(after => done.Contains(after) || !stops.Contains(after)));
             var left = done.SelectMany(stop => releases[stop]).Aggregate(room, (free, one) => one.Frees.Requests is { } gone ? free.Without(gone) : free);
             var (covered, others) = (0L, 0L);
             foreach (var start in running.Where(start => Allowed(node, start) && left.Takes(start.Requests!)))
