@@ -25,6 +25,8 @@ internal sealed record ModelFit(string Shown, Bytes Weights, ServedModel Served,
         WorkloadView? workload = null;
         foreach (var variant in settings.Variants)
             workload ??= await reader.WorkloadAsync(name.Namespace, variant.Target, cancellationToken).ConfigureAwait(false);
+        if (workload?.PodSpecProblem is { } unreadable)
+            throw new CommandException(ExitCode.BadInput, $"{name}: {workload.Kind} {workload.Name.Name} has a pod template that is none: {unreadable}");
         if (workload?.PodSpec is not { } pod)
             throw new CommandException(ExitCode.Failed, $"{name}: {string.Join(", ", settings.Variants.Select(variant => variant.Target))} is not there, so nothing says how it is run");
         var served = ServedModel.Of(pod, workload.PodAnnotations, workload.PodsPerReplica, workload.WorkerSpec);

@@ -300,8 +300,9 @@ public sealed class KubernetesFleet : IFleet
         var live = pods.Where(pod => pod is { IsOver: false, DeletedAt: null } && pod.WorkerIndex is null or 0
                 && (pod.Node is null || nodes.Contains(pod.Node)) && finder.OwnerOf(pod) is not null)
             .CountBy(pod => pod.WorkloadKey!, StringComparer.Ordinal).ToDictionary(StringComparer.Ordinal);
+        // Of two targets of one workload the first has it, as for its pods.
         var targets = planned.SelectMany(model => model.Targets).Where(target => target.Spec is not null)
-            .ToDictionary(target => SnapshotBuilder.KeyOf(target.Workload!), StringComparer.Ordinal);
+            .GroupBy(target => SnapshotBuilder.KeyOf(target.Workload!), StringComparer.Ordinal).ToDictionary(group => group.Key, group => group.First(), StringComparer.Ordinal);
         foreach (var (key, target) in targets)
         {
             var missing = _scales.Asked(target) - live.GetValueOrDefault(key);

@@ -117,6 +117,8 @@ internal sealed class ModelLookup(
             : new Finding(ConditionTypes.TargetFound, true, "Found", $"{workload.Kind} {workload.Name.Name}"));
         if (settings.Variants.Length > 1)
             found = found.Add(new Finding(ConditionTypes.Fits, null, "FirstVariantOnly", $"of {settings.Variants.Length} variants only {variant.Name} is planned, as the metric is one number; actuation scale would do for all of them"));
+        if (workload.PodSpecProblem is { } unreadable)
+            return looked with { Findings = found.Add(No(ConditionTypes.Weighed, "PodSpecUnreadable", $"{workload.Kind} {workload.Name.Name} has a pod template that is none: {unreadable}")) };
         if (workload.PodSpec is not { } pod)
             return looked with { Findings = found.Add(No(ConditionTypes.Weighed, "NoPodSpec", $"{workload.Kind} {workload.Name.Name} has no pod template at spec.template and no pod to read; it is planned for once it has one")) };
         var served = ServedModel.Of(pod, workload.PodAnnotations, workload.PodsPerReplica, workload.WorkerSpec);
@@ -176,16 +178,12 @@ internal sealed class ModelLookup(
                 continue;
             }
 
-            var (kind, name) = Scaled(variant.Target.Kind, new ObjectName(settings.Name.Namespace, variant.Target.Name));
-            if (kind is not null && cluster.Workload(kind.Kind, name) is { } workload) return (variant, kind, workload, null);
+            var scaled = variant.Target.Workload;
+            if (cluster.KindOf(scaled.Kind) is { } kind && cluster.Workload(kind.Kind, new ObjectName(settings.Name.Namespace, scaled.Name)) is { } workload) return (variant, kind, workload, null);
         }
 
         return (settings.Variants[0], missing is null ? cluster.KindOf(settings.Variants[0].Target.Kind) : missing.Kind, null, missing);
     }
-
-    // Under autoscalerClass external, what is scaled of an InferenceService is the Deployment of its predictor.
-    private (ScalableKind? Kind, ObjectName Name) Scaled(string kind, ObjectName name) => kind == TargetKinds.InferenceService
-        ? (cluster.KindOf(TargetKinds.Deployment), name with { Name = name.Name + "-predictor" }) : (cluster.KindOf(kind), name);
 
     private WeighedSource? Weigh(ScaledModelSettings settings, ServedModel served)
     {

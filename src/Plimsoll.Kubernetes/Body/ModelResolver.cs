@@ -84,6 +84,17 @@ public sealed class ModelResolver(
         return [.. models.GroupBy(model => model.View.Name).Select(targets => targets.ToArray() is { Length: > 1 } several ? SeveralTargets.Of(several) : targets.First())];
     }
 
+    // A node that would do, and what keeps the pods from it; nothing where there is none.
+    private string Barred(V1PodSpec pod, string resource)
+    {
+        foreach (var node in cluster.Nodes.Items.Values.OrderBy(node => node.Name, StringComparer.Ordinal))
+        {
+            if (node.Devices.Groups.Any(group => group.Resource == resource) && NodeEligibility.WhyNot(pod, node) is { } why) return $"; node {node.Name} has, and {why}";
+        }
+
+        return "";
+    }
+
     private ResolvedModel Finish(Looked looked, DeviceGroup[] kinds, FleetSettings fleet, ResolvedModel? before, TypicalLengths lengths)
     {
         var model = new ResolvedModel
@@ -164,7 +175,7 @@ public sealed class ModelResolver(
         if (variants.Count == 0)
         {
             var why = misfits.Count > 0 ? string.Join("; ", misfits.Select(one => one.Value))
-                : $"no node that its pods may go to has {served.DeviceResource} of a kind that is known";
+                : $"no node that its pods may go to has {served.DeviceResource} of a kind that is known{Barred(looked.Applied?.Spec ?? looked.Pod!, served.DeviceResource!)}";
             return model with { Findings = model.Findings.Add(No(ConditionTypes.Fits, misfits.Count > 0 ? "DoesNotFit" : "NoSuchDevice", why)) };
         }
 

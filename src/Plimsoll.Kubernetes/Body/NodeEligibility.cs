@@ -11,17 +11,36 @@ namespace Plimsoll.Kubernetes.Body;
 /// </summary>
 public static class NodeEligibility
 {
+    // Nodes of GKE have it. Its API server is one with the admission plugin ExtendedResourceToleration, by which every pod tolerates taints
+    // that are named like what it asks for, though its template says nothing of it.
+    private const string OfGke = "cloud.google.com/gke-nodepool";
+
     /// <summary>Whether the scheduler may put a pod of this spec on the node, were there room.</summary>
-    public static bool Allows(V1PodSpec pod, NodeView node)
+    public static bool Allows(V1PodSpec pod, NodeView node) => WhyNot(pod, node) is null;
+
+    /// <summary>What keeps pods of this spec from the node, as a clause; null where nothing does.</summary>
+    public static string? WhyNot(V1PodSpec pod, NodeView node)
     {
         ArgumentNullException.ThrowIfNull(pod);
         ArgumentNullException.ThrowIfNull(node);
-        if (pod.NodeName is { Length: > 0 } fixedNode && fixedNode != node.Name) return false;
-        if (pod.NodeSelector?.Any(want => node.Labels.GetValueOrDefault(want.Key) != want.Value) == true) return false;
+        if (pod.NodeName is { Length: > 0 } fixedNode && fixedNode != node.Name) return "their nodeName is another";
+        if (pod.NodeSelector?.Any(want => node.Labels.GetValueOrDefault(want.Key) != want.Value) == true) return "their nodeSelector keeps them from it";
         var terms = pod.Affinity?.NodeAffinity?.RequiredDuringSchedulingIgnoredDuringExecution?.NodeSelectorTerms;
-        if (terms is not null && !terms.Any(term => Matches(term, node))) return false;
-        return node.Taints.All(taint => pod.Tolerations?.Any(toleration => Tolerates(toleration, taint)) == true);
+        if (terms is not null && !terms.Any(term => Matches(term, node))) return "their node affinity keeps them from it";
+        foreach (var taint in node.Taints)
+        {
+            if (pod.Tolerations?.Any(toleration => Tolerates(toleration, taint)) == true) continue;
+            if (node.Labels.ContainsKey(OfGke) && taint.Effect == "NoSchedule" && ExtendedResources(pod).Contains(taint.Key, StringComparer.Ordinal)) continue;
+            return $"they do not tolerate its taint {Resources.Shown.Text(taint.Key)}{(taint.Value.Length > 0 ? "=" + Resources.Shown.Text(taint.Value) : "")}:{Resources.Shown.Text(taint.Effect)}";
+        }
+
+        return null;
     }
+
+    // Devices and the like, as the plugin has them: with a domain that is none of Kubernetes' own.
+    internal static IEnumerable<string> ExtendedResources(V1PodSpec pod) =>
+        (pod.InitContainers ?? []).Concat(pod.Containers ?? []).SelectMany(container => container.Resources?.Requests?.Keys.Concat(container.Resources.Limits?.Keys ?? []) ?? container.Resources?.Limits?.Keys ?? [])
+            .Where(name => name.Contains('/', StringComparison.Ordinal) && !name.Contains("kubernetes.io/", StringComparison.Ordinal)).Distinct(StringComparer.Ordinal);
 
     // A term without any expression matches nothing.
     private static bool Matches(V1NodeSelectorTerm term, NodeView node)
@@ -104,7 +123,7 @@ public sealed class NodeGroups
     public static string KeyOf(V1PodSpec pod)
     {
         ArgumentNullException.ThrowIfNull(pod);
-        return k8s.KubernetesJson.Serialize(new V1PodSpec
+        return string.Join(',', NodeEligibility.ExtendedResources(pod).Order(StringComparer.Ordinal)) + k8s.KubernetesJson.Serialize(new V1PodSpec
         {
             Containers = [],
             NodeName = pod.NodeName,

@@ -9,6 +9,9 @@ internal sealed class PodHistory
     // Kubernetes writes whole seconds: a load that ends in the second it began in took about half of one.
     private static readonly TimeSpan ShortestLoad = TimeSpan.FromMilliseconds(500);
 
+    // Nodes' clocks and ours, and the whole seconds that Kubernetes writes.
+    private static readonly TimeSpan ClocksApart = TimeSpan.FromSeconds(5);
+
     private sealed record Seen(ModelId Model, ReplicaId Replica, bool Ready, int Restarts, bool Ending, ReplicaState State)
     {
         /// <summary>Of a group one that its leader does not stand for: its end is the group's, which its leader's pod tells of.</summary>
@@ -20,6 +23,7 @@ internal sealed class PodHistory
     private IReadOnlyDictionary<string, int> _live = new Dictionary<string, int>();
     private HashSet<ReplicaId> _ending = [];
     private bool _first = true;
+    private DateTimeOffset _looked;
 
     /// <summary>Whether the replica's pod was told to end already.</summary>
     public bool IsEnding(ReplicaId replica) => _ending.Contains(replica);
@@ -50,7 +54,9 @@ internal sealed class PodHistory
             if (pod.DeletedAt is not null && !worker) ending.Add(id);
             if (!pod.IsOver) now[pod.Uid] = new Seen(owner.Id, id, serves || before is { Ready: true }, pod.Restarts, pod.DeletedAt is not null, state) { IsWorker = worker };
             if (_first) continue;
-            if (serves && before is not { Ready: true } && pod is { ReadyChangedAt: { } ready, ScheduledAt: { } scheduled, Restarts: 0 } && ready >= scheduled)
+            // Of one that served before anybody looked at it, its model being weighed late or named later, the last readiness is known and not
+            // the load: of a node that was lost for a minute it may be hours after.
+            if (serves && before is not { Ready: true } && (before is not null || pod.ReadyChangedAt >= _looked - ClocksApart) && pod is { ReadyChangedAt: { } ready, ScheduledAt: { } scheduled, Restarts: 0 } && ready >= scheduled)
             {
                 outcomes.Add(new Outcome.Loaded
                 {
@@ -86,7 +92,7 @@ internal sealed class PodHistory
             outcomes.Add(new Outcome.Exited { At = at, Replica = gone.Replica, Model = gone.Model, Was = gone.State, Asked = true, Why = "its pod was deleted" });
         }
 
-        (_seen, _ending, _live, _first) = (now, ending, built.Live, false);
+        (_seen, _ending, _live, _first, _looked) = (now, ending, built.Live, false, at);
         return [.. outcomes];
     }
 }

@@ -35,8 +35,7 @@ public sealed class ClusterReader(KubernetesApi api)
     /// <exception cref="ApiException">It was refused, or nothing answered.</exception>
     public async Task<WorkloadView?> WorkloadAsync(string space, ScaleTarget target, CancellationToken cancellationToken)
     {
-        // As the operator does: of an InferenceService what runs is its predictor's Deployment.
-        var (kind, name) = target.Kind == TargetKinds.InferenceService ? (TargetKinds.Deployment, target.Name + "-predictor") : (target.Kind, target.Name);
+        var (kind, name) = (target.Workload.Kind, target.Workload.Name);
         if (!OtherWorkloads.IsKnown(target)) return await OtherAsync(new ObjectName(space, name), target, cancellationToken).ConfigureAwait(false);
         if (ClusterWatch.ScalableKinds.FirstOrDefault(one => one.Kind == kind) is not { } scalable) return null;
         using var found = await api.FindAsync(scalable.PathOf(new ObjectName(space, name)), cancellationToken).ConfigureAwait(false);

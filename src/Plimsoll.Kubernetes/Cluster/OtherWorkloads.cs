@@ -60,7 +60,7 @@ public sealed class OtherWorkloads(ClusterWatch cluster, Action changed, TimePro
         ClusterWatch.ScalableKinds.FirstOrDefault(kind => kind.Kind == target.Kind) is { } known && TargetKinds.GroupOf(known.ApiVersion) == target.Group;
 
     /// <summary>A target as its pods' keys have it ("Deployment/llama", "Rollout.argoproj.io/llama").</summary>
-    public static string KeyOf(ScaleTarget target) => $"{(IsKnown(target) ? target.Kind : TargetKinds.WithGroup(target.Kind, target.ApiVersion))}/{target.Name}";
+    public static string KeyOf(ScaleTarget target) => IsKnown(target) ? $"{target.Workload.Kind}/{target.Workload.Name}" : $"{TargetKinds.WithGroup(target.Kind, target.ApiVersion)}/{target.Name}";
 
     /// <summary>What a target came to.</summary>
     public OtherTarget Find(ScaleTarget target, string space)

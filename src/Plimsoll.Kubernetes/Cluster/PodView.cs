@@ -122,7 +122,6 @@ public sealed record PodView
     {
         var owner = metadata.List("ownerReferences").FirstOrDefault(one => one.Flag("controller"));
         if (labels.Text("leaderworkerset.sigs.k8s.io/name") is { } set) return $"LeaderWorkerSet/{set}";
-        if (labels.Text("serving.kserve.io/inferenceservice") is { } service) return $"InferenceService/{service}";
         if (owner.Text("kind") is not { } kind || owner.Text("name") is not { } name) return null;
         return kind == "ReplicaSet" && labels.Text("pod-template-hash") is { } hash && name.EndsWith("-" + hash, StringComparison.Ordinal)
             ? $"Deployment/{name[..^(hash.Length + 1)]}" : $"{kind}/{name}";

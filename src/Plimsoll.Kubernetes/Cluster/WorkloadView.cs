@@ -63,6 +63,23 @@ public sealed record WorkloadView
     /// <summary>managedFields, as written: who wrote spec.replicas.</summary>
     public byte[]? ManagedFieldsJson { get; init; }
 
+    /// <summary>Why its pod specs cannot be read; null where they can. The server checks those of its own kinds, and of others nobody does.</summary>
+    public string? PodSpecProblem
+    {
+        get
+        {
+            try
+            {
+                _ = (PodSpec, WorkerSpec);
+                return null;
+            }
+            catch (Exception problem) when (problem is JsonException or FormatException or InvalidOperationException)
+            {
+                return Resources.Shown.Text(problem.Message);
+            }
+        }
+    }
+
     public V1PodSpec? PodSpec => PodSpecJson is { } json ? KubernetesJson.Deserialize<V1PodSpec>(System.Text.Encoding.UTF8.GetString(json)) : null;
 
     public V1PodSpec? WorkerSpec => WorkerSpecJson is { } json ? KubernetesJson.Deserialize<V1PodSpec>(System.Text.Encoding.UTF8.GetString(json)) : null;

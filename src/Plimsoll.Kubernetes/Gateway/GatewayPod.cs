@@ -59,9 +59,6 @@ internal sealed class GatewayPodReader
     {
         if (PodView.Of(item) is not { IsOver: false } pod || pod.WorkerIndex > 0 || item.At("metadata") is not { } metadata) return null;
         var labels = metadata.Texts("labels").ToDictionary(StringComparer.Ordinal);
-
-        // An InferenceService's transformer and explainer are not what serves the model.
-        if (labels.GetValueOrDefault("component") is { } component && component != "predictor" && pod.Workload?.StartsWith("InferenceService/", StringComparison.Ordinal) == true) return null;
         return new GatewayPod
         {
             Name = pod.Name,

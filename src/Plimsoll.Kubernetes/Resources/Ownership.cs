@@ -38,7 +38,8 @@ public static class Ownership
         {
             foreach (var variant in settings.Variants)
             {
-                var key = (settings.Name.Namespace, variant.Target.Group, variant.Target.Kind, variant.Target.Name);
+                var scaled = variant.Target.Workload;
+                var key = (settings.Name.Namespace, scaled.Group, scaled.Kind, scaled.Name);
                 if (!owners.TryAdd(key, settings.Name) && owners[key] != settings.Name) usurped.TryAdd(settings.Name, owners[key]);
             }
         }
@@ -112,10 +113,11 @@ public static class Ownership
     {
         if (Json.Text(scaler, "metadata", "namespace") != question.Namespace || Json.At(scaler, "spec", "scaleTargetRef") is not { } reference) return false;
         var kind = Json.Text(reference, "kind") ?? TargetKinds.Deployment;
-        if (Json.Text(reference, "name") != question.Target.Name || kind != question.Target.Kind) return false;
+        var scaled = question.Target.Workload;
+        if (Json.Text(reference, "name") != scaled.Name || kind != scaled.Kind) return false;
         // KEDA takes a Deployment of apps/v1 where nothing is stated; an old HPA may name another version of the group.
         var version = Json.Text(reference, "apiVersion") ?? TargetKinds.ApiVersionOf(kind);
-        return version is null || TargetKinds.GroupOf(version) == question.Target.Group;
+        return version is null || TargetKinds.GroupOf(version) == scaled.Group;
     }
 
     private static bool Paused(JsonElement scaled) =>

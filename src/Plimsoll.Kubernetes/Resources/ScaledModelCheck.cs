@@ -83,14 +83,14 @@ public static partial class ScaledModelCheck
 
     private static void Check(IReadOnlyList<TargetVariant> variants, FieldCheck check)
     {
-        var first = new Dictionary<(string?, string?), int>();
+        var first = new Dictionary<ScaleTarget, int>();
         for (var i = 0; i < variants.Count && !Full(check); i++)
         {
             if (variants[i]?.Target is not { } target) continue;
             Check(target, $"spec.variants[{i}].target", check);
-            var same = (target.Kind ?? TargetKinds.Deployment, target.Name);
-            if (target.Name is not null && !first.TryAdd(same, i))
-                check.Add($"spec.variants[{i}].target", $"found {Shown.Text(same.Item1)} {Shown.Text(target.Name)} a second time, first in [{first[same]}]; targets must differ");
+            var same = ScaleTarget.Of(target);
+            if (target.Name is not null && !first.TryAdd(same.Workload, i))
+                check.Add($"spec.variants[{i}].target", $"found {Shown.Text(same.Workload.Kind)} {Shown.Text(same.Workload.Name)} a second time, first in [{first[same.Workload]}]; targets must differ");
         }
     }
 

@@ -24,6 +24,13 @@ public readonly record struct ScaleTarget(string ApiVersion, string Kind, string
         return new(reference.ApiVersion ?? TargetKinds.ApiVersionOf(kind) ?? "", kind, reference.Name ?? "");
     }
 
+    /// <summary>
+    /// What of it has replicas and pods: of an InferenceService the Deployment of its predictor, as with autoscalerClass external; any other
+    /// is it itself. Two targets of one workload are one, however they are named.
+    /// </summary>
+    public ScaleTarget Workload => Kind == TargetKinds.InferenceService && Group == TargetKinds.GroupOf(TargetKinds.ApiVersionOf(TargetKinds.InferenceService)!)
+        ? new ScaleTarget(TargetKinds.ApiVersionOf(TargetKinds.Deployment)!, TargetKinds.Deployment, Name + "-predictor") : this;
+
     public override string ToString() => $"{Kind} {Name}";
 }
 

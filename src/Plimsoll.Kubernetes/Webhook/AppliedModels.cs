@@ -31,6 +31,5 @@ public sealed class AppliedModels(ClusterWatch cluster)
 
     // One target is planned, and it is that one whose pods are recommended for.
     private static bool Names(ScaledModel model, string workload) => ScaledModelSettings.Of(model).Variants is [var first, ..]
-        && (workload == OtherWorkloads.KeyOf(first.Target)
-            || first.Target.Kind == TargetKinds.InferenceService && workload == $"Deployment/{first.Target.Name}-predictor");
+        && workload == OtherWorkloads.KeyOf(first.Target);
 }

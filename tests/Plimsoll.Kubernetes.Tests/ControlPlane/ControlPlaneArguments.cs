@@ -48,7 +48,8 @@ internal sealed partial class ControlPlaneArguments(string programs, ControlPlan
         "--endpoint-reconciler-type=none", // it would refuse to publish a loopback address
         // No controller makes service accounts' default tokens or lifts the taint that new nodes would be born with.
         "--disable-admission-plugins=ServiceAccount,TaintNodesByCondition",
-        "--enable-admission-plugins=PodNodeSelector", // keeps each namespace's pods on its own nodes
+        // The one keeps each namespace's pods on its own nodes, the other asks who may set an owner, as OpenShift does.
+        "--enable-admission-plugins=PodNodeSelector,OwnerReferencesPermissionEnforcement",
         $"--requestheader-client-ca-file={files.PathOf("front-proxy-ca.crt")}",
         "--requestheader-allowed-names=aggregator",
         "--requestheader-username-headers=X-Remote-User",

@@ -142,9 +142,13 @@ internal sealed class OperatedCluster : IAsyncDisposable
         return Client.AppsV1.CreateNamespacedDeploymentAsync(deployment, Space, cancellationToken: Cancel);
     }
 
-    public Task ModelAsync(string name, string spec, string kind = "Deployment") => CreateAsync("scaledmodels", Space, $$$$$"""
+    /// <param name="name">Its name, and its target's where that has no other.</param>
+    /// <param name="spec">Further fields of its spec, as JSON.</param>
+    /// <param name="kind">The target's kind.</param>
+    /// <param name="target">The target's name.</param>
+    public Task ModelAsync(string name, string spec, string kind = "Deployment", string? target = null) => CreateAsync("scaledmodels", Space, $$$$$"""
         {"apiVersion":"{{{{{ResourceGroup.ApiVersion}}}}}","kind":"ScaledModel","metadata":{"name":"{{{{{name}}}}}","namespace":"{{{{{Space}}}}}"},
-         "spec":{"target":{"kind":"{{{{{kind}}}}}","name":"{{{{{name}}}}}"},{{{{{spec}}}}}}}
+         "spec":{"target":{"kind":"{{{{{kind}}}}}","name":"{{{{{target ?? name}}}}}"},{{{{{spec}}}}}}}
         """);
 
     public async Task<ScaledModelStatus?> StatusAsync(string name, CancellationToken cancel = default)

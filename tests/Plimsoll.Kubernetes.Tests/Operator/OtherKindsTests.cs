@@ -104,6 +104,25 @@ public sealed class OtherKindsTests : OperatorTest
     }
 
     [Fact]
+    public async Task A_template_that_is_none_concerns_the_model_that_names_it_and_no_other()
+    {
+        await CustomResources.InstallAsync(Cluster.Client, Serving);
+        await Cluster.Client.CustomObjects.CreateNamespacedCustomObjectAsync(
+            JsonNode.Parse("""{"apiVersion":"example.com/v1","kind":"Serving","metadata":{"name":"odd"},"spec":{"size":1,"template":{"spec":{"containers":{},"terminationGracePeriodSeconds":"60"} } } }""")!,
+            "example.com", "v1", OperatedCluster.Space, "servings", cancellationToken: Cancel);
+        await Cluster.Client.CustomObjects.PatchNamespacedCustomObjectStatusAsync(
+            new V1Patch("""{"status":{"size":1,"pods":"app=odd"} }""", V1Patch.PatchType.MergePatch), "example.com", "v1", OperatedCluster.Space, "servings", "odd", cancellationToken: Cancel);
+        await ModelAsync("odd", "example.com/v1", "Serving", "\"weights\":\"16GiB\",\"mode\":\"act\"");
+        await Cluster.ServeAsync("plain", 0, 1, "24Gi");
+        await Cluster.ModelAsync("plain", "\"weights\":\"16GiB\",\"mode\":\"act\",\"minReplicas\":1");
+        await Cluster.OperateAsync();
+
+        await Cluster.ReplicasAsync("plain", deployment => deployment.Status.ReadyReplicas == 1, "the plain one serves");
+        var told = await Cluster.StatusAsync("odd", status => OperatedCluster.Condition(status, ConditionTypes.Weighed)?.Reason == "PodSpecUnreadable", "its template is named");
+        Assert.Contains("Serving odd has a pod template that is none: ", OperatedCluster.Condition(told, ConditionTypes.Weighed)!.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task What_is_not_there_or_has_no_scale_is_named_and_found_once_it_comes()
     {
         await CreateControllerAsync("late", 1);

@@ -83,6 +83,15 @@ public sealed class OwnershipTests
         Annotations = scaler is null ? new Dictionary<string, string>() : new Dictionary<string, string> { ["serving.kserve.io/autoscalerClass"] = scaler },
     }));
 
+    [Fact]
+    public void An_autoscaler_of_the_predictor_scales_its_InferenceService() => Assert.Equal(
+        "the HorizontalPodAutoscaler llama-hpa scales InferenceService prod/llama; delete it, or choose actuation metric and let it read plimsoll_desired_replicas",
+        Ownership.Conflict(Question(kind: "InferenceService") with
+        {
+            Annotations = new Dictionary<string, string> { ["serving.kserve.io/autoscalerClass"] = "external" },
+            Autoscalers = [Autoscaler(target: """{"apiVersion":"apps/v1","kind":"Deployment","name":"llama-predictor"}""")],
+        }));
+
     [Theory]
     [InlineData("kube-controller-manager", "Update", "scale", -60, "kube-controller-manager wrote the replicas of Deployment prod/llama 1 min ago; stop it, or choose mode recommend")]
     [InlineData("kube-controller-manager", "Update", "scale", -601, null)]
@@ -111,12 +120,16 @@ public sealed class OwnershipTests
     [Fact]
     public void Of_ScaledModels_with_one_target_the_oldest_has_it()
     {
-        ScaledModel Made(string name, int minute, string target, string space = "prod") => new()
+        ScaledModel Made(string name, int minute, string target, string space = "prod", string? kind = null) => new()
         {
             Metadata = new() { Name = name, NamespaceProperty = space, CreationTimestamp = Now.AddMinutes(minute).UtcDateTime },
-            Spec = new ScaledModelSpec { Target = new TargetReference { Name = target } },
+            Spec = new ScaledModelSpec { Target = new TargetReference { Name = target, Kind = kind } },
         };
         var usurped = Ownership.Usurped([Made("young", 9, "llama"), Made("old", 1, "llama"), Made("b", 5, "qwen"), Made("a", 5, "qwen"), Made("else", 9, "llama", "test"), Made("alone", 3, "phi")]);
         Assert.Equal("prod/b by prod/a, prod/young by prod/old", string.Join(", ", usurped.Select(pair => $"{pair.Key} by {pair.Value}")));
+
+        // An InferenceService and the Deployment that KServe makes of its predictor are one.
+        usurped = Ownership.Usurped([Made("first", 1, "llama", kind: "InferenceService"), Made("second", 2, "llama-predictor"), Made("third", 3, "llama")]);
+        Assert.Equal("prod/second by prod/first", string.Join(", ", usurped.Select(pair => $"{pair.Key} by {pair.Value}")));
     }
 }

@@ -49,6 +49,7 @@ public sealed class ScaledModelCheckTests
     [InlineData("variants: []", "spec.variants: it is empty; a list with at least 1 would do")]
     [InlineData("variants: [{name: a, target: {name: a}}, {name: a, target: {name: b}}]", "spec.variants[1].name: found \"a\" a second time, first in [0]; names must differ")]
     [InlineData("variants: [{name: a, target: {name: x}}, {name: b, target: {name: x}}]", "spec.variants[1].target: found Deployment x a second time, first in [0]; targets must differ")]
+    [InlineData("variants: [{name: a, target: {kind: InferenceService, name: x}}, {name: b, target: {name: x-predictor}}]", "spec.variants[1].target: found Deployment x-predictor a second time, first in [0]; targets must differ")]
     [InlineData("variants: [null]", "spec.variants[0]: found nothing; an entry with its fields would do")]
     [InlineData("target: {name: a}\ngateway: {model: 'a b'}", "spec.gateway.model: found \"a b\"; a name such as llama-8b would do, of at most 128 characters")]
     public void What_is_wrong_is_told_with_its_place_and_what_would_do(string spec, string problems) =>
