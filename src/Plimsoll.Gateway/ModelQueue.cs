@@ -57,6 +57,9 @@ internal sealed class ModelQueue(ModelRoute route)
     }
 }
 
+/// <summary>What became of a request, for the counts.</summary>
+internal enum RequestEnd { Completed, Failed, Abandoned, Rejected }
+
 /// <summary>What happened to one model's requests since the last reading. Guarded by the queue's lock.</summary>
 internal sealed class TrafficCounter
 {

@@ -3,9 +3,6 @@ using System.Collections.Immutable;
 
 namespace Plimsoll.Gateway;
 
-/// <summary>What became of a request, for the counts.</summary>
-internal enum RequestEnd { Completed, Failed, Abandoned, Rejected }
-
 /// <summary>
 /// Decides where a request goes, holds it while nowhere can take it, and counts: that count is demand. A body publishes
 /// routes here and reads traffic; the web part asks for slots. Knows nothing of HTTP.
@@ -20,6 +17,9 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
     private readonly Lock _publish = new();
     private readonly HeldRequests _held = new(options);
     private FrozenDictionary<string, ModelQueue> _models = FrozenDictionary<string, ModelQueue>.Empty;
+
+    // Of models that left the table while requests were in their replicas: those go on, and are to be seen until they end.
+    private ModelQueue[] _left = [];
     private TaskCompletionSource _change = NewSignal();
     private TaskCompletionSource _woken = NewSignal();
     private long _wakes;
@@ -42,7 +42,7 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
             var queues = new Dictionary<string, ModelQueue>(StringComparer.Ordinal);
             foreach (var route in table.Models)
             {
-                if (!before.TryGetValue(route.Model.Value, out var queue))
+                if (!before.TryGetValue(route.Model.Value, out var queue) && (queue = Array.Find(_left, one => one.Route.Model == route.Model)) is null)
                 {
                     queue = new ModelQueue(route);
                     queue.Counter.Reset(time.GetUtcNow());
@@ -52,17 +52,16 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
                 queues[route.Model.Value] = queue;
             }
 
-            _models = queues.ToFrozenDictionary(StringComparer.Ordinal);
-            foreach (var (name, queue) in before)
+            ModelQueue[] gone = [.. _left.Concat(before.Values).Where(queue => !queues.ContainsKey(queue.Route.Model.Value))];
+            foreach (var queue in gone)
             {
-                if (queues.ContainsKey(name)) continue;
-                lock (queue.Gate)
-                {
-                    Update_NeedsLock(queue, queue.Route with { Replicas = [], Unavailable = "the model is no longer in the fleet" });
-                }
+                lock (queue.Gate) Update_NeedsLock(queue, queue.Route with { Replicas = [], Unavailable = "the model is no longer in the fleet" });
             }
 
-            foreach (var queue in queues.Values)
+            // Known as left before they are no longer known as there, so that no look in between misses them.
+            _left = [.. gone.Where(queue => queue.Replicas.Length > 0)];
+            _models = queues.ToFrozenDictionary(StringComparer.Ordinal);
+            foreach (var queue in queues.Values.Concat(gone))
             {
                 lock (queue.Gate) Serve_NeedsLock(queue, now);
             }
@@ -101,10 +100,10 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
     /// </summary>
     public ImmutableArray<ModelTraffic> Totals(DateTimeOffset now) => Read(now, again: false);
 
-    /// <summary>Requests in a replica now; 0 for one that is not known.</summary>
+    /// <summary>Requests in a replica now, also of a model that left the table; 0 for one that is not known.</summary>
     public int Outstanding(ReplicaId replica)
     {
-        foreach (var queue in _models.Values)
+        foreach (var queue in _models.Values.Concat(_left))
         {
             lock (queue.Gate)
             {

@@ -26,4 +26,32 @@ public sealed class EndingTests : GatewayScene
         using var response = await InferAsync(gateway);
         Assert.Equal((HttpStatusCode.ServiceUnavailable, TimeSpan.FromMinutes(1)), (response.StatusCode, response.Headers.RetryAfter!.Delta));
     }
+
+    [Fact]
+    public async Task Requests_of_a_model_that_left_are_seen_in_its_replica_until_they_end()
+    {
+        var gateway = await GatewayAsync();
+        var go = new TaskCompletionSource();
+        var upstream = await UpstreamAsync(_ => go.Task.WaitAsync(TimeSpan.FromSeconds(120), TimeProvider.System));
+        var replica = Replica(1, upstream.Address, concurrency: 1);
+        Router.Publish(new RouteTable([Route(Bert, replica)]));
+        var running = InferAsync(gateway);
+        await UntilAsync(() => Router.Outstanding(replica.Replica) == 1);
+        var held = InferAsync(gateway);
+        await UntilAsync(() => Router.HeldCount == 1);
+
+        // Who waits for a model that is gone is told so at once; what runs goes on, however often the table comes again.
+        Router.Publish(new RouteTable([]));
+        using (var refused = await held) Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+        Router.Publish(new RouteTable([]));
+        Assert.Equal(1, Router.Outstanding(replica.Replica));
+
+        // It came back while its last replica drains: that one still is as full as it was.
+        Router.Publish(new RouteTable([Route(Bert, replica with { Draining = true })]));
+        Assert.Equal(1, Router.Outstanding(replica.Replica));
+        Router.Publish(new RouteTable([]));
+        go.SetResult();
+        using (var answer = await running) Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        await UntilAsync(() => Router.Outstanding(replica.Replica) == 0);
+    }
 }
