@@ -142,7 +142,7 @@ public sealed partial class LocalFleet
         if (cache.PathOf(step.Model, step.Version) is not null) return false;
         if (_parts.Fetch(step.Model) is not { } source)
             return Failed_NeedsLock(step, step.Model, $"{step.Model} cannot be fetched: its source did not answer when this fleet started; start it again");
-        var work = new CacheWork(step.Id, WorkKind.Fetching, step.Model, step.Size, _time);
+        var work = new CacheWork(step.Id, WorkKind.Fetching, step.Model, step.Version, step.Size, _time);
         _cacheWork.Add(step.Id, work);
         LogFetching(step.Model, source.Shown);
         Send_NeedsLock(FetchAsync(cache, step, source, work));
@@ -151,9 +151,11 @@ public sealed partial class LocalFleet
 
     private async Task FetchAsync(ModelCache cache, Step.Prefetch step, FetchSpec source, CacheWork work)
     {
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(_end);
+        lock (_gate) work.Ending = ending;
         try
         {
-            var result = await cache.FetchAsync(step.Model, step.Version, source, work, _end).ConfigureAwait(false);
+            var result = await cache.FetchAsync(step.Model, step.Version, source, work, ending.Token).ConfigureAwait(false);
             lock (_gate)
             {
                 if (result.Why is { } why)
@@ -174,13 +176,29 @@ public sealed partial class LocalFleet
                 SignalChange_NeedsLock();
             }
         }
-        catch (OperationCanceledException) when (_end.IsCancellationRequested)
+        catch (OperationCanceledException) when (ending.IsCancellationRequested)
         {
-            // What came is kept; the next controller goes on from there.
+            // What came is kept; the next controller, or the model when it is back, goes on from there.
         }
         finally
         {
             lock (_gate) _cacheWork.Remove(step.Id);
+        }
+    }
+
+    // What nobody asks for any more, as its model was removed or has another version, takes bandwidth and disk from what is.
+    private void EndUnwantedFetches_NeedsLock()
+    {
+        if (_cacheWork.Count == 0) return;
+        var spec = _parts.Spec();
+        foreach (var work in _cacheWork.Values)
+        {
+            if (work.Ending is not { IsCancellationRequested: false } ending
+                || spec.Find(work.Model) is { Cached: true } model && model.Version == work.Version)
+                continue;
+            LogFetchEnded(work.Model, work.Version);
+            // Its end takes the gate too, so it comes from another thread.
+            Send_NeedsLock(ending.CancelAsync());
         }
     }
 
@@ -189,7 +207,7 @@ public sealed partial class LocalFleet
         if (_cacheWork.ContainsKey(step.Id)) return false;
         if (_evictNotBefore.TryGetValue(step.Id, out var notBefore) && _time.GetUtcNow() < notBefore) return false;
         if (_cache is not { } cache) return Failed_NeedsLock(step, null, _cacheTrouble ?? "this fleet has no model cache");
-        _cacheWork.Add(step.Id, new CacheWork(step.Id, WorkKind.Evicting, step.Model, step.Size, _time));
+        _cacheWork.Add(step.Id, new CacheWork(step.Id, WorkKind.Evicting, step.Model, step.Version, step.Size, _time));
         // Removing gigabytes takes some disks seconds, which nobody may wait for.
         Send_NeedsLock(Task.Run(() => Evict(cache, step), CancellationToken.None));
         return true;
@@ -220,12 +238,19 @@ public sealed partial class LocalFleet
         .Select(work => work.Row(now)).FirstOrDefault(row => row.Kind == WorkKind.Fetching && row.Model == model)?.ExpectedEnd - now;
 
     /// <summary>A fetch or an eviction at work. Reports come from the fetch's own thread, each swapped in whole.</summary>
-    private sealed class CacheWork(StepId step, WorkKind kind, ModelId model, Bytes size, TimeProvider time) : IProgress<FetchProgress>
+    private sealed class CacheWork(StepId step, WorkKind kind, ModelId model, string version, Bytes size, TimeProvider time) : IProgress<FetchProgress>
     {
         private static readonly TimeSpan ShortestLook = TimeSpan.FromMilliseconds(200);
         private static readonly TimeSpan LongestLeft = TimeSpan.FromDays(30);
         private readonly DateTimeOffset _startedAt = time.GetUtcNow();
         private volatile Seen? _seen;
+
+        public ModelId Model => model;
+
+        public string Version => version;
+
+        /// <summary>Ends it before it is done, while it is at work; null for what cannot be ended. Guarded by the fleet's gate.</summary>
+        public CancellationTokenSource? Ending { get; set; }
 
         public void Report(FetchProgress value)
         {

@@ -48,6 +48,9 @@ public sealed partial class LocalFleet
     [LoggerMessage(Level = LogLevel.Information, Message = "Fetching {Model} from {Source}")]
     private partial void LogFetching(ModelId model, string source);
 
+    [LoggerMessage(Level = LogLevel.Information, Message = "No longer fetching {Model}@{Version}: the fleet wants it no more")]
+    private partial void LogFetchEnded(ModelId model, string version);
+
     [LoggerMessage(Level = LogLevel.Information, Message = "Evicted {Model}@{Version}, {Size}")]
     private partial void LogEvicted(ModelId model, string version, Bytes size);
 

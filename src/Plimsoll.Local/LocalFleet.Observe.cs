@@ -18,6 +18,7 @@ public sealed partial class LocalFleet
         {
             if (_changed.Task.IsCompleted) _changed = NewSignal();
             OpenCacheWhenWanted_NeedsLock();
+            EndUnwantedFetches_NeedsLock();
             var now = _time.GetUtcNow();
             Scan_NeedsLock();
             foreach (var replica in _replicas.Values.Where(one => one.State is ReplicaState.Ready or ReplicaState.Draining))

@@ -70,6 +70,28 @@ public sealed class FleetCacheTests : IDisposable
         Assert.Equal(File.ReadAllBytes(Source), File.ReadAllBytes($"{Cache}/m@v1/weights.bin"));
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData("v2")]
+    public async Task A_model_that_is_removed_or_has_another_version_is_fetched_no_further_and_what_came_is_kept(string? version)
+    {
+        var cached = Spec.Models[0] with { Cached = true };
+        var models = Spec with { Models = [cached] };
+        await using var fleet = await OpenAsync(bandwidth: new BytesPerSecond(100_000), spec: () => models);
+        await fleet.ApplyAsync(Prefetch);
+        await fleet.UntilAsync(one => one.InFlight is [{ Done.Value: > 100_000 }]);
+
+        models = Spec with { Models = version is null ? [] : [cached with { Version = version }] };
+        await fleet.UntilAsync(one => one.InFlight.IsEmpty);
+        Assert.True(Assert.Single(fleet.Last.Cache) is { Complete: false, Pinned: false, Size.Value: > 100_000 and < Size });
+        Assert.Empty(fleet.Outcomes.OfType<Outcome.StepFailed>());
+
+        models = Spec with { Models = [cached] };
+        Assert.Equal([Prefetch.Id], (await fleet.ApplyAsync(Prefetch)).Started);
+        var seen = await fleet.UntilAsync(one => one.InFlight is [{ Done.Value: > 0 }]);
+        Assert.True(seen.InFlight[0].Done > new Bytes(100_000));
+    }
+
     [Fact]
     public async Task An_adopted_replica_keeps_its_copy_even_one_that_looks_damaged()
     {
@@ -168,7 +190,7 @@ public sealed class FleetCacheTests : IDisposable
         new(Model, "v1", LocalFleet.Node, new Bytes(Size)) { Reason = new Reason(Rule.EvictForRoom, []) };
 
     private Task<RunningFleet> OpenAsync(
-        Func<LocalNodeOptions, LocalNodeOptions>? node = null, BytesPerSecond? bandwidth = null, string? state = null)
+        Func<LocalNodeOptions, LocalNodeOptions>? node = null, BytesPerSecond? bandwidth = null, string? state = null, Func<FleetSpec>? spec = null)
     {
         var options = new LocalNodeOptions
         {
@@ -182,7 +204,7 @@ public sealed class FleetCacheTests : IDisposable
         {
             Launch = (_, _) => new LaunchSpec { Command = [Host, "serve", "{port}", "model={model}"] },
             Fetch = _ => new FetchSpec { Source = Source },
-            Spec = () => Spec with { Models = [Spec.Models[0] with { Cached = true }] },
+            Spec = spec ?? (() => Spec with { Models = [Spec.Models[0] with { Cached = true }] }),
         });
     }
 
