@@ -76,7 +76,7 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
     /// <summary>The one node there is.</summary>
     public static NodeId Node { get; } = NodeId.Of("local");
 
-    /// <summary>What Plimsoll may use of the machine's memory: declared, or four fifths of what was free at the first start.</summary>
+    /// <summary>What Plimsoll may use of the machine's memory: declared, or four fifths of what was free when its first replicas were started.</summary>
     public Bytes MemoryBudget => _budget;
 
     /// <summary>
@@ -186,21 +186,28 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
         _lock.Dispose();
     }
 
-    // What was free is counted with what our own adopted replicas hold, and remembered for this boot, so that a
-    // controller that restarts while they run finds the budget it had.
+    // What was free is counted with what our own adopted replicas hold, and remembered for this boot, so that a controller
+    // that restarts while they run finds the budget they were placed by. Where none runs there is nothing to keep to.
     private Bytes DecideBudget()
     {
         _hostAtStart = HostMemory.Read(_ownCgroup)
             ?? throw new LocalFleetException("this machine's memory cannot be read from /proc/meminfo");
         if (_parts.Node.MemoryBudget is { } declared) return declared;
         var path = Path.Combine(_parts.StateFolder, "budget.json");
-        if (ProcFile.TryReadBytes(path, 4096) is { } bytes && ReadBudget(bytes) is { } remembered
-            && remembered.BootId == _bootId && remembered.HostMemory == _hostAtStart.Total)
-            return remembered.Budget;
+        var remembered = ProcFile.TryReadBytes(path, 4096) is { } bytes ? ReadBudget(bytes) : null;
+        if (_replicas.Count > 0 && remembered?.BootId == _bootId && remembered.HostMemory == _hostAtStart.Total) return remembered.Budget;
         var ours = ProcessMemory.Unreclaimable([.. _replicas.Values.SelectMany(replica => replica.Members)]) ?? Bytes.Zero;
         var budget = (_hostAtStart.Available + ours).Scale(DetectedShare);
-        AtomicFile.Write(path, JsonSerializer.SerializeToUtf8Bytes(
-            new DetectedBudget(_bootId, _hostAtStart.Total, budget), LocalJson.Default.DetectedBudget));
+        try
+        {
+            AtomicFile.Write(path, JsonSerializer.SerializeToUtf8Bytes(
+                new DetectedBudget(_bootId, _hostAtStart.Total, budget), LocalJson.Default.DetectedBudget));
+        }
+        catch (IOException) when (remembered is not null)
+        {
+            // The disk is full now and was not once: an older budget stays remembered, which is no reason not to start.
+        }
+
         return budget;
     }
 

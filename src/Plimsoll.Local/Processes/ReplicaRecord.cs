@@ -85,7 +85,7 @@ public sealed record ReplicaRecord
 [JsonSerializable(typeof(DetectedBudget))]
 internal sealed partial class LocalJson : JsonSerializerContext;
 
-/// <summary>The memory budget found when the fleet first started in this boot; kept, so that a restart changes nothing.</summary>
+/// <summary>The memory budget found when the fleet started with no replica running; kept, so that a restart beside them changes nothing.</summary>
 internal sealed record DetectedBudget(string BootId, Bytes HostMemory, Bytes Budget);
 
 /// <summary>One small file per replica in a folder.</summary>

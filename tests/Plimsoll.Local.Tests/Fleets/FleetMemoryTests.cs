@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Plimsoll.Local.Processes;
 
 namespace Plimsoll.Local.Tests.Fleets;
@@ -72,16 +73,34 @@ public sealed class FleetMemoryTests
     }
 
     [Fact]
-    public async Task A_detected_budget_outlives_the_controller()
+    public async Task A_detected_budget_outlives_the_controller_while_replicas_run_and_is_found_anew_where_none_does()
     {
         var folder = RunningFleet.NewFolder();
-        Bytes first;
-        await using (var running = await RunningFleet.OpenAsync(null, new LocalNodeOptions(), folder))
-            first = running.Fleet.MemoryBudget;
-        Assert.True(first > Bytes.MiB(64));
+        var file = Path.Combine(folder, "budget.json");
+        var leave = new LocalNodeOptions { LeaveRunning = true, StopGrace = TimeSpan.FromSeconds(2) };
+        await using (var running = await RunningFleet.OpenAsync(RunningFleet.Server(), leave, folder))
+        {
+            Assert.True(running.Fleet.MemoryBudget > Bytes.MiB(64));
+            await running.ApplyAsync(RunningFleet.Start(1));
+            await running.UntilStateAsync(1, ReplicaState.Ready);
+        }
 
-        await using (var next = await RunningFleet.OpenAsync(null, new LocalNodeOptions(), folder))
-            Assert.Equal(first, next.Fleet.MemoryBudget);
+        // As if little had been free then.
+        var less = Bytes.MiB(40);
+        var found = Remembered(file);
+        await File.WriteAllBytesAsync(file, JsonSerializer.SerializeToUtf8Bytes(found with { Budget = less }, LocalJson.Default.DetectedBudget), RunningFleet.Cancel);
+        await using (var adopting = await RunningFleet.OpenAsync(RunningFleet.Server(), leave with { LeaveRunning = false }, folder))
+        {
+            Assert.Single((await adopting.ObserveAsync()).Replicas);
+            Assert.Equal(less, adopting.Fleet.MemoryBudget);
+        }
+
+        await using (var anew = await RunningFleet.OpenAsync(null, new LocalNodeOptions(), folder))
+        {
+            Assert.True(anew.Fleet.MemoryBudget > Bytes.MiB(64));
+            Assert.Equal(anew.Fleet.MemoryBudget, Remembered(file).Budget);
+        }
+
         Directory.Delete(folder, recursive: true);
     }
 
@@ -103,6 +122,8 @@ public sealed class FleetMemoryTests
         Assert.True(exited.Why.Length < 4096);
         Assert.True(new FileInfo(log).Length <= ReplicaLog.BytesKept);
     }
+
+    private static DetectedBudget Remembered(string file) => JsonSerializer.Deserialize(File.ReadAllBytes(file), LocalJson.Default.DetectedBudget)!;
 
     private static long BytesOnDisk(string path)
     {
