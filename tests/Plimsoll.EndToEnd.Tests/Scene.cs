@@ -43,9 +43,9 @@ internal sealed class Scene : IAsyncDisposable
     }
 
     /// <summary>Starts <c>plimsoll up</c> on the fleet file, or on what is named.</summary>
-    public UpProcess Up(string? target = null, string? state = null, (string Name, string Value)[]? environment = null)
+    public UpProcess Up(string? target = null, string? state = null, (string Name, string Value)[]? environment = null, string[]? starter = null)
     {
-        var up = UpProcess.Start(environment ?? [], "up", target ?? Path.Combine(Folder, "fleet.yaml"), "--state", state ?? State);
+        var up = UpProcess.StartBy(starter ?? [], environment ?? [], "up", target ?? Path.Combine(Folder, "fleet.yaml"), "--state", state ?? State);
         _started.Add(up);
         _states.Add(state ?? State);
         return up;

@@ -29,13 +29,18 @@ internal sealed class UpProcess : IAsyncDisposable
 
     /// <param name="environment">Variables beside those of the tests.</param>
     /// <param name="arguments">Command and options.</param>
-    public static UpProcess Start((string Name, string Value)[] environment, params string[] arguments)
+    public static UpProcess Start((string Name, string Value)[] environment, params string[] arguments) => StartBy([], environment, arguments);
+
+    /// <param name="starter">A program and its arguments that becomes the one under test, such as a shell that execs it.</param>
+    /// <param name="environment">Variables beside those of the tests.</param>
+    /// <param name="arguments">Command and options.</param>
+    public static UpProcess StartBy(string[] starter, (string Name, string Value)[] environment, params string[] arguments)
     {
         var here = Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory);
         var program = Path.GetFullPath(Path.Combine(here, "..", "..", "Plimsoll.Cli", Path.GetFileName(here), "Plimsoll.Cli"));
-        // Where the suite runs in the background of a script, the shell has it ignore Ctrl-C, and that is inherited.
+        // Where the suite runs in the background of a script, the shell has it ignore Ctrl-C (and nohup a hang-up), and that is inherited.
         return new UpProcess(Process.Start(
-            new ProcessStartInfo("env", ["--default-signal=INT", .. environment.Select(one => $"{one.Name}={one.Value}"), program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true })!);
+            new ProcessStartInfo("env", ["--default-signal=INT,HUP", .. environment.Select(one => $"{one.Name}={one.Value}"), .. starter, program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true })!);
     }
 
     /// <summary>The first line of its output with this in it, once there is one.</summary>

@@ -8,6 +8,7 @@ public sealed class UpTests
     [Theory]
     [InlineData("TERM")]
     [InlineData("INT")]
+    [InlineData("HUP")]
     public async Task Up_serves_a_model_explains_itself_and_leaves_nothing_behind(string signal)
     {
         await using var scene = new Scene();
@@ -34,6 +35,23 @@ public sealed class UpTests
         Assert.Equal(0, await up.ExitAsync());
         Assert.Empty(scene.Replicas());
         Assert.DoesNotContain("   at ", up.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_hang_up_that_was_ignored_from_the_start_stays_ignored()
+    {
+        await using var scene = new Scene();
+        var model = await scene.ModelAsync("tiny", Bytes.MiB(1));
+        scene.Fleet($"gateway: {{listen: 127.0.0.1:0}}\nmodels:\n- {{name: tiny, source: {model}, minReplicas: 1}}\n");
+        var up = scene.Up(starter: ["env", "--ignore-signal=HUP"]);
+        await up.LineAsync("ready tiny-1");
+
+        up.Signal("HUP");
+        using var traffic = Traffic.Start(await up.GatewayAsync(), 50, "tiny");
+        await traffic.MoreAsync(50);
+
+        Assert.Equal("", Traffic.Failures(await traffic.StopAsync()));
+        await scene.EndAsync(up);
     }
 
     [Fact]
