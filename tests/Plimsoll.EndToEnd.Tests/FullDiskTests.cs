@@ -5,6 +5,26 @@ namespace Plimsoll.EndToEnd.Tests;
 public sealed class FullDiskTests
 {
     [Fact]
+    public async Task An_output_that_takes_nothing_ends_no_fleet_and_a_command_that_only_prints()
+    {
+        await using var scene = new Scene();
+        var (model, port) = (await scene.ModelAsync("tiny", Bytes.MiB(1)), Scene.FreePort());
+        scene.Fleet($"gateway: {{listen: 127.0.0.1:{port}}}\nmodels:\n- {{name: tiny, source: {model}, minReplicas: 1}}\n");
+        string[] full = ["sh", "-c", "exec \"$@\" >/dev/full 2>&1", "sh"];
+        var up = scene.Up(starter: full);
+        await Scene.UntilAsync(() => scene.Replicas().Length == 1, () => "no replica");
+        using var traffic = Traffic.Start(new Uri($"http://127.0.0.1:{port}/"), 50, "tiny");
+        await traffic.MoreAsync(100);
+        Assert.Equal("", Traffic.Failures(await traffic.StopAsync()));
+        await scene.EndAsync(up);
+
+        await using var one = UpProcess.StartBy(full, [], "schema");
+        Assert.Equal(1, await one.ExitAsync());
+        await using var mistaken = UpProcess.StartBy(full, [], "up", "/nowhere/fleet.yaml");
+        Assert.Equal(2, await mistaken.ExitAsync());
+    }
+
+    [Fact]
     public async Task A_state_folder_that_fills_up_stops_nothing_and_status_says_what_is_not_recorded()
     {
         using var disk = SmallDisk.Mount(Bytes.MiB(8));

@@ -64,14 +64,16 @@ public static class CommandLine
     /// <returns>The exit code.</returns>
     public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error, TimeProvider time)
     {
+        // The exit code is to tell what went wrong where the sentence cannot be written.
+        var sentences = EnduringWriter.Over(error);
         try
         {
             var parsed = Create(time).Parse(args);
             if (parsed.Action is ParseErrorAction)
             {
-                foreach (var mistake in parsed.Errors) await error.WriteLineAsync($"plimsoll: {Show.Text(mistake.Message, 400)}").ConfigureAwait(false);
+                foreach (var mistake in parsed.Errors) await sentences.WriteLineAsync($"plimsoll: {Show.Text(mistake.Message, 400)}").ConfigureAwait(false);
                 var command = parsed.CommandResult.Command is RootCommand ? "" : " " + parsed.CommandResult.Command.Name;
-                await error.WriteLineAsync($"plimsoll{command} --help shows what it takes").ConfigureAwait(false);
+                await sentences.WriteLineAsync($"plimsoll{command} --help shows what it takes").ConfigureAwait(false);
                 return ExitCode.BadInput;
             }
 
@@ -85,22 +87,22 @@ public static class CommandLine
         }
         catch (CommandException problem)
         {
-            foreach (var line in problem.Message.Split('\n')) await error.WriteLineAsync($"plimsoll: {line}").ConfigureAwait(false);
+            foreach (var line in problem.Message.Split('\n')) await sentences.WriteLineAsync($"plimsoll: {line}").ConfigureAwait(false);
             return problem.Code;
         }
         catch (Exception unusable) when (unusable is ArtifactException or TraceException or JournalException)
         {
-            await error.WriteLineAsync($"plimsoll: {Show.Text(unusable.Message, 400)}").ConfigureAwait(false);
+            await sentences.WriteLineAsync($"plimsoll: {Show.Text(unusable.Message, 400)}").ConfigureAwait(false);
             return unusable is TraceException ? ExitCode.BadInput : ExitCode.Failed;
         }
         catch (OperationCanceledException)
         {
-            await error.WriteLineAsync("plimsoll: interrupted before it was done").ConfigureAwait(false);
+            await sentences.WriteLineAsync("plimsoll: interrupted before it was done").ConfigureAwait(false);
             return ExitCode.Interrupted;
         }
         catch (Exception mistake) when (Environment.GetEnvironmentVariable("PLIMSOLL_DEBUG") != "1")
         {
-            await error.WriteLineAsync($"plimsoll: {Show.Text(mistake.Message, 400)} (PLIMSOLL_DEBUG=1 shows where)").ConfigureAwait(false);
+            await sentences.WriteLineAsync($"plimsoll: {Show.Text(mistake.Message, 400)} (PLIMSOLL_DEBUG=1 shows where)").ConfigureAwait(false);
             return mistake is IOException or UnauthorizedAccessException ? ExitCode.Failed : ExitCode.Internal;
         }
     }

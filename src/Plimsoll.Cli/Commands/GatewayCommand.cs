@@ -57,7 +57,7 @@ public static class GatewayCommand
                     TlsKeyPath = parsed.GetValue(tlsKey),
                 },
             };
-            return await RunAsync(options, configuration, parsed.InvocationConfiguration.Output, time, cancellationToken).ConfigureAwait(false);
+            return await RunAsync(options, configuration, EnduringWriter.Over(parsed.InvocationConfiguration.Output), time, cancellationToken).ConfigureAwait(false);
         });
         return command;
     }

@@ -59,7 +59,7 @@ public static class NodeCacheCommand
                 Bandwidth = parsed.GetValue(bandwidth),
                 Heartbeat = parsed.GetValue(heartbeat) ?? defaults.Heartbeat,
             };
-            return await RunAsync(options, ClusterReach.Of(parsed.GetValue(kubeconfig)).Configuration, parsed.InvocationConfiguration.Output, time, cancellationToken)
+            return await RunAsync(options, ClusterReach.Of(parsed.GetValue(kubeconfig)).Configuration, EnduringWriter.Over(parsed.InvocationConfiguration.Output), time, cancellationToken)
                 .ConfigureAwait(false);
         });
         return command;

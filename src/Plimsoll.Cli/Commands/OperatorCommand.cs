@@ -84,7 +84,7 @@ public static class OperatorCommand
                 CertificatePath = parsed.GetValue(certificate),
                 CertificateKeyPath = parsed.GetValue(key),
             };
-            var output = parsed.InvocationConfiguration.Output;
+            var output = EnduringWriter.Over(parsed.InvocationConfiguration.Output);
             return await RunAsync(options, bridges, configuration, parsed.GetValue(journal), !parsed.GetValue(page), output, time, cancellationToken).ConfigureAwait(false);
         });
         return command;

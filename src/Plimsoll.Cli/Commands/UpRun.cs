@@ -12,6 +12,10 @@ namespace Plimsoll.Cli.Commands;
 /// <summary>One run of <c>plimsoll up</c>.</summary>
 public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time)
 {
+    // A full disk under its log, or a terminal that is gone, must not end a fleet.
+    private readonly TextWriter _output = EnduringWriter.Over(output);
+    private readonly TextWriter _error = EnduringWriter.Over(error);
+
     private const int RecentMax = 3;
 
     // Below this a table says nothing; the terminal then cuts it.
@@ -23,7 +27,7 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
         var watch = arguments.Target is { } target && !Directory.Exists(target)
             ? new FleetFileWatch(target, () => Define(FleetFile.Read(target), [], arguments, cancellationToken), time) : null;
         var definition = await DefineAsync(arguments, cancellationToken).ConfigureAwait(false);
-        foreach (var note in definition.Notes) await error.WriteLineAsync($"plimsoll: {note}").ConfigureAwait(false);
+        foreach (var note in definition.Notes) await _error.WriteLineAsync($"plimsoll: {note}").ConfigureAwait(false);
         var state = Path.GetFullPath(arguments.State ?? StateFolders.Of(definition.Name));
         var live = !arguments.Plain && ReferenceEquals(output, Console.Out) && !Console.IsOutputRedirected
             && AnsiConsole.Profile.Capabilities is { Ansi: true, Interactive: true };
@@ -47,12 +51,12 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
             {
                 using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
                 var watching = watch?.RunAsync(definition, host.Offer, lines.Enqueue, ending.Token) ?? Task.CompletedTask;
-                if (live) await LiveAsync(definition, host, ticks, lines, cancellationToken).ConfigureAwait(false);
-                else await PlainAsync(definition, host, ticks, lines, cancellationToken).ConfigureAwait(false);
+                if (!live || !await LiveAsync(definition, host, ticks, lines, cancellationToken).ConfigureAwait(false))
+                    await PlainAsync(definition, host, ticks, lines, cancellationToken).ConfigureAwait(false);
                 await ending.CancelAsync().ConfigureAwait(false);
                 await watching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 host.ThrowIfFailed();
-                await output.WriteLineAsync("ending: requests under way finish"
+                await _output.WriteLineAsync("ending: requests under way finish"
                     + (arguments.LeaveRunning ? "; the replicas are left running" : ", then the replicas are stopped")).ConfigureAwait(false);
             }
         }
@@ -62,7 +66,7 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
             await TellAsync(lines).ConfigureAwait(false);
         }
 
-        await output.WriteLineAsync(arguments.LeaveRunning ? "ended; the next up of this fleet takes its replicas over" : "ended; nothing is left running")
+        await _output.WriteLineAsync(arguments.LeaveRunning ? "ended; the next up of this fleet takes its replicas over" : "ended; nothing is left running")
             .ConfigureAwait(false);
 
         if (served || died + overdue == 0) return ExitCode.Ok;
@@ -116,7 +120,7 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
     {
         var folder = DemoFolders.Open().Models;
         await SampleFleet.MakeAsync(
-            DemoModel.All, folder, line => error.WriteLine("plimsoll: " + line), time, cancellationToken).ConfigureAwait(false);
+            DemoModel.All, folder, line => _error.WriteLine("plimsoll: " + line), time, cancellationToken).ConfigureAwait(false);
         var file = new FleetFile
         {
             Path = "quickstart",
@@ -143,47 +147,56 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
     private async Task PlainAsync(
         FleetDefinition definition, FleetHost host, ConcurrentQueue<Tick> ticks, ConcurrentQueue<string> lines, CancellationToken cancellationToken)
     {
-        foreach (var line in Header(definition, host).Append(Summary(definition, host))) await output.WriteLineAsync(line).ConfigureAwait(false);
-        await output.FlushAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        foreach (var line in Header(definition, host).Append(Summary(definition, host))) await _output.WriteLineAsync(line).ConfigureAwait(false);
+        await _output.FlushAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         var events = new EventLines();
         while (await NextAsync(host, cancellationToken).ConfigureAwait(false))
         {
             await TellAsync(lines).ConfigureAwait(false);
             while (ticks.TryDequeue(out var tick))
             {
-                foreach (var line in events.Of(tick)) await output.WriteLineAsync(line).ConfigureAwait(false);
+                foreach (var line in events.Of(tick)) await _output.WriteLineAsync(line).ConfigureAwait(false);
             }
 
-            await output.FlushAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await _output.FlushAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
     private async Task TellAsync(ConcurrentQueue<string> lines)
     {
-        while (lines.TryDequeue(out var line)) await error.WriteLineAsync("plimsoll: " + line).ConfigureAwait(false);
+        while (lines.TryDequeue(out var line)) await _error.WriteLineAsync("plimsoll: " + line).ConfigureAwait(false);
     }
 
-    private async Task LiveAsync(
+    /// <summary>False where the terminal takes no more before the fleet is to end.</summary>
+    private async Task<bool> LiveAsync(
         FleetDefinition definition, FleetHost host, ConcurrentQueue<Tick> ticks, ConcurrentQueue<string> lines, CancellationToken cancellationToken)
     {
         var events = new EventLines();
         var recent = new Queue<string>();
         Tick? last = null;
-        await AnsiConsole.Live(new Text("starting ...")).AutoClear(false).Overflow(VerticalOverflow.Ellipsis).StartAsync(async display =>
+        try
         {
-            while (await NextAsync(host, cancellationToken).ConfigureAwait(false))
+            await AnsiConsole.Live(new Text("starting ...")).AutoClear(false).Overflow(VerticalOverflow.Ellipsis).StartAsync(async display =>
             {
-                while (ticks.TryDequeue(out var tick))
+                while (await NextAsync(host, cancellationToken).ConfigureAwait(false))
                 {
-                    last = tick;
-                    foreach (var line in events.Of(tick)) recent.Enqueue(line);
-                }
+                    while (ticks.TryDequeue(out var tick))
+                    {
+                        last = tick;
+                        foreach (var line in events.Of(tick)) recent.Enqueue(line);
+                    }
 
-                while (lines.TryDequeue(out var line)) recent.Enqueue(line);
-                while (recent.Count > RecentMax) recent.Dequeue();
-                display.UpdateTarget(new Text(string.Join('\n', Screen(definition, host, last, recent))));
-            }
-        }).ConfigureAwait(false);
+                    while (lines.TryDequeue(out var line)) recent.Enqueue(line);
+                    while (recent.Count > RecentMax) recent.Dequeue();
+                    display.UpdateTarget(new Text(string.Join('\n', Screen(definition, host, last, recent))));
+                }
+            }).ConfigureAwait(false);
+            return true;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
     }
 
     // The last line and three columns stay empty: a text that fills the terminal scrolls it, and so does the ^C that a
