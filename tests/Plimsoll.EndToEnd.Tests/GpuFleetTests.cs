@@ -6,7 +6,7 @@ namespace Plimsoll.EndToEnd.Tests;
 /// <summary>The real program on a machine whose nvidia-smi tells of one H100, with a program in vllm's place.</summary>
 public sealed class GpuFleetTests
 {
-    private static readonly string Host = Path.GetFullPath(Path.Combine(
+    internal static readonly string Host = Path.GetFullPath(Path.Combine(
         AppContext.BaseDirectory, "..", "..", "Plimsoll.Local.TestHost", Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)), "Plimsoll.Local.TestHost"));
 
     private const string Machine = "machine: {memory: 2GiB}\ngateway: {listen: 127.0.0.1:0}\nplanner: {review: 200ms}\nmodels:\n";

@@ -37,6 +37,46 @@ public sealed class UpTests
         Assert.DoesNotContain("   at ", up.Error, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("", "30 s", HttpStatusCode.OK)]
+    [InlineData("planner: {drainDeadline: 2s}\n", "2 s", null)]
+    public async Task Requests_under_way_have_at_the_end_what_a_draining_replica_has(string planner, string told, HttpStatusCode? answered)
+    {
+        await using var scene = new Scene();
+        await File.WriteAllTextAsync(Path.Combine(scene.Folder, "weights.bin"), "w", Scene.Cancel);
+        scene.Fleet($$"""
+            {{planner}}gateway: {listen: 127.0.0.1:0}
+            models:
+            - name: slow
+              source: weights.bin
+              weights: 1MB
+              command: ["{{GpuFleetTests.Host}}", serve, "{port}", answer=14]
+              readyPath: /
+              minReplicas: 1
+            """);
+        var up = scene.Up();
+        using var client = new HttpClient { BaseAddress = await up.GatewayAsync(), Timeout = Scene.Patience };
+        await up.LineAsync("ready slow-1");
+        using var body = new StringContent("{}");
+        var request = client.PostAsync(new Uri("/v2/models/slow/infer", UriKind.Relative), body, Scene.Cancel);
+        await Scene.UntilAsync(() => scene.StatusAsync().GetAwaiter().GetResult().Models.Single().Replicas is [{ Outstanding: 1 }], () => up.Error);
+
+        up.Signal("TERM");
+        await up.LineAsync($"ending: requests under way have {told} to finish, then the replicas are stopped");
+        if (answered is { } status)
+        {
+            using var answer = await request;
+            Assert.Equal(status, answer.StatusCode);
+        }
+        else
+        {
+            await Assert.ThrowsAsync<HttpRequestException>(() => request);
+        }
+
+        Assert.Equal(0, await up.ExitAsync());
+        Assert.Empty(scene.Replicas());
+    }
+
     [Fact]
     public async Task A_hang_up_that_was_ignored_from_the_start_stays_ignored()
     {

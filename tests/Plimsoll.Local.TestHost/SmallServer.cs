@@ -8,7 +8,7 @@ namespace Plimsoll.Local.TestHost;
 
 /// <summary>
 /// Speaks as much HTTP as a readiness probe needs. Options: load=SECONDS until it is ready, hold=MIB of memory held
-/// from the start, peak=MIB held while loading only, awake=MIB given back while it sleeps.
+/// from the start, peak=MIB held while loading only, answer=SECONDS that a request of a model takes, awake=MIB given back while it sleeps.
 /// </summary>
 internal static class SmallServer
 {
@@ -24,7 +24,7 @@ internal static class SmallServer
         using var listener = new TcpListener(IPAddress.Loopback, port);
         listener.Start();
         Console.WriteLine($"listening on {port}");
-        var serving = ServeAsync(listener);
+        var serving = ServeAsync(listener, TimeSpan.FromSeconds(Option("answer")));
         Allocate((long)(Option("hold") * 1024 * 1024));
         var peak = Allocate((long)(Option("peak") * 1024 * 1024));
         if (Option("load") is > 0 and var seconds)
@@ -36,7 +36,7 @@ internal static class SmallServer
         return 0;
     }
 
-    private static async Task ServeAsync(TcpListener listener)
+    private static async Task ServeAsync(TcpListener listener, TimeSpan answer)
     {
         while (true)
         {
@@ -45,6 +45,7 @@ internal static class SmallServer
             var buffer = new byte[4096];
             var read = await stream.ReadAsync(buffer);
             var line = Encoding.ASCII.GetString(buffer, 0, read).Split('\r')[0];
+            if (line.StartsWith("POST /v2/", StringComparison.Ordinal)) await Task.Delay(answer, TimeProvider.System);
             var (status, body) = Answer(line);
             await stream.WriteAsync(Encoding.ASCII.GetBytes(
                 $"HTTP/1.1 {status}\r\nContent-Length: {body.Length}\r\nConnection: close\r\n\r\n{body}"));

@@ -19,8 +19,8 @@ namespace Plimsoll.Cli.Commands;
 /// <summary>The whole command line.</summary>
 public static class CommandLine
 {
-    /// <summary>Longer than the longest drain; Ctrl-C ends a fleet in order and not in the middle.</summary>
-    private static readonly TimeSpan EndingMax = TimeSpan.FromMinutes(3);
+    /// <summary>How long a command may take to end after a signal: Ctrl-C ends a fleet in order and not in the middle.</summary>
+    internal static readonly TimeSpan EndingMax = TimeSpan.FromMinutes(3);
 
     public static RootCommand Create(TimeProvider time)
     {

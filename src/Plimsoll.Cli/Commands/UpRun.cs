@@ -18,6 +18,9 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
 
     private const int RecentMax = 3;
 
+    // For the journal's last tick, and for a replica that had to be killed to be gone.
+    private static readonly TimeSpan RestOfEnd = TimeSpan.FromSeconds(10);
+
     // Below this a table says nothing; the terminal then cuts it.
     private const int LowestTable = 6;
 
@@ -56,7 +59,7 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
                 await ending.CancelAsync().ConfigureAwait(false);
                 await watching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 host.ThrowIfFailed();
-                await _output.WriteLineAsync("ending: requests under way finish"
+                await _output.WriteLineAsync($"ending: requests under way have {Durations.Show(definition.Gateway.ShutdownTime)} to finish"
                     + (arguments.LeaveRunning ? "; the replicas are left running" : ", then the replicas are stopped")).ConfigureAwait(false);
             }
         }
@@ -94,8 +97,19 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
             Notes = [.. notes, .. definition.Notes],
             Spec = definition.Spec with { Mode = arguments.Mode ?? definition.Spec.Mode },
             Node = definition.Node with { LeaveRunning = arguments.LeaveRunning },
-            Gateway = definition.Gateway with { Port = arguments.Port ?? definition.Gateway.Port },
+            Gateway = definition.Gateway with { Port = arguments.Port ?? definition.Gateway.Port, ShutdownTime = EndTimeOf(definition) },
         };
+    }
+
+    /// <summary>
+    /// How long requests under way may take at the end: what a draining replica is allowed, as far as the time in which all must
+    /// have ended leaves it beside what the replicas are given to stop.
+    /// </summary>
+    internal static TimeSpan EndTimeOf(FleetDefinition definition)
+    {
+        var most = CommandLine.EndingMax - definition.Node.StopGrace - RestOfEnd;
+        if (most < RestOfEnd) most = RestOfEnd;
+        return definition.Spec.Settings.DrainDeadline is var deadline && deadline < most ? deadline : most;
     }
 
     // A controller that comes back while the models' server is away must not let go of what it has.
