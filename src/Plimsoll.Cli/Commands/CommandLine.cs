@@ -57,6 +57,7 @@ public static class CommandLine
             TrafficCommand.Create(time),
         };
         NamedHelp.PutInto(root);
+        EmptyValues.RefuseIn(root);
         return root;
     }
 

@@ -1,3 +1,4 @@
+using System.CommandLine;
 using Plimsoll.Cli.Commands;
 
 namespace Plimsoll.Cli.Tests.Commands;
@@ -16,6 +17,40 @@ public sealed class CommandLineTests
         Assert.Equal(2, code);
         Assert.Contains(sentence, error.Split('\n'));
         Assert.DoesNotContain("   at ", error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("FLEET: found \"\"; a path would do, or leave it out", "up", "")]
+    [InlineData("--state: found \"\"; the path of a folder would do, or leave it out", "up", "fleet.yaml", "--state", "")]
+    [InlineData("FLEET: found \"\"; a path would do", "plan", "")]
+    [InlineData("SCENARIO: found \"\"; the path of a file would do", "simulate", "")]
+    [InlineData("SCENARIO: found \"\"; the path of a file would do", "tune", "")]
+    [InlineData("FILE: found \"\"; the path of a file would do", "import", "")]
+    [InlineData("SERVER: found \"\"; an address or the path of a file would do", "import", "prometheus", "")]
+    [InlineData("TRACE: found \"\"; the path of a file would do", "compare", "", "--hpa", "hpa.yaml")]
+    [InlineData("--hpa: found \"\"; the path of a file would do", "compare", "trace.csv", "--hpa", "")]
+    public async Task An_empty_argument_as_of_a_variable_that_is_not_set_is_bad_usage(string sentence, params string[] args)
+    {
+        var (code, output, error) = await RunAsync(args);
+
+        Assert.Equal((2, ""), (code, output));
+        Assert.Equal("plimsoll: " + sentence, error.Split('\n')[0]);
+    }
+
+    [Fact]
+    public void Every_text_that_is_empty_is_refused()
+    {
+        var root = CommandLine.Create(TimeProvider.System);
+        var commands = new List<Command> { root };
+        for (var i = 0; i < commands.Count; i++) commands.AddRange(commands[i].Subcommands);
+        foreach (var command in commands)
+        {
+            foreach (var option in command.Options.Where(option => option.ValueType == typeof(string)))
+            {
+                var result = command.Parse([option.Name, ""]);
+                Assert.True(result.Errors.Any(error => error.Message.Contains(option.Name, StringComparison.Ordinal)), $"{command.Name} {option.Name}");
+            }
+        }
     }
 
     [Fact]
