@@ -27,4 +27,29 @@ public sealed class EditedFleetFileTests
         Assert.Equal(["other-1"], scene.Replicas().Select(process => process.Replica));
         await scene.EndAsync(up);
     }
+
+    [Fact]
+    public async Task What_runs_in_a_model_that_is_removed_finishes_before_its_replica_is_stopped()
+    {
+        await using var scene = new Scene();
+        await File.WriteAllTextAsync(Path.Combine(scene.Folder, "weights.bin"), "w", Scene.Cancel);
+        string Model(string name) => $$"""
+            - {name: {{name}}, source: weights.bin, weights: 1MB, command: ["{{GpuFleetTests.Host}}", serve, "{port}", answer=8], readyPath: /, minReplicas: 1}
+
+            """;
+        const string Start = "gateway: {listen: 127.0.0.1:0}\nmodels:\n";
+        scene.Fleet(Start + Model("stays") + Model("goes"));
+        var up = scene.Up();
+        using var client = new HttpClient { BaseAddress = await up.GatewayAsync(), Timeout = Scene.Patience };
+        await up.LineAsync("ready goes-1");
+        using var body = new StringContent("{}");
+        var request = client.PostAsync(new Uri("/v2/models/goes/infer", UriKind.Relative), body, Scene.Cancel);
+
+        scene.Fleet(Start + Model("stays"));
+        await up.ErrorAsync("removed goes");
+        using var answer = await request;
+        Assert.Equal(System.Net.HttpStatusCode.OK, answer.StatusCode);
+        await up.LineAsync("ended goes-1");
+        await scene.EndAsync(up);
+    }
 }
