@@ -1,14 +1,17 @@
 using System.Globalization;
 using Plimsoll.Simulation.Tests.Plans;
 
-// The planner beside the cheapest fleet on small random fleets, the same for the same seeds. Arguments: [FLEETS [FIRST-SEED [fleets|models]]].
+// The planner beside the cheapest fleet on small random fleets, the same for the same seeds. Arguments: [FLEETS [FIRST-SEED [fleets|models|grown]]];
+// grown: of fleets whose demand was another before, after some hours with what it is now.
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 if (!int.TryParse(args.ElementAtOrDefault(0) ?? "500", NumberStyles.None, CultureInfo.InvariantCulture, out var fleets) || fleets is < 1 or > 1_000_000
     || !int.TryParse(args.ElementAtOrDefault(1) ?? "1", NumberStyles.None, CultureInfo.InvariantCulture, out var first))
 {
-    Console.Error.WriteLine("Plimsoll.ExactFleets: expected [FLEETS [FIRST-SEED [fleets|models]]], whole numbers");
+    Console.Error.WriteLine("Plimsoll.ExactFleets: expected [FLEETS [FIRST-SEED [fleets|models|grown]]], whole numbers");
     return 2;
 }
+
+if (args.ElementAtOrDefault(2) == "grown") return GrownFleets.Write(fleets, first, each: args.Length > 3);
 
 var (held, possible, open, ratios) = (0, 0, 0, new List<(double Ratio, int Seed)>());
 var lost = new List<int>();

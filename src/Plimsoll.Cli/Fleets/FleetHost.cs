@@ -21,7 +21,7 @@ public sealed record FleetHostOptions(FleetDefinition Definition, string Policy,
 }
 
 /// <summary>A running fleet on this machine: body, gateway, journal and control loop put together.</summary>
-public sealed class FleetHost : IAsyncDisposable
+public sealed partial class FleetHost : IAsyncDisposable
 {
     private readonly CancellationTokenSource _ending = new();
     private readonly LocalFleet _fleet;
@@ -118,7 +118,7 @@ public sealed class FleetHost : IAsyncDisposable
             fleet.KeepReplicas(!options.Afresh);
             var journal = undo.Add(Journal.Open(options.StateFolder, new JournalOptions(), time, log));
             var seen = fleet.Look();
-            Admit(definition.Spec, seen, journal.Latest?.Knowledge ?? Knowledge.Empty);
+            Admit(definition.Spec, seen, journal.Latest?.Knowledge ?? Knowledge.Empty, log);
             var live = options.Page ? new LiveFleet(definition.Name, time, () => journal.Health.Trouble) : null;
             var gateway = undo.Add(await GatewayHost.StartAsync(
                 definition.Gateway, router, time, null, cancellationToken, () => journal.Health.Trouble,
@@ -183,13 +183,22 @@ public sealed class FleetHost : IAsyncDisposable
         }
     }
 
-    private static void Admit(FleetSpec spec, FleetSnapshot seen, Knowledge knowledge)
+    private static void Admit(FleetSpec spec, FleetSnapshot seen, Knowledge knowledge, ILogger log)
     {
         if (Refusals(spec, seen, knowledge) is { IsEmpty: false } refused) throw new CommandException(ExitCode.Refused, string.Join('\n', refused));
+        foreach (var verdict in Planner.Admit(spec, seen, knowledge))
+            RefusedAsMeasured(log, verdict.Model.Value, verdict.Reason.ToString());
     }
 
-    private static ImmutableArray<string> Refusals(FleetSpec spec, FleetSnapshot seen, Knowledge knowledge) =>
-        [.. Planner.Admit(spec, seen, knowledge).Select(verdict => $"model '{verdict.Model}' is refused: {verdict.Reason}")];
+    [LoggerMessage(Level = LogLevel.Warning, Message = "model '{Model}' is refused, the others are served: {Why}")]
+    private static partial void RefusedAsMeasured(ILogger log, string model, string why);
+
+    // What was measured refuses a model and not its fleet: a spike of one would keep all others from serving.
+    private static ImmutableArray<string> Refusals(FleetSpec spec, FleetSnapshot seen, Knowledge knowledge)
+    {
+        var stated = Planner.Admit(spec, seen, Knowledge.Empty).Select(verdict => verdict.Model).ToHashSet();
+        return [.. Planner.Admit(spec, seen, knowledge).Where(verdict => stated.Contains(verdict.Model)).Select(verdict => $"model '{verdict.Model}' is refused: {verdict.Reason}")];
+    }
 
     private static Bytes? Free(FleetSnapshot seen)
     {

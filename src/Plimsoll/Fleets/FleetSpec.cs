@@ -270,6 +270,7 @@ public sealed record PlannerSettings
         LoadsPerTurn = LoadsPerTurnUsual,
         CorrectBothWays = true,
         StartsMustPay = true,
+        MoveWhereCheaper = true,
     };
 
     /// <summary>Time between two regular ticks.</summary>
@@ -342,6 +343,13 @@ public sealed record PlannerSettings
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool StartsMustPay { get; init; }
+
+    /// <summary>
+    /// Whether what runs is replaced by what carries the same for less, in ways that a model is known to run in and room that is free, once the
+    /// difference has come to what the change costs. Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool MoveWhereCheaper { get; init; }
 
     /// <summary>Waiting time after a replica's first failure; doubles with each further one.</summary>
     public TimeSpan CrashBackoff { get; init; } = TimeSpan.FromSeconds(1);

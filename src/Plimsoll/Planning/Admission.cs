@@ -111,6 +111,7 @@ internal static class Admission
         return new Reason(Rule.RefusedTooHeavy,
         [
             Fact.Of("needed", needed), Fact.Of("budget", budget), Fact.Of("missing", needed - budget),
+            .. outlook.Needs.Host != outlook.Variant.Needs.Host && needed == outlook.Needs.Host.Highest ? [Fact.Of("measured", " or since, as its replicas were measured,")] : Array.Empty<Fact>(),
             fits > Bytes.Zero ? Fact.Of("fits", fits) : Fact.Of("fits", $"nothing, as the server alone takes {overhead}"),
         ]);
     }

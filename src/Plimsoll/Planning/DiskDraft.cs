@@ -141,7 +141,7 @@ internal sealed partial class DiskDraft
         {
             var model = outlook.Model;
             if (!model.Cached || _observed.Nodes.Any(node => Has(node.Id, model))) continue;
-            if (_knowledge.Of(model.Id).Failures.NotBefore is { } notBefore && notBefore > _observed.At) continue;
+            if (_knowledge.Of(model.Id).Failures.HoldsUntil(_observed.At, _spec.Settings) is not null) continue;
             foreach (var node in _observed.Nodes.Where(node => node.Condition == NodeCondition.Ready))
             {
                 if (fetching >= AheadAtOnce) yield break;

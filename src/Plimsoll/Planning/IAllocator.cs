@@ -160,6 +160,9 @@ public sealed record ModelOutlook
     /// <summary>Replicas of each of <see cref="Ways"/> that serve or load, of the wanted version.</summary>
     public ImmutableArray<int> There { get; init; } = [];
 
+    /// <summary>Of <see cref="There"/> those that serve.</summary>
+    internal ImmutableArray<int> Ready { get; init; } = [];
+
     /// <summary>How <see cref="Ways"/> are mixed; null where there are none.</summary>
     internal VariantMix? Mix { get; init; }
 

@@ -168,6 +168,13 @@ public sealed record ModelKnowledge
     /// </summary>
     public double HeldDebt { get; init; }
 
+    /// <summary>
+    /// What it has cost more than other hardware that is free would have; null while it runs on the cheapest, or where the settings do not
+    /// move it, so that older journals read and hash as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public Overpaid? Overpaid { get; init; }
+
     public FailureRecord Failures { get; init; } = FailureRecord.None;
 
     /// <summary>Loads that tell of the variant: its own, or all of the model's before it has any.</summary>
@@ -180,6 +187,14 @@ public sealed record ModelKnowledge
     public ImmutableArray<Recommendation> Recommendations { get; init; } = [];
 }
 
+/// <summary>What a model has cost more than it would have elsewhere.</summary>
+/// <param name="Since">From when on.</param>
+/// <param name="At">Until when that was looked at.</param>
+/// <param name="Usd">Dollars, all together.</param>
+/// <param name="Settled">That it is to be there has been decided: of what runs the cheapest is kept.</param>
+public sealed record Overpaid(
+    DateTimeOffset Since, DateTimeOffset At, double Usd, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Settled = false);
+
 /// <summary>A replica count that was recommended, and when.</summary>
 public sealed record Recommendation(DateTimeOffset At, int Replicas);
 
@@ -190,6 +205,13 @@ public sealed record Recommendation(DateTimeOffset At, int Replicas);
 public sealed record FailureRecord(int Count, DateTimeOffset? NotBefore, string Why)
 {
     public static readonly FailureRecord None = new(0, null, "");
+
+    /// <summary>
+    /// The moment before which nothing is started; null where there is none, or it is over. One further ahead than the longest wait was set before
+    /// the clock was put back, and is none.
+    /// </summary>
+    internal DateTimeOffset? HoldsUntil(DateTimeOffset at, PlannerSettings settings) =>
+        NotBefore is { } moment && moment > at && moment - at <= settings.CrashBackoffMax ? moment : null;
 }
 
 /// <summary>The largest values measured so far, over loads of one variant.</summary>

@@ -136,7 +136,7 @@ internal static class Outlooks
     {
         var byPrice = Array.TrueForAll(priced, one => one.PricePerHour is not null) && IsKnown(priced[0]);
         var keeps = Array.Exists(priced, one => one is { Capacity: not null, CapacityExpected: null or { Keeps: true } });
-        var (ways, there) = (new ModelOutlook[priced.Length], new int[priced.Length]);
+        var (ways, there, ready) = (new ModelOutlook[priced.Length], new int[priced.Length], new int[priced.Length]);
         for (var at = 0; at < ways.Length; at++)
         {
             var one = priced[at];
@@ -145,7 +145,9 @@ internal static class Outlooks
             ways[at] = preference == one.Preference && capacity == one.Capacity ? one : one with { Capacity = capacity, Preference = preference };
             foreach (var replica in mine)
             {
-                if (IsSupply(replica, model, turn.Loads, turn.Spec.Settings) && one.Model.Has(replica.Variant)) there[at]++;
+                if (!IsSupply(replica, model, turn.Loads, turn.Spec.Settings) || !one.Model.Has(replica.Variant)) continue;
+                there[at]++;
+                if (replica.State == ReplicaState.Ready) ready[at]++;
             }
         }
 
@@ -155,8 +157,9 @@ internal static class Outlooks
         {
             Model = ReferenceEquals(model.Requests, cheapest.Model.Requests) ? model : model with { Requests = cheapest.Model.Requests },
             Ways = all,
-            Mix = new VariantMix(all),
+            Mix = new VariantMix(all, turn.Spec.Settings.MoveWhereCheaper && known.Overpaid is { Settled: true }),
             There = ImmutableCollectionsMarshal.AsImmutableArray(there),
+            Ready = ImmutableCollectionsMarshal.AsImmutableArray(ready),
         };
 
         bool IsKnown(ModelOutlook way) => way.Capacity > 0 && (way.CapacityExpected is not null || known.VariantServices?.ContainsKey(way.Variant.Id) == true);

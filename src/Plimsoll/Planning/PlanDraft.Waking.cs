@@ -15,7 +15,7 @@ internal sealed partial class PlanDraft
         foreach (var outlook in expected)
         {
             var known = _knowledge.Of(outlook.Model.Id);
-            if (known.Failures.NotBefore > _observed.At || Refusal(outlook) is not null || Above(outlook) is not null) continue;
+            if (known.Failures.HoldsUntil(_observed.At, _spec.Settings) is not null || Refusal(outlook) is not null || Above(outlook) is not null) continue;
             var (back, why) = (new List<InferenceReplica>(), WhyStart(outlook, outlook.Use!));
             Wake(outlook, 1, back);
             if (back.Count > 0 && StepId.Of($"wake/{back[0].Id}") is var wake) _steps[wake] = _steps[wake] with { Reason = why };

@@ -115,7 +115,7 @@ internal sealed partial class PlanDraft
                 continue;
             }
 
-            if (known.Failures.NotBefore is { } notBefore && notBefore > _observed.At)
+            if (known.Failures.HoldsUntil(_observed.At, _spec.Settings) is { } notBefore)
             {
                 _verdicts[outlook.Model.Id] = new Reason(Rule.HoldBackoff,
                 [
@@ -167,7 +167,7 @@ internal sealed partial class PlanDraft
             var outlook = _outlooks[i];
             var reason = _verdicts.GetValueOrDefault(outlook.Model.Id) ?? Quiet(outlook);
             verdicts[i] = Verdict(outlook, _allocations[outlook.Model.Id].Wanted, reason,
-                refused: reason.Rule is Rule.RefusedTooHeavy or Rule.RefusedNoDevice or Rule.RefusedNoCores or Rule.RefusedDisk);
+                refused: outlook.Serving == 0 && reason.Rule is Rule.RefusedTooHeavy or Rule.RefusedNoDevice or Rule.RefusedNoCores or Rule.RefusedDisk);
         });
         return ImmutableCollectionsMarshal.AsImmutableArray(verdicts);
     }
@@ -208,6 +208,8 @@ internal sealed partial class PlanDraft
                 Surplus = Surplus(known, allocation.Wanted, outlook),
                 LastWanted = Ranks(known.LastWanted, allocation.Wanted, outlook),
                 Recommendations = allocation.Remember,
+                Overpaid = _overpaid.GetValueOrDefault(outlook.Model.Id),
+                Shortage = _moved.Contains(outlook.Model.Id) ? null : known.Shortage,
             };
         });
         var models = Knowledge.Editing(_knowledge.Models);
@@ -278,7 +280,7 @@ internal sealed partial class PlanDraft
 
         if (surplus <= 0) return;
 
-        // What does not serve yet goes first, then the least preferred, then what costs most where it is, then one of those that stand
+        // Where money decides those that are not kept, else what does not serve yet goes first, then the least preferred, then what costs most where it is, then one of those that stand
         // together, then what has least to finish, then the newest.
         var together = Together(outlook.Model.Id);
         var victims = mine
@@ -290,7 +292,7 @@ internal sealed partial class PlanDraft
             .ThenByDescending(PaidFor).ThenByDescending(replica => together.GetValueOrDefault(replica.Placement.Node))
             .ThenBy(replica => replica.Outstanding).ThenByDescending(replica => replica.Id.Ordinal).ThenBy(replica => replica.Id);
         _verdicts[outlook.Model.Id] = allocation.Why;
-        foreach (var replica in victims.Take(surplus))
+        foreach (var replica in NotKept(outlook, allocation, victims).Take(surplus))
         {
             if (!Held(replica)) LetGo(replica, allocation.Why);
             // Those before it in their controller's order cannot go while it stays.
@@ -379,7 +381,7 @@ internal sealed partial class PlanDraft
     {
         var allocation = _allocations[outlook.Model.Id];
         if (outlook.Loading == 0 || allocation.Wanted <= outlook.Serving)
-            return Refusal(outlook) ?? allocation.Why;
+            return outlook.Serving > 0 ? allocation.Why : Refusal(outlook) ?? allocation.Why;
         var left = _flying[outlook.Model.Id]
             .Where(work => work.Kind == WorkKind.Loading && work.ExpectedEnd is not null)
             .Select(work => work.ExpectedEnd!.Value - _observed.At).DefaultIfEmpty(outlook.Load.P90).Min();

@@ -27,6 +27,7 @@ public sealed class Planner(IAllocator allocator)
         draft.Retire();
         draft.Claim();
         draft.StartForUses();
+        draft.MoveWhereCheaper();
         draft.Spread();
         draft.PrefetchAhead();
         draft.LieDown();

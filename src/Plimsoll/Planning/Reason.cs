@@ -69,6 +69,8 @@ public enum Rule
     StartForHeldRequests,
     StartForMinimum,
     StartForUse,
+    StartForLess,
+    StartForMore,
     StartNewVersion,
     StartBySizeBlindRule,
     WakeForDemand,
@@ -112,6 +114,7 @@ public enum Rule
     HoldMissingData,
     HoldBackoff,
     HoldLoading,
+    HoldUntilReplaced,
     HoldScarce,
     HoldScarceEqual,
     HoldScarceDevice,
@@ -150,6 +153,10 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.StartForMinimum] = "at least {minimum} wanted by the fleet file, {have} there",
         [Rule.StartForUse] =
             "asked for at about {time} on {chance} of days, by {days} seen; loading takes {load}, and being there in time costs less than the {reload} that a cold start would{spare?}",
+        [Rule.StartForLess] =
+            "{mix} would carry the {demand} expected for {price} an hour, and what does costs {paid}; in {since} the difference has come to {lost}, and the "
+            + "change costs {cost}: eleven loads of {load}, and {hold} of what goes",
+        [Rule.StartForMore] = "{mix} would carry {carries} of the {demand} expected; the {most} there, as many as it may have, carry {carried}",
         [Rule.StartNewVersion] = "version {version} replaces the one that runs",
         [Rule.StartBySizeBlindRule] =
             "size-blind: {metric} in flight per replica against a target of {target}: {have} becomes {wanted}",
@@ -193,6 +200,7 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.HoldMissingData] = "{what} is missing, so nothing is changed: {why}",
         [Rule.HoldBackoff] = "failed {failures} {failures|time|times}, next try in {wait}: {why}",
         [Rule.HoldLoading] = "{loading} of {wanted} loading, the next is expected ready in {left}",
+        [Rule.HoldUntilReplaced] = "{loading} that {loading|costs|cost} less {loading|loads|load}; {staying} {staying|replica serves|replicas serve} on until then",
         [Rule.HoldScarce] = "needs {needed} and {cores} {cores|core|cores}, {free} is free and nothing may go for it",
         [Rule.HoldScarceDevice] =
             "needs {needed} of {devices} {devices|device|devices}, {free} is free there and nothing may go for it",
@@ -229,7 +237,7 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.IdleAtZero] = "no demand; the next request waits {load} for it to load",
         [Rule.IdleAsleep] = "no demand; it sleeps, and the next request waits {load} for it to wake",
         [Rule.RefusedTooHeavy] =
-            "too heavy: {needed} while loading against a budget of {budget} on the largest node; it takes {missing} more, or "
+            "too heavy: {needed} while loading{measured?} against a budget of {budget} on the largest node; it takes {missing} more, or "
             + "weights of at most {fits}",
         [Rule.RefusedNoDevice] = "needs {devices} {devices|device|devices} of kind {device}, the largest node has {have}",
         [Rule.RefusedNoCores] = "needs {cores} {cores|core|cores}, the largest node has {have}",

@@ -5,10 +5,14 @@ namespace Plimsoll;
 
 /// <summary>
 /// The cheapest replicas of several variants that carry a rate together (design §6.5). What runs is kept as long as it is needed, the
-/// cheapest for what it carries first; only what is missing is chosen anew, so that a price alone moves nobody.
+/// cheapest for what it carries first; only what is missing is chosen anew.
 /// </summary>
 /// <param name="ways">The model's outlook as each variant, in its order of preference.</param>
-internal sealed class VariantMix(ImmutableArray<ModelOutlook> ways)
+/// <param name="keepsCheapest">
+/// Whether of what runs the cheapest that carry the rate together are kept (<see cref="Overpaid.Settled"/>), and not one after
+/// the other the cheapest for what each carries: of a large one and a small one, for what the small one carries the small one.
+/// </param>
+internal sealed class VariantMix(ImmutableArray<ModelOutlook> ways, bool keepsCheapest = false)
 {
     // So many kinds are mixed at the most: the cheapest for what they carry, and the cheapest of all.
     private const int MixedMost = 4;
@@ -50,9 +54,27 @@ internal sealed class VariantMix(ImmutableArray<ModelOutlook> ways)
         return sum;
     }
 
+    /// <summary>Whether of what runs the cheapest that carry the rate together are kept.</summary>
+    public bool KeepsCheapest => keepsCheapest;
+
+    /// <summary>Whether each of these has a price and is one of the ways that are chosen by it.</summary>
+    public bool IsPriced(ReadOnlySpan<int> there)
+    {
+        for (var i = 0; i < there.Length; i++)
+        {
+            if (there[i] > 0 && ways[i] is not { Preference: 0, PricePerHour: not null }) return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Of what is there the cheapest that carry the rate together; those that carry most where none do.</summary>
+    public int[] Cheapest(ReadOnlySpan<int> there, double perSecond, int most) => More(stackalloc int[there.Length], there, perSecond, most);
+
     /// <summary>Those of what is there that carry the rate, the cheapest for what they carry first; all where all do not.</summary>
     public int[] Kept(ReadOnlySpan<int> there, double perSecond, int most)
     {
+        if (keepsCheapest && IsPriced(there)) return Cheapest(there, perSecond, most);
         var kept = new int[there.Length];
         var count = 0;
         foreach (var at in Order)

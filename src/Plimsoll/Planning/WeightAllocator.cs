@@ -55,6 +55,8 @@ public sealed class WeightAllocator : IAllocator
         if (letGo is not null) return allocation with { Keep = wanted, Why = supply > wanted ? letGo : Idle(outlook) };
         if (Drowsy(outlook) is { } drowsy) allocation = allocation with { Awake = wanted, WhySleep = drowsy };
         if (supply <= wanted) return allocation;
+        if (Successors(outlook, mix, perSecond) is > 0 and var loading)
+            return allocation with { Keep = supply, Why = new Reason(Rule.HoldUntilReplaced, [Fact.Of("loading", loading), Fact.Of("staying", supply - wanted)]) };
 
         // Each further replica is let go on its own, once it has been surplus for as long as one of its rank is held.
         if (outlook.Hold is not { } hold) return allocation with { Why = supply > 0 && wanted == 0 ? Idle(outlook) : allocation.Why };
@@ -82,6 +84,20 @@ public sealed class WeightAllocator : IAllocator
                     .. spec.Settings.ForecastDemand ? [Fact.Of("basis", Basis(outlook, last))] : Array.Empty<Fact>(),
                 ]),
             };
+    }
+
+    // Of those that are to stay, how many have yet to load before the others may go; 0 where those that serve carry all without them.
+    private static int Successors(ModelOutlook outlook, ImmutableArray<VariantCount> mix, double perSecond)
+    {
+        if (outlook.Mix is not { } ways || outlook.Loading == 0 || perSecond <= 0 || !ways.KeepsCheapest) return 0;
+        var (serving, loading) = (new int[mix.Length], 0);
+        for (var i = 0; i < serving.Length; i++)
+        {
+            serving[i] = Math.Min(mix[i].Replicas, outlook.Ready[i]);
+            loading += Math.Min(mix[i].Replicas, outlook.There[i]) - serving[i];
+        }
+
+        return ways.CapacityOf(serving) < perSecond ? loading : 0;
     }
 
     private static string Basis(ModelOutlook outlook, SurplusHold held) =>
@@ -118,8 +134,10 @@ public sealed class WeightAllocator : IAllocator
     // probability not of 1 - q but of (1 - q)(1 + C / H). What waits and what arrives now are asked no such question.
     private static ImmutableArray<VariantCount> WorthStarting(PlannerSettings settings, ModelKnowledge known, ModelOutlook outlook, ImmutableArray<VariantCount> mix)
     {
-        if (!settings.StartsMustPay || mix is not [var all] || all.Replicas <= outlook.Supply || outlook.Supply == 0) return mix;
-        if (outlook is { Hold: null } or { Backlog: > 0 } or { Ahead.IsEmpty: true }) return mix;
+        if (!settings.StartsMustPay || OnlyWay(settings, outlook, mix) is not { } at) return mix;
+        var (all, least) = (mix[at], outlook.Model.MinReplicas);
+        if (!outlook.Ways.IsEmpty) outlook = outlook.Ways[at];
+        if (all.Replicas <= outlook.Supply || outlook.Supply == 0 || outlook is { Hold: null } or { Backlog: > 0 } or { Ahead.IsEmpty: true }) return mix;
         outlook.Demand.TryGetLast(out var lately);
         var worth = outlook.Supply;
         for (; worth < all.Replicas; worth++)
@@ -130,7 +148,23 @@ public sealed class WeightAllocator : IAllocator
             if (Needed(outlook, Math.Max(level, lately)) <= worth) break;
         }
 
-        return [all with { Replicas = Math.Max(worth, Math.Min(outlook.Model.MinReplicas, all.Replicas)) }];
+        return mix.SetItem(at, all with { Replicas = Math.Max(worth, Math.Min(least, all.Replicas)) });
+    }
+
+    // The way in which all run that are there or wanted; null where there is none, or where older settings mix ways without this question.
+    private static int? OnlyWay(PlannerSettings settings, ModelOutlook outlook, ImmutableArray<VariantCount> mix)
+    {
+        if (mix.Length == 1) return 0;
+        if (!settings.MoveWhereCheaper) return null;
+        var only = -1;
+        for (var i = 0; i < mix.Length; i++)
+        {
+            if (mix[i].Replicas == 0 && outlook.There[i] == 0) continue;
+            if (only >= 0) return null;
+            only = i;
+        }
+
+        return only < 0 ? null : only;
     }
 
     // A start costs more than its load: an event, a cache that is cold, a line in a log. None of these has a price; together they are taken
@@ -142,7 +176,7 @@ public sealed class WeightAllocator : IAllocator
         return loads > outlook.Load.P90 ? loads : outlook.Load.P90;
     }
 
-    private static TimeSpan HeldLeast(PlannerSettings settings, ModelOutlook outlook)
+    internal static TimeSpan HeldLeast(PlannerSettings settings, ModelOutlook outlook)
     {
         if (!settings.StartsMustPay) return outlook.Horizon;
         var loads = Loads(outlook, 2 * PlannerSettings.LoadsPerTurnUsual);

@@ -85,6 +85,7 @@ internal static class RandomFleets
                 WakeAhead = true,
                 LoadsPerTurn = (long)(memory * 32) % 2 == 0 ? PlannerSettings.LoadsPerTurnUsual : 0,
                 StartsMustPay = (long)(memory * 64) % 2 == 0,
+                MoveWhereCheaper = (long)(memory * 128) % 2 == 0,
             },
         };
         var nodes = ImmutableArray.Create(

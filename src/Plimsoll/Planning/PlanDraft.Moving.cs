@@ -1,0 +1,194 @@
+namespace Plimsoll;
+
+// What runs is replaced by what carries the same for less: hardware that was dear when it was all there was need not be paid for ever.
+internal sealed partial class PlanDraft
+{
+    // Of the largest rate ahead, that other hardware must carry before anything moves to it.
+    private const double CoveredByOthers = 0.999;
+
+    private readonly Dictionary<ModelId, Overpaid> _overpaid = [];
+
+    // What was in time on other hardware, which may have been far more than was needed, says nothing of what is to be covered on this.
+    private readonly HashSet<ModelId> _moved = [];
+
+    private sealed record Move(ModelOutlook Outlook, int[] Starts, long Saved, Reason Why);
+
+    /// <summary>
+    /// Starts replicas in cheaper ways beside those that serve, which go once these do (<see cref="VariantMix.Kept"/>): where they find room as
+    /// things are, after all that is wanted has found its own, and once what was paid too much has come to what the change costs. Whatever
+    /// demand does then, no more than twice what was needed is paid for changes (ski rental, as design §6.3).
+    /// </summary>
+    public void MoveWhereCheaper()
+    {
+        if (!_spec.Settings.MoveWhereCheaper) return;
+        var moves = new List<Move>();
+        foreach (var outlook in _outlooks)
+        {
+            if (Better(outlook) is { } move) moves.Add(move);
+        }
+
+        foreach (var move in moves.OrderByDescending(move => move.Outlook.Model.Acts).ThenByDescending(move => move.Saved).ThenBy(move => move.Outlook.Model.Id))
+        {
+            if (!StartAll(move)) continue;
+            _overpaid[move.Outlook.Model.Id] = (_overpaid.GetValueOrDefault(move.Outlook.Model.Id) ?? new Overpaid(_observed.At, _observed.At, 0)) with { Settled = true };
+            _moved.Add(move.Outlook.Model.Id);
+        }
+    }
+
+    // All or none: a part of them would carry too little for what is there to go.
+    private bool StartAll(Move move)
+    {
+        var (outlook, started) = (move.Outlook, new List<ReplicaId>());
+        for (var at = 0; at < move.Starts.Length; at++)
+        {
+            for (var i = 0; i < move.Starts[at]; i++)
+            {
+                var replica = ReplicaId.Of(outlook.Model.Id, _knowledge.Of(outlook.Model.Id).NextOrdinal + started.Count);
+                if (_quotas.Refuse(outlook.Ways[at]) is null && Start(outlook.Ways[at], replica, move.Why, makesRoom: false))
+                {
+                    started.Add(replica);
+                    continue;
+                }
+
+                foreach (var one in started)
+                {
+                    _steps.Remove(StepId.Of($"start/{one}"));
+                    if (_byScheduler.TryPeek(out var last) && last.Model == outlook.Model.Id) _byScheduler.Pop();
+                }
+
+                _verdicts.Remove(outlook.Model.Id);
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    // Null while there is nothing better, while anything of the model changes, and until the change pays.
+    private Move? Better(ModelOutlook outlook)
+    {
+        var (model, allocation) = (outlook.Model, _allocations[outlook.Model.Id]);
+        if (_knowledge.Of(model.Id).Overpaid is { Settled: true } settled && outlook.Mix is { KeepsCheapest: true } && IsUnderway(outlook, allocation))
+        {
+            _overpaid[model.Id] = settled;
+            return null;
+        }
+
+        if (outlook is not { Mix: { } mix, TrafficSeen: true, Loading: 0 } || allocation.PerSecond <= 0) return null;
+        if (outlook.Serving == 0 || allocation.Missing(outlook) > 0 || !mix.IsPriced(outlook.There.AsSpan())) return null;
+        if (_knowledge.Of(model.Id).Failures.Count > 0 || _replicas[model.Id].Any(replica => replica.State == ReplicaState.Loading)) return null;
+        int[] kept = [.. allocation.Mix.Select(part => part.Replicas)];
+        return mix.CapacityOf(kept) < allocation.PerSecond ? Stronger(outlook, mix, kept, allocation.PerSecond)
+            : outlook is { Held: 0, Backlog: 0 } ? Cheaper(outlook, mix, kept, Almost(outlook, allocation.PerSecond)) : null;
+    }
+
+    // While what is kept by its price differs from what would be for what each carries.
+    private static bool IsUnderway(ModelOutlook outlook, Allocation allocation)
+    {
+        var (counts, kinds) = (outlook.There, 0);
+        for (var i = 0; i < counts.Length; i++) kinds += counts[i] > 0 ? 1 : 0;
+        return kinds > 1 && allocation.PerSecond > 0 && allocation.Mix.Sum(part => part.Replicas) < counts.Sum();
+    }
+
+    // As many as there may be carry too little, and others would carry more.
+    private Move? Stronger(ModelOutlook outlook, VariantMix mix, int[] kept, double perSecond)
+    {
+        var (stronger, starts, _) = Instead(outlook, mix, perSecond);
+        var (carried, carries) = (mix.CapacityOf(kept), mix.CapacityOf(stronger));
+        if (kept.Sum() < outlook.Model.MaxReplicas || Math.Min(carries, perSecond) <= carried || Array.TrueForAll(starts, count => count == 0)) return null;
+        return new Move(outlook, starts, long.MaxValue, new Reason(Rule.StartForMore,
+        [
+            Fact.Of("mix", Mixed(outlook, stronger)), Fact.Rate("carries", carries), Fact.Rate("demand", perSecond),
+            Fact.Of("most", outlook.Model.MaxReplicas), Fact.Rate("carried", carried),
+        ]));
+    }
+
+    private Move? Cheaper(ModelOutlook outlook, VariantMix mix, int[] kept, double perSecond)
+    {
+        var none = new int[kept.Length];
+        var paid = mix.CostOf(none, kept, perSecond).Micro;
+        if (mix.CostOf(none, mix.More(none, VariantMix.Unlimited(none.Length), perSecond, MostOf(outlook)), perSecond).Micro >= paid) return null;
+        var (cheaper, starts, price) = Instead(outlook, mix, perSecond);
+        if (mix.CapacityOf(cheaper) < perSecond || price >= paid) return null;
+
+        var seen = _knowledge.Of(outlook.Model.Id).Overpaid is { Settled: false } before ? before : null;
+        if (seen is not null && (_observed.At <= seen.At || _observed.At - seen.At > Knowledge.IdleReviews * _spec.Settings.Review)) seen = null;
+        var overpaid = new Overpaid(
+            seen?.Since ?? _observed.At, _observed.At, seen is null ? 0 : seen.Usd + ((paid - price) / 1e6 * (_observed.At - seen.At).TotalHours));
+        _overpaid[outlook.Model.Id] = overpaid;
+        var (cost, load, hold) = CostOfChange(outlook, kept, cheaper, starts);
+        return overpaid.Usd < cost ? null : new Move(outlook, starts, paid - price, new Reason(Rule.StartForLess,
+        [
+            Fact.Of("mix", Mixed(outlook, cheaper)), Fact.Rate("demand", perSecond), Usd("price", price / 1e6), Usd("paid", paid / 1e6),
+            Fact.Of("since", _observed.At - overpaid.Since), Usd("lost", overpaid.Usd), Usd("cost", cost), Fact.Of("load", load), Fact.Of("hold", hold),
+        ]));
+
+        static Fact Usd(string name, double dollars) => new(name, FactUnit.Usd, dollars);
+    }
+
+    // The cheapest of what is there and what there is room for; what of it is to be started, and what it costs an hour.
+    private (int[] Mix, int[] Starts, long Micro) Instead(ModelOutlook outlook, VariantMix mix, double perSecond)
+    {
+        var (none, room) = (new int[outlook.There.Length], RoomOf(outlook));
+        for (var i = 0; i < room.Length; i++)
+            room[i] = outlook.Ways[i].Preference > 0 ? outlook.There[i] : (int)Math.Min((long)room[i] + outlook.There[i], int.MaxValue);
+        var instead = mix.More(none, room, perSecond, MostOf(outlook));
+        var lacking = outlook.Model.MinReplicas - instead.Sum();
+        foreach (var at in Enumerable.Range(0, room.Length).OrderBy(i => (outlook.Ways[i].Preference, outlook.Ways[i].PricePerHour?.Micro ?? 0, i)))
+        {
+            var further = Math.Clamp(room[at] - instead[at], 0, Math.Max(0, lacking));
+            (instead[at], lacking) = (instead[at] + further, lacking - further);
+        }
+
+        return (instead, [.. instead.Select((count, i) => Math.Max(0, count - outlook.There[i]))], mix.CostOf(none, instead, perSecond).Micro);
+    }
+
+    private static int MostOf(ModelOutlook outlook) => Math.Max(outlook.Model.MinReplicas, outlook.Model.MaxReplicas);
+
+    // Nearly all that may come: what is in time on hardware with much to spare says nothing of how near to its bounds other hardware may be run.
+    private static double Almost(ModelOutlook outlook, double perSecond) =>
+        outlook.Ahead.IsEmpty ? perSecond : Math.Max(perSecond, WindowForecast.Between(outlook.Ahead.AsSpan(), CoveredByOthers));
+
+    // In dollars: of what starts its load and ten more, as of equals who take turns on a place, since nothing but money asks for it; and what goes
+    // for as long as a surplus is kept, which is what having to load it again would cost. Beside it the longest load and the longest hold.
+    private (double Usd, TimeSpan Load, TimeSpan Hold) CostOfChange(ModelOutlook outlook, int[] kept, int[] cheaper, int[] starts)
+    {
+        var known = _knowledge.Of(outlook.Model.Id);
+        var (usd, load, hold) = (0.0, TimeSpan.Zero, TimeSpan.Zero);
+        for (var i = 0; i < starts.Length; i++)
+        {
+            var way = outlook.Ways[i];
+            var perHour = way.PricePerHour!.Value.Dollars;
+            if (starts[i] > 0)
+            {
+                usd += starts[i] * perHour * (1 + PlannerSettings.LoadsPerTurnUsual) * way.LoadAnew.P90.TotalHours;
+                if (way.LoadAnew.P90 > load) load = way.LoadAnew.P90;
+            }
+
+            if (kept[i] <= cheaper[i]) continue;
+            var held = DemandOutlook.Surplus(known, way.Load.P90, way.Quantile, WeightAllocator.HeldLeast(_spec.Settings, way), Math.Max(2, outlook.Serving)).Time;
+            usd += (kept[i] - cheaper[i]) * perHour * held.TotalHours;
+            if (held > hold) hold = held;
+        }
+
+        return (usd, load, hold);
+    }
+
+    private static string Mixed(ModelOutlook outlook, int[] counts) =>
+        string.Join(" and ", outlook.Ways.Select((way, i) => (way, Count: counts[i])).Where(one => one.Count > 0).Select(one => $"{one.Count} as {Named(one.way)}"));
+
+    // Those beyond what is kept of their way first, all others behind them; each in the order that they come in.
+    private static IEnumerable<InferenceReplica> NotKept(ModelOutlook outlook, Allocation allocation, IEnumerable<InferenceReplica> inOrder)
+    {
+        if (outlook.Mix is not { KeepsCheapest: true } mix || !mix.IsPriced(outlook.There.AsSpan())) return inOrder;
+        int[] beyond = [.. allocation.Mix.Select((part, i) => outlook.There[i] - part.Replicas)];
+        var (first, others) = (new List<InferenceReplica>(), new List<InferenceReplica>());
+        foreach (var replica in inOrder)
+        {
+            var at = outlook.IndexOf(replica.Variant);
+            (at < 0 || beyond[at]-- > 0 ? first : others).Add(replica);
+        }
+
+        return first.Concat(others);
+    }
+}

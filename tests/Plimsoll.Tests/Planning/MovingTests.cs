@@ -1,0 +1,175 @@
+using System.Collections.Immutable;
+using static Plimsoll.Tests.Planning.Fleets;
+
+namespace Plimsoll.Tests.Planning;
+
+/// <summary>What runs is replaced by what carries the same for less, once that pays, and by what carries more where as many as may be do not do.</summary>
+public sealed class MovingTests
+{
+    private static readonly PlannerSettings Settings = new() { CheapestVariant = true, MoveWhereCheaper = true };
+
+    private static readonly Prices Priced = new()
+    {
+        Devices = [new DevicePrice("large", UsdPerHour.Of(6)), new DevicePrice("small", UsdPerHour.Of(1))],
+    };
+
+    private static ModelSpec Model(int max = 4, params string[] kinds) => Fleets.Model("m", 100, max: max) with
+    {
+        Variants =
+        [
+            .. (kinds.Length > 0 ? kinds : ["large", "small"]).Select(kind => new VariantSpec
+            {
+                Id = new VariantId($"on-{kind}"),
+                Engine = "plimsoll-model-server",
+                DeviceKind = kind,
+                Needs = new ReplicaNeeds
+                {
+                    Host = new MemoryNeed(Bytes.MiB(10), Bytes.MiB(10)),
+                    Devices = 1,
+                    PerDevice = new MemoryNeed(Bytes.MiB(20_000), Bytes.MiB(20_000)),
+                    Cores = Cores.Of(0.1),
+                    Disk = Bytes.Zero,
+                },
+            }),
+        ],
+    };
+
+    /// <summary>A model on a node of two large and four small devices, looked at every five seconds.</summary>
+    private sealed class Scene(ModelSpec model, PlannerSettings settings)
+    {
+        private readonly FleetSpec _spec = Spec(model) with { Prices = Priced, Settings = settings };
+        private readonly Planner _planner = new(new WeightAllocator());
+        private DateTimeOffset _at = Noon;
+        private Knowledge _known = Knowledge.Empty;
+
+        public List<InferenceReplica> Running { get; } = [];
+
+        public int Small { get; init; } = 4;
+
+        public FailureRecord Failures { get; init; } = FailureRecord.None;
+
+        public TimeSpan Passed => _at - Noon;
+
+        public void Run(int ordinal, string kind, ReplicaState state = ReplicaState.Ready) => Running.Add(Replica(model, ordinal, state, _at) with
+        {
+            Variant = new VariantId($"on-{kind}"),
+            Placement = new Placement(new NodeId("n1"), [new DeviceId($"{kind}{Running.Count(one => one.Variant.Value == $"on-{kind}")}")]),
+            Reserved = model.Variants.First(variant => variant.DeviceKind == kind).Needs,
+        });
+
+        /// <summary>Large ones carry ten a second each, small ones three.</summary>
+        public Plan Look(double perSecond)
+        {
+            _at += TimeSpan.FromSeconds(5);
+            var before = _known.Of(model.Id);
+            _known = _known with
+            {
+                FoldedAt = _at,
+                Models = _known.Models.SetItem(model.Id, before with
+                {
+                    Version = model.Version,
+                    Failures = Failures,
+                    NextOrdinal = 10,
+                    Demand = new DemandHistory(_at, [.. Enumerable.Repeat(perSecond, 60)]),
+                    ActiveRate = perSecond,
+                    LastArrival = _at,
+                    VariantServices = model.Variants.ToImmutableSortedDictionary(variant => variant.Id, variant => Alone(variant.DeviceKind == "large" ? 0.1 : 1 / 3.0)),
+                }),
+            };
+            var node = Node(100_000, 64, "n1") with { Devices = [.. Devices("large", 2), .. Devices("small", Small)] };
+            var observed = Snapshot(_spec, node, _at, [.. Running.OrderBy(one => one.Id)]);
+            observed = observed with { Traffic = [.. observed.Traffic.Select(row => row with { From = row.To })] };
+            var plan = _planner.Decide(_spec, observed, _known);
+            _known = plan.Next;
+            return plan;
+        }
+
+        /// <summary>Until the plan has such a step, or for an hour.</summary>
+        public T? Until<T>(double perSecond) where T : Step
+        {
+            for (var i = 0; i < 720; i++)
+            {
+                if (Look(perSecond).Steps.OfType<T>().FirstOrDefault() is { } step) return step;
+            }
+
+            return null;
+        }
+
+        private static IEnumerable<DeviceState> Devices(string kind, int count) => Enumerable.Range(0, count)
+            .Select(i => new DeviceState { Id = new DeviceId($"{kind}{i}"), Kind = kind, Memory = Bytes.MiB(20_000), MemoryBudget = Bytes.MiB(20_000) });
+
+        private static ServiceFit Alone(double seconds) => new(100, 100, 100 * seconds, 100, 100 * seconds, 1);
+    }
+
+    [Fact]
+    public void What_a_small_device_carries_moves_there_once_the_difference_has_come_to_what_the_change_costs()
+    {
+        var scene = new Scene(Model(), Settings);
+        scene.Run(1, "large");
+        Assert.Empty(scene.Look(2).Steps);
+        var start = scene.Until<Step.Start>(2);
+        Assert.Equal("on-small", start?.Variant.Value);
+        Assert.StartsWith("1 as on-small would carry the 2/s expected for $1 an hour, and what does costs $6; in ", start!.Reason.ToString(), StringComparison.Ordinal);
+
+        // Until it serves the large one does, however long that takes.
+        scene.Run(10, "small", ReplicaState.Loading);
+        for (var i = 0; i < 5; i++)
+        {
+            var waits = scene.Look(2);
+            Assert.Empty(waits.Steps);
+            Assert.Equal("1 that costs less loads; 1 replica serves on until then", waits.Models[0].Reason.ToString());
+        }
+
+        scene.Running[1] = scene.Running[1] with { State = ReplicaState.Ready };
+        Assert.Equal("m-1", scene.Until<Step.Drain>(2)?.Replica.Value);
+        scene.Running.RemoveAt(0);
+        Assert.Null(scene.Until<Step>(2));
+    }
+
+    [Theory]
+    [InlineData(2, 4, false)] // as before journals knew of it
+    [InlineData(9, 4, true)] // three small ones at $3 for one large at $6: they come together
+    [InlineData(9, 2, false)] // for which there must be room
+    [InlineData(19, 4, true)] // a large one and three small ones at $9 for two large at $12
+    [InlineData(19, 2, false)]
+    public void Moves_are_made_whole_and_where_they_save(double perSecond, int small, bool moves)
+    {
+        var scene = new Scene(Model(), perSecond > 2 ? Settings : Settings with { MoveWhereCheaper = false }) { Small = small };
+        scene.Run(1, "large");
+        if (perSecond > 10) scene.Run(2, "large");
+        Assert.Equal(moves, scene.Until<Step.Start>(perSecond) is not null);
+    }
+
+    [Fact]
+    public void Demand_that_the_small_one_could_not_carry_begins_the_count_anew()
+    {
+        var scene = new Scene(Model(max: 1), Settings);
+        scene.Run(1, "large");
+        for (var i = 0; i < 200; i++) Assert.Empty(scene.Look(i % 2 == 0 ? 2 : 8).Steps);
+    }
+
+    [Fact]
+    public void Where_as_many_as_may_be_carry_too_little_stronger_ones_take_over()
+    {
+        var scene = new Scene(Model(max: 2), Settings);
+        scene.Run(1, "small");
+        scene.Run(2, "small");
+        var start = scene.Until<Step.Start>(8);
+        Assert.Equal("on-large", start?.Variant.Value);
+        Assert.Equal("1 as on-large would carry 10.0/s of the 8/s expected; the 2 there, as many as it may have, carry 6/s", start!.Reason.ToString());
+        Assert.Equal(TimeSpan.FromSeconds(5), scene.Passed);
+
+        scene.Run(10, "large", ReplicaState.Loading);
+        for (var i = 0; i < 5; i++) Assert.Empty(scene.Look(8).Steps);
+        scene.Running[2] = scene.Running[2] with { State = ReplicaState.Ready };
+        Assert.Contains(scene.Until<Step.Drain>(8)?.Replica.Value, (string[])["m-1", "m-2"]);
+    }
+
+    [Fact]
+    public void A_model_that_fails_to_load_is_not_moved()
+    {
+        var scene = new Scene(Model(), Settings) { Failures = new FailureRecord(1, null, "it crashed") };
+        scene.Run(1, "large");
+        Assert.Null(scene.Until<Step.Start>(2));
+    }
+}

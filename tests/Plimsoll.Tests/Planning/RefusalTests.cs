@@ -1,0 +1,40 @@
+using System.Collections.Immutable;
+using static Plimsoll.Tests.Planning.Fleets;
+
+namespace Plimsoll.Tests.Planning;
+
+/// <summary>What keeps a model from being started, and what does not.</summary>
+public sealed class RefusalTests
+{
+    private static Plan Decide(ModelKnowledge known, params InferenceReplica[] replicas)
+    {
+        var spec = Spec(Model("m", 100, min: 1));
+        var observed = Snapshot(spec, Node(1000, 8), Noon, replicas);
+        return new Planner(new WeightAllocator()).Decide(spec, observed, Knowledge.Empty with
+        {
+            FoldedAt = Noon,
+            Models = ImmutableSortedDictionary<ModelId, ModelKnowledge>.Empty.Add(spec.Models[0].Id, known with { Version = spec.Models[0].Version }),
+        });
+    }
+
+    [Fact]
+    public void One_that_once_took_more_than_there_is_is_refused_by_what_was_measured_and_serves_on_where_it_serves()
+    {
+        var model = Model("m", 100, min: 1);
+        var spiked = ModelKnowledge.Nothing with { Memory = ImmutableSortedDictionary<VariantId, MeasuredMemory>.Empty.Add(model.Variants[0].Id, new MeasuredMemory(null, Bytes.MiB(2000), 1)) };
+        var verdict = Decide(spiked).Models[0];
+        Assert.True(verdict.Refused);
+        Assert.Contains("while loading or since, as its replicas were measured, against a budget of ", verdict.Reason.ToString(), StringComparison.Ordinal);
+
+        verdict = Decide(spiked, Replica(model, 1, ReplicaState.Ready, Noon.AddHours(-1))).Models[0];
+        Assert.False(verdict.Refused);
+        Assert.DoesNotContain("too heavy", verdict.Reason.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(120, false)]
+    [InlineData(300, false)]
+    [InlineData(3600, true)]
+    public void A_wait_longer_than_the_longest_was_set_before_the_clock_was_put_back_and_is_none(int seconds, bool starts) => Assert.Equal(
+        starts, Decide(ModelKnowledge.Nothing with { Failures = new FailureRecord(1, Noon.AddSeconds(seconds), "it crashed") }).Steps.Any(step => step is Step.Start));
+}
