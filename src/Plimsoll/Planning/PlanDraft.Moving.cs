@@ -11,7 +11,12 @@ internal sealed partial class PlanDraft
     // What was in time on other hardware, which may have been far more than was needed, says nothing of what is to be covered on this.
     private readonly HashSet<ModelId> _moved = [];
 
-    private sealed record Move(ModelOutlook Outlook, int[] Starts, long Saved, Reason Why);
+    /// <param name="Outlook">Of the model.</param>
+    /// <param name="Room">How many more of each way there may be; one of a way at a time where only trying tells.</param>
+    /// <param name="Starts">Of each way.</param>
+    /// <param name="Saved">Millionths of a dollar an hour.</param>
+    /// <param name="Why">Of each start.</param>
+    private sealed record Move(ModelOutlook Outlook, int[] Room, int[] Starts, long Saved, Reason Why);
 
     /// <summary>
     /// Starts replicas in cheaper ways beside those that serve, which go once these do (<see cref="VariantMix.Kept"/>): where they find room as
@@ -24,21 +29,20 @@ internal sealed partial class PlanDraft
         var moves = new List<Move>();
         foreach (var outlook in _outlooks)
         {
-            if (Better(outlook) is { } move) moves.Add(move);
+            if (Better(outlook, null) is { } move) moves.Add(move);
         }
 
-        foreach (var move in moves.OrderByDescending(move => move.Outlook.Model.Acts).ThenByDescending(move => move.Saved).ThenBy(move => move.Outlook.Model.Id))
+        foreach (var first in moves.OrderByDescending(move => move.Outlook.Model.Acts).ThenByDescending(move => move.Saved).ThenBy(move => move.Outlook.Model.Id))
         {
-            if (!StartAll(move)) continue;
-            _overpaid[move.Outlook.Model.Id] = (_overpaid.GetValueOrDefault(move.Outlook.Model.Id) ?? new Overpaid(_observed.At, _observed.At, 0)) with { Settled = true };
-            _moved.Add(move.Outlook.Model.Id);
+            for (var move = first; move is not null && StartAll(move) is { } full; move = Better(move.Outlook, move.Room)) move.Room[full] = 0;
         }
     }
 
-    // All or none: a part of them would carry too little for what is there to go.
-    private bool StartAll(Move move)
+    // All or none: a part of them would carry too little for what is there to go. The way that has no room; null where all have.
+    private int? StartAll(Move move)
     {
-        var (outlook, started) = (move.Outlook, new List<ReplicaId>());
+        var (outlook, started) = (move.Outlook, new List<StepId>());
+        var verdict = _verdicts.GetValueOrDefault(outlook.Model.Id);
         for (var at = 0; at < move.Starts.Length; at++)
         {
             for (var i = 0; i < move.Starts[at]; i++)
@@ -46,26 +50,34 @@ internal sealed partial class PlanDraft
                 var replica = ReplicaId.Of(outlook.Model.Id, _knowledge.Of(outlook.Model.Id).NextOrdinal + started.Count);
                 if (_quotas.Refuse(outlook.Ways[at]) is null && Start(outlook.Ways[at], replica, move.Why, makesRoom: false))
                 {
-                    started.Add(replica);
+                    started.Add(StepId.Of($"start/{replica}"));
                     continue;
                 }
 
                 foreach (var one in started)
                 {
-                    _steps.Remove(StepId.Of($"start/{one}"));
-                    if (_byScheduler.TryPeek(out var last) && last.Model == outlook.Model.Id) _byScheduler.Pop();
+                    _steps.Remove(one);
+                    if (_byScheduler.TryPeek(out var last) && last.Start == one) _byScheduler.Pop();
                 }
 
-                _verdicts.Remove(outlook.Model.Id);
-                return false;
+                if (verdict is null) _verdicts.Remove(outlook.Model.Id);
+                else _verdicts[outlook.Model.Id] = verdict;
+                return at;
             }
         }
 
-        return true;
+        // What is only shown, or waits for others to go, is not under way yet: the next plan says the same again.
+        if (outlook.Model.Acts && started.All(one => _steps[one].After.IsEmpty))
+        {
+            _overpaid[outlook.Model.Id] = (_overpaid.GetValueOrDefault(outlook.Model.Id) ?? new Overpaid(_observed.At, _observed.At, 0)) with { Settled = true };
+            _moved.Add(outlook.Model.Id);
+        }
+
+        return null;
     }
 
     // Null while there is nothing better, while anything of the model changes, and until the change pays.
-    private Move? Better(ModelOutlook outlook)
+    private Move? Better(ModelOutlook outlook, int[]? room)
     {
         var (model, allocation) = (outlook.Model, _allocations[outlook.Model.Id]);
         if (_knowledge.Of(model.Id).Overpaid is { Settled: true } settled && outlook.Mix is { KeepsCheapest: true } && IsUnderway(outlook, allocation))
@@ -77,9 +89,21 @@ internal sealed partial class PlanDraft
         if (outlook is not { Mix: { } mix, TrafficSeen: true, Loading: 0 } || allocation.PerSecond <= 0) return null;
         if (outlook.Serving == 0 || allocation.Missing(outlook) > 0 || !mix.IsPriced(outlook.There.AsSpan())) return null;
         if (_knowledge.Of(model.Id).Failures.Count > 0 || _replicas[model.Id].Any(replica => replica.State == ReplicaState.Loading)) return null;
-        int[] kept = [.. allocation.Mix.Select(part => part.Replicas)];
-        return mix.CapacityOf(kept) < allocation.PerSecond ? Stronger(outlook, mix, kept, allocation.PerSecond)
-            : outlook is { Held: 0, Backlog: 0 } ? Cheaper(outlook, mix, kept, Almost(outlook, allocation.PerSecond)) : null;
+        var kept = KeptOf(outlook, allocation);
+        return mix.CapacityOf(kept) < allocation.PerSecond ? Stronger(outlook, mix, room, kept, allocation.PerSecond)
+            : outlook is { Held: 0, Backlog: 0 } ? Cheaper(outlook, mix, room, kept, Almost(outlook, allocation.PerSecond)) : null;
+    }
+
+    // Of each way, whatever an allocator leaves out or calls by another name.
+    private static int[] KeptOf(ModelOutlook outlook, Allocation allocation)
+    {
+        var kept = new int[outlook.Ways.Length];
+        foreach (var part in allocation.Mix)
+        {
+            if (outlook.IndexOf(part.Variant) is var at and >= 0) kept[at] += part.Replicas;
+        }
+
+        return kept;
     }
 
     // While what is kept by its price differs from what would be for what each carries.
@@ -91,25 +115,27 @@ internal sealed partial class PlanDraft
     }
 
     // As many as there may be carry too little, and others would carry more.
-    private Move? Stronger(ModelOutlook outlook, VariantMix mix, int[] kept, double perSecond)
+    private Move? Stronger(ModelOutlook outlook, VariantMix mix, int[]? room, int[] kept, double perSecond)
     {
-        var (stronger, starts, _) = Instead(outlook, mix, perSecond);
+        room ??= RoomToMove(outlook);
+        var (stronger, starts, _) = Instead(outlook, mix, room, perSecond);
         var (carried, carries) = (mix.CapacityOf(kept), mix.CapacityOf(stronger));
         if (kept.Sum() < outlook.Model.MaxReplicas || Math.Min(carries, perSecond) <= carried || Array.TrueForAll(starts, count => count == 0)) return null;
-        return new Move(outlook, starts, long.MaxValue, new Reason(Rule.StartForMore,
+        return new Move(outlook, room, starts, long.MaxValue, new Reason(Rule.StartForMore,
         [
             Fact.Of("mix", Mixed(outlook, stronger)), Fact.Rate("carries", carries), Fact.Rate("demand", perSecond),
             Fact.Of("most", outlook.Model.MaxReplicas), Fact.Rate("carried", carried),
         ]));
     }
 
-    private Move? Cheaper(ModelOutlook outlook, VariantMix mix, int[] kept, double perSecond)
+    private Move? Cheaper(ModelOutlook outlook, VariantMix mix, int[]? room, int[] kept, double perSecond)
     {
         var none = new int[kept.Length];
         var paid = mix.CostOf(none, kept, perSecond).Micro;
         if (mix.CostOf(none, mix.More(none, VariantMix.Unlimited(none.Length), perSecond, MostOf(outlook)), perSecond).Micro >= paid) return null;
-        var (cheaper, starts, price) = Instead(outlook, mix, perSecond);
-        if (mix.CapacityOf(cheaper) < perSecond || price >= paid) return null;
+        room ??= RoomToMove(outlook);
+        var (cheaper, starts, price) = Instead(outlook, mix, room, perSecond);
+        if (mix.CapacityOf(cheaper) < perSecond || price >= paid || !MayGo(outlook, kept, cheaper)) return null;
 
         var seen = _knowledge.Of(outlook.Model.Id).Overpaid is { Settled: false } before ? before : null;
         if (seen is not null && (_observed.At <= seen.At || _observed.At - seen.At > Knowledge.IdleReviews * _spec.Settings.Review)) seen = null;
@@ -117,7 +143,7 @@ internal sealed partial class PlanDraft
             seen?.Since ?? _observed.At, _observed.At, seen is null ? 0 : seen.Usd + ((paid - price) / 1e6 * (_observed.At - seen.At).TotalHours));
         _overpaid[outlook.Model.Id] = overpaid;
         var (cost, load, hold) = CostOfChange(outlook, kept, cheaper, starts);
-        return overpaid.Usd < cost ? null : new Move(outlook, starts, paid - price, new Reason(Rule.StartForLess,
+        return overpaid.Usd < cost ? null : new Move(outlook, room, starts, paid - price, new Reason(Rule.StartForLess,
         [
             Fact.Of("mix", Mixed(outlook, cheaper)), Fact.Rate("demand", perSecond), Usd("price", price / 1e6), Usd("paid", paid / 1e6),
             Fact.Of("since", _observed.At - overpaid.Since), Usd("lost", overpaid.Usd), Usd("cost", cost), Fact.Of("load", load), Fact.Of("hold", hold),
@@ -126,12 +152,36 @@ internal sealed partial class PlanDraft
         static Fact Usd(string name, double dollars) => new(name, FactUnit.Usd, dollars);
     }
 
-    // The cheapest of what is there and what there is room for; what of it is to be started, and what it costs an hour.
-    private (int[] Mix, int[] Starts, long Micro) Instead(ModelOutlook outlook, VariantMix mix, double perSecond)
+    // Where a scheduler places only trying tells, and it is told of one of a way at a time.
+    private int[] RoomToMove(ModelOutlook outlook) => _observed.Can.HasFlag(Capabilities.ChooseNode) ? RoomOf(outlook) : [.. outlook.Ways.Select(_ => 1)];
+
+    // Whether no floor of ready replicas keeps what would be replaced.
+    private bool MayGo(ModelOutlook outlook, int[] kept, int[] cheaper)
     {
-        var (none, room) = (new int[outlook.There.Length], RoomOf(outlook));
+        var going = new List<InferenceReplica>();
+        for (var at = 0; at < kept.Length; at++)
+        {
+            var left = kept[at] - cheaper[at];
+            foreach (var replica in _replicas[outlook.Model.Id])
+            {
+                if (left <= 0) break;
+                if (outlook.IndexOf(replica.Variant) != at || replica.State != ReplicaState.Ready || _floors.Holds(replica, going) is not null) continue;
+                going.Add(replica);
+                left--;
+            }
+
+            if (left > 0) return false;
+        }
+
+        return true;
+    }
+
+    // The cheapest of what is there and what there is room for; what of it is to be started, and what it costs an hour.
+    private static (int[] Mix, int[] Starts, long Micro) Instead(ModelOutlook outlook, VariantMix mix, int[] more, double perSecond)
+    {
+        var (none, room) = (new int[outlook.There.Length], new int[more.Length]);
         for (var i = 0; i < room.Length; i++)
-            room[i] = outlook.Ways[i].Preference > 0 ? outlook.There[i] : (int)Math.Min((long)room[i] + outlook.There[i], int.MaxValue);
+            room[i] = outlook.Ways[i].Preference > 0 ? outlook.There[i] : (int)Math.Min((long)more[i] + outlook.There[i], int.MaxValue);
         var instead = mix.More(none, room, perSecond, MostOf(outlook));
         var lacking = outlook.Model.MinReplicas - instead.Sum();
         foreach (var at in Enumerable.Range(0, room.Length).OrderBy(i => (outlook.Ways[i].Preference, outlook.Ways[i].PricePerHour?.Micro ?? 0, i)))
@@ -181,7 +231,7 @@ internal sealed partial class PlanDraft
     private static IEnumerable<InferenceReplica> NotKept(ModelOutlook outlook, Allocation allocation, IEnumerable<InferenceReplica> inOrder)
     {
         if (outlook.Mix is not { KeepsCheapest: true } mix || !mix.IsPriced(outlook.There.AsSpan())) return inOrder;
-        int[] beyond = [.. allocation.Mix.Select((part, i) => outlook.There[i] - part.Replicas)];
+        int[] beyond = [.. KeptOf(outlook, allocation).Select((kept, i) => outlook.There[i] - kept)];
         var (first, others) = (new List<InferenceReplica>(), new List<InferenceReplica>());
         foreach (var replica in inOrder)
         {

@@ -200,7 +200,7 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.HoldMissingData] = "{what} is missing, so nothing is changed: {why}",
         [Rule.HoldBackoff] = "failed {failures} {failures|time|times}, next try in {wait}: {why}",
         [Rule.HoldLoading] = "{loading} of {wanted} loading, the next is expected ready in {left}",
-        [Rule.HoldUntilReplaced] = "{loading} that {loading|costs|cost} less {loading|loads|load}; {staying} {staying|replica serves|replicas serve} on until then",
+        [Rule.HoldUntilReplaced] = "{loading} that {loading|replaces|replace} others {loading|loads|load}; {staying} {staying|replica serves|replicas serve} on until then",
         [Rule.HoldScarce] = "needs {needed} and {cores} {cores|core|cores}, {free} is free and nothing may go for it",
         [Rule.HoldScarceDevice] =
             "needs {needed} of {devices} {devices|device|devices}, {free} is free there and nothing may go for it",

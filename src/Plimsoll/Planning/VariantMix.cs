@@ -85,6 +85,21 @@ internal sealed class VariantMix(ImmutableArray<ModelOutlook> ways, bool keepsCh
         return kept;
     }
 
+    /// <summary>So many as are wanted and, of what is there besides, the cheapest, until there are the least; of a way what is more than that.</summary>
+    public int[] Padded(int[] wanted, ReadOnlySpan<int> there, int least, int further)
+    {
+        int[] padded = [.. wanted];
+        var lacking = least - padded.Sum();
+        foreach (var at in Enumerable.Range(0, padded.Length).OrderBy(i => (ways[i].PricePerHour?.Micro ?? 0, i)))
+        {
+            var more = Math.Clamp(there[at] - padded[at], 0, Math.Max(0, lacking));
+            (padded[at], lacking) = (padded[at] + more, lacking - more);
+        }
+
+        padded[Math.Max(0, further)] += Math.Max(0, lacking);
+        return padded;
+    }
+
     /// <summary>The first so many of what is there, the cheapest for what they carry first, and of a way what is more than that.</summary>
     public int[] First(ReadOnlySpan<int> there, int replicas, int further)
     {

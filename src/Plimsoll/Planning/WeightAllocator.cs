@@ -33,8 +33,12 @@ public sealed class WeightAllocator : IAllocator
         var supply = outlook.Supply;
         var letGo = LetGo(outlook);
         var perSecond = letGo is null ? ToCarry(outlook) : 0;
-        var mix = WorthStarting(spec.Settings, known, outlook, MixOf(outlook, perSecond, letGo is not null));
+        var all = MixOf(outlook, perSecond, letGo is not null);
+        var mix = WorthStarting(spec.Settings, known, outlook, all);
         var wanted = mix.Sum(part => part.Replicas);
+
+        // What is not worth a start is not claimed either.
+        if (outlook.Mix is { } ways && wanted < all.Sum(part => part.Replicas)) perSecond = Math.Min(perSecond, ways.CapacityOf([.. mix.Select(part => part.Replicas)]));
         var allocation = new Allocation
         {
             Model = model.Id,
@@ -123,7 +127,8 @@ public sealed class WeightAllocator : IAllocator
         var counts = mix.Kept(outlook.There.AsSpan(), perSecond, most);
         var missing = counts.AsSpan().SequenceEqual(outlook.There.AsSpan()) ? mix.More(counts, VariantMix.Unlimited(counts.Length), perSecond, most) : [];
         for (var i = 0; i < missing.Length; i++) counts[i] += missing[i];
-        if (counts.Sum() < least) counts = mix.First(Larger(outlook.There, counts), Math.Min(least, most), outlook.IndexOf(outlook.Variant.Id));
+        if (counts.Sum() < least && mix.KeepsCheapest) counts = mix.Padded(counts, outlook.There.AsSpan(), Math.Min(least, most), outlook.IndexOf(outlook.Variant.Id));
+        else if (counts.Sum() < least) counts = mix.First(Larger(outlook.There, counts), Math.Min(least, most), outlook.IndexOf(outlook.Variant.Id));
         var parts = new VariantCount[counts.Length];
         for (var i = 0; i < parts.Length; i++) parts[i] = new VariantCount(outlook.Ways[i].Variant.Id, counts[i]);
         return ImmutableCollectionsMarshal.AsImmutableArray(parts);
@@ -136,7 +141,7 @@ public sealed class WeightAllocator : IAllocator
     {
         if (!settings.StartsMustPay || OnlyWay(settings, outlook, mix) is not { } at) return mix;
         var (all, least) = (mix[at], outlook.Model.MinReplicas);
-        if (!outlook.Ways.IsEmpty) outlook = outlook.Ways[at];
+        if (!outlook.Ways.IsEmpty) outlook = outlook.Ways[at] with { Backlog = outlook.Backlog };
         if (all.Replicas <= outlook.Supply || outlook.Supply == 0 || outlook is { Hold: null } or { Backlog: > 0 } or { Ahead.IsEmpty: true }) return mix;
         outlook.Demand.TryGetLast(out var lately);
         var worth = outlook.Supply;

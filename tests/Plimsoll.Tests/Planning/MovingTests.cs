@@ -13,11 +13,11 @@ public sealed class MovingTests
         Devices = [new DevicePrice("large", UsdPerHour.Of(6)), new DevicePrice("small", UsdPerHour.Of(1))],
     };
 
-    private static ModelSpec Model(int max = 4, params string[] kinds) => Fleets.Model("m", 100, max: max) with
+    private static ModelSpec Model(int max = 4, int min = 0) => Fleets.Model("m", 100, max: max, min: min) with
     {
         Variants =
         [
-            .. (kinds.Length > 0 ? kinds : ["large", "small"]).Select(kind => new VariantSpec
+            .. ((string[])["large", "small"]).Select(kind => new VariantSpec
             {
                 Id = new VariantId($"on-{kind}"),
                 Engine = "plimsoll-model-server",
@@ -117,7 +117,7 @@ public sealed class MovingTests
         {
             var waits = scene.Look(2);
             Assert.Empty(waits.Steps);
-            Assert.Equal("1 that costs less loads; 1 replica serves on until then", waits.Models[0].Reason.ToString());
+            Assert.Equal("1 that replaces others loads; 1 replica serves on until then", waits.Models[0].Reason.ToString());
         }
 
         scene.Running[1] = scene.Running[1] with { State = ReplicaState.Ready };
@@ -163,6 +163,32 @@ public sealed class MovingTests
         for (var i = 0; i < 5; i++) Assert.Empty(scene.Look(8).Steps);
         scene.Running[2] = scene.Running[2] with { State = ReplicaState.Ready };
         Assert.Contains(scene.Until<Step.Drain>(8)?.Replica.Value, (string[])["m-1", "m-2"]);
+    }
+
+    [Fact]
+    public void A_minimum_is_kept_of_what_carries_the_demand()
+    {
+        var scene = new Scene(Model(min: 2), Settings) { Small = 2 };
+        scene.Run(1, "large");
+        scene.Run(2, "small");
+        scene.Run(3, "small");
+        Assert.Contains(scene.Until<Step.Drain>(9.5)?.Replica.Value, (string[])["m-2", "m-3"]);
+        scene.Running.RemoveAt(2);
+        Assert.Null(scene.Until<Step>(9.5));
+    }
+
+    [Fact]
+    public void A_minimum_moves_too_and_stays_moved()
+    {
+        var scene = new Scene(Model(min: 2), Settings);
+        scene.Run(1, "large");
+        scene.Run(2, "large");
+        Assert.Equal("on-small", scene.Until<Step.Start>(2)?.Variant.Value);
+        scene.Run(10, "small");
+        scene.Run(11, "small");
+        Assert.Contains(scene.Until<Step.Drain>(2)?.Replica.Value, (string[])["m-1", "m-2"]);
+        scene.Running.RemoveRange(0, 2);
+        Assert.Null(scene.Until<Step>(2));
     }
 
     [Fact]
