@@ -37,7 +37,7 @@ public sealed partial record Knowledge
         }
 
         FoldTraffic(spec, snapshot, BootLongest(spec), models);
-        FoldReplicas(snapshot, models);
+        FoldReplicas(spec, snapshot, models);
         var (loads, fetches) = FoldOutcomes(spec, snapshot, models);
         Forget(spec, snapshot, models);
         return this with
@@ -148,7 +148,7 @@ public sealed partial record Knowledge
     }
 
     private static void FoldReplicas(
-        FleetSnapshot snapshot, ImmutableSortedDictionary<ModelId, ModelKnowledge>.Builder models)
+        FleetSpec spec, FleetSnapshot snapshot, ImmutableSortedDictionary<ModelId, ModelKnowledge>.Builder models)
     {
         // One model's replicas mostly stand one after another: it is looked up once for them.
         var (of, known) = (default(ModelId), (ModelKnowledge?)null);
@@ -158,7 +158,8 @@ public sealed partial record Knowledge
             if (known is null) continue;
             var before = known;
             if (replica.Id.Ordinal >= known.NextOrdinal) known = known with { NextOrdinal = replica.Id.Ordinal + 1 };
-            if (known.Failures.Count > 0 && replica.State == ReplicaState.Ready && snapshot.At - replica.StateSince >= Settled)
+            if (known.Failures.Count > 0 && replica.State == ReplicaState.Ready && replica.Version == known.Version
+                && snapshot.At - replica.StateSince >= Settled && known.Failures.IsBefore(replica.StateSince, spec.Settings))
                 known = known with { Failures = FailureRecord.None };
 
             // What is in use now can only raise a measured value; a first look right after the load proves nothing.
@@ -259,9 +260,7 @@ public sealed partial record Knowledge
     internal static ModelKnowledge Failed(ModelKnowledge known, DateTimeOffset at, string why, PlannerSettings settings)
     {
         var count = Math.Min(known.Failures.Count + 1, 1000);
-        var doubled = settings.CrashBackoff.Ticks * Math.Pow(2, Math.Min(count - 1, 30));
-        var wait = TimeSpan.FromTicks((long)Math.Min(doubled, settings.CrashBackoffMax.Ticks));
-        return known with { Failures = new FailureRecord(count, at + wait, why) };
+        return known with { Failures = new FailureRecord(count, at + FailureRecord.Wait(count, settings), why) };
     }
 
     private static ImmutableSortedDictionary<VariantId, MeasuredMemory> Measured(

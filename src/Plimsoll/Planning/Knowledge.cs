@@ -206,6 +206,19 @@ public sealed record FailureRecord(int Count, DateTimeOffset? NotBefore, string 
 {
     public static readonly FailureRecord None = new(0, null, "");
 
+    /// <summary>How long to wait after so many in a row: from the first backoff on twice as long each time, to the largest.</summary>
+    internal static TimeSpan Wait(int count, PlannerSettings settings)
+    {
+        var doubled = settings.CrashBackoff.Ticks * Math.Pow(2, Math.Min(count - 1, 30));
+        return TimeSpan.FromTicks((long)Math.Min(doubled, settings.CrashBackoffMax.Ticks));
+    }
+
+    /// <summary>
+    /// Whether the last one was before a replica came to serve, which then is a load that ended well: one that has served all along says
+    /// nothing of how the next one loads.
+    /// </summary>
+    internal bool IsBefore(DateTimeOffset servesSince, PlannerSettings settings) => NotBefore is not { } moment || servesSince >= moment - Wait(Count, settings);
+
     /// <summary>
     /// The moment before which nothing is started; null where there is none, or it is over. One further ahead than the longest wait was set before
     /// the clock was put back, and is none.

@@ -63,7 +63,7 @@ internal sealed partial class PlanDraft
 
     private static int[] RoomOf(ModelOutlook outlook, Func<ModelOutlook, IReadOnlyCollection<NodeLedger>> ledgers)
     {
-        var most = Math.Max(outlook.Model.MinReplicas, outlook.Model.MaxReplicas);
+        var most = MostOf(outlook);
         return
         [
             .. outlook.Ways.Select(way =>
@@ -112,19 +112,14 @@ internal sealed partial class PlanDraft
         return null;
     }
 
+    private static int MostOf(ModelOutlook outlook) => Math.Max(outlook.Model.MinReplicas, outlook.Model.MaxReplicas);
+
     private int[] More(ModelOutlook outlook, int[] there, int[] room)
     {
         var allocation = _allocations[outlook.Model.Id];
         var least = allocation.PerSecond > 0 ? 1 : allocation.Wanted;
-        var most = Math.Max(outlook.Model.MinReplicas, outlook.Model.MaxReplicas);
-        var more = outlook.Mix!.More(there, room, allocation.PerSecond, most);
-        var short_ = Math.Max(least, outlook.Model.MinReplicas) - there.Sum() - more.Sum();
-        foreach (var cheapest in Enumerable.Range(0, there.Length).OrderBy(i => (outlook.Ways[i].Preference, outlook.Ways[i].PricePerHour?.Micro ?? 0, i)))
-        {
-            var further = Math.Clamp(room[cheapest] - more[cheapest], 0, Math.Max(0, short_));
-            (more[cheapest], short_) = (more[cheapest] + further, short_ - further);
-        }
-
+        var more = outlook.Mix!.More(there, room, allocation.PerSecond, MostOf(outlook));
+        outlook.Mix.Fill(more, room, Math.Max(least, outlook.Model.MinReplicas) - there.Sum());
         return more;
     }
 

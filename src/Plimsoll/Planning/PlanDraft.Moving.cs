@@ -183,17 +183,9 @@ internal sealed partial class PlanDraft
         for (var i = 0; i < room.Length; i++)
             room[i] = outlook.Ways[i].Preference > 0 ? outlook.There[i] : (int)Math.Min((long)more[i] + outlook.There[i], int.MaxValue);
         var instead = mix.More(none, room, perSecond, MostOf(outlook));
-        var lacking = outlook.Model.MinReplicas - instead.Sum();
-        foreach (var at in Enumerable.Range(0, room.Length).OrderBy(i => (outlook.Ways[i].Preference, outlook.Ways[i].PricePerHour?.Micro ?? 0, i)))
-        {
-            var further = Math.Clamp(room[at] - instead[at], 0, Math.Max(0, lacking));
-            (instead[at], lacking) = (instead[at] + further, lacking - further);
-        }
-
+        mix.Fill(instead, room, outlook.Model.MinReplicas);
         return (instead, [.. instead.Select((count, i) => Math.Max(0, count - outlook.There[i]))], mix.CostOf(none, instead, perSecond).Micro);
     }
-
-    private static int MostOf(ModelOutlook outlook) => Math.Max(outlook.Model.MinReplicas, outlook.Model.MaxReplicas);
 
     // Nearly all that may come: what is in time on hardware with much to spare says nothing of how near to its bounds other hardware may be run.
     private static double Almost(ModelOutlook outlook, double perSecond) =>

@@ -280,8 +280,8 @@ internal sealed partial class PlanDraft
 
         if (surplus <= 0) return;
 
-        // Where money decides those that are not kept, else what does not serve yet goes first, then the least preferred, then what costs most where it is, then one of those that stand
-        // together, then what has least to finish, then the newest.
+        // Where money decides, those that are not kept; else what does not serve yet goes first, then the least preferred, then what costs
+        // most where it is, then one of those that stand together, then what has least to finish, then the newest.
         var together = Together(outlook.Model.Id);
         var victims = mine
             .Where(replica => replica.Version == outlook.Model.Version

@@ -68,13 +68,10 @@ internal sealed class VariantMix(ImmutableArray<ModelOutlook> ways, bool keepsCh
         return true;
     }
 
-    /// <summary>Of what is there the cheapest that carry the rate together; those that carry most where none do.</summary>
-    public int[] Cheapest(ReadOnlySpan<int> there, double perSecond, int most) => More(stackalloc int[there.Length], there, perSecond, most);
-
     /// <summary>Those of what is there that carry the rate, the cheapest for what they carry first; all where all do not.</summary>
     public int[] Kept(ReadOnlySpan<int> there, double perSecond, int most)
     {
-        if (keepsCheapest && IsPriced(there)) return Cheapest(there, perSecond, most);
+        if (keepsCheapest && IsPriced(there)) return More(stackalloc int[there.Length], there, perSecond, most);
         var kept = new int[there.Length];
         var count = 0;
         foreach (var at in Order)
@@ -85,19 +82,20 @@ internal sealed class VariantMix(ImmutableArray<ModelOutlook> ways, bool keepsCh
         return kept;
     }
 
-    /// <summary>So many as are wanted and, of what is there besides, the cheapest, until there are the least; of a way what is more than that.</summary>
-    public int[] Padded(int[] wanted, ReadOnlySpan<int> there, int least, int further)
+    /// <summary>Raises counts to so many together, the cheapest ways first and no way above its most.</summary>
+    /// <returns>How many there are still too few.</returns>
+    public int Fill(int[] counts, ReadOnlySpan<int> most, int least)
     {
-        int[] padded = [.. wanted];
-        var lacking = least - padded.Sum();
-        foreach (var at in Enumerable.Range(0, padded.Length).OrderBy(i => (ways[i].PricePerHour?.Micro ?? 0, i)))
+        var lacking = least;
+        foreach (var count in counts) lacking -= count;
+        if (lacking <= 0) return 0;
+        foreach (var at in Enumerable.Range(0, counts.Length).OrderBy(i => (ways[i].Preference, ways[i].PricePerHour?.Micro ?? 0, i)))
         {
-            var more = Math.Clamp(there[at] - padded[at], 0, Math.Max(0, lacking));
-            (padded[at], lacking) = (padded[at] + more, lacking - more);
+            var further = Math.Clamp(most[at] - counts[at], 0, lacking);
+            (counts[at], lacking) = (counts[at] + further, lacking - further);
         }
 
-        padded[Math.Max(0, further)] += Math.Max(0, lacking);
-        return padded;
+        return lacking;
     }
 
     /// <summary>The first so many of what is there, the cheapest for what they carry first, and of a way what is more than that.</summary>

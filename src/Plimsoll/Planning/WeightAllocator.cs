@@ -127,7 +127,11 @@ public sealed class WeightAllocator : IAllocator
         var counts = mix.Kept(outlook.There.AsSpan(), perSecond, most);
         var missing = counts.AsSpan().SequenceEqual(outlook.There.AsSpan()) ? mix.More(counts, VariantMix.Unlimited(counts.Length), perSecond, most) : [];
         for (var i = 0; i < missing.Length; i++) counts[i] += missing[i];
-        if (counts.Sum() < least && mix.KeepsCheapest) counts = mix.Padded(counts, outlook.There.AsSpan(), Math.Min(least, most), outlook.IndexOf(outlook.Variant.Id));
+        if (counts.Sum() < least && mix.KeepsCheapest)
+        {
+            var further = mix.Fill(counts, outlook.There.AsSpan(), Math.Min(least, most));
+            counts[Math.Max(0, outlook.IndexOf(outlook.Variant.Id))] += further;
+        }
         else if (counts.Sum() < least) counts = mix.First(Larger(outlook.There, counts), Math.Min(least, most), outlook.IndexOf(outlook.Variant.Id));
         var parts = new VariantCount[counts.Length];
         for (var i = 0; i < parts.Length; i++) parts[i] = new VariantCount(outlook.Ways[i].Variant.Id, counts[i]);

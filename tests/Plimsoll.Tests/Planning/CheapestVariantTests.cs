@@ -12,25 +12,10 @@ public sealed class CheapestVariantTests
         Devices = [new DevicePrice("large", UsdPerHour.Of(6)), new DevicePrice("small", UsdPerHour.Of(1))],
     };
 
-    private static VariantSpec Variant(string kind, double mib) => new()
-    {
-        Id = new VariantId($"on-{kind}"),
-        Engine = "plimsoll-model-server",
-        DeviceKind = kind,
-        Needs = new ReplicaNeeds
-        {
-            Host = new MemoryNeed(Bytes.MiB(10), Bytes.MiB(10)),
-            Devices = 1,
-            PerDevice = new MemoryNeed(Bytes.MiB(mib), Bytes.MiB(mib)),
-            Cores = Cores.Of(0.1),
-            Disk = Bytes.Zero,
-        },
-    };
-
     // A device of each kind is filled by one replica.
     private static ModelSpec Model(string id = "m", int max = 50, int min = 0, params string[] kinds) => Fleets.Model(id, 100, max: max, min: min) with
     {
-        Variants = [.. kinds.Select(kind => Variant(kind, kind == "large" ? 80_000 : 20_000))],
+        Variants = [.. kinds.Select(kind => OnDevice(kind, kind == "large" ? 80_000 : 20_000))],
     };
 
     private static FleetSpec Spec(Prices prices, params ModelSpec[] models) =>
@@ -127,7 +112,7 @@ public sealed class CheapestVariantTests
     public void Where_none_has_room_it_says_what_the_cheapest_lacks()
     {
         var other = Model("other", kinds: ["small"]) with { Priority = 1 };
-        var plan = Decide(Spec(Priced, Model(kinds: ["small"]) with { Variants = [Variant("small", 20_000), Variant("large", 80_000)] }, other), Nodes(0, 1), 2, Carries(10, 3), Running(other, 1, "small", 0));
+        var plan = Decide(Spec(Priced, Model(kinds: ["small"]) with { Variants = [OnDevice("small", 20_000), OnDevice("large", 80_000)] }, other), Nodes(0, 1), 2, Carries(10, 3), Running(other, 1, "small", 0));
         Assert.Empty(plan.Steps.OfType<Step.Start>());
         Assert.Equal(Rule.HoldScarceDevice, plan.Models[0].Reason.Rule);
     }
@@ -162,7 +147,7 @@ public sealed class CheapestVariantTests
     public void A_way_that_fits_no_device_is_not_chosen_for_having_enough_of_them()
     {
         var model = Model(kinds: ["small", "large"]);
-        model = model with { Variants = [Variant("small", 30_000), model.Variants[1]] };
+        model = model with { Variants = [OnDevice("small", 30_000), model.Variants[1]] };
         Assert.Equal("1×large", Started(Decide(Spec(Priced, model), Nodes(8, 8), 2, Carries(10, 3))));
     }
 

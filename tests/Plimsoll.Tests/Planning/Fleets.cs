@@ -93,6 +93,22 @@ internal static class Fleets
             Traffic = [.. spec.Models.Select(model => Traffic(model.Id, at, 0))],
         };
 
+    /// <summary>The way of running on one device of a kind, of which it takes so much ("on-large").</summary>
+    public static VariantSpec OnDevice(string kind, double mib) => new()
+    {
+        Id = new VariantId($"on-{kind}"),
+        Engine = "plimsoll-model-server",
+        DeviceKind = kind,
+        Needs = new ReplicaNeeds
+        {
+            Host = new MemoryNeed(Bytes.MiB(10), Bytes.MiB(10)),
+            Devices = 1,
+            PerDevice = new MemoryNeed(Bytes.MiB(mib), Bytes.MiB(mib)),
+            Cores = Cores.Of(0.1),
+            Disk = Bytes.Zero,
+        },
+    };
+
     public static InferenceReplica Replica(
         ModelSpec model, int ordinal, ReplicaState state, DateTimeOffset since, int outstanding = 0, string node = "here") => new()
         {

@@ -15,23 +15,7 @@ public sealed class MovingTests
 
     private static ModelSpec Model(int max = 4, int min = 0) => Fleets.Model("m", 100, max: max, min: min) with
     {
-        Variants =
-        [
-            .. ((string[])["large", "small"]).Select(kind => new VariantSpec
-            {
-                Id = new VariantId($"on-{kind}"),
-                Engine = "plimsoll-model-server",
-                DeviceKind = kind,
-                Needs = new ReplicaNeeds
-                {
-                    Host = new MemoryNeed(Bytes.MiB(10), Bytes.MiB(10)),
-                    Devices = 1,
-                    PerDevice = new MemoryNeed(Bytes.MiB(20_000), Bytes.MiB(20_000)),
-                    Cores = Cores.Of(0.1),
-                    Disk = Bytes.Zero,
-                },
-            }),
-        ],
+        Variants = [OnDevice("large", 20_000), OnDevice("small", 20_000)],
     };
 
     /// <summary>A model on a node of two large and four small devices, looked at every five seconds.</summary>

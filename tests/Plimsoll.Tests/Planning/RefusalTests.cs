@@ -32,6 +32,23 @@ public sealed class RefusalTests
     }
 
     [Theory]
+    [InlineData("v1", -3600, 2)] // it served before: the next one may crash as the last did
+    [InlineData("v0", -31, 2)] // another version's
+    [InlineData("v1", -31, 0)]
+    public void Failures_are_over_once_one_that_came_up_since_has_served_for_a_while(string version, int since, int left)
+    {
+        var spec = Spec(Model("m", 100, max: 2));
+        var replica = Replica(spec.Models[0], 1, ReplicaState.Ready, Noon.AddSeconds(since)) with { Version = version };
+        var before = Knowledge.Empty with
+        {
+            FoldedAt = Noon.AddSeconds(-1),
+            Models = ImmutableSortedDictionary<ModelId, ModelKnowledge>.Empty.Add(
+                spec.Models[0].Id, ModelKnowledge.Nothing with { Version = "v1", Failures = new FailureRecord(2, Noon.AddSeconds(-40), "it crashed") }),
+        };
+        Assert.Equal(left, before.Fold(spec, Snapshot(spec, Node(1000, 8), Noon, replica)).Of(spec.Models[0].Id).Failures.Count);
+    }
+
+    [Theory]
     [InlineData(120, false)]
     [InlineData(300, false)]
     [InlineData(3600, true)]
