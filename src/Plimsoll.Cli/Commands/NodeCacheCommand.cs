@@ -68,6 +68,7 @@ public static class NodeCacheCommand
     private static async Task<int> RunAsync(
         NodeCacheAgentOptions options, KubernetesClientConfiguration configuration, TextWriter output, TimeProvider time, CancellationToken cancellationToken)
     {
+        time = new ClusterTime(time);
         var gate = new Lock();
         void Log(string line)
         {

@@ -94,6 +94,8 @@ public static class OperatorCommand
         OperatorOptions options, BridgesOptions bridges, KubernetesClientConfiguration configuration, string? folder, bool page, TextWriter output,
         TimeProvider time, CancellationToken cancellationToken)
     {
+        // What it logs, keeps and answers is dated as its plans are.
+        time = new ClusterTime(time);
         var gate = new Lock();
         void Log(string line)
         {

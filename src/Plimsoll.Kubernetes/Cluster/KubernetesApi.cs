@@ -37,7 +37,6 @@ public sealed class KubernetesApi : IDisposable
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
 
     private readonly k8s.Kubernetes _client;
-    private readonly TimeProvider _time;
     private readonly Meter _meter = new("Plimsoll.Kubernetes");
     private readonly Counter<long> _counter;
     private readonly ConcurrentDictionary<string, long> _counts = new(StringComparer.Ordinal);
@@ -52,11 +51,14 @@ public sealed class KubernetesApi : IDisposable
             setup?.Invoke(handler);
             (handler.KeepAlivePingDelay, handler.KeepAlivePingTimeout, handler.ConnectTimeout) = (PingAfter, PingTimeout, ConnectTimeout);
         };
-        (_client, _time) = (new k8s.Kubernetes(configuration), time);
+        (_client, Time) = (new k8s.Kubernetes(configuration), time as ClusterTime ?? new ClusterTime(time));
         _counter = _meter.CreateCounter<long>("plimsoll_apiserver_requests_total", description: "Requests to the API server, by verb and answer.");
     }
 
     public Uri Address => _client.BaseUri;
+
+    /// <summary>The server's clock, which what it keeps was dated by.</summary>
+    public ClusterTime Time { get; }
 
     /// <summary>Requests so far, by "VERB answer" ("GET 200", "WATCH 200", "PATCH 409", "GET none").</summary>
     public IReadOnlyDictionary<string, long> Requests => _counts;
@@ -152,7 +154,7 @@ public sealed class KubernetesApi : IDisposable
             {
                 await Task.Delay(
                     failed.RetryAfter is { } told ? Jitter.After(told, 0.25) : Jitter.Around(TimeSpan.FromMilliseconds(100 * (1 << attempt)), 0.25),
-                    _time, cancellationToken).ConfigureAwait(false);
+                    Time, cancellationToken).ConfigureAwait(false);
             }
         }
     }
@@ -170,6 +172,7 @@ public sealed class KubernetesApi : IDisposable
         }
 
         HttpResponseMessage response;
+        var asked = Time.GetTimestamp();
         try
         {
             if (_client.Credentials is { } credentials) await credentials.ProcessHttpRequestAsync(request, limit).ConfigureAwait(false);
@@ -181,6 +184,7 @@ public sealed class KubernetesApi : IDisposable
             throw new ApiException($"the API server at {_client.BaseUri} does not answer: {Innermost(broken)}", inner: broken);
         }
 
+        if (response.Headers.Date is { } date) Time.Heard(date, asked);
         Count(counted, path, ((int)response.StatusCode).ToString(System.Globalization.CultureInfo.InvariantCulture));
         if (response.IsSuccessStatusCode) return response;
         using (response)

@@ -67,7 +67,10 @@ public sealed class OperatorHost : IAsyncDisposable
         Action<Tick>? applied, CancellationToken cancellationToken, TickJournal? journal = null)
     {
         ArgumentNullException.ThrowIfNull(options);
-        var host = new OperatorHost { Api = new KubernetesApi(configuration, time), Desired = new DesiredScales(time) };
+        var api = new KubernetesApi(configuration, time);
+        // All that is dated is by the cluster's clock: what is read of it is, and what is written should be.
+        time = api.Time;
+        var host = new OperatorHost { Api = api, Desired = new DesiredScales(time) };
         try
         {
             if (options.HealthPort is { } port) await host.ServeHealthAsync(options.Address, port, cancellationToken).ConfigureAwait(false);
