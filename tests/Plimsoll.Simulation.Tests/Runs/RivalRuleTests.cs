@@ -151,6 +151,53 @@ public sealed class RivalRuleTests
         Assert.Equal(2, rule.Desired(Seen(5, 2, 2, use: 0.1)).Total);
     }
 
+    // Forty requests that stop at 100 s: gone from the stable window a minute later, inactive then, and no pod half a minute after that.
+    [Fact]
+    public void Knative_keeps_the_last_pod_while_its_activator_takes_over()
+    {
+        var rule = Rule("kpa");
+        ScalingWish wish = 1;
+        double? one = null, none = null;
+        for (var at = 0; at <= 300; at++)
+        {
+            wish = rule.Desired(Seen(at, wish.Total, wish.Total, running: at < 100 ? 4 : 0));
+            if (at >= 100 && wish.Total == 1) one ??= at;
+            if (wish.Total == 0) none ??= at;
+        }
+
+        // Its capacity for bursts keeps the activator in the path of a model so small all the time: the grace is over as soon as it is inactive.
+        Assert.Equal((100, 162), (one, none));
+        Assert.Equal(1, rule.Desired(Seen(301, 0, 0, held: 1)).Total);
+    }
+
+    [Fact]
+    public void Knative_that_has_only_just_come_up_keeps_one_for_a_stable_window()
+    {
+        var rule = Rule("kpa", knobs: new RivalKnobs { UpWindow = TimeSpan.FromSeconds(20) });
+        Assert.Equal(0, rule.Desired(Seen(0, 0, 0)).Total);
+        var wish = rule.Desired(Seen(1, 0, 0, held: 1));
+        Assert.Equal(1, wish.Total);
+        // It loads for five minutes, and nobody waits any longer.
+        for (var at = 2; at < 300; at++) Assert.Equal(1, (wish = rule.Desired(Seen(at, 1, 0))).Total);
+        double? none = null;
+        for (var at = 300; at < 400 && none is null; at++) none = rule.Desired(Seen(at, 1, 1)).Total == 0 ? at : null;
+        Assert.InRange(none ?? 0, 320, 326);
+    }
+
+    [Theory]
+    [InlineData("ray-serve", 1)]
+    [InlineData("hpa", 1)]
+    [InlineData("aibrix", 1)]
+    [InlineData("keda", 0)]
+    [InlineData("kpa", 0)]
+    public void By_its_defaults_a_rule_keeps_as_many_as_its_own(string name, int least)
+    {
+        var rule = Rule(name);
+        ScalingWish wish = 1;
+        for (var at = 0; at < 3600; at++) wish = rule.Desired(Seen(at, wish.Total, wish.Total));
+        Assert.Equal(least, wish.Total);
+    }
+
     [Fact]
     public void A_model_that_generates_no_text_is_left_to_an_HPA()
     {

@@ -25,7 +25,7 @@ internal static class RequestRules
         {
             "hpa" => new HpaRule(Hpa(model, knobs), target),
             "keda" => new KedaRule(Keda(model, knobs), target),
-            "kpa" => new KpaRule(Kpa(concurrency, knobs), model, Least(model, knobs, 0)),
+            "kpa" => new KpaRule(Kpa(model, knobs)),
             "ray-serve" => new RayServeRule(RayServe(model, knobs)),
             "aibrix" => new AibrixRule(Aibrix(model, knobs), target),
             "fixed" => new FixedRule(Math.Clamp((int)Math.Ceiling((knobs.Target ?? 0.5) * model.MaxReplicas), Math.Max(1, model.MinReplicas), model.MaxReplicas)),
@@ -85,15 +85,21 @@ internal static class RequestRules
         };
     }
 
-    private static KpaSettings Kpa(int concurrency, RivalKnobs knobs)
+    private static KpaSettings Kpa(ModelSpec model, RivalKnobs knobs)
     {
-        var usual = new KpaSettings { Target = KpaTarget.Concurrency(concurrency, concurrency, knobs.Target ?? DefaultShare) };
+        var concurrency = model.Variants[0].Concurrency;
+        var usual = new KpaSettings
+        {
+            Target = KpaTarget.Concurrency(concurrency, concurrency, knobs.Target ?? DefaultShare),
+            MinScale = Least(model, knobs, 0),
+            MaxScale = model.MaxReplicas,
+        };
         return usual with { StableWindow = knobs.UpWindow ?? usual.StableWindow, ScaleDownDelay = knobs.DownWindow ?? usual.ScaleDownDelay };
     }
 
     private static RayServeSettings RayServe(ModelSpec model, RivalKnobs knobs)
     {
-        var usual = new RayServeSettings { MaxOngoingRequests = model.Variants[0].Concurrency, MinReplicas = Least(model, knobs, 0), MaxReplicas = model.MaxReplicas };
+        var usual = new RayServeSettings { MaxOngoingRequests = model.Variants[0].Concurrency, MinReplicas = Least(model, knobs, 1), MaxReplicas = model.MaxReplicas };
         return usual with
         {
             TargetOngoingRequests = knobs.Target is { } share ? Math.Max(0.01, model.Variants[0].Concurrency * share) : usual.TargetOngoingRequests,
@@ -163,34 +169,31 @@ internal static class RequestRules
         }
     }
 
-    private sealed class KpaRule : IScalingRule
+    private sealed class KpaRule(KpaSettings settings) : IScalingRule
     {
-        private readonly KpaSettings _settings;
-        private readonly ModelSpec _model;
-        private readonly int _least;
-        private readonly KpaWindow _stable;
-        private readonly KpaWindow _panic;
+        private readonly KpaWindow _stable = new(settings.StableWindow, settings.ScrapeInterval);
+        private readonly KpaWindow _panic = new(settings.PanicWindow, settings.ScrapeInterval);
         private KpaState? _state;
+        private KpaScalerState? _scaler;
+        private DateTimeOffset? _proxySince;
 
-        public KpaRule(KpaSettings settings, ModelSpec model, int least)
-        {
-            (_settings, _model, _least) = (settings, model, least);
-            _stable = new KpaWindow(settings.StableWindow, settings.ScrapeInterval);
-            _panic = new KpaWindow(settings.PanicWindow, settings.ScrapeInterval);
-        }
-
-        /// <summary>Every second, as its metrics come; it decides at every second one.</summary>
-        public TimeSpan Period => _settings.ScrapeInterval;
+        /// <summary>Every second, as its metrics come; it decides at every second one, and at once on what comes where nothing is asked for.</summary>
+        public TimeSpan Period => settings.ScrapeInterval;
 
         public ScalingWish Desired(ModelView seen)
         {
             _stable.Record(seen.Now, seen.InFlight);
             _panic.Record(seen.Now, seen.InFlight);
             _state ??= KpaState.Start(seen.Ready, seen.Now);
-            if ((seen.Now - DateTimeOffset.UnixEpoch).Ticks / _settings.ScrapeInterval.Ticks % 2 != 0) return seen.Spec;
-            var decision = KpaDecider.Decide(_settings, _state, new KpaObservation(seen.Now, seen.Ready, _stable.Average(seen.Now), _panic.Average(seen.Now)));
+            // The revision was there before the scenario began.
+            _scaler ??= new KpaScalerState(seen.Ready > 0 ? KpaActivity.Active : seen.Spec > 0 ? KpaActivity.Activating : KpaActivity.Inactive, seen.Now, true);
+            if ((seen.Now - DateTimeOffset.UnixEpoch).Ticks / settings.ScrapeInterval.Ticks % 2 != 0 && (seen.Spec > 0 || seen.InFlight == 0)) return seen.Spec;
+            var decision = KpaDecider.Decide(settings, _state, new KpaObservation(seen.Now, seen.Ready, _stable.Average(seen.Now), _panic.Average(seen.Now)));
             _state = decision.State;
-            return Math.Clamp(decision.Desired ?? seen.Spec, _least, _model.MaxReplicas);
+            _proxySince = decision.ActivatorInPath ? _proxySince ?? seen.Now : null;
+            // Its probe of the activator takes milliseconds.
+            (var scale, _scaler) = KpaScaler.Apply(settings, _scaler, new(seen.Now, decision.Desired, seen.Spec, seen.Ready, ActivatorConfirmed: decision.ActivatorInPath, _proxySince));
+            return scale;
         }
     }
 
