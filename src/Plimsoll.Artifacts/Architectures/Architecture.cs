@@ -206,6 +206,8 @@ public static class Architecture
         ScaledPositions = spec.ScaledPositions,
         ComputeDtype = read.Dtype,
         Quantization = read.Method,
+        StatedCache = read.Quantization.Cache,
+        WeightBlock = read.Quantization.Block,
         TiedEmbeddings = source == FootprintSource.Header && spec.Task == ModelTask.Generate ? !ledger.HasHead || spec.Tied : spec.Tied,
         Before = ledger.Outside(ModelSection.Before),
         Layers = ledger.Runs(),

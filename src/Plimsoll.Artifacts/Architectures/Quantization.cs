@@ -27,6 +27,14 @@ internal sealed class Quantization
     /// <summary>Bits of a packed weight, where words hold several; 0 when none do.</summary>
     public int PackedBits { get; private init; }
 
+    /// <summary>How keys and values are to be kept; null where it does not say.</summary>
+    public StatedCache? Cache { get; private init; }
+
+    /// <summary>The blocks of 8-bit floats that share a scale; null without.</summary>
+    public WeightBlock? Block => _groups.Select(group => group.Form).Concat(_byModule.Values)
+        .Where(form => form is { Layout: QuantizedLayout.Bytes, Bits: 8, BlockRows: > 1, GroupSize: > 1 } && form.Dtype != "int8")
+        .Select(form => new WeightBlock(form.BlockRows, form.GroupSize)).FirstOrDefault();
+
     /// <summary>Whether int8 weights are pairs of 4-bit floats.</summary>
     public bool PairsInInt8 { get; private init; }
 
@@ -85,8 +93,9 @@ internal sealed class Quantization
         var section = config.Section("quantization_config")
             ?? config.Section("text_config", "llm_config")?.Section("quantization_config");
         var file = beside is null ? null : ModelConfig.Parse(beside, "hf_quant_config.json");
+        // Engines go by config.json's own words on the cache, and by the file beside it where it has no section.
         if (file?.Section("quantization") is { } modelopt)
-            return ModelOpt(modelopt);
+            return ModelOpt(modelopt, section ?? modelopt);
         if (section is null)
             return file is not null && file.Has("bits") ? Packed(file, "gptq") : None;
         var method = section.Text("quant_method");
@@ -101,7 +110,7 @@ internal sealed class Quantization
                 _left = Patterns(section, "modules_to_not_convert"),
                 _groups = [(null, new QuantizedForm(QuantizedLayout.Bytes, "float8_e4m3fn", 8) { BlockRows = 1, ScaleDtype = "float32" })],
             },
-            "compressed-tensors" => CompressedTensors(section),
+            "compressed-tensors" => CompressedTensors(section, section.Has("kv_cache_scheme") ? new StatedCache("fp8", "compressed-tensors") : null),
             "gptq" or "gptqmodel" => Packed(section, "gptq"),
             "awq" => Packed(section, "awq"),
             "bitsandbytes" => Bitsandbytes(section),
@@ -112,8 +121,8 @@ internal sealed class Quantization
                 _left = Patterns(section, "modules_to_not_convert"),
                 _groups = [(null, Mxfp4("uint8", "weight_scale"))],
             },
-            "modelopt" or "modelopt_fp4" or "modelopt_mixed" => ModelOpt(section),
-            null when section.Has("quant_algo") => ModelOpt(section),
+            "modelopt" or "modelopt_fp4" or "modelopt_mixed" => ModelOpt(section, section),
+            null when section.Has("quant_algo") => ModelOpt(section, section),
             _ => throw new ArtifactException(
                 $"{section.File}: quantization_config.quant_method is {method ?? "not there"}; known are fp8, fbgemm_fp8, compressed-tensors, gptq, "
                 + "awq, bitsandbytes, mxfp4 and modelopt."),
@@ -155,7 +164,7 @@ internal sealed class Quantization
         };
     }
 
-    private static Quantization CompressedTensors(ModelConfig section)
+    private static Quantization CompressedTensors(ModelConfig section, StatedCache? cache)
     {
         var format = section.Text("format");
         var groups = ImmutableArray.CreateBuilder<(ModulePattern?, QuantizedForm)>();
@@ -171,6 +180,7 @@ internal sealed class Quantization
         {
             Method = section.IsObject("config_groups") && groups.Count > 0 ? Named(groups[0].Item2) : "compressed-tensors",
             PackedBits = packed.FirstOrDefault()?.Bits ?? 0,
+            Cache = cache,
             _isMixed = packed.DistinctBy(form => form.Bits).Skip(1).Any(),
             Notes = [],
             _left = Patterns(section, "ignore"),
@@ -216,10 +226,10 @@ internal sealed class Quantization
         };
     }
 
-    private static Quantization ModelOpt(ModelConfig section)
+    private static Quantization ModelOpt(ModelConfig section, ModelConfig cached)
     {
         if (!section.Has("quant_algo") && section.Has("config_groups"))
-            return CompressedTensors(section);
+            return CompressedTensors(section, StatedBy(cached));
         var left = Patterns(section, "exclude_modules").AddRange(Patterns(section, "ignore"));
         var byModule = new Dictionary<string, QuantizedForm>(StringComparer.Ordinal);
         foreach (var (name, layer) in section.Section("quantized_layers")?.Members() ?? [])
@@ -238,11 +248,21 @@ internal sealed class Quantization
             Notes = unsaid && whole is not null
                 ? [$"{section.File} does not say which layers are left as they are; embeddings, the head, routers and convolutions are taken to be."]
                 : [],
+            Cache = StatedBy(cached),
             _left = left,
             _byModule = byModule.ToFrozenDictionary(StringComparer.Ordinal),
             _groups = whole is null ? [] : [(null, whole)],
             _headToo = !unsaid,
         };
+    }
+
+    // A scheme is static, of eight bits and a float's, or an engine takes it for none; so it does an algorithm that it does not know.
+    private static StatedCache? StatedBy(ModelConfig section)
+    {
+        var stated = section.IsObject("kv_cache_scheme")
+            ? section.Section("kv_cache_scheme") is { } scheme && !scheme.Bool("dynamic") && scheme.Int("num_bits") == 8 && scheme.Text("type") == "float"
+            : (section.Text("kv_cache_scheme") ?? section.Text("kv_cache_quant_algo")) == "FP8";
+        return stated ? new StatedCache("fp8", "modelopt") : null;
     }
 
     private static QuantizedForm? Algorithm(string? name, ModelConfig section) => name switch

@@ -88,6 +88,16 @@ public sealed record LayerCache
     };
 }
 
+/// <summary>How a checkpoint says that its keys and values are to be kept, where its engine goes by that.</summary>
+/// <param name="Dtype">The dtype ("fp8").</param>
+/// <param name="Method">Who says so: "modelopt" or "compressed-tensors".</param>
+public sealed record StatedCache(string Dtype, string Method);
+
+/// <summary>Weights that share a scale, of a matrix.</summary>
+/// <param name="Rows">Outputs.</param>
+/// <param name="Inputs">Inputs.</param>
+public sealed record WeightBlock(int Rows, int Inputs);
+
 /// <summary>Consecutive layers that are alike in weights and cache.</summary>
 public sealed record LayerRun
 {
@@ -154,6 +164,12 @@ public sealed record ModelShape
 
     /// <summary>How weights are quantised ("fp8", "gptq", "awq", "bitsandbytes", "mxfp4", "nvfp4", "gguf"); null for not at all.</summary>
     public string? Quantization { get; init; }
+
+    /// <summary>How the checkpoint says that keys and values are kept; null where it does not.</summary>
+    public StatedCache? StatedCache { get; init; }
+
+    /// <summary>The blocks of 8-bit floats that share a scale, of those layers whose weights are such; null without.</summary>
+    public WeightBlock? WeightBlock { get; init; }
 
     /// <summary>True when the head is the embedding: stored once, and on both ends of a pipeline.</summary>
     public bool TiedEmbeddings { get; init; }

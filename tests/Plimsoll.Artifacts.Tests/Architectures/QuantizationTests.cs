@@ -136,6 +136,38 @@ public sealed class QuantizationTests
         Assert.Equal(4 * 131_072, weighed.Components.Single(component => component.Component == "attention").Parameters);
     }
 
+    // The last are read as an engine reads them: a dynamic scheme, another width and an algorithm that is not known are none.
+    [Theory]
+    [InlineData("""{"quant_method":"modelopt","quant_algo":"FP8","kv_cache_scheme":{"dynamic":false,"num_bits":8,"type":"float"}}""", "modelopt")]
+    [InlineData("""{"quant_method":"modelopt","quant_algo":"FP8","kv_cache_quant_algo":"FP8"}""", "modelopt")]
+    [InlineData("""{"quant_method":"compressed-tensors","format":"float-quantized","kv_cache_scheme":{"num_bits":8,"type":"float"},"config_groups":{"g":{"targets":["Linear"],"weights":{"num_bits":8,"type":"float"}}}}""", "compressed-tensors")]
+    [InlineData("""{"quant_method":"compressed-tensors","format":"float-quantized","kv_cache_scheme":null,"config_groups":{"g":{"targets":["Linear"],"weights":{"num_bits":8,"type":"float"}}}}""", null)]
+    [InlineData("""{"quant_method":"modelopt","quant_algo":"FP8","kv_cache_scheme":{"dynamic":true,"num_bits":8,"type":"float"}}""", null)]
+    [InlineData("""{"quant_method":"modelopt","quant_algo":"FP8","kv_cache_scheme":{"dynamic":false,"num_bits":4,"type":"float"}}""", null)]
+    [InlineData("""{"quant_method":"modelopt","quant_algo":"FP8","kv_cache_quant_algo":"INT8"}""", null)]
+    [InlineData("""{"quant_method":"modelopt","quant_algo":"FP8"}""", null)]
+    [InlineData("""{"quant_method":"fp8","kv_cache_scheme":"static"}""", null)]
+    public void How_keys_and_values_are_kept_is_read_where_it_is_said(string quantization, string? method) =>
+        Assert.Equal(method is null ? null : new StatedCache("fp8", method), Weighing.Model(Config(quantization)).Shape!.StatedCache);
+
+    [Fact]
+    public void Of_the_two_files_that_say_so_the_configuration_itself_holds()
+    {
+        const string beside = """{"producer":{"name":"modelopt"},"quantization":{"quant_algo":"FP8","kv_cache_quant_algo":"FP8"}}""";
+        StatedCache? Cache(string quantization) => Architecture.Weigh(Weighing.Config(Config(quantization)) with { QuantizationConfig = beside }).Shape!.StatedCache;
+        Assert.Equal(new StatedCache("fp8", "modelopt"), Cache(""));
+        Assert.Null(Cache("""{"quant_method":"modelopt","quant_algo":"FP8"}"""));
+    }
+
+    [Theory]
+    [InlineData("""{"quant_method":"fp8","weight_block_size":[128,64]}""", 128, 64)]
+    [InlineData("""{"quant_method":"modelopt","quant_algo":"FP8_PB_WO"}""", 128, 128)]
+    [InlineData("""{"quant_method":"fp8"}""", 0, 0)]
+    [InlineData("""{"quant_method":"modelopt","quant_algo":"MXFP8"}""", 0, 0)]
+    [InlineData("", 0, 0)]
+    public void Blocks_that_share_a_scale_are_told(string quantization, int rows, int inputs) =>
+        Assert.Equal(rows == 0 ? null : new WeightBlock(rows, inputs), Weighing.Model(Config(quantization)).Shape!.WeightBlock);
+
     private static void Weighs(string quantization, long bytes, string? method)
     {
         var weighed = Weighing.Model(Config(quantization));

@@ -53,11 +53,11 @@ internal sealed record CachePages
     public static CachePages Of(ModelShape shape, ServingVariant variant, StageLayers stage, int stepTokens)
     {
         var engine = variant.Engine;
-        var width = KvWidth(shape, variant);
-        var layers = Kinds(shape.Layers, variant, width);
-        var here = Kinds(stage.Runs, variant, width);
-        var crossed = Crossed(stage.Runs, variant, width);
+        var layers = Kinds(shape, shape.Layers, variant);
+        var here = Kinds(shape, stage.Runs, variant);
+        var crossed = Crossed(stage.Runs, variant, ElementWidth.Cache(shape, variant));
         if (!engine.GroupsLayers || layers.Count == 0) return Apart(engine, here, stepTokens, crossed);
+        if (layers.Keys.All(kind => kind.StateBytes == 0) && layers.Keys.Select(kind => kind.Window).Distinct().Count() == 1) return Alike(engine, layers.Keys.First().Window, here, stepTokens, crossed);
         var states = layers.Keys.Any(kind => kind.StateBytes > 0);
         var widest = layers.Keys.Max(kind => kind.TokenBytes);
         var block = engine.BlockTokens;
@@ -79,7 +79,9 @@ internal sealed record CachePages
         {
             var split = (count + size - 1) / size;
             layersHere = Math.Max(layersHere, (here.GetValueOrDefault(kind) + split - 1) / split);
-            for (var i = 0; i < split; i++) groups.Add(new CacheGroup(kind.Window, kind.TokenBytes == 0));
+            // Where layers are narrower by a whole factor their blocks have so many times as many tokens; others are padded.
+            var stretch = kind.TokenBytes > 0 && widest % kind.TokenBytes == 0 ? (int)Math.Min(widest / kind.TokenBytes, BlockTokensMax / block) : 1;
+            for (var i = 0; i < split; i++) groups.Add(new CacheGroup(kind.Window, kind.TokenBytes == 0, Math.Max(1, stretch)));
         }
 
         var page = Int128.Max((Int128)widest * block, layers.Keys.Max(kind => kind.StateBytes));
@@ -93,6 +95,17 @@ internal sealed record CachePages
             StepTokens = stepTokens,
         };
     }
+
+    /// <summary>Layers that keep the same tokens share one table of blocks, however wide each of them is.</summary>
+    private static CachePages Alike(ServingEngine engine, long? window, Dictionary<CacheKindOfLayer, int> here, int stepTokens, long crossed) => new()
+    {
+        BlockTokens = engine.BlockTokens,
+        BlockBytes = Plimsoll.Bytes.Estimate((Int128)PerToken(here) * engine.BlockTokens).Value,
+        Groups = [new CacheGroup(window, false)],
+        BytesPerToken = PerToken(here),
+        BytesPerSequence = crossed,
+        StepTokens = stepTokens,
+    };
 
     /// <summary>Engines without groups: every token in every layer, or windowed layers in a cache of their own.</summary>
     private static CachePages Apart(ServingEngine engine, Dictionary<CacheKindOfLayer, int> here, int stepTokens, long crossed)
@@ -118,38 +131,40 @@ internal sealed record CachePages
         };
     }
 
-    /// <summary>Bytes of one cached element.</summary>
-    private static double KvWidth(ModelShape shape, ServingVariant variant) =>
-        variant.KvDtype.Equals("auto", StringComparison.OrdinalIgnoreCase)
-            ? ElementWidth.Of(ElementWidth.Run(shape, variant)) ?? 2
-            : ElementWidth.Of(variant.KvDtype) ?? 2;
-
     /// <summary>The kinds of layers of a stage, by what one of them keeps on one device, with how many there are.</summary>
     private static Dictionary<CacheKindOfLayer, int> Kinds(
-        ImmutableArray<LayerRun> runs, ServingVariant variant, double width)
+        ModelShape shape, ImmutableArray<LayerRun> runs, ServingVariant variant)
     {
         var kinds = new Dictionary<CacheKindOfLayer, int>();
+        var width = ElementWidth.Cache(shape, variant);
+        // States are kept as the model computes, whatever its keys and values are.
+        var computed = ElementWidth.Of(ElementWidth.Run(shape, variant)) ?? 2;
         foreach (var run in runs)
         {
             var cache = run.Cache;
             if (cache.Kind == CacheKind.None) continue;
             var t = variant.TensorParallel;
             var heads = Math.Max(1, cache.KvHeads / t);
-            var elements = cache.Kind switch
+            var bytes = cache.Kind switch
             {
-                CacheKind.KeyValue => (double)heads * (cache.KeyWidth + cache.ValueWidth),
-                CacheKind.Latent => cache.KeyWidth,
+                CacheKind.KeyValue => heads * width * (cache.KeyWidth + cache.ValueWidth),
+                CacheKind.Latent => LatentBytes(shape, cache, width),
                 _ => 0,
             };
-            var state = cache.Kind == CacheKind.KeyValue ? 0 : StateBytes(cache, variant, width);
+            var state = cache.Kind == CacheKind.KeyValue ? 0 : StateBytes(cache, variant, computed);
             var window = variant.Engine.WindowsCap ? cache.Window : null;
             var kind = new CacheKindOfLayer(
-                Plimsoll.Bytes.Estimate(elements * width + cache.ExtraBytesPerToken).Value, Plimsoll.Bytes.Estimate(state).Value, window);
+                Plimsoll.Bytes.Estimate(bytes + cache.ExtraBytesPerToken).Value, Plimsoll.Bytes.Estimate(state).Value, window);
             kinds[kind] = kinds.GetValueOrDefault(kind) + run.Count;
         }
 
         return kinds;
     }
+
+    // Sparse attention over 8-bit latents leaves the rotated part at 16 bits and has a 32-bit scale for each 128 of the others: 656 bytes of DeepSeek V3.2's 576 elements.
+    private static double LatentBytes(ModelShape shape, LayerCache cache, double width) => width == 1 && cache.ExtraBytesPerToken > 0 && shape.RotaryWidth < cache.KeyWidth
+        ? (cache.KeyWidth - shape.RotaryWidth) * (1 + (4.0 / 128)) + (2.0 * shape.RotaryWidth)
+        : cache.KeyWidth * width;
 
     private static long PerToken(Dictionary<CacheKindOfLayer, int> here)
     {
@@ -179,7 +194,8 @@ internal sealed record CachePages
 /// <summary>Layers that share a table of blocks.</summary>
 /// <param name="Window">Tokens they keep; null for all.</param>
 /// <param name="State">Whether they keep one block for each sequence.</param>
-internal readonly record struct CacheGroup(long? Window, bool State)
+/// <param name="Stretch">Blocks' tokens, in those of the widest layers': what is narrower by a factor keeps so many more in as many bytes.</param>
+internal readonly record struct CacheGroup(long? Window, bool State, int Stretch = 1)
 {
     /// <summary>
     /// Blocks of one sequence: its tokens, or with a window the window, what a step adds, and one block more because
@@ -188,6 +204,7 @@ internal readonly record struct CacheGroup(long? Window, bool State)
     public long Blocks(long context, int blockTokens, int stepTokens)
     {
         if (State) return 1;
+        blockTokens *= Stretch;
         var all = (context + blockTokens - 1) / blockTokens;
         if (Window is not { } window) return all;
         return Math.Min(all, (window - 1 + stepTokens + blockTokens - 1) / blockTokens + 1);

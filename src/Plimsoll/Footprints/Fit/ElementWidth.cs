@@ -27,6 +27,14 @@ internal static class ElementWidth
     /// <summary>Whether an engine casts weights of this dtype to the one it runs in.</summary>
     public static bool IsFloat(string dtype) => Of(dtype) is >= 2;
 
+    /// <summary>Bytes of one cached element: of the dtype asked for, else of the checkpoint's own where the engine goes by it, else of the dtype it runs in.</summary>
+    public static double Cache(ModelShape shape, ServingVariant variant)
+    {
+        if (!variant.KvDtype.Equals("auto", StringComparison.OrdinalIgnoreCase)) return Of(variant.KvDtype) ?? 2;
+        var stated = shape.StatedCache is { } cache && variant.Engine.TakesCacheOf(cache.Method) ? Of(cache.Dtype) : null;
+        return stated ?? Of(Run(shape, variant)) ?? 2;
+    }
+
     /// <summary>The dtype an engine runs a model in: the one asked for, else the model's own; float32 ones are halved.</summary>
     public static string Run(ModelShape shape, ServingVariant variant)
     {

@@ -16,6 +16,12 @@ internal static class FitNotes
         {
             if (shape.MaxPositions > 0 && variant.Context > shape.PositionsMax)
                 notes.Add($"a context of {variant.Context} is beyond the {shape.PositionsMax} positions the model was made for");
+            if (shape.StatedCache is { } cache && variant.KvDtype.Equals("auto", StringComparison.OrdinalIgnoreCase))
+            {
+                notes.Add(variant.Engine.TakesCacheOf(cache.Method)
+                    ? $"keys and values are kept in {cache.Dtype}, as the checkpoint says"
+                    : $"the checkpoint would have keys and values in {cache.Dtype}, which {variant.Engine.Name} {variant.Engine.Version} is not known to go by; --kv-dtype {cache.Dtype} counts them so");
+            }
         }
 
         if (variant.Device.MemoryCertainty != Certainty.Exact)

@@ -127,6 +127,18 @@ public sealed record ServingEngine
         BlockTokens = 1,
     };
 
+    /// <summary>
+    /// Whether keys and values are kept as a checkpoint of a method says, where no dtype is asked for: vLLM from 0.14 for ModelOpt's
+    /// (its pull request 30785) and for compressed-tensors' (30141) from 0.15 or 0.16, which could not be told; nor could since when SGLang
+    /// does, so it is charged the wider ones.
+    /// </summary>
+    internal bool TakesCacheOf(string method) => Kind == EngineKind.Vllm && Version >= (method == "modelopt" ? new Version(0, 14) : new Version(0, 16));
+
+    /// <summary>
+    /// Whether experts must split into whole blocks of scales: vLLM until after 0.25, which divides such blocks further, and SGLang to its newest.
+    /// </summary>
+    internal bool KeepsWeightBlocks => Kind == EngineKind.SgLang || Kind == EngineKind.Vllm && Version < new Version(0, 26);
+
     /// <summary>The share of a device the engine takes when not told: a constant, or SGLang's rule by memory.</summary>
     public double DefaultFraction(Accelerator device, int ranks)
     {

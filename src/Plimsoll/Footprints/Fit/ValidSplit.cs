@@ -42,8 +42,10 @@ internal static class ValidSplit
         if (variant.Engine.SplitsByLayer) return null;
         if (shape.AttentionHeads > 0 && shape.AttentionHeads % t != 0)
             return $"{shape.AttentionHeads} attention heads don't divide over {t} ranks";
+        var block = variant.Engine.KeepsWeightBlocks ? shape.WeightBlock : null;
         foreach (var run in shape.Layers)
         {
+            if (block is not null && BlockProblem(shape, run, block, t, e) is { } broken) return broken;
             var heads = run.Cache.KvHeads;
             if (heads > 0 && heads % t != 0 && t % heads != 0)
                 return $"{heads} key-value heads neither divide over {t} ranks nor repeat on them evenly";
@@ -56,4 +58,29 @@ internal static class ValidSplit
 
         return null;
     }
+
+    // What a rank has of a matrix of 8-bit floats is whole blocks of scales: its share of the inputs of what is summed over ranks, and of experts the
+    // outputs too. (Of the merged matrices of attention and feed-forward parts engines let the outputs be.)
+    private static string? BlockProblem(ModelShape shape, LayerRun run, WeightBlock block, int tensor, int expert)
+    {
+        var perExpert = tensor / expert;
+        if (run.Experts > 0 && Quantised(run, "experts") && run.ExpertWidth % perExpert == 0)
+        {
+            var share = run.ExpertWidth / perExpert;
+            if (share % block.Rows != 0 || (tensor > 1 && share % block.Inputs != 0))
+                return $"an expert's {run.ExpertWidth} over {perExpert} ranks are {share} each, which is no multiple of the {Math.Max(block.Rows, block.Inputs)} that share a scale";
+        }
+
+        if (tensor == 1) return null;
+        var dense = run.Experts == 0 ? run.ActiveWidth : run.ActiveWidth - ((long)run.ExpertsPerToken * run.ExpertWidth);
+        var component = run.Experts == 0 ? "mlp" : "shared experts";
+        if (dense > 0 && Quantised(run, component) && dense % tensor == 0 && dense / tensor % block.Inputs != 0)
+            return $"a feed-forward width of {dense} over {tensor} ranks is {dense / tensor} each, which is no multiple of the {block.Inputs} that share a scale";
+        var values = (long)shape.AttentionHeads * run.Cache.ValueWidth;
+        return values > 0 && Quantised(run, "attention") && values / tensor % block.Inputs != 0
+            ? $"attention's {values} values over {tensor} ranks are {values / tensor} each, which is no multiple of the {block.Inputs} that share a scale" : null;
+    }
+
+    private static bool Quantised(LayerRun run, string component) =>
+        run.Weights.Any(group => group.Component == component && group.Dtype.StartsWith("float8", StringComparison.Ordinal));
 }

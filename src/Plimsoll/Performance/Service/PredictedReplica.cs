@@ -27,7 +27,7 @@ public sealed record PredictedReplica(ReplicaLimits Limits, PredictedSteps Steps
         var variant = fit.Variant;
         if (!fit.Fits) return (null, $"it does not fit: {fit.Reason}");
         var split = new StepSplit { Tensor = variant.TensorParallel, Pipeline = variant.PipelineParallel, Expert = variant.ExpertParallel };
-        var (steps, problem) = PredictedSteps.Of(footprint, variant.Engine.Name, variant.Device, split, ElementBytes(variant.KvDtype));
+        var (steps, problem) = PredictedSteps.Of(footprint, variant.Engine.Name, variant.Device, split, footprint.Shape is { } shape ? ElementWidth.Cache(shape, variant) : 2);
         if (steps is null) return (null, $"no step times for it on {variant.Device.Name}: {problem}");
         if (fit.KvTokens < BlockTokens) return (null, "it keeps no keys and values, so nothing is generated token by token");
         var stepTokens = Math.Max(1, variant.MaxBatchedTokens ?? StepTokensDefault);
@@ -40,6 +40,4 @@ public sealed record PredictedReplica(ReplicaLimits Limits, PredictedSteps Steps
                 Sequences = Math.Clamp(variant.MaxSequences ?? SequencesDefault, 1, stepTokens),
             }, steps), null);
     }
-
-    private static double ElementBytes(string kvDtype) => kvDtype switch { "fp8" or "q8_0" => 1, "q4_0" => 0.5, "float32" => 4, _ => 2 };
 }
