@@ -21,7 +21,7 @@ internal sealed partial class PlanDraft
         var missing = More(outlook, there, room);
         while (Next(outlook, missing, room) is { } next)
         {
-            if (TryStart(outlook, next, ReplicaId.Of(outlook.Model.Id, ordinal), full, makesRoom: false))
+            if (TryStart(outlook, next, Together(there, missing), ReplicaId.Of(outlook.Model.Id, ordinal), full, makesRoom: false))
                 (there[next], missing[next], room[next], ordinal) = (there[next] + 1, missing[next] - 1, room[next] - 1, ordinal + 1);
             else
             {
@@ -38,7 +38,7 @@ internal sealed partial class PlanDraft
         missing = More(outlook, there, open);
         while (Next(outlook, missing, open) is { } next)
         {
-            if (TryStart(outlook, next, ReplicaId.Of(outlook.Model.Id, ordinal), full, makesRoom: true))
+            if (TryStart(outlook, next, Together(there, missing), ReplicaId.Of(outlook.Model.Id, ordinal), full, makesRoom: true))
             {
                 (there[next], missing[next], ordinal) = (there[next] + 1, missing[next] - 1, ordinal + 1);
                 continue;
@@ -123,7 +123,9 @@ internal sealed partial class PlanDraft
         return more;
     }
 
-    private bool TryStart(ModelOutlook outlook, int at, ReplicaId replica, bool[] full, bool makesRoom)
+    private static int[] Together(int[] there, int[] missing) => [.. there.Zip(missing, (have, more) => have + more)];
+
+    private bool TryStart(ModelOutlook outlook, int at, int[] mix, ReplicaId replica, bool[] full, bool makesRoom)
     {
         var way = outlook.Ways[at];
         if (_quotas.Refuse(way) is { } above)
@@ -132,7 +134,7 @@ internal sealed partial class PlanDraft
             return false;
         }
 
-        return Start(way, replica, WhyStart(way) with { Instead = Instead(outlook, at, full) }, makesRoom);
+        return Start(way, replica, WhyStart(way, mix.Sum(), outlook.Mix!.CapacityOf(mix) / mix.Sum()) with { Instead = Instead(outlook, at, full) }, makesRoom);
     }
 
     // The way that is cheapest of the others, and what all of the demand would cost either way; the one before it that has no room.

@@ -353,6 +353,13 @@ internal sealed partial class PlanDraft
 
     private Reason WhyStart(ModelOutlook outlook)
     {
+        var wanted = _allocations[outlook.Model.Id].Wanted;
+        return WhyStart(outlook, wanted, outlook.CapacityOfEach(wanted));
+    }
+
+    // Of a model that may run in several ways so many are wanted as things are, each of which carries so much on the mean.
+    private Reason WhyStart(ModelOutlook outlook, int wanted, double? each)
+    {
         var allocation = _allocations[outlook.Model.Id];
         var have = outlook.Supply;
         if (allocation.Why.Rule is Rule.StartBySizeBlindRule) return allocation.Why;
@@ -366,8 +373,8 @@ internal sealed partial class PlanDraft
         return new Reason(Rule.StartForDemand,
         [
             Fact.Rate("demand", forecast), Fact.Fraction("quantile", outlook.Quantile), Fact.Of("horizon", outlook.Horizon),
-            Fact.Of("load", outlook.LoadAnew.P90), Fact.Of("wanted", allocation.Wanted),
-            outlook.CapacityOfEach(allocation.Wanted) is { } capacity ? Fact.Rate("capacity", capacity) : Fact.Of("capacity", "unknown capacity"),
+            Fact.Of("load", outlook.LoadAnew.P90), Fact.Of("wanted", wanted),
+            each is { } capacity && double.IsFinite(capacity) ? Fact.Rate("capacity", capacity) : Fact.Of("capacity", "unknown capacity"),
             Fact.Of("have", have), .. outlook.Grounds is { } grounds ? [Fact.Of("basis", "; " + grounds)] : Array.Empty<Fact>(),
             .. Waiting(outlook.Model.Id),
         ]);

@@ -98,6 +98,15 @@ public sealed class CheapestVariantTests
     }
 
     [Fact]
+    public void A_reason_counts_replicas_of_all_ways_and_what_they_carry_on_the_mean()
+    {
+        // A large one of 30 and a small one of 3: two of 16.5 each, whichever of them is started.
+        var plan = Decide(Spec(Priced, Model(kinds: ["large", "small"])), Nodes(8, 16), 32, Carries(30, 3));
+        Assert.All(plan.Steps.OfType<Step.Start>(), start => Assert.Contains("that takes 2 of 16.5/s each, 0 there", start.Reason.ToString(), StringComparison.Ordinal));
+        Assert.Equal("1×large 1×small", Started(plan));
+    }
+
+    [Fact]
     public void Where_the_cheapest_has_no_room_the_next_is_taken_for_the_rest_and_nobody_goes()
     {
         var model = Model(kinds: ["small", "large"]);
