@@ -256,13 +256,21 @@ internal sealed class Quantization
         };
     }
 
-    // A scheme is static, of eight bits and a float's, or an engine takes it for none; so it does an algorithm that it does not know.
+    // A scheme says that it is static, of eight bits and a float's, or an engine takes it for none; so it does an algorithm that it does not know.
     private static StatedCache? StatedBy(ModelConfig section)
     {
-        var stated = section.IsObject("kv_cache_scheme")
-            ? section.Section("kv_cache_scheme") is { } scheme && !scheme.Bool("dynamic") && scheme.Int("num_bits") == 8 && scheme.Text("type") == "float"
-            : (section.Text("kv_cache_scheme") ?? section.Text("kv_cache_quant_algo")) == "FP8";
-        return stated ? new StatedCache("fp8", "modelopt") : null;
+        try
+        {
+            var stated = section.IsObject("kv_cache_scheme")
+                ? section.Section("kv_cache_scheme") is { } scheme && scheme.Has("dynamic") && !scheme.Bool("dynamic") && scheme.OptionalInt("num_bits") == 8 && scheme.Text("type") == "float"
+                : (section.Text("kv_cache_scheme") ?? section.Text("kv_cache_quant_algo"))?.Equals("FP8", StringComparison.OrdinalIgnoreCase) == true;
+            return stated ? new StatedCache("fp8", "modelopt") : null;
+        }
+        catch (ArtifactException)
+        {
+            // Fields of another kind say nothing of the cache; the weights are weighed all the same.
+            return null;
+        }
     }
 
     private static QuantizedForm? Algorithm(string? name, ModelConfig section) => name switch

@@ -55,7 +55,7 @@ public static class KubectlCommand
             var events = await EventsAsync(reader, ClusterReader.NameOf(model), cancellationToken).ConfigureAwait(false);
             var output = parsed.InvocationConfiguration.Output;
             if (parsed.GetValue(json)) output.WriteLine(JsonSerializer.Serialize(ModelListing.Of(model), Indented));
-            else foreach (var line in ModelExplanation.Lines(model, events, time.GetUtcNow(), StatusCommand.Width())) output.WriteLine(line);
+            else foreach (var line in ModelExplanation.Lines(model, events, reader.Time.GetUtcNow(), StatusCommand.Width())) output.WriteLine(line);
             return ExitCode.Ok;
         }));
         return command;

@@ -14,6 +14,9 @@ public sealed class ClusterReader(KubernetesApi api)
     private const int PagesMax = 200;
     private const int EventsMax = 200;
 
+    /// <summary>The server's clock, by which all that it keeps is dated.</summary>
+    public TimeProvider Time => api.Time;
+
     /// <summary>ScaledModels of a namespace, or of all where it is null; ordered by name.</summary>
     /// <exception cref="ApiException">It was refused, or nothing answered.</exception>
     public async Task<ImmutableArray<ScaledModel>> ModelsAsync(string? space, CancellationToken cancellationToken)

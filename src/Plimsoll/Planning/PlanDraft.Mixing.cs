@@ -21,7 +21,7 @@ internal sealed partial class PlanDraft
         var missing = More(outlook, there, room);
         while (Next(outlook, missing, room) is { } next)
         {
-            if (TryStart(outlook, next, Together(there, missing), ReplicaId.Of(outlook.Model.Id, ordinal), full, makesRoom: false))
+            if (TryStart(outlook, next, Wanted(outlook, there, missing), ReplicaId.Of(outlook.Model.Id, ordinal), full, makesRoom: false))
                 (there[next], missing[next], room[next], ordinal) = (there[next] + 1, missing[next] - 1, room[next] - 1, ordinal + 1);
             else
             {
@@ -38,7 +38,7 @@ internal sealed partial class PlanDraft
         missing = More(outlook, there, open);
         while (Next(outlook, missing, open) is { } next)
         {
-            if (TryStart(outlook, next, Together(there, missing), ReplicaId.Of(outlook.Model.Id, ordinal), full, makesRoom: true))
+            if (TryStart(outlook, next, Wanted(outlook, there, missing), ReplicaId.Of(outlook.Model.Id, ordinal), full, makesRoom: true))
             {
                 (there[next], missing[next], ordinal) = (there[next] + 1, missing[next] - 1, ordinal + 1);
                 continue;
@@ -123,7 +123,13 @@ internal sealed partial class PlanDraft
         return more;
     }
 
-    private static int[] Together(int[] there, int[] missing) => [.. there.Zip(missing, (have, more) => have + more)];
+    // What is there and what is to come; and where that finds too little room, what would be besides.
+    private int[] Wanted(ModelOutlook outlook, int[] there, int[] missing)
+    {
+        int[] mix = [.. there.Zip(missing, (have, more) => have + more)];
+        return outlook.Mix!.CapacityOf(mix) >= _allocations[outlook.Model.Id].PerSecond ? mix
+            : [.. mix.Zip(More(outlook, mix, VariantMix.Unlimited(mix.Length)), (have, more) => have + more)];
+    }
 
     private bool TryStart(ModelOutlook outlook, int at, int[] mix, ReplicaId replica, bool[] full, bool makesRoom)
     {

@@ -351,11 +351,8 @@ internal sealed partial class PlanDraft
         }
     }
 
-    private Reason WhyStart(ModelOutlook outlook)
-    {
-        var wanted = _allocations[outlook.Model.Id].Wanted;
-        return WhyStart(outlook, wanted, outlook.CapacityOfEach(wanted));
-    }
+    private Reason WhyStart(ModelOutlook outlook) =>
+        WhyStart(outlook, _allocations[outlook.Model.Id].Wanted, outlook.CapacityOfEach(_allocations[outlook.Model.Id].Wanted));
 
     // Of a model that may run in several ways so many are wanted as things are, each of which carries so much on the mean.
     private Reason WhyStart(ModelOutlook outlook, int wanted, double? each)

@@ -17,6 +17,8 @@ public sealed class CacheRuleTests
         // 32,768 / 32, and 5 × (⌈(1,023 + 8,192) / 16⌉ + 1).
         Assert.Equal(1024 + (5 * 577), pages.Blocks(32_768));
         Assert.Equal(2_561_802_240, pages.Bytes(32_768, 1));
+        // Padded: 2,048 and 2,885 blocks.
+        Assert.Equal(4933L * 655_360, Pages(TwoWidths, Variant("vllm@0.11.0")).Bytes(32_768, 1));
     }
 
     [Fact]

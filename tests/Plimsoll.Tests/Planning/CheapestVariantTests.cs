@@ -104,6 +104,10 @@ public sealed class CheapestVariantTests
         var plan = Decide(Spec(Priced, Model(kinds: ["large", "small"])), Nodes(8, 16), 32, Carries(30, 3));
         Assert.All(plan.Steps.OfType<Step.Start>(), start => Assert.Contains("that takes 2 of 16.5/s each, 0 there", start.Reason.ToString(), StringComparison.Ordinal));
         Assert.Equal("1×large 1×small", Started(plan));
+        // Room for two small ones of 3, and three are wanted.
+        var few = Decide(Spec(Priced, Model(kinds: ["large", "small"])), Nodes(0, 2), 9, Carries(10, 3));
+        Assert.Equal("2×small", Started(few));
+        Assert.All(few.Steps.OfType<Step.Start>(), start => Assert.Contains("that takes 3 of ", start.Reason.ToString(), StringComparison.Ordinal));
     }
 
     [Fact]

@@ -99,7 +99,7 @@ internal static class RequestRules
 
     private static RayServeSettings RayServe(ModelSpec model, RivalKnobs knobs)
     {
-        var usual = new RayServeSettings { MaxOngoingRequests = model.Variants[0].Concurrency, MinReplicas = Least(model, knobs, 1), MaxReplicas = model.MaxReplicas };
+        var usual = new RayServeSettings { MaxOngoingRequests = model.Variants[0].Concurrency, MinReplicas = Least(model, knobs, knobs.ZeroAfter is null ? 1 : 0), MaxReplicas = model.MaxReplicas };
         return usual with
         {
             TargetOngoingRequests = knobs.Target is { } share ? Math.Max(0.01, model.Variants[0].Concurrency * share) : usual.TargetOngoingRequests,
@@ -190,9 +190,11 @@ internal static class RequestRules
             if ((seen.Now - DateTimeOffset.UnixEpoch).Ticks / settings.ScrapeInterval.Ticks % 2 != 0 && (seen.Spec > 0 || seen.InFlight == 0)) return seen.Spec;
             var decision = KpaDecider.Decide(settings, _state, new KpaObservation(seen.Now, seen.Ready, _stable.Average(seen.Now), _panic.Average(seen.Now)));
             _state = decision.State;
-            _proxySince = decision.ActivatorInPath ? _proxySince ?? seen.Now : null;
+            // A pod that is only kept for its stable window is in the path itself.
+            var proxied = decision.ExcessBurstCapacity < 0 || (decision.Desired == 0 && _scaler.Activity == KpaActivity.Inactive);
+            _proxySince = proxied ? _proxySince ?? seen.Now : null;
             // Its probe of the activator takes milliseconds.
-            (var scale, _scaler) = KpaScaler.Apply(settings, _scaler, new(seen.Now, decision.Desired, seen.Spec, seen.Ready, ActivatorConfirmed: decision.ActivatorInPath, _proxySince));
+            (var scale, _scaler) = KpaScaler.Apply(settings, _scaler, new(seen.Now, decision.Desired, seen.Spec, seen.Ready, ActivatorConfirmed: proxied, _proxySince));
             return scale;
         }
     }

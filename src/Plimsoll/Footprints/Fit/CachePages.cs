@@ -80,7 +80,7 @@ internal sealed record CachePages
             var split = (count + size - 1) / size;
             layersHere = Math.Max(layersHere, (here.GetValueOrDefault(kind) + split - 1) / split);
             // Where layers are narrower by a whole factor their blocks have so many times as many tokens; others are padded.
-            var stretch = kind.TokenBytes > 0 && widest % kind.TokenBytes == 0 ? (int)Math.Min(widest / kind.TokenBytes, BlockTokensMax / block) : 1;
+            var stretch = engine.StretchesBlocks && kind.TokenBytes > 0 && widest % kind.TokenBytes == 0 ? (int)Math.Min(widest / kind.TokenBytes, BlockTokensMax / block) : 1;
             for (var i = 0; i < split; i++) groups.Add(new CacheGroup(kind.Window, kind.TokenBytes == 0, Math.Max(1, stretch)));
         }
 
@@ -148,7 +148,7 @@ internal sealed record CachePages
             var bytes = cache.Kind switch
             {
                 CacheKind.KeyValue => heads * width * (cache.KeyWidth + cache.ValueWidth),
-                CacheKind.Latent => LatentBytes(shape, cache, width),
+                CacheKind.Latent => ElementWidth.Latent(shape, cache, width),
                 _ => 0,
             };
             var state = cache.Kind == CacheKind.KeyValue ? 0 : StateBytes(cache, variant, computed);
@@ -160,11 +160,6 @@ internal sealed record CachePages
 
         return kinds;
     }
-
-    // Sparse attention over 8-bit latents leaves the rotated part at 16 bits and has a 32-bit scale for each 128 of the others: 656 bytes of DeepSeek V3.2's 576 elements.
-    private static double LatentBytes(ModelShape shape, LayerCache cache, double width) => width == 1 && cache.ExtraBytesPerToken > 0 && shape.RotaryWidth < cache.KeyWidth
-        ? (cache.KeyWidth - shape.RotaryWidth) * (1 + (4.0 / 128)) + (2.0 * shape.RotaryWidth)
-        : cache.KeyWidth * width;
 
     private static long PerToken(Dictionary<CacheKindOfLayer, int> here)
     {

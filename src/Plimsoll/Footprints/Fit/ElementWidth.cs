@@ -35,6 +35,14 @@ internal static class ElementWidth
         return stated ?? Of(Run(shape, variant)) ?? 2;
     }
 
+    /// <summary>
+    /// Bytes of one latent vector. Sparse attention over 8-bit ones leaves the rotated part at 16 bits and has a 32-bit scale for each 128 of the
+    /// others: 656 bytes of DeepSeek V3.2's 576 elements.
+    /// </summary>
+    public static double Latent(ModelShape shape, LayerCache cache, double width) => width == 1 && cache.ExtraBytesPerToken > 0 && shape.RotaryWidth < cache.KeyWidth
+        ? (cache.KeyWidth - shape.RotaryWidth) * (1 + (4.0 / 128)) + (2.0 * shape.RotaryWidth)
+        : cache.KeyWidth * width;
+
     /// <summary>The dtype an engine runs a model in: the one asked for, else the model's own; float32 ones are halved.</summary>
     public static string Run(ModelShape shape, ServingVariant variant)
     {

@@ -43,6 +43,12 @@ public sealed record ServingEngine
     /// <summary>Whether layers of several kinds share one pool in groups padded to the same number of layers.</summary>
     public bool GroupsLayers { get; init; }
 
+    /// <summary>
+    /// Whether layers that are narrower by a whole factor have so many times as many tokens in a block: vLLM from 0.12 (its pull request 29143).
+    /// Before that it ends where widths differ, and is charged what padding them would take.
+    /// </summary>
+    internal bool StretchesBlocks => GroupsLayers && Version >= new Version(0, 12);
+
     /// <summary>Tokens of one piece of key-value memory.</summary>
     public int BlockTokens { get; init; } = 16;
 

@@ -60,7 +60,7 @@ internal static class ValidSplit
     }
 
     // What a rank has of a matrix of 8-bit floats is whole blocks of scales: its share of the inputs of what is summed over ranks, and of experts the
-    // outputs too. (Of the merged matrices of attention and feed-forward parts engines let the outputs be.)
+    // outputs too. (Of the merged matrices of attention and feed-forward parts engines let the outputs be, vLLM since 0.14.)
     private static string? BlockProblem(ModelShape shape, LayerRun run, WeightBlock block, int tensor, int expert)
     {
         var perExpert = tensor / expert;

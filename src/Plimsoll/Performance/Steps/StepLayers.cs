@@ -117,7 +117,7 @@ internal static class StepLayers
                 var rank = cache.KeyWidth - shape.RotaryWidth;
                 return new StepAttention(
                     2 * heads * (cache.LatentHeadWidth + shape.RotaryWidth), 2 * heads * (cache.KeyWidth + rank),
-                    (cache.KeyWidth * kvElementBytes) + cache.ExtraBytesPerToken, 0, cache.Window, peak);
+                    ElementWidth.Latent(shape, cache, kvElementBytes) + cache.ExtraBytesPerToken, 0, cache.Window, peak);
             case CacheKind.State:
                 var element = cache.StateElementBytes > 0 ? cache.StateElementBytes : 2;
                 return new StepAttention(0, 0, 0, 2.0 * cache.StateElements * element / tensor, null, peak);
