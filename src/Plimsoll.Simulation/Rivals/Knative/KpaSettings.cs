@@ -95,8 +95,4 @@ public sealed record KpaObservation(DateTimeOffset Now, int Ready, double? Stabl
 
 /// <param name="Desired">Null: invalid, nothing changes.</param>
 /// <param name="ExcessBurstCapacity">Below 0 the activator stays in the path of requests.</param>
-public sealed record KpaDecision(int? Desired, int ExcessBurstCapacity, KpaState State)
-{
-    /// <summary>Whether requests go through the activator, which holds what there is no room for.</summary>
-    public bool ActivatorInPath => Desired == 0 || ExcessBurstCapacity < 0;
-}
+public sealed record KpaDecision(int? Desired, int ExcessBurstCapacity, KpaState State);
