@@ -165,13 +165,16 @@ public sealed class FleetCacheTests : IDisposable
     public async Task A_full_disk_under_the_cache_stops_nothing_that_runs()
     {
         using var disk = SmallDisk.Mount(Bytes.MiB(4));
-        await using var fleet = await OpenAsync(node => node with { CacheFolder = disk.Folder });
+        var spec = Spec with { Models = [Spec.Models[0] with { Cached = true }] };
+        await using var fleet = await OpenAsync(node => node with { CacheFolder = disk.Folder }, spec: () => spec);
         await fleet.ApplyAsync(Prefetch);
         await fleet.UntilOutcomeAsync<Outcome.Fetched>();
         await fleet.ApplyAsync(Start(1));
         await fleet.UntilStateAsync(1, ReplicaState.Ready);
         SmallDisk.Fill(Path.Combine(disk.Folder, "junk"));
 
+        // The next version is what the model is to have, or its fetch may be ended before it comes to the full disk.
+        spec = Spec with { Models = [Spec.Models[0] with { Cached = true, Version = "v2" }] };
         await fleet.ApplyAsync(new Step.Prefetch(Model, "v2", LocalFleet.Node, new Bytes(Size)) { Reason = Prefetch.Reason });
 
         var failed = await fleet.UntilOutcomeAsync<Outcome.StepFailed>();
