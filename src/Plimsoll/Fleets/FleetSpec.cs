@@ -271,6 +271,7 @@ public sealed record PlannerSettings
         CorrectBothWays = true,
         StartsMustPay = true,
         MoveWhereCheaper = true,
+        ClaimantsShare = true,
     };
 
     /// <summary>Time between two regular ticks.</summary>
@@ -350,6 +351,13 @@ public sealed record PlannerSettings
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool MoveWhereCheaper { get; init; }
+
+    /// <summary>
+    /// Whether equals that wait and find room in one place pay together for whom they push out, and not each alone. Left out of JSON when
+    /// false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool ClaimantsShare { get; init; }
 
     /// <summary>Waiting time after a replica's first failure; doubles with each further one.</summary>
     public TimeSpan CrashBackoff { get; init; } = TimeSpan.FromSeconds(1);

@@ -10,7 +10,7 @@ namespace Plimsoll;
 /// </summary>
 internal sealed partial class Eviction(
     FleetSnapshot observed, PlannerSettings settings, Knowledge knowledge, Dictionary<ModelId, ModelOutlook> outlooks,
-    Dictionary<ModelId, Allocation> allocations, ReadyFloors floors)
+    Dictionary<ModelId, Allocation> allocations, ReadyFloors floors, IReadOnlyCollection<NodeLedger> ledgers)
 {
     public sealed record Choice(NodeId Node, ImmutableArray<(InferenceReplica Replica, Reason Why)> Victims, double Loss);
 
@@ -25,7 +25,14 @@ internal sealed partial class Eviction(
     private readonly List<Candidate> _chosen = [];
     private readonly List<NodeLedger.Release> _frees = [];
 
-    private readonly record struct Candidate(InferenceReplica Replica, int Priority, double Loss);
+    private readonly record struct Candidate(InferenceReplica Replica, int Priority, double Loss)
+    {
+        /// <summary>What it would lose if the claimant stayed for one load and not for a turn of them.</summary>
+        public double LossOfOneLoad { get; init; } = Loss;
+
+        /// <summary>Requests a second that nobody else of its model would serve.</summary>
+        public double PerSecond { get; init; }
+    }
 
     /// <summary>The best choice over the nodes, or null and why not.</summary>
     /// <param name="claimant">Who needs room.</param>
@@ -35,9 +42,10 @@ internal sealed partial class Eviction(
     /// <param name="mayPay">False when a model of higher priority was refused: then only lower ones may be taken from.</param>
     /// <param name="verdict">Why not, when null is returned.</param>
     /// <param name="on">The devices that it must have; any where none are given.</param>
+    /// <param name="behind">Equals that wait for room too and have yet to claim it, in their order, each once; null where none may share what is made.</param>
     public Choice? Choose(
         ModelOutlook claimant, IReadOnlyList<NodeLedger> nodes, Func<NodeId, ImmutableArray<InferenceReplica>> mustGo,
-        HashSet<ReplicaId> going, bool mayPay, out Reason verdict, ImmutableArray<DeviceId> on = default)
+        HashSet<ReplicaId> going, bool mayPay, out Reason verdict, ImmutableArray<DeviceId> on = default, IEnumerable<ModelOutlook>? behind = null)
     {
         verdict = nodes.Count > 0
             ? Scarce(claimant, nodes[0])
@@ -45,40 +53,46 @@ internal sealed partial class Eviction(
         // What would go would go; what is only shown would not come.
         if (!observed.Can.HasFlag(Capabilities.ChooseVictim) || !allocations[claimant.Model.Id].MayClaim || !claimant.Model.Acts) return null;
         var debt = knowledge.Of(claimant.Model.Id).HeldDebt;
-        (NodeLedger Node, Candidate[] Set, double Loss, double Lost)? best = null;
-        (double Price, double Lost, NodeLedger Node)? cheapestRefused = null;
+        var nobody = new Others([], []);
+        var others = new Others(behind is null || !settings.ClaimantsShare ? [] : behind, ledgers);
+        (NodeLedger Node, Candidate[] Set, double Loss, Shared Shared)? best = null;
+        (Shared Shared, NodeLedger Node)? cheapestRefused = null;
         foreach (var ledger in nodes)
         {
             if (LeastLoss(claimant, ledger, mustGo(ledger.Node.Id), going, best?.Loss, on) is not { } set) continue;
 
             // Only what the claimant may not simply take must be paid for by what it has lost.
             var paid = set.Where(candidate => candidate.Priority >= claimant.Model.Priority).ToArray();
-            var price = paid.Sum(candidate => candidate.Loss);
             var loss = set.Sum(candidate => candidate.Loss);
-            var lost = LostSince(claimant, debt, paid);
-            if (price > lost || paid.Length > 0 && !mayPay)
+            var shared = Share(claimant, debt, ledger, set, paid, mayPay ? others : nobody);
+            if (mayPay && shared.Price > shared.Lost && ShareLarger(claimant, debt, ledger, mustGo(ledger.Node.Id), others, on) is { } larger)
+                (set, paid, loss, shared) = (larger.Set, larger.Set, larger.Set[0].Loss, larger.Shared);
+            if (shared.Price > shared.Lost || paid.Length > 0 && !mayPay)
             {
-                if (cheapestRefused is null || price < cheapestRefused.Value.Price) cheapestRefused = (price, lost, ledger);
+                if (cheapestRefused is null || shared.Price < cheapestRefused.Value.Shared.Price) cheapestRefused = (shared, ledger);
                 continue;
             }
 
-            if (best is null || loss < best.Value.Loss) best = (ledger, set, loss, lost);
+            if (best is null || loss < best.Value.Loss) best = (ledger, set, loss, shared);
         }
 
         if (best is { } chosen)
         {
             var inTheWay = mustGo(chosen.Node.Node.Id);
+            var full = chosen.Set.Where(candidate => candidate.Priority >= claimant.Model.Priority).Sum(candidate => candidate.Loss);
+            Candidate Shown(Candidate candidate) => chosen.Shared.Others == 0 || candidate.Priority < claimant.Model.Priority ? candidate
+                : candidate with { Loss = candidate.Loss * chosen.Shared.Price / full };
             return new Choice(
                 chosen.Node.Node.Id,
-                [.. chosen.Set.Select(candidate => (candidate.Replica, inTheWay.Contains(candidate.Replica)
-                    ? WhyForDisk(claimant, candidate, chosen.Lost) : Why(claimant, chosen.Node, candidate, chosen.Lost)))], chosen.Loss);
+                [.. chosen.Set.Select(Shown).Select(candidate => (candidate.Replica, inTheWay.Contains(candidate.Replica)
+                    ? WhyForDisk(claimant, candidate, chosen.Shared) : Why(claimant, chosen.Node, candidate, chosen.Shared)))], chosen.Loss);
         }
 
         if (cheapestRefused is { } refused)
             verdict = new Reason(Rule.HoldScarceEqual,
             [
                 .. Lacking(claimant, refused.Node), Fact.Of("held", claimant.Held),
-                Fact.Quantity("debt", Math.Round(refused.Lost, 1)), Fact.Quantity("price", Math.Round(refused.Price, 1)),
+                Fact.Quantity("debt", Math.Round(refused.Shared.Lost, 1)), .. With(refused.Shared), Fact.Quantity("price", Math.Round(refused.Shared.Price, 1)),
             ]);
         return null;
     }
@@ -189,7 +203,12 @@ internal sealed partial class Eviction(
         var sleeps = !withWeights && MaySleep(claimant, ledger, in holder);
         if (!lower && observed.At - holder.Since < Residence(holder, claimant, sleeps)) return null;
         if (holder.Priority > claimant.Model.Priority && (holder.IsNeeded || WantedLately(holder, claimant, sleeps)) && !IsIdle(holder.Owner)) return null;
-        return new Candidate(holder.Replica, holder.Priority, ExpectedLoss(holder, claimant, withWeights, sleeps));
+        var loss = ExpectedLoss(holder, claimant, withWeights, sleeps, Math.Max(1, settings.LoadsPerTurn));
+        return new Candidate(holder.Replica, holder.Priority, loss)
+        {
+            LossOfOneLoad = settings.ClaimantsShare && IsLarger(holder.Replica, claimant) ? ExpectedLoss(holder, claimant, withWeights, sleeps, 1) : loss,
+            PerSecond = holder.InUse ? holder.ActiveRate * holder.ShareLeft : 0,
+        };
     }
 
     // Where its node's memory takes its weights beside the claimant; more than one such may find that it does not take them all.
@@ -235,25 +254,26 @@ internal sealed partial class Eviction(
     /// <param name="claimant">For whom.</param>
     /// <param name="withWeights">Whether its weights leave the disk too, so that it must be fetched, as the claimant must first.</param>
     /// <param name="sleeps">Whether it would sleep, so that it is back once it has woken.</param>
-    private double ExpectedLoss(in Holder holder, ModelOutlook claimant, bool withWeights, bool sleeps)
+    /// <param name="loads">How many loads long the claimant is taken to stay.</param>
+    private double ExpectedLoss(in Holder holder, ModelOutlook claimant, bool withWeights, bool sleeps, int loads)
     {
         var loaded = (holder.LoadFromDisk + (withWeights ? holder.Fetch : TimeSpan.Zero)).TotalSeconds;
         var woken = holder.Wake is { } wake ? wake.TotalSeconds : loaded;
-        var loss = ExpectedLoss(holder, claimant, withWeights, sleeps ? woken : loaded, sleeps);
+        var loss = ExpectedLoss(holder, claimant, withWeights, sleeps ? woken : loaded, sleeps, loads);
 
         // Of one that sleeps there is lost by how much sooner it would wake than load.
-        return holder.IsAsleep ? Math.Max(0, loss - ExpectedLoss(holder, claimant, withWeights, woken, sleeps: true)) : loss;
+        return holder.IsAsleep ? Math.Max(0, loss - ExpectedLoss(holder, claimant, withWeights, woken, sleeps: true, loads)) : loss;
     }
 
-    private double ExpectedLoss(in Holder holder, ModelOutlook claimant, bool withWeights, double reload, bool sleeps)
+    private double ExpectedLoss(in Holder holder, ModelOutlook claimant, bool withWeights, double reload, bool sleeps, int loads)
     {
         var away = reload + (claimant.LoadFromDisk.P90 + (withWeights ? claimant.Fetch.P90 : TimeSpan.Zero)).TotalSeconds;
 
         // Idle for long makes a return soon unlikely: one return per idle time so far is the estimate with nothing else known.
         var returns = holder.InUse ? 1 : 1 - Math.Exp(-away / holder.IdleSeconds);
-        var absent = holder.InUse ? away + (Residence(holder, claimant, sleeps).TotalSeconds * Math.Max(1, settings.LoadsPerTurn)) : reload;
+        var absent = holder.InUse ? away + (Residence(holder, claimant, sleeps).TotalSeconds * loads) : reload;
         var waiting = Waiting(holder.ActiveRate, absent, settings.LoadsPerTurn > 0 ? HeldMost.TotalSeconds : double.PositiveInfinity);
-        return holder.Unserved is { } unserved ? returns * waiting * unserved : returns * waiting / Math.Max(1, holder.Left + 1);
+        return returns * waiting * holder.ShareLeft;
     }
 
     // Request-seconds of the first request, and of those behind it at a constant rate, of which none waits longer than the most.
@@ -261,21 +281,24 @@ internal sealed partial class Eviction(
         ? absent + (perSecond * absent * absent / 2)
         : most + (perSecond * ((most * absent) - (most * most / 2)));
 
-    private static Reason Why(ModelOutlook claimant, NodeLedger ledger, Candidate candidate, double debt) => new(
+    private static Reason Why(ModelOutlook claimant, NodeLedger ledger, Candidate candidate, Shared shared) => new(
         Rule.DrainForClaimant,
         [
             Fact.Of("claimant", claimant.Model.Id.Value), .. Lacking(claimant, ledger), Fact.Quantity("loss", Math.Round(candidate.Loss, 1)),
-            Fact.Quantity("gain", Math.Round(debt, 1)),
+            Fact.Quantity("gain", Math.Round(shared.Lost, 1)), .. With(shared),
         ],
         new Rejected("letting it wait", [Fact.Of("requests held", claimant.Held)]));
 
-    private static Reason WhyForDisk(ModelOutlook claimant, Candidate candidate, double debt) => new(
+    private static Reason WhyForDisk(ModelOutlook claimant, Candidate candidate, Shared shared) => new(
         Rule.DrainForClaimantsDisk,
         [
             Fact.Of("claimant", claimant.Model.Id.Value), Fact.Of("needed", claimant.Model.Footprint.OnDisk),
-            Fact.Quantity("loss", Math.Round(candidate.Loss, 1)), Fact.Quantity("gain", Math.Round(debt, 1)),
+            Fact.Quantity("loss", Math.Round(candidate.Loss, 1)), Fact.Quantity("gain", Math.Round(shared.Lost, 1)), .. With(shared),
         ],
         new Rejected("letting it wait", [Fact.Of("requests held", claimant.Held)]));
+
+    private static Fact[] With(Shared shared) => shared.Others == 0 ? []
+        : [Fact.Of("sharing", shared.Others == 1 ? " and one more that finds room beside it" : $" and {shared.Others} more that find room beside it")];
 
     private static Bytes Free(NodeLedger ledger) => Bytes.Max(Bytes.Zero, ledger.HostFree);
 }

@@ -7,7 +7,7 @@ public sealed partial record Knowledge
     // A replica that has served this long is not in a crash loop any more.
     private static readonly TimeSpan Settled = TimeSpan.FromSeconds(30);
 
-    private static readonly TimeSpan ActiveWindow = TimeSpan.FromMinutes(1);
+    internal static readonly TimeSpan ActiveWindow = TimeSpan.FromMinutes(1);
 
     /// <summary>
     /// What is known once a snapshot has been seen. Learns from observations only, never from plans, so it holds whether

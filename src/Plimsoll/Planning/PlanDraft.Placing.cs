@@ -5,6 +5,9 @@ namespace Plimsoll;
 // Where what is claimed goes: on a node that the plan chooses, or wherever another scheduler may put it.
 internal sealed partial class PlanDraft
 {
+    // Who has yet to claim, in order.
+    private Queue<Claimant> _behind = [];
+
     private bool Start(ModelOutlook outlook, ReplicaId replica)
     {
         if (Above(outlook) is { } above)
@@ -53,7 +56,7 @@ internal sealed partial class PlanDraft
             return false;
         }
 
-        if (_eviction.Choose(outlook with { Load = outlook.LoadAnew }, nodes, node => ways[node].MustGo, _going, mayPay, out var verdict) is { } choice)
+        if (_eviction.Choose(outlook with { Load = outlook.LoadAnew }, nodes, node => ways[node].MustGo, _going, mayPay, out var verdict, behind: Behind(outlook)) is { } choice)
         {
             PlaceAfter(outlook, replica, choice, ways[choice.Node], why);
             return true;
@@ -80,6 +83,11 @@ internal sealed partial class PlanDraft
         _order.Taken(node);
         Emit(outlook, replica, new Placement(node.Node.Id, room.Devices), [.. room.After, .. fetches], why);
     }
+
+    // Equals whose requests wait and that start once there is room.
+    private IEnumerable<ModelOutlook> Behind(ModelOutlook claimant) => _behind.Select(claim => claim.Outlook).Where(other =>
+        other.Held > 0 && other.Model.Acts && other.Model.Priority == claimant.Model.Priority && _allocations[other.Model.Id].MayClaim
+        && _knowledge.Of(other.Model.Id).Failures.HoldsUntil(_observed.At, _spec.Settings) is null && Above(other) is null && other.Variant.Workers is null);
 
     private Reason NoDisk(ModelOutlook outlook, NodeLedger[] nodes) => new(Rule.HoldDisk,
         [Fact.Of("needed", outlook.Model.Footprint.OnDisk), Fact.Of("free", nodes.Max(ledger => _disks.Free(ledger.Node.Id)))]);
@@ -146,7 +154,7 @@ internal sealed partial class PlanDraft
             // Room for a group is on several nodes, and nobody is let go for a part of it.
             if (answer.Why!.Rule == Rule.HoldUnsafeNode || way.Variant.Workers is not null || !_observed.Can.HasFlag(Capabilities.ChooseVictim)) continue;
             var mayPay = _unmetPriority is not { } unmet || outlook.Model.Priority >= unmet;
-            if (_eviction.Choose(way, _scheduler.Eligible(way), _ => [], _going, mayPay, out var verdict) is { } choice)
+            if (_eviction.Choose(way, _scheduler.Eligible(way), _ => [], _going, mayPay, out var verdict, behind: Behind(way)) is { } choice)
             {
                 foreach (var (victim, reason) in choice.Victims) LetGo(victim, reason);
                 var nodes = choice.Victims.SelectMany(one => Parts.Pods(one.Replica)).Select(pod => pod.Placement.Node).ToHashSet();

@@ -63,7 +63,7 @@ internal sealed partial class PlanDraft
         _shapes = Admission.Shapes(_nodeRequests.Admissible);
         _disks = new DiskDraft(spec, observed, knowledge, _outlookOf);
         _floors = new ReadyFloors(observed);
-        _eviction = new Eviction(observed, spec.Settings, knowledge, _outlookOf, _allocations, _floors);
+        _eviction = new Eviction(observed, spec.Settings, knowledge, _outlookOf, _allocations, _floors, _ledgers.Values);
     }
 
     /// <summary>Ordered by id; closed.</summary>
@@ -106,8 +106,10 @@ internal sealed partial class PlanDraft
         }
 
         claims.Sort(Claimant.InRank);
-        foreach (var (outlook, missing, _) in Ordered(claims))
+        _behind = new Queue<Claimant>(Ordered(claims));
+        while (_behind.TryDequeue(out var claim))
         {
+            var (outlook, missing, _) = claim;
             var known = _knowledge.Of(outlook.Model.Id);
             if (Refusal(outlook) is { } refusal)
             {

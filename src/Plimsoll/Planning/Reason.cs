@@ -169,10 +169,10 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.DrainSurplus] = "{wanted} of {have} wanted for {surplus}, longer than one is held ({hold}{basis?})",
         [Rule.DrainForClaimant] =
             "{claimant} needs {needed}{of} and {free} is free; letting this go loses least: {loss} request-seconds "
-            + "expected against {gain} for the claimant",
+            + "expected against {gain} for the claimant{sharing?}",
         [Rule.DrainForClaimantsDisk] =
             "{claimant} needs {needed} of disk, where the weights of this one lie; letting it go loses least: {loss} "
-            + "request-seconds expected against {gain} for the claimant",
+            + "request-seconds expected against {gain} for the claimant{sharing?}",
         [Rule.DrainOldVersion] = "version {version} took over",
         [Rule.DrainRemovedModel] = "the model is no longer in the fleet file",
         [Rule.DrainBySizeBlindRule] =
@@ -205,7 +205,7 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.HoldScarceDevice] =
             "needs {needed} of {devices} {devices|device|devices}, {free} is free there and nothing may go for it",
         [Rule.HoldScarceEqual] =
-            "needs {needed}{of}, {free} is free; {held} {held|request waits|requests wait}, {debt} request-seconds so far; a swap pays from {price} on",
+            "needs {needed}{of}, {free} is free; {held} {held|request waits|requests wait}, {debt} request-seconds so far{sharing?}; a swap pays from {price} on",
         [Rule.HoldUnsafeNode] =
             "the scheduler could put it on {node}, where it does not fit: {why}; {would} would do",
         [Rule.HoldUnplaced] =

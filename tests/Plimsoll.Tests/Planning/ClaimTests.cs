@@ -59,6 +59,32 @@ public sealed class ClaimTests
             paid.Steps.Single(step => step is Step.Drain).Reason.ToString(), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(3, 20_000, true)]
+    [InlineData(3, 12_000, false)]
+    [InlineData(1, 20_000, false)]
+    public void Equals_that_find_room_in_one_place_pay_for_it_together(int waiting, double lostEach, bool goes)
+    {
+        // Large takes three devices of four; a fourth small one finds room without anybody's going, and so pays for nobody.
+        var large = Model("large", 3000, devices: 3);
+        var spec = Spec([large, .. Enumerable.Range(0, 4).Select(i => Model($"small-{i}", 1000, devices: 1))]) with { Settings = PlannerSettings.Latest with { ForecastDemand = false } };
+        var running = Replica(large, 1, ReplicaState.Ready, Noon.AddHours(-1)) with { Placement = new Placement(new NodeId("here"), [new DeviceId("gpu0"), new DeviceId("gpu1"), new DeviceId("gpu2")]) };
+        var snapshot = Snapshot(spec, Node(90_000, deviceMiB: [1500, 1500, 1500, 1500]), Noon, running).With(Traffic(large.Id, Noon, 2));
+        for (var i = 0; i <= waiting; i++) snapshot = snapshot.With(Traffic(spec.Models[i + 1].Id, Noon, 1, held: 30, heldSeconds: lostEach));
+
+        var plan = Decide(spec, snapshot);
+        Assert.Equal(goes ? waiting + 1 : 1, plan.Steps.Count(step => step is Step.Start));
+        Assert.Equal(goes, plan.StepIds().Contains("drain/large-1"));
+        if (goes)
+        {
+            Assert.Matches("^small-1 needs 1.07 GiB of a device and 400 MiB is free; letting this go loses least: [0-9.]+ request-seconds expected against 60000 for the claimant and 2 more that find room beside it",
+                plan.Steps.Single(step => step is Step.Drain).Reason.ToString());
+        }
+
+        var alone = Decide(spec with { Settings = spec.Settings with { ClaimantsShare = false } }, snapshot);
+        Assert.DoesNotContain("drain/large-1", alone.StepIds());
+    }
+
     [Fact]
     public void With_turns_a_place_is_paid_as_if_it_were_kept_for_ten_loads_and_no_request_waited_longer_than_gateways_hold_one()
     {

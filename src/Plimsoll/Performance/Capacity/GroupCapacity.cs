@@ -105,12 +105,11 @@ public sealed class GroupCapacity
         return late.Length == 0 ? -1 : worst;
     }
 
-    /// <summary>Whether every target is kept at a rate.</summary>
+    /// <summary>Whether every target is kept at a rate, by the same measure that the highest such rate is found by.</summary>
     public bool Keeps(double rate, int replicas, IReadOnlyList<LatencyTarget> targets)
     {
         ArgumentNullException.ThrowIfNull(targets);
-        return Late(rate, replicas, targets) is { } late
-            && !targets.Where((target, i) => late[i] > 1 - target.Share).Any();
+        return Miss(rate, replicas, targets) <= 0;
     }
 
     /// <summary>The share of requests that miss each target at a rate; null where the group cannot carry it at all.</summary>

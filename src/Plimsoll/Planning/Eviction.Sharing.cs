@@ -1,0 +1,122 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll;
+
+// Several that wait may find room in the place of one: who would go is then paid for by what they lose together.
+internal sealed partial class Eviction
+{
+    // More would share a place only where tiny models wait for one that is thousands of times as large.
+    private const int SharingMost = 32;
+
+    /// <summary>What others than the claimant lose by waiting for the room that is made for it.</summary>
+    /// <param name="Others">How many of them find room there too.</param>
+    /// <param name="Lost">Request-seconds that these and the claimant have lost.</param>
+    /// <param name="Price">Request-seconds that who must be paid for is expected to lose, beyond what is served in its place.</param>
+    private readonly record struct Shared(int Others, double Lost, double Price);
+
+    /// <summary>The claimant's own loss and, where that doesn't pay, that of as many others as find room beside it, in their order, until it does.</summary>
+    /// <param name="claimant">For whom room is made.</param>
+    /// <param name="debt">What it has lost in all.</param>
+    /// <param name="ledger">Where.</param>
+    /// <param name="set">Who would go.</param>
+    /// <param name="paid">Those of them that must be paid for.</param>
+    /// <param name="others">Who waits for room too.</param>
+    private Shared Share(ModelOutlook claimant, double debt, NodeLedger ledger, Candidate[] set, Candidate[] paid, Others others)
+    {
+        var (lost, rate) = (LostSince(claimant, debt, paid), claimant.ActiveRate);
+        var price = paid.Sum(candidate => candidate.Loss);
+        if (price <= lost || set.All(one => !IsLarger(one.Replica, claimant)) || paid.Any(one => one.Priority > claimant.Model.Priority)) return new Shared(0, lost, price);
+
+        // Of thousands of nodes few are worth a closer look.
+        if (lost + others.Waiting.Sum(LostByWaiting) < PriceOf(paid, rate + others.Waiting.Sum(other => other.ActiveRate))) return new Shared(0, lost, price);
+        var after = ledger.Copy();
+        foreach (var candidate in set)
+            after.WillStop(StepId.Of($"stop/{candidate.Replica.Id}"), NodeLedger.Release.Of(candidate.Replica, knowledge.Of(candidate.Replica.Model)));
+        var room = after.SchedulerAfter;
+        if (!Takes(claimant)) return new Shared(0, lost, price);
+        var sharing = 0;
+        foreach (var other in others.Waiting)
+        {
+            if (!after.FitsAfter(other.Needs, other.Variant.DeviceKind, []) || others.FindsRoom(other) || !Takes(other)) continue;
+            sharing++;
+            (lost, rate) = (lost + LostByWaiting(other), rate + other.ActiveRate);
+            if (lost >= (price = PriceOf(paid, rate))) break;
+        }
+
+        return new Shared(sharing, lost, price);
+
+        double LostByWaiting(ModelOutlook other) => LostSince(other, knowledge.Of(other.Model.Id).HeldDebt, paid);
+
+        bool Takes(ModelOutlook one)
+        {
+            if (one.Model.Requests is { } requests)
+            {
+                if (room?.Takes(requests) != true) return false;
+                room = room.With(requests);
+            }
+
+            return after.TryReserve(one.Needs, one.Variant.DeviceKind) is not null;
+        }
+    }
+
+    /// <summary>One that costs more than those that would do for the claimant, and that makes room for as many others as pay for it together.</summary>
+    /// <remarks>After <see cref="LeastLoss"/> for the same claimant and node, whose candidates it looks through.</remarks>
+    private (Candidate[] Set, Shared Shared)? ShareLarger(
+        ModelOutlook claimant, double debt, NodeLedger ledger, ImmutableArray<InferenceReplica> mustGo, Others others, ImmutableArray<DeviceId> on)
+    {
+        if (!mustGo.IsEmpty || !on.IsDefault || others.Waiting.Length == 0) return null;
+        foreach (var candidate in _candidates)
+        {
+            if (candidate.Priority != claimant.Model.Priority || !IsLarger(candidate.Replica, claimant) || floors.Holds(candidate.Replica, []) is not null) continue;
+            _frees.Clear();
+            _frees.Add(NodeLedger.Release.Of(candidate.Replica, knowledge.Of(candidate.Replica.Model)));
+            if (!Fits(claimant, ledger, on)) continue;
+            Candidate[] set = [candidate];
+            if (Share(claimant, debt, ledger, set, set, others) is { Others: > 0 } shared && shared.Price <= shared.Lost) return (set, shared);
+        }
+
+        return null;
+    }
+
+    // Only who holds more than the claimant takes can leave room for others.
+    private static bool IsLarger(InferenceReplica holder, ModelOutlook claimant) => claimant.Needs.Devices > 0
+        ? holder.Placement.Devices.Length > claimant.Needs.Devices || claimant.Needs.PerDevice is { } each && Weighing.DeviceCharge(holder) >= each.Highest * 2
+        : holder.Reserved.Host.Highest >= claimant.Needs.Host.Highest * 2;
+
+    // Equals who ask alike keep a place for a turn of loads; of a turn in which several together serve more than would have been, only that
+    // share counts which is not. Rates are counts of a minute, both taken two standard errors in favour of who is there. One alone that asks
+    // more waits for its turn as before: a burst is soon over, and where that counted, too, more was lost to loads than served.
+    private double PriceOf(Candidate[] paid, double perSecond)
+    {
+        var full = paid.Sum(candidate => candidate.Loss);
+        if (settings.LoadsPerTurn <= 1) return full;
+        var (theirs, ours) = (Counted(paid.Sum(candidate => candidate.PerSecond), 2), Counted(perSecond, -2));
+        if (ours <= theirs) return full;
+        var least = paid.Sum(candidate => candidate.LossOfOneLoad);
+        return least + ((full - least) * Math.Max(0, (settings.LoadsPerTurn * theirs / ours) - 1) / (settings.LoadsPerTurn - 1));
+    }
+
+    // Arrivals are taken for a Poisson process, whose count has itself for its variance.
+    private static double Counted(double perSecond, double errors)
+    {
+        var count = perSecond * Knowledge.ActiveWindow.TotalSeconds;
+        return count + (errors * Math.Sqrt(count));
+    }
+
+    /// <summary>Who waits behind a claimant, looked up once for all nodes, and only where that decides.</summary>
+    private sealed class Others(IEnumerable<ModelOutlook> behind, IReadOnlyCollection<NodeLedger> everywhere)
+    {
+        private readonly Lazy<ModelOutlook[]> _waiting = new(() => [.. behind.Take(SharingMost)]);
+        private readonly Dictionary<ModelId, bool> _findsRoom = [];
+
+        public ModelOutlook[] Waiting => _waiting.Value;
+
+        /// <summary>Whether it finds room as things are, so that nobody need go for it.</summary>
+        public bool FindsRoom(ModelOutlook other)
+        {
+            if (!_findsRoom.TryGetValue(other.Model.Id, out var finds))
+                _findsRoom[other.Model.Id] = finds = everywhere.Any(node => node.FitsAfter(other.Needs, other.Variant.DeviceKind, [], other.Model.Requests));
+            return finds;
+        }
+    }
+}
