@@ -272,6 +272,7 @@ public sealed record PlannerSettings
         StartsMustPay = true,
         MoveWhereCheaper = true,
         ClaimantsShare = true,
+        TriesNeighbours = true,
     };
 
     /// <summary>Time between two regular ticks.</summary>
@@ -358,6 +359,13 @@ public sealed record PlannerSettings
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool ClaimantsShare { get; init; }
+
+    /// <summary>
+    /// Whether, where few claim rooms of a small fleet, orders are tried in which one of them stands elsewhere than in the best so far. Left out
+    /// of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool TriesNeighbours { get; init; }
 
     /// <summary>Waiting time after a replica's first failure; doubles with each further one.</summary>
     public TimeSpan CrashBackoff { get; init; } = TimeSpan.FromSeconds(1);

@@ -10,6 +10,12 @@ internal sealed partial class PlanDraft
     private const int TriedClaimsMost = 64;
     private const int TriedNodesMost = 500;
 
+    // Of orders that differ from the best in where one model stands, and of the nodes that they look at together: a small fleet is searched
+    // through, a large one hardly.
+    private const int NeighbourClaimsMost = 16;
+    private const int NeighbourTriesMost = 240;
+    private const int NeighbourNodesMost = 6000;
+
     /// <param name="Outlook">Of the model that wants replicas.</param>
     /// <param name="Missing">How many.</param>
     /// <param name="Debt">Request-seconds that it has lost by waiting.</param>
@@ -45,7 +51,7 @@ internal sealed partial class PlanDraft
         var blame = claims.ToDictionary(claim => claim.Outlook.Model.Id, _ => 0.0);
         var seen = new HashSet<string>(StringComparer.Ordinal);
         var (best, least) = (order, default(Outcome?));
-        for (var round = 0; round < OrdersMost && seen.Add(string.Join(' ', order.Select(claim => claim.Outlook.Model.Id))); round++)
+        for (var round = 0; round < OrdersMost && seen.Add(OrderOf(order)); round++)
         {
             var (outcome, costs) = Try(order);
             if (least is null || outcome.CompareTo(least.Value) < 0) (best, least) = (order, outcome);
@@ -57,12 +63,43 @@ internal sealed partial class PlanDraft
                 worst = Math.Max(worst, mine);
             }
 
-            if (worst <= 0) break;
+            if (worst <= 0) return best;
             order = [.. order.OrderByDescending(claim => claim.Rank).ThenByDescending(claim => blame[claim.Outlook.Model.Id])];
+        }
+
+        return _spec.Settings.TriesNeighbours && least is { } known ? BestNeighbour(best, known, seen) : best;
+    }
+
+    // Blame moves all who come off badly forward at once; that one of them must stay behind another is found by moving one at a time, as
+    // long as that helps.
+    private List<Claimant> BestNeighbour(List<Claimant> best, Outcome least, HashSet<string> seen)
+    {
+        if (best.Count > NeighbourClaimsMost) return best;
+        var tries = Math.Min(NeighbourTriesMost, NeighbourNodesMost / Math.Max(1, _ledgers.Count));
+        for (var better = true; better;)
+        {
+            better = false;
+            for (var from = 0; from < best.Count && !better; from++)
+            {
+                for (var to = 0; to < best.Count && !better; to++)
+                {
+                    if (to == from || best[to].Rank != best[from].Rank) continue;
+                    var order = new List<Claimant>(best);
+                    order.RemoveAt(from);
+                    order.Insert(to, best[from]);
+                    if (!seen.Add(OrderOf(order))) continue;
+                    if (tries-- <= 0) return best;
+                    var (outcome, _) = Try(order);
+                    if (outcome.CompareTo(least) >= 0) continue;
+                    (best, least, better) = (order, outcome, true);
+                }
+            }
         }
 
         return best;
     }
+
+    private static string OrderOf(List<Claimant> order) => string.Join(' ', order.Select(claim => claim.Outlook.Model.Id));
 
     private static int KindsOf(ModelOutlook outlook) => outlook.Ways.IsEmpty ? 1 : outlook.Ways.Select(way => way.Variant.DeviceKind).Distinct().Count();
 

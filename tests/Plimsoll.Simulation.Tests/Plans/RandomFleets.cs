@@ -43,7 +43,7 @@ internal static class RandomFleets
             Name = string.Create(CultureInfo.InvariantCulture, $"random {seed}"),
             Nodes = nodes,
             Models = models,
-            Settings = new PlannerSettings { CheapestVariant = true, ForecastDemand = true },
+            Settings = PlannerSettings.Latest,
             Prices = new Prices
             {
                 Devices = [.. nodes.Select(group => new DevicePrice(group.DeviceKind!, new UsdPerHour(group.PricePerHour!.Value.Micro / group.Devices))).OrderBy(price => price.Kind, StringComparer.Ordinal)],

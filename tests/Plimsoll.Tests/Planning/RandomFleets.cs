@@ -86,6 +86,7 @@ internal static class RandomFleets
                 LoadsPerTurn = (long)(memory * 32) % 2 == 0 ? PlannerSettings.LoadsPerTurnUsual : 0,
                 StartsMustPay = (long)(memory * 64) % 2 == 0,
                 MoveWhereCheaper = (long)(memory * 128) % 2 == 0,
+                TriesNeighbours = (long)(memory * 512) % 2 == 0,
                 ClaimantsShare = (long)(memory * 256) % 2 == 0,
             },
         };
