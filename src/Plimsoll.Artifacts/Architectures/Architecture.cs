@@ -215,6 +215,7 @@ public static class Architecture
         NotServed = ledger.Outside(ModelSection.NotServed),
         EncoderTokensMax = spec.EncoderTokensMax,
         EncoderInputElements = spec.EncoderInputElements,
+        EncoderWork = spec.EncoderWork,
     };
 
     // Without a configuration: the first layer that joins two inputs is no layer of the model itself; 0 for none.

@@ -44,6 +44,8 @@ internal sealed record ArchitectureSpec
 
     public long EncoderInputElements { get; init; }
 
+    public EncoderWork EncoderWork { get; init; }
+
     /// <summary>Dtype to take where the configuration names none.</summary>
     public string DefaultDtype { get; init; } = "bfloat16";
 

@@ -51,11 +51,13 @@ internal static class Multimodal
                 : spec with { Unplanned = $"its parts for images or sound ({whole.Text("model_type")}) are not known" };
         }
 
+        vision = Told(whole, vision);
         var textPlan = spec.Plan;
         return spec with
         {
             EncoderTokensMax = build.Tokens(whole, vision),
             EncoderInputElements = Pixels(whole, vision, build.Tokens(whole, vision)),
+            EncoderWork = TowerWork.Of(whole, vision, build.Tokens(whole, vision)),
             Plan = plan =>
             {
                 build.Encoder(plan, whole, vision, spec.Hidden);
@@ -102,10 +104,10 @@ internal static class Multimodal
     private static void Llava(TensorPlan plan, ModelConfig config, ModelConfig vision, int hidden)
     {
         var clip = vision.Text("model_type") == "clip_vision_model";
-        VisionTower.Siglip(plan, "vision_tower.vision_model", clip ? ClipDefaults(vision) : vision, clip);
+        VisionTower.Siglip(plan, "vision_tower.vision_model", vision, clip);
         var bias = config.Bool("multimodal_projector_bias", true);
         var taken = Math.Max(1, config.ArrayLength("vision_feature_layer"));
-        plan.Linear("multi_modal_projector.linear_1", hidden, checked((long)vision.Int("hidden_size", clip ? 1024 : 768) * taken), bias);
+        plan.Linear("multi_modal_projector.linear_1", hidden, checked((long)vision.Int("hidden_size", 768) * taken), bias);
         plan.Linear("multi_modal_projector.linear_2", hidden, hidden, bias);
         if (config.Text("model_type") == "llava_next")
             plan.Plain("image_newline", hidden);
@@ -185,6 +187,10 @@ internal static class Multimodal
 
         return checked((int)Math.Min(int.MaxValue, most + ((long)side * side)));
     }
+
+    // As its tensors are planned: CLIP's files leave out what is usual.
+    private static ModelConfig Told(ModelConfig whole, ModelConfig vision) =>
+        whole.Text("model_type") is "llava" or "llava_next" && vision.Text("model_type") == "clip_vision_model" ? ClipDefaults(vision) : vision;
 
     private static ModelConfig ClipDefaults(ModelConfig vision) => vision.With(
         ("hidden_size", 1024), ("intermediate_size", 4096), ("patch_size", 14), ("image_size", 336), ("num_hidden_layers", 24));

@@ -93,6 +93,15 @@ public sealed record LayerCache
 /// <param name="Method">Who says so: "modelopt" or "compressed-tensors".</param>
 public sealed record StatedCache(string Dtype, string Method);
 
+/// <summary>What an encoder holds at once for one of its largest inputs, in elements of the run's dtype, weights and input not counted.</summary>
+/// <param name="Whole">On every rank: what goes from layer to layer.</param>
+/// <param name="Split">Divided by the tensor-parallel size: what is within a layer.</param>
+public readonly record struct EncoderWork(long Whole, long Split)
+{
+    /// <summary>How many vectors as wide as the text part's it makes of each token, which are kept until they are used; 1 unless its layers are tapped.</summary>
+    public int OutputWidths { get; init; } = 1;
+}
+
 /// <summary>Weights that share a scale, of a matrix.</summary>
 /// <param name="Rows">Outputs.</param>
 /// <param name="Inputs">Inputs.</param>
@@ -191,6 +200,9 @@ public sealed record ModelShape
 
     /// <summary>Elements an encoder takes for such an input: pixels in all channels and tiles, samples of sound; 0 when not known.</summary>
     public long EncoderInputElements { get; init; }
+
+    /// <summary>What an encoder holds at once while it works on such an input; nothing when not known.</summary>
+    public EncoderWork EncoderWork { get; init; }
 
     public int LayerCount => Layers.Sum(run => run.Count);
 }

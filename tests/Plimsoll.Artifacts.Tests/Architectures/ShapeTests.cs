@@ -149,6 +149,33 @@ public sealed class ShapeTests
         Assert.Equal(gemma.Parameters - vision.Parameters, gemma.ActiveParameters);
         Assert.Equal(419_816_304, vision.Parameters);
         Assert.Equal(256, gemma.Shape!.EncoderTokensMax);
+        // 64 × 64 patches of 1152, that a layer widens to 4304.
+        Assert.Equal(new EncoderWork(4096 * 1152 * 2, 4096 * 4304 * 2), gemma.Shape!.EncoderWork);
+    }
+
+    [Fact]
+    public void An_encoder_that_taps_its_layers_makes_more_of_each_token()
+    {
+        var shape = Weighing.Model("""
+            {"architectures":["Qwen3VLForConditionalGeneration"],"model_type":"qwen3_vl",
+             "text_config":{"model_type":"qwen3_vl_text","hidden_size":4096,"intermediate_size":12288,"num_attention_heads":32,"num_key_value_heads":8,"head_dim":128,"num_hidden_layers":36,"vocab_size":151936},
+             "vision_config":{"model_type":"qwen3_vl","deepstack_visual_indexes":[8,16,24],"depth":27,"hidden_size":1152,"intermediate_size":4304,"num_heads":16,"out_hidden_size":4096,"patch_size":16,"spatial_merge_size":2}}
+            """).Shape!;
+        // 16,384 tokens of 2 × 2 patches of 1152, widened to 4304, and three taps.
+        Assert.Equal(new EncoderWork(65_536L * 1152 * 2, 65_536L * 4304 * 2) { OutputWidths = 4 }, shape.EncoderWork);
+    }
+
+    [Theory]
+    [InlineData("[-2, -1]", 24)]
+    [InlineData("-2", 0)]
+    public void What_each_layer_makes_is_kept_where_more_than_one_of_them_is_taken(string taken, int kept)
+    {
+        var shape = Weighing.Model($$"""
+            {"architectures":["LlavaForConditionalGeneration"],"model_type":"llava","vision_feature_layer":{{taken}},"vision_config":{"model_type":"clip_vision_model"},
+             "text_config":{"model_type":"llama","hidden_size":4096,"intermediate_size":11008,"num_attention_heads":32,"num_hidden_layers":32,"vocab_size":32064} }
+            """).Shape!;
+        // CLIP's usual: 24 × 24 patches of 1024, 24 layers, widened to 4096.
+        Assert.Equal(new EncoderWork(576 * 1024 * (2 + kept), 576 * 4096 * 2), shape.EncoderWork);
     }
 
     [Fact]

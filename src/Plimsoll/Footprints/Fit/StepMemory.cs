@@ -37,14 +37,12 @@ internal static class StepMemory
         if (stage.IsLast && shape.Task is not (ModelTask.Embed or ModelTask.Classify or ModelTask.Diffuse))
             sampler = hidden + Sampler(shape, variant.Engine, Math.Min(sequences, stepTokens), width);
 
-        var beside = ExpertsWorkspace(shape, variant, stage, stepTokens, width)
-            + (stage.IsFirst ? Encoder(shape, stepTokens, width) : 0)
-            + (stage.IsFirst ? 0 : 2 * hidden)
-            + fitted.StepFixedGiB * GiB;
-        var from = sampler >= forward
-            ? $"logits, probabilities and draws for {Math.Min(sequences, stepTokens)} sequences over the vocabulary"
+        var (inputs, encoded, encoding) = stage.IsFirst ? Encoder(shape, variant, stepTokens, width) : default;
+        var step = Math.Max(sampler, forward) + ExpertsWorkspace(shape, variant, stage, stepTokens, width) + (stage.IsFirst ? encoded : 2 * hidden);
+        var from = encoding > step ? "the widest layer of the encoder over what a step may hold of its largest inputs"
+            : sampler >= forward ? $"logits, probabilities and draws for {Math.Min(sequences, stepTokens)} sequences over the vocabulary"
             : $"the widest layer over {stepTokens} tokens";
-        return new MemoryTerm(Bytes.Estimate(Math.Max(sampler, forward) + beside), variant.Engine.Measured, from);
+        return new MemoryTerm(Bytes.Estimate(Math.Max(step, encoding) + inputs + fitted.StepFixedGiB * GiB), variant.Engine.Measured, from);
     }
 
     /// <summary>
@@ -98,14 +96,18 @@ internal static class StepMemory
     }
 
     /// <summary>
-    /// Encoded inputs of a full batch, kept until they are used, and the pixels or samples they were made of. An
-    /// engine profiles as many of the largest inputs as the batch's tokens hold, one at least.
+    /// Inputs of a full batch, pixels or samples; what they are encoded to, kept until it is used; and what the encoder holds
+    /// beside the inputs while it works, which is over before the text's layers begin. An engine profiles as many of the largest inputs as the
+    /// batch's tokens hold, one at least, all in one run of the encoder (vLLM's <c>profile_run</c>).
     /// </summary>
-    private static double Encoder(ModelShape shape, int tokens, double width)
+    private static (double Inputs, double Encoded, double Encoding) Encoder(ModelShape shape, ServingVariant variant, int tokens, double width)
     {
-        if (shape.EncoderTokensMax <= 0) return 0;
-        var inputs = Math.Max(1, tokens / shape.EncoderTokensMax);
-        return inputs * (shape.EncoderTokensMax * (double)shape.HiddenSize + shape.EncoderInputElements) * width;
+        if (shape.EncoderTokensMax <= 0) return default;
+        var (inputs, work) = (Math.Max(1, tokens / shape.EncoderTokensMax), shape.EncoderWork);
+        return (
+            inputs * (double)shape.EncoderInputElements * width,
+            inputs * (double)shape.EncoderTokensMax * shape.HiddenSize * Math.Max(1, work.OutputWidths) * width,
+            inputs * (work.Whole + ((double)work.Split / variant.TensorParallel)) * width);
     }
 
     /// <summary>llama.cpp reserves float32 logits for a whole batch of 512 on the last device; elsewhere the widest layer.</summary>
