@@ -15,7 +15,7 @@ internal static class TowerWork
     {
         var type = config.Text("model_type");
         long hidden = vision.OptionalInt("embed_dim", "hidden_size", "vt_hidden_size") ?? 768;
-        var gated = type is "mistral3" or "qwen2_5_vl" or "gemma4";
+        var gated = type is "mistral3" or "qwen2_5_vl" or "gemma4" || vision.Text("model_type") == "pixtral";
         long width = type == "qwen2_vl" ? hidden * vision.Int("mlp_ratio", 4)
             : vision.OptionalInt("intermediate_size", "vt_intermediate_size") ?? (type == "llama4" ? 5632 : 3072);
         var patches = Patches(type, vision, tokens);
@@ -31,7 +31,14 @@ internal static class TowerWork
 
     private static long Patches(string? type, ModelConfig vision, int tokens)
     {
-        long side = vision.Int("image_size", 336) / Math.Max(1, vision.Int("patch_size", 14));
+        // Where a configuration leaves them out, what the tensors of its tower are planned by.
+        var (image, patch) = type switch
+        {
+            "gemma3" or "llava" or "llava_next" or "minimax_m3_vl" => (224, 16),
+            "llama4" => (448, 14),
+            _ => (336, 14),
+        };
+        long side = vision.Int("image_size", image) / Math.Max(1, vision.Int("patch_size", patch));
         return type switch
         {
             "gemma3" or "llava" or "mistral3" or "minimax_m3_vl" => side * side,

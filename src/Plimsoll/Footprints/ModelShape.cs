@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 
 namespace Plimsoll;
 
@@ -201,7 +202,8 @@ public sealed record ModelShape
     /// <summary>Elements an encoder takes for such an input: pixels in all channels and tiles, samples of sound; 0 when not known.</summary>
     public long EncoderInputElements { get; init; }
 
-    /// <summary>What an encoder holds at once while it works on such an input; nothing when not known.</summary>
+    /// <summary>What an encoder holds at once while it works on such an input; nothing when not known, and left out of JSON then, so that older journals hash and replay as they did.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public EncoderWork EncoderWork { get; init; }
 
     public int LayerCount => Layers.Sum(run => run.Count);

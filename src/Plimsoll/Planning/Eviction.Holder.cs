@@ -24,10 +24,9 @@ internal sealed partial class Eviction
             var asked = settings.LoadsPerTurn == 0 ? lately > 0 : owner.Idle is { } silent && silent < settings.Lately;
             InUse = asked || owner.Outstanding > 0;
             Left = asleep ? owner.Serving : owner.Serving - 1;
-            ShareLeft = 1.0 / Math.Max(1, Left + 1);
             if (Left <= 0 || owner.Capacity is not { } capacity) return;
             owner.Forecast.TryGetLast(out var forecast);
-            ShareLeft = forecast <= 0 ? 0 : Math.Max(0, forecast - (capacity * Left)) / forecast;
+            Unserved = forecast <= 0 ? 0 : Math.Max(0, forecast - (capacity * Left)) / forecast;
         }
 
         public InferenceReplica Replica { get; }
@@ -69,8 +68,8 @@ internal sealed partial class Eviction
         /// <summary>Replicas that would still serve.</summary>
         public int Left { get; }
 
-        /// <summary>The share of what is expected that the others have no capacity for, or that it serves itself where nobody knows.</summary>
-        public double ShareLeft { get; }
+        /// <summary>The share of what is expected that those have no capacity for; null where there are none, or nobody knows.</summary>
+        public double? Unserved { get; }
     }
 
     private static Dictionary<NodeId, Holder[]> Holders(

@@ -8,11 +8,20 @@ internal sealed partial class Eviction
     // More would share a place only where tiny models wait for one that is thousands of times as large.
     private const int SharingMost = 32;
 
+    // Of thousands of nodes few are worth a closer look, which copies one.
+    private const int LooksMost = 64;
+
+    /// <summary>Who else claims room.</summary>
+    /// <param name="Lacks">Replicas that the claimant itself has yet to start, the one that room is made for among them: all come before anybody behind it.</param>
+    /// <param name="Behind">Equals that wait for room too and have yet to claim it, in their order, with the replicas that each lacks; no model twice.</param>
+    /// <param name="MayLand">Whether one of them may come to a node, room aside: its disk takes it, or its scheduler may put it there.</param>
+    public sealed record Queued(int Lacks, IEnumerable<(ModelOutlook Outlook, int Lacks)> Behind, Func<ModelOutlook, NodeLedger, bool> MayLand);
+
     /// <summary>What others than the claimant lose by waiting for the room that is made for it.</summary>
-    /// <param name="Others">How many of them find room there too.</param>
+    /// <param name="Others">Those of them that find room there too and pay with it.</param>
     /// <param name="Lost">Request-seconds that these and the claimant have lost.</param>
     /// <param name="Price">Request-seconds that who must be paid for is expected to lose, beyond what is served in its place.</param>
-    private readonly record struct Shared(int Others, double Lost, double Price);
+    private readonly record struct Shared(ImmutableArray<ModelId> Others, double Lost, double Price);
 
     /// <summary>The claimant's own loss and, where that doesn't pay, that of as many others as find room beside it, in their order, until it does.</summary>
     /// <param name="claimant">For whom room is made.</param>
@@ -23,27 +32,35 @@ internal sealed partial class Eviction
     /// <param name="others">Who waits for room too.</param>
     private Shared Share(ModelOutlook claimant, double debt, NodeLedger ledger, Candidate[] set, Candidate[] paid, Others others)
     {
-        var (lost, rate) = (LostSince(claimant, debt, paid), claimant.ActiveRate);
-        var price = paid.Sum(candidate => candidate.Loss);
-        if (price <= lost || set.All(one => !IsLarger(one.Replica, claimant)) || paid.Any(one => one.Priority > claimant.Model.Priority)) return new Shared(0, lost, price);
-
-        // Of thousands of nodes few are worth a closer look.
-        if (lost + others.Waiting.Sum(LostByWaiting) < PriceOf(paid, rate + others.Waiting.Sum(other => other.ActiveRate))) return new Shared(0, lost, price);
+        var alone = new Shared([], LostSince(claimant, debt, paid), paid.Sum(candidate => candidate.Loss));
+        if (alone.Price <= alone.Lost || others.Queue is not { } queue || paid.Any(one => one.Priority > claimant.Model.Priority)
+            || set.All(one => !IsLarger(one.Replica, claimant)) || debt + others.Debt < paid.Sum(one => one.LossOfOneLoad) || others.Looks++ >= LooksMost) return alone;
         var after = ledger.Copy();
         foreach (var candidate in set)
             after.WillStop(StepId.Of($"stop/{candidate.Replica.Id}"), NodeLedger.Release.Of(candidate.Replica, knowledge.Of(candidate.Replica.Model)));
         var room = after.SchedulerAfter;
-        if (!Takes(claimant)) return new Shared(0, lost, price);
-        var sharing = 0;
-        foreach (var other in others.Waiting)
+        if (TakesAll(claimant, queue.Lacks) == 0) return alone;
+        var (lost, rate, price) = (alone.Lost, claimant.ActiveRate, alone.Price);
+        var sharing = ImmutableArray.CreateBuilder<ModelId>();
+        foreach (var (other, lacks) in others.Waiting)
         {
-            if (!after.FitsAfter(other.Needs, other.Variant.DeviceKind, []) || others.FindsRoom(other) || !Takes(other)) continue;
-            sharing++;
+            // Nobody pays for its own replica to go, nor where it finds room as things are.
+            if (set.Any(one => one.Replica.Model == other.Model.Id) || !queue.MayLand(other, ledger)
+                || !after.FitsAfter(other.Needs, other.Variant.DeviceKind, []) || others.FindsRoom(other) || TakesAll(other, lacks) == 0) continue;
+            sharing.Add(other.Model.Id);
             (lost, rate) = (lost + LostByWaiting(other), rate + other.ActiveRate);
             if (lost >= (price = PriceOf(paid, rate))) break;
         }
 
-        return new Shared(sharing, lost, price);
+        return new Shared(sharing.ToImmutable(), lost, price);
+
+        // As many as find room of those that it will start.
+        int TakesAll(ModelOutlook one, int lacks)
+        {
+            var taken = 0;
+            while (taken < lacks && Takes(one)) taken++;
+            return taken;
+        }
 
         double LostByWaiting(ModelOutlook other) => LostSince(other, knowledge.Of(other.Model.Id).HeldDebt, paid);
 
@@ -64,7 +81,7 @@ internal sealed partial class Eviction
     private (Candidate[] Set, Shared Shared)? ShareLarger(
         ModelOutlook claimant, double debt, NodeLedger ledger, ImmutableArray<InferenceReplica> mustGo, Others others, ImmutableArray<DeviceId> on)
     {
-        if (!mustGo.IsEmpty || !on.IsDefault || others.Waiting.Length == 0) return null;
+        if (!mustGo.IsEmpty || !on.IsDefault || others.Queue is null) return null;
         foreach (var candidate in _candidates)
         {
             if (candidate.Priority != claimant.Model.Priority || !IsLarger(candidate.Replica, claimant) || floors.Holds(candidate.Replica, []) is not null) continue;
@@ -72,7 +89,7 @@ internal sealed partial class Eviction
             _frees.Add(NodeLedger.Release.Of(candidate.Replica, knowledge.Of(candidate.Replica.Model)));
             if (!Fits(claimant, ledger, on)) continue;
             Candidate[] set = [candidate];
-            if (Share(claimant, debt, ledger, set, set, others) is { Others: > 0 } shared && shared.Price <= shared.Lost) return (set, shared);
+            if (Share(claimant, debt, ledger, set, set, others) is { Others.IsEmpty: false } shared && shared.Price <= shared.Lost) return (set, shared);
         }
 
         return null;
@@ -104,18 +121,36 @@ internal sealed partial class Eviction
     }
 
     /// <summary>Who waits behind a claimant, looked up once for all nodes, and only where that decides.</summary>
-    private sealed class Others(IEnumerable<ModelOutlook> behind, IReadOnlyCollection<NodeLedger> everywhere)
+    private sealed class Others
     {
-        private readonly Lazy<ModelOutlook[]> _waiting = new(() => [.. behind.Take(SharingMost)]);
+        private readonly IReadOnlyCollection<NodeLedger> _everywhere;
+        private readonly Lazy<(ModelOutlook Outlook, int Lacks)[]> _waiting;
+        private readonly Lazy<double> _debt;
         private readonly Dictionary<ModelId, bool> _findsRoom = [];
 
-        public ModelOutlook[] Waiting => _waiting.Value;
+        public Others(Queued? queue, Knowledge knowledge, IReadOnlyCollection<NodeLedger> everywhere)
+        {
+            (Queue, _everywhere) = (queue, everywhere);
+            _waiting = new(() => queue is null ? [] : [.. queue.Behind.Take(SharingMost)]);
+            _debt = new(() => Waiting.Sum(other => knowledge.Of(other.Outlook.Model.Id).HeldDebt));
+        }
+
+        /// <summary>Null where nobody shares.</summary>
+        public Queued? Queue { get; }
+
+        public (ModelOutlook Outlook, int Lacks)[] Waiting => _waiting.Value;
+
+        /// <summary>Request-seconds that they have lost in all: the most that they can pay.</summary>
+        public double Debt => _debt.Value;
+
+        /// <summary>Nodes looked at closely so far.</summary>
+        public int Looks { get; set; }
 
         /// <summary>Whether it finds room as things are, so that nobody need go for it.</summary>
         public bool FindsRoom(ModelOutlook other)
         {
             if (!_findsRoom.TryGetValue(other.Model.Id, out var finds))
-                _findsRoom[other.Model.Id] = finds = everywhere.Any(node => node.FitsAfter(other.Needs, other.Variant.DeviceKind, [], other.Model.Requests));
+                _findsRoom[other.Model.Id] = finds = _everywhere.Any(node => Queue!.MayLand(other, node) && node.FitsAfter(other.Needs, other.Variant.DeviceKind, [], other.Model.Requests));
             return finds;
         }
     }

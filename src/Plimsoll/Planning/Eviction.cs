@@ -12,7 +12,11 @@ internal sealed partial class Eviction(
     FleetSnapshot observed, PlannerSettings settings, Knowledge knowledge, Dictionary<ModelId, ModelOutlook> outlooks,
     Dictionary<ModelId, Allocation> allocations, ReadyFloors floors, IReadOnlyCollection<NodeLedger> ledgers)
 {
-    public sealed record Choice(NodeId Node, ImmutableArray<(InferenceReplica Replica, Reason Why)> Victims, double Loss);
+    /// <param name="Node">Where room is made.</param>
+    /// <param name="Victims">Who goes, and why.</param>
+    /// <param name="Loss">Request-seconds that they are expected to lose.</param>
+    /// <param name="Sharing">Others that paid for it too, and find room there.</param>
+    public sealed record Choice(NodeId Node, ImmutableArray<(InferenceReplica Replica, Reason Why)> Victims, double Loss, ImmutableArray<ModelId> Sharing);
 
     // The gateways' own bound unless it is set otherwise; requests that scheduler and client hold are not held for longer either.
     private static readonly TimeSpan HeldMost = TimeSpan.FromMinutes(2);
@@ -42,10 +46,10 @@ internal sealed partial class Eviction(
     /// <param name="mayPay">False when a model of higher priority was refused: then only lower ones may be taken from.</param>
     /// <param name="verdict">Why not, when null is returned.</param>
     /// <param name="on">The devices that it must have; any where none are given.</param>
-    /// <param name="behind">Equals that wait for room too and have yet to claim it, in their order, each once; null where none may share what is made.</param>
+    /// <param name="queue">Who else claims room; null where none may share what is made.</param>
     public Choice? Choose(
         ModelOutlook claimant, IReadOnlyList<NodeLedger> nodes, Func<NodeId, ImmutableArray<InferenceReplica>> mustGo,
-        HashSet<ReplicaId> going, bool mayPay, out Reason verdict, ImmutableArray<DeviceId> on = default, IEnumerable<ModelOutlook>? behind = null)
+        HashSet<ReplicaId> going, bool mayPay, out Reason verdict, ImmutableArray<DeviceId> on = default, Queued? queue = null)
     {
         verdict = nodes.Count > 0
             ? Scarce(claimant, nodes[0])
@@ -53,8 +57,7 @@ internal sealed partial class Eviction(
         // What would go would go; what is only shown would not come.
         if (!observed.Can.HasFlag(Capabilities.ChooseVictim) || !allocations[claimant.Model.Id].MayClaim || !claimant.Model.Acts) return null;
         var debt = knowledge.Of(claimant.Model.Id).HeldDebt;
-        var nobody = new Others([], []);
-        var others = new Others(behind is null || !settings.ClaimantsShare ? [] : behind, ledgers);
+        var others = new Others(settings.ClaimantsShare && mayPay ? queue : null, knowledge, ledgers);
         (NodeLedger Node, Candidate[] Set, double Loss, Shared Shared)? best = null;
         (Shared Shared, NodeLedger Node)? cheapestRefused = null;
         foreach (var ledger in nodes)
@@ -64,8 +67,8 @@ internal sealed partial class Eviction(
             // Only what the claimant may not simply take must be paid for by what it has lost.
             var paid = set.Where(candidate => candidate.Priority >= claimant.Model.Priority).ToArray();
             var loss = set.Sum(candidate => candidate.Loss);
-            var shared = Share(claimant, debt, ledger, set, paid, mayPay ? others : nobody);
-            if (mayPay && shared.Price > shared.Lost && ShareLarger(claimant, debt, ledger, mustGo(ledger.Node.Id), others, on) is { } larger)
+            var shared = Share(claimant, debt, ledger, set, paid, others);
+            if (shared.Price > shared.Lost && ShareLarger(claimant, debt, ledger, mustGo(ledger.Node.Id), others, on) is { } larger)
                 (set, paid, loss, shared) = (larger.Set, larger.Set, larger.Set[0].Loss, larger.Shared);
             if (shared.Price > shared.Lost || paid.Length > 0 && !mayPay)
             {
@@ -80,12 +83,13 @@ internal sealed partial class Eviction(
         {
             var inTheWay = mustGo(chosen.Node.Node.Id);
             var full = chosen.Set.Where(candidate => candidate.Priority >= claimant.Model.Priority).Sum(candidate => candidate.Loss);
-            Candidate Shown(Candidate candidate) => chosen.Shared.Others == 0 || candidate.Priority < claimant.Model.Priority ? candidate
+            Candidate Shown(Candidate candidate) => chosen.Shared.Others.IsEmpty || candidate.Priority < claimant.Model.Priority ? candidate
                 : candidate with { Loss = candidate.Loss * chosen.Shared.Price / full };
             return new Choice(
                 chosen.Node.Node.Id,
                 [.. chosen.Set.Select(Shown).Select(candidate => (candidate.Replica, inTheWay.Contains(candidate.Replica)
-                    ? WhyForDisk(claimant, candidate, chosen.Shared) : Why(claimant, chosen.Node, candidate, chosen.Shared)))], chosen.Loss);
+                    ? WhyForDisk(claimant, candidate, chosen.Shared) : Why(claimant, chosen.Node, candidate, chosen.Shared)))],
+                chosen.Loss, chosen.Shared.Others);
         }
 
         if (cheapestRefused is { } refused)
@@ -207,7 +211,7 @@ internal sealed partial class Eviction(
         return new Candidate(holder.Replica, holder.Priority, loss)
         {
             LossOfOneLoad = settings.ClaimantsShare && IsLarger(holder.Replica, claimant) ? ExpectedLoss(holder, claimant, withWeights, sleeps, 1) : loss,
-            PerSecond = holder.InUse ? holder.ActiveRate * holder.ShareLeft : 0,
+            PerSecond = holder.InUse ? holder.ActiveRate * (holder.Unserved ?? 1.0 / Math.Max(1, holder.Left + 1)) : 0,
         };
     }
 
@@ -273,7 +277,7 @@ internal sealed partial class Eviction(
         var returns = holder.InUse ? 1 : 1 - Math.Exp(-away / holder.IdleSeconds);
         var absent = holder.InUse ? away + (Residence(holder, claimant, sleeps).TotalSeconds * loads) : reload;
         var waiting = Waiting(holder.ActiveRate, absent, settings.LoadsPerTurn > 0 ? HeldMost.TotalSeconds : double.PositiveInfinity);
-        return returns * waiting * holder.ShareLeft;
+        return holder.Unserved is { } unserved ? returns * waiting * unserved : returns * waiting / Math.Max(1, holder.Left + 1);
     }
 
     // Request-seconds of the first request, and of those behind it at a constant rate, of which none waits longer than the most.
@@ -297,8 +301,8 @@ internal sealed partial class Eviction(
         ],
         new Rejected("letting it wait", [Fact.Of("requests held", claimant.Held)]));
 
-    private static Fact[] With(Shared shared) => shared.Others == 0 ? []
-        : [Fact.Of("sharing", shared.Others == 1 ? " and one more that finds room beside it" : $" and {shared.Others} more that find room beside it")];
+    private static Fact[] With(Shared shared) => shared.Others.IsEmpty ? []
+        : [Fact.Of("sharing", shared.Others.Length == 1 ? " and one more that finds room beside it" : $" and {shared.Others.Length} more that find room beside it")];
 
     private static Bytes Free(NodeLedger ledger) => Bytes.Max(Bytes.Zero, ledger.HostFree);
 }

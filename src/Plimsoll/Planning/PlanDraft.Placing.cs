@@ -5,8 +5,10 @@ namespace Plimsoll;
 // Where what is claimed goes: on a node that the plan chooses, or wherever another scheduler may put it.
 internal sealed partial class PlanDraft
 {
-    // Who has yet to claim, in order.
+    // Who has yet to claim, in order; replicas that whoever claims now has yet to start; and who has paid for room in this plan already.
     private Queue<Claimant> _behind = [];
+    private int _lacks;
+    private readonly HashSet<ModelId> _paid = [];
 
     private bool Start(ModelOutlook outlook, ReplicaId replica)
     {
@@ -56,8 +58,9 @@ internal sealed partial class PlanDraft
             return false;
         }
 
-        if (_eviction.Choose(outlook with { Load = outlook.LoadAnew }, nodes, node => ways[node].MustGo, _going, mayPay, out var verdict, behind: Behind(outlook)) is { } choice)
+        if (_eviction.Choose(outlook with { Load = outlook.LoadAnew }, nodes, node => ways[node].MustGo, _going, mayPay, out var verdict, queue: Queued(outlook)) is { } choice)
         {
+            _paid.UnionWith(choice.Sharing);
             PlaceAfter(outlook, replica, choice, ways[choice.Node], why);
             return true;
         }
@@ -84,10 +87,18 @@ internal sealed partial class PlanDraft
         Emit(outlook, replica, new Placement(node.Node.Id, room.Devices), [.. room.After, .. fetches], why);
     }
 
-    // Equals whose requests wait and that start once there is room.
-    private IEnumerable<ModelOutlook> Behind(ModelOutlook claimant) => _behind.Select(claim => claim.Outlook).Where(other =>
-        other.Held > 0 && other.Model.Acts && other.Model.Priority == claimant.Model.Priority && _allocations[other.Model.Id].MayClaim
-        && _knowledge.Of(other.Model.Id).Failures.HoldsUntil(_observed.At, _spec.Settings) is null && Above(other) is null && other.Variant.Workers is null);
+    private Eviction.Queued Queued(ModelOutlook claimant) => new(Math.Max(1, _lacks), _behind.Where(claim => Shares(claim.Outlook, claimant)).Select(claim => (claim.Outlook, claim.Missing)), MayLand);
+
+    // Equals whose requests wait and that start once there is room. What sleeps or is taken back needs none.
+    private bool Shares(ModelOutlook other, ModelOutlook claimant) =>
+        other.Held > 0 && other.Model.Acts && other.Model.Priority == claimant.Model.Priority && other.Variant.Workers is null
+        && _allocations[other.Model.Id].MayClaim && !_paid.Contains(other.Model.Id) && Refusal(other) is null && Above(other) is null
+        && _knowledge.Of(other.Model.Id).Failures.HoldsUntil(_observed.At, _spec.Settings) is null
+        && _replicas[other.Model.Id].All(replica => replica.State is not (ReplicaState.Asleep or ReplicaState.Draining or ReplicaState.Drained));
+
+    private bool MayLand(ModelOutlook one, NodeLedger ledger) => one.Model.Requests is { } requests
+        ? ledger.Node.Scheduler is not null && (requests.Pools.IsEmpty || requests.Pools.Contains(ledger.Node.Pool))
+        : _disks.WayTo(ledger.Node, one, _going) is { MustGo.IsEmpty: true };
 
     private Reason NoDisk(ModelOutlook outlook, NodeLedger[] nodes) => new(Rule.HoldDisk,
         [Fact.Of("needed", outlook.Model.Footprint.OnDisk), Fact.Of("free", nodes.Max(ledger => _disks.Free(ledger.Node.Id)))]);
@@ -154,14 +165,19 @@ internal sealed partial class PlanDraft
             // Room for a group is on several nodes, and nobody is let go for a part of it.
             if (answer.Why!.Rule == Rule.HoldUnsafeNode || way.Variant.Workers is not null || !_observed.Can.HasFlag(Capabilities.ChooseVictim)) continue;
             var mayPay = _unmetPriority is not { } unmet || outlook.Model.Priority >= unmet;
-            if (_eviction.Choose(way, _scheduler.Eligible(way), _ => [], _going, mayPay, out var verdict, behind: Behind(way)) is { } choice)
+            if (_eviction.Choose(way, _scheduler.Eligible(way), _ => [], _going, mayPay, out var verdict, queue: Queued(way)) is { } choice)
             {
                 foreach (var (victim, reason) in choice.Victims) LetGo(victim, reason);
                 var nodes = choice.Victims.SelectMany(one => Parts.Pods(one.Replica)).Select(pod => pod.Placement.Node).ToHashSet();
                 if (_scheduler.Reopen(nodes))
                 {
                     var again = _scheduler.Place(way);
-                    if (again.After is not null) return Emit(way, replica, again, why);
+                    if (again.After is not null)
+                    {
+                        _paid.UnionWith(choice.Sharing);
+                        return Emit(way, replica, again, why);
+                    }
+
                     if (way == ways[0]) no = again.Why!;
                 }
 

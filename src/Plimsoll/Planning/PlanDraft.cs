@@ -131,17 +131,17 @@ internal sealed partial class PlanDraft
             var back = new List<InferenceReplica>();
             Wake(outlook, missing, back);
             TakeBack(outlook, missing - back.Count, back);
-            var waking = back.Count;
+            _lacks = missing - back.Count;
             if (outlook.Mix is not null)
             {
                 ClaimMix(outlook, back, known.NextOrdinal);
                 continue;
             }
 
-            for (var i = 0; i < missing - waking; i++)
+            for (; _lacks > 0; _lacks--)
             {
-                if (Start(outlook, ReplicaId.Of(outlook.Model.Id, known.NextOrdinal + i))) continue;
-                _nodeRequests.Lack(outlook, Math.Min(missing - waking - i, _quotas.Room(outlook)), _verdicts.GetValueOrDefault(outlook.Model.Id), _scheduler);
+                if (Start(outlook, ReplicaId.Of(outlook.Model.Id, known.NextOrdinal + missing - back.Count - _lacks))) continue;
+                _nodeRequests.Lack(outlook, Math.Min(_lacks, _quotas.Room(outlook)), _verdicts.GetValueOrDefault(outlook.Model.Id), _scheduler);
                 break;
             }
         }

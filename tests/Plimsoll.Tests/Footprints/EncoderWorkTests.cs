@@ -1,3 +1,5 @@
+using Plimsoll.Json;
+
 namespace Plimsoll.Tests.Footprints;
 
 /// <summary>What an encoder of images takes of a device while a step's largest inputs are profiled; worked out by hand.</summary>
@@ -41,6 +43,16 @@ public sealed class EncoderWorkTests
         var tapped = Seeing with { EncoderWork = Seeing.EncoderWork with { OutputWidths = 4 } };
         Assert.Equal(3 * 16_384 * 4096 * 2.0, Step(tapped, 1, 8192, 4096) - Step(Seeing, 1, 8192, 4096), 2.0);
     }
+
+    [Fact]
+    public void A_shape_without_one_is_written_as_before_there_was_any()
+    {
+        Assert.DoesNotContain("encoderWork", Json(Blind), StringComparison.Ordinal);
+        var read = System.Text.Json.JsonSerializer.Deserialize(Json(Seeing), PlimsollJson.Default.Footprint)!;
+        Assert.Equal(Seeing.EncoderWork, read.Shape!.EncoderWork);
+    }
+
+    private static string Json(ModelShape shape) => System.Text.Encoding.UTF8.GetString(PlimsollJson.ToBytes(HandShapes.Of(shape), PlimsollJson.Default.Footprint));
 
     // Without what is there in any case.
     private static double Step(ModelShape shape, int ranks, int tokens, int sequences) =>

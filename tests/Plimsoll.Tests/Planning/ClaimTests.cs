@@ -5,6 +5,9 @@ namespace Plimsoll.Tests.Planning;
 /// <summary>Who gives way to whom where there is not room for all.</summary>
 public sealed class ClaimTests
 {
+    // Enough where three lose it each, and not where two do.
+    private const double Lost = 20_000;
+
     private static readonly ModelSpec Large = Model("large", 1500, peakMiB: 1700);
 
     [Fact]
@@ -83,6 +86,50 @@ public sealed class ClaimTests
 
         var alone = Decide(spec with { Settings = spec.Settings with { ClaimantsShare = false } }, snapshot);
         Assert.DoesNotContain("drain/large-1", alone.StepIds());
+    }
+
+    [Fact]
+    public void One_that_costs_more_than_another_goes_where_it_makes_room_for_more_who_pay_for_it_together()
+    {
+        // Busy is the cheaper of the two for any one of them, and holds one device of four.
+        var (large, busy) = (Model("large", 3000, devices: 3), Model("busy", 1000, devices: 1));
+        var spec = Spec([large, busy, .. Enumerable.Range(0, 3).Select(i => Model($"small-{i}", 1000, devices: 1))]) with { Settings = PlannerSettings.Latest with { ForecastDemand = false } };
+        InferenceReplica On(ModelSpec model, params string[] devices) => Replica(model, 1, ReplicaState.Ready, Noon.AddHours(-1)) with { Placement = new Placement(new NodeId("here"), [.. devices.Select(device => new DeviceId(device))]) };
+        var snapshot = Snapshot(spec, Node(90_000, deviceMiB: [1500, 1500, 1500, 1500]), Noon, On(large, "gpu0", "gpu1", "gpu2"), On(busy, "gpu3"))
+            .With(Traffic(large.Id, Noon, 2)).With(Traffic(busy.Id, Noon, 7));
+        for (var i = 0; i < 3; i++) snapshot = snapshot.With(Traffic(spec.Models[i + 2].Id, Noon, 1, held: 30, heldSeconds: Lost));
+
+        var plan = Decide(spec, snapshot);
+        Assert.Equal(["drain/large-1", "start/small-0-1", "start/small-1-1", "start/small-2-1", "stop/large-1"], plan.StepIds());
+        Assert.Empty(Decide(spec with { Settings = spec.Settings with { ClaimantsShare = false } }, snapshot).Steps);
+    }
+
+    [Theory]
+    [InlineData(1, true)]
+    [InlineData(3, false)]
+    public void Who_fills_the_place_alone_pays_for_it_alone(int first, bool goes)
+    {
+        // Small-0 comes first, and takes all three devices of large where it lacks three.
+        var large = Model("large", 3000, devices: 3);
+        var spec = Spec([large, Model("small-0", 1000, devices: 1, min: first, max: 3), Model("small-1", 1000, devices: 1), Model("small-2", 1000, devices: 1)]) with { Settings = PlannerSettings.Latest with { ForecastDemand = false } };
+        var running = Replica(large, 1, ReplicaState.Ready, Noon.AddHours(-1)) with { Placement = new Placement(new NodeId("here"), [new DeviceId("gpu0"), new DeviceId("gpu1"), new DeviceId("gpu2")]) };
+        var snapshot = Snapshot(spec, Node(90_000, deviceMiB: [1500, 1500, 1500]), Noon, running).With(Traffic(large.Id, Noon, 2));
+        for (var i = 0; i < 3; i++) snapshot = snapshot.With(Traffic(spec.Models[i + 1].Id, Noon, 1, held: 30, heldSeconds: Lost));
+        Assert.Equal(goes, Decide(spec, snapshot).StepIds().Contains("drain/large-1"));
+    }
+
+    [Theory]
+    [InlineData(false, true)]
+    [InlineData(true, false)]
+    public void Who_could_not_start_there_pays_for_nobody(bool refused, bool goes)
+    {
+        // Small-2 would need more cores than any node has.
+        var large = Model("large", 3000, devices: 3);
+        var spec = Spec([large, Model("small-0", 1000, devices: 1), Model("small-1", 1000, devices: 1), Model("small-2", 1000, devices: 1, cores: refused ? 1000 : 1)]) with { Settings = PlannerSettings.Latest with { ForecastDemand = false } };
+        var running = Replica(large, 1, ReplicaState.Ready, Noon.AddHours(-1)) with { Placement = new Placement(new NodeId("here"), [new DeviceId("gpu0"), new DeviceId("gpu1"), new DeviceId("gpu2")]) };
+        var snapshot = Snapshot(spec, Node(90_000, deviceMiB: [1500, 1500, 1500]), Noon, running).With(Traffic(large.Id, Noon, 2));
+        for (var i = 0; i < 3; i++) snapshot = snapshot.With(Traffic(spec.Models[i + 1].Id, Noon, 1, held: 30, heldSeconds: Lost));
+        Assert.Equal(goes, Decide(spec, snapshot).StepIds().Contains("drain/large-1"));
     }
 
     [Fact]
