@@ -66,13 +66,10 @@ internal sealed partial class Eviction
 
         bool Takes(ModelOutlook one)
         {
-            if (one.Model.Requests is { } requests)
-            {
-                if (room?.Takes(requests) != true) return false;
-                room = room.With(requests);
-            }
-
-            return after.TryReserve(one.Needs, one.Variant.DeviceKind) is not null;
+            var requests = one.Model.Requests;
+            if (requests is not null && room?.Takes(requests) != true || after.TryReserve(one.Needs, one.Variant.DeviceKind) is null) return false;
+            if (requests is not null) room = room!.With(requests);
+            return true;
         }
     }
 
