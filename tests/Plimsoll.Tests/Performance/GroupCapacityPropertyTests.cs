@@ -70,6 +70,17 @@ public sealed class GroupCapacityPropertyTests
         }, iter: 300);
 
     [Fact]
+    public void With_one_token_a_request_the_share_that_is_late_at_its_end_does_not_jump_as_the_rate_grows()
+    {
+        // A sum of no steps has no skew, and a rounding must not lend it one: seed ek1IwbauHy-4 of the property above.
+        var capacity = Of(new ReplicaLimits { Blocks = 16307, Sequences = 213, StepTokens = 981 }, [(2705, 1)]);
+        double Late(double rate) => Assert.Single(capacity.Late(rate, 2, [new LatencyTarget(LatencyMetric.EndToEnd, 0.6, 0.968)])!);
+
+        for (var rate = 13.0; rate < 14.5; rate += 0.003)
+            Assert.InRange(Late(rate + 0.003), Late(rate), Late(rate) + 0.002);
+    }
+
+    [Fact]
     public void At_no_rate_at_all_nobody_waits_for_another() =>
         Assert.Equal([0], Of(new ReplicaLimits { Blocks = 20_000, Sequences = 64, StepTokens = 2048 }, [(1000, 2)]).Late(0, 1, [new LatencyTarget(LatencyMetric.Ttft, 0.9, 1)])!);
 

@@ -3,6 +3,9 @@ namespace Plimsoll;
 /// <summary>Tails of distributions that only their first moments are known of.</summary>
 internal static class Gaussian
 {
+    /// <summary>A skewness below which a shape would be so large that its mean leaves no digits for the value.</summary>
+    private const double Symmetric = 1e-4;
+
     /// <summary>Of a standard normal, above a value (Abramowitz and Stegun 26.2.17, within 1e-7).</summary>
     public static double Above(double z)
     {
@@ -26,6 +29,7 @@ internal static class Gaussian
     public static double GammaAbove(double value, double mean, double variance, double third)
     {
         if (variance <= 0 || third <= 0) return GammaAbove(value, mean, variance);
+        if (third < Symmetric * variance * Math.Sqrt(variance)) return Above((value - mean) / Math.Sqrt(variance));
 
         // Shape k and scale s: variance k·s², third cumulant 2·k·s³.
         var scale = third / (2 * variance);

@@ -8,8 +8,12 @@ namespace Plimsoll;
 /// <param name="Nothing">The chance that they add nothing.</param>
 internal readonly record struct StepSum(double Least, double More, double Variance, double Third, double Nothing)
 {
-    /// <summary>With seconds of another kind before it.</summary>
-    public StepSum And(double mean, double variance) => new(Least, More + mean, Variance + variance, Third, 0);
+    /// <summary>
+    /// With seconds of another kind before it, as skewed as a gamma distribution's: without any skew of their own a sum of
+    /// no steps would have none, or one of a rounding's sign.
+    /// </summary>
+    public StepSum And(double mean, double variance) =>
+        new(Least, More + mean, Variance + variance, Third + (mean > 0 ? 2 * variance * variance / mean : 0), 0);
 
     public double Above(double value)
     {
