@@ -80,7 +80,7 @@ internal sealed record ScaleFleet(FleetSpec Spec, FleetSnapshot Snapshot, Knowle
         var spec = new FleetSpec
         {
             Models = [.. specs],
-            Settings = new PlannerSettings { Review = TimeSpan.FromSeconds(5), DemandBucket = TimeSpan.FromSeconds(5), DemandBuckets = Buckets },
+            Settings = PlannerSettings.Latest with { Review = TimeSpan.FromSeconds(5), DemandBucket = TimeSpan.FromSeconds(5), DemandBuckets = Buckets },
         };
         return new ScaleFleet(spec, snapshot, before);
 

@@ -9,8 +9,9 @@ internal sealed partial class Eviction
     /// </summary>
     private readonly struct Holder
     {
-        public Holder(InferenceReplica replica, ModelOutlook owner, int wanted, PlannerSettings settings)
+        public Holder(InferenceReplica replica, ModelOutlook owner, NodeLedger.Release release, int wanted, PlannerSettings settings)
         {
+            Release = release;
             (Replica, Owner, State, Since) = (replica, owner, replica.State, replica.StateSince);
             (Priority, Load, LoadFromDisk, Fetch) = (owner.Model.Priority, owner.LoadAnew.P90, owner.LoadFromDisk.P90, owner.Fetch.P90);
             Wake = owner.Wake?.P90;
@@ -32,6 +33,9 @@ internal sealed partial class Eviction
         public InferenceReplica Replica { get; }
 
         public ModelOutlook Owner { get; }
+
+        /// <summary>What the node has back once it is gone.</summary>
+        public NodeLedger.Release Release { get; }
 
         public ReplicaState State { get; }
 
@@ -57,6 +61,13 @@ internal sealed partial class Eviction
         /// <summary>Its model has no more than it wants.</summary>
         public bool IsNeeded { get; }
 
+        /// <summary>Of a version that is being replaced, so that it yields to its successor.</summary>
+        public bool IsReplaced => Replica.Version != Owner.Model.Version;
+
+        /// <summary>Whether it could go for an equal that asks for it, whoever that is: one that is there, no longer loads, is more than the least, and has served for its own load.</summary>
+        public bool MayGoForEqual(DateTimeOffset at) =>
+            State is ReplicaState.Ready or ReplicaState.Asleep && !Replica.Turning && !IsLeast && at - Since >= (Wake is { } wake && wake < Load ? wake : Load);
+
         /// <summary>It serves, or a request came lately.</summary>
         public bool InUse { get; }
 
@@ -72,19 +83,57 @@ internal sealed partial class Eviction
         public double? Unserved { get; }
     }
 
-    private static Dictionary<NodeId, Holder[]> Holders(
-        FleetSnapshot observed, Dictionary<ModelId, ModelOutlook> outlooks, Dictionary<ModelId, Allocation> allocations, PlannerSettings settings)
+    /// <summary>Who holds what of one node, and who of them could go for an equal at all.</summary>
+    private sealed class Here
+    {
+        public static readonly Here Nobody = new([], default);
+
+        private readonly Holder[] _forEquals;
+        private readonly int _lowest = int.MaxValue;
+        private readonly DateTimeOffset _longest = DateTimeOffset.MaxValue;
+        private readonly bool _anyReplaced;
+
+        /// <param name="all">Its replicas.</param>
+        /// <param name="at">The moment that is decided for.</param>
+        public Here(Holder[] all, DateTimeOffset at)
+        {
+            All = all;
+            foreach (ref readonly var one in all.AsSpan())
+            {
+                _lowest = Math.Min(_lowest, one.Priority);
+                _anyReplaced |= one.IsReplaced;
+            }
+
+            _forEquals = Array.FindAll(all, one => one.IsReplaced || one.MayGoForEqual(at));
+            foreach (ref readonly var one in _forEquals.AsSpan())
+                if (one.Since < _longest) _longest = one.Since;
+        }
+
+        public Holder[] All { get; }
+
+        /// <summary>Those that are worth a look for a claimant: most are there for too short a time, or are the least that their model has.</summary>
+        public ReadOnlySpan<Holder> For(ModelOutlook claimant, DateTimeOffset at)
+        {
+            if (_lowest < claimant.Model.Priority) return All;
+
+            // None has been there for the time that the claimant's load takes.
+            return !_anyReplaced && at - _longest < claimant.Load.P90 ? [] : _forEquals;
+        }
+    }
+
+    private static Dictionary<NodeId, Here> Holders(
+        FleetSnapshot observed, Knowledge knowledge, Dictionary<ModelId, ModelOutlook> outlooks, Dictionary<ModelId, Allocation> allocations, PlannerSettings settings)
     {
         var byNode = new Dictionary<NodeId, List<Holder>>();
         foreach (var replica in observed.Replicas)
         {
             if (!outlooks.TryGetValue(replica.Model, out var owner) || !owner.Model.Acts) continue;
             if (replica.EndsInOrder is { } order && observed.Replicas.Any(other => other.Model == replica.Model && other.EndsInOrder > order)) continue;
-            var holder = new Holder(replica, owner, allocations[replica.Model].Wanted, settings);
+            var holder = new Holder(replica, owner, NodeLedger.Release.Of(replica, knowledge.Of(replica.Model)), allocations[replica.Model].Wanted, settings);
             if (byNode.TryGetValue(replica.Placement.Node, out var here)) here.Add(holder);
             else byNode[replica.Placement.Node] = [holder];
         }
 
-        return byNode.ToDictionary(here => here.Key, here => here.Value.ToArray());
+        return byNode.ToDictionary(here => here.Key, here => new Here([.. here.Value], observed.At));
     }
 }

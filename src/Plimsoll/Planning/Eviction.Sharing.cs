@@ -37,7 +37,7 @@ internal sealed partial class Eviction
             || set.All(one => !IsLarger(one.Replica, claimant)) || debt + others.Debt < paid.Sum(one => one.LossOfOneLoad) || others.Looks++ >= LooksMost) return alone;
         var after = ledger.Copy();
         foreach (var candidate in set)
-            after.WillStop(StepId.Of($"stop/{candidate.Replica.Id}"), NodeLedger.Release.Of(candidate.Replica, knowledge.Of(candidate.Replica.Model)));
+            after.WillStop(StepId.Of($"stop/{candidate.Replica.Id}"), candidate.Release);
         var room = after.SchedulerAfter;
         if (TakesAll(claimant, queue.Lacks) == 0) return alone;
         var (lost, rate, price) = (alone.Lost, claimant.ActiveRate, alone.Price);
@@ -82,9 +82,9 @@ internal sealed partial class Eviction
         foreach (var candidate in _candidates)
         {
             if (candidate.Priority != claimant.Model.Priority || !IsLarger(candidate.Replica, claimant) || floors.Holds(candidate.Replica, []) is not null) continue;
-            _frees.Clear();
-            _frees.Add(NodeLedger.Release.Of(candidate.Replica, knowledge.Of(candidate.Replica.Model)));
-            if (!Fits(claimant, ledger, on)) continue;
+            _after.Begin(ledger, claimant.Needs, claimant.Variant.DeviceKind, claimant.Model.Requests, on);
+            _after.Give(candidate.Release);
+            if (!_after.Fits()) continue;
             Candidate[] set = [candidate];
             if (Share(claimant, debt, ledger, set, set, others) is { Others.IsEmpty: false } shared && shared.Price <= shared.Lost) return (set, shared);
         }

@@ -22,14 +22,14 @@ internal sealed partial class Eviction(
     private static readonly TimeSpan HeldMost = TimeSpan.FromMinutes(2);
 
     // Most plans let nobody go for another. Those that nobody may let go are left out.
-    private readonly Lazy<Dictionary<NodeId, Holder[]>> _byNode = new(() => Holders(observed, outlooks, allocations, settings));
+    private readonly Lazy<Dictionary<NodeId, Here>> _byNode = new(() => Holders(observed, knowledge, outlooks, allocations, settings));
 
     // Kept from node to node: a claimant looks at thousands.
     private readonly List<Candidate> _candidates = [];
     private readonly List<Candidate> _chosen = [];
-    private readonly List<NodeLedger.Release> _frees = [];
+    private readonly NodeLedger.Trial _after = new();
 
-    private readonly record struct Candidate(InferenceReplica Replica, int Priority, double Loss)
+    private readonly record struct Candidate(InferenceReplica Replica, NodeLedger.Release Release, int Priority, double Loss)
     {
         /// <summary>What it would lose if the claimant stayed for one load and not for a turn of them.</summary>
         public double LossOfOneLoad { get; init; } = Loss;
@@ -136,23 +136,23 @@ internal sealed partial class Eviction(
         ModelOutlook claimant, NodeLedger ledger, ImmutableArray<InferenceReplica> mustGo, HashSet<ReplicaId> going, double? below,
         ImmutableArray<DeviceId> on)
     {
-        var here = _byNode.Value.GetValueOrDefault(ledger.Node.Id, []);
+        var here = _byNode.Value.GetValueOrDefault(ledger.Node.Id, Here.Nobody);
         _chosen.Clear();
-        _frees.Clear();
+        _after.Begin(ledger, claimant.Needs, claimant.Variant.DeviceKind, claimant.Model.Requests, on);
         foreach (var replica in mustGo)
         {
-            var at = Array.FindIndex(here, one => ReferenceEquals(one.Replica, replica));
-            if (at < 0 || Consider(claimant, ledger, here[at], withWeights: true) is not { } candidate
+            var at = Array.FindIndex(here.All, one => ReferenceEquals(one.Replica, replica));
+            if (at < 0 || Consider(claimant, ledger, here.All[at], withWeights: true) is not { } candidate
                 || floors.Holds(replica, mustGo.Where(other => other != replica)) is not null) return null;
             Take(candidate);
         }
 
-        if (!Fits(claimant, ledger, on))
+        if (!_after.Fits())
         {
             _candidates.Clear();
-            foreach (ref readonly var holder in here.AsSpan())
+            foreach (ref readonly var holder in here.For(claimant, observed.At))
             {
-                if (Consider(claimant, ledger, in holder, withWeights: false) is { } candidate && !going.Contains(candidate.Replica.Id) && !mustGo.Contains(candidate.Replica))
+                if (Consider(claimant, ledger, in holder, withWeights: false) is { } candidate && !(going.Count > 0 && going.Contains(candidate.Replica.Id)) && !mustGo.Contains(candidate.Replica))
                     _candidates.Add(candidate);
             }
 
@@ -164,7 +164,7 @@ internal sealed partial class Eviction(
             {
                 if (floors.Holds(candidate.Replica, _chosen.Select(one => one.Replica)) is not null) continue;
                 Take(candidate);
-                if (fits = Fits(claimant, ledger, on)) break;
+                if (fits = _after.Fits()) break;
             }
 
             if (!fits) return null;
@@ -172,10 +172,9 @@ internal sealed partial class Eviction(
 
         for (var i = _chosen.Count - 2; i >= mustGo.Length; i--)
         {
-            var frees = _frees[i];
-            _frees.RemoveAt(i);
-            if (Fits(claimant, ledger, on)) _chosen.RemoveAt(i);
-            else _frees.Insert(i, frees);
+            if (!_after.FitsWithout(i)) continue;
+            _after.TakeBack(i);
+            _chosen.RemoveAt(i);
         }
 
         return [.. _chosen];
@@ -184,11 +183,8 @@ internal sealed partial class Eviction(
     private void Take(Candidate candidate)
     {
         _chosen.Add(candidate);
-        _frees.Add(NodeLedger.Release.Of(candidate.Replica, knowledge.Of(candidate.Replica.Model)));
+        _after.Give(candidate.Release);
     }
-
-    private bool Fits(ModelOutlook claimant, NodeLedger ledger, ImmutableArray<DeviceId> on) =>
-        ledger.FitsAfter(claimant.Needs, claimant.Variant.DeviceKind, _frees, claimant.Model.Requests, on);
 
     private Candidate? Consider(ModelOutlook claimant, NodeLedger ledger, in Holder holder, bool withWeights)
     {
@@ -196,9 +192,9 @@ internal sealed partial class Eviction(
 
         // A version that is being replaced yields to its successor: there is no room for both.
         if (holder.Owner.Model.Id == claimant.Model.Id)
-            return holder.Replica.Version == holder.Owner.Model.Version ? null : new Candidate(holder.Replica, int.MinValue, 0);
+            return holder.Replica.Version == holder.Owner.Model.Version ? null : new Candidate(holder.Replica, holder.Release, int.MinValue, 0);
         if (holder.State == ReplicaState.Loading || holder.Replica.Turning)
-            return lower ? new Candidate(holder.Replica, holder.Priority, holder.Load.TotalSeconds) : null;
+            return lower ? new Candidate(holder.Replica, holder.Release, holder.Priority, holder.Load.TotalSeconds) : null;
         if (holder.State is not (ReplicaState.Ready or ReplicaState.Asleep)) return null;
         if (!lower && holder.IsLeast) return null;
 
@@ -208,7 +204,7 @@ internal sealed partial class Eviction(
         if (!lower && observed.At - holder.Since < Residence(holder, claimant, sleeps)) return null;
         if (holder.Priority > claimant.Model.Priority && (holder.IsNeeded || WantedLately(holder, claimant, sleeps)) && !IsIdle(holder.Owner)) return null;
         var loss = ExpectedLoss(holder, claimant, withWeights, sleeps, Math.Max(1, settings.LoadsPerTurn));
-        return new Candidate(holder.Replica, holder.Priority, loss)
+        return new Candidate(holder.Replica, holder.Release, holder.Priority, loss)
         {
             LossOfOneLoad = settings.ClaimantsShare && IsLarger(holder.Replica, claimant) ? ExpectedLoss(holder, claimant, withWeights, sleeps, 1) : loss,
             PerSecond = holder.InUse ? holder.ActiveRate * (holder.Unserved ?? 1.0 / Math.Max(1, holder.Left + 1)) : 0,

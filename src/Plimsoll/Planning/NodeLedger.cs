@@ -15,6 +15,9 @@ internal sealed partial class NodeLedger
 
     private readonly bool _ordered;
 
+    // Of the devices where all are of one; null where they are not, or there are none.
+    private readonly string? _onlyKind;
+
     // What is used of each device before anything of this plan.
     private readonly Bytes[] _before;
 
@@ -47,6 +50,7 @@ internal sealed partial class NodeLedger
             _ordered &= i == 0 || node.Devices[i - 1].Id.CompareTo(device.Id) < 0;
         }
 
+        _onlyKind = _devices.Length > 0 && _devices.All(one => one.Device.Kind == _devices[0].Device.Kind) ? _devices[0].Device.Kind : null;
         _started = new (Bytes, Bytes)[_devices.Length];
         _levels.Add(new Level(new Bytes[_devices.Length]));
         foreach (var replica in replicas) AddToBase(Release.Of(replica, knowledge.Of(replica.Model)));
@@ -64,7 +68,7 @@ internal sealed partial class NodeLedger
     private NodeLedger(NodeLedger other)
     {
         (Node, SchedulerAfter, HostUsable, HostFreeBefore) = (other.Node, other.SchedulerAfter, other.HostUsable, other.HostFreeBefore);
-        (_devices, _ordered, _before) = (other._devices, other._ordered, other._before);
+        (_devices, _ordered, _onlyKind, _before) = (other._devices, other._ordered, other._onlyKind, other._before);
         (_started, _startedHost, _stopped) = ([.. other._started], other._startedHost, other._stopped);
         _stops = [.. other._stops];
         _levels = [.. other._levels.Select(level => new Level([.. level.Devices]) { Host = level.Host, Cores = level.Cores })];
