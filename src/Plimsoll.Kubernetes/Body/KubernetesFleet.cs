@@ -167,7 +167,7 @@ public sealed class KubernetesFleet : IFleet
         (_loads, (var rows, Unobserved)) = (traffic.Pods, through is null ? (traffic.Traffic, traffic.Unobserved) : GatewayDemand.Merge(traffic, through));
         Promise(planned, pods, finder, at);
         foreach (var (model, why, when) in _scales.TakeRefused()) _history.Failed(StepId.Of($"scale/{model}"), model, why, when);
-        var builder = new SnapshotBuilder(at, _resolver.Groups, Models, _loads, _overdueFactor, _parts.Cluster.ServerMinor, _memory);
+        var builder = new SnapshotBuilder(at, _resolver.Groups, Models, _loads, _overdueFactor, _parts.Cluster.ServerMinor, _memory, _history.HasServed);
         var snapshot = builder.Build(_parts.Cluster.Nodes.Items.Values, pods, _promised, Can);
         _serving = snapshot.Replicas.Where(replica => replica.State == ReplicaState.Ready).CountBy(replica => replica.Model).ToDictionary();
         _variants = snapshot.Replicas.ToDictionary(replica => replica.Id, replica => replica.Variant);
@@ -192,8 +192,19 @@ public sealed class KubernetesFleet : IFleet
         {
             waiting.AddRange(steps[model.Id].Where(step => !step.After.IsEmpty).Select(step => step.Id));
             var now = steps[model.Id].Where(step => step.After.IsEmpty).ToLookup(step => TargetOf(model.Spec!, step));
-            targets.AddRange(model.Targets.Where(target => target.Spec is not null)
-                .Select(target => new TargetSteps(model, target, [.. now[target.Spec!.Variants[0].Target]])));
+            foreach (var target in model.Targets.Where(target => target.Spec is not null))
+            {
+                var its = now[target.Spec!.Variants[0].Target].ToArray();
+
+                // One that hangs goes first, and one is started in its place at the next look: a number that stays as it is ends nobody.
+                if (its.Any(IsEndOfHanging))
+                {
+                    waiting.AddRange(its.OfType<Step.Start>().Select(start => start.Id));
+                    its = [.. its.Where(step => step is not Step.Start)];
+                }
+
+                targets.Add(new TargetSteps(model, target, its));
+            }
         }
 
         // A pod that is known to be the one to go finishes first, and the replicas are lowered when it has.
@@ -236,6 +247,8 @@ public sealed class KubernetesFleet : IFleet
 
     /// <summary>Waits until no replicas are written any more; what they are written under is to be cancelled before.</summary>
     internal Task EndAsync() => _scales.EndAsync();
+
+    private bool IsEndOfHanging(Step step) => step is Step.Stop { Reason.Rule: Rule.StopLoadOverdue } stop && !_history.IsEnding(stop.Replica);
 
     // What a plan asks of one target now.
     private sealed record TargetSteps(ResolvedModel Model, ResolvedModel Target, Step[] Now);

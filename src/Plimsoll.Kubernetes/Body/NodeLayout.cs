@@ -187,7 +187,7 @@ internal sealed class NodeLayout
 /// <summary>A pod of ours where it is, and the kind of device it has there; null without one.</summary>
 internal sealed class PlacedPod(PodView pod, Placement placement, string? kind)
 {
-    private (ResolvedModel Owner, ReplicaState State, int Outstanding, int? Concurrency) _of;
+    private (ResolvedModel Owner, ReplicaState State, int Outstanding, int? Concurrency, DateTimeOffset? UnreadySince, bool HasServed) _of;
     private InferenceReplica? _replica;
 
     public PodView Pod { get; } = pod;
@@ -200,9 +200,9 @@ internal sealed class PlacedPod(PodView pod, Placement placement, string? kind)
     public InferenceReplica Replica(ReplicaSeen seen, Func<ReplicaSeen, InferenceReplica> make)
     {
         if (_replica is null || !ReferenceEquals(_of.Owner, seen.Owner)
-            || (_of.State, _of.Outstanding, _of.Concurrency) != (seen.State, seen.Outstanding, seen.Concurrency))
+            || (_of.State, _of.Outstanding, _of.Concurrency, _of.UnreadySince, _of.HasServed) != (seen.State, seen.Outstanding, seen.Concurrency, seen.UnreadySince, seen.HasServed))
         {
-            _of = (seen.Owner, seen.State, seen.Outstanding, seen.Concurrency);
+            _of = (seen.Owner, seen.State, seen.Outstanding, seen.Concurrency, seen.UnreadySince, seen.HasServed);
             _replica = make(seen);
         }
 
@@ -211,4 +211,11 @@ internal sealed class PlacedPod(PodView pod, Placement placement, string? kind)
 }
 
 /// <summary>All that a replica of one pod follows from.</summary>
-internal readonly record struct ReplicaSeen(PodView Pod, ResolvedModel Owner, Placement Placement, string? Kind, ReplicaState State, int Outstanding, int? Concurrency);
+internal readonly record struct ReplicaSeen(PodView Pod, ResolvedModel Owner, Placement Placement, string? Kind, ReplicaState State, int Outstanding, int? Concurrency)
+{
+    /// <summary>Since when it, or a pod of its group, is not ready; null where all are.</summary>
+    public DateTimeOffset? UnreadySince { get; init; }
+
+    /// <summary>It was seen to serve, now or before.</summary>
+    public bool HasServed { get; init; }
+}

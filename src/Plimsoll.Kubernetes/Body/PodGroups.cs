@@ -44,6 +44,18 @@ internal sealed class PodGroups
         !_groups.TryGetValue(KeyOf(leader), out var group)
         || group.Pods.Count >= group.Size && group.Pods.Values.All(pod => pod is { Ready: true, DeletedAt: null });
 
+    /// <summary>Since when a pod, or of a group the last of those that are not ready, is not; null where all are.</summary>
+    public DateTimeOffset? UnreadySince(PodView leader)
+    {
+        if (!_groups.TryGetValue(KeyOf(leader), out var group)) return Since(leader);
+        DateTimeOffset? last = null;
+        foreach (var pod in group.Pods.Values)
+            if (Since(pod) is { } since && !(last > since)) last = since;
+        return last;
+
+        static DateTimeOffset? Since(PodView pod) => pod.Ready ? null : pod.ReadyChangedAt ?? pod.ScheduledAt ?? pod.CreatedAt;
+    }
+
     public PodView? LeaderOf(PodView pod) => _groups.TryGetValue(KeyOf(pod), out var group) ? group.Pods.GetValueOrDefault(0) : null;
 
     /// <summary>The leaders, and where they are.</summary>

@@ -31,6 +31,9 @@ internal sealed class PodHistory
     /// <summary>Replicas there were at the last look of a workload (<see cref="SnapshotBuilder.KeyOf"/>).</summary>
     public int Live(string workload) => _live.GetValueOrDefault(workload);
 
+    /// <summary>Whether the pod was seen to serve, now or before.</summary>
+    public bool HasServed(PodView pod) => _seen.GetValueOrDefault(pod.Uid) is { Ready: true };
+
     /// <summary>Tells the next look that something could not be done.</summary>
     public void Failed(StepId step, ModelId model, string why, DateTimeOffset at) =>
         _failures.Add(new Outcome.StepFailed { Step = step, Model = model, Why = why, At = at });

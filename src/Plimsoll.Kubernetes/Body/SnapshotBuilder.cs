@@ -20,6 +20,7 @@ internal sealed class SnapshotBuilder
     private readonly Dictionary<string, ResolvedModel> _byWorkload;
     private readonly IReadOnlyDictionary<string, PodLoad> _loads;
     private readonly SnapshotMemory _memory;
+    private readonly Func<PodView, bool> _hasServed;
     private readonly ImmutableArray<NodeState>.Builder _nodes = ImmutableArray.CreateBuilder<NodeState>();
     private readonly List<InferenceReplica> _replicas = [];
     private readonly List<ForeignUse> _foreign = [];
@@ -34,10 +35,12 @@ internal sealed class SnapshotBuilder
     /// <param name="overdueFactor">A load that takes so many times as long as expected is overdue.</param>
     /// <param name="serverMinor">The server's minor version.</param>
     /// <param name="memory">What the snapshot before was made from; null makes all anew.</param>
+    /// <param name="hasServed">Whether a pod was seen to serve before; null of none is that known.</param>
     public SnapshotBuilder(
         DateTimeOffset at, NodeGroups groups, IEnumerable<ResolvedModel> models, IReadOnlyDictionary<string, PodLoad> loads, double overdueFactor,
-        int serverMinor = 0, SnapshotMemory? memory = null)
+        int serverMinor = 0, SnapshotMemory? memory = null, Func<PodView, bool>? hasServed = null)
     {
+        _hasServed = hasServed ?? (_ => false);
         (_serverMinor, _memory) = (serverMinor, memory ?? new SnapshotMemory());
         (_at, _groups, _overdueFactor) = (at, groups, overdueFactor);
         _byWorkload = models.SelectMany(model => model.Targets).Where(target => target is { Workload: not null, Spec: not null })
@@ -136,7 +139,11 @@ internal sealed class SnapshotBuilder
         var load = _loads.GetValueOrDefault(placed.Pod.Uid);
         var seen = new ReplicaSeen(
             placed.Pod, owner, placed.Placement, placed.Kind, StateOf(placed.Pod, owner, load),
-            load is not null && load.Outstanding.TryGetLast(out var outstanding) ? outstanding : 0, load?.Concurrency);
+            load is not null && load.Outstanding.TryGetLast(out var outstanding) ? outstanding : 0, load?.Concurrency)
+        {
+            UnreadySince = placed.Pod.Group is null && placed.Pod.Ready ? null : _groupPods.UnreadySince(placed.Pod),
+            HasServed = _hasServed(placed.Pod),
+        };
         var replica = placed.Replica(seen, Made);
         // Of a group the members change with its other pods.
         if (!members.IsDefault) replica = replica with { Members = members };
@@ -152,11 +159,11 @@ internal sealed class SnapshotBuilder
         : pod.DrainingSince is { } since && Victims.AreKnown(owner.Workload!.KeyKind, _serverMinor)
             ? Victims.IsDrained(load, since) ? ReplicaState.Drained : ReplicaState.Draining : ReplicaState.Ready;
 
-    // A container that starts over loads anew.
+    // What lost its readiness begins anew then, whether its container started over or not: the time that it served is no part of a load.
     private static DateTimeOffset Began(ReplicaSeen seen)
     {
         var started = seen.Pod.ScheduledAt ?? seen.Pod.CreatedAt;
-        return seen is { State: ReplicaState.Loading, Pod: { Restarts: > 0, ReadyChangedAt: { } changed } } && changed > started ? changed : started;
+        return seen is { State: ReplicaState.Loading, UnreadySince: { } lost } && lost > started ? lost : started;
     }
 
     private static InferenceReplica Made(ReplicaSeen seen)
@@ -177,6 +184,7 @@ internal sealed class SnapshotBuilder
             StateSince = state is ReplicaState.Draining or ReplicaState.Drained ? pod.DrainingSince!.Value
                 : state is ReplicaState.Ready or ReplicaState.Asleep ? pod.ReadyChangedAt ?? started : pod.DeletedAt ?? started,
             StartedAt = started,
+            HasServed = state == ReplicaState.Loading && seen.HasServed,
             Reserved = variant.Needs,
             // Its own, which the webhook or an older template made differ from what the next one will ask.
             Requests = spec.Requests is { } asks ? asks with

@@ -225,6 +225,12 @@ public sealed record InferenceReplica
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool Turning { get; init; }
 
+    /// <summary>
+    /// It served before what it loads now: it lost its readiness, or started over in its place. Left out of JSON when false.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool HasServed { get; init; }
+
     /// <summary>Requests in it now.</summary>
     public int Outstanding { get; init; }
 

@@ -273,6 +273,7 @@ public sealed record PlannerSettings
         MoveWhereCheaper = true,
         ClaimantsShare = true,
         TriesNeighbours = true,
+        LoadsAsLearned = true,
     };
 
     /// <summary>Time between two regular ticks.</summary>
@@ -366,6 +367,14 @@ public sealed record PlannerSettings
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool TriesNeighbours { get; init; }
+
+    /// <summary>
+    /// Whether a load is overdue by what is learned of its model, or known of its weight, where its body expects it to end sooner, and one
+    /// that may return is waited for as long as another would take to load. Left out of JSON when false, so that older journals read, hash
+    /// and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool LoadsAsLearned { get; init; }
 
     /// <summary>Waiting time after a replica's first failure; doubles with each further one.</summary>
     public TimeSpan CrashBackoff { get; init; } = TimeSpan.FromSeconds(1);

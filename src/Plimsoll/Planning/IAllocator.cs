@@ -58,6 +58,14 @@ public sealed record Allocation
     /// <summary>Replicas that are wanted beyond those that are there.</summary>
     internal int Missing(ModelOutlook outlook)
     {
+        var missing = MissingOf(outlook);
+
+        // Who may be back counts towards the most that may be there, or both would be there together.
+        return outlook.Lost == 0 ? missing : Math.Min(missing, outlook.Most - outlook.Supply - outlook.Lost);
+    }
+
+    private int MissingOf(ModelOutlook outlook)
+    {
         if (outlook.Mix is null) return Wanted - outlook.Supply;
         var missing = 0;
         foreach (var part in Mix)
@@ -198,6 +206,12 @@ public sealed record ModelOutlook
     public required bool TrafficSeen { get; init; }
 
     public int Supply => Serving + Loading;
+
+    /// <summary>Replicas that may be back and are not waited for any more; they are not counted as supply.</summary>
+    public int Lost { get; init; }
+
+    /// <summary>Replicas that may be there at once.</summary>
+    internal int Most => Math.Max(Model.MinReplicas, Model.MaxReplicas);
 
     /// <summary>Share of what a rank adds to the capacity that is expected to be used at the busiest moment of the horizon; all where nobody knows.</summary>
     /// <param name="rank">1 for the first replica.</param>

@@ -1,26 +1,93 @@
 namespace Plimsoll;
 
-/// <summary>When loads under way are expected to end, by replica.</summary>
+/// <summary>Loads under way: which are still counted on, and which take so long that they are ended.</summary>
 internal sealed class LoadsInFlight
 {
-    private readonly DateTimeOffset _at;
-    private readonly Dictionary<ReplicaId, WorkInFlight> _byReplica = [];
+    private static readonly TimeSpan Shortest = TimeSpan.FromSeconds(30);
 
-    public LoadsInFlight(FleetSnapshot observed)
+    private readonly PlannerSettings _settings;
+    private readonly DateTimeOffset _at;
+    private readonly Knowledge _knowledge;
+    private readonly Dictionary<ReplicaId, WorkInFlight> _byReplica = [];
+    private readonly HashSet<NodeId> _away = [];
+    private readonly Lazy<Dictionary<ModelId, ModelSpec>> _models;
+    private readonly Lazy<UnseenLoads> _unseen;
+    private readonly Lazy<LoadLine> _fetches;
+
+    public LoadsInFlight(FleetSpec spec, FleetSnapshot observed, Knowledge knowledge)
     {
-        _at = observed.At;
+        (_settings, _at, _knowledge) = (spec.Settings, observed.At, knowledge);
         foreach (var work in observed.InFlight)
         {
             if (work is { Kind: WorkKind.Loading, Replica: { } replica, ExpectedEnd: not null }) _byReplica.TryAdd(replica, work);
         }
+
+        _models = new(() => spec.Models.ToDictionary(model => model.Id));
+        _unseen = new(() => new UnseenLoads(knowledge.FleetLoads.Samples, spec.Settings));
+        _fetches = new(() => LoadLine.Of(knowledge.FleetFetches.Samples, spec.Settings));
+        if (!_settings.LoadsAsLearned) return;
+        foreach (var node in observed.Nodes)
+        {
+            if (node.Condition == NodeCondition.Unreachable) _away.Add(node.Id);
+        }
     }
 
-    /// <summary>A load past its expected end by the settings' factor, and past half a minute.</summary>
-    public bool Overdue(InferenceReplica replica, PlannerSettings settings) => replica.State == ReplicaState.Loading
-        && _at - replica.StartedAt > Outlooks.OverdueAfter(Expected(replica, settings), settings);
+    /// <summary>
+    /// Whether a load counts as a replica to come. One that served before, or whose node cannot be reached, may be back at any moment: for
+    /// as long as another would take to load, which is the break-even of waiting for it, it is waited for.
+    /// </summary>
+    public bool IsComing(InferenceReplica replica) => replica.State == ReplicaState.Loading
+        && (MayReturn(replica) ? Waited(replica) <= Longer(Estimate(replica), Shortest) : !IsLate(replica));
 
-    /// <summary>How long the load takes, as its body expects; by what it weighs where the body says nothing.</summary>
-    public TimeSpan Expected(InferenceReplica replica, PlannerSettings settings) => _byReplica.TryGetValue(replica.Id, out var work)
-        ? Outlooks.Positive(work.ExpectedEnd!.Value - work.StartedAt)
-        : settings.AssumedLoadFixed + (replica.Reserved.Host.Highest / settings.AssumedLoadBandwidth);
+    /// <summary>
+    /// A load past its expected end by the settings' factor, and past half a minute. Never on a node that cannot be reached: whether it
+    /// still serves nobody knows, and nothing is ended on what is not known.
+    /// </summary>
+    public bool Overdue(InferenceReplica replica) => replica.State == ReplicaState.Loading && !IsAway(replica) && IsLate(replica);
+
+    /// <summary>
+    /// Neither counted on nor ended: its model may need another meanwhile, and it is there all the same.
+    /// </summary>
+    public bool IsLost(InferenceReplica replica) => replica.State == ReplicaState.Loading && !IsComing(replica) && !Overdue(replica);
+
+    /// <summary>
+    /// How long the load takes, as its body expects (which may know that images or nodes come first), or as its model's loads so far say
+    /// where that is longer; by what it weighs where the body says nothing.
+    /// </summary>
+    public TimeSpan Expected(InferenceReplica replica)
+    {
+        if (!_settings.LoadsAsLearned) return Told(replica) ?? Assumed(replica);
+        return Told(replica) is { } told ? Longer(told, Estimate(replica)) : Estimate(replica);
+    }
+
+    private bool MayReturn(InferenceReplica replica) => _settings.LoadsAsLearned && (replica.HasServed || IsAway(replica));
+
+    // Estimating is not for nothing, and most loads are not nearly as old as their bodies expect.
+    private bool IsLate(InferenceReplica replica)
+    {
+        var waited = Waited(replica);
+        if (waited <= Shortest || Told(replica) is { } told && waited <= Outlooks.OverdueAfter(told, _settings)) return false;
+        return waited > Outlooks.OverdueAfter(Expected(replica), _settings);
+    }
+
+    private bool IsAway(InferenceReplica replica) => _away.Count > 0 && (_away.Contains(replica.Placement.Node)
+        || !replica.Members.IsDefaultOrEmpty && replica.Members.Any(member => _away.Contains(member.Placement.Node)));
+
+    private TimeSpan Waited(InferenceReplica replica) => _at - replica.StartedAt;
+
+    private TimeSpan? Told(InferenceReplica replica) =>
+        _byReplica.TryGetValue(replica.Id, out var work) ? Outlooks.Positive(work.ExpectedEnd!.Value - work.StartedAt) : null;
+
+    private TimeSpan Estimate(InferenceReplica replica)
+    {
+        if (!_models.Value.TryGetValue(replica.Model, out var model)) return Assumed(replica);
+        var variant = model.Variants.FirstOrDefault(one => one.Id == replica.Variant) ?? model.Variants[0];
+        var load = _knowledge.Of(model.Id).LoadsOf(variant.Id).Estimate() ?? _unseen.Value.Estimate(variant, model.Footprint.Weights);
+        if (model.Cached) load += _fetches.Value.Estimate(model.Footprint.OnDisk);
+        return load.P90;
+    }
+
+    private TimeSpan Assumed(InferenceReplica replica) => _settings.AssumedLoadFixed + (replica.Reserved.Host.Highest / _settings.AssumedLoadBandwidth);
+
+    private static TimeSpan Longer(TimeSpan a, TimeSpan b) => a > b ? a : b;
 }

@@ -25,7 +25,7 @@ internal static class Outlooks
             Shapes = shapes,
             Admissible = spec.Settings.CheapestVariant && observed.Can.HasFlag(Capabilities.AddNodes) && !spec.NodePools.IsDefaultOrEmpty
                 ? Admission.Shapes([.. observed.Nodes, .. spec.NodePools.Select(pool => pool.Node)]) : shapes,
-            Loads = new LoadsInFlight(observed),
+            Loads = new LoadsInFlight(spec, observed, knowledge),
             LoadLine = new UnseenLoads(knowledge.FleetLoads.Samples, spec.Settings),
             FetchLine = LoadLine.Of(knowledge.FleetFetches.Samples, spec.Settings),
         };
@@ -62,22 +62,23 @@ internal static class Outlooks
     }
 
     // A model's replicas of the wanted version, counted once for all its ways.
-    private readonly record struct Standing(InferenceReplica[] Replicas, int Serving, int Coming, int Asleep, int Outstanding)
+    private readonly record struct Standing(InferenceReplica[] Replicas, int Serving, int Coming, int Lost, int Asleep, int Outstanding)
     {
         public static Standing Of(Turn turn, ModelSpec model, InferenceReplica[] replicas)
         {
-            var (serving, coming, asleep, outstanding, count) = (0, 0, 0, 0, 0);
+            var (serving, coming, lost, asleep, outstanding, count) = (0, 0, 0, 0, 0, 0);
             foreach (var replica in replicas)
             {
                 if (replica.Version != model.Version) continue;
                 count++;
                 if (replica.State == ReplicaState.Ready) serving++;
-                if (IsComing(replica, turn.Loads, turn.Spec.Settings)) coming++;
+                if (IsComing(replica, turn.Loads)) coming++;
+                else if (turn.Loads.IsLost(replica)) lost++;
                 if (replica is { State: ReplicaState.Asleep, Turning: false }) asleep++;
                 outstanding = checked(outstanding + replica.Outstanding);
             }
 
-            return new Standing(count == replicas.Length ? replicas : [.. replicas.Where(replica => replica.Version == model.Version)], serving, coming, asleep, outstanding);
+            return new Standing(count == replicas.Length ? replicas : [.. replicas.Where(replica => replica.Version == model.Version)], serving, coming, lost, asleep, outstanding);
         }
     }
 
@@ -145,7 +146,7 @@ internal static class Outlooks
             ways[at] = preference == one.Preference && capacity == one.Capacity ? one : one with { Capacity = capacity, Preference = preference };
             foreach (var replica in mine)
             {
-                if (!IsSupply(replica, model, turn.Loads, turn.Spec.Settings) || !one.Model.Has(replica.Variant)) continue;
+                if (!IsSupply(replica, model, turn.Loads) || !one.Model.Has(replica.Variant)) continue;
                 there[at]++;
                 if (replica.State == ReplicaState.Ready) ready[at]++;
             }
@@ -242,6 +243,7 @@ internal static class Outlooks
             CapacityExpected = expected,
             Serving = mine.Serving,
             Loading = mine.Coming,
+            Lost = mine.Lost,
             Held = traffic?.HeldNow ?? 0,
             Outstanding = mine.Outstanding,
             Backlog = spec.Settings.ForecastDemand ? (traffic?.HeldNow ?? 0) + InQueues(mine.Replicas, variant) : 0,
@@ -258,11 +260,11 @@ internal static class Outlooks
             BreakEven(spec.Prices, model, variant, by, capacity, late) is { } even ? DemandOutlook.ForTarget(even, by.P90, known.LoadDebt) : null;
     }
 
-    private static bool IsSupply(InferenceReplica replica, ModelSpec model, LoadsInFlight loads, PlannerSettings settings) =>
-        replica.Version == model.Version && (replica.State == ReplicaState.Ready || IsComing(replica, loads, settings));
+    private static bool IsSupply(InferenceReplica replica, ModelSpec model, LoadsInFlight loads) =>
+        replica.Version == model.Version && (replica.State == ReplicaState.Ready || IsComing(replica, loads));
 
-    private static bool IsComing(InferenceReplica replica, LoadsInFlight loads, PlannerSettings settings) =>
-        replica is { State: ReplicaState.Asleep, Turning: true } || (replica.State == ReplicaState.Loading && !loads.Overdue(replica, settings));
+    private static bool IsComing(InferenceReplica replica, LoadsInFlight loads) =>
+        replica is { State: ReplicaState.Asleep, Turning: true } || loads.IsComing(replica);
 
     // Those that a replica has no place for wait in it.
     private static double InQueues(InferenceReplica[] replicas, VariantSpec variant)

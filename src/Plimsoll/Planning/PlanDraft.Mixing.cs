@@ -112,7 +112,7 @@ internal sealed partial class PlanDraft
         return null;
     }
 
-    private static int MostOf(ModelOutlook outlook) => Math.Max(outlook.Model.MinReplicas, outlook.Model.MaxReplicas);
+    private static int MostOf(ModelOutlook outlook) => Math.Max(0, outlook.Most - outlook.Lost);
 
     private int[] More(ModelOutlook outlook, int[] there, int[] room)
     {

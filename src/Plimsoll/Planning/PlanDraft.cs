@@ -58,7 +58,7 @@ internal sealed partial class PlanDraft
         _nodeRequests = new NodeRequests(spec, observed, knowledge, _ledgers);
         _scheduler = new SchedulerChoice(_ledgers, _nodeRequests.Coming, (model, variant) => Weighing.Needs(variant, knowledge.Of(model.Id)));
         _quotas = new DeviceQuotas(spec, observed);
-        _loads = new LoadsInFlight(observed);
+        _loads = new LoadsInFlight(spec, observed, knowledge);
         _flying = observed.InFlight.Where(work => work.Model is not null).ToLookup(work => work.Model!.Value);
         _shapes = Admission.Shapes(_nodeRequests.Admissible);
         _disks = new DiskDraft(spec, observed, knowledge, _outlookOf);
@@ -81,7 +81,7 @@ internal sealed partial class PlanDraft
                 RetireDraining(replica);
             else if (!_outlookOf.ContainsKey(replica.Model))
                 LetGo(replica, new Reason(Rule.DrainRemovedModel, []));
-            else if (_loads.Overdue(replica, _spec.Settings))
+            else if (_loads.Overdue(replica))
                 RetireOverdue(replica);
             else if (replica.State == ReplicaState.Asleep)
                 RetireAsleep(replica);
@@ -161,39 +161,6 @@ internal sealed partial class PlanDraft
         else foreach (var step in _disks.Ahead()) _steps.TryAdd(step.Id, step);
     }
 
-    public ImmutableArray<ModelVerdict> Verdicts()
-    {
-        var verdicts = new ModelVerdict[_outlooks.Length];
-        OfEach.Do(verdicts.Length, i =>
-        {
-            var outlook = _outlooks[i];
-            var reason = _verdicts.GetValueOrDefault(outlook.Model.Id) ?? Quiet(outlook);
-            verdicts[i] = Verdict(outlook, _allocations[outlook.Model.Id].Wanted, reason,
-                refused: outlook.Serving == 0 && reason.Rule is Rule.RefusedTooHeavy or Rule.RefusedNoDevice or Rule.RefusedNoCores or Rule.RefusedDisk);
-        });
-        return ImmutableCollectionsMarshal.AsImmutableArray(verdicts);
-    }
-
-    public static ModelVerdict Verdict(ModelOutlook outlook, int wanted, Reason reason, bool refused) => new()
-    {
-        Model = outlook.Model.Id,
-        Wanted = wanted,
-        Serving = outlook.Serving,
-        DemandPerSecond = outlook.Demand,
-        ForecastPerSecond = outlook.Forecast,
-        ForecastFrom = outlook.Basis,
-        Event = outlook.Event,
-        CapacityPerSecond = outlook.Capacity ?? 0,
-        CapacityExpected = outlook.CapacityExpected,
-        LoadTime = outlook.Load.P90,
-        LoadExpected = outlook.Load,
-        Hold = outlook.Hold,
-        HoldGaps = outlook.HoldGaps,
-        Needs = outlook.Needs,
-        Reason = reason,
-        Refused = refused,
-    };
-
     /// <summary>What must be remembered beyond what Fold learns.</summary>
     public Knowledge Next()
     {
@@ -259,7 +226,7 @@ internal sealed partial class PlanDraft
 
     private void RetireOverdue(InferenceReplica replica)
     {
-        var expected = _loads.Expected(replica, _spec.Settings);
+        var expected = _loads.Expected(replica);
         var waited = _observed.At - replica.StartedAt;
         if (IsNext(replica)) Stop(replica, new Reason(Rule.StopLoadOverdue,
         [
@@ -382,19 +349,4 @@ internal sealed partial class PlanDraft
     // What waits is carried beside what comes; journals of settings before starts had to pay replay without a word of it.
     private Fact[] Waiting(ModelId model) => _spec.Settings.StartsMustPay && Math.Ceiling(_outlookOf[model].Backlog) is > 0 and var waiting
         ? [Fact.Of("waiting", waiting == 1 ? ", and 1 request waits" : string.Create(CultureInfo.InvariantCulture, $", and {waiting:0} requests wait"))] : [];
-
-    private Reason Quiet(ModelOutlook outlook)
-    {
-        var allocation = _allocations[outlook.Model.Id];
-        if (outlook.Loading == 0 || allocation.Wanted <= outlook.Serving)
-            return outlook.Serving > 0 ? allocation.Why : Refusal(outlook) ?? allocation.Why;
-        var left = _flying[outlook.Model.Id]
-            .Where(work => work.Kind == WorkKind.Loading && work.ExpectedEnd is not null)
-            .Select(work => work.ExpectedEnd!.Value - _observed.At).DefaultIfEmpty(outlook.Load.P90).Min();
-        return new Reason(Rule.HoldLoading,
-        [
-            Fact.Of("loading", outlook.Loading), Fact.Of("wanted", allocation.Wanted),
-            Fact.Of("left", left < TimeSpan.Zero ? TimeSpan.Zero : left),
-        ]);
-    }
 }

@@ -42,6 +42,12 @@ public sealed class KubeletStandIn : IAsyncDisposable
     /// <summary>The server starts anew and loads again.</summary>
     public Task RestartAsync(string pod) => Of(pod).RestartAsync();
 
+    /// <summary>The server fails its readiness probe, or its node is lost: its pod is not ready, and its container runs on.</summary>
+    public Task LoseReadinessAsync(string pod) => Of(pod).LoseReadinessAsync();
+
+    /// <summary>It passes the probe again.</summary>
+    public Task RegainReadinessAsync(string pod) => Of(pod).RegainReadinessAsync();
+
     /// <summary>The pod's work is done: Succeeded, or Failed with another exit code than 0.</summary>
     public Task CompleteAsync(string pod, int exitCode = 0) => Of(pod).CompleteAsync(exitCode);
 

@@ -53,6 +53,10 @@ internal sealed class PodLife(PodWriter writer, KubeletBehaviour behaviour, V1Po
         await StartServerAsync();
     });
 
+    public Task LoseReadinessAsync() => Then(() => writer.WriteAsync(Pod, _text.Running(ready: false)));
+
+    public Task RegainReadinessAsync() => Then(() => writer.WriteAsync(Pod, _text.Running(ready: true)));
+
     public Task CompleteAsync(int exitCode) => Then(async () =>
     {
         await EndServerAsync();

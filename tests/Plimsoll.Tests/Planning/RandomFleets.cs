@@ -88,6 +88,7 @@ internal static class RandomFleets
                 MoveWhereCheaper = (long)(memory * 128) % 2 == 0,
                 TriesNeighbours = (long)(memory * 512) % 2 == 0,
                 ClaimantsShare = (long)(memory * 256) % 2 == 0,
+                LoadsAsLearned = (long)(memory * 1024) % 2 == 0,
             },
         };
         var nodes = ImmutableArray.Create(
