@@ -11,7 +11,7 @@ public sealed record WeighedSource(Footprint? Footprint, string Shown, string? P
 
 /// <summary>
 /// Weighs sources by their headers, in the background: a hub that hangs must not hold up the planning of others. What was
-/// read is kept; what failed is tried again, less and less often.
+/// read is kept; what failed is tried again, less and less often. What a leader before weighed is known at once, and read anew behind that.
 /// </summary>
 public sealed class FootprintStore(SourceSettings settings, TimeProvider time) : IDisposable
 {
@@ -22,10 +22,28 @@ public sealed class FootprintStore(SourceSettings settings, TimeProvider time) :
 
     private readonly ConcurrentDictionary<string, Entry> _entries = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim _turn = new(AtOnce);
+    private long _weighed;
+    private volatile Dictionary<string, KeptFootprint> _before = [];
     private readonly CancellationTokenSource _ending = new();
 
     /// <summary>Called when something became known.</summary>
     public Action? Changed { get; set; }
+
+    /// <summary>Grows with each source that came out otherwise than it was known.</summary>
+    public long Weighed => Interlocked.Read(ref _weighed);
+
+    /// <summary>What was weighed and is named, ordered by key.</summary>
+    public IEnumerable<KeptFootprint> Kept => _entries
+        .Where(one => one.Value.Result.Footprint is not null)
+        .Select(one => new KeptFootprint(KeptFootprint.KeyOf(one.Key), one.Value.Result.Shown, one.Value.Result.Footprint!))
+        .OrderBy(one => one.Key, StringComparer.Ordinal);
+
+    /// <summary>Takes over what was weighed before, of what it does not know itself.</summary>
+    public void Restore(IEnumerable<KeptFootprint> kept)
+    {
+        ArgumentNullException.ThrowIfNull(kept);
+        _before = kept.Take(SourcesMax).GroupBy(one => one.Key, StringComparer.Ordinal).ToDictionary(one => one.Key, one => one.First(), StringComparer.Ordinal);
+    }
 
     /// <summary>What is known now; starts to read what is not.</summary>
     public WeighedSource Find(string source)
@@ -33,7 +51,9 @@ public sealed class FootprintStore(SourceSettings settings, TimeProvider time) :
         var now = time.GetTimestamp();
         if (_entries.TryGetValue(source, out var known) && (known.Result is { Problem: null } || known.Reading || now < known.NotBefore))
             return known.Result;
-        if (known is null && _entries.Count >= SourcesMax)
+        if (known is null && _before.Count > 0 && _before.GetValueOrDefault(KeptFootprint.KeyOf(source)) is { } kept)
+            known = new Entry(new WeighedSource(kept.Footprint, kept.Shown, null), Reading: false, 0, 0);
+        if (!_entries.ContainsKey(source) && _entries.Count >= SourcesMax)
             return new WeighedSource(null, "", $"more than {SourcesMax} sources are named; fewer would do");
         var entry = new Entry(known?.Result ?? new WeighedSource(null, SourceAddress.ShownOf(source), null), Reading: true, known?.Failures ?? 0, 0);
         _entries[source] = entry;
@@ -57,7 +77,9 @@ public sealed class FootprintStore(SourceSettings settings, TimeProvider time) :
             {
                 using var limit = CancellationTokenSource.CreateLinkedTokenSource(ending);
                 limit.CancelAfter(ReadTimeMax);
-                _entries[source] = new Entry(Read(source, limit.Token), Reading: false, 0, 0);
+                var read = new Entry(Read(source, limit.Token), Reading: false, 0, 0);
+                if (!Equals(read.Result.Footprint, before.Result.Footprint)) Interlocked.Increment(ref _weighed);
+                _entries[source] = read;
             }
             finally
             {

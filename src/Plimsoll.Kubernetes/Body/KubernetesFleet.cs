@@ -82,6 +82,7 @@ public sealed class KubernetesFleet : IFleet
     private Dictionary<ReplicaId, VariantId> _variants = [];
     private Dictionary<ModelId, int> _serving = [];
     private FleetMode _most = FleetMode.Recommend;
+    private string? _partly;
     private double _overdueFactor = new PlannerSettings().OverdueFactor;
     private IReadOnlyDictionary<string, PodLoad> _loads = new Dictionary<string, PodLoad>();
     private readonly SnapshotMemory _memory = new();
@@ -126,6 +127,9 @@ public sealed class KubernetesFleet : IFleet
     public FleetSpec Look()
     {
         if (_parts.Cluster.Problem is { } problem) throw new ClusterUnseenException(problem);
+        var partly = _parts.Cluster.Partly;
+        if (partly is not null && partly != _partly) _parts.Log($"decided without some kinds, and nothing of the models that rest on them: {partly}");
+        _partly = partly;
         var resource = _parts.Cluster.Fleets.Items.GetValueOrDefault(new ObjectName("", _parts.FleetName));
         var fleet = resource is null || FleetSettings.Check(resource).IsEmpty ? FleetSettings.Of(resource) : FleetSettings.Of(null) with { Mode = FleetMode.Recommend };
         Models = _resolver.Resolve(fleet, _nodes.Read(fleet, resource));
@@ -139,6 +143,7 @@ public sealed class KubernetesFleet : IFleet
             Mode = FleetMode.Act,
             NodePools = _nodes.Pools(_resolver.Groups),
             Quotas = fleet.DeviceQuotas,
+            Unplanned = Models.Any(model => model.Spec is null) ? [.. Models.Where(model => model.Spec is null).Select(model => model.Id).Order()] : default,
         };
     }
 
@@ -238,7 +243,9 @@ public sealed class KubernetesFleet : IFleet
         started.AddRange(due.Where(one => written.Contains(one.Request.Key)).SelectMany(one => one.Of.Now).Select(step => step.Id).Where(step => !draining.Contains(step)));
         var missing = plan.Models.ToDictionary(verdict => verdict.Model, verdict => Math.Max(0, verdict.Wanted - _serving.GetValueOrDefault(verdict.Model)));
         await _templates.KeepAsync(Models, missing, cancellationToken).ConfigureAwait(false);
-        started.AddRange(await _nodes.ApplyAsync(plan, cancellationToken).ConfigureAwait(false));
+        var unplanned = Models.Where(model => model.Spec is null).SelectMany(model => model.Targets).Where(target => target.Workload is not null)
+            .Select(target => SnapshotBuilder.KeyOf(target.Workload!)).ToHashSet(StringComparer.Ordinal);
+        started.AddRange(await _nodes.ApplyAsync(plan, unplanned, cancellationToken).ConfigureAwait(false));
         started.AddRange(await _caches.ApplyAsync(plan, Models, _most, _parts.MayWrite, cancellationToken).ConfigureAwait(false));
         Wanted = wanted;
         Publish(plan, wanted);

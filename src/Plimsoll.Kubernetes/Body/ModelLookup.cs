@@ -179,6 +179,12 @@ internal sealed class ModelLookup(
             }
 
             var scaled = variant.Target.Workload;
+            if (cluster.KindOf(scaled.Kind) is { } unread && cluster.ProblemOf(unread) is { } problem)
+            {
+                if (variant == settings.Variants[0]) missing = new OtherTarget(unread, null, "Unreadable", problem);
+                continue;
+            }
+
             if (cluster.KindOf(scaled.Kind) is { } kind && cluster.Workload(kind.Kind, new ObjectName(settings.Name.Namespace, scaled.Name)) is { } workload) return (variant, kind, workload, null);
         }
 

@@ -45,6 +45,9 @@ public sealed class ClusterWatch : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly CancellationTokenSource _ending = new();
     private readonly List<IWatched> _lists = [];
+
+    // Of kinds that others install, which only the models that rest on them need: where one cannot be read nothing else waits for it.
+    private readonly HashSet<IWatched> _optional = [];
     private readonly List<Task> _running = [];
     private readonly Dictionary<string, (ScalableKind Kind, WatchedList<WorkloadView> List)> _workloads = new(StringComparer.Ordinal);
     private readonly List<WatchedList<ScalerView>> _scalers = [];
@@ -100,7 +103,7 @@ public sealed class ClusterWatch : IAsyncDisposable
     {
         get
         {
-            var outdated = _lists.Where(list => !list.Synced || list.SinceHeard > OutdatedAfter).ToArray();
+            var outdated = _lists.Where(list => !_optional.Contains(list) && IsOutdated(list)).ToArray();
             if (outdated.Length == 0) return null;
 
             // All at once: whoever mends a role or a server wants to do it once.
@@ -108,6 +111,26 @@ public sealed class ClusterWatch : IAsyncDisposable
             return told.Length > 0 ? string.Join("; ", told) : $"{outdated[0].Path}: not listed yet";
         }
     }
+
+    /// <summary>Kinds that cannot be read and that decisions go on without, and why; null when there are none.</summary>
+    public string? Partly
+    {
+        get
+        {
+            var outdated = _optional.Where(IsOutdated).OrderBy(list => list.Path, StringComparer.Ordinal).ToArray();
+            return outdated.Length == 0 ? null : string.Join("; ", outdated.Select(list => $"{list.Path}: {list.Problem ?? "not listed yet"}"));
+        }
+    }
+
+    /// <summary>Why nothing can be said of the workloads of a kind; null when it can.</summary>
+    public string? ProblemOf(ScalableKind kind)
+    {
+        ArgumentNullException.ThrowIfNull(kind);
+        return _workloads.TryGetValue(kind.Kind, out var found) && _optional.Contains(found.List) && IsOutdated(found.List)
+            ? $"the {kind.Kind}s of the cluster cannot be read: {found.List.Problem ?? "they are not listed yet"}" : null;
+    }
+
+    private static bool IsOutdated(IWatched list) => !list.Synced || list.SinceHeard > OutdatedAfter;
 
     /// <summary>Asks what kinds the server has and starts to watch them; returns once all were listed.</summary>
     /// <exception cref="ApiException">Our own resources are not installed, or the server cannot be reached.</exception>
@@ -139,8 +162,9 @@ public sealed class ClusterWatch : IAsyncDisposable
                 watch.AddScalers("apis/keda.sh/v1alpha1/scaledobjects", "ScaledObject");
             if (await HasAsync(api, "karpenter.sh/v1", "nodepools", cancellationToken).ConfigureAwait(false))
             {
-                watch.KarpenterPools = new WatchedList<KarpenterPool>(api, "apis/karpenter.sh/v1/nodepools", KarpenterPool.Of, watch.Changed, time);
+                watch.KarpenterPools = new WatchedList<KarpenterPool>(api, "apis/karpenter.sh/v1/nodepools", KarpenterPool.Of, watch.Changed, time, removable: true);
                 watch._lists.Add(watch.KarpenterPools);
+                watch._optional.Add(watch.KarpenterPools);
             }
 
             // v1beta1 before 1.21; they differ in what an empty selector selects.
@@ -152,14 +176,14 @@ public sealed class ClusterWatch : IAsyncDisposable
             }
 
             watch.Run();
-            while (watch._lists.Any(list => !list.Synced))
+            while (watch._lists.Any(list => !list.Synced && !watch.IsGivenUp(list)))
             {
                 await Task.WhenAny(watch.WaitForChangeAsync(cancellationToken), Task.Delay(TimeSpan.FromMilliseconds(200), time, cancellationToken))
                     .ConfigureAwait(false);
                 cancellationToken.ThrowIfCancellationRequested();
                 // One that is only slow is waited for; its requests have a time of their own to fail in. Once one has failed for long,
                 // all that fail are told at once: on a busy server their first answers lie seconds apart.
-                var failing = watch._lists.Where(list => !list.Synced && list.Problem is not null).ToArray();
+                var failing = watch._lists.Where(list => !list.Synced && list.Problem is not null && !watch._optional.Contains(list)).ToArray();
                 if (failing.Any(list => list.SinceHeard > OutdatedAfter))
                     throw new ApiException(string.Join("; ", failing.Select(list => $"{list.Path} could not be listed: {list.Problem}")));
             }
@@ -225,16 +249,20 @@ public sealed class ClusterWatch : IAsyncDisposable
         }
     }
 
+    private bool IsGivenUp(IWatched list) => _optional.Contains(list) && list is { Problem: not null } && list.SinceHeard > OutdatedAfter;
+
     private void Add(ScalableKind kind)
     {
-        var list = new WatchedList<WorkloadView>(Api, kind.ListPath, item => WorkloadView.Of(item, kind.ApiVersion, kind.Kind), Changed, _time);
+        var own = kind.ApiVersion == "apps/v1";
+        var list = new WatchedList<WorkloadView>(Api, kind.ListPath, item => WorkloadView.Of(item, kind.ApiVersion, kind.Kind), Changed, _time, removable: !own);
+        if (!own) _optional.Add(list);
         _workloads[kind.Kind] = (kind, list);
         _lists.Add(list);
     }
 
     private void AddScalers(string path, string kind)
     {
-        var list = new WatchedList<ScalerView>(Api, path, item => ScalerView.Of(item, kind), Changed, _time);
+        var list = new WatchedList<ScalerView>(Api, path, item => ScalerView.Of(item, kind), Changed, _time, removable: kind == "ScaledObject");
         _scalers.Add(list);
         _lists.Add(list);
     }

@@ -17,8 +17,9 @@ namespace Plimsoll.Kubernetes.Cluster;
 /// <param name="changed">Called after each change, from the watch's thread.</param>
 /// <param name="time">Paces the pauses.</param>
 /// <param name="fieldSelector">Of which objects ("metadata.name=a"); null for all.</param>
+/// <param name="removable">Its kind may be uninstalled while we watch: then there are none of it, until it is there again.</param>
 public sealed class WatchedList<TView>(
-    KubernetesApi api, string path, Func<JsonElement, TView?> view, Action changed, TimeProvider time, string? fieldSelector = null) : IWatched
+    KubernetesApi api, string path, Func<JsonElement, TView?> view, Action changed, TimeProvider time, string? fieldSelector = null, bool removable = false) : IWatched
     where TView : class
 {
     private const int PageSize = 500;
@@ -29,6 +30,9 @@ public sealed class WatchedList<TView>(
     // A server sends a bookmark each minute or so. A watch from which nothing comes for much longer may be cut off
     // somewhere on the way; opening it anew costs next to nothing.
     private static readonly TimeSpan SilenceMax = TimeSpan.FromMinutes(3);
+
+    // A server that has just started answers so of kinds that it has yet to read.
+    private static readonly TimeSpan GoneAfter = TimeSpan.FromSeconds(20);
 
     private readonly string _selected = fieldSelector is null ? "" : "&fieldSelector=" + Uri.EscapeDataString(fieldSelector);
     private ImmutableSortedDictionary<ObjectName, TView> _items = ImmutableSortedDictionary<ObjectName, TView>.Empty;
@@ -50,11 +54,13 @@ public sealed class WatchedList<TView>(
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         string? place = null;
+        long? missing = null;
         for (var failures = 0; !cancellationToken.IsCancellationRequested;)
         {
             try
             {
                 place ??= await ListAsync(cancellationToken).ConfigureAwait(false);
+                missing = null;
                 var started = time.GetTimestamp();
                 place = await WatchAsync(place, cancellationToken).ConfigureAwait(false);
                 failures = 0;
@@ -71,9 +77,17 @@ public sealed class WatchedList<TView>(
                 place = null;
                 await Task.Delay(Pause(failures++) / 4, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
+            catch (ApiException gone) when (removable && gone.Status == HttpStatusCode.NotFound && missing is { } since && time.GetElapsedTime(since) > GoneAfter)
+            {
+                (place, _problem, Synced) = (null, null, true);
+                Volatile.Write(ref _items, ImmutableSortedDictionary<ObjectName, TView>.Empty);
+                changed();
+                await Task.Delay(Jitter.Around(LongestPause * 0.75, 0.33), time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
             catch (ApiException failed)
             {
                 Failed(failed.Message);
+                missing = failed.Status == HttpStatusCode.NotFound ? missing ?? time.GetTimestamp() : null;
                 // What the server refuses outright may have another place by the time it no longer does.
                 if (!failed.IsTransient) place = null;
                 var pause = Pause(failures++);

@@ -24,7 +24,7 @@ public sealed class NodeCacheWatch
             // A deletion looks at none.
             if (_news || !_looked) changed();
             (_looked, _news) = (false, false);
-        }, time);
+        }, time, removable: true);
 
     public WatchedList<NodeCacheView> List { get; }
 }

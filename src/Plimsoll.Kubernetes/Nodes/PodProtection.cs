@@ -18,32 +18,39 @@ internal sealed class PodProtection(KubernetesFleetParts parts)
     private volatile string? _problem;
     private Task _writing = Task.CompletedTask;
 
+    // The last that was written or refused: those that are refused for ever must not keep all behind them waiting.
+    private ObjectName? _last;
+
     /// <summary>
     /// Begins to write what is to stay. It goes on beside the turns that follow, which nobody needs to wait for it, and what it
     /// has not come to is in the next plan too.
     /// </summary>
-    public async Task WriteAsync(ImmutableArray<Protection> kept, CancellationToken cancellationToken)
+    /// <param name="kept">Who is to stay.</param>
+    /// <param name="unplanned">Of which workloads (<see cref="SnapshotBuilder.KeyOf"/>) nothing is planned now: their pods stay as they are.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public async Task WriteAsync(ImmutableArray<Protection> kept, IReadOnlySet<string> unplanned, CancellationToken cancellationToken)
     {
         if (kept.IsDefault || !_writing.IsCompleted) return;
         await _writing.ConfigureAwait(false);
-        _writing = KeepAsync(kept, cancellationToken);
+        _writing = KeepAsync(kept, unplanned, cancellationToken);
     }
 
-    private Task KeepAsync(ImmutableArray<Protection> kept, CancellationToken cancellationToken)
+    private Task KeepAsync(ImmutableArray<Protection> kept, IReadOnlySet<string> unplanned, CancellationToken cancellationToken)
     {
         var byPod = kept.ToDictionary(one => one.Replica.Value, StringComparer.Ordinal);
         var writes = new List<(PodView Pod, JsonObject Annotations)>();
         foreach (var pod in parts.Cluster.Pods.Items.Values)
         {
-            if (writes.Count == WritesAtOnceMax) break;
             var stays = byPod.Count > 0 && pod is { IsOver: false, DeletedAt: null } && byPod.ContainsKey(SnapshotBuilder.IdOf(pod).Value);
-            if (!stays && pod.Guards?.Ours is null) continue;
+            if (!stays && (pod.Guards?.Ours is null || unplanned.Count > 0 && pod.WorkloadKey is { } workload && unplanned.Contains(workload))) continue;
             var guards = pod.Guards ?? PodGuards.None;
             if ((stays ? guards.Protect() : guards.Release()) is { } change) writes.Add((pod, change));
         }
 
+        var next = writes.OrderBy(one => _last is { } last && one.Pod.Name.CompareTo(last) <= 0).ThenBy(one => one.Pod.Name).Take(WritesAtOnceMax).ToArray();
+        if (next.Length > 0) _last = next[^1].Pod.Name;
         return Parallel.ForEachAsync(
-            writes, new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = cancellationToken },
+            next, new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = cancellationToken },
             async (one, token) => await WriteAsync(one.Pod, one.Annotations, token).ConfigureAwait(false));
     }
 

@@ -14,28 +14,43 @@ public sealed class LeaderLabel(KubernetesApi api, ObjectName pod, Action<string
     private static readonly byte[] On = Encoding.UTF8.GetBytes($$$$$"""{"metadata":{"labels":{"{{{{{Key}}}}}":"true"}}}""");
     private static readonly byte[] Off = Encoding.UTF8.GetBytes($$$$$"""{"metadata":{"labels":{"{{{{{Key}}}}}":null}}}""");
 
+    private string? _refused;
+
     /// <summary>Puts it on the own pod, and takes it off others of the same workload: one that hangs cannot do so itself.</summary>
-    public async Task TakeAsync(IEnumerable<PodView> pods, CancellationToken cancellationToken)
+    /// <returns>Whether all that was done; what was not is worth another try.</returns>
+    public async Task<bool> TakeAsync(IEnumerable<PodView> pods, CancellationToken cancellationToken)
     {
         var all = pods.Where(one => one.Name.Namespace == pod.Namespace).ToArray();
         var own = all.FirstOrDefault(one => one.Name == pod);
+
+        // Until its own pod is seen nobody knows which are the others.
+        var done = own is not null;
         foreach (var other in all.Where(one => own is { Workload: not null } && one.Workload == own.Workload && one.Name != pod))
-            await PatchAsync(other.Name, Off, cancellationToken).ConfigureAwait(false);
-        await PatchAsync(pod, On, cancellationToken).ConfigureAwait(false);
+            done &= await PatchAsync(other.Name, Off, cancellationToken).ConfigureAwait(false);
+        return await PatchAsync(pod, On, cancellationToken).ConfigureAwait(false) && done;
     }
 
     /// <summary>Takes it off the own pod.</summary>
     public Task GiveUpAsync(CancellationToken cancellationToken) => PatchAsync(pod, Off, cancellationToken);
 
-    private async Task PatchAsync(ObjectName name, byte[] labels, CancellationToken cancellationToken)
+    private async Task<bool> PatchAsync(ObjectName name, byte[] labels, CancellationToken cancellationToken)
     {
         try
         {
             using var patched = await api.PatchAsync($"api/v1/namespaces/{name.Namespace}/pods/{name.Name}", labels, PatchKind.Merge, cancellationToken).ConfigureAwait(false);
+            _refused = null;
+            return true;
+        }
+        catch (ApiException gone) when (gone.Status == System.Net.HttpStatusCode.NotFound && name != pod)
+        {
+            return true;
         }
         catch (ApiException refused)
         {
-            log($"{name}: the label {Key} could not be written, so Services that go by it may not reach who leads: {refused.Message}");
+            // It is tried each turn, and said once.
+            if (refused.Message != _refused) log($"{name}: the label {Key} could not be written, so Services that go by it may not reach who leads: {refused.Message}");
+            _refused = refused.Message;
+            return false;
         }
     }
 }

@@ -98,7 +98,7 @@ public sealed class OperatorHost : IAsyncDisposable
                 Log = log,
             };
             host.Run = new OperatorRun(
-                parts, election, new KnowledgeStore(host.Api, options.Namespace, options.LeaseName + "-knowledge", log), options,
+                parts, election, new KnowledgeStore(host.Api, options.Namespace, options.LeaseName, log), options,
                 new Planner(options.Allocator), applied, host.Telemetry,
                 options.Pod is { } pod ? new LeaderLabel(host.Api, new ObjectName(options.Namespace, pod), log) : null, journal);
             host.Telemetry.Registry.AddBeforeCollectCallback(() => host.Telemetry.Tell(host.Run.Health, host.Api.Requests, host.Api.RequestsByResource));

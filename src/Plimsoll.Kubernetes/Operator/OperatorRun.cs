@@ -99,6 +99,7 @@ public sealed class OperatorRun(
     private async Task LeadAsync(StatusWriter statuses, FleetStatusWriter fleetStatus, CancellationToken cancellationToken)
     {
         var knowledge = await store.ReadAsync(cancellationToken).ConfigureAwait(false);
+        await store.ReadAsync(parts.Footprints, cancellationToken).ConfigureAwait(false);
         var fleet = new KubernetesFleet(parts);
         var number = journal?.Begin(knowledge) ?? 1;
         var telling = new Telling(statuses, fleetStatus, new EventWriter(parts, options.Identity), parts.Time);
@@ -120,8 +121,7 @@ public sealed class OperatorRun(
                 {
                     var spec = fleet.Look();
                     var tick = await loop.TurnAsync(number, spec, knowledge, cancellationToken).ConfigureAwait(false);
-                    if (!labelled) await label!.TakeAsync(parts.Cluster.Pods.Items.Values, cancellationToken).ConfigureAwait(false);
-                    labelled = true;
+                    if (!labelled) labelled = await label!.TakeAsync(parts.Cluster.Pods.Items.Values, cancellationToken).ConfigureAwait(false);
                     journal?.Applied(tick);
                     applied?.Invoke(tick);
                     var conditions = await telling.TellAsync(fleet.Told(tick), cancellationToken).ConfigureAwait(false);
@@ -158,6 +158,7 @@ public sealed class OperatorRun(
                 try
                 {
                     await store.WriteAsync(knowledge, () => election.MayWrite, limit.Token).ConfigureAwait(false);
+                    await store.WriteAsync(parts.Footprints, () => election.MayWrite, limit.Token).ConfigureAwait(false);
                 }
                 catch (Exception ended) when (ended is ApiException or OperationCanceledException)
                 {
@@ -171,7 +172,11 @@ public sealed class OperatorRun(
     {
         try
         {
-            await Task.Run(() => store.WriteAsync(knowledge, () => election.MayWrite, cancellationToken), cancellationToken).ConfigureAwait(false);
+            await Task.Run(async () =>
+            {
+                await store.WriteAsync(knowledge, () => election.MayWrite, cancellationToken).ConfigureAwait(false);
+                await store.WriteAsync(parts.Footprints, () => election.MayWrite, cancellationToken).ConfigureAwait(false);
+            }, cancellationToken).ConfigureAwait(false);
         }
         catch (ApiException refused)
         {

@@ -45,6 +45,13 @@ public sealed record FleetSpec
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public ImmutableArray<DeviceQuota> Quotas { get; init; }
 
+    /// <summary>
+    /// Models that are named and not planned for now, as nobody knows their weight yet or their target is being replaced: what was learned of
+    /// them stays. Default where there are none, and left out of JSON then.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public ImmutableArray<ModelId> Unplanned { get; init; }
+
     public ModelSpec? Find(ModelId id)
     {
         var (from, to) = (0, Models.Length - 1);

@@ -19,6 +19,7 @@ namespace Plimsoll.Json;
 [JsonSerializable(typeof(Knowledge))]
 [JsonSerializable(typeof(Plan))]
 [JsonSerializable(typeof(ApplyResult))]
+[JsonSerializable(typeof(Footprint))]
 [JsonSerializable(typeof(DemandForecast))]
 [JsonSerializable(typeof(IdleTimes))]
 [JsonSerializable(typeof(ShortageCost))]

@@ -280,11 +280,13 @@ public sealed partial record Knowledge
         });
     }
 
-    // A model that left the fleet file is forgotten once nothing of it runs; until then its ordinals must not repeat.
+    // A model that left the fleet file is forgotten once nothing of it runs; until then its ordinals must not repeat. One that is named and
+    // not planned for now is not gone.
     private static void Forget(
         FleetSpec spec, FleetSnapshot snapshot, ImmutableSortedDictionary<ModelId, ModelKnowledge>.Builder models)
     {
         var wanted = spec.Models.Select(model => model.Id).ToHashSet();
+        if (!spec.Unplanned.IsDefaultOrEmpty) wanted.UnionWith(spec.Unplanned);
         ModelId[] unwanted = [.. models.Keys.Where(model => !wanted.Contains(model))];
         if (unwanted.Length == 0) return;
         wanted.UnionWith(snapshot.Replicas.Select(replica => replica.Model));

@@ -1,0 +1,22 @@
+using static Plimsoll.Tests.Planning.Fleets;
+
+namespace Plimsoll.Tests.Planning;
+
+/// <summary>What was learned of models that are not planned for now.</summary>
+public sealed class UnplannedTests
+{
+    private static readonly ModelSpec Llama = Model("llama", 1000);
+
+    [Theory]
+    [InlineData(true, 1)]
+    [InlineData(false, 0)]
+    public void What_was_learned_of_a_model_stays_while_it_is_named_and_goes_once_it_is_not(bool named, int known)
+    {
+        var before = Knowledge.Empty with { Models = Knowledge.Empty.Models.SetItem(Llama.Id, ModelKnowledge.Nothing with { Version = "v1", NextOrdinal = 7 }) };
+        var spec = Spec() with { Unplanned = named ? [Llama.Id] : default };
+        var next = Decide(spec, Snapshot(spec, Node(4000), Noon), before).Next;
+
+        Assert.Equal(known, next.Models.Count);
+        if (named) Assert.Equal(7, next.Of(Llama.Id).NextOrdinal);
+    }
+}
