@@ -125,7 +125,7 @@ internal sealed class ModelLookup(
         looked = looked with { Pod = pod, SelectorKey = NodeGroups.KeyOf(pod), Served = served, Findings = found };
         // A group's pods are of two kinds, and the webhook is told of one: they stay as their templates have them.
         if (workload.PodsPerReplica > 1 && (workload.WorkerSpec ?? pod) is var worker) looked = looked with { Worker = worker, WorkerKey = NodeGroups.KeyOf(worker) };
-        else if (looked.IsPatched) looked = looked with { Applied = AppliedPod.Of(workload, view.Model?.Status?.Recommended) };
+        else if (looked.IsPatched) looked = looked with { Applied = AppliedPod.Of(workload, ScaledModelStatus.RecommendedFor(model, variant)) };
         if (Conflict(settings, variant, workload, view) is { } conflict)
             looked = looked with { Rivals = conflict, Findings = looked.Findings.Add(new Finding(ConditionTypes.Conflict, true, "OtherScaler", conflict)) };
         // The pods are the other ScaledModel's: were it planned for too, they would be taken for its own, and the other would

@@ -155,6 +155,8 @@ internal sealed class StatusWriter(KubernetesFleetParts parts)
             DesiredReplicas = target.Workload is { } workload && told.WantedOf.TryGetValue(SnapshotBuilder.KeyOf(workload), out var wanted) ? wanted : null,
             Selector = target.Workload?.SelectorText,
             Reason = SeveralTargets.Why(target),
+            RecommendedRequests = target.Recommended?.Requests(),
+            Recommended = target.Recommended?.Status(),
         };
     }
 
@@ -171,7 +173,7 @@ internal sealed class StatusWriter(KubernetesFleetParts parts)
     {
         var conditions = string.Join(';', status.Conditions!.Select(one => one.Type + one.Status + one.Reason));
         return string.Create(CultureInfo.InvariantCulture,
-            $"{status.ObservedGeneration}|{status.Mode}|{status.Weight}|{status.Replicas}|{status.ReadyReplicas}|{status.DesiredReplicas}|{verdict?.Reason.Rule}|{conditions}|{Shown(status.Recommended)}|")
+            $"{status.ObservedGeneration}|{status.Mode}|{status.Weight}|{status.Replicas}|{status.ReadyReplicas}|{status.DesiredReplicas}|{verdict?.Reason.Rule}|{conditions}|{Shown(status.Recommended)}|{string.Join('/', (status.Variants ?? []).Select(variant => Shown(variant.Recommended)))}|")
             + string.Join(';', (status.Variants ?? []).Select(one => $"{one.Name} {one.Replicas} {one.ReadyReplicas} {one.DesiredReplicas}"));
     }
 }

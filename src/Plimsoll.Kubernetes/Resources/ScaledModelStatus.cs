@@ -113,9 +113,23 @@ public sealed record ScaledModelStatus
         Mode = StatusText.Of(Mode),
         Reason = StatusText.Of(Reason),
         Selector = StatusText.Of(Selector),
-        Recommended = Recommended is { } recommended ? recommended with { Differs = StatusText.Of(recommended.Differs) } : null,
-        Variants = Variants?.Select(variant => variant with { Target = StatusText.Of(variant.Target), Selector = StatusText.Of(variant.Selector), Reason = StatusText.Of(variant.Reason) }).ToList(),
+        Recommended = Writable(Recommended),
+        Variants = Variants?.Select(variant => variant with { Recommended = Writable(variant.Recommended), Target = StatusText.Of(variant.Target), Selector = StatusText.Of(variant.Selector), Reason = StatusText.Of(variant.Reason) }).ToList(),
     };
+
+    private static RecommendedPod? Writable(RecommendedPod? recommended) => recommended is null ? null : recommended with { Differs = StatusText.Of(recommended.Differs) };
+
+    /// <summary>What is recommended for the pods of one target: of several each has its own.</summary>
+    /// <param name="model">With its status.</param>
+    /// <param name="variant">Which of its variants.</param>
+    public static RecommendedPod? RecommendedFor(ScaledModel model, VariantSettings variant)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(variant);
+        var settings = ScaledModelSettings.Of(model);
+        return settings is { Variants.Length: > 1, Actuation: Actuation.Scale } ? model.Status?.Variants?.FirstOrDefault(one => one.Name == variant.Name)?.Recommended
+            : settings.Variants is [var first, ..] && first.Name == variant.Name ? model.Status?.Recommended : null;
+    }
 }
 
 [Means("What Plimsoll sees and thinks of one variant.")]
@@ -146,4 +160,8 @@ public sealed record VariantStatus
     [Means("What each pod should request: cpu, memory, ephemeral-storage and devices.")]
     [Holds(32, Whole = true)]
     public IReadOnlyDictionary<string, string>? RecommendedRequests { get; init; }
+
+    [Means("What each of the target's pods ought to ask, and what its template has otherwise.")]
+    [Holds(16, Whole = true)]
+    public RecommendedPod? Recommended { get; init; }
 }

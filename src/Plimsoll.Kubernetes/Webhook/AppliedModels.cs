@@ -19,9 +19,10 @@ public sealed class AppliedModels(ClusterWatch cluster)
     public RecommendedPod? Find(string space, string workload)
     {
         // The older of two that name the same target has it, as everywhere.
-        var owner = cluster.ScaledModels.Items.Values.Where(view => view.Name.Namespace == space && Applies(view) && Names(view.Model!, workload))
-            .OrderBy(view => view.Model!.Metadata?.CreationTimestamp).ThenBy(view => view.Name).FirstOrDefault();
-        return owner?.Model?.Status?.Recommended;
+        var owner = cluster.ScaledModels.Items.Values.Where(view => view.Name.Namespace == space && Applies(view))
+            .Select(view => (View: view, Variant: Named(view.Model!, workload))).Where(one => one.Variant is not null)
+            .OrderBy(one => one.View.Model!.Metadata?.CreationTimestamp).ThenBy(one => one.View.Name).FirstOrDefault();
+        return owner.Variant is { } variant ? ScaledModelStatus.RecommendedFor(owner.View.Model!, variant) : null;
     }
 
     /// <summary>The workload whose selector selects a pod, where its kind is none that pods name.</summary>
@@ -29,7 +30,6 @@ public sealed class AppliedModels(ClusterWatch cluster)
 
     private static bool Applies(ScaledModelView view) => view.Model?.Spec is { Apply: ScaledModelSettings.ApplyRequests };
 
-    // One target is planned, and it is that one whose pods are recommended for.
-    private static bool Names(ScaledModel model, string workload) => ScaledModelSettings.Of(model).Variants is [var first, ..]
-        && workload == OtherWorkloads.KeyOf(first.Target);
+    private static VariantSettings? Named(ScaledModel model, string workload) =>
+        ScaledModelSettings.Of(model).Variants.FirstOrDefault(variant => workload == OtherWorkloads.KeyOf(variant.Target));
 }

@@ -82,6 +82,37 @@ public sealed class WebhookTests : OperatorTest
     }
 
     [Fact]
+    public async Task Of_two_targets_each_ones_pods_are_made_to_ask_for_what_it_takes()
+    {
+        var options = await WebhookGround.InstallAsync(Cluster);
+        await Cluster.ServeAsync("whole", 0, 1, "1Gi");
+        await Cluster.ServeAsync("split", 0, 4, "1Gi");
+        await Cluster.Client.CustomObjects.CreateNamespacedCustomObjectAsync(
+            System.Text.Json.Nodes.JsonNode.Parse("""
+                {"apiVersion":"plimsoll.dev/v1alpha1","kind":"ScaledModel","metadata":{"name":"llama"},"spec":{"weights":"16GiB","apply":"requests",
+                "variants":[{"name":"whole","target":{"name":"whole"}},{"name":"split","target":{"name":"split"}}]}}
+                """)!,
+            "plimsoll.dev", "v1alpha1", OperatedCluster.Space, "scaledmodels", cancellationToken: Cancel);
+        await Cluster.OperateAsync(webhook: options, space: WebhookGround.Home);
+        await WebhookGround.RegisteredAsync(Cluster);
+        var status = await Cluster.StatusAsync("llama", status => status.Variants is [{ Recommended: not null }, { Recommended: not null }], "both are recommended for");
+        Assert.Equal(["1", "4"], status!.Variants!.Select(variant => variant.Recommended!.Requests!["nvidia.com/gpu"]));
+
+        foreach (var (target, gpus) in new[] { ("whole", "1"), ("split", "4") })
+        {
+            await ScaleAsync(target, 1);
+            var pod = Assert.Single(await PodsAsync(target, pods => pods.Length == 1, $"a pod of {target}"));
+            var asked = pod.Spec.Containers[0].Resources.Requests;
+            Assert.Equal(gpus, asked["nvidia.com/gpu"].ToString());
+            Assert.Equal(status.Variants!.Single(variant => variant.Name == target).Recommended!.Requests!["memory"], asked["memory"].ToString());
+        }
+
+        // Planned as they are made: nothing of one target is taken for the other's.
+        var after = await Cluster.StatusAsync("llama", status => status.Variants!.All(variant => variant.ReadyReplicas == 1), "both serve");
+        Assert.All(after!.Variants!, variant => Assert.DoesNotContain("the same number would do", variant.Reason ?? "", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task With_a_certificate_that_somebody_else_makes_whom_to_trust_is_not_the_operators_to_say()
     {
         var folder = Directory.CreateTempSubdirectory("plimsoll-webhook-");
