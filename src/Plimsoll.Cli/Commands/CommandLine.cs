@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
+using System.CommandLine.Parsing;
 using Plimsoll.Artifacts;
 using Plimsoll.Cli.Demo;
 using Plimsoll.Cli.Demo.Traffic;
@@ -61,6 +62,16 @@ public static class CommandLine
         return root;
     }
 
+    // The library lists values one to a line.
+    private static string OneLine(string message)
+    {
+        var lines = message.Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        return lines.Length < 2 ? message : $"{lines[0]} {string.Join(", ", lines[1..])}";
+    }
+
+    private static string PathOf(CommandResult command) =>
+        command.Command is RootCommand ? "" : (command.Parent is CommandResult parent ? PathOf(parent) : "") + " " + command.Command.Name;
+
     /// <summary>Runs one command. What goes wrong is a sentence on <paramref name="error"/>, never a stack trace.</summary>
     /// <returns>The exit code.</returns>
     public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error, TimeProvider time)
@@ -72,9 +83,8 @@ public static class CommandLine
             var parsed = Create(time).Parse(args);
             if (parsed.Action is ParseErrorAction)
             {
-                foreach (var mistake in parsed.Errors) await sentences.WriteLineAsync($"plimsoll: {Show.Text(mistake.Message, 400)}").ConfigureAwait(false);
-                var command = parsed.CommandResult.Command is RootCommand ? "" : " " + parsed.CommandResult.Command.Name;
-                await sentences.WriteLineAsync($"plimsoll{command} --help shows what it takes").ConfigureAwait(false);
+                foreach (var mistake in parsed.Errors) await sentences.WriteLineAsync($"plimsoll: {Show.Text(OneLine(mistake.Message), 400)}").ConfigureAwait(false);
+                await sentences.WriteLineAsync($"plimsoll{PathOf(parsed.CommandResult)} --help shows what it takes").ConfigureAwait(false);
                 return ExitCode.BadInput;
             }
 

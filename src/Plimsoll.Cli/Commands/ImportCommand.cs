@@ -20,8 +20,7 @@ public static class ImportCommand
         var command = new Command("import", "Print other autoscalers' manifests as ScaledModels in mode recommend; what has no equivalent is said") { files, PrometheusImport.Create(time) };
         command.SetAction(parsed =>
         {
-            var text = string.Join("\n---\n", parsed.GetValue(files)!.Select(file => BoundedText.Read(file, CharactersMost)));
-            var imported = Import(text);
+            var imported = Import([.. parsed.GetValue(files)!.Select(file => ((string?)(file == "-" ? "the standard input" : Show.Text(file, 200)), BoundedText.Read(file, CharactersMost)))]);
             parsed.InvocationConfiguration.Output.Write(imported.Yaml);
             foreach (var note in imported.Notes) parsed.InvocationConfiguration.Error.WriteLine($"plimsoll: {Show.Text(note.ToString(), 600)}");
             if (!imported.Models.IsEmpty) return ExitCode.Ok;
@@ -30,11 +29,11 @@ public static class ImportCommand
         return command;
     }
 
-    private static ImportedManifests Import(string text)
+    private static ImportedManifests Import((string? Name, string Yaml)[] files)
     {
         try
         {
-            return ManifestImport.Of(text);
+            return ManifestImport.Of(files);
         }
         catch (YamlUnreadableException unreadable)
         {

@@ -45,7 +45,7 @@ public static class FolderScan
                 break;
             }
 
-            models.Add(new ModelDocument { Name = Unique(NameOf(path), names), Source = path });
+            models.Add(new ModelDocument { Name = Unique(NameOf(path), names), Source = Path.GetFullPath(path) });
         }
 
         if (ggufs > 0) notes.Add($"{ggufs} GGUF {(ggufs == 1 ? "model is" : "models are")} left out: llama-server is not on the PATH");

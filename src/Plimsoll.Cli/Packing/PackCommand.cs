@@ -119,10 +119,13 @@ public static class PackCommand
         output.WriteLine("policy           allocated       least to most    at the end    fragmented");
         foreach (var one in listings)
         {
+            var allocated = one.AllocationPercent is { } mean ? string.Create(CultureInfo.InvariantCulture, $"{mean,9:0.00} % {one.LeastPercent,9:0.00} to {one.MostPercent:0.00}")
+                : $"{"-",9}   {"-",9}         ";
             output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{one.Policy,-14} {one.AllocationPercent,9:0.00} % {one.LeastPercent,9:0.00} to {one.MostPercent:0.00} {one.EndAllocationPercent,11:0.00} % {one.FragmentationPercent,11:0.00} %"));
+                $"{one.Policy,-14} {allocated} {one.EndAllocationPercent,11:0.00} % {one.FragmentationPercent,11:0.00} %"));
         }
 
+        if (listings.Any(one => one.AllocationPercent is null)) output.WriteLine("-: no pod arrived while 99.5 to 100.5 % were asked for, where it is read");
         output.WriteLine($"allocated, fragmented: of {(listings[0].By == Bytes ? "all devices' bytes" : "all devices")}, once 100 % of them were asked for");
     }
 }

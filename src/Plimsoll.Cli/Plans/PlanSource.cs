@@ -28,22 +28,21 @@ internal sealed record PlanSource(string Kind, string Said, DescribedFleet Fleet
     public static async Task<PlanSource> ReadAsync(
         string path, string? state, Dictionary<string, KnownDemand> demand, Dictionary<string, int> nodes, TimeProvider time, CancellationToken cancellationToken)
     {
-        var journal = JournalAt(path);
-        if (journal is null && !Directory.Exists(path) && !IsFleetFile(path))
+        var (journal, text) = Directory.Exists(path) ? (File.Exists(Journal.PathIn(path)) ? Journal.PathIn(path) : null, null) : Opened(path);
+        if (text is not null && !IsFleetFile(text))
         {
             if (state is not null) throw Wrong($"--state is for fleet files, and {Show.Text(path, 200)} is a scenario");
-            return OfScenario(path, demand, nodes, cancellationToken);
+            return OfScenario(ScenarioFile.Parse(text, Show.Text(path, 200)), path, demand, nodes, cancellationToken);
         }
 
         if (nodes.Count > 0) throw Wrong($"--nodes is for scenarios, which have groups of nodes; {Show.Text(path, 200)} is {(journal is null ? "of one machine" : "a journal, whose nodes are as they were seen")}");
-        if (journal is null) return await OfFleetAsync(path, state, demand, time, cancellationToken).ConfigureAwait(false);
+        if (journal is null) return await OfFleetAsync(path, text, state, demand, time, cancellationToken).ConfigureAwait(false);
         if (state is not null) throw Wrong($"--state is for fleet files, and {Show.Text(path, 200)} is a journal itself");
         return OfJournal(journal, demand);
     }
 
-    private static PlanSource OfScenario(string path, Dictionary<string, KnownDemand> demand, Dictionary<string, int> nodes, CancellationToken cancellationToken)
+    private static PlanSource OfScenario(ScenarioFile file, string path, Dictionary<string, KnownDemand> demand, Dictionary<string, int> nodes, CancellationToken cancellationToken)
     {
-        var file = ScenarioFile.Read(path);
         if (!file.Problems.Any)
         {
             Known(demand.Keys, file.Document.Models.SelectMany(model => Enumerable.Range(0, model.Copies ?? 0).Select(copy => $"{model.Name}-{copy}").Prepend(model.Name!)), path);
@@ -56,9 +55,9 @@ internal sealed record PlanSource(string Kind, string Said, DescribedFleet Fleet
         return new PlanSource("scenario", $"scenario {Show.Text(path, 200)}", described);
     }
 
-    private static async Task<PlanSource> OfFleetAsync(string path, string? state, Dictionary<string, KnownDemand> demand, TimeProvider time, CancellationToken cancellationToken)
+    private static async Task<PlanSource> OfFleetAsync(string path, string? text, string? state, Dictionary<string, KnownDemand> demand, TimeProvider time, CancellationToken cancellationToken)
     {
-        var file = Directory.Exists(path) ? FolderScan.Read(path).File : FleetFile.Read(path);
+        var file = text is null ? FolderScan.Read(path).File : FleetFile.Parse(text, path);
         var definition = new FleetResolver(file, time).Resolve(cancellationToken) ?? throw Wrong(string.Join('\n', file.Problems.Lines()));
         // A disk whose size was not stated is taken to have room.
         var spec = definition.Node.CacheBudget is not null ? definition.Spec
@@ -119,30 +118,18 @@ internal sealed record PlanSource(string Kind, string Said, DescribedFleet Fleet
         Variants = [.. model.Variants.Select(variant => variant with { Needs = variant.Needs with { Disk = Bytes.Zero } })],
     };
 
-    // A journal is an SQLite file; one that is not there is left to whoever reads it to say.
-    private static string? JournalAt(string path)
+    // A journal, which is an SQLite file, or the text of another file.
+    private static (string? Journal, string? Text) Opened(string path)
     {
-        if (Directory.Exists(path)) return File.Exists(Journal.PathIn(path)) ? Journal.PathIn(path) : null;
-        try
-        {
-            using var file = File.OpenRead(path);
-            Span<byte> start = stackalloc byte[15];
-            return file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) == start.Length && start.SequenceEqual("SQLite format 3"u8) ? path : null;
-        }
-        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
+        var problems = new Problems(Show.Text(path, 200));
+        var text = YamlText.Read(path, problems, "scenario or fleet file", "SQLite format 3"u8, out var isJournal);
+        if (isJournal) return (path, null);
+        return text is null ? throw Wrong(string.Join('\n', problems.Lines())) : (null, text);
     }
 
-    // Only scenarios say how long they are and what nodes there are. What is broken is told as a scenario's mistakes.
-    private static bool IsFleetFile(string path)
-    {
-        var problems = new Problems(path);
-        var text = YamlText.Read(path, problems, "file");
-        return text is not null && YamlTree.Read(text, problems) is YamlItem.Map map && !problems.Any
-            && map.Entries.Any(entry => entry.Name == "models") && !map.Entries.Any(entry => OfScenarios.Contains(entry.Name));
-    }
+    // Only scenarios say how long they are and what nodes there are; what else is wrong with a file is told as what it is.
+    private static bool IsFleetFile(string text) => YamlTree.Read(text, new Problems("")) is YamlItem.Map map
+        && map.Entries.Any(entry => entry.Name == "models") && !map.Entries.Any(entry => OfScenarios.Contains(entry.Name));
 
     private static void Known(IEnumerable<string> named, IEnumerable<string> models, string path)
     {

@@ -10,6 +10,7 @@ namespace Plimsoll.Cli.Scenarios;
 public sealed record ScenarioFile
 {
     private const int NodesMax = 50_000;
+    private const int CopiesLooked = 20_000;
 
     /// <summary>The file as it was named on the command line.</summary>
     public required string Path { get; init; }
@@ -51,6 +52,7 @@ public sealed record ScenarioFile
     {
         Twice(problems, "nodes", [.. document.Nodes.Select(nodes => nodes.Name)]);
         Twice(problems, "models", [.. document.Models.Select(model => model.Name)]);
+        Copies(problems, document.Models);
         var count = document.Nodes.Sum(nodes => (long)Math.Max(nodes.Count ?? 1, nodes.Most ?? 0));
         if (count > NodesMax) problems.Add("nodes", string.Create(CultureInfo.InvariantCulture, $"{count} nodes together; {NodesMax} are the most"));
         for (var i = 0; i < document.Nodes.Length; i++)
@@ -64,7 +66,7 @@ public sealed record ScenarioFile
 
         for (var i = 0; i < document.Models.Length; i++) Check(document.Models[i], string.Create(CultureInfo.InvariantCulture, $"models[{i}]"), problems);
         var names = document.Models.Select(model => model.Name).ToHashSet();
-        var nodeNames = document.Nodes.ToDictionary(nodes => nodes.Name ?? "", nodes => Math.Max(nodes.Count ?? 1, nodes.Most ?? 0), StringComparer.Ordinal);
+        var nodeNames = document.Nodes.DistinctBy(nodes => nodes.Name).ToDictionary(nodes => nodes.Name ?? "", nodes => Math.Max(nodes.Count ?? 1, nodes.Most ?? 0), StringComparer.Ordinal);
         for (var i = 0; i < document.Others.Length; i++)
         {
             if (document.Others[i].On is { } group && !nodeNames.ContainsKey(group))
@@ -117,6 +119,19 @@ public sealed record ScenarioFile
     private static bool IsNode(string name, Dictionary<string, int> groups) =>
         name.LastIndexOf('-') is var dash and > 0 && groups.TryGetValue(name[..dash], out var count)
         && int.TryParse(name.AsSpan(dash + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var index) && index < count;
+
+    // Copies are called by their model's name and a number, which no other model may be.
+    private static void Copies(Problems problems, ImmutableArray<ScenarioModelDocument> models)
+    {
+        var made = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var model in models.Where(model => model is { Copies: not null, Name: not null }).DistinctBy(model => model.Name))
+            foreach (var name in ScenarioResolver.NamesOf(model).Take(CopiesLooked)) made.TryAdd(name, model.Name!);
+        for (var i = 0; i < models.Length; i++)
+        {
+            if (models[i] is { Name: { } name, Copies: null } && made.TryGetValue(name, out var of))
+                problems.Add(string.Create(CultureInfo.InvariantCulture, $"models[{i}].name"), $"found \"{name}\", which a copy of {of} is called too; another name would do");
+        }
+    }
 
     private static void Twice(Problems problems, string list, ImmutableArray<string?> names)
     {

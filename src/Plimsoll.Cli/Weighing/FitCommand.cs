@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using Plimsoll.Cli.Commands;
+using Plimsoll.Cli.FleetFiles;
 
 namespace Plimsoll.Cli.Weighing;
 
@@ -22,6 +23,8 @@ public static class FitCommand
             if (parsed.GetValue(options.Device) is null && options.IsSplitNamed(parsed))
                 throw new CommandException(ExitCode.BadInput, "--tp, --pp and --ep split a model over a --device; name one, or leave them out for the fewest devices");
             var weighed = SourceWeigher.Weigh(parsed.GetValue(source)!, time, cancellationToken);
+            if (weighed.Footprint.Format == ArtifactFormat.Unknown)
+                throw new CommandException(ExitCode.Refused, $"{Show.Text(weighed.Shown, 200)}: what it takes is not known, as nothing in it is weights of a format that is read; a folder with weights, a file of them or hf://org/name would do");
             var (output, asJson) = (parsed.InvocationConfiguration.Output, parsed.GetValue(json));
             return Task.FromResult(parsed.GetValue(options.Device) is null
                 ? ListShapes(weighed, variant, catalogue, asJson, output)

@@ -1,13 +1,18 @@
 namespace Plimsoll.Simulation.Packing;
 
 /// <summary>One seed's run: pods arrive one at a time, stay for ever, and are dropped where they fit nowhere.</summary>
-/// <param name="AllocationPercent">Devices in use, of all, averaged while the arrivals' requests round to 100 % of the capacity.</param>
+/// <param name="AllocationPercent">Devices in use, of all, averaged while the arrivals' requests round to 100 % of the capacity; null where none did.</param>
 /// <param name="EndAllocationPercent">The same after the last arrival.</param>
 /// <param name="FragmentationPercent">Idle devices that a typical pod could not use, of the capacity, at the first arrival that reaches 100 %.</param>
-public sealed record PackingReading(double AllocationPercent, double EndAllocationPercent, double FragmentationPercent, int Arrived, int Dropped)
+public sealed record PackingReading(double? AllocationPercent, double EndAllocationPercent, double FragmentationPercent, int Arrived, int Dropped)
 {
     /// <summary>The published reading: the mean over all arrivals from 99.5 to 100.5 %, each rounded to two decimals, and so the mean.</summary>
-    public static double Mean(IEnumerable<double> readings) => Math.Round(readings.DefaultIfEmpty().Average(), 2);
+    /// <returns>Null where there are none.</returns>
+    public static double? Mean(IEnumerable<double> readings)
+    {
+        double[] all = [.. readings];
+        return all.Length == 0 ? null : Math.Round(all.Average(), 2);
+    }
 }
 
 /// <summary>The experiment of FGD's authors, one policy and one seed at a time.</summary>

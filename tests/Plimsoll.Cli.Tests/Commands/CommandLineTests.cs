@@ -9,6 +9,9 @@ public sealed class CommandLineTests
     [InlineData("up --port many", "plimsoll: --port is 'many'; expected a whole number from 0 to 65535.")]
     [InlineData("up --prot", "plimsoll: There is no option --prot.")]
     [InlineData("models create x --size 3kg", "plimsoll: --size is '3kg'; expected a size from 256 KiB to 64.0 GiB, such as 250MB.")]
+    [InlineData("up --mode foo", "plimsoll: Argument 'foo' not recognized. Must be one of: 'observe', 'recommend', 'act'")]
+    [InlineData("models create x", "plimsoll models create --help shows what it takes")]
+    [InlineData("import prometheus", "plimsoll import prometheus --help shows what it takes")]
     [InlineData("history --since soon", "plimsoll: --since is 'soon'; expected a time above zero like 200ms, 30s, 4m or 1h.")]
     public async Task Bad_usage_is_one_sentence_and_exit_code_2(string line, string sentence)
     {

@@ -38,6 +38,23 @@ public sealed class PackCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task Where_no_pod_arrives_at_what_is_read_there_is_no_reading_and_not_a_zero()
+    {
+        // Three devices of seven are as near as 130 % in clones of three comes to 100.
+        const string Odd = "sn,cpu_milli,memory_mib,gpu,model\nn0,64000,262144,7,P100\n";
+        var pods = string.Join('\n', Pods.Split('\n')[..2]).Replace("1024,1,1000", "1024,3,1000", StringComparison.Ordinal);
+        var (code, output, _) = await RunAsync(Odd, pods, "--policy", "fgd", "--seeds", "2", "--json");
+        Assert.Equal(0, code);
+        var listing = JsonDocument.Parse(output).RootElement;
+        Assert.All(["allocationPercent", "leastPercent", "mostPercent"], field => Assert.False(listing.TryGetProperty(field, out _), field));
+        Assert.InRange(listing.GetProperty("endAllocationPercent").GetDouble(), 85, 86);
+
+        var table = (await RunAsync(Odd, pods, "--policy", "fgd", "--seeds", "2")).Output;
+        Assert.DoesNotContain("0.00 to 0.00", table, StringComparison.Ordinal);
+        Assert.Contains("\n-: no pod arrived while 99.5 to 100.5 % were asked for", table, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Bytes_of_device_memory_are_packed_where_asked_for()
     {
         var (code, output, error) = await RunAsync(Nodes, Pods, "--policy", "plimsoll", "--by", "bytes", "--json");

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.Extensions.Logging.Abstractions;
 using Plimsoll.Cli.Commands;
+using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Cli.Scenarios;
 using Plimsoll.Control;
 using Plimsoll.Local;
@@ -133,6 +134,61 @@ public sealed class PlanSourceTests : IDisposable
     }
 
     // A journal as the control loop writes it, of a run in the simulator.
+    [Fact]
+    public async Task A_fleet_file_with_a_slip_is_told_its_own_mistakes_and_not_a_scenarios()
+    {
+        var path = Path.Combine(_folder, "slip.yaml");
+        await File.WriteAllTextAsync(path, "models:\n- {name: a, source: a.onnx, maxReplicas: 1, maxReplicas: 2}\n", TestContext.Current.CancellationToken);
+        var (code, _, error) = await RunAsync(path);
+
+        Assert.Equal(ExitCode.BadInput, code);
+        Assert.Contains("maxReplicas: written twice", error, StringComparison.Ordinal);
+        Assert.DoesNotContain("length", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_pipe_is_read_once()
+    {
+        var path = Path.Combine(_folder, "pipe");
+        using var made = System.Diagnostics.Process.Start("mkfifo", [path]);
+        await made.WaitForExitAsync(TestContext.Current.CancellationToken);
+        var writing = Task.Run(() => File.WriteAllTextAsync(path, Scenario, TestContext.Current.CancellationToken), TestContext.Current.CancellationToken);
+        var (code, plan) = await JsonAsync(path);
+        await writing;
+
+        Assert.Equal((ExitCode.Ok, "scenario"), (code, plan.GetProperty("of").GetString()));
+    }
+
+    [Fact]
+    public async Task A_tab_for_indentation_is_told_where_it_is()
+    {
+        var path = Path.Combine(_folder, "tab.yaml");
+        await File.WriteAllTextAsync(path, "models:\n  - name: a\n\t  source: a.onnx\n", TestContext.Current.CancellationToken);
+        var (code, _, error) = await RunAsync(path);
+
+        Assert.Equal(ExitCode.BadInput, code);
+        Assert.Contains("tab.yaml:3:", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_folder_of_models_may_be_named_from_where_one_is()
+    {
+        var folder = Path.Combine(_folder, "models");
+        Directory.CreateDirectory(folder);
+        var (made, _, _) = await CreateAsync(folder);
+        Assert.Equal(0, made);
+        var (file, _) = FolderScan.Read(Path.GetRelativePath(Directory.GetCurrentDirectory(), folder));
+
+        Assert.Equal(Path.Combine(folder, "small.onnx"), Assert.Single(file.Document.Models).Source);
+    }
+
+    private static async Task<(int Code, string Output, string Error)> CreateAsync(string folder)
+    {
+        using var output = new StringWriter { NewLine = "\n" };
+        using var error = new StringWriter { NewLine = "\n" };
+        return (await CommandLine.RunAsync(["models", "create", "small", "--size", "1MB", "--folder", folder], output, error, TimeProvider.System), output.ToString(), error.ToString());
+    }
+
     private async Task<Tick> RecordAsync(Capabilities? can = null)
     {
         var file = ScenarioFile.Parse(Scenario, "s.yaml");

@@ -64,6 +64,26 @@ public sealed class WeighingCommandsTests : IDisposable
         Assert.True(fit.GetProperty("maxConcurrency").GetInt32() >= 16);
     }
 
+    [Theory]
+    [InlineData]
+    [InlineData("--device", "l4-24gb")]
+    public async Task Fit_of_what_is_no_model_says_that_it_is_not_known(params string[] options)
+    {
+        var parent = Directory.CreateTempSubdirectory("plimsoll-no-model-").FullName;
+        await File.WriteAllTextAsync(Path.Combine(parent, "notes.txt"), "nothing to weigh", TestContext.Current.CancellationToken);
+        try
+        {
+            var (code, output, error) = await RunAsync(["fit", parent, .. options]);
+
+            Assert.Equal((ExitCode.Refused, ""), (code, output));
+            Assert.Contains("what it takes is not known", error, StringComparison.Ordinal);
+        }
+        finally
+        {
+            Directory.Delete(parent, recursive: true);
+        }
+    }
+
     [Fact]
     public async Task Fit_says_no_with_the_number_missing_and_what_would_do()
     {

@@ -89,11 +89,11 @@ public sealed class PackingTests
         Assert.Equal([601, 815, 450, 13, 731], arrivals.Ranks[..5]);
 
         var fgd = PackingRun.Of(workload, typical, PackingPolicy.Fgd, arrivals, 42);
-        Assert.Equal((95.14, 95.29), (fgd.AllocationPercent, fgd.EndAllocationPercent));
+        Assert.Equal((95.14, 95.29), (fgd.AllocationPercent!.Value, fgd.EndAllocationPercent));
         var best = PackingRun.Of(workload, typical, PackingPolicy.BestFit, arrivals, 42);
-        Assert.Equal((92.94, 93.13), (best.AllocationPercent, best.EndAllocationPercent));
+        Assert.Equal((92.94, 93.13), (best.AllocationPercent!.Value, best.EndAllocationPercent));
         // Half of the way from FGD's mean to the bound, and not above the bound.
-        Assert.InRange(PackingRun.Of(workload, typical, PackingPolicy.Plimsoll, arrivals, 42).AllocationPercent, 96.07, 96.9);
+        Assert.InRange(PackingRun.Of(workload, typical, PackingPolicy.Plimsoll, arrivals, 42).AllocationPercent!.Value, 96.07, 96.9);
     }
 
     internal static PackingWorkload Published()

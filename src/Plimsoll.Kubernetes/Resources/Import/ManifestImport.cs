@@ -29,12 +29,17 @@ public static class ManifestImport
 
     /// <summary>Reads one YAML text of any number of documents; kinds that scale nothing are passed over.</summary>
     /// <exception cref="YamlUnreadableException">It is no YAML.</exception>
-    public static ImportedManifests Of(string yaml)
+    public static ImportedManifests Of(string yaml) => Of([(null, yaml)]);
+
+    /// <summary>The same of several files, of which one may complete what another says.</summary>
+    /// <param name="files">Each with the name that it is to be called by; null for one that needs none.</param>
+    /// <exception cref="YamlUnreadableException">One is no YAML; its name comes first.</exception>
+    public static ImportedManifests Of(IEnumerable<(string? Name, string Yaml)> files)
     {
-        ArgumentNullException.ThrowIfNull(yaml);
+        ArgumentNullException.ThrowIfNull(files);
         var notes = new List<ImportNote>();
         var scalers = new List<ImportedScaler>();
-        foreach (var manifest in YamlDocuments.Read(yaml).SelectMany(Items))
+        foreach (var manifest in files.SelectMany(file => Read(file.Name, file.Yaml)).SelectMany(Items))
         {
             if (ScalerOf(manifest, notes) is { } scaler) scalers.Add(scaler);
         }
@@ -57,6 +62,19 @@ public static class ManifestImport
         }
 
         return new ImportedManifests([.. models], text.ToString(), [.. notes]);
+    }
+
+    private static ImmutableArray<JsonElement> Read(string? name, string yaml)
+    {
+        try
+        {
+            return YamlDocuments.Read(yaml);
+        }
+        catch (YamlUnreadableException unreadable)
+        {
+            var hint = yaml.Contains("{{", StringComparison.Ordinal) ? "; it has {{ in it: of a Helm chart what helm template prints would do" : "";
+            throw new YamlUnreadableException((name is null ? "" : name + ": ") + unreadable.Message + hint);
+        }
     }
 
     private static IEnumerable<JsonElement> Items(JsonElement manifest) =>

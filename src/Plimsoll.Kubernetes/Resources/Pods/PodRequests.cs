@@ -8,7 +8,8 @@ namespace Plimsoll.Kubernetes.Resources.Pods;
 
 /// <summary>
 /// What a pod asks of its node, as the scheduler counts it: containers together, or one init container where that is
-/// more, sidecars and the runtime's overhead on top.
+/// more, sidecars and the runtime's overhead on top. What is stated for the pod as a whole (of processors and memory, Kubernetes 1.34)
+/// counts in place of that.
 /// </summary>
 /// <param name="CpuMilli">Thousandths of a core.</param>
 /// <param name="MemoryBytes">Memory.</param>
@@ -30,14 +31,16 @@ public sealed record PodRequests(long CpuMilli, long MemoryBytes, long Ephemeral
         return Of(
             (pod.Containers ?? []).Where(one => one is not null).Select(one => AskedBy(one)),
             (pod.InitContainers ?? []).Where(one => one is not null).Select(one => (one.RestartPolicy == "Always", AskedBy(one))),
-            (pod.Overhead ?? new Dictionary<string, ResourceQuantity>()).ToDictionary(one => one.Key, one => Amount(one.Value, one.Key), StringComparer.Ordinal));
+            (pod.Overhead ?? new Dictionary<string, ResourceQuantity>()).ToDictionary(one => one.Key, one => Amount(one.Value, one.Key), StringComparer.Ordinal),
+            AskedBy(pod.Resources));
     }
 
     /// <summary>The same of a pod's spec as the server wrote it, for those who do not keep whole pods.</summary>
     public static PodRequests Of(JsonElement spec) => Of(
         spec.List("containers").Select(AskedBy),
         spec.List("initContainers").Select(one => (one.Text("restartPolicy") == "Always", AskedBy(one))),
-        Amounts(spec.Texts("overhead")));
+        Amounts(spec.Texts("overhead")),
+        AskedBy(spec));
 
     /// <summary>Thousandths of cores, whole units of everything else, within bounds; null for what is no amount.</summary>
     public static long? Amount(string text, string name) =>
@@ -57,7 +60,8 @@ public sealed record PodRequests(long CpuMilli, long MemoryBytes, long Ephemeral
         AskedBy(container).Where(asked => IsDevice(asked.Key)).Aggregate(0L, (sum, asked) => Add(sum, asked.Value));
 
     private static PodRequests Of(
-        IEnumerable<Dictionary<string, long>> running, IEnumerable<(bool Sidecar, Dictionary<string, long> Asked)> initial, Dictionary<string, long> overhead)
+        IEnumerable<Dictionary<string, long>> running, IEnumerable<(bool Sidecar, Dictionary<string, long> Asked)> initial, Dictionary<string, long> overhead,
+        Dictionary<string, long> whole)
     {
         var (together, starting) = (new Dictionary<string, long>(StringComparer.Ordinal), new Dictionary<string, long>(StringComparer.Ordinal));
         var sidecars = new Dictionary<string, long>(StringComparer.Ordinal);
@@ -73,16 +77,20 @@ public sealed record PodRequests(long CpuMilli, long MemoryBytes, long Ephemeral
         }
 
         foreach (var (name, amount) in running.SelectMany(asked => asked).Concat(sidecars)) together[name] = Add(together.GetValueOrDefault(name), amount);
-        long Sum(string name) => Add(Math.Max(together.GetValueOrDefault(name), starting.GetValueOrDefault(name)), overhead.GetValueOrDefault(name));
+        long Sum(string name) => Add(
+            name is Cpu or Memory && whole.TryGetValue(name, out var stated) ? stated : Math.Max(together.GetValueOrDefault(name), starting.GetValueOrDefault(name)),
+            overhead.GetValueOrDefault(name));
         return new PodRequests(Sum(Cpu), Sum(Memory), Sum(Storage), together.Keys.Concat(starting.Keys).Concat(overhead.Keys).Distinct(StringComparer.Ordinal)
             .Where(name => IsDevice(name) && Sum(name) > 0).ToImmutableSortedDictionary(name => name, Sum, StringComparer.Ordinal));
     }
 
     // A limit stands for the request that is left out, as the API server fills it in.
-    internal static Dictionary<string, long> AskedBy(V1Container container)
+    internal static Dictionary<string, long> AskedBy(V1Container container) => AskedBy(container.Resources);
+
+    private static Dictionary<string, long> AskedBy(V1ResourceRequirements? resources)
     {
         var asked = new Dictionary<string, long>(StringComparer.Ordinal);
-        foreach (var quantities in (IDictionary<string, ResourceQuantity>?[])[container.Resources?.Limits, container.Resources?.Requests])
+        foreach (var quantities in (IDictionary<string, ResourceQuantity>?[])[resources?.Limits, resources?.Requests])
         {
             foreach (var (name, quantity) in quantities ?? new Dictionary<string, ResourceQuantity>()) asked[name] = Amount(quantity, name);
         }

@@ -6,6 +6,17 @@ public sealed class ManifestImportTests
 {
     private static readonly string Header = "apiVersion: plimsoll.dev/v1alpha1\nkind: ScaledModel\n";
 
+    [Theory]
+    [InlineData("a: &x 1", "second.yaml: line 1: found an anchor")]
+    [InlineData("a:\n  b: 1\n\tc: 2\n", "second.yaml: line 3: not readable as YAML")]
+    [InlineData("replicas: {{ .Values.replicas }}", "of a Helm chart what helm template prints would do")]
+    public void What_cannot_be_read_is_told_by_its_own_file_and_line(string yaml, string told)
+    {
+        var unreadable = Assert.Throws<YamlUnreadableException>(() => ManifestImport.Of([("first.yaml", "kind: Service\nmetadata: {name: a}\n"), ("second.yaml", yaml)]));
+
+        Assert.Contains(told, unreadable.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void An_autoscaler_becomes_a_ScaledModel_that_recommends_and_what_is_lost_is_told()
     {
