@@ -23,10 +23,18 @@ internal static class FleetChecks
             if (model.Name is { } name && !first.TryAdd(name, i))
                 problems.Add($"{path}.name", $"found \"{name}\" a second time, first in models[{first[name]}]; names must differ");
             Check(model, path, problems);
+            Check(model.Context, model.Tokens?.Input, model.Tokens?.Output, path, problems);
         }
 
         if (document.Gateway is { } gateway) Check(gateway, problems);
         if (document.Planner is { } planner) Check(planner, problems);
+    }
+
+    /// <summary>An engine refuses what is longer than its context.</summary>
+    public static void Check(int? context, double? input, double? output, string path, Problems problems)
+    {
+        if (context is { } most && (input ?? 0) + (output ?? 0) is var asked && asked > most)
+            problems.Add($"{path}.context", string.Create(CultureInfo.InvariantCulture, $"found {most:N0}, and requests are of {asked:N0} tokens on the mean (tokens); so many or more would do"));
     }
 
     /// <summary>What any file says of a model's replicas and objective.</summary>

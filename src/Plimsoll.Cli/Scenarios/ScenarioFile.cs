@@ -103,6 +103,7 @@ public sealed record ScenarioFile
             if (run.Device is { } device && DeviceCatalogue.BuiltIn.Find(device) is null)
                 problems.Add($"{at}.device", $"found \"{Show.Text(device)}\", which is no device of the catalogue; plimsoll devices lists them");
             if (run.Device is null && run.Gpus is not null) problems.Add($"{at}.gpus", "no device is named; name it, or leave this out");
+            FleetChecks.Check(run.Context, model.Tokens?.Input, model.Tokens?.Output, at, problems);
             BatchProfiles.Check(run.Profile, at, problems);
             if (!run.Profile.IsEmpty)
             {

@@ -29,6 +29,8 @@ public static class CapacityCommand
             if (parsed.GetValue(profile) is { } times)
             {
                 if (parsed.GetValue(source) is not null) throw new CommandException(ExitCode.BadInput, "--profile says how long requests take; leave SOURCE out");
+                if (command.Options.FirstOrDefault(option => option != profile && option != slo && option != replicas && option != json && parsed.GetResult(option) is { Implicit: false }) is { } beside)
+                    throw new CommandException(ExitCode.BadInput, $"--profile says how long requests take; leave {beside.Name} out");
                 var profiled = ProfiledCapacity.Of(ProfiledCapacity.Parse(times), targets, parsed.GetValue(replicas) ?? 1);
                 if (parsed.GetValue(json)) writer.WriteLine(JsonSerializer.Serialize(profiled, CommandJson.Default.ProfiledCapacity));
                 else foreach (var line in profiled.Lines()) writer.WriteLine(line);
@@ -66,6 +68,9 @@ public static class CapacityCommand
     private static CapacityListing Listing(
         WeighedSource weighed, ServingVariant asked, IReadOnlyList<LatencyTarget> targets, string from, RequestLengths lengths, int replicas)
     {
+        if (asked.Context > 0 && asked.Context < lengths.Longest)
+            throw new CommandException(ExitCode.BadInput, string.Create(CultureInfo.InvariantCulture, $"--context is {asked.Context:N0}, and the longest request has {lengths.Longest:N0} tokens, which the engine would refuse; so many or more would do"));
+
         // As much context as the longest request takes, where none was named: the engine is started for what it is asked.
         var fit = Fit.Of(weighed.Footprint, asked.Context > 0 ? asked : asked with { Context = lengths.Longest }, []);
         if (!fit.Fits) throw new CommandException(ExitCode.Refused, $"it does not fit: {fit.Reason}; plimsoll fit says what would");

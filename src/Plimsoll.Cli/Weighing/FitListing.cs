@@ -222,7 +222,7 @@ public sealed record ShapeListing
 
     public int? MaxConcurrency { get; init; }
 
-    /// <summary>Of the cheapest listed machine with such devices, for this many of them.</summary>
+    /// <summary>For this many devices their part of the price of the machine, by device the cheapest listed one that has as many; null where none has.</summary>
     public double? UsdPerHour { get; init; }
 
     public string? Instance { get; init; }
@@ -232,7 +232,7 @@ public sealed record ShapeListing
         ArgumentNullException.ThrowIfNull(shape);
         ArgumentNullException.ThrowIfNull(catalogue);
         var machine = catalogue.Instances
-            .Where(one => one.Accelerator == shape.Device.Name && one.PricePerDevice is not null)
+            .Where(one => one.Accelerator == shape.Device.Name && one.PricePerDevice is not null && one.Devices >= (shape.Report?.Variant.Devices ?? 1))
             .OrderBy(one => one.PricePerDevice!.Value.Micro).ThenBy(one => one.Type, StringComparer.Ordinal).FirstOrDefault();
         var report = shape.Report;
         return new ShapeListing

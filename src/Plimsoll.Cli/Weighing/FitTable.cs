@@ -70,7 +70,8 @@ public static class FitTable
         }
 
         yield return "";
-        yield return "$/h: by the cheapest machine that plimsoll devices --instances lists";
+        yield return "$/h: these devices' part of the machine, of those that have as many the cheapest";
+        yield return "by device (plimsoll devices --instances lists them)";
         yield return "by memory alone: whether the engine runs on a device at all is not judged";
         var none = shapes.Where(one => !one.Fits).Select(one => one.Device).Order(StringComparer.Ordinal).ToList();
         if (none.Count == 0) yield break;

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Plimsoll.Cli.Commands;
 using Plimsoll.Cli.Scenarios;
 using Plimsoll.Simulation.Runs;
 
@@ -86,6 +87,20 @@ public sealed partial class SameTrafficTests
         Assert.Matches(@"drain encoder-0-\d+: encoder-\d+ needs [\d.]+ MiB and [\d.]+ (MiB|B) is free; letting this go loses least", Words(explained, "encoder-0"));
         Assert.DoesNotContain("drain", Words(explained, "text") + Words(explained, "large"), StringComparison.Ordinal);
         Assert.Matches(@"load \d min( \d+ s)? \(9 in 10 loads are faster.*; idle memory is held until another model needs it", Words(explained, "large"));
+    }
+
+    [Fact]
+    public async Task The_README_shows_what_the_command_prints()
+    {
+        using var output = new StringWriter { NewLine = "\n" };
+        Assert.Equal(0, await CommandLine.RunAsync(
+            ["simulate", Path.Combine(Examples(), "same-traffic-three-weights.yaml"), "--by-weight", "--explain", "large@4h"], output, TextWriter.Null, TimeProvider.System));
+        var readme = await File.ReadAllTextAsync(Path.Combine(Examples(), "..", "..", "README.md"), TestContext.Current.CancellationToken);
+
+        var shown = readme.Split("<!-- by-weight output -->\n```\n")[1].Split("```")[0];
+        Assert.Contains(shown, output.ToString(), StringComparison.Ordinal);
+        var words = string.Join(' ', output.ToString().Split([' ', '\n'], StringSplitOptions.RemoveEmptyEntries));
+        Assert.Contains("large, at 03:59:59: " + readme.Split("`--explain large@4h` says it in words: *")[1].Split('*')[0], words, StringComparison.Ordinal);
     }
 
     private static (RunResult Run, ImmutableArray<ExplainedListing> Explained) RunOf(string scenario, params string[] explain)

@@ -43,6 +43,7 @@ public sealed class ScenarioFileTests
     [InlineData("{rate: 3}", "{rate: 3}\nfaults: [{at: 1s, what: replica-dies, strikes: b}]", "faults[0].strikes: found \"b\", which is no model of this scenario")]
     [InlineData("{rate: 3}", "{rate: 3}\nplacedBy: karpenter", "placedBy: found \"karpenter\"; planner or kube-scheduler would do")]
     [InlineData("{rate: 3}", "{rate: 3}\n- {name: a, weights: 1MB, runs: [{seconds: 1s}], traffic: {rate: 1}}", "models[1].name: found \"a\" a second time, first in models[0]; names must differ")]
+    [InlineData("{seconds: 50ms}", "{seconds: 50ms, context: 512}]\n  tokens: {input: 1200, output: 220}\n  events: [", "models[0].runs[0].context: found 512, and requests are of 1,420 tokens on the mean (tokens); so many or more would do")]
     [InlineData("{rate: 3}", "{rate: 3}\n  copies: 3\n- {name: a-1, weights: 1MB, runs: [{seconds: 1s}], traffic: {rate: 1}}", "models[1].name: found \"a-1\", which a copy of a is called too; another name would do")]
     [InlineData("models:", "- {name: cpu, memory: 1GiB, cores: 1}\nmodels:", "nodes[1].name: found \"cpu\" a second time, first in nodes[0]; names must differ")]
     public void What_is_wrong_is_said_with_what_would_do(string part, string changed, string problem)
