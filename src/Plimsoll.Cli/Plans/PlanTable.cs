@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Globalization;
 using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Cli.Weighing;
+using Plimsoll.Simulation.Plans;
 
 namespace Plimsoll.Cli.Plans;
 
@@ -85,12 +86,20 @@ internal static class PlanTable
         yield return "";
         yield return "headroom";
         var next = plan.Bottleneck;
-        var all = next.Model is null ? $"all demand can grow {Number(next.Factor)} times; nothing runs out"
-            : next.Factor >= 1 ? $"all demand can grow {Factor(next.Factor)} times; then {next.Model} runs out of {next.Resource ?? "devices that hold it"}"
-            : next.Factor > 0 ? $"{Factor(next.Factor)} times the demand would be held; beyond it {next.Model} runs out of {next.Resource ?? "devices that hold it"}"
-            : $"not even a thousandth of the demand would be held: {next.Model} runs out of {next.Resource ?? "devices that hold it"}";
+        var lacks = next.Resource switch
+        {
+            Bottleneck.CapacityUnknown => $"of {next.Model} nothing tells what a replica carries; a profile, or a run of it, would",
+            Bottleneck.NoWay => $"{next.Model} has no way to run that fits",
+            _ => $"{next.Model} runs out of {next.Resource ?? "devices that hold it"}",
+        };
+        var all = plan.Models.All(model => model.PeakPerSecond <= 0) ? "no demand is stated, so nothing runs out; --demand MODEL=RATE says one"
+            : next.Model is null ? $"all demand can grow {Number(next.Factor)} times; nothing runs out"
+            : next.Factor >= 1 ? $"all demand can grow {Factor(next.Factor)} times; then {lacks}"
+            : next.Factor > 0 ? $"{Factor(next.Factor)} times the demand would be held; beyond it {lacks}"
+            : next.Resource is Bottleneck.CapacityUnknown or Bottleneck.NoWay ? lacks
+            : $"not even a thousandth of the demand would be held: {lacks}";
         foreach (var line in EightyColumns.Hung(all, "  ", "    ")) yield return line;
-        foreach (var line in next.Why is { } why ? EightyColumns.Hung(why, "    ", "    ") : []) yield return line;
+        foreach (var line in next is { Why: { } why, Resource: not Bottleneck.CapacityUnknown } ? EightyColumns.Hung(why, "    ", "    ") : []) yield return line;
         var each = plan.Models.Where(model => model.BeforeOneMorePerSecond is not null && model.PeakPerSecond > 0).Select(model =>
             (model.Model, $"{Number(model.BeforeOneMorePerSecond!.Value)}/s more before one more replica"
                 + (model.HeadroomPerSecond is { } room ? $", {Number(room)}/s before it runs out of {model.HeadroomResource ?? "room"}" : "")));

@@ -53,7 +53,7 @@ internal static class SimulationTable
             yield return $"{EightyColumns.Cut(title, 18),-18}{"weight",10}{"requests",9}{"in SLO",9}{"p50",8}{"p99",8}{"device h",10}{"starts",8}";
             foreach (var model in one.Models.OrderByDescending(model => model.WeightBytes).ThenBy(model => model.Model, StringComparer.Ordinal).Take(ModelsMax))
             {
-                yield return $"{EightyColumns.Cut(model.Model, 17),-18}{new Bytes(model.WeightBytes),10}{EightyColumns.Count((long)model.Requests),9}{Percent(model.Attainment),9}"
+                yield return $"{EightyColumns.Cut(model.Model, 17),-18}{new Bytes(model.WeightBytes),10}{Requests((long)model.Requests),9}{Percent(model.Attainment),9}"
                     + $"{Seconds(model.P50Seconds),8}{Seconds(model.P99Seconds),8}{Number(model.DeviceHours),10}{model.Starts.ToString("0.#", CultureInfo.InvariantCulture),8}";
             }
 
@@ -127,6 +127,9 @@ internal static class SimulationTable
     private static string Seeds(SimulationListing listing) => listing.Controllers[0].Runs.Length is > 1 and var count ? $"means of {count} seeds" : "one seed";
 
     private static string Seconds(double? seconds) => seconds is { } known ? LoadTable.Milliseconds(known * 1000) : "-";
+
+    // More than its column has room for is told in millions; --json has it whole.
+    private static string Requests(long count) => count < 1_000_000 ? EightyColumns.Count(count) : string.Create(CultureInfo.InvariantCulture, $"{count / 1e6:0.00} M");
 
     private static string Percent(double share) => (share * 100).ToString(share > 0.9995 && share < 1 ? "0.000" : "0.0", CultureInfo.InvariantCulture) + "%";
 

@@ -50,7 +50,7 @@ public static class FleetLimits
 
         var first = failed.Models.FirstOrDefault(model => !model.Held);
         return first is null
-            ? new Bottleneck(low, failed.Fleet.Models.First(model => model.Spec is null).Id, "no way to run it fits", null)
+            ? new Bottleneck(low, failed.Fleet.Models.First(model => model.Spec is null).Id, Bottleneck.NoWay, null)
             : new Bottleneck(low, first.Model.Id, Shortage.Of(failed, first), first.WhyNot);
     }
 }
@@ -60,7 +60,14 @@ public static class FleetLimits
 /// <param name="Model">The model that is not held beyond that; null where nothing runs out.</param>
 /// <param name="Resource">What it lacks ("devices l4-24gb", "host memory").</param>
 /// <param name="Why">The plan's own reason.</param>
-public sealed record Bottleneck(double Factor, ModelId? Model, string? Resource, string? Why);
+public sealed record Bottleneck(double Factor, ModelId? Model, string? Resource, string? Why)
+{
+    /// <summary>The resource of a model of which nobody knows what a replica carries, so that no number of them is enough.</summary>
+    public const string CapacityUnknown = "a known capacity of a replica";
+
+    /// <summary>The resource of a model that fits nowhere in any of its ways.</summary>
+    public const string NoWay = "a way to run that fits";
+}
 
 /// <summary>Names what a model lacks in a settled fleet.</summary>
 internal static class Shortage
@@ -68,6 +75,7 @@ internal static class Shortage
     public static string Of(SettledFleet fleet, ModelStanding model)
     {
         var spec = model.Model.Spec!;
+        if (model.Model.Demand.PeakPerSecond > 0 && model.CapacityEachPerSecond is null && model.Replicas.Length >= Math.Max(model.Wanted, 1)) return Bottleneck.CapacityUnknown;
         if (model.Model.Demand.PeakPerSecond > 0 && !model.Keeps) return "speed";
         if (model.Replicas.Length >= spec.MaxReplicas) return string.Create(CultureInfo.InvariantCulture, $"maxReplicas ({spec.MaxReplicas})");
         if (model.Verdict.Rule is Rule.HoldDisk or Rule.RefusedDisk) return "disk";
