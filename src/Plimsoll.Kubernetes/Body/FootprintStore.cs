@@ -22,7 +22,10 @@ public sealed class FootprintStore(SourceSettings settings, TimeProvider time) :
 
     private readonly ConcurrentDictionary<string, Entry> _entries = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim _turn = new(AtOnce);
+    private static readonly TimeSpan KeptUnnamed = TimeSpan.FromHours(1);
+
     private long _weighed;
+    private long _restored;
     private volatile Dictionary<string, KeptFootprint> _before = [];
     private readonly CancellationTokenSource _ending = new();
 
@@ -32,16 +35,25 @@ public sealed class FootprintStore(SourceSettings settings, TimeProvider time) :
     /// <summary>Grows with each source that came out otherwise than it was known.</summary>
     public long Weighed => Interlocked.Read(ref _weighed);
 
-    /// <summary>What was weighed and is named, ordered by key.</summary>
-    public IEnumerable<KeptFootprint> Kept => _entries
-        .Where(one => one.Value.Result.Footprint is not null)
-        .Select(one => new KeptFootprint(KeptFootprint.KeyOf(one.Key), one.Value.Result.Shown, one.Value.Result.Footprint!))
-        .OrderBy(one => one.Key, StringComparer.Ordinal);
+    /// <summary>What was weighed and is named, ordered by key; for an hour what was taken over too, as models that cannot be looked at now may come back.</summary>
+    public IEnumerable<KeptFootprint> Kept
+    {
+        get
+        {
+            var kept = new SortedDictionary<string, KeptFootprint>(StringComparer.Ordinal);
+            foreach (var (source, entry) in _entries)
+                if (entry.Result.Footprint is { } weighed) kept[KeptFootprint.KeyOf(source)] = new KeptFootprint(KeptFootprint.KeyOf(source), entry.Result.Shown, weighed);
+            if (time.GetElapsedTime(Interlocked.Read(ref _restored)) < KeptUnnamed)
+                foreach (var (key, before) in _before) kept.TryAdd(key, before);
+            return kept.Values;
+        }
+    }
 
     /// <summary>Takes over what was weighed before, of what it does not know itself.</summary>
     public void Restore(IEnumerable<KeptFootprint> kept)
     {
         ArgumentNullException.ThrowIfNull(kept);
+        Interlocked.Exchange(ref _restored, time.GetTimestamp());
         _before = kept.Take(SourcesMax).GroupBy(one => one.Key, StringComparer.Ordinal).ToDictionary(one => one.Key, one => one.First(), StringComparer.Ordinal);
     }
 
@@ -78,8 +90,8 @@ public sealed class FootprintStore(SourceSettings settings, TimeProvider time) :
                 using var limit = CancellationTokenSource.CreateLinkedTokenSource(ending);
                 limit.CancelAfter(ReadTimeMax);
                 var read = new Entry(Read(source, limit.Token), Reading: false, 0, 0);
-                if (!Equals(read.Result.Footprint, before.Result.Footprint)) Interlocked.Increment(ref _weighed);
                 _entries[source] = read;
+                if (!Equals(read.Result.Footprint, before.Result.Footprint)) Interlocked.Increment(ref _weighed);
             }
             finally
             {

@@ -83,6 +83,7 @@ public sealed class KubernetesFleet : IFleet
     private Dictionary<ModelId, int> _serving = [];
     private FleetMode _most = FleetMode.Recommend;
     private string? _partly;
+    private readonly Dictionary<ModelId, HashSet<string>> _workloadsOf = [];
     private double _overdueFactor = new PlannerSettings().OverdueFactor;
     private IReadOnlyDictionary<string, PodLoad> _loads = new Dictionary<string, PodLoad>();
     private readonly SnapshotMemory _memory = new();
@@ -243,9 +244,7 @@ public sealed class KubernetesFleet : IFleet
         started.AddRange(due.Where(one => written.Contains(one.Request.Key)).SelectMany(one => one.Of.Now).Select(step => step.Id).Where(step => !draining.Contains(step)));
         var missing = plan.Models.ToDictionary(verdict => verdict.Model, verdict => Math.Max(0, verdict.Wanted - _serving.GetValueOrDefault(verdict.Model)));
         await _templates.KeepAsync(Models, missing, cancellationToken).ConfigureAwait(false);
-        var unplanned = Models.Where(model => model.Spec is null).SelectMany(model => model.Targets).Where(target => target.Workload is not null)
-            .Select(target => SnapshotBuilder.KeyOf(target.Workload!)).ToHashSet(StringComparer.Ordinal);
-        started.AddRange(await _nodes.ApplyAsync(plan, unplanned, cancellationToken).ConfigureAwait(false));
+        started.AddRange(await _nodes.ApplyAsync(plan, Unplanned(), cancellationToken).ConfigureAwait(false));
         started.AddRange(await _caches.ApplyAsync(plan, Models, _most, _parts.MayWrite, cancellationToken).ConfigureAwait(false));
         Wanted = wanted;
         Publish(plan, wanted);
@@ -255,7 +254,27 @@ public sealed class KubernetesFleet : IFleet
     /// <summary>Waits until no replicas are written any more; what they are written under is to be cancelled before.</summary>
     internal Task EndAsync() => _scales.EndAsync();
 
-    private bool IsEndOfHanging(Step step) => step is Step.Stop { Reason.Rule: Rule.StopLoadOverdue } stop && !_history.IsEnding(stop.Replica);
+    private bool IsEndOfHanging(Step step) => step is Step.Stop { Reason.Rule: Rule.StopLoadOverdue } stop
+        && SnapshotBuilder.PodOf(stop.Replica) is not null && !_history.IsEnding(stop.Replica);
+
+    // Workloads of which nothing is planned now though they are named: what was known of them last, where they cannot be read or their model
+    // has a slip.
+    private HashSet<string> Unplanned()
+    {
+        foreach (var target in Models.SelectMany(model => model.Targets).Where(target => target.Workload is not null))
+        {
+            if (!_workloadsOf.TryGetValue(target.Id, out var known)) _workloadsOf[target.Id] = known = new HashSet<string>(StringComparer.Ordinal);
+            known.Add(SnapshotBuilder.KeyOf(target.Workload!));
+        }
+
+        var named = Models.Select(model => model.Id).ToHashSet();
+        foreach (var gone in _workloadsOf.Keys.Where(model => !named.Contains(model)).ToArray()) _workloadsOf.Remove(gone);
+        var planned = Models.SelectMany(model => model.Targets).Where(target => target is { Spec: not null, Workload: not null }).Select(target => SnapshotBuilder.KeyOf(target.Workload!));
+        var unplanned = Models.Where(model => model.Targets.Any(target => target.Spec is null)).SelectMany(model => _workloadsOf.GetValueOrDefault(model.Id, []))
+            .ToHashSet(StringComparer.Ordinal);
+        unplanned.ExceptWith(planned);
+        return unplanned;
+    }
 
     // What a plan asks of one target now.
     private sealed record TargetSteps(ResolvedModel Model, ResolvedModel Target, Step[] Now);

@@ -58,6 +58,9 @@ internal sealed record Looked(ScaledModelView View)
 internal sealed class ModelLookup(
     ClusterWatch cluster, FootprintStore footprints, TimeProvider time, TemplateWorkloads? made, Func<string, bool>? patched)
 {
+    /// <summary>The reason of a target of which nobody knows whether it is there, and what its pods do.</summary>
+    public const string Unreadable = "Unreadable";
+
     private readonly Dictionary<(ObjectName, string), (object Key, Looked Looked)> _looks = [];
     private ImmutableSortedDictionary<ObjectName, ObjectName> _usurped = ImmutableSortedDictionary<ObjectName, ObjectName>.Empty;
     private ILookup<(string, string, string), ScalerView> _scalers = Array.Empty<ScalerView>().ToLookup(scaler => ("", "", ""));
@@ -181,7 +184,7 @@ internal sealed class ModelLookup(
             var scaled = variant.Target.Workload;
             if (cluster.KindOf(scaled.Kind) is { } unread && cluster.ProblemOf(unread) is { } problem)
             {
-                if (variant == settings.Variants[0]) missing = new OtherTarget(unread, null, "Unreadable", problem);
+                if (variant == settings.Variants[0]) return (variant, unread, null, new OtherTarget(unread, null, Unreadable, problem));
                 continue;
             }
 

@@ -44,7 +44,7 @@ internal sealed class PodGroups
         !_groups.TryGetValue(KeyOf(leader), out var group)
         || group.Pods.Count >= group.Size && group.Pods.Values.All(pod => pod is { Ready: true, DeletedAt: null });
 
-    /// <summary>Since when a pod, or of a group the last of those that are not ready, is not; null where all are.</summary>
+    /// <summary>Since when a pod, or of a group the last of those that are not ready or are going, is not; null where all that are there are and stay.</summary>
     public DateTimeOffset? UnreadySince(PodView leader)
     {
         if (!_groups.TryGetValue(KeyOf(leader), out var group)) return Since(leader);
@@ -53,7 +53,7 @@ internal sealed class PodGroups
             if (Since(pod) is { } since && !(last > since)) last = since;
         return last;
 
-        static DateTimeOffset? Since(PodView pod) => pod.Ready ? null : pod.ReadyChangedAt ?? pod.ScheduledAt ?? pod.CreatedAt;
+        static DateTimeOffset? Since(PodView pod) => pod.DeletedAt ?? (pod.Ready ? null : pod.ReadyChangedAt ?? pod.ScheduledAt ?? pod.CreatedAt);
     }
 
     public PodView? LeaderOf(PodView pod) => _groups.TryGetValue(KeyOf(pod), out var group) ? group.Pods.GetValueOrDefault(0) : null;

@@ -9,6 +9,9 @@ internal static class SeveralTargets
     /// <param name="targets">In the user's order of preference, two or more, all of one ScaledModel.</param>
     public static ResolvedModel Of(IReadOnlyList<ResolvedModel> targets)
     {
+        // Its pods may serve, and would be taken for others': how many more are wanted is not known then.
+        if (targets.Any(target => target.Findings.Any(finding => finding is { Type: ConditionTypes.TargetFound, Holds: false, Reason: ModelLookup.Unreadable })))
+            targets = [.. targets.Select(target => target with { Spec = null })];
         var planned = targets.Where(target => target.Spec is not null).ToArray();
         var first = planned.FirstOrDefault() ?? targets[0];
         // What somebody else scales too is left alone, and so is the rest: how many there are in all would not be ours.

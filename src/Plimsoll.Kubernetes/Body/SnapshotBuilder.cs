@@ -141,7 +141,7 @@ internal sealed class SnapshotBuilder
             placed.Pod, owner, placed.Placement, placed.Kind, StateOf(placed.Pod, owner, load),
             load is not null && load.Outstanding.TryGetLast(out var outstanding) ? outstanding : 0, load?.Concurrency)
         {
-            UnreadySince = placed.Pod.Group is null && placed.Pod.Ready ? null : _groupPods.UnreadySince(placed.Pod),
+            UnreadySince = Serves(placed.Pod) ? null : _groupPods.UnreadySince(placed.Pod) ?? _memory.MissingSince(placed.Pod.Uid, _at),
             HasServed = _hasServed(placed.Pod),
         };
         var replica = placed.Replica(seen, Made);

@@ -11,9 +11,20 @@ internal sealed class SnapshotMemory
     private Dictionary<string, NodeLayout> _nodes = new(StringComparer.Ordinal);
     private Dictionary<string, NodeLayout> _before = new(StringComparer.Ordinal);
 
+    // By the uid of a group's leader: since when a pod of it is missing, which no object says.
+    private Dictionary<string, DateTimeOffset> _missing = new(StringComparer.Ordinal);
+    private Dictionary<string, DateTimeOffset> _missingBefore = new(StringComparer.Ordinal);
+
+    /// <summary>Since when a group was seen without one of its pods.</summary>
+    /// <param name="leader">The uid of its leader.</param>
+    /// <param name="at">Now.</param>
+    public DateTimeOffset MissingSince(string leader, DateTimeOffset at) => _missing[leader] = _missingBefore.TryGetValue(leader, out var since) ? since : at;
+
     /// <summary>Begins a snapshot: what the last one did not have is forgotten.</summary>
     public void Begin()
     {
+        (_missing, _missingBefore) = (_missingBefore, _missing);
+        _missing.Clear();
         (_nodes, _before) = (_before, _nodes);
         _nodes.Clear();
     }

@@ -14,7 +14,7 @@ public sealed class LeaderLabel(KubernetesApi api, ObjectName pod, Action<string
     private static readonly byte[] On = Encoding.UTF8.GetBytes($$$$$"""{"metadata":{"labels":{"{{{{{Key}}}}}":"true"}}}""");
     private static readonly byte[] Off = Encoding.UTF8.GetBytes($$$$$"""{"metadata":{"labels":{"{{{{{Key}}}}}":null}}}""");
 
-    private string? _refused;
+    private readonly Dictionary<ObjectName, string> _refused = [];
 
     /// <summary>Puts it on the own pod, and takes it off others of the same workload: one that hangs cannot do so itself.</summary>
     /// <returns>Whether all that was done; what was not is worth another try.</returns>
@@ -38,7 +38,7 @@ public sealed class LeaderLabel(KubernetesApi api, ObjectName pod, Action<string
         try
         {
             using var patched = await api.PatchAsync($"api/v1/namespaces/{name.Namespace}/pods/{name.Name}", labels, PatchKind.Merge, cancellationToken).ConfigureAwait(false);
-            _refused = null;
+            _refused.Remove(name);
             return true;
         }
         catch (ApiException gone) when (gone.Status == System.Net.HttpStatusCode.NotFound && name != pod)
@@ -47,9 +47,9 @@ public sealed class LeaderLabel(KubernetesApi api, ObjectName pod, Action<string
         }
         catch (ApiException refused)
         {
-            // It is tried each turn, and said once.
-            if (refused.Message != _refused) log($"{name}: the label {Key} could not be written, so Services that go by it may not reach who leads: {refused.Message}");
-            _refused = refused.Message;
+            // It is tried again and again, and said once.
+            if (_refused.GetValueOrDefault(name) != refused.Message) log($"{name}: the label {Key} could not be written, so Services that go by it may not reach who leads: {refused.Message}");
+            _refused[name] = refused.Message;
             return false;
         }
     }

@@ -28,6 +28,7 @@ public sealed class OperatorRun(
     OperatorTelemetry? telemetry = null, LeaderLabel? label = null, TickJournal? journal = null)
 {
     private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan LabelAgain = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan PauseUnseen = TimeSpan.FromSeconds(1);
 
     private Task _keeping = Task.CompletedTask;
@@ -110,7 +111,7 @@ public sealed class OperatorRun(
             (knowledge, number) = (tick.Plan.Next, tick.Number + 1);
         });
         var checkpointed = parts.Time.GetTimestamp();
-        var labelled = label is null;
+        var (labelled, tries, tried) = (label is null, 0L, 0L);
         try
         {
             while (election.MayWrite)
@@ -121,7 +122,12 @@ public sealed class OperatorRun(
                 {
                     var spec = fleet.Look();
                     var tick = await loop.TurnAsync(number, spec, knowledge, cancellationToken).ConfigureAwait(false);
-                    if (!labelled) labelled = await label!.TakeAsync(parts.Cluster.Pods.Items.Values, cancellationToken).ConfigureAwait(false);
+                    if (!labelled && (tries++ == 0 || parts.Time.GetElapsedTime(tried) > LabelAgain))
+                    {
+                        labelled = await label!.TakeAsync(parts.Cluster.Pods.Items.Values, cancellationToken).ConfigureAwait(false);
+                        tried = parts.Time.GetTimestamp();
+                    }
+
                     journal?.Applied(tick);
                     applied?.Invoke(tick);
                     var conditions = await telling.TellAsync(fleet.Told(tick), cancellationToken).ConfigureAwait(false);

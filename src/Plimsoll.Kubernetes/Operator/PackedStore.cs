@@ -67,6 +67,8 @@ internal sealed class PackedStore(KubernetesApi api, string space, string name, 
         catch (Exception broken) when (broken is InvalidDataException or FormatException or JsonException)
         {
             log($"{what} before cannot be read and is learned anew: {broken.Message}");
+            // Even what comes out the same is written anew then.
+            _head = head with { Digest = "" };
             return null;
         }
     }

@@ -34,8 +34,6 @@ public static partial class ScaledModelCheck
             check.Add("spec.revision", "found without a source; spec.source with an address would do, or leave it to the pods' arguments");
         if (spec.Events is { } events) Check(events, check);
         CheckProfiles(spec, check);
-        if (spec is { Context: { } most, Tokens: { } tokens } && (tokens.Input ?? 0) + (tokens.Output ?? 0) is var asked && asked > most)
-            check.Add("spec.context", string.Create(System.Globalization.CultureInfo.InvariantCulture, $"found {most:N0}, and requests are of {asked:N0} tokens on the mean (spec.tokens); so many or more would do"));
         if (spec.MinReplicas > spec.MaxReplicas)
             check.Add("spec.minReplicas", $"found {spec.MinReplicas}, above maxReplicas ({spec.MaxReplicas}); at most that would do");
         if (spec is { Template: not null, Actuation: "metric" })

@@ -99,7 +99,7 @@ internal sealed class NodeRequests
         {
             var (model, allocation) = (outlook.Model, allocations[outlook.Model.Id]);
             var counted = outlook.Supply + starting.GetValueOrDefault(model.Id) + lacking.GetValueOrDefault(model.Id);
-            if (!model.Acts || model.Variants[0].Workers is not null || counted >= model.MaxReplicas) continue;
+            if (!model.Acts || model.Variants[0].Workers is not null || counted + outlook.Lost >= model.MaxReplicas) continue;
             // What is held back now for another reason than room is so later too, and one that is being let go is not coming
             // back sooner for being looked at from further away.
             if (counted < allocation.Wanted || allocation.Wanted < WeightAllocator.Wanted(outlook) || allocation.Why.Rule is Rule.StartBySizeBlindRule or Rule.DrainBySizeBlindRule) continue;

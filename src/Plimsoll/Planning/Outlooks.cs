@@ -73,7 +73,7 @@ internal static class Outlooks
                 count++;
                 if (replica.State == ReplicaState.Ready) serving++;
                 if (IsComing(replica, turn.Loads)) coming++;
-                else if (turn.Loads.IsLost(replica)) lost++;
+                else if (turn.Loads.IsLost(replica) || (turn.Spec.Settings.LoadsAsLearned && turn.Loads.Overdue(replica) && !EndsFirst(replica, replicas))) lost++;
                 if (replica is { State: ReplicaState.Asleep, Turning: false }) asleep++;
                 outstanding = checked(outstanding + replica.Outstanding);
             }
@@ -81,6 +81,10 @@ internal static class Outlooks
             return new Standing(count == replicas.Length ? replicas : [.. replicas.Where(replica => replica.Version == model.Version)], serving, coming, lost, asleep, outstanding);
         }
     }
+
+    // One that its controller ends only after others stays, however long it hangs.
+    private static bool EndsFirst(InferenceReplica replica, InferenceReplica[] all) =>
+        replica.EndsInOrder is not { } order || !Array.Exists(all, other => other.EndsInOrder > order && other.Variant == replica.Variant && other.State != ReplicaState.Stopping);
 
     // A model as one of its ways, and what a replica in it costs where prices decide.
     private readonly record struct Way(ModelSpec Model, VariantSpec Variant, ReplicaNeeds Needs, UsdPerHour? PricePerHour);

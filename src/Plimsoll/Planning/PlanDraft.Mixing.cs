@@ -119,7 +119,7 @@ internal sealed partial class PlanDraft
         var allocation = _allocations[outlook.Model.Id];
         var least = allocation.PerSecond > 0 ? 1 : allocation.Wanted;
         var more = outlook.Mix!.More(there, room, allocation.PerSecond, MostOf(outlook));
-        outlook.Mix.Fill(more, room, Math.Max(least, outlook.Model.MinReplicas) - there.Sum());
+        outlook.Mix.Fill(more, room, Math.Min(Math.Max(least, outlook.Model.MinReplicas), MostOf(outlook)) - there.Sum());
         return more;
     }
 

@@ -201,7 +201,7 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.HoldMissingData] = "{what} is missing, so nothing is changed: {why}",
         [Rule.HoldBackoff] = "failed {failures} {failures|time|times}, next try in {wait}: {why}",
         [Rule.HoldLoading] = "{loading} of {wanted} loading, the next is expected ready in {left}",
-        [Rule.HoldLost] = "{lost} {lost|replica that served does|replicas that served do} not answer and may be back; no more than {most} may be there in all",
+        [Rule.HoldLost] = "{lost} {lost|replica does|replicas do} not serve and may be back; no more than {most} may be there in all",
         [Rule.HoldUntilReplaced] = "{loading} that {loading|replaces|replace} others {loading|loads|load}; {staying} {staying|replica serves|replicas serve} on until then",
         [Rule.HoldScarce] = "needs {needed} and {cores} {cores|core|cores}, {free} is free and nothing may go for it",
         [Rule.HoldScarceDevice] =

@@ -40,6 +40,19 @@ public sealed class UnreadyPodTests
     }
 
     [Fact]
+    public void A_group_that_is_short_of_a_pod_loads_since_that_was_seen()
+    {
+        var memory = new SnapshotMemory();
+        PodView[] left = [Pod("llama-0", scheduled: -3600, ready: true, changed: -3000, worker: 0)];
+        Assert.Equal(Noon, Assert.Single(Build(2, true, memory, 0, left)).StartedAt);
+        Assert.Equal(Noon, Assert.Single(Build(2, true, memory, 30, left)).StartedAt);
+
+        PodView[] whole = [.. left, Pod("llama-0-1", scheduled: -3600, ready: true, changed: -3000, worker: 1)];
+        Assert.Equal(ReplicaState.Ready, Assert.Single(Build(2, true, memory, 60, whole)).State);
+        Assert.Equal(Noon.AddSeconds(90), Assert.Single(Build(2, true, memory, 90, left)).StartedAt);
+    }
+
+    [Fact]
     public void A_group_that_never_was_whole_loads_since_it_has_nodes()
     {
         var replica = Assert.Single(Build(
@@ -48,11 +61,13 @@ public sealed class UnreadyPodTests
         Assert.Equal(Noon.AddSeconds(-500), replica.StartedAt);
     }
 
-    private static ImmutableArray<InferenceReplica> Build(int size, bool hasServed, params PodView[] pods)
+    private static ImmutableArray<InferenceReplica> Build(int size, bool hasServed, params PodView[] pods) => Build(size, hasServed, new SnapshotMemory(), 0, pods);
+
+    private static ImmutableArray<InferenceReplica> Build(int size, bool hasServed, SnapshotMemory memory, int second, PodView[] pods)
     {
         using var node = JsonDocument.Parse("""{"metadata":{"name":"gpu-1"},"status":{"allocatable":{"cpu":"8","memory":"64Gi","pods":"10"},"conditions":[{"type":"Ready","status":"True"}]}}""");
         var builder = new SnapshotBuilder(
-            Noon, new NodeGroups([], new Dictionary<string, V1PodSpec>()), [Model(size)], new Dictionary<string, PodLoad>(), 3, hasServed: _ => hasServed);
+            Noon.AddSeconds(second), new NodeGroups([], new Dictionary<string, V1PodSpec>()), [Model(size)], new Dictionary<string, PodLoad>(), 3, memory: memory, hasServed: _ => hasServed);
         return builder.Build([NodeView.Of(node.RootElement)!], pods, new Dictionary<string, Promised>(), Capabilities.None).Replicas;
     }
 

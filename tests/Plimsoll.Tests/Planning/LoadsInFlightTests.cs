@@ -73,7 +73,18 @@ public sealed class LoadsInFlightTests
         var plan = Plan(Learned(60), Loading(400), nodes, most: 1);
 
         Assert.Empty(plan.Steps);
-        Assert.Equal("1 replica that served does not answer and may be back; no more than 1 may be there in all", plan.Models[0].Reason.ToString());
+        Assert.Equal("1 replica does not serve and may be back; no more than 1 may be there in all", plan.Models[0].Reason.ToString());
+    }
+
+    [Fact]
+    public void One_that_hangs_and_cannot_end_before_another_counts_towards_the_most_too()
+    {
+        InferenceReplica[] replicas = [Loading(700) with { EndsInOrder = 0 }, Replica(Heavy, 2, ReplicaState.Ready, Noon.AddHours(-1), outstanding: 1) with { EndsInOrder = 1 }];
+        var spec = Spec(Heavy with { MinReplicas = 2 }) with { Settings = new PlannerSettings { LoadsAsLearned = true } };
+        var snapshot = Snapshot(spec, Node(9000), Noon, replicas).With(Traffic(Heavy.Id, Noon, 1));
+
+        Assert.Empty(Decide(spec, snapshot, Learned(60)).Steps);
+        Assert.NotEmpty(Decide(spec, snapshot with { Replicas = [.. replicas.Select(one => one with { EndsInOrder = null })] }, Learned(60)).Steps);
     }
 
     [Fact]

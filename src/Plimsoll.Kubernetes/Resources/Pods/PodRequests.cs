@@ -32,7 +32,7 @@ public sealed record PodRequests(long CpuMilli, long MemoryBytes, long Ephemeral
             (pod.Containers ?? []).Where(one => one is not null).Select(one => AskedBy(one)),
             (pod.InitContainers ?? []).Where(one => one is not null).Select(one => (one.RestartPolicy == "Always", AskedBy(one))),
             (pod.Overhead ?? new Dictionary<string, ResourceQuantity>()).ToDictionary(one => one.Key, one => Amount(one.Value, one.Key), StringComparer.Ordinal),
-            AskedBy(pod.Resources));
+            Amounts(pod.Resources?.Requests), Amounts(pod.Resources?.Limits));
     }
 
     /// <summary>The same of a pod's spec as the server wrote it, for those who do not keep whole pods.</summary>
@@ -40,7 +40,7 @@ public sealed record PodRequests(long CpuMilli, long MemoryBytes, long Ephemeral
         spec.List("containers").Select(AskedBy),
         spec.List("initContainers").Select(one => (one.Text("restartPolicy") == "Always", AskedBy(one))),
         Amounts(spec.Texts("overhead")),
-        AskedBy(spec));
+        Amounts((spec.At("resources") ?? default).Texts("requests")), Amounts((spec.At("resources") ?? default).Texts("limits")));
 
     /// <summary>Thousandths of cores, whole units of everything else, within bounds; null for what is no amount.</summary>
     public static long? Amount(string text, string name) =>
@@ -61,7 +61,7 @@ public sealed record PodRequests(long CpuMilli, long MemoryBytes, long Ephemeral
 
     private static PodRequests Of(
         IEnumerable<Dictionary<string, long>> running, IEnumerable<(bool Sidecar, Dictionary<string, long> Asked)> initial, Dictionary<string, long> overhead,
-        Dictionary<string, long> whole)
+        Dictionary<string, long> whole, Dictionary<string, long> wholeLimits)
     {
         var (together, starting) = (new Dictionary<string, long>(StringComparer.Ordinal), new Dictionary<string, long>(StringComparer.Ordinal));
         var sidecars = new Dictionary<string, long>(StringComparer.Ordinal);
@@ -78,7 +78,8 @@ public sealed record PodRequests(long CpuMilli, long MemoryBytes, long Ephemeral
 
         foreach (var (name, amount) in running.SelectMany(asked => asked).Concat(sidecars)) together[name] = Add(together.GetValueOrDefault(name), amount);
         long Sum(string name) => Add(
-            name is Cpu or Memory && whole.TryGetValue(name, out var stated) ? stated : Math.Max(together.GetValueOrDefault(name), starting.GetValueOrDefault(name)),
+            name is Cpu or Memory && (whole.TryGetValue(name, out var stated)
+                || !together.ContainsKey(name) && !starting.ContainsKey(name) && wholeLimits.TryGetValue(name, out stated)) ? stated : Math.Max(together.GetValueOrDefault(name), starting.GetValueOrDefault(name)),
             overhead.GetValueOrDefault(name));
         return new PodRequests(Sum(Cpu), Sum(Memory), Sum(Storage), together.Keys.Concat(starting.Keys).Concat(overhead.Keys).Distinct(StringComparer.Ordinal)
             .Where(name => IsDevice(name) && Sum(name) > 0).ToImmutableSortedDictionary(name => name, Sum, StringComparer.Ordinal));
@@ -89,14 +90,13 @@ public sealed record PodRequests(long CpuMilli, long MemoryBytes, long Ephemeral
 
     private static Dictionary<string, long> AskedBy(V1ResourceRequirements? resources)
     {
-        var asked = new Dictionary<string, long>(StringComparer.Ordinal);
-        foreach (var quantities in (IDictionary<string, ResourceQuantity>?[])[resources?.Limits, resources?.Requests])
-        {
-            foreach (var (name, quantity) in quantities ?? new Dictionary<string, ResourceQuantity>()) asked[name] = Amount(quantity, name);
-        }
-
+        var asked = Amounts(resources?.Limits);
+        foreach (var (name, amount) in Amounts(resources?.Requests)) asked[name] = amount;
         return asked;
     }
+
+    private static Dictionary<string, long> Amounts(IDictionary<string, ResourceQuantity>? quantities) =>
+        (quantities ?? new Dictionary<string, ResourceQuantity>()).ToDictionary(one => one.Key, one => Amount(one.Value, one.Key), StringComparer.Ordinal);
 
     private static Dictionary<string, long> AskedBy(JsonElement container)
     {

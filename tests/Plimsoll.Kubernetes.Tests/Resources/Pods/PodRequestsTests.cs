@@ -13,9 +13,9 @@ public sealed class PodRequestsTests
     [Theory]
     [InlineData("", 1500, 3L << 30)]
     [InlineData(""","overhead":{"memory":"1Gi"}""", 1500, 4L << 30)]
-    // Kubernetes 1.34: for the pod as a whole; a limit stands for a request that is left out, as of a container.
+    // Kubernetes 1.34: for the pod as a whole; a limit stands for a request only where no container has one either.
     [InlineData(""","resources":{"requests":{"memory":"200Gi"}}""", 1500, 200L << 30)]
-    [InlineData(""","resources":{"limits":{"cpu":"8","memory":"100Gi"}},"overhead":{"cpu":"250m"}""", 8250, 100L << 30)]
+    [InlineData(""","resources":{"limits":{"cpu":"8","memory":"100Gi"}},"overhead":{"cpu":"250m"}""", 1750, 3L << 30)]
     [InlineData(""","resources":{"requests":{"cpu":"2","memory":"0"}}""", 2000, 0)]
     public void What_is_stated_for_the_pod_counts_in_place_of_its_containers(string more, long cpu, long memory)
     {
