@@ -36,14 +36,15 @@ public sealed class CachedFleetTests : IAsyncLifetime
         await MakeAsync("first", 2_000_000);
         await MakeAsync("second", 3_000_000);
         var secret = new UriBuilder($"{_server.Address}/second.onnx") { UserName = "me", Password = "s3cret", Query = "token=s3cret" };
+        // Long enough for a busy machine to see each of them in memory before it is let go.
         _scene.Fleet(
             $$"""
             machine: {memory: 1GiB, cache: {size: 4MiB} }
             gateway: {listen: 127.0.0.1:0}
             planner: {review: 200ms}
             models:
-            - {name: first, source: "{{_server.Address}}/first.onnx", idleLimit: 3s}
-            - {name: second, source: "{{secret.Uri.OriginalString}}", idleLimit: 3s}
+            - {name: first, source: "{{_server.Address}}/first.onnx", idleLimit: 12s}
+            - {name: second, source: "{{secret.Uri.OriginalString}}", idleLimit: 12s}
             """);
         var up = _scene.Up();
         var gateway = await up.GatewayAsync();

@@ -106,8 +106,8 @@ public sealed class ClusterWatch : IAsyncDisposable
             var outdated = _lists.Where(list => !_optional.Contains(list) && IsOutdated(list)).ToArray();
             if (outdated.Length == 0) return null;
 
-            // All at once: whoever mends a role or a server wants to do it once.
-            var told = outdated.Where(list => list.Problem is not null).Select(list => $"{list.Path}: {list.Problem}").ToArray();
+            // All at once, those too that decisions would go on without: whoever mends a role or a server wants to do it once.
+            var told = outdated.Concat(_lists.Where(list => _optional.Contains(list) && IsOutdated(list))).Where(list => list.Problem is not null).Select(list => $"{list.Path}: {list.Problem}").ToArray();
             return told.Length > 0 ? string.Join("; ", told) : $"{outdated[0].Path}: not listed yet";
         }
     }
@@ -183,8 +183,8 @@ public sealed class ClusterWatch : IAsyncDisposable
                 cancellationToken.ThrowIfCancellationRequested();
                 // One that is only slow is waited for; its requests have a time of their own to fail in. Once one has failed for long,
                 // all that fail are told at once: on a busy server their first answers lie seconds apart.
-                var failing = watch._lists.Where(list => !list.Synced && list.Problem is not null && !watch._optional.Contains(list)).ToArray();
-                if (failing.Any(list => list.SinceHeard > OutdatedAfter))
+                var failing = watch._lists.Where(list => !list.Synced && list.Problem is not null).ToArray();
+                if (failing.Any(list => !watch._optional.Contains(list) && list.SinceHeard > OutdatedAfter))
                     throw new ApiException(string.Join("; ", failing.Select(list => $"{list.Path} could not be listed: {list.Problem}")));
             }
 
