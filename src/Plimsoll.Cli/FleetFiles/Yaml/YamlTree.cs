@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Plimsoll.Kubernetes.Resources.Import;
 using YamlDotNet.Core;
 using YamlDotNet.Core.Events;
 
@@ -32,26 +33,12 @@ internal sealed class YamlTree
         }
         catch (YamlException broken)
         {
-            problems.Add(IndentedByTab(text, broken) ?? PositionOf(broken.Start), "", "not readable as YAML: " + Sentence(broken.Message));
+            problems.Add(YamlTabs.Find(text, broken) is var (line, column) ? new Position(line, column) : PositionOf(broken.Start), "", "not readable as YAML: " + Sentence(broken.Message));
         }
         catch (Exception e) when (e is ArgumentException or InvalidOperationException or OverflowException or IndexOutOfRangeException)
         {
             // The parser's own slips on mutilated input; found by mutation tests, and no reason for a stack trace.
             problems.Add(tree.Here, "", "not readable as YAML");
-        }
-
-        return null;
-    }
-
-    // The parser does not say where a tab is that should be spaces.
-    private static Position? IndentedByTab(string text, YamlException broken)
-    {
-        if (!broken.Message.Contains("tab", StringComparison.Ordinal)) return null;
-        var number = 0;
-        foreach (var line in text.AsSpan().EnumerateLines())
-        {
-            number++;
-            if (number >= broken.Start.Line && line.IndexOfAnyExcept(' ') is >= 0 and var at && line[at] == '\t') return new Position(number, at + 1);
         }
 
         return null;

@@ -37,27 +37,13 @@ public sealed class YamlDocuments
         }
         catch (YamlException broken)
         {
-            throw Unreadable($"not readable as YAML: {Shown.Text(broken.Message, 200)}", IndentedByTab(text, broken) ?? broken.Start);
+            throw Unreadable($"not readable as YAML: {Shown.Text(broken.Message, 200)}", YamlTabs.Find(text, broken) is var (line, column) ? new Mark(0, line, column) : broken.Start);
         }
         catch (Exception e) when (e is ArgumentException or InvalidOperationException or OverflowException or IndexOutOfRangeException or NullReferenceException)
         {
             // The parser's own slips on mutilated input.
             throw Unreadable("not readable as YAML", documents._parser.Current?.Start ?? Mark.Empty);
         }
-    }
-
-    // The parser does not say where a tab is that should be spaces.
-    private static Mark? IndentedByTab(string text, YamlException broken)
-    {
-        if (!broken.Message.Contains("tab", StringComparison.Ordinal)) return null;
-        var number = 0;
-        foreach (var line in text.AsSpan().EnumerateLines())
-        {
-            number++;
-            if (number >= broken.Start.Line && line.IndexOfAnyExcept(' ') is >= 0 and var at && line[at] == '\t') return new Mark(0, number, at + 1);
-        }
-
-        return null;
     }
 
     private ImmutableArray<JsonElement> ReadAll()
