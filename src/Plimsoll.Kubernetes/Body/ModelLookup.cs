@@ -62,6 +62,7 @@ internal sealed class ModelLookup(
     public const string Unreadable = "Unreadable";
 
     private readonly Dictionary<(ObjectName, string), (object Key, Looked Looked)> _looks = [];
+    private readonly Dictionary<string, ReplicaWrites> _writes = new(StringComparer.Ordinal);
     private ImmutableSortedDictionary<ObjectName, ObjectName> _usurped = ImmutableSortedDictionary<ObjectName, ObjectName>.Empty;
     private ILookup<(string, string, string), ScalerView> _scalers = Array.Empty<ScalerView>().ToLookup(scaler => ("", "", ""));
     private FleetSettings _fleet = FleetSettings.Of(null);
@@ -75,6 +76,7 @@ internal sealed class ModelLookup(
         _scalers = cluster.Scalers.ToLookup(scaler => (scaler.Name.Namespace, scaler.TargetKind, scaler.TargetName));
         var looked = views.Values.SelectMany(Each).ToArray();
         foreach (var gone in _looks.Keys.Except(looked.Select(one => one.Key)).ToArray()) _looks.Remove(gone);
+        foreach (var gone in _writes.Keys.Except(looked.Select(one => one.Workload?.Uid).OfType<string>()).ToArray()) _writes.Remove(gone);
         return looked;
     }
 
@@ -148,6 +150,9 @@ internal sealed class ModelLookup(
         if (_usurped.TryGetValue(view.Name, out var owner)) return $"{variant.Target} is the ScaledModel {owner}'s already; one of the two would do";
         var rivals = _scalers[(view.Name.Namespace, workload.Kind, workload.Name.Name)].ToArray();
         if (rivals.Length == 0 && workload.ManagedFieldsJson is null) return null;
+        List<V1ManagedFieldsEntry> writers = workload.ManagedFieldsJson is { } fields
+            ? k8s.KubernetesJson.Deserialize<List<V1ManagedFieldsEntry>>(System.Text.Encoding.UTF8.GetString(fields)) : [];
+        var writes = _writes[workload.Uid] = _writes.GetValueOrDefault(workload.Uid, ReplicaWrites.None).Then(workload.Uid, workload.Replicas, workload.Generation, writers);
         using var autoscalers = Parsed(rivals.Where(rival => rival.Kind == "HorizontalPodAutoscaler"));
         using var scaled = Parsed(rivals.Where(rival => rival.Kind == "ScaledObject"));
         return Ownership.Conflict(new OwnershipQuestion
@@ -157,7 +162,8 @@ internal sealed class ModelLookup(
             Actuation = settings.Actuation,
             Autoscalers = autoscalers.RootElement.EnumerateArray(),
             ScaledObjects = scaled.RootElement.EnumerateArray(),
-            ManagedFields = workload.ManagedFieldsJson is { } fields ? k8s.KubernetesJson.Deserialize<List<V1ManagedFieldsEntry>>(System.Text.Encoding.UTF8.GetString(fields)) : [],
+            ManagedFields = writers,
+            Writes = writes,
             Annotations = workload.Annotations,
             Created = workload.CreatedAt,
             At = time.GetUtcNow(),

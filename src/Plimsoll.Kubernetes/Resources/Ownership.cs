@@ -95,6 +95,7 @@ public static class Ownership
             // Server-side apply says the same again whenever its manifest changes.
             if (entry.Operation == "Apply") return $"{who} applies {question.Shown} with spec.replicas; leave replicas out of its manifest";
             var at = entry.Time is { } time ? new DateTimeOffset(DateTime.SpecifyKind(time, DateTimeKind.Utc)) : (DateTimeOffset?)null;
+            if (question.Writes.LeftThem(entry)) continue;
             if (at is { } written && written - (question.Created ?? DateTimeOffset.MinValue) > Birth && question.At - written <= Lately)
                 return $"{who} wrote the replicas of {question.Shown} {Durations.Show(Math.Max(0, (question.At - written).TotalSeconds))} ago; stop it, or choose mode recommend";
         }
@@ -160,6 +161,9 @@ public sealed record OwnershipQuestion
 
     /// <summary>The target's metadata.managedFields.</summary>
     public IEnumerable<V1ManagedFieldsEntry> ManagedFields { get; init; } = [];
+
+    /// <summary>Which writes are known to have left the replicas as they were.</summary>
+    public ReplicaWrites Writes { get; init; } = ReplicaWrites.None;
 
     /// <summary>The target's annotations.</summary>
     public IReadOnlyDictionary<string, string> Annotations { get; init; } = ImmutableDictionary<string, string>.Empty;

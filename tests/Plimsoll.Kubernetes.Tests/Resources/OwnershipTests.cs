@@ -117,6 +117,35 @@ public sealed class OwnershipTests
         Assert.Null(Ownership.Conflict(Question() with { ManagedFields = [new V1ManagedFieldsEntry { Manager = manager, Operation = operation, Time = entry.Time, FieldsV1 = Json("""{"f:spec":{"f:template":{}}}""") }] }));
     }
 
+    private static V1ManagedFieldsEntry Wrote(string manager, int seconds, string fields) => new()
+    {
+        Manager = manager,
+        Operation = "Update",
+        Time = Now.AddSeconds(seconds).UtcDateTime,
+        FieldsV1 = Json($$$"""{"f:spec":{{{{fields}}}}}"""),
+    };
+
+    [Fact]
+    public void A_rollout_by_who_made_the_target_is_no_write_of_its_replicas()
+    {
+        const string both = "\"f:replicas\":{},\"f:template\":{}";
+        var made = ReplicaWrites.None.Then("uid", 2, 1, [Wrote("helm", -3600, both)]);
+        string? Conflict(ReplicaWrites writes, params V1ManagedFieldsEntry[] fields) => Ownership.Conflict(Question() with { ManagedFields = fields, Writes = writes });
+
+        // A new image an hour later: the API server dates all of what helm has written anew.
+        var rolled = made.Then("uid", 2, 2, [Wrote("helm", -30, both)]);
+        Assert.Null(Conflict(rolled, Wrote("helm", -30, both)));
+        Assert.Null(Conflict(rolled.Then("uid", 2, 2, [Wrote("helm", -30, both)]), Wrote("helm", -30, both)));
+
+        // Then it writes the replicas too; or does so, and somebody puts them back, between two looks.
+        const string wrote = "helm wrote the replicas of Deployment prod/llama 5 s ago; stop it, or choose mode recommend";
+        Assert.Equal(wrote, Conflict(rolled.Then("uid", 5, 3, [Wrote("helm", -5, both)]), Wrote("helm", -5, both)));
+        Assert.Equal(wrote, Conflict(rolled.Then("uid", 2, 4, [Wrote("helm", -5, both)]), Wrote("helm", -5, both)));
+        // Another object of the same name says nothing about this one, nor does what was never seen before.
+        Assert.Equal(wrote, Conflict(rolled.Then("other", 2, 2, [Wrote("helm", -5, both)]), Wrote("helm", -5, both)));
+        Assert.Equal(wrote, Conflict(ReplicaWrites.None.Then("uid", 2, 2, [Wrote("helm", -5, both)]), Wrote("helm", -5, both)));
+    }
+
     [Fact]
     public void Of_ScaledModels_with_one_target_the_oldest_has_it()
     {
