@@ -83,6 +83,7 @@ public sealed partial class LocalFleet
         StateSince = replica.Record.StateSince,
         StartedAt = replica.Record.StartedAt,
         Reserved = replica.Record.Needs,
+        EndsUnready = replica.State == ReplicaState.Stopping && replica.Record is { LoadPeak: null, HighWaterWasReset: false },
         Turning = replica.Busy is WorkKind.Sleeping or WorkKind.Waking,
         HostMemory = replica.MemoryNow() is { } memory
             ? Signal.Known(memory, now) : Signal.Missing<Bytes>("its processes could not be read"),

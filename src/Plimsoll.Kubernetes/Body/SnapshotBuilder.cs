@@ -185,6 +185,7 @@ internal sealed class SnapshotBuilder
                 : state is ReplicaState.Ready or ReplicaState.Asleep ? pod.ReadyChangedAt ?? started : pod.DeletedAt ?? started,
             StartedAt = started,
             HasServed = state == ReplicaState.Loading && seen.HasServed,
+            EndsUnready = state == ReplicaState.Stopping && !seen.HasServed,
             Reserved = variant.Needs,
             // Its own, which the webhook or an older template made differ from what the next one will ask.
             Requests = spec.Requests is { } asks ? asks with

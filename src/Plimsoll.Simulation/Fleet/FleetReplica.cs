@@ -51,6 +51,9 @@ internal sealed class FleetReplica
     /// <summary>On its way to sleep or back.</summary>
     public bool Turning { get; set; }
 
+    /// <summary>It was told to end while it loaded.</summary>
+    public bool EndsUnready { get; set; }
+
     /// <summary>Since when it sleeps; null while it does not.</summary>
     public double? SleptSince { get; set; }
 

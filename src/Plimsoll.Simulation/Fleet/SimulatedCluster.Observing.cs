@@ -37,6 +37,7 @@ internal sealed partial class SimulatedCluster
         StartedAt = At(replica.StartedAt),
         Reserved = replica.Needs,
         Turning = replica.Turning,
+        EndsUnready = replica.EndsUnready,
         HostMemory = _world.IsScheduled ? Signal.Missing<Bytes>("Kubernetes does not tell")
             : Signal.Known(replica.HostNow, now),
         DeviceMemory = _world.IsScheduled ? Signal.Missing<Bytes>("Kubernetes does not tell")

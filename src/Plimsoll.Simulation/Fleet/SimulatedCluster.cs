@@ -142,6 +142,7 @@ internal sealed partial class SimulatedCluster
         if (Find(id) is not { } replica || replica.State == ReplicaState.Stopping) return false;
         var was = replica.State;
         BreakOff(replica);
+        replica.EndsUnready = was == ReplicaState.Loading;
         replica.Enter(ReplicaState.Stopping, Now);
         var unload = _models[replica.Model.Id].Truth[replica.Variant.Id].Unload;
         _events.At(Now + (unload.Seconds() * _loads.Factor(unload.Spread / 2)), _ => Gone(replica, was, asked: true, "it was told to end"));

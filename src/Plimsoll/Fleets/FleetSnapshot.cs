@@ -225,11 +225,13 @@ public sealed record InferenceReplica
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool Turning { get; init; }
 
-    /// <summary>
-    /// It served before what it loads now: it lost its readiness, or started over in its place. Left out of JSON when false.
-    /// </summary>
+    /// <summary>It served before what it loads now: it lost its readiness, or started over in its place. Left out of JSON when false.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool HasServed { get; init; }
+
+    /// <summary>It is being ended and was never ready: it may go on loading until it is gone. Left out of JSON when false.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool EndsUnready { get; init; }
 
     /// <summary>Requests in it now.</summary>
     public int Outstanding { get; init; }

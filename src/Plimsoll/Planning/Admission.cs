@@ -94,6 +94,18 @@ internal static class Admission
         return count;
     }
 
+    /// <summary>Whether the model could run there in any way, were the node empty.</summary>
+    public static bool CouldRun(NodeState node, ModelSpec model)
+    {
+        foreach (var variant in model.Variants)
+        {
+            if ((variant.Requests ?? model.Requests) is { Pools.IsEmpty: false } requests && !requests.Pools.Contains(node.Pool)) continue;
+            if (Fits(node, variant.Needs, variant.DeviceKind)) return true;
+        }
+
+        return false;
+    }
+
     public static bool FitsDisk(NodeState node, ReplicaNeeds needs) =>
         needs.Disk == Bytes.Zero || node.CacheBudget is { } cache && needs.Disk <= cache;
 

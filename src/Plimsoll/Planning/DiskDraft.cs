@@ -24,6 +24,7 @@ internal sealed partial class DiskDraft
     private readonly HashSet<(NodeId, ModelId, string)> _evicted = [];
     private readonly HashSet<(NodeId, ModelId, string)> _wanted = [];
     private readonly Lazy<LoadLine> _fetchLine;
+    private readonly HashSet<ModelId> _unplanned;
     private int _fetches;
 
     public DiskDraft(
@@ -31,6 +32,7 @@ internal sealed partial class DiskDraft
     {
         (_spec, _observed, _knowledge, _outlooks) = (spec, observed, knowledge, outlooks);
         _fetchLine = new Lazy<LoadLine>(() => LoadLine.Of(knowledge.FleetFetches.Samples, spec.Settings));
+        _unplanned = spec.Unplanned.IsDefaultOrEmpty ? [] : [.. spec.Unplanned];
         _cached = observed.Cache.ToDictionary(Key);
         _artifacts = observed.Cache.ToLookup(artifact => artifact.Node);
         _fetching = observed.InFlight.Where(work => work is { Kind: WorkKind.Fetching, Node: not null }).ToLookup(work => work.Node!.Value);
@@ -140,9 +142,9 @@ internal sealed partial class DiskDraft
         foreach (var outlook in _outlooks.Values.OrderByDescending(outlook => outlook.Model.Priority).ThenBy(outlook => outlook.Model.Id))
         {
             var model = outlook.Model;
-            if (!model.Cached || _observed.Nodes.Any(node => Has(node.Id, model))) continue;
+            if (!model.Cached || _observed.Nodes.Any(node => Has(node.Id, model) && IsOfUse(node, model))) continue;
             if (_knowledge.Of(model.Id).Failures.HoldsUntil(_observed.At, _spec.Settings) is not null) continue;
-            foreach (var node in _observed.Nodes.Where(node => node.Condition == NodeCondition.Ready))
+            foreach (var node in _observed.Nodes.Where(node => node.Condition == NodeCondition.Ready && IsOfUse(node, model)))
             {
                 if (fetching >= AheadAtOnce) yield break;
                 var left = LedgerOf(node.Id).FreeNow;
@@ -158,10 +160,12 @@ internal sealed partial class DiskDraft
         }
     }
 
+    private bool IsOfUse(NodeState node, ModelSpec model) => !_spec.Settings.CopiesWhereItRuns || Admission.CouldRun(node, model);
+
     // Of a model that left the fleet file, or of a version that its successor has replaced on the same disk.
     private IEnumerable<Step> Worthless()
     {
-        foreach (var artifact in _observed.Cache.Where(artifact => !artifact.Pinned && !_evicted.Contains(Key(artifact))))
+        foreach (var artifact in _observed.Cache.Where(artifact => !artifact.Pinned && !_evicted.Contains(Key(artifact)) && !_unplanned.Contains(artifact.Model)))
         {
             var rule = !_outlooks.TryGetValue(artifact.Model, out var owner) ? Rule.EvictRemovedModel
                 : owner.Model.Version != artifact.Version && Has(artifact.Node, owner.Model) ? Rule.EvictOldVersion
@@ -214,8 +218,8 @@ internal sealed partial class DiskDraft
     private int Priority(CachedArtifact artifact) =>
         _outlooks.TryGetValue(artifact.Model, out var owner) ? owner.Model.Priority : int.MinValue;
 
-    // The copy of a model whose plan is only shown is not ours to remove for another.
-    private bool MayGo(CachedArtifact artifact) => !_outlooks.TryGetValue(artifact.Model, out var owner) || owner.Model.Acts;
+    // The copy of a model whose plan is only shown is not ours to remove for another, nor is that of one that is named and cannot be planned for now.
+    private bool MayGo(CachedArtifact artifact) => _outlooks.TryGetValue(artifact.Model, out var owner) ? owner.Model.Acts : !_unplanned.Contains(artifact.Model);
 
     private TimeSpan Refetch(Bytes size) => _fetchLine.Value.Estimate(size).P90;
 

@@ -36,6 +36,9 @@ internal sealed partial class Eviction(
 
         /// <summary>Requests a second that nobody else of its model would serve.</summary>
         public double PerSecond { get; init; }
+
+        /// <summary>It serves, in a version that the claimant is to replace.</summary>
+        public bool IsPredecessor { get; init; }
     }
 
     /// <summary>The best choice over the nodes, or null and why not.</summary>
@@ -43,13 +46,13 @@ internal sealed partial class Eviction(
     /// <param name="nodes">Where it could run, in order of preference.</param>
     /// <param name="mustGo">Whose weights must leave a node's disk for the claimant's, so that they must go themselves.</param>
     /// <param name="going">What is let go already.</param>
-    /// <param name="mayPay">False when a model of higher priority was refused: then only lower ones may be taken from.</param>
+    /// <param name="mayPay">Of a node, false where a model of higher priority was refused it: there only lower ones may be taken from.</param>
     /// <param name="verdict">Why not, when null is returned.</param>
     /// <param name="on">The devices that it must have; any where none are given.</param>
     /// <param name="queue">Who else claims room; null where none may share what is made.</param>
     public Choice? Choose(
         ModelOutlook claimant, IReadOnlyList<NodeLedger> nodes, Func<NodeId, ImmutableArray<InferenceReplica>> mustGo,
-        HashSet<ReplicaId> going, bool mayPay, out Reason verdict, ImmutableArray<DeviceId> on = default, Queued? queue = null)
+        HashSet<ReplicaId> going, Func<NodeLedger, bool> mayPay, out Reason verdict, ImmutableArray<DeviceId> on = default, Queued? queue = null)
     {
         verdict = nodes.Count > 0
             ? Scarce(claimant, nodes[0])
@@ -57,7 +60,7 @@ internal sealed partial class Eviction(
         // What would go would go; what is only shown would not come.
         if (!observed.Can.HasFlag(Capabilities.ChooseVictim) || !allocations[claimant.Model.Id].MayClaim || !claimant.Model.Acts) return null;
         var debt = knowledge.Of(claimant.Model.Id).HeldDebt;
-        var others = new Others(settings.ClaimantsShare && mayPay ? queue : null, knowledge, ledgers);
+        var (others, nobody) = (new Others(settings.ClaimantsShare ? queue : null, knowledge, ledgers), new Others(null, knowledge, ledgers));
         (NodeLedger Node, Candidate[] Set, double Loss, Shared Shared)? best = null;
         (Shared Shared, NodeLedger Node)? cheapestRefused = null;
         foreach (var ledger in nodes)
@@ -67,10 +70,12 @@ internal sealed partial class Eviction(
             // Only what the claimant may not simply take must be paid for by what it has lost.
             var paid = set.Where(candidate => candidate.Priority >= claimant.Model.Priority).ToArray();
             var loss = set.Sum(candidate => candidate.Loss);
-            var shared = Share(claimant, debt, ledger, set, paid, others);
-            if (shared.Price > shared.Lost && ShareLarger(claimant, debt, ledger, mustGo(ledger.Node.Id), others, on) is { } larger)
+            var pays = mayPay(ledger);
+            var with = pays ? others : nobody;
+            var shared = Share(claimant, debt, ledger, set, paid, with);
+            if (shared.Price > shared.Lost && ShareLarger(claimant, debt, ledger, mustGo(ledger.Node.Id), with, on) is { } larger)
                 (set, paid, loss, shared) = (larger.Set, larger.Set, larger.Set[0].Loss, larger.Shared);
-            if (shared.Price > shared.Lost || paid.Length > 0 && !mayPay)
+            if (shared.Price > shared.Lost || paid.Length > 0 && !pays)
             {
                 if (cheapestRefused is null || shared.Price < cheapestRefused.Value.Shared.Price) cheapestRefused = (shared, ledger);
                 continue;
@@ -92,11 +97,13 @@ internal sealed partial class Eviction(
                 chosen.Loss, chosen.Shared.Others);
         }
 
-        if (cheapestRefused is { } refused)
+        if (cheapestRefused is { } refused && settings.PaysWhereOthersCannot && refused.Shared.Price <= refused.Shared.Lost)
+            verdict = new Reason(Rule.HoldScarceHigher, [.. Lacking(claimant, refused.Node)]);
+        else if (cheapestRefused is { } dear)
             verdict = new Reason(Rule.HoldScarceEqual,
             [
-                .. Lacking(claimant, refused.Node), Fact.Of("held", claimant.Held),
-                Fact.Quantity("debt", Math.Round(refused.Shared.Lost, 1)), .. With(refused.Shared), Fact.Quantity("price", Math.Round(refused.Shared.Price, 1)),
+                .. Lacking(claimant, dear.Node), Fact.Of("held", claimant.Held),
+                Fact.Quantity("debt", Math.Round(dear.Shared.Lost, 1)), .. With(dear.Shared), Fact.Quantity("price", Math.Round(dear.Shared.Price, 1)),
             ]);
         return null;
     }
@@ -159,11 +166,13 @@ internal sealed partial class Eviction(
             if (_candidates.Count == 0 || below is { } loses && _candidates.Min(candidate => candidate.Loss) >= loses) return null;
             _candidates.Sort((a, b) => Math.Min(a.Priority, claimant.Model.Priority).CompareTo(Math.Min(b.Priority, claimant.Model.Priority)) is var rank and not 0 ? rank
                 : a.Loss.CompareTo(b.Loss) is var loss and not 0 ? loss : a.Replica.Id.CompareTo(b.Replica.Id));
-            var fits = false;
+            var (fits, yielding) = (false, -1);
             foreach (var candidate in _candidates)
             {
+                if (candidate.IsPredecessor && (yielding = yielding < 0 ? MayYield(claimant, going) : yielding) <= 0) continue;
                 if (floors.Holds(candidate.Replica, _chosen.Select(one => one.Replica)) is not null) continue;
                 Take(candidate);
+                if (candidate.IsPredecessor) yielding--;
                 if (fits = _after.Fits()) break;
             }
 
@@ -192,7 +201,7 @@ internal sealed partial class Eviction(
 
         // A version that is being replaced yields to its successor: there is no room for both.
         if (holder.Owner.Model.Id == claimant.Model.Id)
-            return holder.Replica.Version == holder.Owner.Model.Version ? null : new Candidate(holder.Replica, holder.Release, int.MinValue, 0);
+            return holder.Replica.Version == holder.Owner.Model.Version ? null : Predecessor(claimant, in holder, withWeights);
         if (holder.State == ReplicaState.Loading || holder.Replica.Turning)
             return lower ? new Candidate(holder.Replica, holder.Release, holder.Priority, holder.Load.TotalSeconds) : null;
         if (holder.State is not (ReplicaState.Ready or ReplicaState.Asleep)) return null;
@@ -209,6 +218,21 @@ internal sealed partial class Eviction(
             LossOfOneLoad = settings.ClaimantsShare && IsLarger(holder.Replica, claimant) ? ExpectedLoss(holder, claimant, withWeights, sleeps, 1) : loss,
             PerSecond = holder.InUse ? holder.ActiveRate * (holder.Unserved ?? 1.0 / Math.Max(1, holder.Left + 1)) : 0,
         };
+    }
+
+    // One that serves goes as one of the next lower priority, by what is lost until its successor serves; it asks for no debt.
+    private Candidate Predecessor(ModelOutlook claimant, in Holder holder, bool withWeights) =>
+        settings.SuccessorsWait && holder.State == ReplicaState.Ready
+            ? new Candidate(holder.Replica, holder.Release, Math.Max(claimant.Model.Priority, int.MinValue + 1) - 1, ExpectedLoss(holder, claimant, withWeights, sleeps: false, 1)) { IsPredecessor = true }
+            : new Candidate(holder.Replica, holder.Release, int.MinValue, 0);
+
+    // So many of the version before may go at once for their successors: a quarter of what is wanted, as a Deployment's rollout has it, and one
+    // at the least, as there would be no way to begin; none while fewer serve.
+    private int MayYield(ModelOutlook claimant, HashSet<ReplicaId> going)
+    {
+        var wanted = allocations[claimant.Model.Id].Wanted;
+        var serving = observed.Replicas.Count(replica => replica.Model == claimant.Model.Id && replica.State == ReplicaState.Ready && !going.Contains(replica.Id));
+        return Math.Max(0, serving - Math.Max(0, wanted - Math.Max(1, wanted / 4)));
     }
 
     // Where its node's memory takes its weights beside the claimant; more than one such may find that it does not take them all.

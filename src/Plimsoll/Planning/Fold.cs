@@ -172,6 +172,9 @@ public sealed partial record Knowledge
                 && known.Memory.TryGetValue(replica.Variant, out measured) && !(measured.PerDevice >= onDevice))
                 known = known with { Memory = known.Memory.SetItem(replica.Variant, measured with { PerDevice = onDevice }) };
 
+            if (replica.State == ReplicaState.Ready && known.Memory.TryGetValue(replica.Variant, out measured) && measured.Unworked && HasWorked(known, replica.Variant))
+                known = known with { Memory = known.Memory.SetItem(replica.Variant, measured with { Unworked = false }) };
+
             // A reading from before it slept tells of when it was awake.
             if (replica is { State: ReplicaState.Asleep, Turning: false } && replica.Version == known.Version
                 && replica.DeviceMemory.TryGetKnown(out var kept) && replica.DeviceMemory.At >= replica.StateSince
@@ -209,7 +212,7 @@ public sealed partial record Knowledge
                     break;
                 case Outcome.MemoryMeasured measured:
                     if (models.TryGetValue(measured.Model, out known) && known.Version == measured.Version)
-                        models[measured.Model] = known with { Memory = Measured(known.Memory, measured) };
+                        models[measured.Model] = known with { Memory = Measured(known.Memory, measured, spec.Settings.PriorUntilWorked && !HasWorked(known, measured.Variant)) };
                     break;
                 case Outcome.Exited exited:
                     if (models.TryGetValue(exited.Model, out known))
@@ -264,7 +267,7 @@ public sealed partial record Knowledge
     }
 
     private static ImmutableSortedDictionary<VariantId, MeasuredMemory> Measured(
-        ImmutableSortedDictionary<VariantId, MeasuredMemory> memory, Outcome.MemoryMeasured outcome)
+        ImmutableSortedDictionary<VariantId, MeasuredMemory> memory, Outcome.MemoryMeasured outcome, bool unworked)
     {
         var before = memory.GetValueOrDefault(outcome.Variant);
         Bytes? peak = (before?.LoadPeak, outcome.LoadPeak) switch
@@ -277,8 +280,12 @@ public sealed partial record Knowledge
         {
             PerDevice = before?.PerDevice,
             PerDeviceAsleep = before?.PerDeviceAsleep,
+            Unworked = unworked && before is not { Unworked: false },
         });
     }
+
+    // What is charged may go below what was expected once that many requests were served.
+    private static bool HasWorked(ModelKnowledge known, VariantId variant) => known.ServiceOf(variant).Weight >= Outlooks.SeenRequests;
 
     // A model that left the fleet file is forgotten once nothing of it runs; until then its ordinals must not repeat. One that is named and
     // not planned for now is not gone.

@@ -233,6 +233,13 @@ public sealed record MeasuredMemory(Bytes? LoadPeak, Bytes Steady, int Samples)
     /// <summary>On the device where it used most; null on the processor, or where no driver told.</summary>
     public Bytes? PerDevice { get; init; }
 
+    /// <summary>
+    /// Nobody has seen it at work yet: what a replica takes grows with its first requests, so that no less than was expected is charged until
+    /// then. Left out of JSON when false.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Unworked { get; init; }
+
     /// <summary>The same while it slept; null before any was seen to, so that older journals read and hash as they did.</summary>
     public Bytes? PerDeviceAsleep { get; init; }
 }

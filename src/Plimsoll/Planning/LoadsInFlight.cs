@@ -3,6 +3,10 @@ namespace Plimsoll;
 /// <summary>Loads under way: which are still counted on, and which take so long that they are ended.</summary>
 internal sealed class LoadsInFlight
 {
+    // However many there are and however often it failed, what hangs is ended some time.
+    private const int SharingMost = 64;
+    private const int DoublingsMost = 4;
+
     private static readonly TimeSpan Shortest = TimeSpan.FromSeconds(30);
 
     private readonly PlannerSettings _settings;
@@ -13,6 +17,7 @@ internal sealed class LoadsInFlight
     private readonly Lazy<Dictionary<ModelId, ModelSpec>> _models;
     private readonly Lazy<UnseenLoads> _unseen;
     private readonly Lazy<LoadLine> _fetches;
+    private readonly Lazy<ILookup<NodeId, InferenceReplica>> _onNode;
 
     public LoadsInFlight(FleetSpec spec, FleetSnapshot observed, Knowledge knowledge)
     {
@@ -25,6 +30,7 @@ internal sealed class LoadsInFlight
         _models = new(() => spec.Models.ToDictionary(model => model.Id));
         _unseen = new(() => new UnseenLoads(knowledge.FleetLoads.Samples, spec.Settings));
         _fetches = new(() => LoadLine.Of(knowledge.FleetFetches.Samples, spec.Settings));
+        _onNode = new(() => observed.Replicas.SelectMany(replica => NodesOf(replica).Select(node => (node, replica))).ToLookup(one => one.node, one => one.replica));
         if (!_settings.LoadsAsLearned) return;
         foreach (var node in observed.Nodes)
         {
@@ -67,8 +73,25 @@ internal sealed class LoadsInFlight
     {
         var waited = Waited(replica);
         if (waited <= Shortest || Told(replica) is { } told && waited <= Outlooks.OverdueAfter(told, _settings)) return false;
-        return waited > Outlooks.OverdueAfter(Expected(replica), _settings);
+        return waited > Outlooks.OverdueAfter(Expected(replica), _settings) && waited > Allowed(replica);
     }
+
+    /// <summary>
+    /// How long the load may take: the settings' factor times what is expected, for each that loads or loaded on its node meanwhile, as they
+    /// share its link and disk; and twice as long after each failure, since what is ended shortly before its end is all to be done again.
+    /// </summary>
+    public TimeSpan Allowed(InferenceReplica replica)
+    {
+        var alone = Outlooks.OverdueAfter(Expected(replica), _settings);
+        if (!_settings.LoadsShareLinks) return alone;
+        var beside = NodesOf(replica).Select(node => _onNode.Value[node].Count(other => other.State == ReplicaState.Loading || other.State == ReplicaState.Ready && other.StateSince > replica.StartedAt))
+            .DefaultIfEmpty(1).Max();
+        return alone * Math.Clamp(beside, 1, SharingMost) * (1 << Math.Min(_knowledge.Of(replica.Model).Failures.Count, DoublingsMost));
+    }
+
+    // A replica that has no place yet shares no link.
+    private static IEnumerable<NodeId> NodesOf(InferenceReplica replica) =>
+        Parts.Pods(replica).Select(pod => pod.Placement).Where(place => place != Placement.Pending).Select(place => place.Node).Distinct();
 
     private bool IsAway(InferenceReplica replica) => _away.Count > 0 && (_away.Contains(replica.Placement.Node)
         || !replica.Members.IsDefaultOrEmpty && replica.Members.Any(member => _away.Contains(member.Placement.Node)));

@@ -18,7 +18,7 @@ internal sealed class NodePacking
     private readonly ImmutableArray<WorkInFlight> _overdue;
     private readonly HashSet<ModelId> _wanting = [];
     private readonly Dictionary<string, string?> _dangers = new(StringComparer.Ordinal);
-    private readonly Dictionary<(string Pool, ModelId Model), string?> _misfits = [];
+    private readonly Dictionary<(string Pool, ModelId Model, VariantId? Way), string?> _misfits = [];
     private readonly Dictionary<string, int> _nodes;
     private readonly HashSet<string> _coming;
 
@@ -68,7 +68,14 @@ internal sealed class NodePacking
         while (replicas > 0)
         {
             if (Open(outlook, replicas, out var why) is not { } opened) return why;
+            var before = replicas;
             while (replicas > 0 && TryPut(opened, outlook, ahead)) replicas--;
+            if (replicas < before) continue;
+
+            // A node that takes nothing is no use to anybody.
+            _bins.Remove(opened);
+            _nodes[opened.Pool.Name]--;
+            return $"{opened.Pool.Name}: an empty node does not take it";
         }
 
         return null;
@@ -87,6 +94,10 @@ internal sealed class NodePacking
     /// <summary>The pool with the cheapest node on which a replica fits; null where none does.</summary>
     public NodePool? CheapestFor(ModelOutlook outlook) =>
         _pools.Where(pool => Misfit(pool, outlook) is null).MinBy(pool => (pool.PricePerHour?.Micro ?? long.MaxValue, pool.Name));
+
+    /// <summary>Whether a node that it fits could be asked for, or was on its behalf; whether that would be safe for others is not looked at.</summary>
+    public bool MayCome(ModelOutlook outlook) => _pools.Any(pool => Misfit(pool, outlook) is null
+        && (Unavailable(pool) is null || _bins.Any(bin => bin.Pool.Name == pool.Name && bin.Request?.For.Any(one => one.Model == outlook.Model.Id) == true)));
 
     /// <summary>A step for each node that was opened.</summary>
     public IEnumerable<Step.AddNode> NewRequests() => _bins.Where(bin => bin.Request is null).Select(bin => bin.Step(_knowledge));
@@ -141,21 +152,26 @@ internal sealed class NodePacking
 
     private string? Obstacle(NodePool pool)
     {
-        var nodes = _nodes.GetValueOrDefault(pool.Name);
-        if (pool.Limit is { } limit && nodes >= limit.Nodes) return $"{nodes} {(nodes == 1 ? "node is" : "nodes are")} there or asked for, of at most {limit.Nodes} ({limit.Why})";
-        // A pool that does not deliver is not asked again while it is waited for.
-        if (_overdue.FirstOrDefault(work => work.Adding!.Pool == pool.Name) is { } late)
-            return $"node {late.Adding!.Ordinal}, asked for {Durations.Show(_observed.At - late.StartedAt)} ago, has not come";
+        if (Unavailable(pool) is { } unavailable) return unavailable;
         if (_coming.Contains(pool.Name)) return null;
         if (!_dangers.TryGetValue(pool.Name, out var danger)) _dangers[pool.Name] = danger = _scheduler.Endangered(Empty(pool))?.ToString();
         return danger;
     }
 
+    private string? Unavailable(NodePool pool)
+    {
+        var nodes = _nodes.GetValueOrDefault(pool.Name);
+        if (pool.Limit is { } limit && nodes >= limit.Nodes) return $"{nodes} {(nodes == 1 ? "node is" : "nodes are")} there or asked for, of at most {limit.Nodes} ({limit.Why})";
+        // A pool that does not deliver is not asked again while it is waited for.
+        return _overdue.FirstOrDefault(work => work.Adding!.Pool == pool.Name) is { } late
+            ? $"node {late.Adding!.Ordinal}, asked for {Durations.Show(_observed.At - late.StartedAt)} ago, has not come" : null;
+    }
+
     // Why none fits even on an empty node; asked of each model and pool over and over.
     private string? Misfit(NodePool pool, ModelOutlook outlook)
     {
-        if (!_misfits.TryGetValue((pool.Name, outlook.Model.Id), out var known))
-            _misfits[(pool.Name, outlook.Model.Id)] = known = MisfitOf(pool, outlook);
+        var key = (pool.Name, outlook.Model.Id, _spec.Settings.NodesByWay ? outlook.Variant.Id : (VariantId?)null);
+        if (!_misfits.TryGetValue(key, out var known)) _misfits[key] = known = MisfitOf(pool, outlook);
         return known;
     }
 

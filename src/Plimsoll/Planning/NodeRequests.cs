@@ -25,6 +25,7 @@ internal sealed class NodeRequests
     private readonly ImmutableArray<WorkInFlight> _asked;
     private readonly List<(ModelOutlook Outlook, int Replicas)> _lacking = [];
     private readonly SortedDictionary<ModelId, Reason> _verdicts = [];
+    private NodePacking? _packing;
 
     /// <param name="spec">What is wanted.</param>
     /// <param name="observed">What is there.</param>
@@ -63,26 +64,36 @@ internal sealed class NodeRequests
         // A scheduler that sees room would put the request there, and no node would come of it.
         var lacks = outlook.Model.Requests is { } requests
             ? !scheduler.IsOpen(requests)
-            : why?.Rule is null or Rule.HoldScarce or Rule.HoldScarceDevice or Rule.HoldScarceEqual or Rule.HoldDisk or Rule.HoldMissingData;
+            : why?.Rule is null or Rule.HoldScarce or Rule.HoldScarceDevice or Rule.HoldScarceEqual or Rule.HoldScarceHigher or Rule.HoldDisk or Rule.HoldMissingData;
         if (lacks) _lacking.Add((outlook, replicas));
     }
+
+    /// <summary>Whether a node could come for replicas of this way.</summary>
+    public bool MayCome(ModelOutlook way, SchedulerChoice scheduler) => Active && way.Model.Acts && Packing(scheduler).MayCome(way);
+
+    private NodePacking Packing(SchedulerChoice scheduler) => _packing ??= new NodePacking(_spec, _observed, _knowledge, _pools, _asked, scheduler, RequestsPerPlanMax);
 
     /// <summary>Nodes to ask for and requests to take back, ordered by id.</summary>
     public IEnumerable<Step> Decide(
         ImmutableArray<ModelOutlook> outlooks, IReadOnlyDictionary<ModelId, Allocation> allocations, SchedulerChoice scheduler, Step.Start[] starts, DeviceQuotas quotas)
     {
-        var packing = new NodePacking(_spec, _observed, _knowledge, _pools, _asked, scheduler, RequestsPerPlanMax);
-        var now = _lacking.ToDictionary(lack => lack.Outlook.Model.Id, lack => lack.Replicas);
-        foreach (var (outlook, replicas) in _lacking) now[outlook.Model.Id] = replicas - packing.PutAsAsked(outlook, replicas);
-        foreach (var (outlook, replicas) in _lacking)
-            _verdicts[outlook.Model.Id] = Verdict(outlook, packing, packing.Put(outlook, now[outlook.Model.Id], null));
+        var packing = Packing(scheduler);
+        var now = _lacking.Select(lack => lack.Replicas - packing.PutAsAsked(lack.Outlook, lack.Replicas)).ToArray();
+        for (var i = 0; i < now.Length; i++)
+        {
+            // Of several ways the one that is cheapest speaks for its model.
+            var outlook = _lacking[i].Outlook;
+            var why = packing.Put(outlook, now[i], null);
+            if (!_verdicts.ContainsKey(outlook.Model.Id)) _verdicts[outlook.Model.Id] = Verdict(outlook, packing, why);
+        }
 
         var room = new FreeRoom(_ledgers, starts, _observed, _spec);
         var ahead = Ahead(outlooks, allocations, starts, packing, room, quotas).ToList();
         var left = ahead.Select(one => one.Replicas - packing.PutAsAsked(one.Outlook, one.Replicas)).ToArray();
         for (var i = 0; i < ahead.Count; i++) packing.Put(ahead[i].Outlook, left[i], ahead[i]);
 
-        var unserved = outlooks.Where(outlook => outlook.Serving < allocations[outlook.Model.Id].Wanted).Select(outlook => outlook.Model.Id).ToHashSet();
+        // What is only shown needs no node.
+        var unserved = outlooks.Where(outlook => (outlook.Model.Acts || !_spec.Settings.CountsOnlyActing) && outlook.Serving < allocations[outlook.Model.Id].Wanted).Select(outlook => outlook.Model.Id).ToHashSet();
         return packing.NewRequests().Concat<Step>(Withdrawals(packing, room, unserved)).OrderBy(step => step.Id);
     }
 
@@ -94,7 +105,7 @@ internal sealed class NodeRequests
         if (_pools.IsEmpty) yield break;
         var furthest = _pools.Max(_knowledge.BootTime);
         var starting = starts.CountBy(start => start.Model).ToDictionary();
-        var lacking = _lacking.ToDictionary(lack => lack.Outlook.Model.Id, lack => lack.Replicas);
+        var lacking = _lacking.GroupBy(lack => lack.Outlook.Model.Id).ToDictionary(lacks => lacks.Key, lacks => lacks.Sum(lack => lack.Replicas));
         foreach (var outlook in outlooks.OrderByDescending(one => one.Model.Priority).ThenBy(one => one.Load.P90).ThenBy(one => one.Model.Id))
         {
             var (model, allocation) = (outlook.Model, allocations[outlook.Model.Id]);
@@ -104,6 +115,12 @@ internal sealed class NodeRequests
             // back sooner for being looked at from further away.
             if (counted < allocation.Wanted || allocation.Wanted < WeightAllocator.Wanted(outlook) || allocation.Why.Rule is Rule.StartBySizeBlindRule or Rule.DrainBySizeBlindRule) continue;
             // What was never that much is not forecast to be, unless somebody knows; of what nobody has seen at work one is asked for then.
+            if (_spec.Settings.NodesByWay && outlook.Mix is not null)
+            {
+                foreach (var need in AheadByWay(outlook, starts, packing, room, quotas)) yield return need;
+                continue;
+            }
+
             var seen = outlook.Capacity is > 0 and var capacity && Most(_knowledge.Of(model.Id), furthest + outlook.Horizon) / capacity > counted;
             if (!seen && model.Events.IsDefaultOrEmpty) continue;
             if (packing.CheapestFor(outlook) is not { } pool) continue;
@@ -117,6 +134,38 @@ internal sealed class NodeRequests
             var missing = Math.Min(wanted - counted, quotas.Room(outlook));
             missing -= missing > 0 ? room.Take(outlook, missing) : 0;
             if (missing > 0) yield return new AheadNeed(outlook with { Quantile = quantile, Basis = basis, Event = ahead.Event }, missing, horizon, boot, forecast);
+        }
+    }
+
+    // The same of a model that may run in several ways: the cheapest mix of those that have room or can come, beside what there is of each.
+    private IEnumerable<AheadNeed> AheadByWay(ModelOutlook outlook, Step.Start[] starts, NodePacking packing, FreeRoom room, DeviceQuotas quotas)
+    {
+        var (model, mix, known) = (outlook.Model, outlook.Mix!, _knowledge.Of(outlook.Model.Id));
+        int[] there = [.. outlook.There];
+        foreach (var start in starts.Where(start => start.Model == model.Id))
+            if (outlook.IndexOf(start.Variant) is var at and >= 0) there[at]++;
+        foreach (var (lack, replicas) in _lacking.Where(lack => lack.Outlook.Model.Id == model.Id))
+            if (outlook.IndexOf(lack.Variant.Id) is var at and >= 0) there[at] += replicas;
+        var pools = outlook.Ways.Select(packing.CheapestFor).ToArray();
+        if (pools.OfType<NodePool>().Select(_knowledge.BootTime).DefaultIfEmpty().Max() is var boot && boot == TimeSpan.Zero && pools.All(pool => pool is null)) yield break;
+        var horizon = boot + outlook.Horizon;
+        var seen = Most(known, horizon) > mix.CapacityOf(there);
+        if (!seen && model.Events.IsDefaultOrEmpty) yield break;
+        var ahead = DemandOutlook.Of(known, model, horizon, _observed.At, outlook.Demand, _spec.Settings);
+        if (!seen && ahead.Event is null) yield break;
+        if (!ahead.Forecast.TryGetLast(out var perSecond) || perSecond <= 0) yield break;
+
+        // What finds room by itself needs no node; of the rest what can come.
+        var most = model.MaxReplicas - outlook.Lost;
+        var more = mix.More(there, VariantMix.Unlimited(there.Length), perSecond, most);
+        for (var i = 0; i < more.Length; i++) there[i] += more[i] > 0 ? room.Take(outlook.Ways[i], more[i]) : 0;
+        more = mix.More(there, [.. pools.Select(pool => pool is null ? 0 : int.MaxValue)], perSecond, most);
+        for (var i = 0; i < more.Length; i++)
+        {
+            if (Math.Min(more[i], quotas.Room(outlook.Ways[i])) is not (> 0 and var missing)) continue;
+            missing -= room.Take(outlook.Ways[i], missing);
+            if (missing > 0)
+                yield return new AheadNeed(outlook.Ways[i] with { Quantile = ahead.Quantile, Basis = ahead.Basis, Event = ahead.Event }, missing, horizon, _knowledge.BootTime(pools[i]!), ahead.Forecast);
         }
     }
 

@@ -9,7 +9,7 @@ internal static class Outlooks
     // Demand is judged over a past this many times as long as the window that is planned for, and never less than
     // this: a quantile over two windows says nothing, and what a heavy model must survive it must also remember.
     private const int LookbackWindows = 8;
-    private const double SeenRequests = 20;
+    internal const double SeenRequests = 20;
     private static readonly TimeSpan ShortestLookback = TimeSpan.FromSeconds(10);
 
     public static ImmutableArray<ModelOutlook> Of(FleetSpec spec, FleetSnapshot observed, Knowledge knowledge) =>
@@ -30,14 +30,16 @@ internal static class Outlooks
             FetchLine = LoadLine.Of(knowledge.FleetFetches.Samples, spec.Settings),
         };
         var traffic = observed.Traffic.ToDictionary(row => row.Model);
-        var cached = observed.Cache.Where(artifact => artifact.Complete).Select(artifact => (artifact.Model, artifact.Version)).ToHashSet();
+        var cached = observed.Cache.Where(artifact => artifact.Complete).ToLookup(artifact => (artifact.Model, artifact.Version), artifact => artifact.Node);
+        var nodes = observed.Cache.IsEmpty || !spec.Settings.CopiesWhereItRuns ? [] : observed.Nodes.ToDictionary(node => node.Id);
         var outlooks = new ModelOutlook[spec.Models.Length];
         OfEach.Do(outlooks.Length, i =>
         {
             var model = spec.Models[i];
             var outlook = Of(
                 turn, knowledge.Of(model.Id), model, traffic.GetValueOrDefault(model.Id), [.. replicas[model.Id]],
-                onDisk: !model.Cached || cached.Contains((model.Id, model.Version)));
+                onDisk: !model.Cached || (spec.Settings.CopiesWhereItRuns ? cached[(model.Id, model.Version)].Any(node => nodes.TryGetValue(node, out var there) && Admission.CouldRun(there, model))
+                    : cached.Contains((model.Id, model.Version))));
             outlooks[i] = outlook.Backlog > 0 && spec.Settings.StartsMustPay && WeightAllocator.IsGoneBeforeLoad(outlook) ? outlook with { Backlog = 0 } : outlook;
         });
         return ImmutableCollectionsMarshal.AsImmutableArray(outlooks);

@@ -52,9 +52,33 @@ internal sealed partial class PlanDraft
         }
 
         open = VariantMix.Unlimited(there.Length);
-        if (first is null || Next(outlook, More(outlook, there, open), open) is null) return;
+        if (first is null || Next(outlook, More(outlook, there, open), open) is null)
+        {
+            // What began in another way was refused nothing.
+            _unmet.RemoveAll(one => one.Model.Id == outlook.Model.Id);
+            return;
+        }
+
         _verdicts[outlook.Model.Id] = first;
+        if (_spec.Settings.NodesByWay)
+        {
+            LackAll(outlook, there, first);
+            return;
+        }
+
         _nodeRequests.Lack(lacking.Outlook, Math.Min(lacking.Replicas, _quotas.Room(lacking.Outlook)), first, _scheduler);
+    }
+
+    // All that is missing at once, or a mix of two pools would come one boot after the other; of those ways that a node could come for, if any.
+    private void LackAll(ModelOutlook outlook, int[] there, Reason why)
+    {
+        int[] open = [.. outlook.Ways.Select(way => _nodeRequests.MayCome(way, _scheduler) ? int.MaxValue : 0)];
+        var missing = More(outlook, there, Array.TrueForAll(open, room => room == 0) ? VariantMix.Unlimited(open.Length) : open);
+        foreach (var at in outlook.Mix!.Order)
+        {
+            var way = outlook.Ways[at];
+            if (missing[at] > 0) _nodeRequests.Lack(way, Math.Min(missing[at], _quotas.Room(way)), why, _scheduler);
+        }
     }
 
     // How many of each way find room as things are; where a scheduler places, only trying tells.

@@ -29,7 +29,7 @@ internal sealed partial class PlanDraft
         var moves = new List<Move>();
         foreach (var outlook in _outlooks)
         {
-            if (Better(outlook, null) is { } move) moves.Add(move);
+            if (IsTurnOf(outlook) && Better(outlook, null) is { } move) moves.Add(move);
         }
 
         foreach (var first in moves.OrderByDescending(move => move.Outlook.Model.Acts).ThenByDescending(move => move.Saved).ThenBy(move => move.Outlook.Model.Id))

@@ -49,12 +49,12 @@ internal sealed partial class PlanDraft
         }
 
         nodes = [.. nodes.Where(ledger => ways.ContainsKey(ledger.Node.Id))];
-        var mayPay = _unmetPriority is not { } unmet || outlook.Model.Priority >= unmet;
+        var mayPay = MayPay(outlook);
         if (WakeInstead(outlook, mayPay, out var waits)) return true;
         if (waits is not null)
         {
             _verdicts[outlook.Model.Id] = waits;
-            if (outlook.Held > 0) _unmetPriority ??= outlook.Model.Priority;
+            Refused(outlook);
             return false;
         }
 
@@ -68,7 +68,7 @@ internal sealed partial class PlanDraft
         var onlyDisk = verdict.Rule is Rule.HoldScarce or Rule.HoldScarceDevice
             && ways.Values.All(way => !way.MustGo.IsEmpty);
         _verdicts[outlook.Model.Id] = onlyDisk ? NoDisk(outlook, nodes) : verdict;
-        if (outlook.Held > 0) _unmetPriority ??= outlook.Model.Priority;
+        Refused(outlook);
         return false;
     }
 
@@ -164,8 +164,7 @@ internal sealed partial class PlanDraft
         {
             // Room for a group is on several nodes, and nobody is let go for a part of it.
             if (answer.Why!.Rule == Rule.HoldUnsafeNode || way.Variant.Workers is not null || !_observed.Can.HasFlag(Capabilities.ChooseVictim)) continue;
-            var mayPay = _unmetPriority is not { } unmet || outlook.Model.Priority >= unmet;
-            if (_eviction.Choose(way, _scheduler.Eligible(way), _ => [], _going, mayPay, out var verdict, queue: Queued(way)) is { } choice)
+            if (_eviction.Choose(way, _scheduler.Eligible(way), _ => [], _going, MayPay(outlook), out var verdict, queue: Queued(way)) is { } choice)
             {
                 foreach (var (victim, reason) in choice.Victims) LetGo(victim, reason);
                 var nodes = choice.Victims.SelectMany(one => Parts.Pods(one.Replica)).Select(pod => pod.Placement.Node).ToHashSet();
@@ -189,9 +188,29 @@ internal sealed partial class PlanDraft
         }
 
         _verdicts[outlook.Model.Id] = no;
-        if (outlook.Held > 0) _unmetPriority ??= outlook.Model.Priority;
+        Refused(outlook);
         return false;
     }
+
+    // One that waits and found no room: nobody lower may buy what it was refused.
+    private void Refused(ModelOutlook outlook)
+    {
+        if (outlook.Held == 0) return;
+        _unmetPriority ??= outlook.Model.Priority;
+        if (_spec.Settings.PaysWhereOthersCannot) _unmet.Add(outlook);
+    }
+
+    // Nodes that none of those could run on are not what they were refused.
+    private Func<NodeLedger, bool> MayPay(ModelOutlook claimant)
+    {
+        var priority = claimant.Model.Priority;
+        if (!_spec.Settings.PaysWhereOthersCannot) return _unmetPriority is { } unmet && priority < unmet ? _ => false : _ => true;
+        ModelOutlook[] before = [.. _unmet.Where(other => other.Model.Priority > priority).SelectMany(Ways)];
+        return before.Length == 0 ? _ => true : ledger => !before.Any(way => CouldRun(way, ledger));
+    }
+
+    private static bool CouldRun(ModelOutlook way, NodeLedger ledger) =>
+        (way.Model.Requests is not { Pools.IsEmpty: false } requests || requests.Pools.Contains(ledger.Node.Pool)) && Admission.Fits(ledger.Node, way.Needs, way.Variant.DeviceKind);
 
     private bool Emit(ModelOutlook way, ReplicaId replica, SchedulerChoice.Answer answer, Reason why)
     {

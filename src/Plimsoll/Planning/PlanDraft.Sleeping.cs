@@ -103,7 +103,7 @@ internal sealed partial class PlanDraft
 
     // Others let go of their devices for it, or sleep themselves, rather than that it loads anew. Where that will pay once it has waited for
     // a little longer it waits: nobody goes for a load that takes many times as long.
-    private bool WakeInstead(ModelOutlook outlook, bool mayPay, out Reason? waits)
+    private bool WakeInstead(ModelOutlook outlook, Func<NodeLedger, bool> mayPay, out Reason? waits)
     {
         waits = null;
         if (!_observed.Can.HasFlag(Capabilities.Sleep) || outlook.Wake is not { } wake) return false;

@@ -16,7 +16,7 @@ internal sealed partial class PlanDraft
         NodeOrder? open = null;
         foreach (var starts in _steps.Values.OfType<Step.Start>().ToArray().GroupBy(start => start.Model))
         {
-            if (!_outlookOf.TryGetValue(starts.Key, out var outlook) || outlook.Model.MaxReplicas < 2) continue;
+            if (!_outlookOf.TryGetValue(starts.Key, out var outlook) || outlook.Model.MaxReplicas < 2 || !IsTurnOf(outlook)) continue;
             var on = Together(starts.Key);
             foreach (var start in starts.Where(start => start.Placement is not null)) CollectionsMarshal.GetValueRefOrAddDefault(on, start.Placement!.Node, out _)++;
             if (on.Count == 0 || on.Values.Max() < 2) continue;

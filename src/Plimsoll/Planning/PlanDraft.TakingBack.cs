@@ -44,10 +44,7 @@ internal sealed partial class PlanDraft
         _steps.Remove(stop);
         _going.Remove(replica.Id);
         _floors.Keep(replica);
-        foreach (var pod in Parts.Pods(replica))
-        {
-            if (_ledgers.TryGetValue(pod.Placement.Node, out var ledger)) ledger.WillNotStop(stop);
-        }
+        NotCounted(stop, replica);
     }
 
     // Whether one controller ends both: of several targets each has an order of its own.

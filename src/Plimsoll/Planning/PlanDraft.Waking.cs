@@ -10,7 +10,7 @@ internal sealed partial class PlanDraft
     public void StartForUses()
     {
         var expected = _outlooks
-            .Where(outlook => outlook is { Use.Begins: true, Supply: 0 } && _allocations[outlook.Model.Id] is { MayClaim: true, Wanted: 0 })
+            .Where(outlook => outlook is { Use.Begins: true, Supply: 0 } && IsTurnOf(outlook) && _allocations[outlook.Model.Id] is { MayClaim: true, Wanted: 0 })
             .OrderByDescending(outlook => outlook.Model.Priority).ThenByDescending(outlook => outlook.Use!.Chance).ThenBy(outlook => outlook.Model.Id);
         foreach (var outlook in expected)
         {

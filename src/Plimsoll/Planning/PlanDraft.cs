@@ -30,6 +30,7 @@ internal sealed partial class PlanDraft
 
     // The highest priority whose waiting requests found no room: nobody lower may buy what it was refused.
     private int? _unmetPriority;
+    private readonly List<ModelOutlook> _unmet = [];
     private readonly ReadyFloors _floors;
     private readonly Eviction _eviction;
     private readonly SchedulerChoice _scheduler;
@@ -42,6 +43,7 @@ internal sealed partial class PlanDraft
         ImmutableArray<ModelOutlook> outlooks, ImmutableArray<Allocation> allocations)
     {
         (_spec, _observed, _knowledge, _replicas, _outlooks) = (spec, observed, knowledge, replicas, outlooks);
+        _apart = spec.Settings.CountsOnlyActing && spec.Models.Any(model => !model.Acts);
         _outlookOf = outlooks.ToDictionary(outlook => outlook.Model.Id);
         _allocations = allocations.ToDictionary(allocation => allocation.Model);
         var byNode = Parts.ByNode(observed.Replicas);
@@ -98,11 +100,11 @@ internal sealed partial class PlanDraft
     /// </summary>
     public void Claim()
     {
-        AwaitPending();
+        if (!_showing) AwaitPending();
         var claims = new List<Claimant>();
         foreach (var outlook in _outlooks)
         {
-            if (_allocations[outlook.Model.Id].Missing(outlook) is > 0 and var lacks) claims.Add(new Claimant(outlook, lacks, _knowledge.Of(outlook.Model.Id).HeldDebt));
+            if (IsTurnOf(outlook) && _allocations[outlook.Model.Id].Missing(outlook) is > 0 and var lacks) claims.Add(new Claimant(outlook, lacks, _knowledge.Of(outlook.Model.Id).HeldDebt));
         }
 
         claims.Sort(Claimant.InRank);
@@ -232,7 +234,7 @@ internal sealed partial class PlanDraft
         [
             Fact.Of("waited", waited), Fact.Quantity("factor", Math.Round(waited / expected, 1)), Fact.Of("expected", expected),
         ]), []);
-        _overdue[replica.Model] = $"{replica.Id} was still loading after {Durations.Show(Outlooks.OverdueAfter(expected, _spec.Settings))}";
+        _overdue[replica.Model] = $"{replica.Id} was still loading after {Durations.Show(_loads.Allowed(replica))}";
     }
 
     private void RetireSurplus(ModelOutlook outlook, Allocation allocation)
@@ -257,7 +259,7 @@ internal sealed partial class PlanDraft
                 && replica.State is ReplicaState.Ready or ReplicaState.Loading)
             .OrderBy(replica => replica is { State: ReplicaState.Loading, EndsInOrder: null } ? 0 : 1)
             .ThenByDescending(replica => outlook.RankOf(replica.Variant))
-            .ThenByDescending(replica => replica.EndsInOrder ?? 0).ThenBy(replica => replica.State == ReplicaState.Loading ? 0 : 1)
+            .ThenByDescending(replica => replica.EndsInOrder ?? 0).ThenBy(IsLeaving).ThenBy(replica => replica.State == ReplicaState.Loading ? 0 : 1)
             .ThenByDescending(PaidFor).ThenByDescending(replica => together.GetValueOrDefault(replica.Placement.Node))
             .ThenBy(replica => replica.Outstanding).ThenByDescending(replica => replica.Id.Ordinal).ThenBy(replica => replica.Id);
         _verdicts[outlook.Model.Id] = allocation.Why;
@@ -268,6 +270,10 @@ internal sealed partial class PlanDraft
             else if (replica.EndsInOrder is not null) break;
         }
     }
+
+    // Its node is told to go and takes it along anyway: 0, before the others.
+    private int IsLeaving(InferenceReplica replica) =>
+        _spec.Settings.LeavingNodesFirst && _ledgers.TryGetValue(replica.Placement.Node, out var ledger) && ledger.Node.Condition != NodeCondition.Ready ? 0 : 1;
 
     private long PaidFor(InferenceReplica replica)
     {
@@ -313,11 +319,8 @@ internal sealed partial class PlanDraft
         _steps[stop.Id] = stop;
         _going.Add(replica.Id);
         _floors.LetGo(replica);
-        foreach (var pod in Parts.Pods(replica))
-        {
-            if (_ledgers.TryGetValue(pod.Placement.Node, out var ledger))
-                ledger.WillStop(stop.Id, NodeLedger.Release.Of(pod, _knowledge.Of(pod.Model)));
-        }
+        if (IsOnlyShown(replica.Model)) _shownStops.Add((stop.Id, replica));
+        else Counted(stop.Id, replica);
     }
 
     private Reason WhyStart(ModelOutlook outlook) =>

@@ -33,6 +33,7 @@ public sealed class Planner(IAllocator allocator)
         draft.LieDown();
         draft.WithdrawUnsafe();
         draft.RequestNodes();
+        draft.Show();
         var steps = draft.Steps;
         if (ReachableStates.FindViolation(observed, knowledge, steps) is { } violation)
             throw new InvalidOperationException($"a plan was stopped that could overfill {violation}");

@@ -118,6 +118,7 @@ public enum Rule
     HoldUntilReplaced,
     HoldScarce,
     HoldScarceEqual,
+    HoldScarceHigher,
     HoldScarceDevice,
     HoldUnsafeNode,
     HoldUnplaced,
@@ -208,6 +209,8 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
             "needs {needed} of {devices} {devices|device|devices}, {free} is free there and nothing may go for it",
         [Rule.HoldScarceEqual] =
             "needs {needed}{of}, {free} is free; {held} {held|request waits|requests wait}, {debt} request-seconds so far{sharing?}; a swap pays from {price} on",
+        [Rule.HoldScarceHigher] =
+            "needs {needed}{of}, {free} is free; requests of a model of higher priority wait for that room, and nobody lower may buy it",
         [Rule.HoldUnsafeNode] =
             "the scheduler could put it on {node}, where it does not fit: {why}; {would} would do",
         [Rule.HoldUnplaced] =

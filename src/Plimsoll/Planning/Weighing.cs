@@ -16,6 +16,7 @@ public static class Weighing
         ArgumentNullException.ThrowIfNull(knowledge);
         if (!knowledge.Memory.TryGetValue(variant.Id, out var measured)) return variant.Needs;
         var steady = measured.Steady.Scale(Margin);
+        if (measured.Unworked) steady = Bytes.Max(steady, variant.Needs.Host.Steady);
         var peak = measured.LoadPeak is { } seen ? seen.Scale(Margin) : variant.Needs.Host.LoadPeak;
         var needs = variant.Needs with { Host = new MemoryNeed(Bytes.Max(peak, steady), steady) };
         if (needs.Asleep is { } asleep)
@@ -41,18 +42,18 @@ public static class Weighing
     }
 
     /// <summary>
-    /// What an existing replica holds of its node's memory: while it loads its reserved peak, afterwards its steady
-    /// need, and its weights too where it sleeps or is on the way; never less than what is seen in use.
+    /// What an existing replica holds of its node's memory: while it loads its reserved peak, and until it is gone where it is ended before
+    /// it was ready; otherwise its steady need, and its weights too where it sleeps or is on the way; never less than what is seen in use.
     /// </summary>
     public static Bytes HostCharge(InferenceReplica replica, ModelKnowledge knowledge)
     {
         ArgumentNullException.ThrowIfNull(replica);
         ArgumentNullException.ThrowIfNull(knowledge);
         Bytes charge;
-        if (replica.State == ReplicaState.Loading)
+        if (replica.State == ReplicaState.Loading || replica.EndsUnready)
             charge = replica.Reserved.Host.Highest;
         else if (knowledge.Version == replica.Version && knowledge.Memory.TryGetValue(replica.Variant, out var measured))
-            charge = measured.Steady.Scale(Margin);
+            charge = measured.Unworked ? Bytes.Max(measured.Steady.Scale(Margin), replica.Reserved.Host.Steady) : measured.Steady.Scale(Margin);
         else
             charge = replica.Reserved.Host.Steady;
         if ((replica.State == ReplicaState.Asleep || replica.Turning) && replica.Reserved.Asleep is { } asleep) charge = Bytes.Max(charge, asleep.Host);

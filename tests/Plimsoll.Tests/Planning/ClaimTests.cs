@@ -24,6 +24,25 @@ public sealed class ClaimTests
     }
 
     [Theory]
+    [InlineData("small", true)]
+    [InlineData("large", false)]
+    public void Who_waits_in_vain_keeps_lower_ones_from_buying_only_what_it_could_run_on(string kind, bool swaps)
+    {
+        // The important one waits for a large device that something else holds for good; two others take turns on a device.
+        ModelSpec On(string id, string kind, int priority) => Model(id, 1000, priority) with { Variants = [OnDevice(kind, 900)] };
+        var (important, fixed_, runs, waits) = (On("important", "large", 5), On("fixed", "large", 9) with { MinReplicas = 1 }, On("runs", kind, 0), On("waits", kind, 0));
+        var spec = Spec(important, fixed_, runs, waits) with { Settings = new PlannerSettings { PaysWhereOthersCannot = true } };
+        NodeState With(string id, string kind) => Node(9000, id: id) with { Devices = [new DeviceState { Id = new DeviceId("gpu0"), Kind = kind, Memory = Bytes.MiB(1000), MemoryBudget = Bytes.MiB(1000) }] };
+        InferenceReplica At(ModelSpec model, string node) => Replica(model, 1, ReplicaState.Ready, Noon.AddHours(-1)) with { Placement = new Placement(new NodeId(node), [new DeviceId("gpu0")]) };
+        var snapshot = Snapshot(spec, With("a", "large"), Noon, At(fixed_, "a"), At(runs, "b"))
+            .With(Traffic(fixed_.Id, Noon, 5)).With(Traffic(important.Id, Noon, 1, held: 1, heldSeconds: 1)).With(Traffic(runs.Id, Noon, 1)).With(Traffic(waits.Id, Noon, 1, held: 9, heldSeconds: 1e6)) with
+        { Nodes = [With("a", "large"), With("b", kind)] };
+        var plan = Decide(spec, snapshot);
+
+        Assert.Equal(swaps, plan.Steps.Any(step => step is Step.Start { Model.Value: "waits" }));
+    }
+
+    [Theory]
     [InlineData(2, true)]
     [InlineData(600, false)]
     public void What_a_higher_one_wanted_a_moment_ago_is_not_a_lower_ones_to_take(int secondsAgo, bool stays)

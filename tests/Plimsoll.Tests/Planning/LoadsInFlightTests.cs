@@ -96,6 +96,27 @@ public sealed class LoadsInFlightTests
         Assert.DoesNotContain(Plan(Learned(60), group, nodes).Steps, step => step is Step.Stop);
     }
 
+    [Theory]
+    [InlineData(0, 0, 1)]
+    [InlineData(7, 0, 8)] // eight share a disk: eight times as long
+    [InlineData(0, 1, 2)] // and twice as long after each failure
+    [InlineData(0, 9, 16)]
+    public void A_load_may_take_the_longer_the_more_load_beside_it_and_the_more_often_it_failed(int beside, int failures, int times)
+    {
+        var other = Model("other", 10, min: beside, max: 9);
+        // Half of them are ready by now, and shared it as long as they loaded.
+        InferenceReplica[] others = [.. Enumerable.Range(1, beside).Select(i => Replica(other, i, i % 2 == 0 ? ReplicaState.Loading : ReplicaState.Ready, Noon.AddSeconds(-20)))];
+        var spec = Spec(Heavy with { MaxReplicas = 2, MinReplicas = 1 }, other) with { Settings = new PlannerSettings { LoadsAsLearned = true, LoadsShareLinks = true } };
+        var known = Learned(60);
+        known = known with { Models = known.Models.SetItem(Heavy.Id, known.Of(Heavy.Id) with { Failures = new FailureRecord(failures, Noon.AddHours(-1), "it did") }) };
+        var allowed = (int)(times * spec.Settings.OverdueFactor * known.Of(Heavy.Id).Loads.Estimate()!.P90.TotalSeconds);
+
+        bool Ends(int seconds) => Decide(spec, Snapshot(spec, Node(9000, cores: 64), Noon, [Loading(seconds), .. others]).With(Traffic(Heavy.Id, Noon, 1)), known)
+            .Steps.Any(step => step.Id == StepId.Of($"stop/{Heavy.Id}-1"));
+        Assert.False(Ends(allowed - 1));
+        Assert.True(Ends(allowed + 1));
+    }
+
     private static InferenceReplica Loading(int seconds) => Replica(Heavy, 1, ReplicaState.Loading, Noon.AddSeconds(-seconds));
 
     private static Knowledge Learned(int seconds) => Knowledge.Empty with

@@ -89,6 +89,14 @@ internal static class RandomFleets
                 TriesNeighbours = (long)(memory * 512) % 2 == 0,
                 ClaimantsShare = (long)(memory * 256) % 2 == 0,
                 LoadsAsLearned = (long)(memory * 1024) % 2 == 0,
+                CountsOnlyActing = (long)(memory * 2048) % 2 == 0,
+                LoadsShareLinks = (long)(memory * 2048) % 2 == 1,
+                SuccessorsWait = (long)(memory * 4096) % 2 == 0,
+                PaysWhereOthersCannot = (long)(memory * 4096) % 2 == 1,
+                CopiesWhereItRuns = (long)(memory * 8192) % 2 == 0,
+                PriorUntilWorked = (long)(memory * 8192) % 2 == 1,
+                NodesByWay = true,
+                LeavingNodesFirst = (long)(memory * 16384) % 2 == 0,
             },
         };
         var nodes = ImmutableArray.Create(

@@ -1,0 +1,212 @@
+using System.Text.Json.Serialization;
+
+namespace Plimsoll;
+
+/// <summary>
+/// The clockwork of planning. These are time scales of the loop, not utilisation targets: what to hold and how much
+/// to keep follow from weights, prices and demand.
+/// </summary>
+public sealed record PlannerSettings
+{
+    /// <summary>A tenth of a contended place's time goes into loads.</summary>
+    public const int LoadsPerTurnUsual = 10;
+
+    /// <summary>
+    /// With every rule in force that journals of before do not know: what fleet files, clusters, scenarios and the demo run under.
+    /// </summary>
+    public static readonly PlannerSettings Latest = new()
+    {
+        ForecastDemand = true,
+        WakeAhead = true,
+        ForecastSeasons = true,
+        DrainAsLongAsSeen = true,
+        CheapestVariant = true,
+        LoadsPerTurn = LoadsPerTurnUsual,
+        CorrectBothWays = true,
+        StartsMustPay = true,
+        MoveWhereCheaper = true,
+        ClaimantsShare = true,
+        TriesNeighbours = true,
+        LoadsAsLearned = true,
+        CountsOnlyActing = true,
+        NodesByWay = true,
+        LoadsShareLinks = true,
+        SuccessorsWait = true,
+        PaysWhereOthersCannot = true,
+        CopiesWhereItRuns = true,
+        PriorUntilWorked = true,
+        LeavingNodesFirst = true,
+    };
+
+    /// <summary>Time between two regular ticks.</summary>
+    public TimeSpan Review { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Width of one bucket of remembered demand.</summary>
+    public TimeSpan DemandBucket { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>What counts as lately: five reviews, in whole buckets of demand. A model that nobody asked for as long rests.</summary>
+    internal TimeSpan Lately => TimeSpan.FromTicks(Math.Max(1, (long)Math.Ceiling(5.0 * Review.Ticks / DemandBucket.Ticks)) * DemandBucket.Ticks);
+
+    /// <summary>Buckets remembered per model.</summary>
+    public int DemandBuckets { get; init; } = 600;
+
+    /// <summary>
+    /// Whether demand ahead is forecast (<see cref="DemandForecast"/>) where enough was seen, and not only judged by the most of
+    /// the recent past. Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool ForecastDemand { get; init; }
+
+    /// <summary>
+    /// Whether a model at zero is loaded ahead of a use that comes at about the same time of day, where that costs less than the cold start
+    /// (<see cref="DailyStarts"/>); with <see cref="ForecastDemand"/> alone. Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool WakeAhead { get; init; }
+
+    /// <summary>
+    /// Whether a model that is looked ahead for by more than ten minutes is forecast by the days and weeks before
+    /// (<see cref="SeasonalForecast"/>); with <see cref="ForecastDemand"/> alone. Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool ForecastSeasons { get; init; }
+
+    /// <summary>How long a draining replica may finish what it holds before it is stopped.</summary>
+    public TimeSpan DrainDeadline { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// Whether it may take longer where the model's requests do: a quarter over the longest that was seen, an answer of minutes
+    /// being worth no less than one of seconds. Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool DrainAsLongAsSeen { get; init; }
+
+    /// <summary>
+    /// Whether the cheapest way to run a model is chosen where prices are known, and not the first that some node has the devices for: of
+    /// its variants where the body places replicas, of its targets where a scheduler does. Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool CheapestVariant { get; init; }
+
+    /// <summary>
+    /// How many loads long equals that contend for a place keep it, where they take turns: loads take one part in so many of its time. 0 for
+    /// one load, and for requests that wait however long: left out of JSON then, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public int LoadsPerTurn { get; init; }
+
+    /// <summary>
+    /// Whether requests in time lower the quantile that demand is covered at, and late ones do not only raise it. Left out of JSON when
+    /// false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool CorrectBothWays { get; init; }
+
+    /// <summary>
+    /// Whether a further replica beside others that serve is started only where it is wanted with a probability that pays for its start
+    /// too, not for a queue that is gone before it could have loaded, and stays twenty loads at the least, or a minute. Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool StartsMustPay { get; init; }
+
+    /// <summary>
+    /// Whether what runs is replaced by what carries the same for less, in ways that a model is known to run in and room that is free, once the
+    /// difference has come to what the change costs. Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool MoveWhereCheaper { get; init; }
+
+    /// <summary>
+    /// Whether equals that wait and find room in one place pay together for whom they push out, and not each alone. Left out of JSON when
+    /// false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool ClaimantsShare { get; init; }
+
+    /// <summary>
+    /// Whether, where few claim rooms of a small fleet, orders are tried in which one of them stands elsewhere than in the best so far. Left out
+    /// of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool TriesNeighbours { get; init; }
+
+    /// <summary>
+    /// Whether a load is overdue by what is learned of its model, or known of its weight, where its body expects it to end sooner, and one
+    /// that may return is waited for as long as another would take to load. Left out of JSON when false, so that older journals read, hash
+    /// and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool LoadsAsLearned { get; init; }
+
+    /// <summary>
+    /// Whether what is only shown is planned after all that is done, nodes that are asked for too: what only would go makes no room, and what
+    /// only would come takes none.
+    /// Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool CountsOnlyActing { get; init; }
+
+    /// <summary>
+    /// Whether a model that may run in several ways is asked nodes for way by way, all that it lacks at once, and looked ahead for so.
+    /// Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool NodesByWay { get; init; }
+
+    /// <summary>
+    /// Whether a load is given the time of all that load beside it on its node, and twice as long after each that was ended for being overdue.
+    /// Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool LoadsShareLinks { get; init; }
+
+    /// <summary>
+    /// Whether replicas of the version before go for their successors only where nobody else can, and no more at once than leave the model one
+    /// fewer than it wants.
+    /// Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool SuccessorsWait { get; init; }
+
+    /// <summary>
+    /// Whether who was refused room keeps those of lower priority from buying only what it could run on itself.
+    /// Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool PaysWhereOthersCannot { get; init; }
+
+    /// <summary>
+    /// Whether weights on a disk count where their model could run, and nowhere else.
+    /// Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool CopiesWhereItRuns { get; init; }
+
+    /// <summary>
+    /// Whether what a replica takes is no less than was expected until it has worked, and of one that is stopped while it loads the load's.
+    /// Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool PriorUntilWorked { get; init; }
+
+    /// <summary>
+    /// Whether of a surplus those on nodes that are told to go, or are not ready, go first.
+    /// Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool LeavingNodesFirst { get; init; }
+
+    /// <summary>Waiting time after a replica's first failure; doubles with each further one.</summary>
+    public TimeSpan CrashBackoff { get; init; } = TimeSpan.FromSeconds(1);
+
+    public TimeSpan CrashBackoffMax { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>A load that takes this many times its expected p90 is overdue: it no longer counts as supply.</summary>
+    public double OverdueFactor { get; init; } = 3;
+
+    /// <summary>Bandwidth assumed for reading weights before any load was seen.</summary>
+    public BytesPerSecond AssumedLoadBandwidth { get; init; } = BytesPerSecond.MiB(200);
+
+    /// <summary>Fixed part of a load before any was seen: process start and first inference.</summary>
+    public TimeSpan AssumedLoadFixed { get; init; } = TimeSpan.FromSeconds(2);
+}
