@@ -36,6 +36,8 @@ public sealed record PlannerSettings
         CopiesWhereItRuns = true,
         PriorUntilWorked = true,
         LeavingNodesFirst = true,
+        LoadsWorkOff = true,
+        ShortagesLast = true,
     };
 
     /// <summary>Time between two regular ticks.</summary>
@@ -195,6 +197,20 @@ public sealed record PlannerSettings
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool LeavingNodesFirst { get; init; }
+
+    /// <summary>
+    /// Whether of what waits only that is worked off by a further replica which those that serve and load will not have worked off before it
+    /// could serve. Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool LoadsWorkOff { get; init; }
+
+    /// <summary>
+    /// Whether who serves and lacks a further replica pushes out others of lower priority that are in use only once it was short for a tenth
+    /// of its load. Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool ShortagesLast { get; init; }
 
     /// <summary>Waiting time after a replica's first failure; doubles with each further one.</summary>
     public TimeSpan CrashBackoff { get; init; } = TimeSpan.FromSeconds(1);

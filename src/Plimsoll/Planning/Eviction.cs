@@ -202,6 +202,7 @@ internal sealed partial class Eviction(
         // A version that is being replaced yields to its successor: there is no room for both.
         if (holder.Owner.Model.Id == claimant.Model.Id)
             return holder.Replica.Version == holder.Owner.Model.Version ? null : Predecessor(claimant, in holder, withWeights);
+        if (lower && (holder.InUse || holder.State == ReplicaState.Loading) && !IsLasting(claimant)) return null;
         if (holder.State == ReplicaState.Loading || holder.Replica.Turning)
             return lower ? new Candidate(holder.Replica, holder.Release, holder.Priority, holder.Load.TotalSeconds) : null;
         if (holder.State is not (ReplicaState.Ready or ReplicaState.Asleep)) return null;
@@ -219,6 +220,11 @@ internal sealed partial class Eviction(
             PerSecond = holder.InUse ? holder.ActiveRate * (holder.Unserved ?? 1.0 / Math.Max(1, holder.Left + 1)) : 0,
         };
     }
+
+    // Who serves already and lacks a further one may have enough again in a moment: what is wanted wanders with every second's count. Others
+    // that are in use go for it once it was short of one for a tenth of its load, of which they lose more than one whole. Who has nothing is not asked.
+    private bool IsLasting(ModelOutlook claimant) => !settings.ShortagesLast || claimant.Serving == 0
+        || knowledge.Of(claimant.Model.Id).ShortSince is { } since && (observed.At - since) * PlannerSettings.LoadsPerTurnUsual >= claimant.Load.P90;
 
     // One that serves goes as one of the next lower priority, by what is lost until its successor serves; it asks for no debt.
     private Candidate Predecessor(ModelOutlook claimant, in Holder holder, bool withWeights) =>

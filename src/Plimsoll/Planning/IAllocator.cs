@@ -45,6 +45,12 @@ public sealed record Allocation
     /// <summary>Requests a second that the mix carries; only that many replicas are wanted where it is 0.</summary>
     internal double PerSecond { get; init; }
 
+    /// <summary>
+    /// Replicas that what comes needs, and requests a second that these carry, where more are wanted only to work off what waits: for those
+    /// nobody goes. Null where all that are wanted may have others go.
+    /// </summary>
+    internal (int Replicas, double PerSecond)? Firm { get; init; }
+
     public int Wanted
     {
         get

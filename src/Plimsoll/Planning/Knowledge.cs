@@ -175,6 +175,10 @@ public sealed record ModelKnowledge
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public Overpaid? Overpaid { get; init; }
 
+    /// <summary>Since when more is wanted than there is, without a pause; null while there is enough. Left out of JSON then.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? ShortSince { get; init; }
+
     public FailureRecord Failures { get; init; } = FailureRecord.None;
 
     /// <summary>Loads that tell of the variant: its own, or all of the model's before it has any.</summary>

@@ -40,7 +40,9 @@ internal static class Outlooks
                 turn, knowledge.Of(model.Id), model, traffic.GetValueOrDefault(model.Id), [.. replicas[model.Id]],
                 onDisk: !model.Cached || (spec.Settings.CopiesWhereItRuns ? cached[(model.Id, model.Version)].Any(node => nodes.TryGetValue(node, out var there) && Admission.CouldRun(there, model))
                     : cached.Contains((model.Id, model.Version))));
-            outlooks[i] = outlook.Backlog > 0 && spec.Settings.StartsMustPay && WeightAllocator.IsGoneBeforeLoad(outlook) ? outlook with { Backlog = 0 } : outlook;
+            if (outlook.Backlog > 0 && spec.Settings.StartsMustPay && WeightAllocator.IsGoneBeforeLoad(outlook)) outlook = outlook with { Backlog = 0 };
+            else if (outlook.Backlog > 0 && spec.Settings.LoadsWorkOff) outlook = outlook with { Backlog = LeftOnceLoaded(turn, outlook, replicas[model.Id]) };
+            outlooks[i] = outlook;
         });
         return ImmutableCollectionsMarshal.AsImmutableArray(outlooks);
     }
@@ -271,6 +273,24 @@ internal static class Outlooks
 
     private static bool IsComing(InferenceReplica replica, LoadsInFlight loads) =>
         replica is { State: ReplicaState.Asleep, Turning: true } || loads.IsComing(replica);
+
+    // What of all that waits will still wait once a further replica could serve: what serves works it off meanwhile, and what loads as soon as
+    // it is there. No more than waits now: what comes meanwhile is the forecast's.
+    private static double LeftOnceLoaded(Turn turn, ModelOutlook outlook, IEnumerable<InferenceReplica> replicas)
+    {
+        if (outlook.Loading == 0 || outlook.CapacityOfEach(outlook.Serving + outlook.Loading) is not { } each) return outlook.Backlog;
+        outlook.Demand.TryGetLast(out var lately);
+        var load = outlook.Load.P90;
+        var served = outlook.Serving * load.TotalSeconds;
+        foreach (var replica in replicas)
+        {
+            if (replica.State != ReplicaState.Loading || !IsSupply(replica, outlook.Model, turn.Loads)) continue;
+            var serves = load - Positive(turn.Loads.Expected(replica) - (outlook.At - replica.StartedAt));
+            served += Math.Max(0, serves.TotalSeconds);
+        }
+
+        return Math.Clamp(outlook.Backlog + (lately * load.TotalSeconds) - (each * served), 0, outlook.Backlog);
+    }
 
     // Those that a replica has no place for wait in it.
     private static double InQueues(InferenceReplica[] replicas, VariantSpec variant)

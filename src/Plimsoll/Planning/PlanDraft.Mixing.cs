@@ -38,6 +38,12 @@ internal sealed partial class PlanDraft
         missing = More(outlook, there, open);
         while (Next(outlook, missing, open) is { } next)
         {
+            if (_allocations[outlook.Model.Id].Firm is { } firm && there.Sum() >= firm.Replicas && outlook.Mix!.CapacityOf(there) >= firm.PerSecond)
+            {
+                first ??= NobodyGoes(outlook, there.Sum());
+                break;
+            }
+
             if (TryStart(outlook, next, Wanted(outlook, there, missing), ReplicaId.Of(outlook.Model.Id, ordinal), full, makesRoom: true))
             {
                 (there[next], missing[next], ordinal) = (there[next] + 1, missing[next] - 1, ordinal + 1);

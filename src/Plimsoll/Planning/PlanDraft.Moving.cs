@@ -26,10 +26,13 @@ internal sealed partial class PlanDraft
     public void MoveWhereCheaper()
     {
         if (!_spec.Settings.MoveWhereCheaper) return;
+        // Of most models a look without the nodes says that there is nothing better, and that is taken side by side.
+        var worth = new bool[_outlooks.Length];
+        OfEach.Do(worth.Length, i => worth[i] = IsTurnOf(_outlooks[i]) && MayMove(_outlooks[i]));
         var moves = new List<Move>();
-        foreach (var outlook in _outlooks)
+        for (var i = 0; i < worth.Length; i++)
         {
-            if (IsTurnOf(outlook) && Better(outlook, null) is { } move) moves.Add(move);
+            if (worth[i] && Better(_outlooks[i], null) is { } move) moves.Add(move);
         }
 
         foreach (var first in moves.OrderByDescending(move => move.Outlook.Model.Acts).ThenByDescending(move => move.Saved).ThenBy(move => move.Outlook.Model.Id))
@@ -74,6 +77,24 @@ internal sealed partial class PlanDraft
         }
 
         return null;
+    }
+
+    // Whether anything could be better, were there room for all.
+    private bool MayMove(ModelOutlook outlook)
+    {
+        if (_knowledge.Of(outlook.Model.Id).Overpaid is { Settled: true }) return true;
+        if (outlook is not { Mix: { } mix, TrafficSeen: true, Loading: 0, Serving: > 0 } || _allocations[outlook.Model.Id] is not { PerSecond: > 0 } allocation) return false;
+        var kept = KeptOf(outlook, allocation);
+        return mix.CapacityOf(kept) < allocation.PerSecond
+            || (outlook is { Held: 0, Backlog: 0 } && mix.IsPriced(outlook.There.AsSpan()) && IsDear(outlook, mix, kept, Almost(outlook, allocation.PerSecond), out _));
+    }
+
+    // Whether what is kept costs more than what would carry the rate, wherever that found room.
+    private static bool IsDear(ModelOutlook outlook, VariantMix mix, int[] kept, double perSecond, out long paid)
+    {
+        var none = new int[kept.Length];
+        paid = mix.CostOf(none, kept, perSecond).Micro;
+        return mix.CostOf(none, mix.More(none, VariantMix.Unlimited(none.Length), perSecond, MostOf(outlook)), perSecond).Micro < paid;
     }
 
     // Null while there is nothing better, while anything of the model changes, and until the change pays.
@@ -130,9 +151,7 @@ internal sealed partial class PlanDraft
 
     private Move? Cheaper(ModelOutlook outlook, VariantMix mix, int[]? room, int[] kept, double perSecond)
     {
-        var none = new int[kept.Length];
-        var paid = mix.CostOf(none, kept, perSecond).Micro;
-        if (mix.CostOf(none, mix.More(none, VariantMix.Unlimited(none.Length), perSecond, MostOf(outlook)), perSecond).Micro >= paid) return null;
+        if (!IsDear(outlook, mix, kept, perSecond, out var paid)) return null;
         room ??= RoomToMove(outlook);
         var (cheaper, starts, price) = Instead(outlook, mix, room, perSecond);
         if (mix.CapacityOf(cheaper) < perSecond || price >= paid || !MayGo(outlook, kept, cheaper)) return null;

@@ -10,7 +10,7 @@ internal sealed partial class PlanDraft
     private int _lacks;
     private readonly HashSet<ModelId> _paid = [];
 
-    private bool Start(ModelOutlook outlook, ReplicaId replica)
+    private bool Start(ModelOutlook outlook, ReplicaId replica, int have)
     {
         if (Above(outlook) is { } above)
         {
@@ -18,8 +18,15 @@ internal sealed partial class PlanDraft
             return false;
         }
 
-        return Start(outlook, replica, WhyStart(outlook), makesRoom: true);
+        var firm = _allocations[outlook.Model.Id].Firm is not { Replicas: var replicas } || have < replicas;
+        if (Start(outlook, replica, WhyStart(outlook), makesRoom: firm)) return true;
+        if (!firm) _verdicts[outlook.Model.Id] = NobodyGoes(outlook, have);
+        return false;
     }
+
+    // What waits is late already: to have it done sooner is not worth what others would lose by going for it.
+    private static Reason NobodyGoes(ModelOutlook outlook, int have) =>
+        new(Rule.HoldScarceForQueue, [Fact.Of("waiting", (long)Math.Ceiling(outlook.Backlog)), Fact.Of("have", have)]);
 
     private bool Start(ModelOutlook outlook, ReplicaId replica, Reason why, bool makesRoom)
     {

@@ -142,7 +142,8 @@ internal sealed partial class PlanDraft
 
             for (; _lacks > 0; _lacks--)
             {
-                if (Start(outlook, ReplicaId.Of(outlook.Model.Id, known.NextOrdinal + missing - back.Count - _lacks))) continue;
+                var ordinal = known.NextOrdinal + missing - back.Count - _lacks;
+                if (Start(outlook, ReplicaId.Of(outlook.Model.Id, ordinal), outlook.Supply + missing - _lacks)) continue;
                 _nodeRequests.Lack(outlook, Math.Min(_lacks, _quotas.Room(outlook)), _verdicts.GetValueOrDefault(outlook.Model.Id), _scheduler);
                 break;
             }
@@ -180,6 +181,7 @@ internal sealed partial class PlanDraft
                 LastWanted = Ranks(known.LastWanted, allocation.Wanted, outlook),
                 Recommendations = allocation.Remember,
                 Overpaid = _overpaid.GetValueOrDefault(outlook.Model.Id),
+                ShortSince = _spec.Settings.ShortagesLast && allocation.Missing(outlook) > 0 ? known.ShortSince ?? _observed.At : null,
                 Shortage = _moved.Contains(outlook.Model.Id) ? null : known.Shortage,
             };
         });

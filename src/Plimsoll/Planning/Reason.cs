@@ -119,6 +119,7 @@ public enum Rule
     HoldScarce,
     HoldScarceEqual,
     HoldScarceHigher,
+    HoldScarceForQueue,
     HoldScarceDevice,
     HoldUnsafeNode,
     HoldUnplaced,
@@ -211,6 +212,8 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
             "needs {needed}{of}, {free} is free; {held} {held|request waits|requests wait}, {debt} request-seconds so far{sharing?}; a swap pays from {price} on",
         [Rule.HoldScarceHigher] =
             "needs {needed}{of}, {free} is free; requests of a model of higher priority wait for that room, and nobody lower may buy it",
+        [Rule.HoldScarceForQueue] =
+            "{waiting} {waiting|request waits|requests wait}, which one more would work off sooner; no room is free for it, and nobody goes for that: {have} {have|carries|carry} what comes",
         [Rule.HoldUnsafeNode] =
             "the scheduler could put it on {node}, where it does not fit: {why}; {would} would do",
         [Rule.HoldUnplaced] =

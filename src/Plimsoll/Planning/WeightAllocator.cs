@@ -47,6 +47,7 @@ public sealed class WeightAllocator : IAllocator
             Keep = Math.Max(wanted, supply),
             MayClaim = true,
             Why = Met(outlook),
+            Firm = spec.Settings.LoadsWorkOff && outlook.Backlog > 0 && letGo is null ? ForWhatComes(outlook with { Backlog = 0 }) : null,
         };
 
         // Nothing is removed on missing data.
@@ -107,6 +108,8 @@ public sealed class WeightAllocator : IAllocator
     private static string Basis(ModelOutlook outlook, SurplusHold held) =>
         $": {Durations.Show(outlook.Load.P90)} to load, in which {Fact.Fraction("", Math.Round(held.Share, 3)).Shown} of what one carries would be late"
         + (held.Times > 0 ? $", and the last {held.Times} times one was not wanted" : "");
+
+    private static (int Replicas, double PerSecond) ForWhatComes(ModelOutlook outlook) => (Wanted(outlook), ToCarry(outlook));
 
     /// <summary>By the forecast and the capacity; at least one while requests wait; within the file's bounds.</summary>
     internal static int Wanted(ModelOutlook outlook) => MixOf(outlook, ToCarry(outlook), letGo: false).Sum(part => part.Replicas);

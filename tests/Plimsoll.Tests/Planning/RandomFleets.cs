@@ -96,6 +96,8 @@ internal static class RandomFleets
                 CopiesWhereItRuns = (long)(memory * 8192) % 2 == 0,
                 PriorUntilWorked = (long)(memory * 8192) % 2 == 1,
                 NodesByWay = true,
+                LoadsWorkOff = (long)(memory * 16384) % 2 == 1,
+                ShortagesLast = (long)(memory * 32768) % 2 == 0,
                 LeavingNodesFirst = (long)(memory * 16384) % 2 == 0,
             },
         };
