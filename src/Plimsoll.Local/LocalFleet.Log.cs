@@ -25,6 +25,9 @@ public sealed partial class LocalFleet
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Replica} crashed: {Why}")]
     private partial void LogCrashed(ReplicaId replica, string why);
 
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Replica} {Why}")]
+    private partial void LogHung(ReplicaId replica, string why);
+
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Step} failed: {Why}")]
     private partial void LogStepFailed(StepId step, string why);
 

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Net.Sockets;
 using Plimsoll.Local.Processes;
 
 namespace Plimsoll.Local;
@@ -74,6 +73,7 @@ public sealed partial class LocalFleet
         if (replica.KillAt is { } killAt && _time.GetUtcNow() >= killAt) SignalTree(replica, Native.SigKill);
         if (replica is { State: ReplicaState.Draining, Busy: null } && _parts.Routing.Outstanding(replica.Id) == 0)
             Enter_NeedsLock(replica, ReplicaState.Drained);
+        Watch_NeedsLock(replica);
         replica.LogKeptFrom = ReplicaLog.Trim(replica.Record.LogFile, replica.LogKeptFrom);
     }
 
@@ -98,8 +98,8 @@ public sealed partial class LocalFleet
             return;
         }
 
-        var asked = replica.State == ReplicaState.Stopping;
-        var outcome = ExitOf(replica.Record, replica.Exit!.Value, asked);
+        var asked = replica is { State: ReplicaState.Stopping, Hung: null };
+        var outcome = ExitOf(replica.Record, replica.Exit!.Value, asked, replica.Hung);
         _outcomes.Add(outcome);
         if (asked) LogEnded(replica.Id, outcome.Why);
         else LogCrashed(replica.Id, outcome.Why);
@@ -180,19 +180,4 @@ public sealed partial class LocalFleet
 
     /// <summary>A token that ends with the fleet or after a time, whichever comes first.</summary>
     private LinkedLimit Limit(TimeSpan patience) => new(patience, _time, _end);
-
-    private async Task<bool> AnswersAsync(LocalReplica replica, string path)
-    {
-        try
-        {
-            using var limit = Limit(ProbePatience);
-            using var answer = await _http.GetAsync(
-                new Uri(replica.Record.Address, path), HttpCompletionOption.ResponseHeadersRead, limit.Token).ConfigureAwait(false);
-            return answer.IsSuccessStatusCode;
-        }
-        catch (Exception e) when (e is HttpRequestException or SocketException or TaskCanceledException && !_end.IsCancellationRequested)
-        {
-            return false;
-        }
-    }
 }
