@@ -18,7 +18,7 @@ public sealed partial class LocalFleet
     {
         lock (_gate)
         {
-            var now = _time.GetUtcNow();
+            var now = Now_NeedsLock();
             return new FleetSnapshot
             {
                 At = now,

@@ -76,7 +76,7 @@ public sealed partial class LocalFleet
             + $"{Durations.Show(_time.GetElapsedTime(replica.SilentSinceTimestamp))} after it was ready, and was ended";
         LogHung(replica.Id, replica.Hung);
         // What answers nothing for so long will not end in order either, and requests are in it.
-        replica.KillAt = _time.GetUtcNow();
+        replica.KillAt = Now_NeedsLock();
         Enter_NeedsLock(replica, ReplicaState.Stopping);
         SignalTree(replica, Native.SigKill);
     }

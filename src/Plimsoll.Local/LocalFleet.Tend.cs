@@ -18,6 +18,7 @@ public sealed partial class LocalFleet
             {
                 lock (_gate)
                 {
+                    Now_NeedsLock();
                     if (turn % TendsPerScan == 0) Scan_NeedsLock();
                     foreach (var replica in _replicas.Values.ToList()) Tend_NeedsLock(replica);
                     _emptyCgroups.RemoveAll(cgroup => cgroup.TryRemove());
@@ -70,7 +71,7 @@ public sealed partial class LocalFleet
             return;
         }
 
-        if (replica.KillAt is { } killAt && _time.GetUtcNow() >= killAt) SignalTree(replica, Native.SigKill);
+        if (replica.KillAt is { } killAt && Now_NeedsLock() >= killAt) SignalTree(replica, Native.SigKill);
         if (replica is { State: ReplicaState.Draining, Busy: null } && _parts.Routing.Outstanding(replica.Id) == 0)
             Enter_NeedsLock(replica, ReplicaState.Drained);
         Watch_NeedsLock(replica);
@@ -139,7 +140,7 @@ public sealed partial class LocalFleet
 
     private async Task<bool> BecameReadyAsync(LocalReplica replica, bool adopted)
     {
-        var readyAt = _time.GetUtcNow();
+        var ready = _time.GetTimestamp();
         using var limit = Limit(ProbePatience);
         var stages = adopted ? [] : await LoadStages.ReadAsync(_http, replica.Record, limit.Token).ConfigureAwait(false);
         lock (_gate)
@@ -158,7 +159,8 @@ public sealed partial class LocalFleet
                 LoadPeak = peak,
                 HighWaterWasReset = ProcessMemory.ResetHighWater(replica.Members),
             };
-            if (!adopted) _outcomes.Add(LoadedOf(replica, readyAt, stages));
+            var readyAt = Now_NeedsLock() - _time.GetElapsedTime(ready);
+            if (!adopted && !replica.ClockJumped) _outcomes.Add(LoadedOf(replica, readyAt, stages));
             ReportMemory_NeedsLock(replica);
             Enter_NeedsLock(replica, ReplicaState.Ready);
             return true;

@@ -24,6 +24,9 @@ internal sealed class LocalReplica(ReplicaRecord record, bool ownChild)
 
     public DateTimeOffset BusySince { get; set; }
 
+    /// <summary>That the wall clock jumped while it loads or wakes: the machine may have slept, and how long that takes is not known.</summary>
+    public bool ClockJumped { get; set; }
+
     /// <summary>That its ready path is being asked whether it lives.</summary>
     public bool IsAsked { get; set; }
 
@@ -57,6 +60,14 @@ internal sealed class LocalReplica(ReplicaRecord record, bool ownChild)
     public ReplicaId Id => Record.Replica;
 
     public ReplicaState State => Record.State;
+
+    /// <summary>Moves its times with a clock that jumped.</summary>
+    public void Move(TimeSpan jump)
+    {
+        Record = Record with { StartedAt = Record.StartedAt + jump, StateSince = Record.StateSince + jump };
+        (KillAt, BusySince) = (KillAt + jump, Busy is null ? BusySince : BusySince + jump);
+        ClockJumped = State == ReplicaState.Loading || Busy == WorkKind.Waking;
+    }
 
     /// <summary>Memory in use now.</summary>
     public Bytes? MemoryNow() => ProcessMemory.InUse(Members);
