@@ -7,6 +7,9 @@ internal sealed class ReplicaSlots(ReplicaRoute route)
 
     public int Outstanding { get; set; }
 
+    /// <summary>Requests that it has answered below 500 so far.</summary>
+    public long Answered { get; set; }
+
     /// <summary>Gets no request before this moment: it refused a connection or broke one.</summary>
     public long AvoidUntilTimestamp { get; set; }
 

@@ -101,15 +101,16 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
     public ImmutableArray<ModelTraffic> Totals(DateTimeOffset now) => Read(now, again: false);
 
     /// <summary>Requests in a replica now, also of a model that left the table; 0 for one that is not known.</summary>
-    public int Outstanding(ReplicaId replica)
+    public int Outstanding(ReplicaId replica) => (int)CountOf(replica, slots => slots.Outstanding);
+
+    /// <summary>Requests that a replica has answered below 500 so far; 0 for one that is not known.</summary>
+    public long Answered(ReplicaId replica) => CountOf(replica, slots => slots.Answered);
+
+    private long CountOf(ReplicaId replica, Func<ReplicaSlots, long> count)
     {
         foreach (var queue in _models.Values.Concat(_left))
-        {
             lock (queue.Gate)
-            {
-                if (Array.Find(queue.Replicas, slots => slots.Route.Replica == replica) is { } found) return found.Outstanding;
-            }
-        }
+                if (Array.Find(queue.Replicas, slots => slots.Route.Replica == replica) is { } found) return count(found);
 
         return 0;
     }
@@ -214,6 +215,7 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
             if (served)
             {
                 queue.Counter.AddService(slot.Depth, time.GetElapsedTime(slot.SentTimestamp, now).TotalSeconds);
+                replica.Answered++;
                 replica.FailuresInARow = 0;
             }
 

@@ -18,7 +18,7 @@ public sealed partial class LocalFleet
     {
         lock (_gate)
         {
-            var now = _time.GetUtcNow();
+            var now = Now_NeedsLock();
             return new FleetSnapshot
             {
                 At = now,
@@ -118,9 +118,9 @@ public sealed partial class LocalFleet
         foreach (var orphan in orphans) orphan.Signal(Native.SigKill);
     }
 
-    private Outcome.Exited ExitOf(ReplicaRecord record, ProcessExit exit, bool asked)
+    private Outcome.Exited ExitOf(ReplicaRecord record, ProcessExit exit, bool asked, string? hung = null)
     {
-        var why = exit.ToString() + record.State switch
+        var why = hung ?? exit.ToString() + record.State switch
         {
             ReplicaState.Loading => " while loading",
             ReplicaState.Stopping => " after it was told to end",
@@ -133,7 +133,7 @@ public sealed partial class LocalFleet
             At = _time.GetUtcNow(),
             Replica = record.Replica,
             Model = record.Model,
-            Was = record.State,
+            Was = hung is null ? record.State : ReplicaState.Ready,
             Asked = asked,
             Why = tail.Length == 0 ? asked ? why : $"{why}; it wrote nothing" : $"{why}; the end of its output:\n{tail}",
         };

@@ -6,7 +6,7 @@ public sealed partial class LocalFleet
     private static readonly TimeSpan EvictRetry = TimeSpan.FromSeconds(30);
 
     private readonly SortedDictionary<StepId, CacheWork> _cacheWork = [];
-    private readonly Dictionary<StepId, DateTimeOffset> _evictNotBefore = [];
+    private readonly Dictionary<StepId, long> _evictFailed = [];
     private ModelCache? _cache;
 
     // Why there is no cache although one is wanted; null while all is well.
@@ -205,7 +205,7 @@ public sealed partial class LocalFleet
     private bool BeginEvict_NeedsLock(Step.Evict step)
     {
         if (_cacheWork.ContainsKey(step.Id)) return false;
-        if (_evictNotBefore.TryGetValue(step.Id, out var notBefore) && _time.GetUtcNow() < notBefore) return false;
+        if (_evictFailed.TryGetValue(step.Id, out var failed) && _time.GetElapsedTime(failed) < EvictRetry) return false;
         if (_cache is not { } cache) return Failed_NeedsLock(step, null, _cacheTrouble ?? "this fleet has no model cache");
         _cacheWork.Add(step.Id, new CacheWork(step.Id, WorkKind.Evicting, step.Model, step.Version, step.Size, _time));
         // Removing gigabytes takes some disks seconds, which nobody may wait for.
@@ -219,7 +219,7 @@ public sealed partial class LocalFleet
         lock (_gate)
         {
             _cacheWork.Remove(step.Id);
-            _evictNotBefore.Remove(step.Id);
+            _evictFailed.Remove(step.Id);
             if (why is null)
             {
                 LogEvicted(step.Model, step.Version, step.Size);
@@ -228,7 +228,7 @@ public sealed partial class LocalFleet
             }
 
             // It is no fault of the model's that its copy stays, so no model waits longer for it.
-            _evictNotBefore[step.Id] = _time.GetUtcNow() + EvictRetry;
+            _evictFailed[step.Id] = _time.GetTimestamp();
             Failed_NeedsLock(step, null, why);
         }
     }
@@ -256,7 +256,7 @@ public sealed partial class LocalFleet
         {
             // What an earlier controller brought says nothing of today's rate; a source that begins again starts anew.
             _seen = _seen is { } before && value.Done >= before.First.Done
-                ? before with { Last = value } : new Seen(value, time.GetUtcNow(), value);
+                ? before with { Last = value } : new Seen(value, time.GetTimestamp(), value);
         }
 
         public WorkInFlight Row(DateTimeOffset now) => new()
@@ -273,14 +273,14 @@ public sealed partial class LocalFleet
 
         private DateTimeOffset? ExpectedEnd(DateTimeOffset now)
         {
-            if (_seen is not { } seen || now - seen.FirstAt < ShortestLook) return null;
+            if (_seen is not { } seen || time.GetElapsedTime(seen.FirstTimestamp) is var since && since < ShortestLook) return null;
             var moved = seen.Last.Done.Value - seen.First.Done.Value;
             var left = Math.Max(0, (seen.Last.Total ?? size).Value - seen.Last.Done.Value);
             if (moved <= 0) return null;
-            var seconds = (now - seen.FirstAt).TotalSeconds * left / moved;
+            var seconds = since.TotalSeconds * left / moved;
             return seconds > LongestLeft.TotalSeconds ? null : now + TimeSpan.FromSeconds(seconds);
         }
 
-        private sealed record Seen(FetchProgress First, DateTimeOffset FirstAt, FetchProgress Last);
+        private sealed record Seen(FetchProgress First, long FirstTimestamp, FetchProgress Last);
     }
 }

@@ -25,6 +25,12 @@ public sealed partial class LocalFleet
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Replica} crashed: {Why}")]
     private partial void LogCrashed(ReplicaId replica, string why);
 
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Replica} {Why}")]
+    private partial void LogHung(ReplicaId replica, string why);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "The clock jumped by {Jump}; what runs goes by the time that it ran")]
+    private partial void LogClockJumped(TimeSpan jump);
+
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Step} failed: {Why}")]
     private partial void LogStepFailed(StepId step, string why);
 

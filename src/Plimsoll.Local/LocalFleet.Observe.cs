@@ -19,7 +19,7 @@ public sealed partial class LocalFleet
             if (_changed.Task.IsCompleted) _changed = NewSignal();
             OpenCacheWhenWanted_NeedsLock();
             EndUnwantedFetches_NeedsLock();
-            var now = _time.GetUtcNow();
+            var now = Now_NeedsLock();
             Scan_NeedsLock();
             foreach (var replica in _replicas.Values.Where(one => one.State is ReplicaState.Ready or ReplicaState.Draining))
                 ReportMemory_NeedsLock(replica);
@@ -165,7 +165,7 @@ public sealed partial class LocalFleet
 
     private void Publish_NeedsLock()
     {
-        var now = _time.GetUtcNow();
+        var now = Now_NeedsLock();
         var byModel = _replicas.Values.ToLookup(replica => replica.Record.Model);
         _parts.Routing.Publish(new RouteTable([.. _parts.Spec().Models.Select(model => new ModelRoute
         {

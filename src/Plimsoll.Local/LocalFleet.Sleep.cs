@@ -43,14 +43,16 @@ public sealed partial class LocalFleet
     {
         lock (_gate)
         {
+            var now = Now_NeedsLock();
+            if (replica.ClockJumped) return;
             _outcomes.Add(new Outcome.Woken
             {
-                At = _time.GetUtcNow(),
+                At = now,
                 Replica = replica.Id,
                 Model = replica.Record.Model,
                 Version = replica.Record.Version,
                 Size = replica.Record.Weights,
-                Took = _time.GetUtcNow() - replica.BusySince,
+                Took = now - replica.BusySince,
             });
         }
     }

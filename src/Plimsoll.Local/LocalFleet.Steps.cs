@@ -59,7 +59,7 @@ public sealed partial class LocalFleet
         var (artifact, missing) = TakeArtifact_NeedsLock(start, launch);
         if (artifact is null) return Failed_NeedsLock(start, start.Model, missing!);
 
-        var record = RecordFor(start, launch);
+        var record = RecordFor_NeedsLock(start, launch);
         var values = PlaceholdersFor(record, artifact);
         var child = new ChildStart(
             CommandTemplate.Fill(launch.Command, values), EnvironmentFor(record, launch, values),
@@ -100,11 +100,11 @@ public sealed partial class LocalFleet
         Send_NeedsLock(WatchLoadAsync(replica, adopted: false));
     }
 
-    private ReplicaRecord RecordFor(Step.Start start, LaunchSpec launch)
+    private ReplicaRecord RecordFor_NeedsLock(Step.Start start, LaunchSpec launch)
     {
         var model = _parts.Spec().Find(start.Model);
         var variant = model?.Variants.FirstOrDefault(one => one.Id == start.Variant);
-        var now = _time.GetUtcNow();
+        var now = Now_NeedsLock();
         return new ReplicaRecord
         {
             Replica = start.Replica,
@@ -164,7 +164,7 @@ public sealed partial class LocalFleet
     {
         if (replica.KillAt is not null) return false;
         if (replica.State != ReplicaState.Stopping) Enter_NeedsLock(replica, ReplicaState.Stopping);
-        replica.KillAt = _time.GetUtcNow() + _parts.Node.StopGrace;
+        replica.KillAt = Now_NeedsLock() + _parts.Node.StopGrace;
         SignalTree(replica, Native.SigTerm);
         return true;
     }
@@ -175,7 +175,7 @@ public sealed partial class LocalFleet
             return false;
         if (replica.Record.SleepPath is null || replica.Record.WakePath is null)
             return Failed_NeedsLock(sleep, sleep.Model, $"{sleep.Replica}'s server cannot sleep");
-        (replica.Busy, replica.BusySince) = (WorkKind.Sleeping, _time.GetUtcNow());
+        (replica.Busy, replica.BusySince) = (WorkKind.Sleeping, Now_NeedsLock());
         if (replica.State == ReplicaState.Ready) Enter_NeedsLock(replica, ReplicaState.Draining);
         Send_NeedsLock(SleepAsync(replica, sleep));
         return true;
@@ -184,7 +184,7 @@ public sealed partial class LocalFleet
     private bool BeginWake_NeedsLock(Step.Wake wake)
     {
         if (Find(wake.Replica) is not { Busy: null, State: ReplicaState.Asleep } replica) return false;
-        (replica.Busy, replica.BusySince) = (WorkKind.Waking, _time.GetUtcNow());
+        (replica.Busy, replica.BusySince, replica.ClockJumped) = (WorkKind.Waking, Now_NeedsLock(), false);
         Send_NeedsLock(WakeAsync(replica, wake));
         return true;
     }
@@ -200,7 +200,8 @@ public sealed partial class LocalFleet
     /// <summary>Changes a replica's state: on disk, in the routes, and to whoever waits.</summary>
     private void Enter_NeedsLock(LocalReplica replica, ReplicaState state)
     {
-        replica.Record = replica.Record with { State = state, StateSince = _time.GetUtcNow() };
+        var now = Now_NeedsLock();
+        replica.Record = replica.Record with { State = state, StateSince = now };
         Save_NeedsLock(replica.Record);
         LogState(replica.Id, state);
         Publish_NeedsLock();

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Net.Sockets;
 using Plimsoll.Local.Processes;
 
 namespace Plimsoll.Local;
@@ -19,6 +18,7 @@ public sealed partial class LocalFleet
             {
                 lock (_gate)
                 {
+                    Now_NeedsLock();
                     if (turn % TendsPerScan == 0) Scan_NeedsLock();
                     foreach (var replica in _replicas.Values.ToList()) Tend_NeedsLock(replica);
                     _emptyCgroups.RemoveAll(cgroup => cgroup.TryRemove());
@@ -71,9 +71,10 @@ public sealed partial class LocalFleet
             return;
         }
 
-        if (replica.KillAt is { } killAt && _time.GetUtcNow() >= killAt) SignalTree(replica, Native.SigKill);
+        if (replica.KillAt is { } killAt && Now_NeedsLock() >= killAt) SignalTree(replica, Native.SigKill);
         if (replica is { State: ReplicaState.Draining, Busy: null } && _parts.Routing.Outstanding(replica.Id) == 0)
             Enter_NeedsLock(replica, ReplicaState.Drained);
+        Watch_NeedsLock(replica);
         replica.LogKeptFrom = ReplicaLog.Trim(replica.Record.LogFile, replica.LogKeptFrom);
     }
 
@@ -98,8 +99,8 @@ public sealed partial class LocalFleet
             return;
         }
 
-        var asked = replica.State == ReplicaState.Stopping;
-        var outcome = ExitOf(replica.Record, replica.Exit!.Value, asked);
+        var asked = replica is { State: ReplicaState.Stopping, Hung: null };
+        var outcome = ExitOf(replica.Record, replica.Exit!.Value, asked, replica.Hung);
         _outcomes.Add(outcome);
         if (asked) LogEnded(replica.Id, outcome.Why);
         else LogCrashed(replica.Id, outcome.Why);
@@ -139,7 +140,7 @@ public sealed partial class LocalFleet
 
     private async Task<bool> BecameReadyAsync(LocalReplica replica, bool adopted)
     {
-        var readyAt = _time.GetUtcNow();
+        var ready = _time.GetTimestamp();
         using var limit = Limit(ProbePatience);
         var stages = adopted ? [] : await LoadStages.ReadAsync(_http, replica.Record, limit.Token).ConfigureAwait(false);
         lock (_gate)
@@ -158,7 +159,8 @@ public sealed partial class LocalFleet
                 LoadPeak = peak,
                 HighWaterWasReset = ProcessMemory.ResetHighWater(replica.Members),
             };
-            if (!adopted) _outcomes.Add(LoadedOf(replica, readyAt, stages));
+            var readyAt = Now_NeedsLock() - _time.GetElapsedTime(ready);
+            if (!adopted && !replica.ClockJumped) _outcomes.Add(LoadedOf(replica, readyAt, stages));
             ReportMemory_NeedsLock(replica);
             Enter_NeedsLock(replica, ReplicaState.Ready);
             return true;
@@ -180,19 +182,4 @@ public sealed partial class LocalFleet
 
     /// <summary>A token that ends with the fleet or after a time, whichever comes first.</summary>
     private LinkedLimit Limit(TimeSpan patience) => new(patience, _time, _end);
-
-    private async Task<bool> AnswersAsync(LocalReplica replica, string path)
-    {
-        try
-        {
-            using var limit = Limit(ProbePatience);
-            using var answer = await _http.GetAsync(
-                new Uri(replica.Record.Address, path), HttpCompletionOption.ResponseHeadersRead, limit.Token).ConfigureAwait(false);
-            return answer.IsSuccessStatusCode;
-        }
-        catch (Exception e) when (e is HttpRequestException or SocketException or TaskCanceledException && !_end.IsCancellationRequested)
-        {
-            return false;
-        }
-    }
 }

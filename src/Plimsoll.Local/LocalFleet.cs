@@ -53,6 +53,7 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
     private LocalFleet(LocalFleetParts parts, FleetLock fleetLock)
     {
         (_parts, _time, _log, _lock) = (parts, parts.Time, parts.Log, fleetLock);
+        (_clockAt, _clockTimestamp) = (_time.GetUtcNow(), _time.GetTimestamp());
         _key = KeyOf(parts);
         _end = _ending.Token;
         _logFolder = Path.Combine(parts.StateFolder, "logs");

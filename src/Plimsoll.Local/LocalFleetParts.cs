@@ -29,6 +29,9 @@ public sealed record LocalFleetParts
 
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
+    /// <summary>When a replica that was ready and answers nothing is given up.</summary>
+    internal Silence Silence { get; init; } = Silence.Usual;
+
     public required ILogger Log { get; init; }
 }
 
@@ -37,11 +40,23 @@ public sealed record LocalFleetParts
 /// <param name="ReadTraffic">What arrived per model since the last call.</param>
 /// <param name="Outstanding">Requests in a replica now.</param>
 /// <param name="WaitForChangeAsync">Ends when a request waits for a model that nobody serves.</param>
+/// <param name="Answered">Requests that a replica has answered so far, which show that it lives; null where nobody counts them.</param>
 public sealed record Routing(
     Action<RouteTable> Publish,
     Func<DateTimeOffset, ImmutableArray<ModelTraffic>> ReadTraffic,
     Func<ReplicaId, int> Outstanding,
-    Func<CancellationToken, Task> WaitForChangeAsync);
+    Func<CancellationToken, Task> WaitForChangeAsync,
+    Func<ReplicaId, long>? Answered = null);
+
+/// <summary>How long a ready replica may answer nothing before it is taken to hang.</summary>
+/// <param name="Period">From one answer of its ready path to the next question.</param>
+/// <param name="Patience">How long an answer may take. A server of one thread answers between its requests.</param>
+/// <param name="Most">Questions in a row without an answer.</param>
+internal sealed record Silence(TimeSpan Period, TimeSpan Patience, int Most)
+{
+    /// <summary>Three minutes of silence; one where connections are refused, which is told at once.</summary>
+    public static readonly Silence Usual = new(TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(20), 6);
+}
 
 /// <summary>A fleet that cannot be opened; the message is one sentence that says what would do.</summary>
 public sealed class LocalFleetException : Exception

@@ -43,6 +43,7 @@ public sealed class CountsTests : GatewayScene
         go.SetResult();
         foreach (var response in await Task.WhenAll([first, second, .. held])) response.Dispose();
         var after = await TrafficAsync(row => row.Completed + row.Failed == 4);
+        Assert.Equal(3, Router.Answered(replica.Replica));
         Assert.Equal((0, 3, 1, 0, 0), (after.Arrivals, after.Completed, after.Failed, after.HeldNow, Router.Outstanding(replica.Replica)));
     }
 

@@ -9,6 +9,7 @@ namespace Plimsoll.Local.TestHost;
 /// <summary>
 /// Speaks as much HTTP as a readiness probe needs. Options: load=SECONDS until it is ready, hold=MIB of memory held
 /// from the start, peak=MIB held while loading only, answer=SECONDS that a request of a model takes, awake=MIB given back while it sleeps.
+/// It does one request at a time, its readiness among them; POST /deaf has it listen no more.
 /// </summary>
 internal static class SmallServer
 {
@@ -46,6 +47,12 @@ internal static class SmallServer
             var read = await stream.ReadAsync(buffer);
             var line = Encoding.ASCII.GetString(buffer, 0, read).Split('\r')[0];
             if (line.StartsWith("POST /v2/", StringComparison.Ordinal)) await Task.Delay(answer, TimeProvider.System);
+            if (line.StartsWith("POST /deaf ", StringComparison.Ordinal))
+            {
+                listener.Stop();
+                await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System);
+            }
+
             var (status, body) = Answer(line);
             await stream.WriteAsync(Encoding.ASCII.GetBytes(
                 $"HTTP/1.1 {status}\r\nContent-Length: {body.Length}\r\nConnection: close\r\n\r\n{body}"));

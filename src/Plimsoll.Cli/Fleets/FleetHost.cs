@@ -221,7 +221,7 @@ public sealed partial class FleetHost : IAsyncDisposable
             Launch = (model, _) => definition.Now.Launches.GetValueOrDefault(model),
             Fetch = model => definition.Now.Fetches.GetValueOrDefault(model),
             Spec = () => definition.Now.Spec,
-            Routing = new Routing(router.Publish, router.ReadTraffic, router.Outstanding, router.WaitForChangeAsync),
+            Routing = new Routing(router.Publish, router.ReadTraffic, router.Outstanding, router.WaitForChangeAsync, router.Answered),
             Time = time,
             Log = log,
         };

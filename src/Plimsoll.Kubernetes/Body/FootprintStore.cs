@@ -10,18 +10,22 @@ namespace Plimsoll.Kubernetes.Body;
 public sealed record WeighedSource(Footprint? Footprint, string Shown, string? Problem);
 
 /// <summary>
-/// Weighs sources by their headers, in the background: a hub that hangs must not hold up the planning of others. What was
-/// read is kept; what failed is tried again, less and less often. What a leader before weighed is known at once, and read anew behind that.
+/// Weighs sources by their headers, in the background: a hub that hangs must hold up neither the planning of others nor their reading,
+/// so there is a bound for each host below that for all. What was read is kept; what failed is tried again, less and less often. What a leader before weighed is known at once, and read anew behind that.
 /// </summary>
 public sealed class FootprintStore(SourceSettings settings, TimeProvider time) : IDisposable
 {
-    private const int AtOnce = 4;
+    private const int AtOnce = 16;
+    private const int AtOnceOfHost = 4;
     private const int SourcesMax = 20_000;
     private static readonly TimeSpan LongestRetry = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan ReadTimeMax = TimeSpan.FromMinutes(2);
 
     private readonly ConcurrentDictionary<string, Entry> _entries = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim _turn = new(AtOnce);
+
+    // No more than there are sources.
+    private readonly ConcurrentDictionary<string, SemaphoreSlim> _turns = new(StringComparer.Ordinal);
     private static readonly TimeSpan KeptUnnamed = TimeSpan.FromHours(1);
 
     private long _weighed;
@@ -78,25 +82,18 @@ public sealed class FootprintStore(SourceSettings settings, TimeProvider time) :
         _ending.Cancel();
         _ending.Dispose();
         _turn.Dispose();
+        foreach (var turn in _turns.Values) turn.Dispose();
     }
 
     private async Task ReadAsync(string source, Entry before, CancellationToken ending)
     {
         try
         {
-            await _turn.WaitAsync(ending).ConfigureAwait(false);
-            try
-            {
-                using var limit = CancellationTokenSource.CreateLinkedTokenSource(ending);
-                limit.CancelAfter(ReadTimeMax);
-                var read = new Entry(Read(source, limit.Token), Reading: false, 0, 0);
-                _entries[source] = read;
-                if (!Equals(read.Result.Footprint, before.Result.Footprint)) Interlocked.Increment(ref _weighed);
-            }
-            finally
-            {
-                _turn.Release();
-            }
+            // The host's first: whoever waits for one that hangs keeps no place of the others.
+            var host = _turns.GetOrAdd(HostOf(source), _ => new SemaphoreSlim(AtOnceOfHost));
+            var read = await InTurnAsync(host, () => InTurnAsync(_turn, () => LimitedAsync(source, ending), ending), ending).ConfigureAwait(false);
+            _entries[source] = new Entry(read, Reading: false, 0, 0);
+            if (!Equals(read.Footprint, before.Result.Footprint)) Interlocked.Increment(ref _weighed);
         }
         catch (Exception failed) when (failed is ArtifactException or OperationCanceledException && !ending.IsCancellationRequested)
         {
@@ -113,6 +110,46 @@ public sealed class FootprintStore(SourceSettings settings, TimeProvider time) :
         }
 
         Changed?.Invoke();
+    }
+
+    private static async Task<WeighedSource> InTurnAsync(SemaphoreSlim turn, Func<Task<WeighedSource>> read, CancellationToken ending)
+    {
+        await turn.WaitAsync(ending).ConfigureAwait(false);
+        try
+        {
+            return await read().ConfigureAwait(false);
+        }
+        finally
+        {
+            turn.Release();
+        }
+    }
+
+    // Readers block while they wait: on threads of their own, that what else the operator does has the pool's.
+    private async Task<WeighedSource> LimitedAsync(string source, CancellationToken ending)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ending);
+        limit.CancelAfter(ReadTimeMax);
+        return await Task.Factory.StartNew(() => Read(source, limit.Token), ending, TaskCreationOptions.LongRunning, TaskScheduler.Default).ConfigureAwait(false);
+    }
+
+    // Of hubs and buckets the kind: the environment says where they are.
+    private static string HostOf(string source)
+    {
+        try
+        {
+            return SourceAddress.Parse(source) switch
+            {
+                SourceAddress.Web web => web.Url.Authority,
+                SourceAddress.Bucket bucket => bucket.Scheme,
+                SourceAddress.Hub => "hf",
+                _ => "",
+            };
+        }
+        catch (ArtifactException)
+        {
+            return "";
+        }
     }
 
     // A ScaledModel comes from a stranger: nothing of this machine is read for it.

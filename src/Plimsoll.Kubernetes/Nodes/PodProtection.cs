@@ -38,10 +38,15 @@ internal sealed class PodProtection(KubernetesFleetParts parts)
     private Task KeepAsync(ImmutableArray<Protection> kept, IReadOnlySet<string> unplanned, CancellationToken cancellationToken)
     {
         var byPod = kept.ToDictionary(one => one.Replica.Value, StringComparer.Ordinal);
+        var live = parts.Cluster.Pods.Items.Values.Where(pod => pod is { IsOver: false, DeletedAt: null });
+        // A group goes by its leader's id, which its workers do not have.
+        var byGroup = byPod.Count == 0 ? [] : live.Where(pod => pod.Group is not null && byPod.ContainsKey(SnapshotBuilder.IdOf(pod).Value))
+            .DistinctBy(GroupOf).ToDictionary(GroupOf, pod => byPod[SnapshotBuilder.IdOf(pod).Value]);
         var writes = new List<(PodView Pod, JsonObject Annotations)>();
         foreach (var pod in parts.Cluster.Pods.Items.Values)
         {
-            var stays = byPod.Count > 0 && pod is { IsOver: false, DeletedAt: null } && byPod.ContainsKey(SnapshotBuilder.IdOf(pod).Value);
+            var stays = byPod.Count > 0 && pod is { IsOver: false, DeletedAt: null } && Of(pod) is { } one
+                && (one.Nodes.IsDefault || pod.Node is { } node && one.Nodes.Contains(new NodeId(node)));
             if (!stays && (pod.Guards?.Ours is null || unplanned.Count > 0 && pod.WorkloadKey is { } workload && unplanned.Contains(workload))) continue;
             var guards = pod.Guards ?? PodGuards.None;
             if ((stays ? guards.Protect() : guards.Release()) is { } change) writes.Add((pod, change));
@@ -52,7 +57,12 @@ internal sealed class PodProtection(KubernetesFleetParts parts)
         return Parallel.ForEachAsync(
             next, new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = cancellationToken },
             async (one, token) => await WriteAsync(one.Pod, one.Annotations, token).ConfigureAwait(false));
+
+        Protection? Of(PodView pod) => byPod.GetValueOrDefault(SnapshotBuilder.IdOf(pod).Value)
+            ?? (pod.Group is null ? null : byGroup.GetValueOrDefault(GroupOf(pod)));
     }
+
+    private static (string? Workload, string? Group) GroupOf(PodView pod) => (pod.WorkloadKey, pod.Group);
 
     private async Task WriteAsync(PodView pod, JsonObject annotations, CancellationToken cancellationToken)
     {

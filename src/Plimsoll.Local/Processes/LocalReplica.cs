@@ -24,6 +24,27 @@ internal sealed class LocalReplica(ReplicaRecord record, bool ownChild)
 
     public DateTimeOffset BusySince { get; set; }
 
+    /// <summary>That the wall clock jumped while it loads or wakes: the machine may have slept, and how long that takes is not known.</summary>
+    public bool ClockJumped { get; set; }
+
+    /// <summary>That its ready path is being asked whether it lives.</summary>
+    public bool IsAsked { get; set; }
+
+    /// <summary>When its ready path is asked next.</summary>
+    public long AskTimestamp { get; set; }
+
+    /// <summary>Questions in a row that it did not answer.</summary>
+    public int Silences { get; set; }
+
+    /// <summary>When the first of those was asked.</summary>
+    public long SilentSinceTimestamp { get; set; }
+
+    /// <summary>Requests that it had answered when it was asked last.</summary>
+    public long Answered { get; set; }
+
+    /// <summary>Set when it is ended because it hangs: what it did not answer, and for how long.</summary>
+    public string? Hung { get; set; }
+
     /// <summary>The most loads that were going on at once while it loaded.</summary>
     public int ConcurrentLoads { get; set; } = 1;
 
@@ -39,6 +60,14 @@ internal sealed class LocalReplica(ReplicaRecord record, bool ownChild)
     public ReplicaId Id => Record.Replica;
 
     public ReplicaState State => Record.State;
+
+    /// <summary>Moves its times with a clock that jumped.</summary>
+    public void Move(TimeSpan jump)
+    {
+        Record = Record with { StartedAt = Record.StartedAt + jump, StateSince = Record.StateSince + jump };
+        (KillAt, BusySince) = (KillAt + jump, Busy is null ? BusySince : BusySince + jump);
+        ClockJumped = State == ReplicaState.Loading || Busy == WorkKind.Waking;
+    }
 
     /// <summary>Memory in use now.</summary>
     public Bytes? MemoryNow() => ProcessMemory.InUse(Members);

@@ -70,6 +70,9 @@ internal readonly record struct ProcessStat(int Pid, char State, int Parent, int
 {
     public bool IsZombie => State is 'Z' or 'X' or 'x';
 
+    /// <summary>By a signal, or by who traces it.</summary>
+    public bool IsStopped => State is 'T' or 't';
+
     public static ProcessStat? Read(int pid)
     {
         var text = ProcFile.TryRead($"/proc/{pid.ToString(CultureInfo.InvariantCulture)}/stat");

@@ -44,6 +44,9 @@ public sealed partial record DemandHistory
         }
     }
 
+    // An interval this many buckets old came late; an older one, after a clock that was set back.
+    private const int LateBuckets = 10;
+
     // Buckets that are looked at on the stack.
     private const int OnStack = 256;
 
@@ -59,7 +62,9 @@ public sealed partial record DemandHistory
         var fromBucket = Math.Max(Index(from.UtcTicks, width), endBucket - capacity + 1);
         var previousEnd = End is { } end ? Index(end.UtcTicks - 1, width) : fromBucket - 1;
 
-        // A clock that jumped back must neither erase nor invent: what lies before the newest bucket goes into it.
+        // What is late neither erases nor invents: it goes into the newest bucket. After a clock that was set back all would, until the
+        // clock has caught up: an hour's arrivals in a bucket of a second. What there is then lies ahead, and is let go.
+        if (previousEnd - endBucket > LateBuckets) return None.Add(from, to, arrivals, settings);
         if (endBucket < previousEnd)
             return _newest is { } before ? new DemandHistory(End!.Value, _past, _from, _closed, Math.Max(0, before) + arrivals) : this;
         var shift = endBucket - previousEnd;

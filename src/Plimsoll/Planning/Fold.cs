@@ -188,6 +188,7 @@ public sealed partial record Knowledge
         FleetSpec spec, FleetSnapshot snapshot, ImmutableSortedDictionary<ModelId, ModelKnowledge>.Builder models)
     {
         var (loads, fetches) = (FleetLoads, FleetFetches);
+        var before = new Dictionary<ModelId, FailureRecord>();
         foreach (var outcome in snapshot.Outcomes)
         {
             switch (outcome)
@@ -208,7 +209,11 @@ public sealed partial record Knowledge
                     break;
                 case Outcome.Woken woken:
                     if (models.TryGetValue(woken.Model, out known) && known.Version == woken.Version)
-                        models[woken.Model] = known with { Wakes = (known.Wakes ?? LoadStatistics.None).Add(new LoadSample(woken.Size, woken.Took)) };
+                        models[woken.Model] = known with
+                        {
+                            Wakes = (known.Wakes ?? LoadStatistics.None).Add(new LoadSample(woken.Size, woken.Took)),
+                            Failures = known.Failures.Wakes > 0 ? known.Failures with { Wakes = 0 } : known.Failures,
+                        };
                     break;
                 case Outcome.MemoryMeasured measured:
                     if (models.TryGetValue(measured.Model, out known) && known.Version == measured.Version)
@@ -218,7 +223,7 @@ public sealed partial record Knowledge
                     if (models.TryGetValue(exited.Model, out known))
                     {
                         known = known with { NextOrdinal = Math.Max(known.NextOrdinal, exited.Replica.Ordinal + 1) };
-                        models[exited.Model] = exited.Asked ? known : Failed(known, exited.At, exited.Why, spec.Settings);
+                        models[exited.Model] = exited.Asked ? known : FailedNow(known, exited.Model, exited.At, exited.Why, waking: false);
                     }
 
                     break;
@@ -231,7 +236,7 @@ public sealed partial record Knowledge
                         var ordinal = failed.Step.Value.StartsWith("start/", StringComparison.Ordinal)
                             ? ReplicaId.Of(failed.Step.Value["start/".Length..]).Ordinal : -1;
                         known = known with { NextOrdinal = Math.Max(known.NextOrdinal, ordinal + 1) };
-                        models[model] = Failed(known, failed.At, failed.Why, spec.Settings);
+                        models[model] = FailedNow(known, model, failed.At, failed.Why, failed.Step.Value.StartsWith("wake/", StringComparison.Ordinal));
                     }
 
                     break;
@@ -239,6 +244,15 @@ public sealed partial record Knowledge
         }
 
         return (loads, fetches);
+
+        // What is seen to fail at once, as all replicas of a node that went, is one failure and no row of them.
+        ModelKnowledge FailedNow(ModelKnowledge known, ModelId model, DateTimeOffset at, string why, bool waking)
+        {
+            before.TryAdd(model, known.Failures);
+            var failed = Failed(known with { Failures = before[model] }, at, why, spec.Settings);
+            var wakes = waking ? Math.Min(before[model].Wakes + 1, 1000) : known.Failures.Wakes;
+            return failed with { Failures = failed.Failures with { Wakes = wakes } };
+        }
     }
 
     private static ImmutableSortedDictionary<VariantId, LoadStatistics>? ByVariant(FleetSpec spec, ModelKnowledge known, Outcome.Loaded loaded)
@@ -263,7 +277,7 @@ public sealed partial record Knowledge
     internal static ModelKnowledge Failed(ModelKnowledge known, DateTimeOffset at, string why, PlannerSettings settings)
     {
         var count = Math.Min(known.Failures.Count + 1, 1000);
-        return known with { Failures = new FailureRecord(count, at + FailureRecord.Wait(count, settings), why) };
+        return known with { Failures = new FailureRecord(count, at + FailureRecord.Wait(count, settings), why) { Wakes = known.Failures.Wakes } };
     }
 
     private static ImmutableSortedDictionary<VariantId, MeasuredMemory> Measured(

@@ -210,6 +210,10 @@ public sealed record FailureRecord(int Count, DateTimeOffset? NotBefore, string 
 {
     public static readonly FailureRecord None = new(0, null, "");
 
+    /// <summary>Of these, how often one that sleeps was not to be woken, in a row; 0, and not in JSON, while none was.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public int Wakes { get; init; }
+
     /// <summary>How long to wait after so many in a row: from the first backoff on twice as long each time, to the largest.</summary>
     internal static TimeSpan Wait(int count, PlannerSettings settings)
     {

@@ -8,7 +8,7 @@ namespace Plimsoll;
 /// are late meanwhile, keeping them costs the node; they stay until the node has been paid for as long, since the last of
 /// them came, as coming back would cost. So moves never cost more than the nodes they save, and a light replica may
 /// go within seconds where a heavy one stays for an hour. One of them stands for all: an autoscaler that must leave one
-/// where it is leaves the node.
+/// where it is leaves the node. A group goes whole with any of its nodes, so each of them is looked at.
 /// </summary>
 internal static class NodeProtection
 {
@@ -21,20 +21,25 @@ internal static class NodeProtection
         var prices = new NodePrices(spec);
         var ends = observed.InFlight.Where(work => work is { Kind: WorkKind.Loading, Replica: not null, ExpectedEnd: not null })
             .ToDictionary(work => work.Replica!.Value, work => work.ExpectedEnd!.Value);
-        var kept = new List<Protection>();
-        foreach (var here in observed.Replicas.Where(replica => outlookOf.ContainsKey(replica.Model)).GroupBy(replica => replica.Placement.Node))
+        var kept = new List<(Protection Stays, NodeId On)>();
+        foreach (var (id, here) in Parts.ByNode([.. observed.Replicas.Where(replica => outlookOf.ContainsKey(replica.Model))], nodes.ContainsKey))
         {
-            if (!nodes.TryGetValue(here.Key, out var node)) continue;
-            var loading = here.Where(replica => replica.State == ReplicaState.Loading).ToArray();
-            kept.AddRange(loading.Select(replica => Loading(replica, outlookOf[replica.Model], observed, ends)));
+            var node = nodes[id];
+            var loading = here.Where(replica => replica.State == ReplicaState.Loading).DistinctBy(replica => replica.Id).ToArray();
+            kept.AddRange(loading.Select(replica => (Loading(replica, outlookOf[replica.Model], observed, ends), id)));
             if (loading.Length > 0) continue;
             var ready = here.Where(replica => replica.State is ReplicaState.Ready or ReplicaState.Asleep)
                 .Select(replica => (Replica: replica, Cost: NodePrices.Share(replica.Reserved, node) * Reload(outlookOf[replica.Model])))
                 .OrderByDescending(one => one.Cost).ThenBy(one => one.Replica.Id).ToArray();
-            if (ready.Length > 0 && Settled(ready, node, prices.Of(node), observed, outlookOf) is { } stays) kept.Add(stays);
+            if (ready.Length > 0 && Settled(ready, node, prices.Of(node), observed, outlookOf) is { } stays) kept.Add((stays, id));
         }
 
-        return [.. kept.OrderBy(one => one.Replica)];
+        var groups = observed.Replicas.Where(replica => !replica.Members.IsDefaultOrEmpty).Select(replica => replica.Id).ToHashSet();
+        return
+        [
+            .. kept.GroupBy(one => one.Stays.Replica).OrderBy(on => on.Key).Select(on => on.OrderBy(one => one.On).ToArray())
+                .Select(on => groups.Contains(on[0].Stays.Replica) ? on[0].Stays with { Nodes = [.. on.Select(one => one.On)] } : on[0].Stays),
+        ];
     }
 
     // The costliest stays for all of them; null once the node has been paid for as long as they cost together.

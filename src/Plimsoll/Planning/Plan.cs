@@ -20,7 +20,12 @@ public sealed record Plan(
 }
 
 /// <summary>A replica that stays where it is, and why.</summary>
-public sealed record Protection(ReplicaId Replica, ModelId Model, Reason Reason);
+public sealed record Protection(ReplicaId Replica, ModelId Model, Reason Reason)
+{
+    /// <summary>Of a replica that is a group, the nodes on which its pods stay, ordered; default, and not in JSON, of one on a single node.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public ImmutableArray<NodeId> Nodes { get; init; }
+}
 
 /// <summary>What the planner thinks of one model at this tick, and why it does what it does or nothing.</summary>
 public sealed record ModelVerdict

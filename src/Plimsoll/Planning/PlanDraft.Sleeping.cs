@@ -10,8 +10,8 @@ internal sealed partial class PlanDraft
     {
         if (!_observed.Can.HasFlag(Capabilities.Sleep) || !_outlookOf.TryGetValue(replica.Model, out var outlook) || replica.Version != outlook.Model.Version) return;
         var known = _knowledge.Of(replica.Model);
-        if (replica is { Turning: false } && known.Failures.Count >= Sleeping.WakesFailedMost)
-            Stop(replica, new Reason(Rule.StopAsleepFailed, [Fact.Of("failures", known.Failures.Count), Fact.Of("why", known.Failures.Why)]), []);
+        if (replica is { Turning: false } && known.Failures.Wakes >= Sleeping.WakesFailedMost)
+            Stop(replica, new Reason(Rule.StopAsleepFailed, [Fact.Of("failures", known.Failures.Wakes), Fact.Of("why", known.Failures.Why)]), []);
         else if (Sleeping.IsPastLimit(outlook) && !replica.Turning)
             Stop(replica, new Reason(Rule.DrainIdleLimit, [Fact.Of("idle", outlook.Idle!.Value), Fact.Of("limit", outlook.Model.IdleLimit!.Value)]), []);
         else if (!replica.Turning && outlook.Serving + Asleep(outlook).TakeWhile(other => other.Id != replica.Id).Count() >= Math.Max(outlook.Model.MinReplicas, outlook.Model.MaxReplicas))

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using k8s;
 using k8s.Models;
+using Plimsoll.Kubernetes.Nodes;
 using Plimsoll.Kubernetes.Resources;
 using Plimsoll.Kubernetes.Tests.ControlPlane;
 
@@ -68,6 +69,11 @@ public sealed class LargeModelTests : OperatorTest
         var pods = await BoundAsync("big");
         Assert.Equal(["big-0", "big-0-1"], pods.Select(pod => pod.Metadata.Name));
         Assert.Equal(2, pods.Select(pod => pod.Spec.NodeName).Distinct().Count());
+
+        // 600 GiB come back for whichever node is taken: both are kept, the worker's too.
+        await Patience.UntilAsync("both pods are protected", async _ => (await BoundAsync("big")).Count(pod =>
+            pod.Metadata.Annotations?.TryGetValue(PodGuards.KarpenterKey, out var kept) == true && kept == "true") == 2);
+        Assert.Equal(pods.Select(pod => pod.Spec.NodeName).Order(), Cluster.Ticks.Last().Plan.Protected.Single().Nodes.Select(node => node.Value));
 
         await Cluster.Client.CustomObjects.PatchNamespacedCustomObjectAsync(
             new V1Patch("""{"spec":{"minReplicas":2}}""", V1Patch.PatchType.MergePatch), ResourceGroup.Group, ResourceGroup.Version, OperatedCluster.Space, "scaledmodels", "big", cancellationToken: Cancel);

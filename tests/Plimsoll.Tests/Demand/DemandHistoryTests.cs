@@ -49,12 +49,41 @@ public class DemandHistoryTests
     }
 
     [Fact]
-    public void A_clock_that_jumps_back_loses_no_arrival_and_makes_no_room()
+    public void What_comes_late_loses_no_arrival_and_makes_no_room()
     {
-        var history = Of(1, 2).Add(Noon.AddSeconds(-100), Noon.AddSeconds(-99), 7, Settings);
-        Assert.Equal(2, history.Arrivals.Length);
-        Assert.Equal(10, history.Arrivals.Sum());
+        var history = Of(1, 2).Add(Noon.AddSeconds(-5), Noon.AddSeconds(-4), 7, Settings);
+        Assert.Equal([1, 9], history.Arrivals);
     }
+
+    [Fact]
+    public void After_a_clock_that_was_set_back_the_buckets_begin_anew()
+    {
+        var history = Of(1, 2).Add(Noon.AddHours(-1), Noon.AddHours(-1).AddSeconds(1), 7, Settings);
+        Assert.Equal([7], history.Arrivals);
+        Assert.Equal(Noon.AddHours(-1).AddSeconds(1), history.End);
+    }
+
+    // Each tick added to one bucket until the clock had caught up, whatever had come since.
+    [Fact]
+    public void After_a_clock_that_was_set_back_the_rate_is_that_of_what_comes_and_falls_with_it() =>
+        Gen.Select(Gen.Double[0.01, 100_000], Gen.Double[0.2, 3], Gen.Double[0, 50], Gen.Int[0, 40], Gen.Int[1, 200]).Sample((back, seconds, rate, before, after) =>
+        {
+            var (history, at) = (DemandHistory.None, Noon);
+            void Go(int ticks, double perSecond)
+            {
+                for (var i = 0; i < ticks; i++) history = history.Add(at, at = at.AddSeconds(seconds), perSecond * seconds, Settings);
+            }
+
+            double Lately() => history.MeanRate(TimeSpan.FromSeconds(5), Settings).TryGetKnown(out var mean) ? mean : -1;
+            Go(before, rate);
+            at = at.AddSeconds(-back);
+            Go(after, rate);
+
+            // At the most what came within the ten seconds that are taken for late, in one bucket of a second, and what that held.
+            var (ahead, most) = (Lately(), rate * (10 + 1 + 5 + seconds));
+            Go((int)Math.Ceiling((10 + 1 + 5 + seconds) / seconds) + 1, 0);
+            return ahead <= most + 1e-6 && Lately() is >= 0 and < 1e-9;
+        });
 
     [Fact]
     public void Arrivals_are_conserved_and_bounded_whatever_the_intervals() =>

@@ -88,6 +88,53 @@ public class NodeProtectionTests
     }
 
     [Fact]
+    public void A_group_that_loads_stays_on_every_node_that_it_has_a_pod_on_and_what_is_ready_there_need_not_be_marked()
+    {
+        var model = Asking(Model("m", 30_000, min: 1, devices: 1), memoryMiB: 40_000);
+        var light = Asking(Model("light", 100, min: 1, devices: 1), memoryMiB: 1_000);
+        var spec = Spec(model, light);
+        var snapshot = Seen(spec, Gpus("a", 1), Gpus("b", 2), Gpus("c", 1)) with
+        {
+            Replicas =
+            [
+                On(Replica(light, 1, ReplicaState.Ready, Noon), "b"),
+                Group(On(Replica(model, 1, ReplicaState.Loading, Noon), "a"), Placement.Pending, At("b"), At("b")),
+                On(Replica(light, 2, ReplicaState.Loading, Noon), "c"),
+            ],
+        };
+
+        var kept = Decide(spec, snapshot).Protected;
+
+        Assert.Equal(["light-2", "m-1"], kept.Select(one => one.Replica.Value));
+        Assert.True(kept[0].Nodes.IsDefault);
+        Assert.Equal([new NodeId("a"), new NodeId("b")], kept[1].Nodes);
+    }
+
+    [Fact]
+    public void A_ready_group_stays_on_each_of_its_nodes_for_what_it_pays_there()
+    {
+        // 491.6 s to come back: of node a it has the only device, of b one of four: until 122.9 s have passed it stays on both.
+        var heavy = Asking(Model("heavy", 60_000, min: 1, devices: 1), memoryMiB: 80_000);
+        var spec = Spec(heavy);
+        string[] After(double seconds) =>
+        [
+            .. Decide(spec, Seen(spec, Gpus("a", 1), Gpus("b", 4)) with
+            {
+                Replicas = [Group(On(Replica(heavy, 1, ReplicaState.Ready, Noon.AddSeconds(-seconds)), "a"), At("b"))],
+            }).Protected.SelectMany(one => one.Nodes).Select(node => node.Value),
+        ];
+
+        Assert.Equal(["a", "b"], After(122));
+        Assert.Equal(["a"], After(123));
+        Assert.Empty(After(492));
+    }
+
+    private static Placement At(string node) => new(new NodeId(node), [new DeviceId("gpu01")]);
+
+    private static InferenceReplica Group(InferenceReplica leader, params Placement[] members) =>
+        leader with { Members = [.. members.Select(member => new ReplicaMember(member, leader.Reserved, leader.Requests))] };
+
+    [Fact]
     public void One_whose_plan_is_only_shown_is_left_as_it_is_and_a_body_that_cannot_protect_is_not_told_to()
     {
         var model = Asking(Model("m", 30_000, min: 1, devices: 1), memoryMiB: 40_000);

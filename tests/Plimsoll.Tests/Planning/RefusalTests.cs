@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using System.Text.Json;
+using Plimsoll.Json;
 using static Plimsoll.Tests.Planning.Fleets;
 
 namespace Plimsoll.Tests.Planning;
@@ -46,6 +48,32 @@ public sealed class RefusalTests
                 spec.Models[0].Id, ModelKnowledge.Nothing with { Version = "v1", Failures = new FailureRecord(2, Noon.AddSeconds(-40), "it crashed") }),
         };
         Assert.Equal(left, before.Fold(spec, Snapshot(spec, Node(1000, 8), Noon, replica)).Of(spec.Models[0].Id).Failures.Count);
+    }
+
+    [Fact]
+    public void Replicas_that_go_at_once_are_one_failure_and_the_next_that_go_one_more()
+    {
+        var spec = Spec(Model("m", 100, max: 9));
+        FleetSnapshot Lost(int seconds, params int[] ordinals) => Snapshot(spec, Node(1000, 8), Noon.AddSeconds(seconds)) with
+        {
+            Outcomes =
+            [
+                .. ordinals.Select(ordinal => new Outcome.Exited
+                {
+                    At = Noon.AddSeconds(seconds),
+                    Replica = ReplicaId.Of(spec.Models[0].Id, ordinal),
+                    Model = spec.Models[0].Id,
+                    Was = ReplicaState.Ready,
+                    Asked = false,
+                    Why = $"its node went, {ordinal}",
+                }),
+            ],
+        };
+
+        var lost = Knowledge.Empty.Fold(spec, Lost(0, [.. Enumerable.Range(1, 9)]));
+        Assert.Equal(new FailureRecord(1, Noon.AddSeconds(1), "its node went, 9"), lost.Of(spec.Models[0].Id).Failures);
+        Assert.Equal(new FailureRecord(2, Noon.AddSeconds(62), "its node went, 11"), lost.Fold(spec, Lost(60, 10, 11)).Of(spec.Models[0].Id).Failures);
+        Assert.DoesNotContain("\"wakes\":0", JsonSerializer.Serialize(lost, PlimsollJson.Default.Knowledge), StringComparison.Ordinal);
     }
 
     [Theory]

@@ -93,16 +93,51 @@ public class SleepPlanTests
     {
         var spec = Spec(Large);
         var snapshot = Snapshot(spec, Host(4000), Noon, OnGpu(Large, ReplicaState.Asleep)) with { Can = Local | Capabilities.Sleep, Traffic = [Traffic(Large.Id, Noon, 0, 2)] };
-        var knowledge = Knowledge.Empty.Fold(spec, snapshot with
-        {
-            At = Noon.AddHours(-1),
-            Outcomes = [.. Enumerable.Range(0, 2).Select(_ => new Outcome.StepFailed { At = Noon.AddHours(-1), Step = StepId.Of("wake/large-1"), Model = Large.Id, Why = "it did not answer" })],
-        });
+        Plan After(params Outcome[] outcomes) => new Planner(new WeightAllocator()).Decide(spec, snapshot, outcomes.Aggregate(
+            Knowledge.Empty, (known, outcome) => known.Fold(spec, snapshot with { At = Noon.AddHours(-1), Outcomes = [outcome] })));
 
-        var plan = new Planner(new WeightAllocator()).Decide(spec, snapshot, knowledge);
-
+        var plan = After(NotWoken, NotWoken);
         Assert.Equal(["start/large-2", "stop/large-1"], plan.StepIds());
+        Assert.Equal("it sleeps and failed to wake, 2 times in a row, so the next one loads anew: it did not answer", Find(plan, "stop/large-1").Reason.ToString());
+
+        Assert.Equal(["wake/large-1"], After(NotWoken, Woken, NotWoken).StepIds());
     }
+
+    // It was ended for what its neighbours did.
+    [Fact]
+    public void One_that_sleeps_is_woken_whatever_became_of_others_of_its_model()
+    {
+        var spec = Spec(Large);
+        var snapshot = Snapshot(spec, Host(4000), Noon, OnGpu(Large, ReplicaState.Asleep)) with { Can = Local | Capabilities.Sleep, Traffic = [Traffic(Large.Id, Noon, 0, 2)] };
+        var knowledge = Knowledge.Empty;
+        foreach (var outcome in new Outcome[] { Crashed(2), NotWoken, Crashed(3) })
+            knowledge = knowledge.Fold(spec, snapshot with { At = Noon.AddHours(-1), Outcomes = [outcome] });
+
+        Assert.Equal((3, 1), (knowledge.Of(Large.Id).Failures.Count, knowledge.Of(Large.Id).Failures.Wakes));
+        Assert.Equal(["wake/large-1"], new Planner(new WeightAllocator()).Decide(spec, snapshot, knowledge).StepIds());
+    }
+
+    private static Outcome NotWoken => new Outcome.StepFailed { At = Noon.AddHours(-1), Step = StepId.Of("wake/large-1"), Model = Large.Id, Why = "it did not answer" };
+
+    private static Outcome Woken => new Outcome.Woken
+    {
+        At = Noon.AddHours(-1),
+        Replica = ReplicaId.Of(Large.Id, 1),
+        Model = Large.Id,
+        Version = "v1",
+        Size = Large.Footprint.Weights,
+        Took = TimeSpan.FromSeconds(7),
+    };
+
+    private static Outcome.Exited Crashed(int ordinal) => new Outcome.Exited
+    {
+        At = Noon.AddHours(-1),
+        Replica = ReplicaId.Of(Large.Id, ordinal),
+        Model = Large.Id,
+        Was = ReplicaState.Ready,
+        Asked = false,
+        Why = "it crashed",
+    };
 
     [Fact]
     public void How_long_it_wakes_is_learned()
