@@ -197,7 +197,7 @@ internal static class Outlooks
         if (!onDisk) load += fetch;
         var (cold, wake) = (load, Sleeping.Wake(variant, known, model.Footprint.Weights, observed.Can));
         var asleep = wake is null ? 0 : mine.Asleep;
-        if (asleep > 0 && known.Failures.Count < Sleeping.WakesFailedMost) load = wake!;
+        if (asleep > 0 && known.Failures.Wakes < Sleeping.WakesFailedMost) load = wake!;
 
         var horizon = load.P90 + spec.Settings.Review;
         var now = known.Demand.MeanRate(spec.Settings.Lately, spec.Settings);
