@@ -60,6 +60,17 @@ public static class FolderScan
         return (file, notes.ToImmutable());
     }
 
+    /// <summary>
+    /// Why a model could never run on what was seen, null where it could: by its files, as what was measured holds for the context
+    /// that it had then.
+    /// </summary>
+    public static Func<ModelSpec, string?> RefusedOn(FleetSpec spec, FleetSnapshot seen) =>
+        model => Planner.Admit(spec with { Models = [model] }, seen, Knowledge.Empty) is [var verdict, ..] ? verdict.Reason.ToString() : null;
+
+    /// <summary>That of all models of a folder none can be served; notes say why of each.</summary>
+    public static CommandException NothingFits(FleetFile file) => new(ExitCode.Refused,
+        $"{Show.Text(file.Path, 200)}: this machine can hold no model of this folder; more memory, or a fleet file that states a shorter context or fewer requests at once, would do");
+
     /// <summary>ONNX and GGUF files, ordered by path; links and hidden files are passed over.</summary>
     public static IEnumerable<string> Candidates(string folder)
     {
