@@ -145,8 +145,7 @@ public sealed class FleetResolver(
 
     // What turns images into a GGUF model's tokens, in a file of its own beside it.
     private static string? ProjectorIn(WeighedArtifact? weighed) => weighed is { Files.IsDefaultOrEmpty: false }
-        ? weighed.Files.Skip(1).Select(one => one.Name).FirstOrDefault(name => name.StartsWith("mmproj", StringComparison.OrdinalIgnoreCase)
-            && name.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase)) : null;
+        ? weighed.Files.Skip(1).Select(one => one.Name).FirstOrDefault(GgufNames.IsProjector) : null;
 
     private string Served(ModelDocument model, WeighedArtifact? weighed)
     {

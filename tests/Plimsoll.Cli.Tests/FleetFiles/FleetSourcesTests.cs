@@ -211,8 +211,10 @@ public sealed class FleetSourcesTests : IAsyncLifetime
     [Theory]
     [InlineData("source: org/seeing", "m.gguf mmproj-f16.gguf")]
     [InlineData("source: 'hf://org/seeing'", "m.gguf mmproj-f16.gguf")]
-    [InlineData("source: org/seeing/m.gguf", null)]
-    public void Llama_server_is_given_the_projector_that_lies_beside_its_model(string fields, string? fetched)
+    [InlineData("source: org/seeing/m.gguf", "m.gguf mmproj-f16.gguf")]
+    [InlineData("source: org/seeing/m.gguf, cache: true", "m.gguf mmproj-f16.gguf")]
+    [InlineData("source: 'hf://org/seeing/m.gguf'", "m.gguf")]
+    public void Llama_server_is_given_the_projector_that_lies_beside_its_model(string fields, string files)
     {
         Directory.CreateDirectory(Path.Combine(_folder, "org", "seeing"));
         using var model = new GgufBytes().Text("general.architecture", "llama").Tensor("token_embd.weight", 1, 512, 256, 1);
@@ -224,8 +226,8 @@ public sealed class FleetSourcesTests : IAsyncLifetime
 
         Assert.Equal([], problems);
         var command = string.Join(' ', definition!.Launches.Values.Single().Command);
-        Assert.Equal(fetched is not null, command.EndsWith("--mmproj {folder}/mmproj-f16.gguf", StringComparison.Ordinal));
-        if (definition.Fetches.Values.SingleOrDefault() is { } fetch) Assert.Equal(fetched, string.Join(' ', fetch.Files.Select(file => file.Name)));
+        Assert.Equal(files != "m.gguf", command.EndsWith("--mmproj {folder}/mmproj-f16.gguf", StringComparison.Ordinal));
+        if (definition.Fetches.Values.SingleOrDefault() is { } fetch) Assert.Equal(files, string.Join(' ', fetch.Files.Select(file => file.Name)));
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Plimsoll.Artifacts.Tests;
 using Plimsoll.Cli.Commands;
 using Plimsoll.Cli.FleetFiles;
@@ -68,6 +69,74 @@ public sealed class FolderFleetTests : IDisposable
     }
 
     [Fact]
+    public void A_split_model_is_one_model_with_the_weights_of_all_its_files()
+    {
+        WriteSplit("m", count: 3);
+        WriteSplit("cut", count: 2);
+        File.Delete(Path.Combine(Folder, "cut-00001-of-00002.gguf"));
+
+        var (file, notes) = FolderScan.Read(Folder);
+
+        Assert.Equal("m-00001-of-00003", Assert.Single(file.Document.Models).Name);
+        Assert.Equal([$"left out: {Folder}/cut-00002-of-00002.gguf, as 'cut-00001-of-00002.gguf' is not beside it"], notes);
+        // Of each file a tensor of 512 bytes.
+        Assert.Equal(1536, Assert.Single(Resolve(Bytes.GiB(1), notes).Spec.Models).Footprint.Weights.Value);
+    }
+
+    [Fact]
+    public void A_projector_is_given_to_the_one_model_beside_it_and_charged_and_is_no_model_itself()
+    {
+        Write("one/m", context: 4096);
+        WriteProjector("one/mmproj-f16");
+        Write("two/a", context: 4096);
+        Write("two/b", context: 4096);
+        WriteProjector("two/mmproj-f16");
+
+        string[] notes = [$"left out: {Folder}/two/mmproj-f16.gguf, as 2 models lie beside it; a projector alone with its model is given to it"];
+        var definition = Resolve(Bytes.GiB(1), notes);
+
+        Assert.Equal(["a", "b", "m"], definition.Spec.Models.Select(model => model.Id.Value));
+        // The model's 512 and 1,024 bytes, and the projector's 512.
+        Assert.Equal([1536, 1536, 2048], definition.Spec.Models.Select(model => model.Footprint.Weights.Value));
+        Assert.Equal([false, false, true], definition.Launches.Values.Select(launch => launch.Command is [.., "--mmproj", "{folder}/mmproj-f16.gguf"]));
+    }
+
+    [Fact]
+    public void Links_to_files_are_followed_and_what_is_passed_over_is_said()
+    {
+        var blobs = Directory.CreateDirectory(Path.Combine(_root, "blobs")).FullName;
+        Write("here", context: 4096);
+        File.Copy(Path.Combine(Folder, "here.gguf"), Path.Combine(blobs, "3f2a"));
+        Link("snapshots/1/linked.gguf", Path.Combine(blobs, "3f2a"));
+        Link("snapshots/2/linked.gguf", Path.Combine(blobs, "3f2a"));
+        Link("again.gguf", Path.Combine(Folder, "here.gguf"));
+        Link("gone.gguf", Path.Combine(blobs, "none"));
+        Link("device.gguf", "/dev/zero");
+        File.CreateSymbolicLink(Path.Combine(Folder, "circle.gguf"), Path.Combine(Folder, "circle.gguf"));
+        Directory.CreateSymbolicLink(Path.Combine(Folder, "around"), Folder);
+        Write(".cache/hidden", context: 4096);
+        File.WriteAllText(Path.Combine(Folder, ".part.gguf"), "");
+        Write("1/2/3/4/5/6/deepest", context: 4096);
+        Write("1/2/3/4/5/6/7/too-deep", context: 4096);
+        File.WriteAllText(Path.Combine(Folder, "words.onnx"), "words");
+
+        var (file, notes) = FolderScan.Read(Folder);
+
+        Assert.Equal(["deepest", "here", "linked"], file.Document.Models.Select(model => model.Name).Order());
+        Assert.Equal(
+            [
+                "2 hidden files or folders are not looked at",
+                "1 folder is not looked at, more than 6 below the one named",
+                "1 link to a folder is not followed",
+                "3 links are left out, which no file is behind",
+                "2 links are left out, to files that are there already",
+            ],
+            notes[..^1]);
+        Assert.StartsWith("left out: ", notes[^1], StringComparison.Ordinal);
+        Assert.Contains("words.onnx", notes[^1], StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Up_and_plan_serve_of_a_folder_what_this_machine_can_hold()
     {
         Write("huge", context: Million, width: 1 << 27);
@@ -130,10 +199,10 @@ public sealed class FolderFleetTests : IDisposable
         }
     }
 
-    private FleetDefinition Resolve(Bytes budget)
+    private FleetDefinition Resolve(Bytes budget, params IEnumerable<string> told)
     {
         var (file, notes) = FolderScan.Read(Folder);
-        Assert.Empty(notes);
+        Assert.Equal(told, notes);
         var seen = new FleetSnapshot
         {
             At = DateTimeOffset.UnixEpoch,
@@ -151,6 +220,36 @@ public sealed class FolderFleetTests : IDisposable
             .UInt32("llama.feed_forward_length", 512).UInt32("llama.attention.head_count", 4).UInt32("llama.attention.head_count_kv", 2)
             .UInt32("llama.attention.key_length", width).UInt32("llama.attention.value_length", width)
             .UInt32("llama.context_length", context).Tensor("token_embd.weight", 1, 512, 256, 1).Tensor("output_norm.weight", 0, 1024, 256);
-        File.WriteAllBytes(Path.Combine(Folder, name + ".gguf"), gguf.File());
+        Write(name, gguf);
+    }
+
+    private void WriteSplit(string name, ushort count)
+    {
+        for (ushort i = 0; i < count; i++)
+        {
+            using var gguf = new GgufBytes().Text("general.architecture", "llama").UInt16("split.no", i).UInt16("split.count", count)
+                .Tensor(string.Create(CultureInfo.InvariantCulture, $"blk.{i}.weight"), 1, 512, 256, 1);
+            Write(string.Create(CultureInfo.InvariantCulture, $"{name}-{i + 1:00000}-of-{count:00000}"), gguf);
+        }
+    }
+
+    private void WriteProjector(string name)
+    {
+        using var gguf = new GgufBytes().Text("general.architecture", "clip").Tensor("v.patch_embd.weight", 1, 512, 256, 1);
+        Write(name, gguf);
+    }
+
+    private void Write(string name, GgufBytes gguf)
+    {
+        var path = Path.Combine(Folder, name + ".gguf");
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        File.WriteAllBytes(path, gguf.File());
+    }
+
+    private void Link(string name, string target)
+    {
+        var path = Path.Combine(Folder, name);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        File.CreateSymbolicLink(path, target);
     }
 }
