@@ -79,7 +79,8 @@ public sealed class GatewayHost : IAsyncDisposable
             if (options.AdminPort is { } adminPort)
             {
                 admin = Build(options.AdminAddress, adminPort, options, null, logs);
-                admin.Run(context => live?.TryAnswer(context) ?? AdminPages.InvokeAsync(context, router, trouble, pages));
+                admin.Run(context => !options.IsGuarded && LoopbackCallers.Refusal(context.Request, hasKey: true) is { } stranger
+                    ? AdminPages.RefuseAsync(context, stranger) : live?.TryAnswer(context) ?? AdminPages.InvokeAsync(context, router, trouble, pages));
                 await BindAsync(admin, "gateway.adminListen", options.AdminAddress, adminPort, cancellationToken).ConfigureAwait(false);
             }
         }
