@@ -295,7 +295,7 @@ public sealed record QueueDocument
     [Bounds(0, 1_000_000)]
     public int? Requests { get; init; }
 
-    [Means("Most bytes of all waiting requests together. Default: 256MiB.")]
+    [Means("Most bytes of all waiting requests together, which those of one model may take alone; one that waits has 16MiB at most, and with those under way all have 1GiB, or this where it is more. Default: 256MiB, of one model 128MiB.")]
     [Bounds(0, 1e12)]
     public Bytes? Bytes { get; init; }
 

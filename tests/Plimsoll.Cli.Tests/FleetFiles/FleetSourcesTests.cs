@@ -302,6 +302,18 @@ public sealed class FleetSourcesTests : IAsyncLifetime
         Assert.EndsWith("--ctx-size 0", string.Join(' ', definition.Launches[ModelId.Of("n")].Command), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("", 256, 128, 1024)]
+    [InlineData("gateway: {queue: {bytes: 2GiB}}", 2048, 2048, 2048)]
+    [InlineData("gateway: {queue: {bytes: 10MiB}}", 10, 10, 1024)]
+    public async Task Bytes_stated_for_the_queue_may_be_used_by_one_model(string yaml, long overallMiB, long perModelMiB, long keptMiB)
+    {
+        await WriteModelsAsync();
+        var options = Resolve("- {name: m, source: org/llama}\n" + yaml).Definition!.Gateway;
+
+        Assert.Equal((Bytes.MiB(overallMiB), Bytes.MiB(perModelMiB), Bytes.MiB(keptMiB)), (options.HeldBytes, options.HeldBytesPerModel, options.BufferedBodies));
+    }
+
     [Fact]
     public async Task A_profile_is_planned_by_and_says_the_model_servers_largest_batch()
     {
