@@ -119,7 +119,7 @@ public sealed record ModelDocument
     [Means("What one replica takes of host memory, when you know better than the estimate; measurement corrects both.")]
     public MemoryDocument? Memory { get; init; }
 
-    [Means("Requests one replica works on at once. Default: 8, or twice the largest batch of its profile.")]
+    [Means("Requests one replica works on at once; of the model server 4096 at most. Default: 8, or twice the largest batch of its profile.")]
     [Bounds(1, 100_000)]
     public int? Concurrency { get; init; }
 

@@ -189,8 +189,15 @@ public sealed class FleetResolver(
             _problems.Add($"{path}.sleep", $"{ServerPresets.ProgramOf(kind)} cannot sleep; leave it out");
         if (model.Context is not null && kind == ServerKind.PlimsollModelServer)
             _problems.Add($"{path}.context", "the model server keeps no context; leave it out");
+        var batch = kind == ServerKind.PlimsollModelServer && BatchProfiles.Of(model.Profile) is { } profile ? profile.BatchMax : ConcurrencyOf(model);
+        if (kind == ServerKind.PlimsollModelServer && batch > ServerPresets.ModelServerBatchMax)
+        {
+            var field = model.Profile.IsDefaultOrEmpty ? "concurrency" : "profile";
+            _problems.Add($"{path}.{field}", $"found {batch}, and the model server runs at most {ServerPresets.ModelServerBatchMax} requests in one batch; so many or fewer would do");
+        }
+
         if (ServerPresets.Find(kind) is { } program)
-            return ServerPresets.Launch(kind, program, model, BatchProfiles.Of(model.Profile) is { } profile && kind == ServerKind.PlimsollModelServer ? profile.BatchMax : ConcurrencyOf(model), ServerPresets.GpusOf(model, kind), ProjectorIn(weighed));
+            return ServerPresets.Launch(kind, program, model, batch, ServerPresets.GpusOf(model, kind), ProjectorIn(weighed));
         _problems.Add(model.Server is null ? $"{path}.source" : $"{path}.server", kind == ServerKind.PlimsollModelServer
             ? "the model server is not built; ./plimsoll builds it, or set PLIMSOLL_MODEL_SERVER to its path"
             : $"{ServerPresets.ProgramOf(kind)} is not on the PATH; install it, or give a command of your own");

@@ -148,6 +148,8 @@ public sealed class FleetSourcesTests : IAsyncLifetime
     [InlineData("source: org/blob.xyz, weights: 1MB", "models[0].source: found a format that is not known, which no server known here serves by itself")]
     [InlineData("source: 'hf://org/llama', sha256: HASH", "models[0].sha256: the source is a folder of several files; dataSha256 checks each by its name")]
     [InlineData("source: org/graph, memoryFraction: 0.5", "models[0].memoryFraction: Plimsoll.ModelServer takes no share of a GPU's memory; leave it out")]
+    [InlineData("source: org/graph, concurrency: 5000", "models[0].concurrency: found 5000, and the model server runs at most 4096 requests in one batch; so many or fewer would do")]
+    [InlineData("source: org/graph, profile: [{batch: 1, latency: 8ms}, {batch: 5000, latency: 4s}]", "models[0].profile: found 5000, and the model server runs at most 4096 requests in one batch")]
     [InlineData("source: org/graph, context: 512", "models[0].context: the model server keeps no context; leave it out")]
     [InlineData("source: org/graph, context: 512, command: [sh, '{port}']", "models[0].context: a command of your own is given, which takes it as an argument; leave it out here")]
     [InlineData("source: 'pvc://other/graph'", "models[0].source: pvc://other/graph does not exist: there is no ")]
@@ -300,6 +302,18 @@ public sealed class FleetSourcesTests : IAsyncLifetime
         Assert.Equal(209_715_200 + 1767 + 4_194_304, own.Steady.Value);
         Assert.Contains("--parallel 4 --n-gpu-layers 0 --ctx-size 8000", string.Join(' ', definition.Launches[ModelId.Of("m")].Command), StringComparison.Ordinal);
         Assert.EndsWith("--ctx-size 0", string.Join(' ', definition.Launches[ModelId.Of("n")].Command), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_model_server_takes_every_body_that_the_gateway_passes_on_and_batches_that_it_is_told()
+    {
+        await WriteModelsAsync();
+
+        var (definition, problems) = Resolve("- {name: m, source: org/graph, concurrency: 4096}");
+
+        Assert.Equal([], problems);
+        // 256 MiB, docs/gateway.md.
+        Assert.Contains("--max-batch 4096 --max-body 268435456 ", string.Join(' ', definition!.Launches.Values.Single().Command), StringComparison.Ordinal);
     }
 
     [Theory]
