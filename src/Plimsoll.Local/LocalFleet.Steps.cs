@@ -164,7 +164,7 @@ public sealed partial class LocalFleet
     {
         if (replica.KillAt is not null) return false;
         if (replica.State != ReplicaState.Stopping) Enter_NeedsLock(replica, ReplicaState.Stopping);
-        replica.KillAt = _time.GetUtcNow() + _parts.Node.StopGrace;
+        replica.KillAt = _time.GetUtcNow() + GraceNow_NeedsLock;
         SignalTree(replica, Native.SigTerm);
         return true;
     }

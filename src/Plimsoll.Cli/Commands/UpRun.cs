@@ -21,6 +21,12 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
     // For the journal's last tick, and for a replica that had to be killed to be gone.
     private static readonly TimeSpan RestOfEnd = TimeSpan.FromSeconds(10);
 
+    /// <summary>
+    /// After a signal it ends by force only past this: the longest that replicas may be given to stop, and what comes before and
+    /// after. Sooner, one would be left that nobody kills.
+    /// </summary>
+    internal static readonly TimeSpan ForcedEnd = TimeSpan.FromSeconds(MachineDocument.StopGraceSecondsMax) + TimeSpan.FromMinutes(2);
+
     // Below this a table says nothing; the terminal then cuts it.
     private const int LowestTable = 6;
 
@@ -55,6 +61,7 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
             new LineLog(lines.Enqueue), time, cancellationToken).ConfigureAwait(false);
         try
         {
+            using var second = new SecondSignal(time, host.Hurry);
             await using (host.ConfigureAwait(false))
             {
                 using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -65,7 +72,7 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
                 await watching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 host.ThrowIfFailed();
                 await _output.WriteLineAsync($"ending: requests under way have {Durations.Show(definition.Gateway.ShutdownTime)} to finish"
-                    + (arguments.LeaveRunning ? "; the replicas are left running" : ", then the replicas are stopped")).ConfigureAwait(false);
+                    + (arguments.LeaveRunning ? "; the replicas are left running" : ", then the replicas are stopped") + "; another Ctrl-C waits no longer").ConfigureAwait(false);
             }
         }
         finally
@@ -115,8 +122,8 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
     }
 
     /// <summary>
-    /// How long requests under way may take at the end: what a draining replica is allowed, as far as the time in which all must
-    /// have ended leaves it beside what the replicas are given to stop.
+    /// How long requests under way may take at the end: what a draining replica is allowed, as far as three minutes leave it
+    /// beside what the replicas are given to stop; ten seconds where they leave none.
     /// </summary>
     internal static TimeSpan EndTimeOf(FleetDefinition definition)
     {

@@ -207,6 +207,8 @@ public sealed record MemoryDocument
 [Means("What of this machine the fleet may use.")]
 public sealed record MachineDocument
 {
+    internal const double StopGraceSecondsMax = 600;
+
     [Means("Memory for all replicas together. Default: four fifths of what is free at the start.")]
     [Bounds(1_048_576, 1e15)]
     public Bytes? Memory { get; init; }
@@ -223,7 +225,7 @@ public sealed record MachineDocument
     public Bytes? GpuMemory { get; init; }
 
     [Means("Time a replica gets to end before it is killed. Default: 10s.")]
-    [Bounds(0.1, 600)]
+    [Bounds(0.1, StopGraceSecondsMax)]
     public TimeSpan? StopGrace { get; init; }
 
     [Means("Where models are kept on this machine's disk.")]

@@ -155,6 +155,13 @@ public sealed partial class FleetHost : IAsyncDisposable
         }
     }
 
+    /// <summary>Has the end wait no longer: requests under way are cut, then replicas have two seconds.</summary>
+    public void Hurry()
+    {
+        _gateway.Hurry();
+        _fleet.Hurry();
+    }
+
     /// <summary>
     /// Ends the loop, lets requests under way finish, then ends the replicas unless they are to be left. Where the loop has
     /// failed they are: what serves is not to blame, and the next controller of this fleet takes it over.
