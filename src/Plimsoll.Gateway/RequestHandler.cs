@@ -239,7 +239,8 @@ internal sealed class RequestHandler(
     }
 
     // Nothing but a new fleet changes what cannot be served.
-    private static TimeSpan? WorthTrying(ModelRoute route) => route.Unavailable is null ? route.ExpectedReady : TimeSpan.FromMinutes(1);
+    private TimeSpan? WorthTrying(ModelRoute route) =>
+        route.Unavailable is not null ? TimeSpan.FromMinutes(1) : route.ExpectedReady ?? (route.Pause?.Until - time.GetUtcNow());
 
     private static bool IsDeath(ForwarderError error) => error is ForwarderError.Request or ForwarderError.RequestBodyDestination;
 

@@ -5,6 +5,7 @@ using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Plimsoll.Control;
+using Plimsoll.Gateway;
 using Plimsoll.Local.Devices;
 using Plimsoll.Local.Processes;
 
@@ -35,6 +36,7 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
     private readonly ReplicaRecords _records;
     private readonly SortedDictionary<ReplicaId, LocalReplica> _replicas = [];
     private readonly Dictionary<ModelId, string> _unavailable = [];
+    private readonly Dictionary<ModelId, StartPause> _pauses = [];
     private readonly List<Outcome> _outcomes = [];
     private readonly List<MemoryCgroup> _emptyCgroups = [];
     private readonly CancellationTokenSource _ending = new();
