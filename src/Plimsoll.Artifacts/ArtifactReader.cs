@@ -21,7 +21,28 @@ public static class ArtifactReader
         if (Directory.Exists(path))
             return Read(new LocalFolder(path));
         using var file = new LocalFile(path);
-        return Read(file);
+        var header = Read(file);
+        return header.Format == ArtifactFormat.Gguf && ProjectorBeside(path) is { } projector ? With(header, file.OpenBeside(projector)) : header;
+    }
+
+    // A projector for images lies beside the model that uses it; where several models lie there, no name tells whose it is.
+    private static string? ProjectorBeside(string path)
+    {
+        var own = Path.GetFileName(path);
+        List<string> all = [.. Directory.EnumerateFiles(Path.GetDirectoryName(Path.GetFullPath(path))!, "*", new EnumerationOptions()).Select(one => Path.GetFileName(one))
+            .Where(name => name.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase) && !GgufNames.IsLaterSplit(name)).Order(StringComparer.Ordinal)];
+        return all.Where(name => !GgufNames.IsProjector(name)).ToList() is [var only] && only == (GgufNames.FirstSplitOf(own) ?? own)
+            ? all.Find(GgufNames.IsProjector) : null;
+    }
+
+    private static ArtifactHeader With(ArtifactHeader header, ByteSource? projector)
+    {
+        using (projector)
+        {
+            if (projector is null) return header;
+            var part = new ArtifactPart("mmproj", Read(projector));
+            return header with { Files = [.. header.Files, .. part.Header.Files], Parts = [part] };
+        }
     }
 
     /// <summary>Reads a folder, wherever it is.</summary>
@@ -92,7 +113,7 @@ public static class ArtifactReader
     // A folder that holds one model's file, or the files of one model, beside what people read.
     private static ArtifactHeader? ReadSingle(ByteFolder folder)
     {
-        var files = (folder.Files ?? []).Where(file => !file.Name.Contains('/') && !GgufArtifact.IsLaterSplit(file.Name)).Select(file => file.Name).ToList();
+        var files = (folder.Files ?? []).Where(file => !file.Name.Contains('/') && !GgufNames.IsLaterSplit(file.Name)).Select(file => file.Name).ToList();
         if (files.Any(name => name.EndsWith(".safetensors", StringComparison.Ordinal) || name.EndsWith(".index.json", StringComparison.Ordinal)
             || name.StartsWith("pytorch_model", StringComparison.Ordinal) || name.StartsWith("diffusion_pytorch_model", StringComparison.Ordinal)))
             return null;
@@ -100,7 +121,7 @@ public static class ArtifactReader
         {
             var all = files.Where(name => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase)).Order(StringComparer.Ordinal).ToList();
             // A projector for images lies beside the model that uses it.
-            var models = all.Where(name => !name.StartsWith("mmproj", StringComparison.OrdinalIgnoreCase)).ToList();
+            var models = all.Where(name => !GgufNames.IsProjector(name)).ToList();
             if (models.Count > 1 && models.Contains("model" + ending))
                 models = ["model" + ending];
             if (models.Count > 1)
@@ -126,7 +147,7 @@ public static class ArtifactReader
         var header = Read(file);
         using var configFile = folder.Open("config.json");
         var parts = ImmutableArray.CreateBuilder<ArtifactPart>();
-        foreach (var projector in all.Where(one => one.StartsWith("mmproj", StringComparison.OrdinalIgnoreCase)).Take(1))
+        foreach (var projector in all.Where(GgufNames.IsProjector).Take(1))
         {
             using var projectorFile = folder.Open(projector)!;
             parts.Add(new ArtifactPart("mmproj", Read(projectorFile)));

@@ -24,6 +24,12 @@ internal static class AdminPages
         }
     }
 
+    public static Task RefuseAsync(HttpContext context, string why)
+    {
+        context.Response.StatusCode = StatusCodes.Status403Forbidden;
+        return context.Response.WriteAsync(why + "\n");
+    }
+
     internal static string Metrics(Router router)
     {
         var text = new StringBuilder();

@@ -99,6 +99,7 @@ internal static class Answer
     private static string Code(int status) => status switch
     {
         StatusCodes.Status401Unauthorized => "invalid_api_key",
+        StatusCodes.Status403Forbidden => "forbidden",
         StatusCodes.Status404NotFound => "model_not_found",
         StatusCodes.Status405MethodNotAllowed => "method_not_allowed",
         StatusCodes.Status413PayloadTooLarge => "request_too_large",

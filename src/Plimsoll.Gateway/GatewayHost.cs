@@ -27,6 +27,10 @@ public sealed class GatewayHost : IAsyncDisposable
     private readonly Router _router;
     private readonly RequestHandler _handler;
     private readonly TimeSpan _shutdown;
+    private readonly CancellationTokenSource _now = new();
+    private readonly Lock _gate = new();
+    private bool _ended;
+    private bool _disposed;
 
     private GatewayHost(
         WebApplication data, WebApplication? admin, HttpMessageInvoker client, Router router, RequestHandler handler, TimeSpan shutdown)
@@ -79,7 +83,8 @@ public sealed class GatewayHost : IAsyncDisposable
             if (options.AdminPort is { } adminPort)
             {
                 admin = Build(options.AdminAddress, adminPort, options, null, logs);
-                admin.Run(context => live?.TryAnswer(context) ?? AdminPages.InvokeAsync(context, router, trouble, pages));
+                admin.Run(context => !options.IsGuarded && LoopbackCallers.Refusal(context.Request, hasKey: true) is { } stranger
+                    ? AdminPages.RefuseAsync(context, stranger) : live?.TryAnswer(context) ?? AdminPages.InvokeAsync(context, router, trouble, pages));
                 await BindAsync(admin, "gateway.adminListen", options.AdminAddress, adminPort, cancellationToken).ConfigureAwait(false);
             }
         }
@@ -100,13 +105,25 @@ public sealed class GatewayHost : IAsyncDisposable
     /// </summary>
     public void TurnAway() => _handler.TurnsAway = true;
 
+    /// <summary>Has the end wait no longer for requests under way, whether it has begun or not.</summary>
+    public void Hurry()
+    {
+        lock (_gate)
+        {
+            if (!_ended) _ = _now.CancelAsync();
+        }
+    }
+
     /// <summary>
     /// Takes no new connection, tells those who wait for a model without a replica, lets requests under way end for the
     /// shutdown time, then cuts them.
     /// </summary>
     public async ValueTask DisposeAsync()
     {
-        using var patience = new CancellationTokenSource(_shutdown);
+        if (_disposed) return;
+        _disposed = true;
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(_now.Token);
+        patience.CancelAfter(_shutdown);
         var stopped = _data.StopAsync(patience.Token);
         _router.End();
         await stopped.ConfigureAwait(false);
@@ -118,6 +135,8 @@ public sealed class GatewayHost : IAsyncDisposable
         }
 
         _client.Dispose();
+        lock (_gate) _ended = true;
+        _now.Dispose();
     }
 
     private static WebApplication Build(

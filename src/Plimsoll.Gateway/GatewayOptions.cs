@@ -85,6 +85,9 @@ public sealed record GatewayOptions
     /// <summary>How long the end waits for requests under way.</summary>
     public TimeSpan ShutdownTime { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>Whether the data port takes requests of this machine alone and by nothing but where they come from.</summary>
+    internal bool IsOpenOnLoopback => !IsGuarded && ApiKey is null && IPAddress.IsLoopback(Address);
+
     // A record shows all its fields, and whoever logs these should not show the key.
     public override string ToString() => $"gateway on {Address}:{Port}";
 

@@ -23,6 +23,8 @@ internal sealed class RequestHandler(
         if (TurnsAway && HttpProtocol.IsHttp11(context.Request.Protocol)) CloseAfter(context);
         var path = ProtocolPath.Parse(context.Request.Path.Value ?? "");
         var method = context.Request.Method;
+        if (options.IsOpenOnLoopback && LoopbackCallers.Refusal(context.Request, hasKey: false) is { } stranger)
+            return Answer.ErrorAsync(context, path, StatusCodes.Status403Forbidden, stranger);
         if (!IsAllowed(context)) return Answer.UnauthorizedAsync(context, path);
         if (path.Endpoint is not (Endpoint.Unknown or Endpoint.UnknownOpenAi) && !(path.IsRead ? HttpMethods.IsGet(method) || HttpMethods.IsHead(method) : HttpMethods.IsPost(method)))
             return Answer.MethodAsync(context, path, path.IsRead ? "GET, HEAD" : "POST");
@@ -237,7 +239,8 @@ internal sealed class RequestHandler(
     }
 
     // Nothing but a new fleet changes what cannot be served.
-    private static TimeSpan? WorthTrying(ModelRoute route) => route.Unavailable is null ? route.ExpectedReady : TimeSpan.FromMinutes(1);
+    private TimeSpan? WorthTrying(ModelRoute route) =>
+        route.Unavailable is not null ? TimeSpan.FromMinutes(1) : route.ExpectedReady ?? (route.Pause?.Until - time.GetUtcNow());
 
     private static bool IsDeath(ForwarderError error) => error is ForwarderError.Request or ForwarderError.RequestBodyDestination;
 

@@ -33,7 +33,19 @@ public sealed record ModelRoute
 
     /// <summary>Set when the model can never be served (refused, unreadable): requests get 503 with this sentence at once.</summary>
     public string? Unavailable { get; init; }
+
+    /// <summary>Set while no replica of it is started: requests that could not be held until the end of that get 503 at once.</summary>
+    public StartPause? Pause { get; init; }
+
+    /// <summary>Why a request that may be held for so long waits in vain; null where it does not.</summary>
+    internal string? InVain(TimeSpan patience, DateTimeOffset now) =>
+        Pause is { } pause && pause.Until - now > patience ? $"no replica of {Model} serves within {Durations.Show(patience)}: {pause.Why}" : null;
 }
+
+/// <summary>No replica of a model is started for a while, as after crashes.</summary>
+/// <param name="Until">When the next is.</param>
+/// <param name="Why">A sentence for whoever asks for the model.</param>
+public sealed record StartPause(DateTimeOffset Until, string Why);
 
 /// <summary>A replica to send requests to.</summary>
 /// <param name="Replica">Its id.</param>

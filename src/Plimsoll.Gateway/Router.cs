@@ -164,6 +164,7 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
 
             // Whoever waits already goes first.
             if ((again || queue.Waiting.Count == 0) && queue.TryTake_NeedsLock(now) is { } slot) return (slot, null);
+            if (!queue.HasReplica && queue.Route.InVain(patience, time.GetUtcNow()) is { } paused) return (null, paused);
             if (!again && queue.Waiting.Count >= options.HeldRequestsPerModel)
                 return (null, $"{queue.Waiting.Count} requests wait for {queue.Route.Model} already");
             if (!again && queue.WaitingBytes + bytes > options.HeldBytesPerModel.Value)
@@ -189,7 +190,7 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
         }
         catch (TimeoutException)
         {
-            return await LeaveAsync(queue, waiter, $"no replica of {queue.Route.Model} had room within {Durations.Show(patience)}")
+            return await LeaveAsync(queue, waiter, $"no replica of {queue.Route.Model} had room within {Durations.Show(patience)}{(queue.Route.Pause is { } pause ? $": {pause.Why}" : "")}")
                 .ConfigureAwait(false);
         }
         catch (OperationCanceledException)

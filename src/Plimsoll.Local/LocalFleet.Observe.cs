@@ -176,6 +176,8 @@ public sealed partial class LocalFleet
                 replica.Id, replica.Record.Address, replica.Record.Concurrency, replica.State != ReplicaState.Ready))],
             ExpectedReady = ExpectedReady(byModel[model.Id], now) ?? FetchLeft_NeedsLock(model.Id, now),
             Unavailable = _unavailable.GetValueOrDefault(model.Id),
+            // What is still on its way may come before the next start.
+            Pause = byModel[model.Id].Any(replica => replica is { Exit: null, State: not ReplicaState.Stopping }) ? null : _pauses.GetValueOrDefault(model.Id),
         })]));
     }
 

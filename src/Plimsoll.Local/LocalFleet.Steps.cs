@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Security.Cryptography;
 using Plimsoll.Control;
+using Plimsoll.Gateway;
 using Plimsoll.Local.Processes;
 
 namespace Plimsoll.Local;
@@ -24,9 +25,12 @@ public sealed partial class LocalFleet
             }
 
             _unavailable.Clear();
+            _pauses.Clear();
             foreach (var verdict in plan.Models)
             {
                 if (verdict.Refused) _unavailable[verdict.Model] = verdict.Reason.ToString();
+                if (verdict.Reason.Rule == Rule.HoldBackoff && verdict.Reason.Facts.FirstOrDefault(fact => fact.Name == "wait") is { } wait)
+                    _pauses[verdict.Model] = new StartPause(_time.GetUtcNow() + TimeSpan.FromSeconds(wait.Value), verdict.Reason.ToString());
             }
 
             Publish_NeedsLock();
@@ -164,7 +168,7 @@ public sealed partial class LocalFleet
     {
         if (replica.KillAt is not null) return false;
         if (replica.State != ReplicaState.Stopping) Enter_NeedsLock(replica, ReplicaState.Stopping);
-        replica.KillAt = Now_NeedsLock() + _parts.Node.StopGrace;
+        replica.KillAt = Now_NeedsLock() + GraceNow_NeedsLock;
         SignalTree(replica, Native.SigTerm);
         return true;
     }

@@ -5,6 +5,7 @@ using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Plimsoll.Control;
+using Plimsoll.Gateway;
 using Plimsoll.Local.Devices;
 using Plimsoll.Local.Processes;
 
@@ -21,6 +22,9 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
     private const int LogsKept = 50;
     private static readonly TimeSpan TendPeriod = TimeSpan.FromMilliseconds(100);
 
+    // Long enough for a server that is willing.
+    private static readonly TimeSpan HurriedGrace = TimeSpan.FromSeconds(2);
+
     private readonly Lock _gate = new();
     private readonly LocalFleetParts _parts;
     private readonly TimeProvider _time;
@@ -32,6 +36,7 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
     private readonly ReplicaRecords _records;
     private readonly SortedDictionary<ReplicaId, LocalReplica> _replicas = [];
     private readonly Dictionary<ModelId, string> _unavailable = [];
+    private readonly Dictionary<ModelId, StartPause> _pauses = [];
     private readonly List<Outcome> _outcomes = [];
     private readonly List<MemoryCgroup> _emptyCgroups = [];
     private readonly CancellationTokenSource _ending = new();
@@ -49,6 +54,7 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
     private TaskCompletionSource _changed = NewSignal();
     private volatile bool _keep;
     private bool _disposed;
+    private bool _hurry;
 
     private LocalFleet(LocalFleetParts parts, FleetLock fleetLock)
     {
@@ -115,6 +121,20 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
     /// or never gets as far as serving, whose trouble must not cost what runs.
     /// </summary>
     public void KeepReplicas(bool keep = true) => _keep = keep;
+
+    /// <summary>
+    /// Has the end wait no longer for replicas than it takes a well-meaning one to go: those that are stopping, and those that are
+    /// stopped from now on, are killed after that.
+    /// </summary>
+    public void Hurry()
+    {
+        lock (_gate)
+        {
+            _hurry = true;
+            var soon = Now_NeedsLock() + GraceNow_NeedsLock;
+            foreach (var replica in _replicas.Values.Where(one => one.KillAt > soon)) replica.KillAt = soon;
+        }
+    }
 
     /// <summary>Ends all replicas, unless they are to be left running, and waits until none is left.</summary>
     public async ValueTask DisposeAsync()
@@ -228,6 +248,8 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
     {
         lock (_gate) return [.. _replicas.Values.Select(replica => (replica.Record.Model, replica.Members))];
     }
+
+    private TimeSpan GraceNow_NeedsLock => _hurry && HurriedGrace < _parts.Node.StopGrace ? HurriedGrace : _parts.Node.StopGrace;
 
     private bool HasReplicas()
     {

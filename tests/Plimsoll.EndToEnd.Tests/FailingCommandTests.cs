@@ -1,3 +1,5 @@
+using System.Net;
+
 namespace Plimsoll.EndToEnd.Tests;
 
 /// <summary>Servers that do not come up: what is told of them, and that the fleet goes on.</summary>
@@ -28,6 +30,32 @@ public sealed class FailingCommandTests
         await scene.EndAsync(up, code: 1);
         Assert.Matches(@"^plimsoll: no replica ever became ready: \d+ died, 0 took too long; plimsoll history says how$", up.Error.TrimEnd().Split('\n')[^1]);
         Assert.DoesNotContain("   at ", up.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Who_asks_for_a_model_that_crashes_is_told_so_and_when_to_come_back()
+    {
+        await using var scene = new Scene();
+        var model = await scene.ModelAsync("tiny", Bytes.MiB(1));
+        scene.Fleet($$"""
+            gateway: {listen: 127.0.0.1:0, queue: {wait: 20s} }
+            planner: {crashBackoff: 10min, crashBackoffMax: 10min}
+            models:
+            - {name: tiny, source: {{model}}, command: [sh, -c, "echo there is no option --prot >&2; exit 3", "{port}"]}
+            """);
+        var up = scene.Up();
+        using var client = new HttpClient { BaseAddress = await up.GatewayAsync(), Timeout = Scene.Patience };
+        var infer = new Uri("/v2/models/tiny/infer", UriKind.Relative);
+
+        // The one that has it started is held.
+        using var first = await client.PostAsync(infer, new StringContent("{}"), Scene.Cancel);
+        Assert.Contains("had room within 20 s: failed 1 time, next try in ", await first.Content.ReadAsStringAsync(Scene.Cancel), StringComparison.Ordinal);
+        using var second = await client.PostAsync(infer, new StringContent("{}"), Scene.Cancel);
+
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, second.StatusCode);
+        Assert.InRange(second.Headers.RetryAfter!.Delta!.Value, TimeSpan.FromMinutes(5), TimeSpan.FromMinutes(10));
+        Assert.Matches(@"no replica of tiny serves within 20 s: failed 1 time, next try in .+: exited with code 3", await second.Content.ReadAsStringAsync(Scene.Cancel));
+        await scene.EndAsync(up, code: 1);
     }
 
     [Fact]

@@ -62,7 +62,7 @@ public sealed class UpTests
         await Scene.UntilAsync(() => scene.StatusAsync().GetAwaiter().GetResult().Models.Single().Replicas is [{ Outstanding: 1 }], () => up.Error);
 
         up.Signal("TERM");
-        await up.LineAsync($"ending: requests under way have {told} to finish, then the replicas are stopped");
+        await up.LineAsync($"ending: requests under way have {told} to finish, then the replicas are stopped; another Ctrl-C waits no longer");
         if (answered is { } status)
         {
             using var answer = await request;
@@ -75,6 +75,47 @@ public sealed class UpTests
 
         Assert.Equal(0, await up.ExitAsync());
         Assert.Empty(scene.Replicas());
+    }
+
+    [Theory]
+    [InlineData("INT")]
+    [InlineData("TERM")]
+    public async Task A_second_signal_cuts_requests_and_kills_replicas_that_will_not_go(string second)
+    {
+        await using var scene = new Scene();
+        await File.WriteAllTextAsync(Path.Combine(scene.Folder, "weights.bin"), "w", Scene.Cancel);
+        // A shell that ignores TERM, and the server that it waits for inherits that.
+        scene.Fleet($$"""
+            machine: {stopGrace: 600s}
+            planner: {drainDeadline: 100s}
+            gateway: {listen: 127.0.0.1:0}
+            models:
+            - name: slow
+              source: weights.bin
+              weights: 1MB
+              command: [env, --ignore-signal=TERM, "{{GpuFleetTests.Host}}", serve, "{port}", answer=100]
+              readyPath: /
+              minReplicas: 1
+            """);
+        var up = scene.Up();
+        using var client = new HttpClient { BaseAddress = await up.GatewayAsync(), Timeout = Scene.Patience };
+        await up.LineAsync("ready slow-1");
+        using var body = new StringContent("{}");
+        var request = client.PostAsync(new Uri("/v2/models/slow/infer", UriKind.Relative), body, Scene.Cancel);
+        await Scene.UntilAsync(() => scene.StatusAsync().GetAwaiter().GetResult().Models.Single().Replicas is [{ Outstanding: 1 }], () => up.Error);
+
+        up.Signal("INT");
+        await up.LineAsync("another Ctrl-C waits no longer");
+        await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System, Scene.Cancel);
+        Assert.False(request.IsCompleted);
+        Assert.Single(scene.Replicas());
+        up.Signal(second);
+
+        // Well within what a single signal gives each of the two.
+        Assert.Equal(0, await up.ExitAsync());
+        await Assert.ThrowsAsync<HttpRequestException>(() => request);
+        Assert.Empty(scene.Replicas());
+        Assert.Contains("ended; nothing is left running", up.Output, StringComparison.Ordinal);
     }
 
     [Fact]

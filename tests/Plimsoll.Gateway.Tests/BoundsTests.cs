@@ -62,6 +62,35 @@ public sealed class BoundsTests : GatewayScene
     }
 
     [Fact]
+    public async Task A_model_that_is_not_started_for_longer_than_requests_are_held_says_so_at_once()
+    {
+        var gateway = await GatewayAsync();
+        Router.Publish(new RouteTable([Route(Bert) with { Pause = new StartPause(TimeProvider.System.GetUtcNow().AddMinutes(4), "failed 9 times, next try in 4 min: it exited with 1") }]));
+
+        using var response = await InferAsync(gateway);
+
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, response.StatusCode);
+        Assert.InRange(response.Headers.RetryAfter!.Delta!.Value, TimeSpan.FromMinutes(3.5), TimeSpan.FromMinutes(4));
+        Assert.Equal("""{"error":"no replica of bert serves within 2 min: failed 9 times, next try in 4 min: it exited with 1"}""", await response.Content.ReadAsStringAsync(Patience));
+        Assert.Equal(1, (await TrafficAsync(row => row.Rejected == 1)).Arrivals);
+    }
+
+    [Fact]
+    public async Task A_model_that_is_started_again_within_the_hold_time_holds_and_says_at_its_end_why_none_came()
+    {
+        var gateway = await GatewayAsync(new GatewayOptions { HoldTime = TimeSpan.FromMilliseconds(300) });
+        Router.Publish(new RouteTable([Route(Bert) with { Pause = new StartPause(TimeProvider.System.GetUtcNow(), "failed twice, next try in 0 s") }]));
+        using var first = await InferAsync(gateway);
+        Assert.Equal("""{"error":"no replica of bert had room within 300 ms: failed twice, next try in 0 s"}""", await first.Content.ReadAsStringAsync(Patience));
+
+        // A replica that serves is asked, whatever keeps more of them from being started.
+        var upstream = await UpstreamAsync();
+        Router.Publish(new RouteTable([Route(Bert, Replica(1, upstream.Address)) with { Pause = new StartPause(TimeProvider.System.GetUtcNow().AddMinutes(4), "failed") }]));
+        using var second = await InferAsync(gateway);
+        Assert.Equal(HttpStatusCode.OK, second.StatusCode);
+    }
+
+    [Fact]
     public async Task A_model_that_can_never_be_served_says_so_at_once()
     {
         var gateway = await GatewayAsync();

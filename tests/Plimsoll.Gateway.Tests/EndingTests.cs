@@ -19,6 +19,24 @@ public sealed class EndingTests : GatewayScene
     }
 
     [Fact]
+    public async Task An_end_in_a_hurry_cuts_requests_under_way()
+    {
+        var gateway = await GatewayAsync(new GatewayOptions { ShutdownTime = TimeSpan.FromMinutes(10) });
+        var upstream = await UpstreamAsync(context => Task.Delay(TimeSpan.FromMinutes(10), TimeProvider.System, context.RequestAborted));
+        var replica = Replica(1, upstream.Address);
+        Router.Publish(new RouteTable([Route(Bert, replica)]));
+        var running = InferAsync(gateway);
+        await UntilAsync(() => Router.Outstanding(replica.Replica) == 1);
+
+        var ending = Host.DisposeAsync().AsTask();
+        Assert.False(ending.IsCompleted);
+        Host.Hurry();
+        await ending.WaitAsync(TimeSpan.FromMinutes(1), TimeProvider.System, TestContext.Current.CancellationToken);
+        await Assert.ThrowsAsync<HttpRequestException>(() => running);
+        Host.Hurry();
+    }
+
+    [Fact]
     public async Task A_model_that_can_never_be_served_is_not_asked_for_again_every_second()
     {
         var gateway = await GatewayAsync();

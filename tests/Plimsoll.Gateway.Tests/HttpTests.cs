@@ -38,7 +38,7 @@ public sealed class HttpTests : GatewayScene
         });
         Router.Publish(new RouteTable([Route(Bert, Replica(1, upstream.Address))]));
         using var client = await RawClient.ConnectAsync(gateway);
-        await client.SendAsync($"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        await client.SendAsync($"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
             + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
         Assert.StartsWith("HTTP/1.1 200", await client.ReadUntilAsync("\r\n\r\n"), StringComparison.Ordinal);
         Assert.Equal("", asked);
@@ -76,7 +76,7 @@ public sealed class HttpTests : GatewayScene
         var upstream = await UpstreamAsync();
         Router.Publish(new RouteTable([Route(Bert, Replica(1, upstream.Address))]));
         using var client = await RawClient.ConnectAsync(gateway);
-        await client.SendAsync($"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{{}}");
+        await client.SendAsync($"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{{}}");
         Assert.StartsWith("HTTP/1.1 404", await client.ReadUntilAsync("}"), StringComparison.Ordinal);
         Assert.Empty(upstream.Bodies);
         Assert.Equal(0, Assert.Single(Router.ReadTraffic(DateTimeOffset.UnixEpoch)).Arrivals);
@@ -89,8 +89,8 @@ public sealed class HttpTests : GatewayScene
         var upstream = await UpstreamAsync();
         Router.Publish(new RouteTable([Route(Bert, Replica(1, upstream.Address))]));
         using var client = await RawClient.ConnectAsync(gateway);
-        await client.SendAsync(string.Concat(Enumerable.Range(0, 5).Select(i => $"POST /v2/models/bert/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n{i}"))
-            + "GET /last HTTP/1.1\r\nHost: x\r\n\r\n");
+        await client.SendAsync(string.Concat(Enumerable.Range(0, 5).Select(i => $"POST /v2/models/bert/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n{i}"))
+            + "GET /last HTTP/1.1\r\nHost: localhost\r\n\r\n");
         var answers = await client.ReadUntilAsync("/last");
         Assert.Equal(5, answers.Split("HTTP/1.1 200").Length - 1);
         Assert.Equal(["0", "1", "2", "3", "4"], upstream.Bodies);
@@ -111,5 +111,56 @@ public sealed class HttpTests : GatewayScene
     public void Options_do_not_show_their_key()
     {
         Assert.DoesNotContain("sesame", new GatewayOptions { ApiKey = "sesame" }.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("localhost")]
+    [InlineData("LOCALHOST:9")]
+    [InlineData("models.localhost:8080")]
+    [InlineData("127.0.0.1:8080")]
+    [InlineData("127.0.0.2")]
+    [InlineData("[::1]:8080")]
+    [InlineData("localhost", "http://localhost:3000")]
+    [InlineData("localhost", "http://127.0.0.1:8080")]
+    [InlineData("localhost", "tauri://localhost")]
+    [InlineData("evil.example", null, "403 'evil.example' is no name of this machine's loopback")]
+    [InlineData("localhost.evil.example:80", null, "403 'localhost.evil.example:80' is no name of this machine's loopback")]
+    [InlineData("evillocalhost", null, "403 'evillocalhost' is no name of this machine's loopback")]
+    [InlineData("10.0.0.7:8080", null, "403 '10.0.0.7:8080' is no name of this machine's loopback")]
+    [InlineData("localhost", "https://evil.example", "403 a page of 'https://evil.example' asks")]
+    [InlineData("localhost", "http://localhost.evil.example", "403 a page of 'http://localhost.evil.example' asks")]
+    [InlineData("localhost", "null", "403 a page of 'null' asks")]
+    public async Task On_loopback_without_a_key_no_page_of_elsewhere_may_ask_even_by_a_name_that_points_here(string host, string? origin = null, string said = "200 ")
+    {
+        var gateway = await GatewayAsync();
+        var upstream = await UpstreamAsync();
+        Router.Publish(new RouteTable([Route(Bert, Replica(1, upstream.Address))]));
+        foreach (var (to, path, method) in new[] { (gateway, "/v2/models/bert/infer", "POST"), (gateway, "/v1/models", "GET"), (AdminAddress, "/metrics", "GET") })
+        {
+            using var client = await RawClient.ConnectAsync(to);
+            await client.SendAsync($"{method} {path} HTTP/1.1\r\nHost: {host}\r\n{(origin is null ? "" : $"Origin: {origin}\r\n")}Connection: close\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{{}}");
+            var answer = await client.ReadUntilAsync("until it ends");
+            Assert.StartsWith($"HTTP/1.1 {said[..4]}", answer, StringComparison.Ordinal);
+            // JSON escapes an apostrophe.
+            Assert.Contains(said[4..], answer.Replace("\\u0027", "'", StringComparison.Ordinal), StringComparison.Ordinal);
+        }
+
+        Assert.Equal(said == "200 " ? 1 : 0, upstream.Bodies.Count);
+        Assert.Equal(upstream.Bodies.Count, Assert.Single(Router.ReadTraffic(DateTimeOffset.UnixEpoch)).Arrivals);
+    }
+
+    [Fact]
+    public async Task With_a_key_or_guarded_by_others_any_name_and_origin_may_ask()
+    {
+        foreach (var options in new[] { new GatewayOptions { ApiKey = "sesame" }, new GatewayOptions { IsGuarded = true } })
+        {
+            var gateway = await GatewayAsync(options);
+            using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(gateway, "/v1/models"));
+            request.Headers.Host = "models.example";
+            request.Headers.Add("Origin", "https://chat.example");
+            request.Headers.Authorization = new("Bearer", "sesame");
+            using var response = await Client.SendAsync(request, Patience);
+            Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        }
     }
 }

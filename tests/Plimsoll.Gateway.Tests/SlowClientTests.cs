@@ -18,7 +18,7 @@ public sealed class SlowClientTests : GatewayScene
                 promises.Add(await RawClient.ConnectAsync(gateway));
 
                 // "100 Continue" comes when the gateway begins to read.
-                await promises[^1].SendAsync("POST /v2/models/bert/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\nExpect: 100-continue\r\n\r\n");
+                await promises[^1].SendAsync("POST /v2/models/bert/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\nExpect: 100-continue\r\n\r\n");
                 Assert.StartsWith("HTTP/1.1 100", await promises[^1].ReadUntilAsync("\r\n\r\n"), StringComparison.Ordinal);
             }
 
@@ -48,7 +48,7 @@ public sealed class SlowClientTests : GatewayScene
         using var slow = await RawClient.ConnectAsync(gateway);
 
         // Ten thousand bytes would buy 41 s at Kestrel's 240 bytes a second.
-        await slow.SendAsync($"POST /v2/models/bert/infer HTTP/1.1\r\nHost: x\r\nContent-Length: {announced}\r\n\r\n{new string('x', 10_000)}");
+        await slow.SendAsync($"POST /v2/models/bert/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: {announced}\r\n\r\n{new string('x', 10_000)}");
         Assert.StartsWith("HTTP/1.1 408", await slow.ReadUntilAsync("}"), StringComparison.Ordinal);
         await UntilAsync(() => Router.Outstanding(replica.Replica) == 0);
         using var other = await InferAsync(gateway);

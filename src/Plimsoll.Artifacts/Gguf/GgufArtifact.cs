@@ -1,11 +1,10 @@
 using System.Collections.Immutable;
 using System.Globalization;
-using System.Text.RegularExpressions;
 
 namespace Plimsoll.Artifacts;
 
 /// <summary>A GGUF model: one file, or several that were split from one ("m-00001-of-00003.gguf").</summary>
-internal static partial class GgufArtifact
+internal static class GgufArtifact
 {
     private const int FilesMax = 10_000;
 
@@ -17,7 +16,7 @@ internal static partial class GgufArtifact
         if (count > FilesMax)
             throw new ArtifactException($"{source.Name} is not a GGUF model: it claims to be one of {count} files.");
         var folder = source.Name.LastIndexOf('/') + 1;
-        var match = SplitName().Match(source.Name[folder..]);
+        var match = GgufNames.SplitOf(source.Name[folder..]);
         if (!match.Success || int.Parse(match.Groups[3].ValueSpan, CultureInfo.InvariantCulture) != count)
         {
             throw new ArtifactException($"{source.Name} is one of {count} files of a GGUF model, and its name does not tell the others'; "
@@ -26,9 +25,6 @@ internal static partial class GgufArtifact
 
         return ReadSplit(source, first, match.Groups[1].Value, (int)count);
     }
-
-    /// <summary>Whether a file is part of a split model, and not its first.</summary>
-    public static bool IsLaterSplit(string name) => SplitName().Match(name) is { Success: true } match && match.Groups[2].Value != "00001";
 
     private static ArtifactHeader ReadSplit(ByteSource asked, GgufHeader askedHeader, string stem, int count)
     {
@@ -100,7 +96,4 @@ internal static partial class GgufArtifact
     private static long? Number(GgufHeader header, string key) =>
         header.Metadata.TryGetValue(key, out var text) && long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var value)
             ? value : null;
-
-    [GeneratedRegex(@"^(.+)-([0-9]{5})-of-([0-9]{5})\.gguf$", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
-    private static partial Regex SplitName();
 }

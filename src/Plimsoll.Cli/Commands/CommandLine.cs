@@ -93,7 +93,7 @@ public static class CommandLine
                 Output = output,
                 Error = error,
                 EnableDefaultExceptionHandler = false,
-                ProcessTerminationTimeout = EndingMax,
+                ProcessTerminationTimeout = parsed.CommandResult.Command.Name == UpCommand.Name ? UpRun.ForcedEnd : EndingMax,
             }).ConfigureAwait(false);
         }
         catch (CommandException problem)

@@ -60,7 +60,9 @@ public static class ModelsCommand
         {
             var (output, path) = (parsed.InvocationConfiguration.Output, parsed.GetValue(folder) ?? DemoFolders.Open().Models);
             if (!Directory.Exists(path)) throw new CommandException(ExitCode.Failed, $"{path} is no folder; plimsoll models create makes sample models");
-            var listings = FolderScan.Candidates(path).Select(ModelListing.Of).ToImmutableArray();
+            var files = FolderFiles.Of(path);
+            foreach (var note in files.Notes) parsed.InvocationConfiguration.Error.WriteLine($"plimsoll: {note}");
+            var listings = files.Models.Select(ModelListing.Of).ToImmutableArray();
             if (parsed.GetValue(json)) output.WriteLine(JsonSerializer.Serialize(listings, CommandJson.Default.ImmutableArrayModelListing));
             else if (listings.IsEmpty) output.WriteLine($"no .onnx or .gguf file in {path}");
             else foreach (var listing in listings) output.WriteLine(listing.Line(path));

@@ -28,6 +28,8 @@ public sealed record UpArguments
 /// <summary>The command <c>plimsoll up</c>.</summary>
 public static class UpCommand
 {
+    public const string Name = "up";
+
     public static Command Create(TimeProvider time)
     {
         var target = new Argument<string?>("FLEET")
@@ -53,7 +55,7 @@ public static class UpCommand
         var leave = new Option<bool>("--leave-running") { Description = "Leave the replicas running at the end; the next up adopts them" };
         var plain = new Option<bool>("--plain") { Description = "One line per event, as where the output is no terminal" };
         var page = new Option<bool>("--no-page") { Description = "Serve no live page; by default it is where requests go, at /" };
-        var command = new Command("up", "Serve a fleet on this machine until Ctrl-C") { target, state, port, policy, mode, leave, plain, page };
+        var command = new Command(Name, "Serve a fleet on this machine until Ctrl-C") { target, state, port, policy, mode, leave, plain, page };
         command.SetAction((parsed, cancellationToken) => new UpRun(parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error, time)
             .RunAsync(
                 new UpArguments

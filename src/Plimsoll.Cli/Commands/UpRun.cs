@@ -21,6 +21,12 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
     // For the journal's last tick, and for a replica that had to be killed to be gone.
     private static readonly TimeSpan RestOfEnd = TimeSpan.FromSeconds(10);
 
+    /// <summary>
+    /// After a signal it ends by force only past this: the longest that replicas may be given to stop, and what comes before and
+    /// after. Sooner, one would be left that nobody kills.
+    /// </summary>
+    internal static readonly TimeSpan ForcedEnd = TimeSpan.FromSeconds(MachineDocument.StopGraceSecondsMax) + TimeSpan.FromMinutes(2);
+
     // Below this a table says nothing; the terminal then cuts it.
     private const int LowestTable = 6;
 
@@ -29,7 +35,8 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
         ArgumentNullException.ThrowIfNull(arguments);
         var watch = arguments.Target is { } target && !Directory.Exists(target)
             ? new FleetFileWatch(target, () => Define(FleetFile.Read(target), [], arguments, cancellationToken), time) : null;
-        var definition = await DefineAsync(arguments, cancellationToken).ConfigureAwait(false);
+        var (file, found) = await ReadAsync(arguments, cancellationToken).ConfigureAwait(false);
+        var definition = Define(file, found, arguments, cancellationToken);
         foreach (var note in definition.Notes) await _error.WriteLineAsync($"plimsoll: {note}").ConfigureAwait(false);
         var state = Path.GetFullPath(arguments.State ?? StateFolders.Of(definition.Name));
         var live = !arguments.Plain && ReferenceEquals(output, Console.Out) && !Console.IsOutputRedirected
@@ -38,7 +45,11 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
         var (served, died, overdue) = (false, 0, 0);
         var lines = new ConcurrentQueue<string>();
         var host = await FleetHost.StartAsync(
-            new FleetHostOptions(definition, arguments.Policy, state) { Page = arguments.Page },
+            new FleetHostOptions(definition, arguments.Policy, state)
+            {
+                Page = arguments.Page,
+                Fitted = Directory.Exists(arguments.Target) ? seen => definition = Fitted(definition, file, seen, arguments, cancellationToken) : null,
+            },
             tick =>
             {
                 served |= tick.Snapshot.Replicas.Any(replica => replica.State == ReplicaState.Ready);
@@ -50,6 +61,7 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
             new LineLog(lines.Enqueue), time, cancellationToken).ConfigureAwait(false);
         try
         {
+            using var second = new SecondSignal(time, host.Hurry);
             await using (host.ConfigureAwait(false))
             {
                 using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -60,7 +72,7 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
                 await watching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 host.ThrowIfFailed();
                 await _output.WriteLineAsync($"ending: requests under way have {Durations.Show(definition.Gateway.ShutdownTime)} to finish"
-                    + (arguments.LeaveRunning ? "; the replicas are left running" : ", then the replicas are stopped")).ConfigureAwait(false);
+                    + (arguments.LeaveRunning ? "; the replicas are left running" : ", then the replicas are stopped") + "; another Ctrl-C waits no longer").ConfigureAwait(false);
             }
         }
         finally
@@ -77,19 +89,27 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
             ExitCode.Failed, $"no replica ever became ready: {died} died, {overdue} took too long; plimsoll history says how");
     }
 
-    private async Task<FleetDefinition> DefineAsync(UpArguments arguments, CancellationToken cancellationToken)
-    {
-        var (file, notes) = arguments.Target is not { } target ? await QuickstartAsync(cancellationToken).ConfigureAwait(false)
+    private async Task<(FleetFile File, ImmutableArray<string> Notes)> ReadAsync(UpArguments arguments, CancellationToken cancellationToken) =>
+        arguments.Target is not { } target ? await QuickstartAsync(cancellationToken).ConfigureAwait(false)
             : Directory.Exists(target) ? FolderScan.Read(target)
-            : (FleetFile.Read(target), ImmutableArray<string>.Empty);
-        return Define(file, notes, arguments, cancellationToken);
+            : (FleetFile.Read(target), []);
+
+    // Nobody chose a folder's models one by one: one that the machine cannot hold leaves the others to be served.
+    private FleetDefinition Fitted(
+        FleetDefinition definition, FleetFile file, FleetSnapshot seen, UpArguments arguments, CancellationToken cancellationToken)
+    {
+        var refused = FolderScan.RefusedOn(definition.Spec, seen);
+        if (definition.Spec.Models.All(model => refused(model) is null)) return definition;
+        var fitted = Define(file, [], arguments, cancellationToken, refused);
+        foreach (var note in fitted.Notes.Except(definition.Notes)) _error.WriteLine($"plimsoll: {note}");
+        return fitted.Spec.Models.IsEmpty ? throw FolderScan.NothingFits(file) : fitted;
     }
 
     // What the command line says goes over what the file says, at the start and whenever it is read again.
     private FleetDefinition Define(
-        FleetFile file, ImmutableArray<string> notes, UpArguments arguments, CancellationToken cancellationToken)
+        FleetFile file, ImmutableArray<string> notes, UpArguments arguments, CancellationToken cancellationToken, Func<ModelSpec, string?>? refused = null)
     {
-        var definition = new FleetResolver(file, time, model => LastCached(arguments.State ?? StateFolders.Of(FleetResolver.NameOf(file)), model))
+        var definition = new FleetResolver(file, time, model => LastCached(arguments.State ?? StateFolders.Of(FleetResolver.NameOf(file)), model), refused)
             .Resolve(cancellationToken);
         if (definition is null) throw new CommandException(ExitCode.BadInput, string.Join('\n', notes.Concat(file.Problems.Lines())));
         return definition with
@@ -102,8 +122,8 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
     }
 
     /// <summary>
-    /// How long requests under way may take at the end: what a draining replica is allowed, as far as the time in which all must
-    /// have ended leaves it beside what the replicas are given to stop.
+    /// How long requests under way may take at the end: what a draining replica is allowed, as far as three minutes leave it
+    /// beside what the replicas are given to stop; ten seconds where they leave none.
     /// </summary>
     internal static TimeSpan EndTimeOf(FleetDefinition definition)
     {

@@ -119,7 +119,7 @@ public sealed record ModelDocument
     [Means("What one replica takes of host memory, when you know better than the estimate; measurement corrects both.")]
     public MemoryDocument? Memory { get; init; }
 
-    [Means("Requests one replica works on at once. Default: 8, or twice the largest batch of its profile.")]
+    [Means("Requests one replica works on at once; of the model server 4096 at most. Default: 8, or twice the largest batch of its profile.")]
     [Bounds(1, 100_000)]
     public int? Concurrency { get; init; }
 
@@ -207,6 +207,8 @@ public sealed record MemoryDocument
 [Means("What of this machine the fleet may use.")]
 public sealed record MachineDocument
 {
+    internal const double StopGraceSecondsMax = 600;
+
     [Means("Memory for all replicas together. Default: four fifths of what is free at the start.")]
     [Bounds(1_048_576, 1e15)]
     public Bytes? Memory { get; init; }
@@ -223,7 +225,7 @@ public sealed record MachineDocument
     public Bytes? GpuMemory { get; init; }
 
     [Means("Time a replica gets to end before it is killed. Default: 10s.")]
-    [Bounds(0.1, 600)]
+    [Bounds(0.1, StopGraceSecondsMax)]
     public TimeSpan? StopGrace { get; init; }
 
     [Means("Where models are kept on this machine's disk.")]
@@ -295,7 +297,7 @@ public sealed record QueueDocument
     [Bounds(0, 1_000_000)]
     public int? Requests { get; init; }
 
-    [Means("Most bytes of all waiting requests together. Default: 256MiB.")]
+    [Means("Most bytes of all waiting requests together, which those of one model may take alone; one that waits has 16MiB at most, and with those under way all have 1GiB, or this where it is more. Default: 256MiB, of one model 128MiB.")]
     [Bounds(0, 1e12)]
     public Bytes? Bytes { get; init; }
 

@@ -13,9 +13,15 @@ namespace Plimsoll.Cli.FleetFiles;
 /// <param name="file">What was read.</param>
 /// <param name="time">How long a server may take to tell what a model weighs.</param>
 /// <param name="cached">A model as last weighed, where the cache holds it whole; null where it does not.</param>
-public sealed class FleetResolver(FleetFile file, TimeProvider time, Func<ModelId, ModelSpec?>? cached = null)
+/// <param name="refused">Why the machine could never hold a model, null where it could: one that it could not is given a shorter
+/// context, else left out, and a note says so. Without it all models are taken.</param>
+public sealed class FleetResolver(
+    FleetFile file, TimeProvider time, Func<ModelId, ModelSpec?>? cached = null, Func<ModelSpec, string?>? refused = null)
 {
     private const int DefaultConcurrency = 8;
+
+    // With less a server answers little more than a greeting.
+    private const int ShortestContext = 2048;
 
     /// <summary>Requests that a replica is given at once: with a profile as many as fill the largest batch and the next one.</summary>
     public static int ConcurrencyOf(ModelDocument model) =>
@@ -23,6 +29,7 @@ public sealed class FleetResolver(FleetFile file, TimeProvider time, Func<ModelI
 
     private readonly Problems _problems = file.Problems;
     private readonly ModelResolver _models = new(file.Problems);
+    private readonly List<string> _notes = [];
 
     /// <summary>The definition; null when there are problems. Waits for the servers of models behind addresses.</summary>
     public FleetDefinition? Resolve(CancellationToken cancellationToken)
@@ -37,13 +44,11 @@ public sealed class FleetResolver(FleetFile file, TimeProvider time, Func<ModelI
         {
             var path = string.Create(CultureInfo.InvariantCulture, $"models[{i}]");
             var weighed = weigher.Weigh(document.Models[i], path, cancellationToken);
-            if (Launch(document.Models[i], path, weighed) is not { } launch || weighed is null) continue;
-            var fetch = launch.ModelPath is null ? Fetch(document.Models[i], path, weighed) : null;
-            var model = _models.Of(document.Models[i], path, weighed.Footprint, fetch?.Shown ?? launch.ModelPath!, cached: fetch is not null);
-            models.Add(model);
-            launches[model.Id] = launch;
+            if (Made(document.Models[i], path, weighed) is not { } made || Held(made, document.Models[i], path, weighed!) is not { } held) continue;
+            models.Add(held.Model);
+            launches[held.Model.Id] = held.Launch;
             // Without its server nobody knows what there is to fetch; the copy that is here will do.
-            if (fetch is not null && !weighed.Files.IsDefault) fetches[model.Id] = fetch;
+            if (held.Fetch is not null && !weighed!.Files.IsDefault) fetches[held.Model.Id] = held.Fetch;
         }
 
         var gateway = new GatewayResolver(file.Folder, _problems).Of(document.Gateway ?? new GatewayDocument());
@@ -62,7 +67,7 @@ public sealed class FleetResolver(FleetFile file, TimeProvider time, Func<ModelI
             Fetches = fetches.ToImmutable(),
             Node = FleetSettings.Node(document.Machine ?? new MachineDocument(), file.Folder),
             Gateway = gateway,
-            Notes = weigher.Notes,
+            Notes = [.. weigher.Notes, .. _notes],
         };
     }
 
@@ -79,6 +84,44 @@ public sealed class FleetResolver(FleetFile file, TimeProvider time, Func<ModelI
         var name = Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
         var clean = new string([.. name.Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' ? c : '-')]).Trim('-', '.', '_');
         return clean.Length == 0 ? "fleet" : clean[..Math.Min(64, clean.Length)];
+    }
+
+    private (ModelSpec Model, LaunchSpec Launch, FetchSpec? Fetch)? Made(ModelDocument model, string path, WeighedArtifact? weighed)
+    {
+        if (Launch(model, path, weighed) is not { } launch || weighed is null) return null;
+        var fetch = launch.ModelPath is null ? Fetch(model, path, weighed) : null;
+        return (_models.Of(model, path, weighed.Footprint, fetch?.Shown ?? launch.ModelPath!, cached: fetch is not null), launch, fetch);
+    }
+
+    // As it is where the machine can hold it; with the longest context that it can hold; null and a note where with none.
+    private (ModelSpec Model, LaunchSpec Launch, FetchSpec? Fetch)? Held(
+        (ModelSpec Model, LaunchSpec Launch, FetchSpec? Fetch) made, ModelDocument model, string path, WeighedArtifact weighed)
+    {
+        if (refused?.Invoke(made.Model) is not { } why) return made;
+        foreach (var context in ShorterContexts(model, weighed.Footprint))
+        {
+            var shorter = Made(model with { Context = context }, path, weighed)!.Value;
+            if (refused(shorter.Model) is not null) continue;
+            _notes.Add(string.Create(CultureInfo.InvariantCulture, $"model '{model.Name}' is served with context {context} of {weighed.Footprint.Shape!.MaxPositions}, for each of {ConcurrencyOf(model)} requests at once; with all of it: {why}"));
+            // What is measured with one context says nothing of another.
+            return shorter with { Model = shorter.Model with { Version = string.Create(CultureInfo.InvariantCulture, $"{shorter.Model.Version}-context-{context}") } };
+        }
+
+        _notes.Add($"left out: model '{model.Name}' is refused: {why}");
+        return null;
+    }
+
+    // A stated one is a person's word. llama-server reserves it for each slot, its own once for all of them: the same slots must
+    // come to less.
+    private static IEnumerable<int> ShorterContexts(ModelDocument model, Footprint footprint)
+    {
+        if (model.Context is not null || !model.Command.IsEmpty || footprint.Shape is not { MaxPositions: var own }
+            || ServerPresets.KindOf(model, footprint.Format) != ServerKind.LlamaServer)
+            yield break;
+        for (var context = 1 << 30; context >= ShortestContext; context /= 2)
+        {
+            if ((long)context * ConcurrencyOf(model) < own) yield return context;
+        }
     }
 
     private string PathOf(string source) => Path.GetFullPath(source, file.Folder);
@@ -102,8 +145,7 @@ public sealed class FleetResolver(FleetFile file, TimeProvider time, Func<ModelI
 
     // What turns images into a GGUF model's tokens, in a file of its own beside it.
     private static string? ProjectorIn(WeighedArtifact? weighed) => weighed is { Files.IsDefaultOrEmpty: false }
-        ? weighed.Files.Skip(1).Select(one => one.Name).FirstOrDefault(name => name.StartsWith("mmproj", StringComparison.OrdinalIgnoreCase)
-            && name.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase)) : null;
+        ? weighed.Files.Skip(1).Select(one => one.Name).FirstOrDefault(GgufNames.IsProjector) : null;
 
     private string Served(ModelDocument model, WeighedArtifact? weighed)
     {
@@ -147,8 +189,15 @@ public sealed class FleetResolver(FleetFile file, TimeProvider time, Func<ModelI
             _problems.Add($"{path}.sleep", $"{ServerPresets.ProgramOf(kind)} cannot sleep; leave it out");
         if (model.Context is not null && kind == ServerKind.PlimsollModelServer)
             _problems.Add($"{path}.context", "the model server keeps no context; leave it out");
+        var batch = kind == ServerKind.PlimsollModelServer && BatchProfiles.Of(model.Profile) is { } profile ? profile.BatchMax : ConcurrencyOf(model);
+        if (kind == ServerKind.PlimsollModelServer && batch > ServerPresets.ModelServerBatchMax)
+        {
+            var field = model.Profile.IsDefaultOrEmpty ? "concurrency" : "profile";
+            _problems.Add($"{path}.{field}", $"found {batch}, and the model server runs at most {ServerPresets.ModelServerBatchMax} requests in one batch; so many or fewer would do");
+        }
+
         if (ServerPresets.Find(kind) is { } program)
-            return ServerPresets.Launch(kind, program, model, BatchProfiles.Of(model.Profile) is { } profile && kind == ServerKind.PlimsollModelServer ? profile.BatchMax : ConcurrencyOf(model), ServerPresets.GpusOf(model, kind), ProjectorIn(weighed));
+            return ServerPresets.Launch(kind, program, model, batch, ServerPresets.GpusOf(model, kind), ProjectorIn(weighed));
         _problems.Add(model.Server is null ? $"{path}.source" : $"{path}.server", kind == ServerKind.PlimsollModelServer
             ? "the model server is not built; ./plimsoll builds it, or set PLIMSOLL_MODEL_SERVER to its path"
             : $"{ServerPresets.ProgramOf(kind)} is not on the PATH; install it, or give a command of your own");

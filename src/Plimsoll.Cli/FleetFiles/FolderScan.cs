@@ -6,22 +6,20 @@ namespace Plimsoll.Cli.FleetFiles;
 /// <summary>Makes a fleet of a folder: every ONNX and GGUF model in it that can be served on this machine.</summary>
 public static class FolderScan
 {
-    public const int DepthMax = 6;
-
-    public const int FilesMax = 100_000;
-
     public const int ModelsMax = 1000;
 
     /// <summary>The fleet found, and a note on every model that was left out.</summary>
     public static (FleetFile File, ImmutableArray<string> Notes) Read(string folder)
     {
         var problems = new Problems(Show.Text(folder, 200));
+        var files = FolderFiles.Of(folder);
         var notes = ImmutableArray.CreateBuilder<string>();
+        notes.AddRange(files.Notes);
         var models = ImmutableArray.CreateBuilder<ModelDocument>();
         var names = new HashSet<string>(StringComparer.Ordinal);
         var hasLlama = ServerPresets.Find(ServerKind.LlamaServer) is not null;
         var ggufs = 0;
-        foreach (var path in Candidates(folder))
+        foreach (var path in files.Models)
         {
             if (path.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase) && !hasLlama)
             {
@@ -31,7 +29,11 @@ public static class FolderScan
 
             try
             {
-                ArtifactWeigher.Weigh(path);
+                if (ArtifactWeigher.Weigh(path).Footprint is not { Format: ArtifactFormat.Onnx or ArtifactFormat.Gguf, Weights.Value: > 0 })
+                {
+                    notes.Add($"left out: {Show.Text(path, 200)} is named like a model and is none");
+                    continue;
+                }
             }
             catch (ArtifactException unreadable)
             {
@@ -60,21 +62,16 @@ public static class FolderScan
         return (file, notes.ToImmutable());
     }
 
-    /// <summary>ONNX and GGUF files, ordered by path; links and hidden files are passed over.</summary>
-    public static IEnumerable<string> Candidates(string folder)
-    {
-        var options = new EnumerationOptions
-        {
-            RecurseSubdirectories = true,
-            MaxRecursionDepth = DepthMax,
-            IgnoreInaccessible = true,
-            // A link can lead round in a circle, and out of the folder that was named.
-            AttributesToSkip = FileAttributes.ReparsePoint | FileAttributes.Hidden,
-        };
-        return Directory.EnumerateFiles(folder, "*", options).Take(FilesMax)
-            .Where(path => path.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase) || path.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase))
-            .Order(StringComparer.Ordinal);
-    }
+    /// <summary>
+    /// Why a model could never run on what was seen, null where it could: by its files, as what was measured holds for the context
+    /// that it had then.
+    /// </summary>
+    public static Func<ModelSpec, string?> RefusedOn(FleetSpec spec, FleetSnapshot seen) =>
+        model => Planner.Admit(spec with { Models = [model] }, seen, Knowledge.Empty) is [var verdict, ..] ? verdict.Reason.ToString() : null;
+
+    /// <summary>That of all models of a folder none can be served; notes say why of each.</summary>
+    public static CommandException NothingFits(FleetFile file) => new(ExitCode.Refused,
+        $"{Show.Text(file.Path, 200)}: this machine can hold no model of this folder; more memory, or a fleet file that states a shorter context or fewer requests at once, would do");
 
     // Exported models are often all called model.onnx; then the folder tells them apart.
     private static string NameOf(string path)

@@ -21,6 +21,9 @@ internal sealed class GatewayResolver(string folder, Problems problems)
             HeldRequestsPerModel = gateway.Queue?.Requests ?? defaults.HeldRequestsPerModel,
             HeldRequests = Math.Max(gateway.Queue?.Requests ?? 0, defaults.HeldRequests),
             HeldBytes = gateway.Queue?.Bytes ?? defaults.HeldBytes,
+            // What is stated one model may use alone, as with requests; and what may wait must be allowed to be kept.
+            HeldBytesPerModel = gateway.Queue?.Bytes ?? defaults.HeldBytesPerModel,
+            BufferedBodies = Bytes.Max(gateway.Queue?.Bytes ?? Bytes.Zero, defaults.BufferedBodies),
             HoldTime = gateway.Queue?.Wait ?? defaults.HoldTime,
         };
     }

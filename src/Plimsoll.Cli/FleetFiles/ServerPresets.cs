@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using Plimsoll.Cli.Demo;
+using Plimsoll.Gateway;
 using Plimsoll.Local;
 
 namespace Plimsoll.Cli.FleetFiles;
@@ -11,6 +12,9 @@ namespace Plimsoll.Cli.FleetFiles;
 /// </summary>
 internal static class ServerPresets
 {
+    /// <summary>The largest --max-batch that the model server takes.</summary>
+    public const int ModelServerBatchMax = 4096;
+
     public static string ProgramOf(ServerKind kind) => kind switch
     {
         ServerKind.LlamaServer => "llama-server",
@@ -83,7 +87,7 @@ internal static class ServerPresets
                 Command =
                 [
                     program, "--model", "{model}", "--name", "{name}", "--port", "{port}", "--cores", "{cores}",
-                    "--max-batch", atOnce, "--load-bandwidth", "{load_bandwidth}",
+                    "--max-batch", atOnce, "--max-body", Text(new GatewayOptions().LargestBody.Value), "--load-bandwidth", "{load_bandwidth}",
                 ],
                 MetricsPath = "/metrics",
             },

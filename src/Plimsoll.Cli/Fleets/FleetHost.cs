@@ -18,6 +18,9 @@ public sealed record FleetHostOptions(FleetDefinition Definition, string Policy,
 
     /// <summary>Whether the gateway serves the live page.</summary>
     public bool Page { get; init; }
+
+    /// <summary>The definition as the machine can hold it, once that was seen; where null, a model that it cannot hold stops the start.</summary>
+    public Func<FleetSnapshot, FleetDefinition>? Fitted { get; init; }
 }
 
 /// <summary>A running fleet on this machine: body, gateway, journal and control loop put together.</summary>
@@ -118,6 +121,12 @@ public sealed partial class FleetHost : IAsyncDisposable
             fleet.KeepReplicas(!options.Afresh);
             var journal = undo.Add(Journal.Open(options.StateFolder, new JournalOptions(), time, log));
             var seen = fleet.Look();
+            if (options.Fitted is { } fitted)
+            {
+                current.Next = fitted(seen);
+                definition = current.Turn();
+            }
+
             Admit(definition.Spec, seen, journal.Latest?.Knowledge ?? Knowledge.Empty, log);
             var live = options.Page ? new LiveFleet(definition.Name, time, () => journal.Health.Trouble) : null;
             var gateway = undo.Add(await GatewayHost.StartAsync(
@@ -144,6 +153,13 @@ public sealed partial class FleetHost : IAsyncDisposable
         {
             throw new CommandException(ExitCode.Failed, unusable.Message);
         }
+    }
+
+    /// <summary>Has the end wait no longer: requests under way are cut, then replicas have two seconds.</summary>
+    public void Hurry()
+    {
+        _gateway.Hurry();
+        _fleet.Hurry();
     }
 
     /// <summary>

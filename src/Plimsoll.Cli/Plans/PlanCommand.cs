@@ -20,6 +20,7 @@ public static class PlanCommand
         {
             var (asked, counts) = (DemandText.Read(parsed.GetValue(demand)), DemandText.Nodes(parsed.GetValue(nodes)));
             var source = await PlanSource.ReadAsync(parsed.GetValue(fleet)!, parsed.GetValue(state), asked, counts, time, cancellationToken).ConfigureAwait(false);
+            foreach (var note in source.Notes) await parsed.InvocationConfiguration.Error.WriteLineAsync($"plimsoll: {note}").ConfigureAwait(false);
             var listing = PlanListing.From(SettledFleet.Of(source.Fleet), cancellationToken) with { Of = source.Kind, OfWhat = source.Said };
             var output = parsed.InvocationConfiguration.Output;
             if (parsed.GetValue(json)) await output.WriteLineAsync(JsonSerializer.Serialize(listing, CommandJson.Default.PlanListing)).ConfigureAwait(false);

@@ -16,6 +16,9 @@ namespace Plimsoll.Cli.Plans;
 /// <param name="Fleet">What is planned for.</param>
 internal sealed record PlanSource(string Kind, string Said, DescribedFleet Fleet)
 {
+    /// <summary>What a person should know although nothing is wrong.</summary>
+    public ImmutableArray<string> Notes { get; init; } = [];
+
     private static readonly ImmutableArray<string> OfScenarios = ["length", "nodes", "others", "faults", "truth"];
 
     /// <param name="path">A scenario file, a fleet file, a journal or the folder it is in; which, its content says.</param>
@@ -57,28 +60,41 @@ internal sealed record PlanSource(string Kind, string Said, DescribedFleet Fleet
 
     private static async Task<PlanSource> OfFleetAsync(string path, string? text, string? state, Dictionary<string, KnownDemand> demand, TimeProvider time, CancellationToken cancellationToken)
     {
-        var file = text is null ? FolderScan.Read(path).File : FleetFile.Parse(text, path);
-        var definition = new FleetResolver(file, time).Resolve(cancellationToken) ?? throw Wrong(string.Join('\n', file.Problems.Lines()));
+        var (file, notes) = text is null ? FolderScan.Read(path) : (FleetFile.Parse(text, path), []);
+        var definition = new FleetResolver(file, time).Resolve(cancellationToken) ?? throw Wrong(string.Join('\n', notes.Concat(file.Problems.Lines())));
+        var machine = await LocalMachine.LookAsync(definition.Node, time, cancellationToken).ConfigureAwait(false);
+        var refused = FolderScan.RefusedOn(definition.Spec, SeenOf(machine, time.GetUtcNow()));
+        if (text is null && definition.Spec.Models.Any(model => refused(model) is not null))
+        {
+            definition = new FleetResolver(file, time, refused: refused).Resolve(cancellationToken) ?? throw Wrong(string.Join('\n', file.Problems.Lines()));
+            if (definition.Spec.Models.IsEmpty)
+                throw new CommandException(ExitCode.Refused, string.Join('\n', [.. notes, .. definition.Notes, FolderScan.NothingFits(file).Message]));
+        }
+
         // A disk whose size was not stated is taken to have room.
         var spec = definition.Node.CacheBudget is not null ? definition.Spec
             : definition.Spec with { Models = [.. definition.Spec.Models.Select(WithoutDisk)] };
         Known(demand.Keys, spec.Models.Select(model => model.Id.Value), path);
-        var machine = await LocalMachine.LookAsync(definition.Node, time, cancellationToken).ConfigureAwait(false);
         var folder = state ?? StateFolders.Of(definition.Name);
         var learned = LearnedIn(folder);
         if (learned is null && state is not null) throw Wrong($"--state {Show.Text(state, 200)} holds no journal with a tick");
-        var seen = new FleetSnapshot
-        {
-            At = learned?.At ?? time.GetUtcNow(),
-            Can = Capabilities.ChooseNode | Capabilities.ChooseDevice | Capabilities.ChooseVictim
-                | (machine.CacheBudget is null ? Capabilities.None : Capabilities.PrefetchWeights | Capabilities.EvictWeights),
-            Nodes = [machine],
-        };
+        var seen = SeenOf(machine, learned?.At ?? time.GetUtcNow());
         var said = $"fleet file {Show.Text(path, 200)}, on this machine with nothing else on it, "
             + (learned is null ? "of which no run has learned anything yet" : $"with what its run until {Moment(learned.At)} learned");
         return new PlanSource("fleet", said, ObservedFleet.Of(
-            definition.Name, spec, seen, learned?.Knowledge ?? Knowledge.Empty, model => demand.TryGetValue(model.Value, out var told) ? told : new KnownDemand(0, 0)));
+            definition.Name, spec, seen, learned?.Knowledge ?? Knowledge.Empty, model => demand.TryGetValue(model.Value, out var told) ? told : new KnownDemand(0, 0)))
+        {
+            Notes = [.. notes, .. definition.Notes],
+        };
     }
+
+    private static FleetSnapshot SeenOf(NodeState machine, DateTimeOffset at) => new()
+    {
+        At = at,
+        Can = Capabilities.ChooseNode | Capabilities.ChooseDevice | Capabilities.ChooseVictim
+            | (machine.CacheBudget is null ? Capabilities.None : Capabilities.PrefetchWeights | Capabilities.EvictWeights),
+        Nodes = [machine],
+    };
 
     private static PlanSource OfJournal(string path, Dictionary<string, KnownDemand> demand)
     {

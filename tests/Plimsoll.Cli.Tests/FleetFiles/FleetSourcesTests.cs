@@ -148,6 +148,8 @@ public sealed class FleetSourcesTests : IAsyncLifetime
     [InlineData("source: org/blob.xyz, weights: 1MB", "models[0].source: found a format that is not known, which no server known here serves by itself")]
     [InlineData("source: 'hf://org/llama', sha256: HASH", "models[0].sha256: the source is a folder of several files; dataSha256 checks each by its name")]
     [InlineData("source: org/graph, memoryFraction: 0.5", "models[0].memoryFraction: Plimsoll.ModelServer takes no share of a GPU's memory; leave it out")]
+    [InlineData("source: org/graph, concurrency: 5000", "models[0].concurrency: found 5000, and the model server runs at most 4096 requests in one batch; so many or fewer would do")]
+    [InlineData("source: org/graph, profile: [{batch: 1, latency: 8ms}, {batch: 5000, latency: 4s}]", "models[0].profile: found 5000, and the model server runs at most 4096 requests in one batch")]
     [InlineData("source: org/graph, context: 512", "models[0].context: the model server keeps no context; leave it out")]
     [InlineData("source: org/graph, context: 512, command: [sh, '{port}']", "models[0].context: a command of your own is given, which takes it as an argument; leave it out here")]
     [InlineData("source: 'pvc://other/graph'", "models[0].source: pvc://other/graph does not exist: there is no ")]
@@ -211,8 +213,10 @@ public sealed class FleetSourcesTests : IAsyncLifetime
     [Theory]
     [InlineData("source: org/seeing", "m.gguf mmproj-f16.gguf")]
     [InlineData("source: 'hf://org/seeing'", "m.gguf mmproj-f16.gguf")]
-    [InlineData("source: org/seeing/m.gguf", null)]
-    public void Llama_server_is_given_the_projector_that_lies_beside_its_model(string fields, string? fetched)
+    [InlineData("source: org/seeing/m.gguf", "m.gguf mmproj-f16.gguf")]
+    [InlineData("source: org/seeing/m.gguf, cache: true", "m.gguf mmproj-f16.gguf")]
+    [InlineData("source: 'hf://org/seeing/m.gguf'", "m.gguf")]
+    public void Llama_server_is_given_the_projector_that_lies_beside_its_model(string fields, string files)
     {
         Directory.CreateDirectory(Path.Combine(_folder, "org", "seeing"));
         using var model = new GgufBytes().Text("general.architecture", "llama").Tensor("token_embd.weight", 1, 512, 256, 1);
@@ -224,8 +228,8 @@ public sealed class FleetSourcesTests : IAsyncLifetime
 
         Assert.Equal([], problems);
         var command = string.Join(' ', definition!.Launches.Values.Single().Command);
-        Assert.Equal(fetched is not null, command.EndsWith("--mmproj {folder}/mmproj-f16.gguf", StringComparison.Ordinal));
-        if (definition.Fetches.Values.SingleOrDefault() is { } fetch) Assert.Equal(fetched, string.Join(' ', fetch.Files.Select(file => file.Name)));
+        Assert.Equal(files != "m.gguf", command.EndsWith("--mmproj {folder}/mmproj-f16.gguf", StringComparison.Ordinal));
+        if (definition.Fetches.Values.SingleOrDefault() is { } fetch) Assert.Equal(files, string.Join(' ', fetch.Files.Select(file => file.Name)));
     }
 
     [Fact]
@@ -298,6 +302,30 @@ public sealed class FleetSourcesTests : IAsyncLifetime
         Assert.Equal(209_715_200 + 1767 + 4_194_304, own.Steady.Value);
         Assert.Contains("--parallel 4 --n-gpu-layers 0 --ctx-size 8000", string.Join(' ', definition.Launches[ModelId.Of("m")].Command), StringComparison.Ordinal);
         Assert.EndsWith("--ctx-size 0", string.Join(' ', definition.Launches[ModelId.Of("n")].Command), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_model_server_takes_every_body_that_the_gateway_passes_on_and_batches_that_it_is_told()
+    {
+        await WriteModelsAsync();
+
+        var (definition, problems) = Resolve("- {name: m, source: org/graph, concurrency: 4096}");
+
+        Assert.Equal([], problems);
+        // 256 MiB, docs/gateway.md.
+        Assert.Contains("--max-batch 4096 --max-body 268435456 ", string.Join(' ', definition!.Launches.Values.Single().Command), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("", 256, 128, 1024)]
+    [InlineData("gateway: {queue: {bytes: 2GiB}}", 2048, 2048, 2048)]
+    [InlineData("gateway: {queue: {bytes: 10MiB}}", 10, 10, 1024)]
+    public async Task Bytes_stated_for_the_queue_may_be_used_by_one_model(string yaml, long overallMiB, long perModelMiB, long keptMiB)
+    {
+        await WriteModelsAsync();
+        var options = Resolve("- {name: m, source: org/llama}\n" + yaml).Definition!.Gateway;
+
+        Assert.Equal((Bytes.MiB(overallMiB), Bytes.MiB(perModelMiB), Bytes.MiB(keptMiB)), (options.HeldBytes, options.HeldBytesPerModel, options.BufferedBodies));
     }
 
     [Fact]

@@ -146,7 +146,7 @@ public sealed partial class LiveEndpointTests : IAsyncDisposable
         _fleet.Show(Ticks.Many(2000));
         using var deaf = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 4096 };
         await deaf.ConnectAsync(gateway.Host, gateway.Port, TestContext.Current.CancellationToken);
-        await deaf.SendAsync(Encoding.ASCII.GetBytes("GET /fleet/events HTTP/1.1\r\nHost: x\r\n\r\n"), TestContext.Current.CancellationToken);
+        await deaf.SendAsync(Encoding.ASCII.GetBytes("GET /fleet/events HTTP/1.1\r\nHost: localhost\r\n\r\n"), TestContext.Current.CancellationToken);
         await UntilAsync(() => _live.Listeners == 1);
         using var stream = await OpenAsync(gateway);
         var tick = Ticks.Many(2000);

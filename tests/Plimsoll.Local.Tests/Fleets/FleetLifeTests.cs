@@ -43,6 +43,30 @@ public sealed class FleetLifeTests
     }
 
     [Fact]
+    public async Task A_model_that_is_not_started_for_a_while_after_crashes_says_until_when_and_why_unless_a_replica_is_there()
+    {
+        await using var running = await RunningFleet.OpenAsync(RunningFleet.Server());
+        var verdict = new ModelVerdict
+        {
+            Model = RunningFleet.Model,
+            Wanted = 1,
+            Serving = 0,
+            Needs = RunningFleet.Needs,
+            Reason = new Reason(Rule.HoldBackoff, [Fact.Of("failures", 9), Fact.Of("wait", TimeSpan.FromMinutes(4)), Fact.Of("why", "exited with code 3")]),
+        };
+        var plan = new Plan(new InputHashes("", "", ""), [], [verdict], Knowledge.Empty);
+        var before = TimeProvider.System.GetUtcNow();
+        await running.Fleet.ApplyAsync(plan, RunningFleet.Cancel);
+
+        var pause = running.Routes.Models.Single().Pause!;
+        Assert.InRange(pause.Until, before.AddMinutes(4), TimeProvider.System.GetUtcNow().AddMinutes(4));
+        Assert.Equal("failed 9 times, next try in 4 min: exited with code 3", pause.Why);
+
+        await running.Fleet.ApplyAsync(plan with { Steps = [RunningFleet.Start(1)] }, RunningFleet.Cancel);
+        Assert.Null(running.Routes.Models.Single().Pause);
+    }
+
+    [Fact]
     public async Task Applying_a_plan_twice_is_applying_it_once_and_steps_that_wait_are_left()
     {
         await using var running = await RunningFleet.OpenAsync(RunningFleet.Server());

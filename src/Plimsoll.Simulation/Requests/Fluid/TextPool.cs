@@ -134,6 +134,9 @@ internal sealed class TextPool(ReplicaLimits limits, StepTimes times, PromptStep
             if (moved > 0) other.Wait(one.Part(moved));
             if (moved < one.Count) Wait(one.Part(one.Count - moved));
         }
+
+        // Where all that it took waits, nothing ends that would let them begin.
+        other.AdmitWaiting(other._now);
     }
 
     // Sequences of the lane that goes are on others' from now on.
