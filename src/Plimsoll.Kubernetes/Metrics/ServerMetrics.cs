@@ -15,9 +15,19 @@ internal static class ServerMetrics
         "prometheus_replica",
     ];
 
+    // What is compared between two looks, series by series.
+    private static readonly ImmutableArray<MetricField> Counters =
+    [
+        MetricField.Arrived, MetricField.Completed, MetricField.Failed, MetricField.Aborted, MetricField.Rejected,
+        MetricField.PromptTokens, MetricField.GenerationTokens,
+    ];
+
     // 2^53: up to here a double counts each one. No server holds ten million requests at once.
     private const double MostCounted = 9_007_199_254_740_992;
     private const double MostInFlight = 1e7;
+
+    // Characters. They are kept from look to look, of each pod; who writes more has its sums compared.
+    private const int MostLabels = 64 << 10;
 
     /// <summary>What the series say of the requests in one pod.</summary>
     /// <param name="samples">Series of <see cref="MetricNames.Series"/>.</param>
@@ -62,6 +72,7 @@ internal static class ServerMetrics
             StartupSeconds = Value(rows, MetricField.Startup, mine, MostCounted),
             LoadSeconds = Value(rows, MetricField.Load, mine, MostCounted),
             ProcessStartSeconds = Value(rows, MetricField.ProcessStart, mine, MostCounted),
+            Series = Kept(Counters.SelectMany(field => Series(rows, field, mine))),
         };
     }
 
@@ -90,13 +101,34 @@ internal static class ServerMetrics
         return null;
     }
 
+    // The series that Value adds up.
+    private static IEnumerable<CounterSeries> Series(
+        ImmutableArray<MetricAlias> rows, MetricField field, ILookup<string, ExpositionSample> samples)
+    {
+        var row = rows.FirstOrDefault(row => row.Field == field && row.Names.Any(samples.Contains));
+        if (row is null) return [];
+        var name = row.Names.First(samples.Contains);
+        return Admitted(samples[name], row).GroupBy(Key, StringComparer.Ordinal)
+            .Select(group => new CounterSeries(field, group.Key, row.Scale * Largest(name, group)))
+            .Where(series => !double.IsNaN(series.Value));
+    }
+
+    private static ImmutableArray<CounterSeries> Kept(IEnumerable<CounterSeries> series)
+    {
+        var all = series.ToImmutableArray();
+        return all.Sum(one => one.Labels.Length) <= MostLabels ? all : [];
+    }
+
+    private static IEnumerable<ExpositionSample> Admitted(IEnumerable<ExpositionSample> samples, MetricAlias row) =>
+        samples.Where(sample => row.Where?.Admits(sample) ?? true);
+
     /// <summary>
     /// Zero where the name is there but no series of it passes the rule: the server counts by that label, and counted
     /// none. Null where a gauge says NaN, as prometheus clients do for what they do not know.
     /// </summary>
     private static double? Added(string name, IEnumerable<ExpositionSample> samples, MetricAlias row, double most)
     {
-        var all = samples.Where(sample => row.Where?.Admits(sample) ?? true).ToArray();
+        var all = Admitted(samples, row).ToArray();
         if (row.Field is MetricField.Awake or MetricField.Asleep or MetricField.Startup or MetricField.Load && all.Length == 0)
             return null;
         var groups = Groups(name, all);
@@ -153,10 +185,10 @@ internal static class ServerMetrics
 
     // One value for each set of labels that counts requests of its own.
     private static double[] Groups(string name, IEnumerable<ExpositionSample> samples) =>
-    [
-        .. samples.GroupBy(Key, StringComparer.Ordinal)
-            .Select(group => group.Aggregate(double.NegativeInfinity, (most, sample) => Larger(name, most, sample.Value))),
-    ];
+        [.. samples.GroupBy(Key, StringComparer.Ordinal).Select(group => Largest(name, group))];
+
+    private static double Largest(string name, IEnumerable<ExpositionSample> samples) =>
+        samples.Aggregate(double.NegativeInfinity, (most, sample) => Larger(name, most, sample.Value));
 
     private static double Larger(string name, double most, double value) =>
         double.IsInfinity(value) ? throw Unbelievable(name, value) : Math.Max(most, value);
