@@ -6,7 +6,7 @@ namespace Plimsoll.Kubernetes.Metrics;
 /// <summary>Turns series under any server's names into one sample.</summary>
 internal static class ServerMetrics
 {
-    // Ranks of one engine work on the same requests, and two scrapes of one pod by Prometheus see the same ones: of
+    // Ranks of one engine work on the same requests, and two servers of Prometheus that scrape one pod see the same ones: of
     // series that differ in these labels alone the largest counts. Over all other labels (engine, dp_rank, version,
     // is_streaming, finished_reason) they add up.
     private static readonly ImmutableArray<string> SameRequests =

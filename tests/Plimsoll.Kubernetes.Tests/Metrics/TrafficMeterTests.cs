@@ -205,6 +205,15 @@ public sealed class TrafficMeterTests
     }
 
     [Fact]
+    public void Counters_of_two_scrape_jobs_are_not_compared()
+    {
+        _scene.Look(0, Read("a", Sample(0, 10) with { Target = "pods 10.0.0.1:8000" }));
+        Assert.Equal("prod/a is read from another scrape job than before; it is counted from now on",
+            _scene.Why(5, Read("a", Sample(5, 14) with { Target = "podmonitor 10.0.0.1:8000" })));
+        Assert.Equal(2, _scene.Row(10, Read("a", Sample(10, 16) with { Target = "podmonitor 10.0.0.1:8000" })).Arrivals);
+    }
+
+    [Fact]
     public void A_counter_that_leaps_beyond_belief_is_not_believed()
     {
         _scene.Look(0, Read("a", Sample(0, 10)));
