@@ -24,6 +24,7 @@ public sealed class NodeCacheAgent(NodeCacheAgentOptions options, KubernetesApi 
     private static readonly TimeSpan WriteRetry = TimeSpan.FromSeconds(5);
 
     private readonly string _path = $"{NodeCacheWatch.Path}/{options.Node}";
+    private readonly string _startedAt = NodeCacheReport.Time(time.GetUtcNow());
     private readonly CacheLinks _links = new(Path.GetFullPath(options.Folder));
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private string _told = "", _said = "";
@@ -106,7 +107,8 @@ public sealed class NodeCacheAgent(NodeCacheAgentOptions options, KubernetesApi 
     private async Task<string?> ReconcileAsync(NodeModelCacheSpec asked, ModelCache cache, NodeCacheFetcher fetcher)
     {
         var wanted = asked.Artifacts ?? [];
-        var evict = (asked.Evict ?? []).Select(key => (Model: key.Model!, Version: key.Version!)).ToHashSet();
+        // What an earlier agent was asked to remove may be in use by now; the operator asks again once it knows of this one.
+        var evict = (asked.Agent == _startedAt ? asked.Evict ?? [] : []).Select(key => (Model: key.Model!, Version: key.Version!)).ToHashSet();
         // Named in both lists it is wanted: to keep too much is the lesser mistake.
         evict.ExceptWith(wanted.Select(one => (one.Model!, one.Version!)));
         await fetcher.EndOthersAsync(wanted, evict).ConfigureAwait(false);
@@ -124,6 +126,7 @@ public sealed class NodeCacheAgent(NodeCacheAgentOptions options, KubernetesApi 
     // Tells what a person or a plan must learn of at once; of bytes and the time that passes, only now and then.
     private async Task<TimeSpan> TellAsync(NodeModelCacheStatus status, string uid, CancellationToken cancellationToken)
     {
+        status = status with { StartedAt = _startedAt };
         var essence = Essence(status);
         var due = status.Fetches is { Count: > 0 } ? Min(options.Progress, _beat) : _beat;
         var since = time.GetElapsedTime(_toldAt);

@@ -13,6 +13,10 @@ public sealed record NodeModelCacheStatus
     [Holds(8, Key = "type")]
     public IReadOnlyList<V1Condition>? Conditions { get; init; }
 
+    [Means("When the agent started: it removes only what it is asked for by this.")]
+    [Looks("^[0-9T:.Z+-]+$", 40, "a time such as 2026-01-01T00:00:00Z")]
+    public string? StartedAt { get; init; }
+
     [Means("When the agent last wrote.")]
     [Looks("^[0-9T:.Z+-]+$", 40, "a time such as 2026-01-01T00:00:00Z")]
     public string? Heartbeat { get; init; }
