@@ -95,6 +95,10 @@ public sealed record NodeCacheCopy
     [Looks(@"^[^\x00-\x1f\x7f]+$", 1024, "a path")]
     public string? Path { get; init; }
 
+    [Means("What keeps pods from finding it there; absent when nothing does.")]
+    [Looks(@"^[^\x00-\x1f\x7f]+$", 1100, "a sentence")]
+    public string? Problem { get; init; }
+
     [Means("What it takes now.")]
     [Needed("a number of bytes")]
     [Bounds(0, 1e15)]
