@@ -32,7 +32,7 @@ internal static class ServerMetrics
     /// <summary>What the series say of the requests in one pod.</summary>
     /// <param name="samples">Series of <see cref="MetricNames.Series"/>.</param>
     /// <param name="at">When they were true.</param>
-    /// <param name="servedName">Counts only series of this model, where series name models; null counts all.</param>
+    /// <param name="servedName">Counts only series of this model, where series name models; null counts all, and of Triton's takes one.</param>
     /// <exception cref="MetricsException">They are of no known server, of other models, or cannot be true.</exception>
     public static ServerSample Read(ImmutableArray<ExpositionSample> samples, DateTimeOffset at, string? servedName)
     {
@@ -41,6 +41,8 @@ internal static class ServerMetrics
             .Distinct().Order(StringComparer.Ordinal).ToImmutableArray();
         if (servedName is not null && models.Length > 0 && !models.Contains(servedName))
             throw new MetricsException($"it serves {string.Join(", ", models.Take(5))}, not {servedName}");
+        if (servedName is null && server == ServerKind.Triton && models.Length > 1)
+            throw new MetricsException($"it serves {string.Join(", ", models.Take(5))}, and an ensemble's steps count its requests again: name one in spec.metrics.model");
         var mine = samples.Where(sample => servedName is null || (ModelName(sample) ?? servedName) == servedName)
             .ToLookup(sample => sample.Name, StringComparer.Ordinal);
         var rows = MetricNames.ByServer[server];
