@@ -25,22 +25,42 @@ public sealed record DesiredScale
 /// The scales of the last plan, handed from the control loop to those who read them. A reader must treat a scale older
 /// than <see cref="LongestAge"/> as not there: a controller that stopped deciding must not keep on scaling.
 /// </summary>
+// It lives as long as the process, and its tokens are in the hands of those who listen.
+#pragma warning disable CA1001
 public sealed class DesiredScales(TimeProvider time)
+#pragma warning restore CA1001
 {
     public static readonly TimeSpan LongestAge = TimeSpan.FromMinutes(2);
 
     private volatile ImmutableSortedDictionary<ObjectName, DesiredScale> _current =
         ImmutableSortedDictionary<ObjectName, DesiredScale>.Empty;
 
+    private volatile bool _tells;
+    private volatile CancellationTokenSource _withdrawing = new();
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>All of them, old ones too.</summary>
     public ImmutableSortedDictionary<ObjectName, DesiredScale> Current => _current;
 
+    /// <summary>Whether a plan is told of; false before the first, and once another may lead.</summary>
+    public bool Tells => _tells;
+
+    /// <summary>Cancelled at the next <see cref="Withdraw"/>: who was told is to ask another.</summary>
+    public CancellationToken Withdrawn => _withdrawing.Token;
+
     /// <summary>Replaces all scales by those of a new plan and wakes who waits.</summary>
     public void Publish(IEnumerable<DesiredScale> scales)
     {
-        _current = scales.ToImmutableSortedDictionary(scale => scale.ScaledModel, scale => scale);
+        (_current, _tells) = (scales.ToImmutableSortedDictionary(scale => scale.ScaledModel, scale => scale), true);
+        Interlocked.Exchange(ref _changed, new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
+    }
+
+    /// <summary>Tells nothing more, as another leads or may: not even what is fresh, since two would tell two numbers.</summary>
+    public void Withdraw()
+    {
+        (_current, _tells) = (ImmutableSortedDictionary<ObjectName, DesiredScale>.Empty, false);
+
+        Interlocked.Exchange(ref _withdrawing, new()).Cancel();
         Interlocked.Exchange(ref _changed, new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
     }
 
@@ -48,6 +68,6 @@ public sealed class DesiredScales(TimeProvider time)
     public bool TryGet(ObjectName name, [NotNullWhen(true)] out DesiredScale? scale) =>
         _current.TryGetValue(name, out scale) && time.GetUtcNow() - scale.DecidedAt <= LongestAge;
 
-    /// <summary>Ends at the next <see cref="Publish"/>.</summary>
+    /// <summary>Ends at the next <see cref="Publish"/> or <see cref="Withdraw"/>.</summary>
     public Task WaitForChangeAsync(CancellationToken cancellationToken) => _changed.Task.WaitAsync(cancellationToken);
 }

@@ -28,7 +28,6 @@ public static class OperatorCommand
         var space = new Option<string?>("--namespace") { Description = "Where its lease and what it learned are kept; in a cluster its own", HelpName = "NAME" };
         var fleet = new Option<string>("--fleet") { Description = "The Fleet that is read", HelpName = "NAME", DefaultValueFactory = _ => "default" };
         var health = ClusterReach.PortOption("--health-port", "Where probes ask (/healthz, /readyz)", 8081);
-        var metrics = ClusterReach.PortOption("--metrics-port", "Where Prometheus asks (/metrics)", 8080);
         var prometheus = new Option<Uri?>("--prometheus") { Description = "A Prometheus server that scrapes the pods already; asked instead of them", HelpName = "URL" };
         prometheus.Validators.Add(result =>
         {
@@ -38,10 +37,6 @@ public static class OperatorCommand
         var token = new Option<string?>("--prometheus-token-file") { Description = "Its bearer token, read anew for each look", HelpName = "FILE" };
         var gateway = ClusterReach.ObjectOption("--gateway", $"The Deployment of the gateway that is asked for demand; {ClusterGatewayOptions.UsualName} in its own namespace unless given");
         var gatewayPort = ClusterReach.PortOption("--gateway-port", "The admin port of the gateway's pods", ClusterGatewayOptions.UsualAdminPort);
-        var keda = ClusterReach.PortOption("--keda-port", "Where KEDA asks (external scaler, gRPC); not served unless given", null);
-        var external = ClusterReach.PortOption("--external-metrics-port", "Where the API server asks (external.metrics.k8s.io); not served unless given", null);
-        var certificate = new Option<string?>("--tls-certificate") { Description = "PEM file for the external metrics API", HelpName = "FILE" };
-        var key = new Option<string?>("--tls-key") { Description = "Its key, a PEM file", HelpName = "FILE" };
         var journal = new Option<string?>("--journal") { Description = "Write each snapshot and plan into the journal of this folder, for plimsoll replay and history; 256 MiB or seven days at most", HelpName = "FOLDER" };
         var cache = new Option<string>("--cache-folder") { Description = "The folder of the model cache on each node, as pods mount it", HelpName = "PATH", DefaultValueFactory = _ => CachePaths.DefaultFolder };
         var page = new Option<bool>("--no-page") { Description = "Serve no live page; by default it is on the metrics port, at /" };
@@ -50,9 +45,11 @@ public static class OperatorCommand
         var webhookKey = new Option<string?>("--webhook-key") { Description = "Its key, a PEM file", HelpName = "FILE" };
         var command = new Command("operator", "Plan for the ScaledModels of a Kubernetes cluster; changes nothing unless their mode is act")
         {
-            kubeconfig, space, fleet, prometheus, token, gateway, gatewayPort, cache, health, metrics, keda, external, certificate, key,
+            kubeconfig, space, fleet, prometheus, token, gateway, gatewayPort, cache, health,
             webhook, webhookCertificate, webhookKey, journal, page,
         };
+        var bridge = new BridgeArguments();
+        bridge.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
             ResourceJson.Prepare();
@@ -76,14 +73,7 @@ public static class OperatorCommand
                 Webhook = parsed.GetValue(webhook) is { } port
                     ? new WebhookOptions { Port = port, CertificatePath = parsed.GetValue(webhookCertificate), CertificateKeyPath = parsed.GetValue(webhookKey) } : null,
             };
-            var bridges = new BridgesOptions
-            {
-                OperatorMetricsPort = parsed.GetValue(metrics),
-                KedaPort = parsed.GetValue(keda),
-                ExternalMetricsPort = parsed.GetValue(external),
-                CertificatePath = parsed.GetValue(certificate),
-                CertificateKeyPath = parsed.GetValue(key),
-            };
+            var bridges = bridge.Of(parsed);
             var output = EnduringWriter.Over(parsed.InvocationConfiguration.Output);
             return await RunAsync(options, bridges, configuration, parsed.GetValue(journal), !parsed.GetValue(page), output, time, cancellationToken).ConfigureAwait(false);
         });

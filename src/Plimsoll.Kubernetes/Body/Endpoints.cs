@@ -32,7 +32,7 @@ internal sealed class Endpoints
                 Uid = pod.Uid,
                 Model = owner.Id,
                 Metrics = new Uri($"{(owner.Served?.Tls == true ? "https" : "http")}://{host}:{port}{settings.MetricsPath ?? owner.Served?.MetricsPath ?? "/metrics"}"),
-                ServedName = owner.Served?.ServedName,
+                ServedName = settings.MetricsModel ?? owner.Served?.ServedName,
                 ReadySince = pod.Ready ? pod.ReadyChangedAt : null,
                 Concurrency = settings.Concurrency ?? owner.Served?.MaxSequences,
             };

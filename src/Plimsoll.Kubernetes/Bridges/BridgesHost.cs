@@ -4,6 +4,8 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using k8s;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -56,7 +58,7 @@ public sealed class BridgesHost : IAsyncDisposable
             if (options.ExternalMetricsPort is { } external)
             {
                 var api = host.Own(new ExternalMetricsApi(scales, kubernetes, time, logs?.CreateLogger<ExternalMetricsApi>()));
-                var app = ExternalMetricsApp(options, external, files!, api, logs);
+                var app = ExternalMetricsApp(options, external, files!, api, scales, logs);
                 host.ExternalMetrics = await host.ServeAsync(app, "the external metrics API", options, external, cancellationToken);
             }
 
@@ -97,6 +99,7 @@ public sealed class BridgesHost : IAsyncDisposable
             listen =>
             {
                 listen.Protocols = HttpProtocols.Http2;
+                LetGo(listen, scales);
                 if (options.KedaTls) listen.UseHttps(Tls(files!, authorities));
             },
             kestrel =>
@@ -110,22 +113,47 @@ public sealed class BridgesHost : IAsyncDisposable
                 kestrel.Limits.Http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(20);
             },
             services => services.AddKeda(scales, time));
+        LetGo(app, scales);
         app.MapKeda();
         return app;
     }
 
     private static WebApplication ExternalMetricsApp(
-        BridgesOptions options, int port, CertificateFiles files, ExternalMetricsApi api, ILoggerFactory? logs)
+        BridgesOptions options, int port, CertificateFiles files, ExternalMetricsApi api, DesiredScales scales, ILoggerFactory? logs)
     {
         var app = Build(options, port, logs, listen =>
         {
             listen.Protocols = HttpProtocols.Http1AndHttp2;
+            LetGo(listen, scales);
             listen.UseHttps(Tls(files, null));
         });
+        LetGo(app, scales);
         app.MapExternalMetrics(api);
         api.MapHealth(app);
         return app;
     }
+
+    // A Service leads new connections to who leads, and leaves those that are there where they are: KEDA and the API server keep
+    // theirs for as long as they live. So they end, in good order, when another leads; and those to one that leads not, once
+    // they were answered.
+    private static void LetGo(ListenOptions listen, DesiredScales scales) => listen.Use(next => async connection =>
+    {
+        var close = connection.Features.Get<IConnectionLifetimeNotificationFeature>();
+        using var withdrawn = scales.Withdrawn.Register(() => close?.RequestClose());
+        await next(connection);
+    });
+
+    private static void LetGo(WebApplication app, DesiredScales scales) => app.Use(async (context, next) =>
+    {
+        try
+        {
+            await next(context);
+        }
+        finally
+        {
+            if (!scales.Tells) context.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose();
+        }
+    });
 
     private static WebApplication Build(
         BridgesOptions options, int port, ILoggerFactory? logs, Action<ListenOptions> listen,
@@ -193,7 +221,7 @@ public sealed class BridgesHost : IAsyncDisposable
         }
         catch (Exception problem) when (problem is SocketException or IOException)
         {
-            var why = problem.InnerException is Microsoft.AspNetCore.Connections.AddressInUseException
+            var why = problem.InnerException is AddressInUseException
                 ? "is in use; stop what uses it, or choose another port"
                 : $"could not be bound: {problem.Message}";
             throw new BridgesException($"{options.Address}:{port} for {what} {why}", problem);

@@ -13,19 +13,20 @@ internal sealed class KedaScaler(DesiredScales scales, TimeProvider time, IHostA
     : ExternalScaler.ExternalScalerBase
 {
     private const int LongestName = 253;
+    private const string LeadsNoMore = "this operator leads no longer: ask again over a new connection";
 
     public override Task<IsActiveResponse> IsActive(ScaledObjectRef request, ServerCallContext context) =>
         Task.FromResult(new IsActiveResponse { Result = Scale(Model(request)).Active });
 
     /// <summary>
     /// Sends the state at once, then each change. A plan that grows old ends no stream: KEDA's pause before it comes back
-    /// doubles with each failure, up to a minute, and what it heard last still stands.
+    /// doubles with each failure, up to a minute, and what it heard last still stands. One that is withdrawn does, as another leads.
     /// </summary>
     public override async Task StreamIsActive(
         ScaledObjectRef request, IServerStreamWriter<IsActiveResponse> responseStream, ServerCallContext context)
     {
-        var model = Model(request);
-        using var end = Ended(context);
+        var (model, withdrawn) = (Model(request), scales.Withdrawn);
+        using var end = Ended(context, withdrawn);
         try
         {
             bool? sent = null;
@@ -43,6 +44,10 @@ internal sealed class KedaScaler(DesiredScales scales, TimeProvider time, IHostA
 
                 await changed;
             }
+        }
+        catch (OperationCanceledException) when (withdrawn.IsCancellationRequested)
+        {
+            throw Failure(StatusCode.Unavailable, LeadsNoMore);
         }
         catch (OperationCanceledException)
         {
@@ -85,11 +90,16 @@ internal sealed class KedaScaler(DesiredScales scales, TimeProvider time, IHostA
         ScaledObjectRef request, IServerStreamWriter<GetMetricSpecResponse> responseStream, ServerCallContext context)
     {
         _ = Model(request);
-        using var end = Ended(context);
+        var withdrawn = scales.Withdrawn;
+        using var end = Ended(context, withdrawn);
         try
         {
             await responseStream.WriteAsync(Spec(), end.Token);
             await Task.Delay(Timeout.InfiniteTimeSpan, time, end.Token);
+        }
+        catch (OperationCanceledException) when (withdrawn.IsCancellationRequested)
+        {
+            throw Failure(StatusCode.Unavailable, LeadsNoMore);
         }
         catch (OperationCanceledException)
         {
@@ -137,8 +147,8 @@ internal sealed class KedaScaler(DesiredScales scales, TimeProvider time, IHostA
         return name;
     }
 
-    private CancellationTokenSource Ended(ServerCallContext context) =>
-        CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
+    private CancellationTokenSource Ended(ServerCallContext context, CancellationToken withdrawn) =>
+        CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping, withdrawn);
 
     private static string Shortened(string text) => text.Length <= 80 ? text : text[..80] + "…";
 

@@ -29,7 +29,7 @@ public sealed record ExpositionLimits
     public static readonly ExpositionLimits Default = new();
 
     /// <summary>vLLM with four engines writes about half a MiB.</summary>
-    public int MaxBytes { get; init; } = 16 << 20;
+    public int MaxBytes { get; init; } = 4 << 20;
 
     public int MaxLineBytes { get; init; } = 64 << 10;
 

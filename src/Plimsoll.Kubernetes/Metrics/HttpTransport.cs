@@ -10,6 +10,9 @@ namespace Plimsoll.Kubernetes.Metrics;
 /// <summary>How metrics are fetched from those who may be slow, hostile or gone.</summary>
 internal static class HttpTransport
 {
+    /// <summary>Up to here a body needs no turn.</summary>
+    public const int SmallBytes = 512 << 10;
+
     public static SocketsHttpHandler Handler(X509Certificate2Collection? roots, bool acceptAny)
     {
         var handler = new SocketsHttpHandler
@@ -45,19 +48,30 @@ internal static class HttpTransport
     }
 
     /// <summary>The body, or an exception once it passes the bound; the buffer is the pool's.</summary>
-    public static async Task<PooledBody> ReadBoundedAsync(HttpContent content, int most, CancellationToken cancellationToken)
+    /// <param name="content">What is read.</param>
+    /// <param name="most">Its bound, in bytes.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <param name="turns">How many larger than <see cref="SmallBytes"/> are in memory at once; one is held until the body's return.</param>
+    public static async Task<PooledBody> ReadBoundedAsync(HttpContent content, int most, CancellationToken cancellationToken, SemaphoreSlim? turns = null)
     {
         if (content.Headers.ContentLength > most)
             throw new MetricsException($"its answer is {content.Headers.ContentLength} bytes, more than the {most} that are read");
         var stream = await content.ReadAsStreamAsync(cancellationToken);
         var buffer = ArrayPool<byte>.Shared.Rent(64 << 10);
-        var length = 0;
+        var (length, turn) = (0, (SemaphoreSlim?)null);
         try
         {
             while (true)
             {
                 if (length == buffer.Length)
                 {
+                    // Of those that wait none holds more than a small body does, so one of them always goes on.
+                    if (turns is not null && turn is null && length >= SmallBytes)
+                    {
+                        await turns.WaitAsync(cancellationToken);
+                        turn = turns;
+                    }
+
                     var larger = ArrayPool<byte>.Shared.Rent(checked(buffer.Length * 2));
                     buffer.AsSpan(0, length).CopyTo(larger);
                     ArrayPool<byte>.Shared.Return(buffer);
@@ -65,7 +79,7 @@ internal static class HttpTransport
                 }
 
                 var read = await stream.ReadAsync(buffer.AsMemory(length), cancellationToken);
-                if (read == 0) return new PooledBody(buffer, length);
+                if (read == 0) return new PooledBody(buffer, length, turn);
                 length += read;
                 if (length > most) throw new MetricsException($"its answer is more than the {most} bytes that are read");
             }
@@ -73,6 +87,7 @@ internal static class HttpTransport
         catch
         {
             ArrayPool<byte>.Shared.Return(buffer);
+            turn?.Release();
             throw;
         }
     }
@@ -93,10 +108,14 @@ internal static class HttpTransport
     };
 }
 
-/// <summary>A body in a buffer of the pool's.</summary>
-internal sealed class PooledBody(byte[] buffer, int length)
+/// <summary>A body in a buffer of the pool's, and the turn that a large one has.</summary>
+internal sealed class PooledBody(byte[] buffer, int length, SemaphoreSlim? turn)
 {
     public ReadOnlyMemory<byte> Memory => buffer.AsMemory(0, length);
 
-    public void Return() => ArrayPool<byte>.Shared.Return(buffer);
+    public void Return()
+    {
+        ArrayPool<byte>.Shared.Return(buffer);
+        turn?.Release();
+    }
 }

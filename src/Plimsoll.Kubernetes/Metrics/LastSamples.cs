@@ -26,6 +26,9 @@ internal sealed class LastSamples
     public PodReading? Fresh(PodEndpoint pod, DateTimeOffset notBefore) => _byUid.TryGetValue(pod.Uid, out var last) && last.At >= notBefore
         ? new PodReading(pod, Signal.Known(last, last.At)) : null;
 
+    /// <summary>Whose series its last good sample was made of; null where there is none.</summary>
+    public string? Target(PodEndpoint pod) => _byUid.TryGetValue(pod.Uid, out var last) ? last.Target : null;
+
     /// <summary>Stale with the last good sample, or missing where there never was one.</summary>
     /// <param name="pod">The pod.</param>
     /// <param name="why">What went wrong, after the pod's name and address.</param>

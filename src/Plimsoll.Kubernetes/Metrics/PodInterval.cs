@@ -43,14 +43,19 @@ internal sealed record PodInterval
     public static PodInterval Between(
         ServerSample? before, DateTimeOffset from, ServerSample now, Slo slo, int? concurrency)
     {
-        var restarted = before is not null && Restarted(before, now);
+        var growth = before is null ? null : Growth(before, now);
+        var restarted = before is not null && Restarted(before, now, growth);
         var start = before is null || restarted ? new ServerSample { Server = now.Server, At = from } : before;
-        var completed = Difference(start.Completed, now.Completed) ?? 0;
-        var (failed, aborted) = (Difference(start.Failed, now.Failed) ?? 0, Difference(start.Aborted, now.Aborted) ?? 0);
-        var rejected = Difference(start.Rejected, now.Rejected) ?? 0;
+
+        // A model was unloaded, say: what the others count is known, but sums over all are not to be compared.
+        var broken = !restarted && growth is { Broken: true };
+        var completed = Grown(MetricField.Completed, start.Completed, now.Completed) ?? 0;
+        var (failed, aborted) = (Grown(MetricField.Failed, start.Failed, now.Failed) ?? 0, Grown(MetricField.Aborted, start.Aborted, now.Aborted) ?? 0);
+        var rejected = Grown(MetricField.Rejected, start.Rejected, now.Rejected) ?? 0;
         var moved = (now.InFlight ?? 0) - (start.InFlight ?? 0);
-        var arrivals = Difference(start.Arrived, now.Arrived) ?? completed + failed + aborted + rejected + moved;
-        var generated = Difference(start.GenerationTokens, now.GenerationTokens);
+        if (broken) moved = Math.Max(0, moved);
+        var arrivals = Grown(MetricField.Arrived, start.Arrived, now.Arrived) ?? completed + failed + aborted + rejected + moved;
+        var generated = Grown(MetricField.GenerationTokens, start.GenerationTokens, now.GenerationTokens);
         var tokens = generated is > 0;
         var blind = now.Arrived is null && now.Completed is null && (tokens || start.InFlight > 0 || now.InFlight > 0);
 
@@ -67,13 +72,16 @@ internal sealed record PodInterval
             Failed = failed,
             Aborted = aborted,
             Rejected = rejected,
-            WithinSlo = Within(start.Latency, now.Latency, slo.Latency.TotalSeconds, completed),
-            Tokens = Lengths(start, now, completed, generated),
-            Service = restarted ? null : ServicePair.Between(start, now, from, saturated),
+            WithinSlo = broken ? null : Within(start.Latency, now.Latency, slo.Latency.TotalSeconds, completed),
+            Tokens = broken ? null : Lengths(start, now, completed, generated),
+            Service = restarted || broken ? null : ServicePair.Between(start, now, from, saturated),
             Saturated = saturated,
-            LowerBound = restarted || blind,
+            LowerBound = restarted || broken || blind,
             Asleep = now.Asleep is true,
         };
+
+        double? Grown(MetricField field, double? earlier, double? later) =>
+            restarted || growth is null || later is null ? Difference(earlier, later) : growth.Of(field);
     }
 
     // By the histograms of those that ended, where there are any; else by the counters, which are of whoever was there.
@@ -90,16 +98,21 @@ internal sealed record PodInterval
     }
 
     /// <summary>Whether a gauge that was there is not told now, so that nothing can be said of what is in flight.</summary>
-    public static bool GaugeLost(ServerSample before, ServerSample now) => !Restarted(before, now)
+    public static bool GaugeLost(ServerSample before, ServerSample now) => !Restarted(before, now, Growth(before, now))
         && ((before.Running is not null && now.Running is null) || (before.Waiting is not null && now.Waiting is null));
 
-    // A counter that fell or vanished, or a process that started later: it began anew.
-    private static bool Restarted(ServerSample before, ServerSample now) =>
-        before.Server != now.Server
-        || Fell(before.Arrived, now.Arrived) || Fell(before.Completed, now.Completed) || Fell(before.Failed, now.Failed)
-        || Fell(before.PromptTokens, now.PromptTokens) || Fell(before.GenerationTokens, now.GenerationTokens)
-        || Fell(before.Latency?.Count, now.Latency?.Count)
-        || now.ProcessStartSeconds - before.ProcessStartSeconds > 1;
+    private static CounterGrowth? Growth(ServerSample before, ServerSample now) =>
+        before.Series.IsEmpty || (now.Series.IsEmpty && (now.Arrived ?? now.Completed) > 0) ? null : new CounterGrowth(before.Series, now.Series);
+
+    // A process that started later began anew; where none says when it started, one whose counters fell or vanished.
+    private static bool Restarted(ServerSample before, ServerSample now, CounterGrowth? growth)
+    {
+        if (before.Server != now.Server) return true;
+        if (now.ProcessStartSeconds - before.ProcessStartSeconds is { } later) return later > 1;
+        return growth?.BeganAnew ?? (Fell(before.Arrived, now.Arrived) || Fell(before.Completed, now.Completed)
+            || Fell(before.Failed, now.Failed) || Fell(before.PromptTokens, now.PromptTokens)
+            || Fell(before.GenerationTokens, now.GenerationTokens) || Fell(before.Latency?.Count, now.Latency?.Count));
+    }
 
     private static bool Fell(double? before, double? now) => before is { } b && !(now >= b);
 

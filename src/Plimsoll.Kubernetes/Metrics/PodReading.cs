@@ -16,7 +16,7 @@ public sealed record PodEndpoint
     /// <summary>Where its metrics are, such as http://10.0.3.7:8000/metrics.</summary>
     public required Uri Metrics { get; init; }
 
-    /// <summary>The model's name in the server's labels, where one server serves several; null counts all it serves.</summary>
+    /// <summary>The model's name in the server's labels, where one server serves several; null counts all it serves, and of Triton takes one.</summary>
     public string? ServedName { get; init; }
 
     /// <summary>

@@ -26,11 +26,11 @@ internal static class PromQL
     public static string Samples(PrometheusSettings settings, IEnumerable<string> namespaces) =>
         $"{{__name__=~\"{Names}\",{Where(settings, namespaces)}}}";
 
-    /// <summary>By pod, when it was scraped last, in Unix seconds.</summary>
+    /// <summary>By pod and scrape job, when it was scraped last, in Unix seconds.</summary>
     public static string Clock(PrometheusSettings settings, IEnumerable<string> namespaces)
     {
         var where = Where(settings, namespaces);
-        return $"max by ({settings.NamespaceLabel}, {settings.PodLabel}) ("
+        return $"max by ({settings.NamespaceLabel}, {settings.PodLabel}, job, instance) ("
             + string.Join(" or ", Clocks.Select(name => $"timestamp({{__name__=\"{name}\",{where}}})")) + ")";
     }
 

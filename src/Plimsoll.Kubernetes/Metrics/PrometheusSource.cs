@@ -47,7 +47,7 @@ public sealed class PrometheusSource : IDisposable
         if (samples is null || clocks is null)
             return [.. pods.Select(pod => _last.Bad(pod, $"Prometheus at {_settings.Server}: {problem ?? clockProblem}"))];
         var byPod = samples.Samples.ToLookup(PodOf);
-        var scraped = clocks.Samples.ToLookup(PodOf, sample => sample.Value);
+        var scraped = clocks.Samples.ToLookup(PodOf);
         return [.. pods.Select(pod => Reading(pod, byPod[pod.Pod], scraped[pod.Pod], clocks.At))];
     }
 
@@ -94,17 +94,24 @@ public sealed class PrometheusSource : IDisposable
     }
 
     private PodReading Reading(
-        PodEndpoint pod, IEnumerable<ExpositionSample> samples, IEnumerable<double> scraped, DateTimeOffset now)
+        PodEndpoint pod, IEnumerable<ExpositionSample> samples, IEnumerable<ExpositionSample> scraped, DateTimeOffset now)
     {
         try
         {
             // Two queries side by side: a pod that is lost between them is in one answer only.
-            var (series, times) = (samples.ToArray(), scraped.Select(PrometheusAnswer.Moment).ToArray());
-            if (series.Length == 0 || times.Length == 0) throw new MetricsException("Prometheus has no series of it under the names that are read");
-            var at = times.Max();
+            var byTarget = samples.ToLookup(Target, StringComparer.Ordinal);
+            var targets = scraped.Select(clock => (Name: Target(clock), At: PrometheusAnswer.Moment(clock.Value)))
+                .Where(target => byTarget.Contains(target.Name)).ToArray();
+            if (targets.Length == 0) throw new MetricsException("Prometheus has no series of it under the names that are read");
+
+            // Two jobs that scrape one pod count the same requests. The one read before stays while it is fresh: which is the
+            // freshest changes with every scrape, and their counters are not compared with one another.
+            var read = _last.Target(pod);
+            var (name, at) = targets.OrderByDescending(target => target.Name == read && now - target.At <= _settings.StaleAfter)
+                .ThenByDescending(target => target.At).ThenBy(target => target.Name, StringComparer.Ordinal).First();
             if (now - at > _settings.StaleAfter)
                 throw new MetricsException($"Prometheus scraped it last {(now - at).TotalSeconds:0} s ago");
-            return _last.Good(pod, ServerMetrics.Read([.. series.Select(Bare)], at, pod.ServedName));
+            return _last.Good(pod, ServerMetrics.Read([.. byTarget[name].Select(Bare)], at, pod.ServedName) with { Target = name });
         }
         catch (MetricsException problem)
         {
@@ -152,6 +159,8 @@ public sealed class PrometheusSource : IDisposable
 
     private ObjectName PodOf(ExpositionSample sample) =>
         new(sample.Label(_settings.NamespaceLabel) ?? "", sample.Label(_settings.PodLabel) ?? "");
+
+    private static string Target(ExpositionSample sample) => $"{sample.Label("job")} {sample.Label("instance")}";
 
     // Prometheus' own labels name the pod, which is known by now.
     private ExpositionSample Bare(ExpositionSample sample) => sample with

@@ -6,7 +6,7 @@ namespace Plimsoll.Kubernetes.Metrics;
 /// <summary>Turns series under any server's names into one sample.</summary>
 internal static class ServerMetrics
 {
-    // Ranks of one engine work on the same requests, and two scrapes of one pod by Prometheus see the same ones: of
+    // Ranks of one engine work on the same requests, and two servers of Prometheus that scrape one pod see the same ones: of
     // series that differ in these labels alone the largest counts. Over all other labels (engine, dp_rank, version,
     // is_streaming, finished_reason) they add up.
     private static readonly ImmutableArray<string> SameRequests =
@@ -15,14 +15,24 @@ internal static class ServerMetrics
         "prometheus_replica",
     ];
 
+    // What is compared between two looks, series by series.
+    private static readonly ImmutableArray<MetricField> Counters =
+    [
+        MetricField.Arrived, MetricField.Completed, MetricField.Failed, MetricField.Aborted, MetricField.Rejected,
+        MetricField.PromptTokens, MetricField.GenerationTokens,
+    ];
+
     // 2^53: up to here a double counts each one. No server holds ten million requests at once.
     private const double MostCounted = 9_007_199_254_740_992;
     private const double MostInFlight = 1e7;
 
+    // Characters. They are kept from look to look, of each pod; who writes more has its sums compared.
+    private const int MostLabels = 64 << 10;
+
     /// <summary>What the series say of the requests in one pod.</summary>
     /// <param name="samples">Series of <see cref="MetricNames.Series"/>.</param>
     /// <param name="at">When they were true.</param>
-    /// <param name="servedName">Counts only series of this model, where series name models; null counts all.</param>
+    /// <param name="servedName">Counts only series of this model, where series name models; null counts all, and of Triton's takes one.</param>
     /// <exception cref="MetricsException">They are of no known server, of other models, or cannot be true.</exception>
     public static ServerSample Read(ImmutableArray<ExpositionSample> samples, DateTimeOffset at, string? servedName)
     {
@@ -31,6 +41,8 @@ internal static class ServerMetrics
             .Distinct().Order(StringComparer.Ordinal).ToImmutableArray();
         if (servedName is not null && models.Length > 0 && !models.Contains(servedName))
             throw new MetricsException($"it serves {string.Join(", ", models.Take(5))}, not {servedName}");
+        if (servedName is null && server == ServerKind.Triton && models.Length > 1)
+            throw new MetricsException($"it serves {string.Join(", ", models.Take(5))}, and an ensemble's steps count its requests again: name one in spec.metrics.model");
         var mine = samples.Where(sample => servedName is null || (ModelName(sample) ?? servedName) == servedName)
             .ToLookup(sample => sample.Name, StringComparer.Ordinal);
         var rows = MetricNames.ByServer[server];
@@ -62,6 +74,7 @@ internal static class ServerMetrics
             StartupSeconds = Value(rows, MetricField.Startup, mine, MostCounted),
             LoadSeconds = Value(rows, MetricField.Load, mine, MostCounted),
             ProcessStartSeconds = Value(rows, MetricField.ProcessStart, mine, MostCounted),
+            Series = Kept(Counters.SelectMany(field => Series(rows, field, mine))),
         };
     }
 
@@ -90,13 +103,34 @@ internal static class ServerMetrics
         return null;
     }
 
+    // The series that Value adds up.
+    private static IEnumerable<CounterSeries> Series(
+        ImmutableArray<MetricAlias> rows, MetricField field, ILookup<string, ExpositionSample> samples)
+    {
+        var row = rows.FirstOrDefault(row => row.Field == field && row.Names.Any(samples.Contains));
+        if (row is null) return [];
+        var name = row.Names.First(samples.Contains);
+        return Admitted(samples[name], row).GroupBy(Key, StringComparer.Ordinal)
+            .Select(group => new CounterSeries(field, group.Key, row.Scale * Largest(name, group)))
+            .Where(series => !double.IsNaN(series.Value));
+    }
+
+    private static ImmutableArray<CounterSeries> Kept(IEnumerable<CounterSeries> series)
+    {
+        var all = series.ToImmutableArray();
+        return all.Sum(one => one.Labels.Length) <= MostLabels ? all : [];
+    }
+
+    private static IEnumerable<ExpositionSample> Admitted(IEnumerable<ExpositionSample> samples, MetricAlias row) =>
+        samples.Where(sample => row.Where?.Admits(sample) ?? true);
+
     /// <summary>
     /// Zero where the name is there but no series of it passes the rule: the server counts by that label, and counted
     /// none. Null where a gauge says NaN, as prometheus clients do for what they do not know.
     /// </summary>
     private static double? Added(string name, IEnumerable<ExpositionSample> samples, MetricAlias row, double most)
     {
-        var all = samples.Where(sample => row.Where?.Admits(sample) ?? true).ToArray();
+        var all = Admitted(samples, row).ToArray();
         if (row.Field is MetricField.Awake or MetricField.Asleep or MetricField.Startup or MetricField.Load && all.Length == 0)
             return null;
         var groups = Groups(name, all);
@@ -153,10 +187,10 @@ internal static class ServerMetrics
 
     // One value for each set of labels that counts requests of its own.
     private static double[] Groups(string name, IEnumerable<ExpositionSample> samples) =>
-    [
-        .. samples.GroupBy(Key, StringComparer.Ordinal)
-            .Select(group => group.Aggregate(double.NegativeInfinity, (most, sample) => Larger(name, most, sample.Value))),
-    ];
+        [.. samples.GroupBy(Key, StringComparer.Ordinal).Select(group => Largest(name, group))];
+
+    private static double Largest(string name, IEnumerable<ExpositionSample> samples) =>
+        samples.Aggregate(double.NegativeInfinity, (most, sample) => Larger(name, most, sample.Value));
 
     private static double Larger(string name, double most, double value) =>
         double.IsInfinity(value) ? throw Unbelievable(name, value) : Math.Max(most, value);

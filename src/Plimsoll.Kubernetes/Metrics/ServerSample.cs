@@ -76,6 +76,12 @@ public sealed record ServerSample
     /// <summary>When its process started, where it says: a later start than before means that counters began anew.</summary>
     public double? ProcessStartSeconds { get; init; }
 
+    /// <summary>The scrape job and instance whose series these are; null where the pod itself was asked.</summary>
+    internal string? Target { get; init; }
+
+    /// <summary>The counters by the labels under which they count, so that one of them may go; empty where only sums are known.</summary>
+    internal ImmutableArray<CounterSeries> Series { get; init; } = [];
+
     /// <summary>Requests in it now; null when neither part is told.</summary>
     public double? InFlight => Running is null && Waiting is null ? null : (Running ?? 0) + (Waiting ?? 0);
 }

@@ -134,6 +134,8 @@ public sealed class TrafficMeter
                 if (sample.At == before.At) look.Wait(old ? $"{pod.Pod} has no newer metrics since {before.At:u}" : null);
                 else if (sample.At < before.At || sample.At - before.At > _longestGap)
                     look.Restart(pod, sample, $"{pod.Pod} was not read for too long, or a clock jumped; it is counted from now on");
+                else if (sample.Target != before.Target)
+                    look.Restart(pod, sample, $"{pod.Pod} is read from another scrape job than before; it is counted from now on");
                 else if (PodInterval.GaugeLost(before, sample)) look.Miss($"{pod.Pod} does not say how many requests it holds");
                 else Add(before, before.At);
             }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Plimsoll.Artifacts;
 using Plimsoll.Caching;
 
@@ -12,29 +13,53 @@ internal sealed class CacheLinks(string folder)
     private const int DeepestFolder = 16;
 
     /// <summary>Makes the links be those of these artefacts; of two at one path the one that was whole last.</summary>
-    /// <returns>What could not be done, in a sentence; null when all was.</returns>
-    public string? Follow(IEnumerable<CachedFolder> artifacts)
+    /// <returns>
+    /// What keeps pods from finding any, in a sentence, null when nothing does; and what keeps them from finding one, by model and
+    /// version: whoever names a source names a path with it, and an odd one concerns that artefact alone.
+    /// </returns>
+    public (string? Problem, ImmutableDictionary<(string Model, string Version), string> Lost) Follow(IEnumerable<CachedFolder> artifacts)
     {
-        var (links, refs) = (new Dictionary<string, string>(StringComparer.Ordinal), new Dictionary<string, string>(StringComparer.Ordinal));
-        foreach (var artifact in artifacts.OrderBy(one => one.CompletedAt).ThenBy(one => one.Model).ThenBy(one => one.Version, StringComparer.Ordinal))
+        var (links, refs) = (new Dictionary<string, CachedFolder>(StringComparer.Ordinal), new Dictionary<string, (string Commit, CachedFolder Of)>(StringComparer.Ordinal));
+        var lost = ImmutableDictionary.CreateBuilder<(string, string), string>();
+        foreach (var artifact in artifacts.OrderByDescending(one => one.CompletedAt).ThenByDescending(one => one.Model).ThenByDescending(one => one.Version, StringComparer.Ordinal))
         {
             if (PathOf(artifact.Source, artifact.Version, out var named) is not { } path) continue;
-            links[path] = artifact.Folder;
-            if (named is { } reference) refs[reference.Path] = reference.Commit;
+            links.TryAdd(path, artifact);
+            if (named is not { } reference) continue;
+            if (refs.Keys.FirstOrDefault(newer => IsFolderOf(newer, reference.Path) || IsFolderOf(reference.Path, newer)) is { } other)
+                lost[KeyOf(artifact)] = $"its reference {reference.Path} cannot be beside the newer {other}: one would be the folder of the other";
+            else refs.TryAdd(reference.Path, (reference.Commit, artifact));
         }
 
         try
         {
-            foreach (var root in (string[])[CachePaths.Hub, CachePaths.BySource]) Prune(new DirectoryInfo(Path.Combine(folder, root)), 0, links, refs);
-            foreach (var (path, target) in links) Link(path, target);
-            foreach (var (path, commit) in refs) Name(path, commit);
-            return null;
+            foreach (var root in (string[])[CachePaths.Hub, CachePaths.BySource]) Prune(new DirectoryInfo(Path.Combine(folder, root)), 0, links.Keys, refs.Keys);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return $"the links in {folder} cannot be made: {e.Message}";
+            return ($"the links in {folder} cannot be cleared: {e.Message}", lost.ToImmutable());
+        }
+
+        foreach (var (path, artifact) in links) Try(artifact, () => Link(path, artifact.Folder));
+        foreach (var (path, (commit, artifact)) in refs) Try(artifact, () => Name(path, commit));
+        return (null, lost.ToImmutable());
+
+        void Try(CachedFolder artifact, Action make)
+        {
+            try
+            {
+                make();
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                lost[KeyOf(artifact)] = $"pods cannot find it: {e.Message}";
+            }
         }
     }
+
+    private static (string, string) KeyOf(CachedFolder artifact) => (artifact.Model.Value, artifact.Version);
+
+    private static bool IsFolderOf(string one, string other) => other.StartsWith(one + "/", StringComparison.Ordinal);
 
     /// <summary>Where pods find it, below the folder; null for a source that is none.</summary>
     public static string? PathOf(string source, string version, out (string Path, string Commit)? named)
@@ -74,7 +99,7 @@ internal sealed class CacheLinks(string folder)
     }
 
     // Only what is ours: links, which are not followed, and files below refs. Whatever else somebody put there stays.
-    private void Prune(DirectoryInfo inside, int depth, Dictionary<string, string> links, Dictionary<string, string> refs)
+    private void Prune(DirectoryInfo inside, int depth, ICollection<string> links, ICollection<string> refs)
     {
         if (!inside.Exists || inside.LinkTarget is not null || depth > DeepestFolder) return;
         foreach (var entry in inside.EnumerateFileSystemInfos().ToArray())
@@ -82,14 +107,14 @@ internal sealed class CacheLinks(string folder)
             var name = Path.GetRelativePath(folder, entry.FullName);
             if (entry.LinkTarget is not null)
             {
-                if (!links.ContainsKey(name)) entry.Delete();
+                if (!links.Contains(name)) entry.Delete();
             }
             else if (entry is DirectoryInfo deeper)
             {
                 Prune(deeper, depth + 1, links, refs);
                 if (!deeper.EnumerateFileSystemInfos().Any()) deeper.Delete();
             }
-            else if (name.Contains("/refs/", StringComparison.Ordinal) && !refs.ContainsKey(name))
+            else if (name.Contains("/refs/", StringComparison.Ordinal) && !refs.Contains(name))
             {
                 entry.Delete();
             }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using System.Net;
 using System.Text.Json;
@@ -24,8 +25,10 @@ public sealed class NodeCacheAgent(NodeCacheAgentOptions options, KubernetesApi 
     private static readonly TimeSpan WriteRetry = TimeSpan.FromSeconds(5);
 
     private readonly string _path = $"{NodeCacheWatch.Path}/{options.Node}";
+    private readonly string _startedAt = NodeCacheReport.Time(time.GetUtcNow());
     private readonly CacheLinks _links = new(Path.GetFullPath(options.Folder));
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private ImmutableDictionary<(string Model, string Version), string> _lost = ImmutableDictionary<(string, string), string>.Empty;
     private string _told = "", _said = "";
     private long _toldAt;
     private TimeSpan _beat;
@@ -91,7 +94,7 @@ public sealed class NodeCacheAgent(NodeCacheAgentOptions options, KubernetesApi 
             var problem = check.Any ? $"nothing of what is asked is done: {check.Problems[0]}"
                 : await ReconcileAsync(asked.Spec ?? new NodeModelCacheSpec(), cache, fetcher).ConfigureAwait(false);
             if (problem is not null) Say(problem);
-            var status = NodeCacheReport.Of(cache, fetcher, options, problem, asked.Metadata.Generation ?? 0, time.GetUtcNow());
+            var status = NodeCacheReport.Of(cache, fetcher, options, problem, _lost, asked.Metadata.Generation ?? 0, time.GetUtcNow());
             var wait = await TellAsync(status, uid, cancellationToken).ConfigureAwait(false);
             if (fetcher.NextRetry is { } retry && retry - time.GetUtcNow() is var left && left < wait) wait = left;
             if (wait < options.Pace) wait = options.Pace;
@@ -106,11 +109,12 @@ public sealed class NodeCacheAgent(NodeCacheAgentOptions options, KubernetesApi 
     private async Task<string?> ReconcileAsync(NodeModelCacheSpec asked, ModelCache cache, NodeCacheFetcher fetcher)
     {
         var wanted = asked.Artifacts ?? [];
-        var evict = (asked.Evict ?? []).Select(key => (Model: key.Model!, Version: key.Version!)).ToHashSet();
+        // What an earlier agent was asked to remove may be in use by now; the operator asks again once it knows of this one.
+        var evict = (asked.Agent == _startedAt ? asked.Evict ?? [] : []).Select(key => (Model: key.Model!, Version: key.Version!)).ToHashSet();
         // Named in both lists it is wanted: to keep too much is the lesser mistake.
         evict.ExceptWith(wanted.Select(one => (one.Model!, one.Version!)));
         await fetcher.EndOthersAsync(wanted, evict).ConfigureAwait(false);
-        var unlinked = _links.Follow(cache.Folders().Where(one => !evict.Contains((one.Model.Value, one.Version))));
+        (var unlinked, _lost) = _links.Follow(cache.Folders().Where(one => !evict.Contains((one.Model.Value, one.Version))));
         foreach (var row in cache.List().Where(row => evict.Contains((row.Model.Value, row.Version)) && fetcher.MayTry(row.Model.Value, row.Version)))
         {
             if (cache.Evict(row.Model, row.Version) is { } why) fetcher.Failed(row.Model.Value, row.Version, why);
@@ -124,6 +128,7 @@ public sealed class NodeCacheAgent(NodeCacheAgentOptions options, KubernetesApi 
     // Tells what a person or a plan must learn of at once; of bytes and the time that passes, only now and then.
     private async Task<TimeSpan> TellAsync(NodeModelCacheStatus status, string uid, CancellationToken cancellationToken)
     {
+        status = status with { StartedAt = _startedAt };
         var essence = Essence(status);
         var due = status.Fetches is { Count: > 0 } ? Min(options.Progress, _beat) : _beat;
         var since = time.GetElapsedTime(_toldAt);
@@ -161,7 +166,7 @@ public sealed class NodeCacheAgent(NodeCacheAgentOptions options, KubernetesApi 
     [
         string.Create(CultureInfo.InvariantCulture, $"{status.ObservedGeneration} {status.BudgetBytes} {status.ShortBytes > 0} {status.FreeBytes / Math.Max(1, (status.BudgetBytes ?? 0) / 20)}"),
         status.Conditions![0].Status + status.Conditions[0].Message,
-        .. (status.Artifacts ?? []).Select(copy => $"{copy.Model}@{copy.Version} {copy.Complete} {copy.Pinned}"),
+        .. (status.Artifacts ?? []).Select(copy => $"{copy.Model}@{copy.Version} {copy.Complete} {copy.Pinned} {copy.Problem}"),
         .. (status.Fetches ?? []).Select(fetch => $"{fetch.Model}@{fetch.Version}"),
         .. (status.Failures ?? []).Select(failure => $"{failure.Model}@{failure.Version} {failure.Message}"),
     ]);

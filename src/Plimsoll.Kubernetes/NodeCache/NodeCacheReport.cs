@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using k8s.Models;
 using Plimsoll.Caching;
@@ -14,9 +15,10 @@ internal static class NodeCacheReport
     // More than any disk has, and the schema's bound: a wrong setting must not keep the rest from being told.
     private const long BytesMax = 1_000_000_000_000_000;
 
-    /// <summary>Of a cache that can be used; with what keeps it from being of use, if anything does.</summary>
+    /// <summary>Of a cache that can be used; with what keeps it, or one of its artefacts, from being of use, if anything does.</summary>
     public static NodeModelCacheStatus Of(
-        ModelCache cache, NodeCacheFetcher fetcher, NodeCacheAgentOptions options, string? problem, long generation, DateTimeOffset at)
+        ModelCache cache, NodeCacheFetcher fetcher, NodeCacheAgentOptions options, string? problem,
+        ImmutableDictionary<(string Model, string Version), string> lost, long generation, DateTimeOffset at)
     {
         var rows = cache.List();
         var sources = cache.Folders().ToDictionary(one => (one.Model, one.Version), one => one.Source);
@@ -34,7 +36,7 @@ internal static class NodeCacheReport
             Artifacts =
             [
                 .. rows.OrderByDescending(row => row.LastUsed).ThenBy(row => row.Model).ThenBy(row => row.Version, StringComparer.Ordinal).Take(NodeModelCache.ArtifactsMax)
-                    .OrderBy(row => row.Model).ThenBy(row => row.Version, StringComparer.Ordinal).Select(row => Copy(row, sources.GetValueOrDefault((row.Model, row.Version)), fetcher)),
+                    .OrderBy(row => row.Model).ThenBy(row => row.Version, StringComparer.Ordinal).Select(row => Copy(row, sources.GetValueOrDefault((row.Model, row.Version)), lost, fetcher)),
             ],
             Fetches =
             [
@@ -84,7 +86,8 @@ internal static class NodeCacheReport
         Folder = options.HostFolder,
     };
 
-    private static NodeCacheCopy Copy(CachedArtifact row, string? source, NodeCacheFetcher fetcher)
+    private static NodeCacheCopy Copy(
+        CachedArtifact row, string? source, ImmutableDictionary<(string Model, string Version), string> lost, NodeCacheFetcher fetcher)
     {
         var fetched = fetcher.Fetched(row.Model.Value, row.Version);
         return new NodeCacheCopy
@@ -93,6 +96,7 @@ internal static class NodeCacheReport
             Version = row.Version,
             Source = source,
             Path = source is null ? null : CacheLinks.PathOf(source, row.Version, out _),
+            Problem = lost.TryGetValue((row.Model.Value, row.Version), out var why) ? StatusText.Of(why, 1000) : null,
             SizeBytes = row.Size.Value,
             Complete = row.Complete ? "True" : "False",
             Pinned = row.Pinned ? "True" : "False",

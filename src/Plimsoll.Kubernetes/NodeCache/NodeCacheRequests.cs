@@ -8,18 +8,34 @@ using Plimsoll.Kubernetes.Resources;
 
 namespace Plimsoll.Kubernetes.NodeCache;
 
-/// <summary>What is asked of one agent: artefacts to have and to remove, by model and version.</summary>
+/// <summary>
+/// What is asked of one agent: artefacts to have and to remove, by model and version, and of which agent removals are asked.
+/// </summary>
 internal sealed record NodeCacheRequest(
-    ImmutableSortedDictionary<(string, string), NodeCacheArtifact> Wanted, ImmutableSortedSet<(string, string)> Evict)
+    ImmutableSortedDictionary<(string, string), NodeCacheArtifact> Wanted, ImmutableSortedSet<(string, string)> Evict, string? Agent)
 {
     private static readonly IComparer<(string, string)> ByKey = Comparer<(string, string)>.Create((a, b) =>
         string.CompareOrdinal(a.Item1, b.Item1) is not 0 and var order ? order : string.CompareOrdinal(a.Item2, b.Item2));
 
     public static NodeCacheRequest Of(NodeCacheView view) => new(
         view.Wanted.GroupBy(one => (one.Model!, one.Version!)).ToImmutableSortedDictionary(group => group.Key, group => group.First(), ByKey),
-        view.Evict.Select(one => (one.Model!, one.Version!)).ToImmutableSortedSet(ByKey));
+        view.Evict.Select(one => (one.Model!, one.Version!)).ToImmutableSortedSet(ByKey), view.Agent);
 
-    public bool Same(NodeCacheRequest other) => Evict.SetEquals(other.Evict) && Wanted.Count == other.Wanted.Count
+    /// <summary>Asked of this agent; of none where nothing is to be removed.</summary>
+    public NodeCacheRequest AskedOf(string? agent) => this with { Agent = Evict.IsEmpty ? null : agent };
+
+    /// <summary>Without the removal of what is in use by now.</summary>
+    public NodeCacheRequest Without(CacheUses uses, NodeCacheView view)
+    {
+        var sources = (view.Status?.Artifacts ?? []).ToDictionary(copy => (copy.Model!, copy.Version!), copy => copy.Source);
+        return this with
+        {
+            Evict = Evict.Except(Evict.Where(key => uses.InUse(
+                view.Node, ModelId.Of(key.Item1), key.Item2, Wanted.GetValueOrDefault(key)?.Source ?? sources.GetValueOrDefault(key)))),
+        };
+    }
+
+    public bool Same(NodeCacheRequest other) => Agent == other.Agent && Evict.SetEquals(other.Evict) && Wanted.Count == other.Wanted.Count
         && Wanted.All(one => other.Wanted.TryGetValue(one.Key, out var there) && there == one.Value);
 }
 
@@ -48,26 +64,35 @@ internal sealed class NodeCacheRequests(ClusterWatch cluster, TimeProvider time,
 
     /// <param name="plan">What is to be done.</param>
     /// <param name="known">The caches that are known, by node.</param>
+    /// <param name="silent">Those of agents that are not heard of: of them nothing is asked, but a removal is withdrawn.</param>
+    /// <param name="uses">What pods use.</param>
     /// <param name="models">Whose plan is acted on, and where weights come from.</param>
     /// <param name="most">The most that may be done for any model.</param>
     /// <param name="mayWrite">False once another may lead.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <returns>The steps that an agent has been asked for.</returns>
     public async Task<IReadOnlyCollection<StepId>> ApplyAsync(
-        Plan plan, ImmutableSortedDictionary<string, NodeCacheView> known, ImmutableArray<ResolvedModel> models, FleetMode most, Func<bool> mayWrite,
-        CancellationToken cancellationToken)
+        Plan plan, ImmutableSortedDictionary<string, NodeCacheView> known, ImmutableArray<NodeCacheView> silent, CacheUses uses,
+        ImmutableArray<ResolvedModel> models, FleetMode most, Func<bool> mayWrite, CancellationToken cancellationToken)
     {
-        if (known.IsEmpty || most != FleetMode.Act) return [];
+        if ((known.IsEmpty && silent.IsEmpty) || most != FleetMode.Act) return [];
         var byId = models.ToDictionary(model => model.Id);
         var steps = plan.Steps.Where(step => step.After.IsEmpty && step is Step.Prefetch or Step.Evict).ToLookup(NodeOf);
         var begun = new ConcurrentBag<StepId>();
         var due = new List<(NodeCacheView View, NodeCacheRequest Request, StepId[] Steps)>();
+        foreach (var view in silent)
+        {
+            var before = SpecOf(view);
+            if (before.Without(uses, view) is var after && !after.Same(before)) due.Add((view, after, []));
+        }
+
         foreach (var (node, view) in known)
         {
             if (steps[node].Any() || view.Owner is null || view.Evict.Length > 0 || view.Wanted.Length > 0)
             {
                 var before = SpecOf(view);
-                var (after, done) = Change(Settled(before, view, byId), steps[node], byId);
+                var (after, done) = Change(Settled(before, view, byId).Without(uses, view), steps[node], byId);
+                after = after.AskedOf(view.Status!.StartedAt);
                 if (!after.Same(before) || view.Owner is null && !_written.ContainsKey(view.Uid)) due.Add((view, after, done));
                 else foreach (var step in done) begun.Add(step);
             }
@@ -92,7 +117,7 @@ internal sealed class NodeCacheRequests(ClusterWatch cluster, TimeProvider time,
         var seen = view.Status.ObservedGeneration >= view.Generation;
         return new NodeCacheRequest(
             before.Wanted.RemoveRange(before.Wanted.Keys.Where(key => copies.GetValueOrDefault(key)?.Complete != "True" && Unwanted(key, models))),
-            before.Evict.Except(before.Evict.Where(key => seen && !copies.ContainsKey(key))));
+            before.Evict.Except(before.Evict.Where(key => seen && !copies.ContainsKey(key))), before.Agent);
     }
 
     // A model that cannot be planned just now may be again in a moment.
@@ -120,7 +145,7 @@ internal sealed class NodeCacheRequests(ClusterWatch cluster, TimeProvider time,
             }
         }
 
-        return (new NodeCacheRequest(wanted, evict), [.. done]);
+        return (new NodeCacheRequest(wanted, evict, before.Agent), [.. done]);
     }
 
     private async Task<bool> WriteAsync(NodeCacheView view, NodeCacheRequest request, CancellationToken cancellationToken)
@@ -143,6 +168,7 @@ internal sealed class NodeCacheRequests(ClusterWatch cluster, TimeProvider time,
             {
                 Artifacts = [.. request.Wanted.Values],
                 Evict = [.. request.Evict.Select(key => new NodeCacheKey { Model = key.Item1, Version = key.Item2 })],
+                Agent = request.Agent,
             }, ResourceJson.Options),
         };
         try

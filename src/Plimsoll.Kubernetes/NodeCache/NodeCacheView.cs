@@ -26,6 +26,9 @@ public sealed record NodeCacheView
 
     public ImmutableArray<NodeCacheKey> Evict { get; init; } = [];
 
+    /// <summary>The agent that is asked to evict, by when it started.</summary>
+    public string? Agent { get; init; }
+
     /// <summary>What its agent told; null before it told anything, and when it cannot be believed.</summary>
     public NodeModelCacheStatus? Status { get; init; }
 
@@ -37,7 +40,7 @@ public sealed record NodeCacheView
     /// <summary>What is worth planning anew for: not that time passed, nor that bytes came.</summary>
     public string Essence => _essence ??= string.Join('\n',
     [
-        Uid, Problem ?? "", Owner ?? "", string.Create(CultureInfo.InvariantCulture, $"{Generation} {Status?.ObservedGeneration} {Status?.BudgetBytes} {Status?.ShortBytes > 0}"),
+        Uid, Problem ?? "", Owner ?? "", string.Create(CultureInfo.InvariantCulture, $"{Generation} {Status?.ObservedGeneration} {Status?.StartedAt} {Status?.BudgetBytes} {Status?.ShortBytes > 0}"),
         .. (Status?.Artifacts ?? []).Select(copy => $"{copy.Model}@{copy.Version} {copy.Complete} {copy.Pinned}"),
         .. (Status?.Failures ?? []).Select(failure => $"{failure.Model}@{failure.Version} {failure.Message}"),
     ]);
@@ -64,7 +67,7 @@ public sealed record NodeCacheView
             var check = new FieldCheck();
             if (cache.Spec is { } spec) check.Group(spec, "spec");
             if (check.Any) return view with { Problem = check.Problems[0].ToString() };
-            view = view with { Wanted = [.. cache.Spec?.Artifacts ?? []], Evict = [.. cache.Spec?.Evict ?? []] };
+            view = view with { Wanted = [.. cache.Spec?.Artifacts ?? []], Evict = [.. cache.Spec?.Evict ?? []], Agent = cache.Spec?.Agent };
             if (cache.Status is not { } status) return view;
             check.Group(status, "status");
             if (check.Any) return view with { Problem = check.Problems[0].ToString() };

@@ -15,19 +15,31 @@ internal sealed class NodeCaches(ClusterWatch cluster, TimeProvider time, Action
     private readonly NodeCacheOutcomes _outcomes = new();
     private readonly Dictionary<string, string> _said = new(StringComparer.Ordinal);
     private readonly NodeCacheRequests _requests = new(cluster, time, log);
+    private ImmutableArray<NodeCacheView> _silent = [];
+    private CacheUses? _uses;
     private ImmutableSortedDictionary<string, NodeCacheView> _known = ImmutableSortedDictionary<string, NodeCacheView>.Empty;
 
     /// <summary>Adds what is known of caches to a snapshot, and what follows from it to what the body can do.</summary>
     public FleetSnapshot Onto(FleetSnapshot snapshot, IReadOnlyCollection<PodView> pods, ImmutableArray<ResolvedModel> models)
     {
         var views = cluster.NodeCaches?.Items ?? ImmutableSortedDictionary<ObjectName, NodeCacheView>.Empty;
-        if (views.IsEmpty) return snapshot;
+        if (views.IsEmpty)
+        {
+            (_known, _silent) = (_known.Clear(), []);
+            return snapshot;
+        }
+
         var nodes = cluster.Nodes.Items;
         var known = ImmutableSortedDictionary.CreateBuilder<string, NodeCacheView>(StringComparer.Ordinal);
         var unknown = new Dictionary<NodeId, string>();
+        var silent = ImmutableArray.CreateBuilder<NodeCacheView>();
         foreach (var view in views.Values.Where(view => nodes.ContainsKey(new ObjectName("", view.Node))))
         {
-            if (_liveness.Unknown(view) is { } why) Say(view.Node, unknown[new NodeId(view.Node)] = why);
+            if (_liveness.Unknown(view) is { } why)
+            {
+                silent.Add(view);
+                Say(view.Node, unknown[new NodeId(view.Node)] = why);
+            }
             else
             {
                 if (_said.Remove(view.Node)) log($"the model cache of {view.Node} is known again");
@@ -36,9 +48,9 @@ internal sealed class NodeCaches(ClusterWatch cluster, TimeProvider time, Action
         }
 
         _liveness.Keep(views.Values.Select(view => view.Uid));
-        _known = known.ToImmutable();
+        (_known, _silent) = (known.ToImmutable(), silent.ToImmutable());
         if (_known.IsEmpty && unknown.Count == 0) return snapshot;
-        var uses = new CacheUses(pods, models);
+        var uses = _uses = new CacheUses(pods, models);
         var (rows, flying) = (new List<CachedArtifact>(), new List<WorkInFlight>());
         foreach (var view in _known.Values) Read(view, _requests.SpecOf(view), uses, snapshot.At, rows, flying);
         return snapshot with
@@ -53,9 +65,9 @@ internal sealed class NodeCaches(ClusterWatch cluster, TimeProvider time, Action
     }
 
     /// <summary>Asks the agents for what a plan wants of them; says which steps were begun.</summary>
-    public Task<IReadOnlyCollection<StepId>> ApplyAsync(
+    public async Task<IReadOnlyCollection<StepId>> ApplyAsync(
         Plan plan, ImmutableArray<ResolvedModel> models, FleetMode most, Func<bool> mayWrite, CancellationToken cancellationToken) =>
-        _requests.ApplyAsync(plan, _known, models, most, mayWrite, cancellationToken);
+        _uses is null ? [] : await _requests.ApplyAsync(plan, _known, _silent, _uses, models, most, mayWrite, cancellationToken).ConfigureAwait(false);
 
     // Said once, and again when it is another reason.
     private void Say(string node, string why)

@@ -153,6 +153,7 @@ public sealed class OperatorRun(
         }
         finally
         {
+            parts.Desired.Withdraw();
             await _keeping.ConfigureAwait(false);
             await telling.EndAsync().ConfigureAwait(false);
             await fleet.EndAsync().ConfigureAwait(false);

@@ -48,6 +48,10 @@ public sealed record NodeModelCacheSpec
     [Means("Artefacts to remove from it.")]
     [Holds(NodeModelCache.ArtifactsMax)]
     public IReadOnlyList<NodeCacheKey>? Evict { get; init; }
+
+    [Means("The agent that is asked to remove them, by its startedAt. Another one, which started later, removes nothing: who uses a copy may have changed.")]
+    [Looks("^[0-9T:.Z+-]+$", 40, "a time such as 2026-01-01T00:00:00Z")]
+    public string? Agent { get; init; }
 }
 
 [Means("An artefact to have.")]

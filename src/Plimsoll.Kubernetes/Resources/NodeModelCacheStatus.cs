@@ -13,6 +13,10 @@ public sealed record NodeModelCacheStatus
     [Holds(8, Key = "type")]
     public IReadOnlyList<V1Condition>? Conditions { get; init; }
 
+    [Means("When the agent started: it removes only what it is asked for by this.")]
+    [Looks("^[0-9T:.Z+-]+$", 40, "a time such as 2026-01-01T00:00:00Z")]
+    public string? StartedAt { get; init; }
+
     [Means("When the agent last wrote.")]
     [Looks("^[0-9T:.Z+-]+$", 40, "a time such as 2026-01-01T00:00:00Z")]
     public string? Heartbeat { get; init; }
@@ -90,6 +94,10 @@ public sealed record NodeCacheCopy
     [Means("Where pods find it, below the folder.")]
     [Looks(@"^[^\x00-\x1f\x7f]+$", 1024, "a path")]
     public string? Path { get; init; }
+
+    [Means("What keeps pods from finding it there; absent when nothing does.")]
+    [Looks(@"^[^\x00-\x1f\x7f]+$", 1100, "a sentence")]
+    public string? Problem { get; init; }
 
     [Means("What it takes now.")]
     [Needed("a number of bytes")]

@@ -327,6 +327,10 @@ public sealed record ModelMetrics
     [Words("vllm", "sglang", "tgi", "triton", "llama-server", "plimsoll-model-server")]
     public string? Server { get; init; }
 
+    [Means("The model's name in the metrics' labels, where one server serves several; an ensemble's own, of which its steps are counted apart. Default: as the pods' arguments have it, else the one there is.")]
+    [Looks(@"^[^\x00-\x1f\x7f]+$", 256, "a name such as ensemble")]
+    public string? Model { get; init; }
+
     [Means("PromQL of a counter of the requests that arrive in front of the pods (an ingress), not of its rate; asked of the operator's Prometheus. With it a model can go to zero.")]
     [Looks(@"^[^\x00-\x1f\x7f]+$", 2048, "a query such as ingress_requests_total{service=\"llama\"}")]
     public string? Arrivals { get; init; }

@@ -117,6 +117,9 @@ public sealed record ScaledModelSettings
 
     public string? MetricsPath { get; init; }
 
+    /// <summary>The model's name in the metrics' labels; null to take it from the pods' arguments.</summary>
+    public string? MetricsModel { get; init; }
+
     /// <summary>"vllm", "sglang", "tgi", "triton", "llama-server" or "plimsoll-model-server"; null to see it from the pods.</summary>
     public string? Server { get; init; }
 
@@ -179,6 +182,7 @@ public sealed record ScaledModelSettings
             AppliesRequests = spec.Apply == ApplyRequests,
             MetricsPort = spec.Metrics?.Port,
             MetricsPath = spec.Metrics?.Path,
+            MetricsModel = spec.Metrics?.Model,
             Server = spec.Metrics?.Server,
             ArrivalsQuery = spec.Metrics?.Arrivals,
             QueueQuery = spec.Metrics?.Queue,

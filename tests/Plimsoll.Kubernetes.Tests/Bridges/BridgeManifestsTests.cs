@@ -38,6 +38,20 @@ public sealed class BridgeManifestsTests
         Assert.Null(scaled["spec"]!["fallback"]);
     }
 
+    [Theory]
+    [InlineData("external-metrics")]
+    [InlineData("keda")]
+    public void What_a_bridge_serves_is_let_through_by_a_policy_that_comes_with_it(string bridge)
+    {
+        var (service, policy) = (Manifest.Read($"{bridge}/service.yaml"), Manifest.Read($"{bridge}/networkpolicy.yaml"));
+        Assert.Contains("networkpolicy.yaml", Manifest.Read($"{bridge}/kustomization.yaml")["resources"]!.AsArray().Select(file => (string?)file));
+        Assert.Equal(service["metadata"]!["namespace"]!.ToString(), policy["metadata"]!["namespace"]!.ToString());
+        foreach (var (label, value) in policy["spec"]!["podSelector"]!["matchLabels"]!.AsObject())
+            Assert.Equal(value!.ToString(), service["spec"]!["selector"]![label]?.ToString());
+        var admitted = policy["spec"]!["ingress"]!.AsArray().SelectMany(rule => rule!["ports"]!.AsArray()).Select(port => port!["port"]!.ToString()).ToArray();
+        Assert.All(service["spec"]!["ports"]!.AsArray(), port => Assert.Contains(port!["targetPort"]!.ToString(), admitted));
+    }
+
     [Fact]
     public void The_APIService_is_of_our_group_and_names_our_service()
     {

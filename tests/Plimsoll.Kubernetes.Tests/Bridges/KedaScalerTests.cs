@@ -171,6 +171,47 @@ public sealed class KedaScalerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task When_another_leads_streams_end_as_unavailable_and_calls_go_over_a_new_connection()
+    {
+        var opened = 0;
+        var handler = new SocketsHttpHandler
+        {
+            ConnectCallback = async (context, cancel) =>
+            {
+                Interlocked.Increment(ref opened);
+                var socket = new System.Net.Sockets.Socket(System.Net.Sockets.SocketType.Stream, System.Net.Sockets.ProtocolType.Tcp) { NoDelay = true };
+                await socket.ConnectAsync(context.DnsEndPoint, cancel);
+                return new System.Net.Sockets.NetworkStream(socket, ownsSocket: true);
+            },
+        };
+        using var channel = GrpcChannel.ForAddress(_host.Keda!, new() { HttpHandler = handler, DisposeHttpClient = true });
+        var client = new ExternalScaler.ExternalScalerClient(channel);
+        _scales.Publish([Scale("prod", "llama", 1)]);
+        using var active = client.StreamIsActive(Ref("llama"), cancellationToken: Cancel);
+        using var spec = client.StreamMetricSpec(Ref("llama"), cancellationToken: Cancel);
+        Assert.True(await Next(active.ResponseStream));
+        Assert.True(await spec.ResponseStream.MoveNext(Cancel));
+
+        _scales.Withdraw();
+        foreach (var end in (Func<Task<bool>>[])[() => active.ResponseStream.MoveNext(Cancel), () => spec.ResponseStream.MoveNext(Cancel)])
+            Assert.Equal(StatusCode.Unavailable, (await Assert.ThrowsAsync<RpcException>(end)).StatusCode);
+        Assert.False(_scales.TryGet(new("prod", "llama"), out _));
+        Assert.Equal(1, opened);
+
+        // Whoever is still led here is answered, and its connection ends too.
+        for (var call = 0; call < 1000 && Volatile.Read(ref opened) < 4; call++)
+            Assert.Equal(StatusCode.Unavailable, (await Assert.ThrowsAsync<RpcException>(() => client.IsActiveAsync(Ref("llama"), cancellationToken: Cancel).ResponseAsync)).StatusCode);
+        Assert.Equal(4, opened);
+
+        // It leads again: a connection that is made now stays.
+        _scales.Publish([Scale("prod", "llama", 2)]);
+        Assert.True((await client.IsActiveAsync(Ref("llama"), cancellationToken: Cancel)).Result);
+        var before = Volatile.Read(ref opened);
+        for (var call = 0; call < 3; call++) Assert.True((await client.IsActiveAsync(Ref("llama"), cancellationToken: Cancel)).Result);
+        Assert.Equal(before, opened);
+    }
+
+    [Fact]
     public async Task One_connection_carries_the_streams_of_many_ScaledObjects_and_calls_beside_them()
     {
         // Each external-push trigger keeps two open, all over one connection; Kestrel would stop at 100 by itself.

@@ -110,6 +110,42 @@ public sealed class MetricsScraperTests
     }
 
     [Fact]
+    public async Task Large_answers_wait_their_turn_until_the_one_before_is_read_and_small_ones_do_not()
+    {
+        using var turns = new SemaphoreSlim(1);
+        Task<PooledBody> Read(int bytes, int most = 4 << 20) =>
+            HttpTransport.ReadBoundedAsync(new StreamContent(new MemoryStream(new byte[bytes])), most, Stop, turns);
+        var first = await Read(3 << 20);
+        var second = Read(3 << 20);
+        (await Read(HttpTransport.SmallBytes - 1)).Return();
+        Assert.False(second.IsCompleted);
+        first.Return();
+        (await second).Return();
+
+        // One that is refused gives its turn on, and one that waits for it can be called off.
+        await Assert.ThrowsAsync<MetricsException>(() => HttpTransport.ReadBoundedAsync(new StreamContent(new Unending()), 4 << 20, Stop, turns));
+        first = await Read(3 << 20);
+        using var off = new CancellationTokenSource();
+        var waits = HttpTransport.ReadBoundedAsync(new StreamContent(new MemoryStream(new byte[3 << 20])), 4 << 20, off.Token, turns);
+        await off.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waits);
+        first.Return();
+        Assert.Equal(1, turns.CurrentCount);
+    }
+
+    private sealed class Unending : MemoryStream
+    {
+        public override bool CanSeek => false;
+
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => ValueTask.FromResult(buffer.Length);
+    }
+
+    [Fact]
+    public async Task More_than_four_MiB_are_not_read_of_a_pod() => Assert.Equal(
+        "its answer is 4194305 bytes, more than the 4194304 that are read",
+        await Why(Says("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4194305\r\n\r\n")));
+
+    [Fact]
     public async Task Nobody_there_is_a_sentence_too()
     {
         Uri gone;

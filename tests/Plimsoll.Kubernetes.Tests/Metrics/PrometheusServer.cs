@@ -24,7 +24,9 @@ internal sealed class PrometheusServer : IAsyncDisposable
         [.. targets.Select(target => (target.Namespace, target.Pod, string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{target.Endpoint.Port}")))]);
 
     /// <summary>The same, of targets by host and port.</summary>
-    public static async Task<PrometheusServer> StartAsync((string Namespace, string Pod, string Address)[] targets)
+    /// <param name="targets">What the job "pods" scrapes.</param>
+    /// <param name="more">Other jobs, as they stand in a scrape configuration.</param>
+    public static async Task<PrometheusServer> StartAsync((string Namespace, string Pod, string Address)[] targets, string more = "")
     {
         var program = Program();
         const string missing = "prometheus is not installed (Debian: apt-get install prometheus); PLIMSOLL_PROMETHEUS names it where it is not on the path";
@@ -37,7 +39,7 @@ internal sealed class PrometheusServer : IAsyncDisposable
         var folder = Directory.CreateTempSubdirectory("plimsoll-prometheus-");
         var config = Path.Combine(folder.FullName, "prometheus.yml");
         await File.WriteAllTextAsync(config, "global: {scrape_interval: 500ms, scrape_timeout: 500ms}\nscrape_configs:\n- job_name: pods\n  static_configs:\n"
-            + string.Concat(targets.Select(target => $"  - targets: ['{target.Address}']\n    labels: {{namespace: {target.Namespace}, pod: {target.Pod}}}\n")));
+            + string.Concat(targets.Select(target => $"  - targets: ['{target.Address}']\n    labels: {{namespace: {target.Namespace}, pod: {target.Pod}}}\n")) + more);
         for (var attempt = 0; ; attempt++)
         {
             var port = FreePort();

@@ -74,6 +74,32 @@ public sealed class PrometheusSourceTests
     }
 
     [Fact]
+    public async Task A_pod_that_two_unlike_jobs_scrape_counts_once_and_is_read_from_one_of_them()
+    {
+        await using var vllm = new Endpoint(() => ServerMetricsTests.Text("vllm-0.11"));
+        var address = string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{vllm.Port}");
+        await using var prometheus = await PrometheusServer.StartAsync(
+            [("prod", "a", address)],
+            $"- job_name: podmonitor\n  static_configs:\n  - targets: ['{address}']\n    labels: {{namespace: prod, pod: a, container: vllm, node: n}}\n");
+        using var source = Source(prometheus.Uri);
+        using var client = new HttpClient();
+        await Until(() => client.GetStringAsync(new Uri(prometheus.Uri, "api/v1/query?query=vllm:num_requests_running"), Stop),
+            answer => answer.Split("\"instance\"").Length == 5); // two engines in each of two jobs
+
+        var read = new List<ServerSample>();
+        for (var look = 0; look < 20; look++)
+        {
+            Assert.True(Assert.Single(await source.ReadAsync([MeterScene.Pod("a")], Stop)).Sample.TryGetKnown(out var sample));
+            read.Add(sample);
+            await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, Stop);
+        }
+
+        Assert.Equal([(8.0, 850.0)], read.Select(sample => (sample.Running!.Value, sample.Completed!.Value)).Distinct());
+        Assert.Single(read.Select(sample => sample.Target).Distinct());
+        Assert.True(read.Select(sample => sample.At).Distinct().Count() > 2);
+    }
+
+    [Fact]
     public async Task A_users_query_counts_what_arrives_in_front()
     {
         await using var picker = new Endpoint(() =>

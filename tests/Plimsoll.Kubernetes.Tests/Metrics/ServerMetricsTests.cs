@@ -108,7 +108,14 @@ public sealed class ServerMetricsTests
     }
 
     [Fact]
-    public void Triton_without_a_name_adds_its_models_up() => Assert.Equal(1040, Read(Text("triton-24")).Completed);
+    public void Of_several_models_of_Triton_one_must_be_named_since_an_ensembles_steps_count_its_requests_again()
+    {
+        const string text = "nv_inference_request_success{model=\"ensemble\"} 7\nnv_inference_request_success{model=\"tokenise\"} 7\nnv_inference_request_success{model=\"encode\"} 7\n";
+        Assert.Equal("it serves encode, ensemble, tokenise, and an ensemble's steps count its requests again: name one in spec.metrics.model",
+            Assert.Throws<MetricsException>(() => Read(text)).Message);
+        Assert.Equal(7, Read(text, "ensemble").Completed);
+        Assert.Equal(25, Read(Text("plimsoll")).Completed);
+    }
 
     [Fact]
     public void A_name_that_the_server_does_not_serve_is_refused_naming_what_it_serves() =>

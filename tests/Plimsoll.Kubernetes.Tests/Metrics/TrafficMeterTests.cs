@@ -1,3 +1,4 @@
+using System.Text;
 using CsCheck;
 using Plimsoll.Kubernetes.Metrics;
 using static Plimsoll.Kubernetes.Tests.Metrics.MeterScene;
@@ -86,6 +87,29 @@ public sealed class TrafficMeterTests
         _scene.Look(0, Read("a", Sample(0, 10) with { ProcessStartSeconds = 1000 }));
         var row = _scene.Row(100, Read("a", Sample(100, 12) with { ProcessStartSeconds = 2000 }));
         Assert.Equal((12, true), (row.Arrivals, row.Censored));
+    }
+
+    [Theory]
+    [InlineData("", 4)] // the second version was unloaded: three more of the first and one more in flight
+    [InlineData("nv_inference_request_success{model=\"m\",version=\"2\"} 2\n", 6)] // unloaded and loaded anew, and two were served
+    [InlineData("nv_inference_request_success{model=\"m\",version=\"2\"} 9005\n", 9)] // there all the time, and five were served
+    public void A_counter_that_goes_with_its_model_makes_no_arrivals_of_what_the_others_counted_before(string second, int arrivals)
+    {
+        static ServerSample Triton(double at, string text) => ServerMetrics.Read(
+            Exposition.Read(Encoding.UTF8.GetBytes(text), MetricNames.Series, ExpositionLimits.Default), At(at), null);
+        const string first = "nv_inference_pending_request_count{model=\"m\"} ";
+        _scene.Look(0, Read("a", Triton(0, first + "0\nnv_inference_request_success{model=\"m\",version=\"1\"} 70000\n"
+            + "nv_inference_request_success{model=\"m\",version=\"2\"} 9000\n")));
+        var row = _scene.Row(10, Read("a", Triton(10, first + "1\nnv_inference_request_success{model=\"m\",version=\"1\"} 70003\n" + second)));
+        Assert.Equal((arrivals, arrivals < 9), (row.Arrivals, row.Censored));
+        Assert.Null(row.Service);
+    }
+
+    [Fact]
+    public void A_process_that_says_it_runs_on_did_not_begin_anew_whatever_its_counters_do()
+    {
+        _scene.Look(0, Read("a", Sample(0, 79_000, 2) with { ProcessStartSeconds = 1000 }));
+        Assert.Equal(1, _scene.Row(10, Read("a", Sample(10, 70_000, 3) with { ProcessStartSeconds = 1000 })).Arrivals);
     }
 
     [Fact]
@@ -178,6 +202,15 @@ public sealed class TrafficMeterTests
         Assert.Equal("prod/a was not read for too long, or a clock jumped; it is counted from now on",
             _scene.Why(5 + jump, Read("a", Sample(5 + jump, 14))));
         Assert.Equal(2, _scene.Row(10 + jump, Read("a", Sample(10 + jump, 16))).Arrivals);
+    }
+
+    [Fact]
+    public void Counters_of_two_scrape_jobs_are_not_compared()
+    {
+        _scene.Look(0, Read("a", Sample(0, 10) with { Target = "pods 10.0.0.1:8000" }));
+        Assert.Equal("prod/a is read from another scrape job than before; it is counted from now on",
+            _scene.Why(5, Read("a", Sample(5, 14) with { Target = "podmonitor 10.0.0.1:8000" })));
+        Assert.Equal(2, _scene.Row(10, Read("a", Sample(10, 16) with { Target = "podmonitor 10.0.0.1:8000" })).Arrivals);
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.Extensions.Time.Testing;
 using Plimsoll.Artifacts;
+using Plimsoll.Caching;
 using Plimsoll.Kubernetes.NodeCache;
 
 namespace Plimsoll.Kubernetes.Tests.NodeCache;
@@ -59,6 +60,54 @@ public sealed class CacheReadingTests
         Assert.True(new CacheUse(["hub"]).Uses("hub/a/snapshots/1", own: true));
         Assert.False(new CacheUse(["hub"]).Uses("hub/a/snapshots/1", own: false));
         Assert.True(new CacheUse([""]).Uses("by-source/b", own: true));
+    }
+
+    [Fact]
+    public void A_reference_that_is_the_folder_of_another_costs_the_older_one_alone_and_the_rest_is_linked()
+    {
+        var root = Directory.CreateTempSubdirectory("plimsoll-cache-links-");
+        try
+        {
+            CachedFolder Copy(string model, string source, int minute)
+            {
+                var folder = root.CreateSubdirectory($"artifacts/{model}");
+                File.WriteAllText(Path.Combine(folder.FullName, "config.json"), model);
+                return new CachedFolder(new ModelId($"prod/{model}"), "v1", source, folder.FullName, new DateTimeOffset(2026, 1, 1, 12, minute, 0, TimeSpan.Zero));
+            }
+
+            var (older, newer, other) = (Copy("older", "hf://org/name@release", 1), Copy("newer", "hf://org/name@release%2F1.2", 2), Copy("other", "s3://bucket/encoder", 0));
+            var links = new CacheLinks(root.FullName);
+            string At(CachedFolder copy) => Path.Combine(root.FullName, CacheLinks.PathOf(copy.Source, copy.Version, out _)!, "config.json");
+            string Refs(string name) => Path.Combine(root.FullName, "hub/models--org--name/refs", name);
+
+            Assert.Equal((null, 0), (links.Follow([older, other]).Problem, links.Follow([older, other]).Lost.Count));
+            Assert.True(File.Exists(Refs("release")));
+            var (problem, lost) = links.Follow([older, newer, other]);
+
+            Assert.Null(problem);
+            Assert.Equal(
+                ("prod/older", "its reference hub/models--org--name/refs/release cannot be beside the newer hub/models--org--name/refs/release/1.2: one would be the folder of the other"),
+                (Assert.Single(lost).Key.Model, lost.Values.Single()));
+            Assert.True(File.Exists(Refs("release/1.2")));
+            Assert.All([older, newer, other], copy => Assert.Equal(copy.Model.Value, $"prod/{File.ReadAllText(At(copy))}"));
+
+            // And back, once the newer one has gone.
+            Assert.Empty(links.Follow([older, other]).Lost);
+            Assert.True(File.Exists(Refs("release")));
+
+            // What somebody else put where a link should be keeps that one out.
+            Directory.Delete(Path.GetDirectoryName(At(other))!);
+            Directory.CreateDirectory(Path.Combine(Path.GetDirectoryName(At(other))!, "foreign"));
+            File.WriteAllText(Path.Combine(Path.GetDirectoryName(At(other))!, "foreign", "file"), "");
+            (problem, lost) = links.Follow([other, newer]);
+            Assert.Null(problem);
+            Assert.StartsWith("pods cannot find it: ", Assert.Single(lost, one => one.Key.Model == "prod/other").Value, StringComparison.Ordinal);
+            Assert.True(File.Exists(Refs("release/1.2")));
+        }
+        finally
+        {
+            root.Delete(recursive: true);
+        }
     }
 
     [Fact]

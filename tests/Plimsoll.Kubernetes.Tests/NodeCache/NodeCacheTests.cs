@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using k8s;
+using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Resources;
 using Plimsoll.Kubernetes.Tests.ControlPlane;
 using Plimsoll.Kubernetes.Tests.Operator;
@@ -120,6 +121,42 @@ public sealed class NodeCacheTests : CacheTest
         Assert.DoesNotContain(Cluster.Ticks.TakeLast(5).SelectMany(tick => tick.Plan.Steps), step => step is Step.Prefetch);
         kept = Bytes.Zero;
         await CacheAsync("node-a", status => Has(status, "spare"), "it comes back once there is room");
+    }
+
+    [Fact]
+    public async Task A_removal_that_was_asked_of_an_agent_before_it_went_away_is_not_done_when_a_pod_uses_the_copy_by_then()
+    {
+        await Cluster.Nodes.CreateAsync("a", gpus: 8);
+        await ServeCachedAsync("used", 1);
+        var agent = Agent("node-a");
+        var host = await OperateAsync();
+        var copy = Assert.Single((await CacheAsync("node-a", status => Has(status, "used"), "it is there")).Status!.Artifacts!);
+        await Cluster.EndAsync(host);
+        await EndAsync(agent);
+
+        // As an operator asked while no pod used it; since then one does, and nobody is there to see it.
+        var first = (await CacheAsync("node-a", Cancel)).Status!.StartedAt;
+        await PatchAsync("nodemodelcaches/node-a", new { spec = new { agent = first, artifacts = Array.Empty<object>(), evict = new[] { new { model = copy.Model, version = copy.Version } } } });
+        var asked = (await CacheAsync("node-a", Cancel)).Metadata.Generation;
+        var second = Agent("node-a");
+        var there = await CacheAsync("node-a", status => status.StartedAt != first && status.ObservedGeneration == asked, "a new agent has seen what is asked");
+        Assert.True(Has(there.Status!, "used"), Logs());
+        Assert.True(File.Exists(PathOf("node-a", "used", "config.json")));
+        await EndAsync(second);
+
+        // The operator withdraws it though the agent is long silent.
+        await PatchAsync("nodemodelcaches/node-a/status", new { status = new { heartbeat = "2020-01-01T00:00:00Z" } });
+        await OperateAsync();
+        var withdrawn = await Patience.UntilAsync("it is withdrawn", cancel => CacheAsync("node-a", cancel), cache => cache.Spec!.Evict is not { Count: > 0 }, _ => Logs());
+        Assert.Equal("2020-01-01T00:00:00Z", withdrawn.Status!.Heartbeat);
+        Assert.Contains(Cluster.Log, line => line.Contains("the model cache of node-a is unknown", StringComparison.Ordinal));
+    }
+
+    private async Task PatchAsync(string path, object change)
+    {
+        using var api = new KubernetesApi(Cluster.Plane.Admin(), TimeProvider.System);
+        using var written = await api.PatchAsync(
+            $"apis/{ResourceGroup.ApiVersion}/{path}", System.Text.Json.JsonSerializer.SerializeToUtf8Bytes(change), PatchKind.Merge, Cancel);
     }
 
     private IEnumerable<string> Lines() => Cluster.Ticks.SelectMany(tick => tick.Plan.Steps).OfType<Step.Prefetch>().Select(step => step.Reason.ToString());

@@ -78,6 +78,10 @@ public sealed class FaultTests : OperatorTest
         Assert.False(first.Run.Health.Leads);
         Assert.True(second.Run.Health.Leads);
         Assert.Equal(written, Writes(first));
+
+        // KEDA and the HPA, which may still be connected to it, get no number of its.
+        Assert.Empty(first.Desired.Current);
+        Assert.NotEmpty(second.Desired.Current);
     }
 
     [Fact]

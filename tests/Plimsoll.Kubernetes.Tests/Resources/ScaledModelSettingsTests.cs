@@ -22,6 +22,13 @@ public sealed class ScaledModelSettingsTests
     }
 
     [Fact]
+    public void The_name_of_a_model_in_its_metrics_is_as_said_and_may_be_any()
+    {
+        Assert.Null(Read("target: {name: llama}\nmetrics: {port: 8002}").MetricsModel);
+        Assert.Equal("org/ensemble v2", Read("target: {name: llama}\nmetrics: {model: org/ensemble v2}").MetricsModel);
+    }
+
+    [Fact]
     public void Known_events_are_read_as_universal_time_and_none_is_none()
     {
         Assert.True(Read("target: {name: llama}").Events.IsDefault);
