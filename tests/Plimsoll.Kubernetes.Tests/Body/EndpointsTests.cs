@@ -1,0 +1,56 @@
+using System.Text.Json;
+using k8s.Models;
+using Plimsoll.Kubernetes.Body;
+using Plimsoll.Kubernetes.Cluster;
+using Plimsoll.Kubernetes.Metrics;
+using Plimsoll.Kubernetes.Resources;
+using Plimsoll.Kubernetes.Resources.Pods;
+using Plimsoll.Kubernetes.Tests.Resources;
+
+namespace Plimsoll.Kubernetes.Tests.Body;
+
+/// <summary>Where pods are asked for their metrics, and which model's count.</summary>
+public sealed class EndpointsTests
+{
+    [Theory]
+    [InlineData("", "resnet")]
+    [InlineData(", model: ensemble", "ensemble")]
+    public void The_model_that_counts_is_the_one_that_is_named_and_else_the_one_of_the_pods_arguments(string named, string counted)
+    {
+        using var json = JsonDocument.Parse("""
+            {"metadata":{"name":"llama-0","namespace":"prod","uid":"u","labels":{"pod-template-hash":"abc"},"ownerReferences":[{"controller":true,"kind":"ReplicaSet","name":"llama-abc"}]},
+            "spec":{"containers":[{"name":"server"}]},"status":{"phase":"Running","podIP":"10.0.0.7"}}
+            """);
+        var model = new ResolvedModel
+        {
+            View = new ScaledModelView(new ObjectName("prod", "llama"), "uid", "1", null, null),
+            Settings = ScaledModelSettings.Of(Written.Model($"target: {{name: llama}}\nmetrics: {{port: 8002{named}}}")),
+            Served = new ServedModel { Container = "server", ServedName = "resnet", Requests = PodRequests.Of(new V1PodSpec { Containers = [] }) },
+            Workload = new WorkloadView
+            {
+                Name = new ObjectName("prod", "llama"),
+                ApiVersion = "apps/v1",
+                Kind = "Deployment",
+                Uid = "uid",
+                Generation = 1,
+                ResourceVersion = "1",
+                Replicas = 1,
+            },
+            Spec = new ModelSpec
+            {
+                Id = new ModelId("prod/llama"),
+                Version = "1",
+                Source = "stated",
+                Footprint = Footprint.Declared(Bytes.GiB(1), "weights"),
+                Slo = new Slo(TimeSpan.FromSeconds(2), 0.99),
+                Variants = [],
+            },
+        };
+        var finder = new SnapshotBuilder(
+            DateTimeOffset.UnixEpoch, new NodeGroups([], new Dictionary<string, V1PodSpec>()), [model], new Dictionary<string, PodLoad>(), 3);
+
+        var endpoint = Assert.Single(new Endpoints().Of([PodView.Of(json.RootElement)!], finder));
+
+        Assert.Equal((counted, "http://10.0.0.7:8002/metrics"), (endpoint.ServedName, endpoint.Metrics.AbsoluteUri));
+    }
+}
