@@ -22,8 +22,8 @@ public sealed class ControllerDeathTests
         await first.LineAsync("ready right-1");
         using var traffic = Traffic.Start(gateway, 100, "left", "right");
         await traffic.MoreAsync(100);
-        // What was measured at ready is in the tick after it.
-        await Scene.UntilAsync(() => Known(scene).All(model => model.Samples > 0), () => "no memory was measured");
+        // What was measured at ready is in the tick after it; what is charged is that once they have worked.
+        await Scene.UntilAsync(() => Known(scene).All(model => model is { Samples: > 0, Worked: true }), () => "no memory was measured at work");
         var (before, known, replicas) = (await scene.StatusAsync(), Known(scene), scene.Replicas());
 
         var killed = traffic.Now;
@@ -126,14 +126,14 @@ public sealed class ControllerDeathTests
     }
 
     // What the last recorded plan says is known of each model, in the order of their names.
-    private static IEnumerable<(int Loads, Bytes? LoadPeak, Bytes Steady, int Samples)> Known(Scene scene)
+    private static IEnumerable<(int Loads, Bytes? LoadPeak, Bytes Steady, int Samples, bool Worked)> Known(Scene scene)
     {
         using var journal = JournalReader.Open(Journal.PathIn(scene.State));
         var knowledge = journal.Latest()?.Knowledge ?? Knowledge.Empty;
         return [.. knowledge.Models.Values.Select(model =>
         {
             var memory = model.Memory.Values.SingleOrDefault();
-            return (model.Loads.Samples.Length, memory?.LoadPeak, memory?.Steady ?? Bytes.Zero, memory?.Samples ?? 0);
+            return (model.Loads.Samples.Length, memory?.LoadPeak, memory?.Steady ?? Bytes.Zero, memory?.Samples ?? 0, memory is { Unworked: false });
         })];
     }
 

@@ -29,6 +29,9 @@ internal sealed partial class Eviction(
     private readonly List<Candidate> _chosen = [];
     private readonly NodeLedger.Trial _after = new();
 
+    // Counted once for a claimant, and only where it is a version's successor.
+    private int? _mayYield;
+
     private readonly record struct Candidate(InferenceReplica Replica, NodeLedger.Release Release, int Priority, double Loss)
     {
         /// <summary>What it would lose if the claimant stayed for one load and not for a turn of them.</summary>
@@ -59,6 +62,7 @@ internal sealed partial class Eviction(
             : new Reason(Rule.HoldMissingData, [Fact.Of("what", "a ready node"), Fact.Of("why", "none was reported")]);
         // What would go would go; what is only shown would not come.
         if (!observed.Can.HasFlag(Capabilities.ChooseVictim) || !allocations[claimant.Model.Id].MayClaim || !claimant.Model.Acts) return null;
+        _mayYield = null;
         var debt = knowledge.Of(claimant.Model.Id).HeldDebt;
         var (others, nobody) = (new Others(settings.ClaimantsShare ? queue : null, knowledge, ledgers), new Others(null, knowledge, ledgers));
         (NodeLedger Node, Candidate[] Set, double Loss, Shared Shared)? best = null;
@@ -166,13 +170,13 @@ internal sealed partial class Eviction(
             if (_candidates.Count == 0 || below is { } loses && _candidates.Min(candidate => candidate.Loss) >= loses) return null;
             _candidates.Sort((a, b) => Math.Min(a.Priority, claimant.Model.Priority).CompareTo(Math.Min(b.Priority, claimant.Model.Priority)) is var rank and not 0 ? rank
                 : a.Loss.CompareTo(b.Loss) is var loss and not 0 ? loss : a.Replica.Id.CompareTo(b.Replica.Id));
-            var (fits, yielding) = (false, -1);
+            var (fits, yielded) = (false, 0);
             foreach (var candidate in _candidates)
             {
-                if (candidate.IsPredecessor && (yielding = yielding < 0 ? MayYield(claimant, going) : yielding) <= 0) continue;
+                if (candidate.IsPredecessor && yielded >= (_mayYield ??= MayYield(claimant, going))) continue;
                 if (floors.Holds(candidate.Replica, _chosen.Select(one => one.Replica)) is not null) continue;
                 Take(candidate);
-                if (candidate.IsPredecessor) yielding--;
+                if (candidate.IsPredecessor) yielded++;
                 if (fits = _after.Fits()) break;
             }
 

@@ -204,7 +204,7 @@ internal sealed partial class PlanDraft
     {
         if (outlook.Held == 0) return;
         _unmetPriority ??= outlook.Model.Priority;
-        if (_spec.Settings.PaysWhereOthersCannot) _unmet.Add(outlook);
+        if (_spec.Settings.PaysWhereOthersCannot) _unmet.AddRange(Ways(outlook));
     }
 
     // Nodes that none of those could run on are not what they were refused.
@@ -212,8 +212,16 @@ internal sealed partial class PlanDraft
     {
         var priority = claimant.Model.Priority;
         if (!_spec.Settings.PaysWhereOthersCannot) return _unmetPriority is { } unmet && priority < unmet ? _ => false : _ => true;
-        ModelOutlook[] before = [.. _unmet.Where(other => other.Model.Priority > priority).SelectMany(Ways)];
-        return before.Length == 0 ? _ => true : ledger => !before.Any(way => CouldRun(way, ledger));
+        ModelOutlook[] before = [.. _unmet.Where(other => other.Model.Priority > priority)];
+        if (before.Length == 0) return _ => true;
+
+        // Of thousands of nodes few differ in what could run on them.
+        var known = new Dictionary<(int, string), bool>();
+        return ledger =>
+        {
+            var key = (_shapeOf.Value[ledger.Node.Id], ledger.Node.Pool);
+            return known.TryGetValue(key, out var pays) ? pays : known[key] = !before.Any(way => CouldRun(way, ledger));
+        };
     }
 
     private static bool CouldRun(ModelOutlook way, NodeLedger ledger) =>

@@ -31,6 +31,7 @@ internal sealed partial class PlanDraft
     // The highest priority whose waiting requests found no room: nobody lower may buy what it was refused.
     private int? _unmetPriority;
     private readonly List<ModelOutlook> _unmet = [];
+    private readonly Lazy<Dictionary<NodeId, int>> _shapeOf;
     private readonly ReadyFloors _floors;
     private readonly Eviction _eviction;
     private readonly SchedulerChoice _scheduler;
@@ -64,6 +65,7 @@ internal sealed partial class PlanDraft
         _flying = observed.InFlight.Where(work => work.Model is not null).ToLookup(work => work.Model!.Value);
         _shapes = Admission.Shapes(_nodeRequests.Admissible);
         _disks = new DiskDraft(spec, observed, knowledge, _outlookOf);
+        _shapeOf = new(() => Admission.ShapesOf(observed.Nodes).Of.Zip(observed.Nodes, (of, node) => (of, node.Id)).ToDictionary(one => one.Id, one => one.of));
         _floors = new ReadyFloors(observed);
         _eviction = new Eviction(observed, spec.Settings, knowledge, _outlookOf, _allocations, _floors, _ledgers.Values);
     }
