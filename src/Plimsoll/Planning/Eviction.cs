@@ -31,6 +31,7 @@ internal sealed partial class Eviction(
 
     // Counted once for a claimant, and only where it is a version's successor.
     private int? _mayYield;
+    private bool _mayTakeUsed;
 
     private readonly record struct Candidate(InferenceReplica Replica, NodeLedger.Release Release, int Priority, double Loss)
     {
@@ -62,7 +63,7 @@ internal sealed partial class Eviction(
             : new Reason(Rule.HoldMissingData, [Fact.Of("what", "a ready node"), Fact.Of("why", "none was reported")]);
         // What would go would go; what is only shown would not come.
         if (!observed.Can.HasFlag(Capabilities.ChooseVictim) || !allocations[claimant.Model.Id].MayClaim || !claimant.Model.Acts) return null;
-        _mayYield = null;
+        (_mayYield, _mayTakeUsed) = (null, IsLasting(claimant));
         var debt = knowledge.Of(claimant.Model.Id).HeldDebt;
         var (others, nobody) = (new Others(settings.ClaimantsShare ? queue : null, knowledge, ledgers), new Others(null, knowledge, ledgers));
         (NodeLedger Node, Candidate[] Set, double Loss, Shared Shared)? best = null;
@@ -206,7 +207,7 @@ internal sealed partial class Eviction(
         // A version that is being replaced yields to its successor: there is no room for both.
         if (holder.Owner.Model.Id == claimant.Model.Id)
             return holder.Replica.Version == holder.Owner.Model.Version ? null : Predecessor(claimant, in holder, withWeights);
-        if (lower && (holder.InUse || holder.State == ReplicaState.Loading) && !IsLasting(claimant)) return null;
+        if (lower && (holder.InUse || holder.State == ReplicaState.Loading) && !_mayTakeUsed) return null;
         if (holder.State == ReplicaState.Loading || holder.Replica.Turning)
             return lower ? new Candidate(holder.Replica, holder.Release, holder.Priority, holder.Load.TotalSeconds) : null;
         if (holder.State is not (ReplicaState.Ready or ReplicaState.Asleep)) return null;
