@@ -21,30 +21,10 @@ public sealed class EndpointsTests
             {"metadata":{"name":"llama-0","namespace":"prod","uid":"u","labels":{"pod-template-hash":"abc"},"ownerReferences":[{"controller":true,"kind":"ReplicaSet","name":"llama-abc"}]},
             "spec":{"containers":[{"name":"server"}]},"status":{"phase":"Running","podIP":"10.0.0.7"}}
             """);
-        var model = new ResolvedModel
+        var model = PodHistoryTests.Model(weighed: true) with
         {
-            View = new ScaledModelView(new ObjectName("prod", "llama"), "uid", "1", null, null),
             Settings = ScaledModelSettings.Of(Written.Model($"target: {{name: llama}}\nmetrics: {{port: 8002{named}}}")),
             Served = new ServedModel { Container = "server", ServedName = "resnet", Requests = PodRequests.Of(new V1PodSpec { Containers = [] }) },
-            Workload = new WorkloadView
-            {
-                Name = new ObjectName("prod", "llama"),
-                ApiVersion = "apps/v1",
-                Kind = "Deployment",
-                Uid = "uid",
-                Generation = 1,
-                ResourceVersion = "1",
-                Replicas = 1,
-            },
-            Spec = new ModelSpec
-            {
-                Id = new ModelId("prod/llama"),
-                Version = "1",
-                Source = "stated",
-                Footprint = Footprint.Declared(Bytes.GiB(1), "weights"),
-                Slo = new Slo(TimeSpan.FromSeconds(2), 0.99),
-                Variants = [],
-            },
         };
         var finder = new SnapshotBuilder(
             DateTimeOffset.UnixEpoch, new NodeGroups([], new Dictionary<string, V1PodSpec>()), [model], new Dictionary<string, PodLoad>(), 3);

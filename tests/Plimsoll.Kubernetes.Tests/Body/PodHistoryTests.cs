@@ -57,7 +57,7 @@ public sealed class PodHistoryTests
         {"type":"Ready","status":"{{{{(ready is null ? "False" : "True")}}}}","lastTransitionTime":"{{{{Noon.AddSeconds(ready ?? scheduled):yyyy-MM-ddTHH:mm:ssZ}}}}"}]}}
         """))!;
 
-    private static ResolvedModel Model(bool weighed) => new()
+    internal static ResolvedModel Model(bool weighed) => new()
     {
         View = new ScaledModelView(new ObjectName("prod", "llama"), "uid", "1", null, null),
         Workload = new WorkloadView
