@@ -56,10 +56,10 @@ public sealed class UpTests
             """);
         var up = scene.Up();
         using var client = new HttpClient { BaseAddress = await up.GatewayAsync(), Timeout = Scene.Patience };
-        await up.LineAsync("ready slow-1");
         using var body = new StringContent("{}");
-        var request = client.PostAsync(new Uri("/v2/models/slow/infer", UriKind.Relative), body, Scene.Cancel);
-        await Scene.UntilAsync(() => scene.StatusAsync().GetAwaiter().GetResult().Models.Single().Replicas is [{ Outstanding: 1 }], () => up.Error);
+        await up.LineAsync("ready slow-1");
+        var request = client.PostAsync(Slow, body, Scene.Cancel);
+        await IsAnsweringAsync(scene, up);
 
         up.Signal("TERM");
         await up.LineAsync($"ending: requests under way have {told} to finish, then the replicas are stopped; another Ctrl-C waits no longer");
@@ -99,10 +99,10 @@ public sealed class UpTests
             """);
         var up = scene.Up();
         using var client = new HttpClient { BaseAddress = await up.GatewayAsync(), Timeout = Scene.Patience };
-        await up.LineAsync("ready slow-1");
         using var body = new StringContent("{}");
-        var request = client.PostAsync(new Uri("/v2/models/slow/infer", UriKind.Relative), body, Scene.Cancel);
-        await Scene.UntilAsync(() => scene.StatusAsync().GetAwaiter().GetResult().Models.Single().Replicas is [{ Outstanding: 1 }], () => up.Error);
+        await up.LineAsync("ready slow-1");
+        var request = client.PostAsync(Slow, body, Scene.Cancel);
+        await IsAnsweringAsync(scene, up);
 
         up.Signal("INT");
         await up.LineAsync("another Ctrl-C waits no longer");
@@ -208,4 +208,10 @@ public sealed class UpTests
         Assert.Equal("", up.Output);
         Assert.False(Directory.Exists(Path.Combine(scene.State, "logs")) && Directory.EnumerateFiles(Path.Combine(scene.State, "logs")).Any());
     }
+
+    private static readonly Uri Slow = new("/v2/models/slow/infer", UriKind.Relative);
+
+    // The only request has come to the only replica.
+    private static Task IsAnsweringAsync(Scene scene, UpProcess up) =>
+        Scene.UntilAsync(() => scene.StatusAsync().GetAwaiter().GetResult().Models.Single().Replicas is [{ Outstanding: 1 }], () => up.Error);
 }
