@@ -73,6 +73,13 @@ public sealed record ScenarioFile
                 problems.Add(string.Create(CultureInfo.InvariantCulture, $"others[{i}].on"), $"found \"{Show.Text(group)}\", which is no group of nodes of this scenario");
         }
 
+        for (var i = 0; i < document.Training.Length; i++)
+            Check(document.Training[i], document.Nodes.FirstOrDefault(nodes => nodes.Name == document.Training[i].On), string.Create(CultureInfo.InvariantCulture, $"training[{i}]"), problems);
+        foreach (var twice in document.Others.Select(job => job.Name).Concat(document.Training.Select(job => job.Name)).OfType<string>().GroupBy(name => name, StringComparer.Ordinal).Where(alike => alike.Count() > 1))
+        {
+            if (document.Training.Any(job => job.Name == twice.Key)) problems.Add("training", $"more than one job is named \"{Show.Text(twice.Key)}\"; names that differ would do");
+        }
+
         for (var i = 0; i < document.Faults.Length; i++)
         {
             var fault = document.Faults[i];
@@ -80,6 +87,15 @@ public sealed record ScenarioFile
             var known = Fault.StrikesNode(what) ? IsNode(strikes, nodeNames) : names.Any(name => name is not null && (strikes == name || strikes.StartsWith(name + "-", StringComparison.Ordinal)));
             if (!known) problems.Add(string.Create(CultureInfo.InvariantCulture, $"faults[{i}].strikes"), $"found \"{Show.Text(strikes)}\", which is no {(Fault.StrikesNode(what) ? "node" : "model")} of this scenario");
         }
+    }
+
+    private static void Check(TrainingDocument job, NodesDocument? on, string path, Problems problems)
+    {
+        if (job.On is { } group && on is null) problems.Add($"{path}.on", $"found \"{Show.Text(group)}\", which is no group of nodes of this scenario");
+        if (job.Source is not null) return;
+        if (job is { Gpus: null or 0, Memory: null }) problems.Add($"{path}.gpus", "missing; devices of each member, or memory, or source, which says both, would do");
+        foreach (var (field, given) in new[] { ("method", job.Method is not null), ("sequence", job.Sequence is not null), ("microBatch", job.MicroBatch is not null) })
+            if (given) problems.Add($"{path}.{field}", "there is no source that it is of");
     }
 
     private static void Check(ScenarioModelDocument model, string path, Problems problems)

@@ -62,6 +62,8 @@ internal sealed class ScenarioResolver(ScenarioFile file)
         }
 
         models.Sort((a, b) => a.Spec.Id.CompareTo(b.Spec.Id));
+        var training = Training(nodes);
+        if (file.Problems.Any) return null;
         var world = new World
         {
             Name = document.Name ?? System.IO.Path.GetFileNameWithoutExtension(file.Path),
@@ -80,12 +82,13 @@ internal sealed class ScenarioResolver(ScenarioFile file)
                     Members = job.Members ?? 1,
                     Devices = job.Gpus ?? 0,
                     Memory = job.Memory ?? Bytes.Zero,
-                }).OrderBy(job => job.At),
+                }).Concat(training).OrderBy(job => job.At),
             ],
             Faults = [.. document.Faults.Select(fault => new Fault(fault.At!.Value, fault.What!.Value, fault.Strikes!)).OrderBy(fault => fault.At)],
             Spec = new FleetSpec
             {
                 Models = [.. models.Select(model => model.Spec)],
+                Training = training.Planned(nodes, World.Beginning),
                 Settings = FleetSettings.Planner(document.Planner ?? new PlannerDocument()),
                 Prices = PricesOf(nodes),
                 NodePools = nodes.Pools(),
@@ -119,8 +122,11 @@ internal sealed class ScenarioResolver(ScenarioFile file)
             }
         }
 
+        var training = Training(groups);
+        if (file.Problems.Any) return null;
         return new DescribedFleet
         {
+            Training = training.Planned(groups, DescribedFleet.Moment),
             Name = document.Name ?? System.IO.Path.GetFileNameWithoutExtension(file.Path),
             Nodes = groups,
             Models = [.. models.OrderBy(model => model.Id)],
@@ -128,6 +134,8 @@ internal sealed class ScenarioResolver(ScenarioFile file)
             Prices = PricesOf(groups),
         };
     }
+
+    private ImmutableArray<OtherJob> Training(ImmutableArray<NodeGroup> nodes) => new TrainingResolver(file.Problems, Weigh).Of(file.Document.Training, nodes);
 
     private bool IsTooMany()
     {
@@ -188,25 +196,27 @@ internal sealed class ScenarioResolver(ScenarioFile file)
         };
     }
 
-    private Footprint? Weigh(ScenarioModelDocument model, string path, string name)
+    private Footprint? Weigh(ScenarioModelDocument model, string path, string name) =>
+        model.Weights is { } weights ? Footprint.Declared(weights, name) : Weigh(model.Source!, $"{path}.source");
+
+    private Footprint? Weigh(string source, string path)
     {
-        if (model.Weights is { } weights) return Footprint.Declared(weights, name);
-        if (_weighed.TryGetValue(model.Source!, out var known)) return known;
+        if (_weighed.TryGetValue(source, out var known)) return known;
         Footprint? weighed = null;
         try
         {
-            weighed = ArtifactWeigher.Weigh(FleetChecks.PathOf(model.Source!, file.Folder)).Footprint;
+            weighed = ArtifactWeigher.Weigh(FleetChecks.PathOf(source, file.Folder)).Footprint;
         }
         catch (ArtifactException unreadable)
         {
-            file.Problems.Add($"{path}.source", Show.Text(unreadable.Message, 400));
+            file.Problems.Add(path, Show.Text(unreadable.Message, 400));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            file.Problems.Add($"{path}.source", $"cannot be read: {Show.Text(e.Message, 200)}");
+            file.Problems.Add(path, $"cannot be read: {Show.Text(e.Message, 200)}");
         }
 
-        return _weighed[model.Source!] = weighed;
+        return _weighed[source] = weighed;
     }
 
     private ImmutableArray<NodeGroup> Nodes()

@@ -121,7 +121,12 @@ public sealed record ControllerListing
         Others =
         [
             .. runs.SelectMany(run => run.Others.Select((job, i) => (Job: job, At: i))).GroupBy(one => one.At).OrderBy(group => group.Key)
-                .Select(group => new OtherListing(group.First().Job.Name, group.Average(one => one.Job.WaitedSeconds), group.Count(one => one.Job.EndedAt is not null))),
+                .Select(group => new OtherListing(group.First().Job.Name, group.Average(one => one.Job.WaitedSeconds), group.Count(one => one.Job.EndedAt is not null))
+                {
+                    EndedAtSeconds = group.Average(one => one.Job.EndedAt),
+                    GaveWay = group.Average(one => one.Job.GaveWay),
+                    LostSeconds = group.First().Job.GaveWay is null ? null : group.Average(one => one.Job.LostSeconds),
+                }),
         ],
         Bound = bounds.Select(bound => bound is null ? null : bound.Dollars > 0 ? bound.Dollars : (double?)bound.DeviceHours).Where(one => one is { } known && double.IsFinite(known)).Average(),
         Models = [.. runs[0].Models.Select((model, i) => SimulatedModelListing.Of([.. runs.Select(run => run.Models[i])], runs[0].Verdicts.ElementAtOrDefault(i), review))],
@@ -132,7 +137,17 @@ public sealed record ControllerListing
 /// <param name="Job">Its name.</param>
 /// <param name="WaitedSeconds">For room.</param>
 /// <param name="Ended">In how many of the runs it ended.</param>
-public sealed record OtherListing(string Job, double WaitedSeconds, int Ended);
+public sealed record OtherListing(string Job, double WaitedSeconds, int Ended)
+{
+    /// <summary>Seconds of the run, over the runs in which it ended; null where it did in none.</summary>
+    public double? EndedAtSeconds { get; init; }
+
+    /// <summary>How often it was told to give way; null of one that nobody plans.</summary>
+    public double? GaveWay { get; init; }
+
+    /// <summary>Seconds of its work that had to be done once more; null of one that nobody plans.</summary>
+    public double? LostSeconds { get; init; }
+}
 
 /// <summary>One run.</summary>
 public sealed record RunListing(int Seed, long Requests, double Attainment, double Dollars, double NodeDollars, double DeviceHours, int OutOfMemory, ImmutableSortedDictionary<string, double> NodeHours, double? BoundDollars, double? BoundDeviceHours)

@@ -67,10 +67,16 @@ internal static class SimulationTable
         yield return "";
         foreach (var one in listing.Controllers.Where(one => !one.Others.IsEmpty))
         {
-            var (jobs, runs) = (one.Others.Length, one.Runs.Length);
-            var ended = one.Others.Sum(job => job.Ended) / (double)runs;
-            yield return string.Create(CultureInfo.InvariantCulture,
-                $"{one.Controller}: {jobs} {(jobs == 1 ? "job" : "jobs")} of others waited {Durations.Show(TimeSpan.FromSeconds(one.Others.Average(job => job.WaitedSeconds)))} each, {ended:0.#} ended");
+            foreach (var (jobs, what) in new[] { (one.Others.Where(job => job.GaveWay is null).ToList(), " of others"), (one.Others.Where(job => job.GaveWay is not null).ToList(), " of training") })
+            {
+                if (jobs.Count == 0) continue;
+                var ended = jobs.Sum(job => job.Ended) / (double)one.Runs.Length;
+                var done = jobs.Where(job => job.EndedAtSeconds is not null).ToList();
+                var planned = jobs[0].GaveWay is null ? "" : string.Create(CultureInfo.InvariantCulture,
+                    $"; gave way {jobs.Sum(job => job.GaveWay ?? 0):0.#} times and did {Durations.Show(TimeSpan.FromSeconds(jobs.Sum(job => job.LostSeconds ?? 0)))} of work twice");
+                foreach (var line in EightyColumns.Hung(string.Create(CultureInfo.InvariantCulture,
+                    $"{one.Controller}: {jobs.Count} {(jobs.Count == 1 ? "job" : "jobs")}{what} waited {Durations.Show(TimeSpan.FromSeconds(jobs.Average(job => job.WaitedSeconds)))} each, {ended:0.#} ended{(done.Count > 0 ? $", at {Durations.Show(TimeSpan.FromSeconds(done.Average(job => job.EndedAtSeconds!.Value)))}{(done.Count > 1 ? " on the mean" : "")}" : "")}{planned}"), "", "  ")) yield return line;
+            }
         }
     }
 

@@ -17,6 +17,7 @@ internal sealed partial class SimulatedCluster
             Nodes = _world.IsScheduled ? Scheduled(now) : [.. _nodes.Values.Where(node => !node.IsLost).Select(node => node.Row(now))],
             Replicas = Bound.Waiting.Count == 0 ? [.. _replicas.Values.Select(replica => Row(replica, now))]
                 : [.. _replicas.Values.Select(replica => Row(replica, now)).Concat(Bound.Waiting.Select(Row)).OrderBy(replica => replica.Id)],
+            Training = Gangs(),
             Foreign = Foreign(),
             InFlight = InFlight(),
             Cache = Cached(),

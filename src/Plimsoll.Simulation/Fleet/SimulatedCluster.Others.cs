@@ -16,13 +16,14 @@ internal sealed partial class SimulatedCluster
 
     private void Arrive(OtherJob job, double now)
     {
-        _others.Add(new RunningJob(job, now));
+        _others.Add(new RunningJob(job, now) { Gang = PlansTraining && job.Training is not null ? new Gang() : null });
+        Changed |= PlansTraining;
         LetOthersIn(now);
     }
 
     private void LetOthersIn(double now)
     {
-        foreach (var waiting in _others.Where(one => one is { EndedAt: null, Members.IsEmpty: true }))
+        foreach (var waiting in _others.Where(one => one is { EndedAt: null, Members.IsEmpty: true, Gang: null }))
         {
             if (Room(waiting.Job) is not { } members) continue;
             waiting.Began(members, now);
@@ -50,6 +51,7 @@ internal sealed partial class SimulatedCluster
         foreach (var job in _others.Where(job => job.Members.Any(member => member.Node == node)))
         {
             var left = job.Members;
+            if (job.Gang is { } gang) Broken(job, gang, $"its node {node.Id} is lost", now);
             job.Lost(now);
             foreach (var other in left.Select(member => member.Node).Where(one => one != node).Distinct()) WatchEmpty(other, now);
         }
@@ -88,6 +90,7 @@ internal sealed partial class SimulatedCluster
         return
         [
             .. from job in _others
+               where job.Gang is null
                from member in job.Members
                from device in member.Devices.Select(one => (DeviceId?)one).Prepend(null)
                orderby member.Node.Id, device
@@ -111,6 +114,9 @@ internal sealed class RunningJob(OtherJob job, double cameAt)
     private double _waitsSince = cameAt;
 
     public OtherJob Job => job;
+
+    /// <summary>How far it is, where the planner launches it; null where it comes in by itself.</summary>
+    public Gang? Gang { get; init; }
 
     /// <summary>Empty while it waits, and when it is over.</summary>
     public ImmutableArray<OtherMember> Members { get; private set; } = [];

@@ -12,6 +12,7 @@ internal sealed class SimulatedFleet(SimulatedCluster cluster) : IFleet
         | (cluster.World.IsScheduled ? Capabilities.None : Capabilities.ChooseNode | Capabilities.ChooseDevice)
         | (cluster.World.Nodes.Any(group => group.CacheSize is not null) ? Capabilities.PrefetchWeights | Capabilities.EvictWeights : Capabilities.None)
         | (!cluster.World.IsScheduled && cluster.World.Models.Any(model => model.Spec.Variants.Any(way => way.Needs.Asleep is not null)) ? Capabilities.Sleep : Capabilities.None)
+        | (cluster.PlansTraining ? Capabilities.Train : Capabilities.None)
         | (cluster.World.Nodes.Any(group => group.IsElastic) ? Capabilities.AddNodes : Capabilities.None);
 
     public ValueTask<FleetSnapshot> ObserveAsync(CancellationToken cancellationToken)
@@ -58,6 +59,10 @@ internal sealed class SimulatedFleet(SimulatedCluster cluster) : IFleet
         Step.Evict evict => Done(step, evict.Model, cluster.Evict(evict.Model, evict.Node)),
         Step.AddNode add => Done(step, null, cluster.AddNode(add.Pool, add.Ordinal, add.For)),
         Step.WithdrawNode withdraw => Done(step, null, cluster.WithdrawNode(withdraw.Pool, withdraw.Ordinal)),
+        Step.Launch launch => Done(step, null, cluster.Train(launch.Job, launch.Members)),
+        Step.Resume resume => Done(step, null, cluster.Train(resume.Job, resume.Members)),
+        Step.Checkpoint checkpoint => cluster.SaveTraining(checkpoint.Job),
+        Step.Suspend suspend => cluster.SuspendTraining(suspend.Job),
         _ => Done(step, null, "the simulated fleet cannot do such a step"),
     };
 

@@ -79,8 +79,8 @@ public sealed record DescribedModel
 /// <summary>A fleet that is only described: nodes, models, and the demand that is known of each.</summary>
 public sealed record DescribedFleet
 {
-    // Any moment would do: nothing in a plan of known demand depends on the clock.
-    private static readonly DateTimeOffset Moment = new(2026, 1, 5, 0, 0, 0, TimeSpan.Zero);
+    /// <summary>When the plan is made; any moment would do, as nothing in a plan of known demand depends on the clock.</summary>
+    public static readonly DateTimeOffset Moment = new(2026, 1, 5, 0, 0, 0, TimeSpan.Zero);
 
     public required string Name { get; init; }
 
@@ -89,6 +89,9 @@ public sealed record DescribedFleet
 
     /// <summary>Ordered by id.</summary>
     public required ImmutableArray<DescribedModel> Models { get; init; }
+
+    /// <summary>Ordered by id.</summary>
+    public ImmutableArray<TrainingSpec> Training { get; init; } = [];
 
     public PlannerSettings Settings { get; init; } = new();
 
@@ -104,6 +107,7 @@ public sealed record DescribedFleet
     public FleetSpec Spec => new()
     {
         Models = [.. Models.Select(model => model.Spec).OfType<ModelSpec>()],
+        Training = [.. Training.Select(job => job with { SubmittedAt = Beginning().At })],
         Settings = Settings,
         Prices = Prices,
         NodePools = Nodes.Pools(),
@@ -116,7 +120,7 @@ public sealed record DescribedFleet
     internal FleetSnapshot Empty() => new()
     {
         At = Moment,
-        Can = Capabilities.ChooseNode | Capabilities.ChooseDevice | Capabilities.ChooseVictim
+        Can = Capabilities.Train | Capabilities.ChooseNode | Capabilities.ChooseDevice | Capabilities.ChooseVictim
             | (Nodes.Any(group => group.CacheSize is not null) ? Capabilities.PrefetchWeights | Capabilities.EvictWeights : Capabilities.None)
             | (Nodes.Any(group => group.IsElastic) ? Capabilities.AddNodes : Capabilities.None),
         Nodes = [.. Nodes.SelectMany(group => Enumerable.Range(0, group.Count).Select(index => Node(group, index, Moment))).OrderBy(node => node.Id)],

@@ -13,10 +13,13 @@ internal static class Done
         var replicas = before.Replicas.ToDictionary(replica => replica.Id);
         var cache = before.Cache.ToDictionary(copy => (copy.Node, copy.Model));
 
+        var gangs = before.Training.ToDictionary(gang => gang.Job);
+
         // What goes makes room for what comes.
         foreach (var step in steps)
         {
-            if (step is Step.Stop stop) replicas.Remove(stop.Replica);
+            if (step is Step.Suspend suspend) gangs[suspend.Job] = gangs[suspend.Job] with { State = GangState.Suspended, Members = [] };
+            else if (step is Step.Stop stop) replicas.Remove(stop.Replica);
             else if (step is Step.Evict evict) cache.Remove((evict.Node, evict.Model));
         }
 
@@ -25,6 +28,8 @@ internal static class Done
             if (step is Step.Start { Placement: { } placement } start) replicas[start.Replica] = Ready(start, placement, spec, before.At);
             else if (step is Step.Prefetch prefetch)
                 cache[(prefetch.Node, prefetch.Model)] = new CachedArtifact { Node = prefetch.Node, Model = prefetch.Model, Version = prefetch.Version, Size = prefetch.Size, Complete = true, LastUsed = before.At };
+            else if (step is Step.Launch launch) gangs[launch.Job] = Running(launch.Job, launch.Members, launch.NeedsPerMember, before.At);
+            else if (step is Step.Resume resume) gangs[resume.Job] = Running(resume.Job, resume.Members, resume.NeedsPerMember, before.At);
             else if (step is Step.AddNode add && Added(add.Pool, nodes, groups, before.At) is { } node) nodes[node.Id] = node;
         }
 
@@ -34,9 +39,13 @@ internal static class Done
         {
             Nodes = [.. nodes.Values.Select(node => node.CacheBudget is { } size ? node with { CacheFileSystemFree = Signal.Known(size - onDisk.GetValueOrDefault(node.Id, Bytes.Zero), before.At) } : node).OrderBy(node => node.Id)],
             Replicas = [.. replicas.Values.OrderBy(replica => replica.Id)],
+            Training = [.. gangs.Values.OrderBy(gang => gang.Job)],
             Cache = [.. cache.Values.Select(copy => copy with { Pinned = used.Contains((copy.Node, copy.Model)) }).OrderBy(copy => copy.Node).ThenBy(copy => copy.Model)],
         };
     }
+
+    private static TrainingGang Running(JobId job, ImmutableArray<Placement> members, ReplicaNeeds needs, DateTimeOffset at) =>
+        new() { Job = job, Members = members, ReservedPerMember = needs, StateSince = at, StartedAt = at, LastCheckpoint = at };
 
     /// <summary>The ordinals that were given are not given again.</summary>
     public static Knowledge Next(Knowledge planned, ImmutableArray<Step> steps)

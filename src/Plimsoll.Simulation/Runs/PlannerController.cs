@@ -19,6 +19,7 @@ internal sealed class PlannerController : IController
     /// <param name="seen">Called with each turn; null where nobody asks.</param>
     public PlannerController(SimulatedCluster cluster, Planner planner, Action<Tick>? seen)
     {
+        cluster.PlansTraining = !cluster.World.IsScheduled && !cluster.World.Spec.Training.IsEmpty;
         (_spec, _turnTakes, _fleet) = (cluster.World.Spec, cluster.World.TurnTakes, new SimulatedFleet(cluster));
         _loop = new ControlLoop(_fleet, planner, TimeProvider.System, (_, _) => ValueTask.CompletedTask, tick =>
         {

@@ -68,7 +68,7 @@ public sealed record RunResult
         Dollars = cluster.Use.Dollars,
         NodeHours = cluster.Use.NodeSeconds.ToImmutableSortedDictionary(pair => pair.Key, pair => pair.Value / 3600, StringComparer.Ordinal),
         NodeDollars = cluster.World.Nodes.Sum(group => (group.PricePerHour?.Dollars ?? 0) * cluster.Use.NodeSeconds[group.Name] / 3600),
-        Others = [.. cluster.Others.Select(job => new OtherResult(job.Job.Name, job.WaitedUntil(cluster.Now), job.EndedAt))],
+        Others = [.. cluster.Others.Select(job => new OtherResult(job.Job.Name, job.WaitedUntil(cluster.Now), job.EndedAt) { GaveWay = job.Gang?.GaveWay, LostSeconds = job.Gang?.LostSeconds ?? 0 })],
         OutOfMemory = cluster.Use.OutOfMemory,
     };
 }
@@ -77,7 +77,14 @@ public sealed record RunResult
 /// <param name="Name">The job.</param>
 /// <param name="WaitedSeconds">For room, all together.</param>
 /// <param name="EndedAt">Seconds of the run; null where it had not ended.</param>
-public sealed record OtherResult(string Name, double WaitedSeconds, double? EndedAt);
+public sealed record OtherResult(string Name, double WaitedSeconds, double? EndedAt)
+{
+    /// <summary>How often it was told to give way; null where nobody planned it.</summary>
+    public int? GaveWay { get; init; }
+
+    /// <summary>Seconds of its work that had to be done once more.</summary>
+    public double LostSeconds { get; init; }
+}
 
 /// <summary>What a run came to for one model.</summary>
 public sealed record ModelResult

@@ -153,6 +153,54 @@ public sealed record OtherJob
 
     /// <summary>Host memory of each member.</summary>
     public Bytes Memory { get; init; }
+
+    /// <summary>Cores of each member, as the planner counts them; others' jobs ask for none.</summary>
+    public Cores Cores { get; init; }
+
+    /// <summary>What it is to a controller that plans training too; null where it is somebody else's whoever controls the fleet.</summary>
+    public TrainingTerms? Training { get; init; }
+
+    /// <summary>The same as the planner knows it: its members have their devices to themselves.</summary>
+    internal TrainingSpec SpecOf(NodeGroup group, DateTimeOffset start) => new()
+    {
+        Id = JobId.Of(Name),
+        GangSize = Members,
+        NeedsPerMember = new ReplicaNeeds
+        {
+            Host = new MemoryNeed(Memory, Memory),
+            Devices = Devices,
+            PerDevice = Devices > 0 ? new MemoryNeed(group.DeviceMemory, group.DeviceMemory) : null,
+            Cores = Cores,
+            Disk = Bytes.Zero,
+        },
+        DeviceKind = Devices > 0 ? group.DeviceKind : null,
+        Pools = [Group],
+        Priority = Training!.Priority,
+        Preemptible = Training.Preemptible,
+        CheckpointSize = Training.Checkpoint,
+        SubmittedAt = start + At,
+    };
+}
+
+/// <summary>A job that the planner launches, and has give way.</summary>
+/// <param name="Priority">On one scale with models'.</param>
+/// <param name="Preemptible">Whether it may be told to give way.</param>
+/// <param name="Checkpoint">What it writes before it does, all members together; none where it begins anew each time.</param>
+public sealed record TrainingTerms(int Priority, bool Preemptible, Bytes Checkpoint)
+{
+    /// <summary>From its members' start until it trains, beside what it reads of its checkpoint.</summary>
+    public TimeSpan Start { get; init; } = TimeSpan.FromSeconds(30);
+}
+
+/// <summary>Jobs as the planner knows them.</summary>
+public static class TrainingJobs
+{
+    /// <summary>Those of them that are planned, ordered by name.</summary>
+    public static ImmutableArray<TrainingSpec> Planned(this ImmutableArray<OtherJob> jobs, ImmutableArray<NodeGroup> groups, DateTimeOffset start) =>
+    [
+        .. jobs.Where(job => job.Training is not null).OrderBy(job => JobId.Of(job.Name))
+            .Select(job => job.SpecOf(groups.Single(group => group.Name == job.Group), start)),
+    ];
 }
 
 /// <summary>One model: who asks for it, and how it truly behaves.</summary>

@@ -42,7 +42,7 @@ public sealed record FleetSnapshot
     /// <summary>Inference we manage.</summary>
     public ImmutableArray<InferenceReplica> Replicas { get; init; } = [];
 
-    /// <summary>Training we manage.</summary>
+    /// <summary>Training we manage: jobs that were launched, ordered by job.</summary>
     public ImmutableArray<TrainingGang> Training { get; init; } = [];
 
     /// <summary>What others use; never counted free.</summary>
@@ -245,21 +245,6 @@ public sealed record InferenceReplica
 /// <param name="Reserved">What it is charged there.</param>
 /// <param name="Requests">What it asked of the scheduler.</param>
 public sealed record ReplicaMember(Placement Placement, ReplicaNeeds Reserved, SchedulerRequests? Requests);
-
-public sealed record TrainingGang
-{
-    public required JobId Job { get; init; }
-
-    public required ImmutableArray<Placement> Members { get; init; }
-
-    public required ReplicaNeeds ReservedPerMember { get; init; }
-
-    public DateTimeOffset StartedAt { get; init; }
-
-    public DateTimeOffset? LastCheckpoint { get; init; }
-
-    public bool Preemptible { get; init; }
-}
 
 /// <summary>Memory, disk or devices in use by somebody else on a node.</summary>
 public sealed record ForeignUse

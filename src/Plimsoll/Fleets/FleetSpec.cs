@@ -21,7 +21,7 @@ public sealed record FleetSpec
     /// <summary>Inference models, ordered by <see cref="ModelSpec.Id"/>, ids unique.</summary>
     public required ImmutableArray<ModelSpec> Models { get; init; }
 
-    /// <summary>Training jobs, ordered by id. Planned from the Decide issue on; until then they are only held.</summary>
+    /// <summary>Training jobs, ordered by id, ids unique; planned where the body can train (<see cref="Capabilities.Train"/>).</summary>
     public ImmutableArray<TrainingSpec> Training { get; init; } = [];
 
     public PlannerSettings Settings { get; init; } = new();
@@ -221,26 +221,6 @@ public sealed record VariantSpec
 
     /// <summary>The other pods of a replica that is a group; null where it is one. Needs and requests are then its leader's.</summary>
     public WorkerPods? Workers { get; init; }
-}
-
-/// <summary>A training job: a gang that runs whole or not at all.</summary>
-public sealed record TrainingSpec
-{
-    public required JobId Id { get; init; }
-
-    public required Footprint Footprint { get; init; }
-
-    public int GangSize { get; init; } = 1;
-
-    public required ReplicaNeeds NeedsPerMember { get; init; }
-
-    public int Priority { get; init; }
-
-    public bool Preemptible { get; init; }
-
-    public Bytes CheckpointSize { get; init; }
-
-    public TimeSpan? Deadline { get; init; }
 }
 
 /// <summary>Prices; a null one says that the hardware is owned.</summary>

@@ -12,6 +12,9 @@ namespace Plimsoll;
 [JsonDerivedType(typeof(StepFailed), "stepFailed")]
 [JsonDerivedType(typeof(NodeAdded), "nodeAdded")]
 [JsonDerivedType(typeof(Woken), "woken")]
+[JsonDerivedType(typeof(CheckpointWritten), "checkpointWritten")]
+[JsonDerivedType(typeof(GangStarted), "gangStarted")]
+[JsonDerivedType(typeof(GangFailed), "gangFailed")]
 public abstract record Outcome
 {
     private Outcome()
@@ -129,6 +132,38 @@ public abstract record Outcome
 
         /// <summary>From asking for it until it was ready and told of its devices.</summary>
         public required TimeSpan Took { get; init; }
+    }
+
+    /// <summary>A gang wrote a checkpoint.</summary>
+    public sealed record CheckpointWritten : Outcome
+    {
+        public required JobId Job { get; init; }
+
+        /// <summary>All members' parts together.</summary>
+        public required Bytes Size { get; init; }
+
+        /// <summary>From being told to until it was whole.</summary>
+        public required TimeSpan Took { get; init; }
+    }
+
+    /// <summary>A gang that was launched or resumed trains.</summary>
+    public sealed record GangStarted : Outcome
+    {
+        public required JobId Job { get; init; }
+
+        /// <summary>What was read to go on from; zero where it began anew.</summary>
+        public required Bytes Size { get; init; }
+
+        /// <summary>From being told to until it trained.</summary>
+        public required TimeSpan Took { get; init; }
+    }
+
+    /// <summary>A gang ended that nobody told to, before it was done: a member died, or its node went.</summary>
+    public sealed record GangFailed : Outcome
+    {
+        public required JobId Job { get; init; }
+
+        public required string Why { get; init; }
     }
 }
 

@@ -228,7 +228,7 @@ internal sealed partial class Eviction(
 
     // Who serves already and lacks a further one may have enough again in a moment: what is wanted wanders with every second's count. Others
     // that are in use go for it once it was short of one for a tenth of its load, of which they lose more than one whole. Who has nothing is not asked.
-    private bool IsLasting(ModelOutlook claimant) => !settings.ShortagesLast || claimant.Serving == 0
+    public bool IsLasting(ModelOutlook claimant) => !settings.ShortagesLast || claimant.Serving == 0
         || knowledge.Of(claimant.Model.Id).ShortSince is { } since && (observed.At - since) * PlannerSettings.LoadsPerTurnUsual >= claimant.Load.P90;
 
     // One that serves goes as one of the next lower priority, by what is lost until its successor serves; it asks for no debt.

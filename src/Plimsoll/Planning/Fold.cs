@@ -47,6 +47,7 @@ public sealed partial record Knowledge
             FleetLoads = loads,
             FleetFetches = fetches,
             NodeBoots = FoldNodes(spec, snapshot),
+            Training = TrainingKnowledge.Fold(Training, spec, snapshot),
         };
     }
 

@@ -28,6 +28,9 @@ public sealed partial record Knowledge
     /// <summary>How long nodes took to come, by pool; null before any did, so that older journals read and hash as they did.</summary>
     public ImmutableSortedDictionary<string, LoadStatistics>? NodeBoots { get; init; }
 
+    /// <summary>What is known of training; null before any job was seen, so that older journals read and hash as they did.</summary>
+    public TrainingKnowledge? Training { get; init; }
+
     /// <summary>From asking for a node of the pool to its being ready: stated, or the p90 of what was observed, or assumed.</summary>
     public TimeSpan BootTime(NodePool pool)
     {

@@ -18,6 +18,10 @@ internal sealed partial class NodeLedger
             Requests = replica.Requests,
         };
 
+        /// <summary>The same of a member of a gang.</summary>
+        public static Release Of(TrainingGang gang, Placement member) => new(
+            gang.ReservedPerMember.Host.Highest, gang.ReservedPerMember.PerDevice?.Highest ?? Bytes.Zero, gang.ReservedPerMember.Cores, member.Devices);
+
         /// <summary>What a replica gives back once it sleeps: of its devices alone, as its weights are on the host then.</summary>
         public static Release OfSleep(InferenceReplica replica, ModelKnowledge known) => new(
             Bytes.Zero, Bytes.Max(Bytes.Zero, Weighing.DeviceCharge(replica) - Weighing.KeptAsleep(replica, known)), Cores.Zero, replica.Placement.Devices);

@@ -56,9 +56,8 @@ internal sealed partial class NodeLedger
         foreach (var replica in replicas) AddToBase(Release.Of(replica, knowledge.Of(replica.Model)));
         foreach (var gang in observed.Training)
         {
-            var needs = gang.ReservedPerMember;
-            foreach (var member in gang.Members.Where(member => member.Node == node.Id))
-                AddToBase(new Release(needs.Host.Highest, needs.PerDevice?.Highest ?? Bytes.Zero, needs.Cores, member.Devices));
+            foreach (var member in gang.Members)
+                if (member.Node == node.Id) AddToBase(Release.Of(gang, member));
         }
 
         HostFreeBefore = (HostUsable ?? Bytes.Zero) - _levels[0].Host;

@@ -17,6 +17,10 @@ public sealed record Plan(
     /// cannot keep anybody from it.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public ImmutableArray<Protection> Protected { get; init; }
+
+    /// <summary>One verdict per training job of the spec, ordered by id; default where there is none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public ImmutableArray<JobVerdict> Jobs { get; init; }
 }
 
 /// <summary>A replica that stays where it is, and why.</summary>
@@ -25,6 +29,24 @@ public sealed record Protection(ReplicaId Replica, ModelId Model, Reason Reason)
     /// <summary>Of a replica that is a group, the nodes on which its pods stay, ordered; default, and not in JSON, of one on a single node.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public ImmutableArray<NodeId> Nodes { get; init; }
+}
+
+/// <summary>What the planner thinks of one training job at this tick.</summary>
+public sealed record JobVerdict
+{
+    public required JobId Job { get; init; }
+
+    /// <summary>As it is now; null of one that was never launched.</summary>
+    public GangState? State { get; init; }
+
+    /// <summary>How long nine in ten of its checkpoints take to write, as believed now.</summary>
+    public required TimeSpan Checkpoint { get; init; }
+
+    /// <summary>The same from being told to go on until it trains.</summary>
+    public required TimeSpan Start { get; init; }
+
+    /// <summary>Why it runs, waits or gives way.</summary>
+    public required Reason Reason { get; init; }
 }
 
 /// <summary>What the planner thinks of one model at this tick, and why it does what it does or nothing.</summary>

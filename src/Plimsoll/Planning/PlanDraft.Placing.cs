@@ -65,29 +65,43 @@ internal sealed partial class PlanDraft
             return false;
         }
 
-        if (_eviction.Choose(outlook with { Load = outlook.LoadAnew }, nodes, node => ways[node].MustGo, _going, mayPay, out var verdict, queue: Queued(outlook)) is { } choice)
+        var choice = _eviction.Choose(outlook with { Load = outlook.LoadAnew }, nodes, node => ways[node].MustGo, _going, mayPay, out var verdict, queue: Queued(outlook));
+        if (Yield(outlook, nodes.Where(ledger => ways[ledger.Node.Id].MustGo.IsEmpty), mayPay, out var dear) is { } gangs && GoBefore(gangs, choice, outlook))
+        {
+            PlaceAfter(outlook, replica, new Eviction.Choice(gangs.Node, [], 0, []), ways[gangs.Node], why, gangs.Gangs);
+            return true;
+        }
+
+        if (choice is not null)
         {
             _paid.UnionWith(choice.Sharing);
             PlaceAfter(outlook, replica, choice, ways[choice.Node], why);
             return true;
         }
 
+        if (YieldBeside(outlook, nodes, node => ways[node].MustGo, mayPay) is { } both)
+        {
+            PlaceAfter(outlook, replica, both.Choice, ways[both.Choice.Node], why, both.Gangs);
+            return true;
+        }
+
         var onlyDisk = verdict.Rule is Rule.HoldScarce or Rule.HoldScarceDevice
             && ways.Values.All(way => !way.MustGo.IsEmpty);
-        _verdicts[outlook.Model.Id] = onlyDisk ? NoDisk(outlook, nodes) : verdict;
+        _verdicts[outlook.Model.Id] = onlyDisk ? NoDisk(outlook, nodes) : verdict.Rule != Rule.HoldScarceEqual && dear is { } training ? WhyNot(outlook, training) : verdict;
         Refused(outlook);
         return false;
     }
 
     // Those whose weights are in the way on the disk go first. The others serve on until the claimant's weights are
     // there: nobody is let go for a replica that has yet to be fetched.
-    private void PlaceAfter(ModelOutlook outlook, ReplicaId replica, Eviction.Choice choice, DiskDraft.Way way, Reason why)
+    private void PlaceAfter(ModelOutlook outlook, ReplicaId replica, Eviction.Choice choice, DiskDraft.Way way, Reason why, params ImmutableArray<TrainingGang> gangs)
     {
         var node = _ledgers[choice.Node];
         var first = way.MustGo.Select(one => one.Id).ToHashSet();
         foreach (var (victim, reason) in choice.Victims.Where(pair => first.Contains(pair.Replica.Id))) LetGo(victim, reason);
         var fetches = _disks.Prepare(node.Node, outlook, way, _steps);
         foreach (var (victim, reason) in choice.Victims.Where(pair => !first.Contains(pair.Replica.Id))) LetGo(victim, reason, fetches);
+        foreach (var gang in gangs) GiveWayTo(outlook, gang, fetches);
         var room = node.TryReserve(outlook.Needs, outlook.Variant.DeviceKind)
             ?? throw new InvalidOperationException($"evicting for {replica} on {choice.Node} did not make the room it promised");
         _order.Taken(node);

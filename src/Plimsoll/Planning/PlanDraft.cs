@@ -68,6 +68,12 @@ internal sealed partial class PlanDraft
         _shapeOf = new(() => Admission.ShapesOf(observed.Nodes).Of.Zip(observed.Nodes, (of, node) => (of, node.Id)).ToDictionary(one => one.Id, one => one.of));
         _floors = new ReadyFloors(observed);
         _eviction = new Eviction(observed, spec.Settings, knowledge, _outlookOf, _allocations, _floors, _ledgers.Values);
+        _training = knowledge.Training ?? TrainingKnowledge.Nothing;
+        _jobs = spec.Training.ToDictionary(job => job.Id);
+        _gangs = observed.Training.ToDictionary(gang => gang.Job);
+        _gangsOn = new(() => observed.Training.Where(gang => gang.Holds)
+            .SelectMany(gang => gang.Members.Select(member => member.Node).Distinct().Select(node => (node, gang)))
+            .GroupBy(one => one.node, one => one.gang).ToDictionary(on => on.Key, on => on.ToArray()));
     }
 
     /// <summary>Ordered by id; closed.</summary>
@@ -114,6 +120,7 @@ internal sealed partial class PlanDraft
         while (_behind.TryDequeue(out var claim))
         {
             var (outlook, missing, _) = claim;
+            Train(above: outlook.Model.Priority);
             var known = _knowledge.Of(outlook.Model.Id);
             if (Refusal(outlook) is { } refusal)
             {
@@ -189,7 +196,7 @@ internal sealed partial class PlanDraft
         });
         var models = Knowledge.Editing(_knowledge.Models);
         for (var i = 0; i < next.Length; i++) models[_outlooks[i].Model.Id] = next[i];
-        return _knowledge with { Models = models.ToImmutable() };
+        return _knowledge with { Models = models.ToImmutable(), Training = NextTraining() };
     }
 
     private SurplusTimes? Surplus(ModelKnowledge known, int wanted, ModelOutlook outlook) =>

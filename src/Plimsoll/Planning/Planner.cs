@@ -25,8 +25,10 @@ public sealed class Planner(IAllocator allocator)
         var allocations = Allocator.Allocate(spec, observed, knowledge, outlooks);
         var draft = new PlanDraft(spec, observed, knowledge, replicas, outlooks, allocations);
         draft.Retire();
+        draft.RetireTraining();
         draft.Claim();
         draft.StartForUses();
+        draft.Train();
         draft.MoveWhereCheaper();
         draft.Spread();
         draft.PrefetchAhead();
@@ -40,6 +42,7 @@ public sealed class Planner(IAllocator allocator)
         return new Plan(InputHashes.Of(spec, observed, knowledge), steps, draft.Verdicts(), draft.Next())
         {
             Protected = NodeProtection.Of(spec, observed, outlooks),
+            Jobs = draft.JobVerdicts(),
         };
     }
 

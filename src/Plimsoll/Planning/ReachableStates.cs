@@ -30,7 +30,8 @@ public static class ReachableStates
 
         var starts = steps.OfType<Step.Start>().ToArray();
         var turns = Turns(observed, knowledge, steps);
-        if (starts.Length == 0 && turns.Count == 0) return null;
+        var gangs = steps.Where(step => Step.GangOf(step) is not null).ToArray();
+        if (starts.Length == 0 && turns.Count == 0 && gangs.Length == 0) return null;
         var releases = Releases(observed, knowledge, steps);
         var foreign = observed.Foreign.ToLookup(use => use.Node);
         var chosen = starts.Where(start => start is { Placement: null, Requests: not null }).ToArray();
@@ -39,8 +40,8 @@ public static class ReachableStates
         var placed = starts.Where(start => start.Placement is not null).ToLookup(start => start.Placement!.Node);
         var anywhere = starts.Where(start => start.Placement is null).ToArray();
         var everywhere = anywhere.Length + chosen.Length > 0;
-        var turning = turns.Values.Select(turn => turn.Node).ToHashSet();
-        var replicas = Parts.ByNode(observed.Replicas, node => everywhere || placed.Contains(node) || turning.Contains(node));
+        var touched = turns.Values.Select(turn => turn.Node).Concat(gangs.SelectMany(step => Step.GangOf(step)!.Value.Members).Select(member => member.Node)).ToHashSet();
+        var replicas = Parts.ByNode(observed.Replicas, node => everywhere || placed.Contains(node) || touched.Contains(node));
         foreach (var node in observed.Nodes)
         {
             // Without a placement a scheduler chooses, and it never chooses a node that is too small when empty.
@@ -48,6 +49,7 @@ public static class ReachableStates
             [
                 .. placed[node.Id], .. anywhere.Where(start => Admission.Fits(node, start.Needs, null)),
                 .. turns.Values.Where(turn => turn.Node == node.Id).Select(turn => turn.Step),
+                .. gangs.Where(step => Step.GangOf(step)!.Value.Members.Any(member => member.Node == node.Id)),
             ];
             if (here.Length + chosen.Length == 0) continue;
             var (limit, used) = NodeUse.HostOf(node, observed, knowledge, replicas.GetValueOrDefault(node.Id, []), foreign[node.Id]);
@@ -142,13 +144,17 @@ public static class ReachableStates
     private static ILookup<StepId, (NodeId Node, NodeLedger.Release Frees)> Releases(
         FleetSnapshot observed, Knowledge knowledge, ImmutableArray<Step> steps)
     {
+        var gangs = observed.Training.ToDictionary(gang => gang.Job);
+        var members = steps.OfType<Step.Suspend>().Where(step => gangs.ContainsKey(step.Job)).SelectMany(step => gangs[step.Job].Members
+            .Select(member => (step.Id, On: (member.Node, NodeLedger.Release.Of(gangs[step.Job], member)))));
         var ends = steps.Where(step => step is Step.Stop or Step.Sleep).ToArray();
         var ended = ends.Select(step => step.Subject!.Value).ToHashSet();
         var replicas = observed.Replicas.Where(replica => ended.Contains(replica.Id)).ToDictionary(replica => replica.Id);
         return ends.Where(step => replicas.ContainsKey(step.Subject!.Value))
             .SelectMany(step => Parts.Pods(replicas[step.Subject!.Value]).Select(pod => (step, pod)))
-            .ToLookup(one => one.step.Id, one => (one.pod.Placement.Node,
-                one.step is Step.Sleep ? NodeLedger.Release.OfSleep(one.pod, knowledge.Of(one.pod.Model)) : NodeLedger.Release.Of(one.pod, knowledge.Of(one.pod.Model))));
+            .Select(one => (one.step.Id, On: (one.pod.Placement.Node,
+                one.step is Step.Sleep ? NodeLedger.Release.OfSleep(one.pod, knowledge.Of(one.pod.Model)) : NodeLedger.Release.Of(one.pod, knowledge.Of(one.pod.Model)))))
+            .Concat(members).ToLookup(one => one.Id, one => one.On);
     }
 
     // What replicas take that go to sleep or wake, from the moment that they begin to: of their node's memory, or of their devices'.
@@ -203,11 +209,11 @@ public static class ReachableStates
             {
                 foreach (var member in gang.Members.Where(member => member.Node == node.Id))
                 {
-                    cores += gang.ReservedPerMember.Cores.Milli;
-                    foreach (var device in member.Devices)
+                    var holds = NodeLedger.Release.Of(gang, member);
+                    cores += holds.Cores.Milli;
+                    foreach (var device in holds.Devices)
                     {
-                        if (devices.TryGetValue(device, out var entry))
-                            devices[device] = (entry.Limit, entry.Used + (gang.ReservedPerMember.PerDevice?.Highest.Value ?? 0));
+                        if (devices.TryGetValue(device, out var entry)) devices[device] = (entry.Limit, entry.Used + holds.PerDevice.Value);
                     }
                 }
             }
@@ -219,16 +225,22 @@ public static class ReachableStates
             ILookup<StepId, (NodeId Node, NodeLedger.Release Frees)> releases, SortedDictionary<StepId, Turn> turns)
         {
             IEnumerable<NodeLedger.Release> Freed(StepId step) => releases[step].Where(release => release.Node == Node.Id).Select(release => release.Frees);
-            yield return ("host memory", HostLimit, HostUsed, step => step is Step.Start start ? start.Needs.Host.Highest.Value : turns[step.Id].Host.Value,
+            yield return ("host memory", HostLimit, HostUsed,
+                step => step is Step.Start start ? start.Needs.Host.Highest.Value : Step.GangOf(step) is { } gang ? Here(gang) * gang.Needs.Host.Highest.Value : turns[step.Id].Host.Value,
                 step => Freed(step).Sum(frees => frees.Host.Value));
-            yield return ("cores", Node.Cores.Milli, CoresUsed, step => step is Step.Start start ? start.Needs.Cores.Milli : 0,
+            yield return ("cores", Node.Cores.Milli, CoresUsed,
+                step => step is Step.Start start ? start.Needs.Cores.Milli : Step.GangOf(step) is { } gang ? Here(gang) * gang.Needs.Cores.Milli : 0,
                 step => Freed(step).Sum(frees => frees.Cores.Milli));
             foreach (var (id, (limit, used)) in Devices)
-                yield return ($"memory of device {id}", limit, used,
-                    step => step is Step.Start start ? start.Placement?.Devices.Contains(id) == true ? start.Needs.PerDevice?.Highest.Value ?? 0 : 0
-                        : turns[step.Id].Devices.Contains(id) ? turns[step.Id].PerDevice.Value : 0,
-                    step => Freed(step).Where(frees => frees.Devices.Contains(id)).Sum(frees => frees.PerDevice.Value));
+                yield return ($"memory of device {id}", limit, used, step => step switch
+                {
+                    Step.Start start => start.Placement?.Devices.Contains(id) == true ? start.Needs.PerDevice?.Highest.Value ?? 0 : 0,
+                    _ when Step.GangOf(step) is { } gang => gang.Members.Count(member => member.Node == Node.Id && member.Devices.Contains(id)) * (gang.Needs.PerDevice?.Highest.Value ?? 0),
+                    _ => turns[step.Id].Devices.Contains(id) ? turns[step.Id].PerDevice.Value : 0,
+                }, step => Freed(step).Where(frees => frees.Devices.Contains(id)).Sum(frees => frees.PerDevice.Value));
         }
+
+        private int Here((ImmutableArray<Placement> Members, ReplicaNeeds Needs) gang) => gang.Members.Count(member => member.Node == Node.Id);
 
         private static long Limit(IEnumerable<ForeignUse> foreign, DeviceId? device, Bytes memory, Bytes budget)
         {

@@ -105,6 +105,25 @@ public enum Rule
     WithdrawNodeForReplica,
     ProtectLoading,
     ProtectReload,
+    LaunchJob,
+    ResumeJob,
+    CheckpointToGiveWay,
+    SuspendForClaimant,
+    SuspendForJob,
+    SuspendLeavingNode,
+    SuspendRemovedJob,
+    SuspendUnderway,
+    DrainForJob,
+
+    // Verdicts on a training job for which nothing is done
+    JobRuns,
+    JobStarting,
+    JobEnded,
+    JobLater,
+    JobUnmanaged,
+    HoldJobScarce,
+    HoldJobRoom,
+    RefusedJob,
 
     // Verdicts on a model for which nothing is done
     Met,
@@ -121,6 +140,7 @@ public enum Rule
     HoldScarceHigher,
     HoldScarceForQueue,
     HoldScarceDevice,
+    HoldScarceTraining,
     HoldUnsafeNode,
     HoldUnplaced,
     HoldGroupUnplaced,
@@ -214,6 +234,26 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
             "needs {needed}{of}, {free} is free; requests of a model of higher priority wait for that room, and nobody lower may buy it",
         [Rule.HoldScarceForQueue] =
             "{waiting} {waiting|request waits|requests wait}, which one more would work off sooner; no room is free for it, and nobody goes for that: {have} {have|carries|carry} what comes",
+        [Rule.HoldScarceTraining] =
+            "needs {needed}, which {job} holds to train; {held} {held|request waits|requests wait}, {debt} request-seconds so far; it gives way from {price} device-seconds on",
+        [Rule.LaunchJob] = "there is room at once for {members} × {each}; it was submitted {waited} ago",
+        [Rule.ResumeJob] = "there is room at once for {members} × {each}; it ended {waited} ago, and trains again in {start}",
+        [Rule.CheckpointToGiveWay] = "{lost} of training would be lost; writing {size} takes {write}",
+        [Rule.SuspendForClaimant] =
+            "{claimant} needs {needed}, {held} {held|request waits|requests wait}; this gang gives way at the least price: {price} device-seconds for a checkpoint and a new start",
+        [Rule.SuspendForJob] = "{job}, which comes before it, needs {members} × {each}; giving way costs {price} device-seconds",
+        [Rule.SuspendLeavingNode] = "{node} is told to go, and would take it along",
+        [Rule.SuspendRemovedJob] = "the job is no longer in the fleet",
+        [Rule.SuspendUnderway] = "it gives way since {since}",
+        [Rule.DrainForJob] = "training {job} needs {members} × {each}; its next requests would lose {loss} request-seconds{paid}",
+        [Rule.JobRuns] = "trains since {since}, the last {lost} of it not saved; {way}",
+        [Rule.JobStarting] = "starts since {since}; that is expected to take {expected}",
+        [Rule.JobEnded] = "done {since} ago",
+        [Rule.JobLater] = "it comes in {left}",
+        [Rule.JobUnmanaged] = "nobody here launches training: its body cannot, or another scheduler places it",
+        [Rule.HoldJobScarce] = "needs {members} × {each} at once, and there is room for {free}; nobody may go for the rest. It has waited {waited}",
+        [Rule.HoldJobRoom] = "there is room for it since {since}; it goes on once that has been so for the {cost} that giving way again would cost",
+        [Rule.RefusedJob] = "needs {members} × {each}, and all nodes empty would take {most}",
         [Rule.HoldUnsafeNode] =
             "the scheduler could put it on {node}, where it does not fit: {why}; {would} would do",
         [Rule.HoldUnplaced] =

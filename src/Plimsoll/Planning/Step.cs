@@ -25,7 +25,6 @@ namespace Plimsoll;
 [JsonDerivedType(typeof(WithdrawNode), "withdrawNode")]
 [JsonDerivedType(typeof(Launch), "launch")]
 [JsonDerivedType(typeof(Checkpoint), "checkpoint")]
-[JsonDerivedType(typeof(Resize), "resize")]
 [JsonDerivedType(typeof(Suspend), "suspend")]
 [JsonDerivedType(typeof(Resume), "resume")]
 public abstract record Step
@@ -178,33 +177,47 @@ public abstract record Step
         public override StepId Id => StepId.Of($"removeNode/{Node}");
     }
 
-    public sealed record Launch(JobId Job, ImmutableArray<Placement> Members) : Step
+    /// <summary>Start a gang from nothing, all its members or none.</summary>
+    /// <param name="Job">The job.</param>
+    /// <param name="Members">Where.</param>
+    /// <param name="NeedsPerMember">What each is charged.</param>
+    public sealed record Launch(JobId Job, ImmutableArray<Placement> Members, ReplicaNeeds NeedsPerMember) : Step
     {
         [JsonIgnore]
         public override StepId Id => StepId.Of($"launch/{Job}");
     }
 
+    /// <summary>Have a running gang write a checkpoint; it trains on after it.</summary>
     public sealed record Checkpoint(JobId Job) : Step
     {
         [JsonIgnore]
         public override StepId Id => StepId.Of($"checkpoint/{Job}");
     }
 
-    public sealed record Resize(JobId Job, ImmutableArray<Placement> Members) : Step
-    {
-        [JsonIgnore]
-        public override StepId Id => StepId.Of($"resize/{Job}/{Members.Length}");
-    }
-
+    /// <summary>End a gang's members and give all back that they hold; it may go on from its last checkpoint.</summary>
     public sealed record Suspend(JobId Job) : Step
     {
         [JsonIgnore]
-        public override StepId Id => StepId.Of($"suspend/{Job}");
+        public override StepId Id => IdOf(Job);
+
+        public static StepId IdOf(JobId job) => StepId.Of($"suspend/{job}");
     }
 
-    public sealed record Resume(JobId Job, ImmutableArray<Placement> Members) : Step
+    /// <summary>Let a suspended gang go on from its checkpoint, all its members or none.</summary>
+    /// <param name="Job">The job.</param>
+    /// <param name="Members">Where.</param>
+    /// <param name="NeedsPerMember">What each is charged.</param>
+    public sealed record Resume(JobId Job, ImmutableArray<Placement> Members, ReplicaNeeds NeedsPerMember) : Step
     {
         [JsonIgnore]
         public override StepId Id => StepId.Of($"resume/{Job}");
     }
+
+    /// <summary>The members that a step starts, and what each is charged; null of a step that starts no gang.</summary>
+    internal static (ImmutableArray<Placement> Members, ReplicaNeeds Needs)? GangOf(Step step) => step switch
+    {
+        Launch launch => (launch.Members, launch.NeedsPerMember),
+        Resume resume => (resume.Members, resume.NeedsPerMember),
+        _ => null,
+    };
 }

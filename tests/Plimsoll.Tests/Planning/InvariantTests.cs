@@ -45,6 +45,33 @@ public class InvariantTests
             situation, Without(situation.Decide(), step => step is Step.Start))));
 
     [Fact]
+    public void A_gang_that_does_not_wait_for_what_stops_is_caught() =>
+        Assert.NotEqual(0, Caught(situation => Invariants.NoReachableStateOverfills(
+            situation, Without(situation.Decide(), step => step is Step.Launch or Step.Resume))));
+
+    [Fact]
+    public void Gangs_run_whole_or_not_at_all() => Holds(Invariants.GangsRunWholeOrNotAtAll);
+
+    [Fact]
+    public void A_gang_without_one_of_its_members_is_caught() =>
+        Assert.NotEqual(0, Caught(situation =>
+        {
+            var plan = situation.Decide();
+            return Invariants.GangsRunWholeOrNotAtAll(situation, plan with { Steps = [.. plan.Steps.Select(step => step is Step.Launch launch ? launch with { Members = launch.Members[1..] } : step)] });
+        }));
+
+    [Fact]
+    public void Training_gives_way_only_as_it_may() => Holds(Invariants.TrainingGivesWayAsItMay);
+
+    [Fact]
+    public void A_gang_that_ends_without_its_checkpoint_and_one_that_may_not_give_way_are_caught()
+    {
+        Assert.NotEqual(0, Caught(situation => Invariants.TrainingGivesWayAsItMay(situation, Without(situation.Decide(), step => step is Step.Suspend))));
+        Assert.NotEqual(0, Caught(situation => Invariants.TrainingGivesWayAsItMay(
+            situation with { Spec = situation.Spec with { Training = [.. situation.Spec.Training.Select(job => job with { Preemptible = false })] } }, situation.Decide())));
+    }
+
+    [Fact]
     public void A_fetch_that_does_not_wait_for_the_eviction_is_caught() =>
         Assert.NotEqual(0, Caught(situation => Invariants.NoReachableStateOverfills(
             situation, Without(situation.Decide(), step => step is Step.Prefetch))));
@@ -194,7 +221,7 @@ public class InvariantTests
             if (start.Placement is not null) return false;
             foreach (var node in blind.Snapshot.Nodes)
             {
-                var onThisNode = plan with { Steps = [start with { Placement = new Placement(node.Id, []) }, .. plan.Steps.Where(step => step is Step.Stop or Step.Drain)] };
+                var onThisNode = plan with { Steps = [start with { Placement = new Placement(node.Id, []) }, .. plan.Steps.Where(step => step is Step.Stop or Step.Drain or Step.Suspend)] };
                 var devices = node.Devices.Count(device => device.MemoryBudget >= (start.Needs.PerDevice?.Highest ?? Bytes.Zero));
                 if (start.Needs.Host.Highest <= node.HostMemoryBudget && start.Needs.Devices <= devices && ReachableStates.FindViolation(blind.Snapshot, blind.Knowledge, onThisNode.Steps) is not null)
                     return false;
@@ -207,7 +234,11 @@ public class InvariantTests
     // Every model has exactly the replicas it wants, all ready, and one request a second that it can carry.
     private static ImmutableArray<Step> Settled(Situation situation, IAllocator allocator)
     {
-        var spec = situation.Spec with { Models = [.. situation.Spec.Models.Select(model => model with { MinReplicas = 1, IdleLimit = null })] };
+        var spec = situation.Spec with
+        {
+            Models = [.. situation.Spec.Models.Select(model => model with { MinReplicas = 1, IdleLimit = null })],
+            Training = [.. situation.Spec.Training.Select(job => job with { SubmittedAt = Noon.AddHours(-1) })],
+        };
         var replicas = spec.Models.Select(model => Replica(model, 1, ReplicaState.Ready, Noon.AddMinutes(-5)) with
         {
             Placement = new Placement(new NodeId("n0"), []),
@@ -216,6 +247,14 @@ public class InvariantTests
         {
             Nodes = [Node(100_000, id: "n0", cacheMiB: 100_000)],
             Foreign = [],
+            Training =
+            [
+                .. spec.Training.Select(job => new TrainingGang
+                {
+                    Job = job.Id, ReservedPerMember = job.NeedsPerMember, StartedAt = Noon.AddMinutes(-30),
+                    Members = [.. Enumerable.Repeat(new Placement(new NodeId("n0"), []), job.GangSize)],
+                }),
+            ],
             Replicas = [.. replicas],
             Traffic = [.. spec.Models.Select(model => Traffic(model.Id, Noon, 1))],
             Cache =

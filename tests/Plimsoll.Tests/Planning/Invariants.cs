@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text;
 using Plimsoll.Json;
 
@@ -13,7 +14,9 @@ internal static class Invariants
         {
             var here = situation.Snapshot.Replicas.Where(replica => replica.Placement.Node == node.Id).ToDictionary(replica => replica.Id);
             var runs = plan.Steps.Where(step => step is Step.Start start && start.Placement!.Node == node.Id
-                || step is Step.Stop or Step.Sleep or Step.Wake && here.ContainsKey(step.Subject!.Value)).ToArray();
+                || step is Step.Stop or Step.Sleep or Step.Wake && here.ContainsKey(step.Subject!.Value)
+                || Step.GangOf(step) is { } gang && gang.Members.Any(member => member.Node == node.Id)
+                || step is Step.Suspend suspend && Ended(situation, suspend).Members.Any(member => member.Node == node.Id)).ToArray();
             var disk = plan.Steps.Where(step => step is Step.Prefetch fetch && fetch.Node == node.Id
                 || step is Step.Evict evict && evict.Node == node.Id).ToArray();
             if (ReachableWalk.FindOverfull(runs, Memory(situation, node, here)) is { } overfull) return $"{node.Id}, {overfull}";
@@ -23,15 +26,28 @@ internal static class Invariants
         return null;
     }
 
+    private static TrainingGang Ended(Situation situation, Step.Suspend suspend) => situation.Snapshot.Training.Single(gang => gang.Job == suspend.Job);
+
+    // What the members of gangs change of one resource of a node, of which one takes so much there.
+    private static long Gangs(Situation situation, Step step, int state, Func<Placement, ReplicaNeeds, long> takes) => (step, state) switch
+    {
+        (Step.Launch or Step.Resume, ReachableWalk.InProgress or ReachableWalk.Done) when Step.GangOf(step) is { } gang => gang.Members.Sum(member => takes(member, gang.Needs)),
+        (Step.Suspend suspend, ReachableWalk.Done) when Ended(situation, suspend) is var gang => -gang.Members.Sum(member => takes(member, gang.ReservedPerMember)),
+        _ => 0,
+    };
+
     private static List<ReachableWalk.Resource> Memory(
         Situation situation, NodeState node, Dictionary<ReplicaId, InferenceReplica> here)
     {
         var (snapshot, knowledge) = (situation.Snapshot, situation.Knowledge);
         var foreign = snapshot.Foreign.Where(use => use.Node == node.Id).Sum(use => use.Memory.Value.Value);
+        long Held(Func<Placement, ReplicaNeeds, long> takes) => snapshot.Training.Sum(gang => gang.Members.Sum(member => takes(member, gang.ReservedPerMember)));
+        long HostOf(Placement member, ReplicaNeeds needs) => member.Node == node.Id ? needs.Host.Highest.Value : 0;
+        long CoresOf(Placement member, ReplicaNeeds needs) => member.Node == node.Id ? needs.Cores.Milli : 0;
         long Host(InferenceReplica replica) => Weighing.HostCharge(replica, knowledge.Of(replica.Model)).Value;
         var resources = new List<ReachableWalk.Resource>
         {
-            new("host memory", Math.Min(node.HostMemoryBudget.Value, node.HostMemory.Value - foreign), here.Values.Sum(Host),
+            new("host memory", Math.Min(node.HostMemoryBudget.Value, node.HostMemory.Value - foreign), here.Values.Sum(Host) + Held(HostOf),
                 (step, state) => (step, state) switch
                 {
                     (Step.Start start, ReachableWalk.InProgress) => start.Needs.Host.Highest.Value,
@@ -39,13 +55,13 @@ internal static class Invariants
                     (Step.Stop stop, ReachableWalk.Done) => -Host(here[stop.Replica]),
                     (Step.Sleep sleep, ReachableWalk.InProgress or ReachableWalk.Done) =>
                         Math.Max(0, here[sleep.Replica].Reserved.Asleep!.Host.Value - Host(here[sleep.Replica])),
-                    _ => 0,
+                    _ => Gangs(situation, step, state, HostOf),
                 }),
-            new("cores", node.Cores.Milli, here.Values.Sum(replica => replica.Reserved.Cores.Milli), (step, state) => (step, state) switch
+            new("cores", node.Cores.Milli, here.Values.Sum(replica => replica.Reserved.Cores.Milli) + Held(CoresOf), (step, state) => (step, state) switch
             {
                 (Step.Start start, ReachableWalk.InProgress or ReachableWalk.Done) => start.Needs.Cores.Milli,
                 (Step.Stop stop, ReachableWalk.Done) => -here[stop.Replica].Reserved.Cores.Milli,
-                _ => 0,
+                _ => Gangs(situation, step, state, CoresOf),
             }),
         };
         foreach (var device in node.Devices)
@@ -53,14 +69,15 @@ internal static class Invariants
             long Awake(InferenceReplica replica) => replica.Placement.Devices.Contains(device.Id) ? replica.Reserved.PerDevice!.Highest.Value : 0;
             long Asleep(InferenceReplica replica) => replica.Placement.Devices.Contains(device.Id) ? replica.Reserved.Asleep?.PerDevice.Value ?? Awake(replica) : 0;
             long On(InferenceReplica replica) => replica is { State: ReplicaState.Asleep, Turning: false } ? Asleep(replica) : Awake(replica);
-            resources.Add(new(device.Id.Value, device.MemoryBudget.Value, here.Values.Sum(On), (step, state) => (step, state) switch
+            long OnDevice(Placement member, ReplicaNeeds needs) => member.Node == node.Id && member.Devices.Contains(device.Id) ? needs.PerDevice!.Highest.Value : 0;
+            resources.Add(new(device.Id.Value, device.MemoryBudget.Value, here.Values.Sum(On) + Held(OnDevice), (step, state) => (step, state) switch
             {
                 (Step.Start start, ReachableWalk.InProgress or ReachableWalk.Done) =>
                     start.Placement!.Devices.Contains(device.Id) ? start.Needs.PerDevice!.Highest.Value : 0,
                 (Step.Stop stop, ReachableWalk.Done) => -On(here[stop.Replica]),
                 (Step.Sleep sleep, ReachableWalk.Done) => Asleep(here[sleep.Replica]) - On(here[sleep.Replica]),
                 (Step.Wake wake, ReachableWalk.InProgress or ReachableWalk.Done) => Awake(here[wake.Replica]) - On(here[wake.Replica]),
-                _ => 0,
+                _ => Gangs(situation, step, state, OnDevice),
             }));
         }
 
@@ -170,6 +187,9 @@ internal static class Invariants
             // Devices and disks have packings of their own, which this sum over host memory says nothing of.
             if (verdict.Needs.Devices > 0 || plan.Steps.Any(step => step is Step.Wake wake && wake.Model == model.Id)) continue;
             if (started.Any(start => start.Model == model.Id)) continue;
+
+            // Room that is kept for a moment for a job that comes first.
+            if (!plan.Jobs.IsDefault && plan.Jobs.Any(job => job.Reason.Rule == Rule.HoldJobRoom && spec.Training.Single(one => one.Id == job.Job).Priority > model.Priority)) continue;
             if (snapshot.Replicas.Any(replica => replica.Model == model.Id && replica.Version == model.Version
                 && replica.State is ReplicaState.Ready or ReplicaState.Loading)) continue;
             foreach (var node in snapshot.Nodes)
@@ -179,8 +199,11 @@ internal static class Invariants
                 var mustStay = snapshot.Replicas
                     .Where(replica => replica.Placement.Node == node.Id && (spec.Find(replica.Model)?.Priority ?? 0) >= model.Priority
                         && !Retired(plan, replica.Id))
-                    .Sum(replica => Weighing.HostCharge(replica, knowledge.Of(replica.Model)).Value);
-                var promised = started
+                    .Sum(replica => Weighing.HostCharge(replica, knowledge.Of(replica.Model)).Value)
+                    + snapshot.Training.Where(gang => MustStay(spec, plan, gang, model.Priority))
+                        .Sum(gang => gang.Members.Count(member => member.Node == node.Id) * gang.ReservedPerMember.Host.Highest.Value);
+                var promised = plan.Steps.Select(Step.GangOf).OfType<(ImmutableArray<Placement> Members, ReplicaNeeds Needs)>()
+                    .Sum(gang => gang.Members.Count(member => member.Node == node.Id) * gang.Needs.Host.Highest.Value) + started
                     .Where(start => start.Placement!.Node == node.Id && spec.Find(start.Model)!.Priority >= model.Priority)
                     .Sum(start => start.Needs.Host.Highest.Value);
                 if (mustStay + promised + verdict.Needs.Host.Highest.Value <= usable)
@@ -191,12 +214,54 @@ internal static class Invariants
         return null;
     }
 
+    private static bool MustStay(FleetSpec spec, Plan plan, TrainingGang gang, int priority) =>
+        (spec.Training.FirstOrDefault(job => job.Id == gang.Job) is { } job && (job.Priority >= priority || !job.Preemptible))
+        && plan.Steps.OfType<Step.Suspend>().All(suspend => suspend.Job != gang.Job);
+
+    /// <summary>A gang starts with all its members, each on devices of its own kind that are one another's, or not at all.</summary>
+    public static string? GangsRunWholeOrNotAtAll(Situation situation, Plan plan)
+    {
+        foreach (var step in plan.Steps)
+        {
+            if (Step.GangOf(step) is not { } gang) continue;
+            var job = situation.Spec.Training.Single(job => job.Id.Value == step.Id.Value.Split('/')[1]);
+            if (gang.Members.Length != job.GangSize) return $"{step.Id} starts {gang.Members.Length} of {job.GangSize} members";
+            if (gang.Members.Any(member => member.Devices.Distinct().Count() != job.NeedsPerMember.Devices)) return $"{step.Id} has a member without its devices";
+            if (situation.Snapshot.Training.Any(one => one.Job == job.Id && one.State is not GangState.Suspended)) return $"{step.Id} of a gang that is there, or done";
+            if (job.SubmittedAt > situation.Snapshot.At) return $"{step.Id} before it was submitted";
+        }
+
+        return null;
+    }
+
+    /// <summary>A gang gives way to nobody of lower priority, not at all where it may not, and not with more unsaved than a checkpoint takes to write.</summary>
+    public static string? TrainingGivesWayAsItMay(Situation situation, Plan plan)
+    {
+        foreach (var suspend in plan.Steps.OfType<Step.Suspend>())
+        {
+            if (situation.Spec.Training.FirstOrDefault(job => job.Id == suspend.Job) is not { } job) continue;
+            var gang = situation.Snapshot.Training.Single(gang => gang.Job == job.Id);
+            if (gang.State == GangState.Stopping) continue;
+            if (!job.Preemptible) return $"{job.Id} gives way and may not: {suspend.Reason}";
+            var to = suspend.Reason.Facts.First(fact => fact.Name is "claimant" or "job").Text!;
+            var priority = suspend.Reason.Rule == Rule.SuspendForClaimant ? situation.Spec.Find(new ModelId(to))!.Priority
+                : situation.Spec.Training.Single(other => other.Id.Value == to).Priority;
+            if (priority < job.Priority) return $"{job.Id} gives way to {to} of lower priority";
+            var saved = gang.LastCheckpoint is { } last && last > gang.StartedAt ? last : gang.StartedAt;
+            var write = situation.Knowledge.Training!.Write(job, situation.Spec.Settings).P90;
+            var loses = !job.SavesOnStop && gang.State is GangState.Running or GangState.Checkpointing && job.CheckpointSize > Plimsoll.Bytes.Zero && situation.Snapshot.At - saved > write;
+            if (loses && !suspend.After.Contains(StepId.Of($"checkpoint/{job.Id}"))) return $"{job.Id} loses {situation.Snapshot.At - saved} of training";
+        }
+
+        return null;
+    }
+
     // Leaves by itself. What leaves for a claimant, its memory or its disk, makes room for that one; what it leaves over is offered next
     // tick. One that loads is stopped without a drain, and its stop says for whom.
     private static bool Retired(Plan plan, ReplicaId replica)
     {
         Step[] ends = [.. plan.Steps.Where(step => step.Subject == replica && (step is Step.Drain or Step.Stop))];
-        return ends.Any(step => step is Step.Stop) && !ends.Any(step => step.Reason.Rule is Rule.DrainForClaimant or Rule.DrainForClaimantsDisk);
+        return ends.Any(step => step is Step.Stop) && !ends.Any(step => step.Reason.Rule is Rule.DrainForClaimant or Rule.DrainForClaimantsDisk or Rule.DrainForJob);
     }
 
     public static string? SamePlanForSameInputs(Situation situation, Func<IAllocator> allocator)

@@ -26,6 +26,8 @@ internal static class RandomFleets
 
     private sealed record ReplicaDraw(int Model, int Node, int State, double Age, int Outstanding);
 
+    private sealed record JobDraw(int Members, int Devices, double Share, int Priority, bool Preemptible, int State, double Age, double Checkpoint);
+
     private sealed record DiskDraw(int Model, int Node, double Share, int What);
 
     private sealed record TrafficDraw(bool Seen, int Arrivals, int Held, double Debt, double IdleFor);
@@ -47,9 +49,76 @@ internal static class RandomFleets
         Gen.Int[0, 9], Gen.Int[0, 1], Gen.Double[0, 1], Gen.Int[0, 5],
         (model, node, share, what) => new DiskDraw(model, node, share, what));
 
+    private static readonly Gen<JobDraw> Jobs = Gen.Select(
+        Gen.Int[1, 3], Gen.Int[0, 2], Gen.Double[0.05, 0.7], Gen.Int[0, 3], Gen.Bool, Gen.Int[0, 8], Gen.Double[0, 400], Gen.Double[0, 900],
+        (members, devices, share, priority, preemptible, state, age, checkpoint) => new JobDraw(members, devices, share, priority, preemptible, state, age, checkpoint));
+
     public static readonly Gen<Situation> Situations = Gen.Select(
-        Models.Array[1, 8], Replicas.Array[0, 10], Traffics.Array[8], Disks.Array[0, 8], Gen.Double[400, 2600], Gen.Bool, Gen.Bool,
+        Models.Array[1, 8], Replicas.Array[0, 10], Traffics.Array[8], Disks.Array[0, 8], Gen.Double[400, 2600], Gen.Bool, Gen.Bool, Jobs.Array[0, 3],
         Build);
+
+    private static TrainingSpec Job(JobDraw draw, int i, double memory) => new()
+    {
+        Id = new JobId($"j{i}"),
+        GangSize = draw.Members,
+        DeviceKind = draw.Devices > 0 ? "gpu" : null,
+        NeedsPerMember = new ReplicaNeeds
+        {
+            Host = new MemoryNeed(Bytes.MiB(memory * draw.Share), Bytes.MiB(memory * draw.Share)),
+            Devices = draw.Devices,
+            PerDevice = draw.Devices > 0 ? new MemoryNeed(Bytes.MiB(draw.Share * 1000), Bytes.MiB(draw.Share * 1000)) : null,
+            Cores = Cores.Of(0.5),
+            Disk = Bytes.Zero,
+        },
+        Priority = draw.Priority,
+        Preemptible = draw.Preemptible,
+        SavesOnStop = draw.Checkpoint > 600,
+        CheckpointSize = Bytes.MiB(draw.Checkpoint),
+        SubmittedAt = Noon.AddSeconds(-draw.Age - (draw.State == 8 ? -600 : 200)),
+    };
+
+    // Some run where there was room left, some gave way before, some were never launched.
+    private static ImmutableArray<TrainingGang> Gangs(JobDraw[] draws, ImmutableArray<TrainingSpec> jobs, FleetSnapshot snapshot)
+    {
+        var ledgers = snapshot.Nodes.Select(node => new NodeLedger(
+            node, snapshot, Knowledge.Empty, snapshot.Replicas.Where(replica => replica.Placement.Node == node.Id), snapshot.Foreign.Where(use => use.Node == node.Id))).ToArray();
+        var gangs = ImmutableArray.CreateBuilder<TrainingGang>();
+        foreach (var (draw, job) in draws.Zip(jobs))
+        {
+            var state = draw.State switch
+            {
+                0 => GangState.Starting,
+                1 => GangState.Checkpointing,
+                2 => GangState.Stopping,
+                3 => GangState.Suspended,
+                4 => GangState.Ended,
+                5 or 6 => GangState.Running,
+                _ => (GangState?)null,
+            };
+            if (state is null) continue;
+            var gang = new TrainingGang
+            {
+                Job = job.Id,
+                State = state.Value,
+                StateSince = Noon.AddSeconds(-draw.Age / 4),
+                StartedAt = Noon.AddSeconds(-draw.Age),
+                LastCheckpoint = draw.Checkpoint < 300 ? null : Noon.AddSeconds(-draw.Age * draw.Share),
+                Members = [],
+                ReservedPerMember = job.NeedsPerMember,
+            };
+            if (gang.Holds)
+            {
+                var members = Enumerable.Range(0, job.GangSize).Select(member => ledgers.Select(ledger => ledger.TryReserve(job.NeedsPerMember, job.DeviceKind) is { } room
+                    ? new Placement(ledger.Node.Id, room.Devices) : null).FirstOrDefault(placed => placed is not null)).ToArray();
+                if (members.Any(member => member is null)) continue;
+                gang = gang with { Members = [.. members.Select(member => member!)] };
+            }
+
+            gangs.Add(gang);
+        }
+
+        return gangs.ToImmutable();
+    }
 
     // On the processor, or on a device where that was the first.
     private static ModelSpec TwoWays(ModelSpec model)
@@ -65,7 +134,7 @@ internal static class RandomFleets
     };
 
     private static Situation Build(
-        ModelDraw[] models, ReplicaDraw[] replicas, TrafficDraw[] traffic, DiskDraw[] disks, double memory, bool priced, bool foreign)
+        ModelDraw[] models, ReplicaDraw[] replicas, TrafficDraw[] traffic, DiskDraw[] disks, double memory, bool priced, bool foreign, JobDraw[] jobs)
     {
         var specs = models.Select((draw, i) => Model(
             $"m{i}", draw.Weight, draw.Priority, draw.Min, Math.Max(1, draw.Min + draw.More), draw.Weight * draw.Peak, cores: 0.25,
@@ -78,6 +147,7 @@ internal static class RandomFleets
         }).Select((model, i) => i % 2 == 0 ? model : TwoWays(model)).ToArray();
         var spec = Spec(specs) with
         {
+            Training = [.. jobs.Select((draw, i) => Job(draw, i, memory))],
             Prices = priced ? new Prices { HostMemoryPerGiB = UsdPerHour.Of(0.02), Devices = [new DevicePrice("gpu", UsdPerHour.Of(0.05))] } : new Prices(),
             Settings = new PlannerSettings
             {
@@ -156,7 +226,7 @@ internal static class RandomFleets
         var snapshot = new FleetSnapshot
         {
             At = Noon,
-            Can = Local | Capabilities.Sleep,
+            Can = Local | Capabilities.Sleep | Capabilities.Train,
             Nodes = nodes,
             Replicas = [.. placed.OrderBy(replica => replica.Id)],
             Foreign = foreignUse,
@@ -164,7 +234,10 @@ internal static class RandomFleets
             Cache = cache,
             InFlight = fetching,
         };
+        snapshot = snapshot with { Training = Gangs(jobs, spec.Training, snapshot) };
         var knowledge = Knowledge.Empty.Fold(spec, snapshot);
+        if (jobs.Length > 1 && jobs[1].Preemptible && knowledge.Training is { } training)
+            knowledge = knowledge with { Training = training with { Jobs = training.Jobs.SetItem(new JobId("j1"), new JobKnowledge { GaveWay = true, RoomSince = Noon.AddSeconds(-jobs[1].Age / 8) }) } };
         var known = knowledge.Models.ToBuilder();
         foreach (var (model, i) in spec.Models.Select((model, i) => (model, i)))
         {

@@ -1,0 +1,173 @@
+using System.Collections.Immutable;
+using System.Globalization;
+
+namespace Plimsoll;
+
+// Training beside inference: gangs of fixed size that run whole or not at all, wait for room as long as they must, and give way at the
+// price of their checkpoints.
+internal sealed partial class PlanDraft
+{
+    private readonly TrainingKnowledge _training;
+    private readonly Dictionary<JobId, TrainingSpec> _jobs;
+    private readonly Dictionary<JobId, TrainingGang> _gangs;
+    private readonly Dictionary<JobId, Reason> _jobVerdicts = [];
+
+    // Jobs that had their turn, and those of them that find room as things are.
+    private readonly HashSet<JobId> _had = [];
+    private readonly HashSet<JobId> _findRoom = [];
+
+    private bool Trains => _observed.Can.HasFlag(Capabilities.Train | Capabilities.ChooseNode);
+
+    /// <summary>Goes on with what gives way, and ends what is no longer in the fleet or on a node that goes.</summary>
+    public void RetireTraining()
+    {
+        foreach (var gang in _gangs.Values.Where(gang => gang.Holds).OrderBy(gang => gang.Job))
+        {
+            if (gang.State == GangState.Stopping)
+                GiveWay(gang, new Reason(Rule.SuspendUnderway, [Fact.Of("since", _observed.At - gang.StateSince)]));
+            else if (!_jobs.ContainsKey(gang.Job))
+                GiveWay(gang, new Reason(Rule.SuspendRemovedJob, []));
+            else if (Leaving(gang) is { } node)
+                GiveWay(gang, new Reason(Rule.SuspendLeavingNode, [Fact.Of("node", node.Value)]));
+        }
+    }
+
+    // One node that goes takes the whole gang with it.
+    private NodeId? Leaving(TrainingGang gang)
+    {
+        foreach (var member in gang.Members)
+            if (_ledgers.TryGetValue(member.Node, out var ledger) && ledger.Node.Condition == NodeCondition.Draining) return member.Node;
+        return null;
+    }
+
+    /// <summary>Launches what waits and finds room or may make it, in order: higher priority first, of equals who waits for longest.</summary>
+    /// <param name="above">Those of higher priority alone; null for all that had no turn yet.</param>
+    public void Train(int? above = null)
+    {
+        if (_jobs.Count == 0 || _showing) return;
+        foreach (var job in _jobs.Values.Where(job => above is null || job.Priority > above).OrderBy(job => job, Training.ByRank))
+            if (_had.Add(job.Id)) _jobVerdicts[job.Id] = TurnOf(job);
+    }
+
+    private Reason TurnOf(TrainingSpec job)
+    {
+        var gang = _gangs.GetValueOrDefault(job.Id);
+        if (gang is { State: not GangState.Suspended }) return Standing(gang, job);
+        if (job.SubmittedAt > _observed.At) return new Reason(Rule.JobLater, [Fact.Of("left", job.SubmittedAt - _observed.At)]);
+        if (!Trains) return new Reason(Rule.JobUnmanaged, []);
+        var known = _training.Of(job.Id);
+        if (known.Failures.HoldsUntil(_observed.At, _spec.Settings) is { } notBefore)
+        {
+            return new Reason(Rule.HoldBackoff,
+                [Fact.Of("failures", known.Failures.Count), Fact.Of("wait", notBefore - _observed.At), Fact.Of("why", known.Failures.Why)]);
+        }
+
+        NodeLedger[] nodes =
+        [
+            .. _order.Fitting(job.NeedsPerMember, job.DeviceKind)
+                .Where(ledger => job.MayRunIn(ledger.Node.Pool) && ledger.Node.Condition == NodeCondition.Ready),
+        ];
+        if (Training.Places(nodes, job) is var most && most < job.GangSize)
+            return new Reason(Rule.RefusedJob, [.. Asked(job), Fact.Of("most", most)]);
+        if (Training.Over(nodes, job) is { } free)
+        {
+            var (members, after) = Reserve(job, free);
+            if (after.IsEmpty) _findRoom.Add(job.Id);
+            if (after.IsEmpty && gang is not null && known.GaveWay && MayBeAskedAgain(job) && Again(job) is var cost && (_observed.At - (known.RoomSince ?? _observed.At)) is var there && there < cost)
+                return new Reason(Rule.HoldJobRoom, [Fact.Of("since", there), Fact.Of("cost", cost)]);
+            return Begin(job, gang, members, after, Began(job, gang));
+        }
+
+        return MakeRoom(job, gang, nodes) ?? new Reason(Rule.HoldJobScarce,
+            [.. Asked(job), Fact.Of("free", nodes.Sum(ledger => Training.Takes(ledger, job))), Fact.Of("waited", WaitedFor(job, gang))]);
+    }
+
+    private Reason Standing(TrainingGang gang, TrainingSpec job) => gang.State switch
+    {
+        GangState.Ended => new Reason(Rule.JobEnded, [Fact.Of("since", _observed.At - gang.StateSince)]),
+        GangState.Starting => new Reason(Rule.JobStarting, [Fact.Of("since", _observed.At - gang.StateSince), Fact.Of("expected", _training.Start(job, _spec.Settings).P90)]),
+        _ when _givingWay.GetValueOrDefault(gang.Job) is { } why => why,
+        _ => new Reason(Rule.JobRuns,
+        [
+            Fact.Of("since", _observed.At - gang.StartedAt), Fact.Of("lost", Unsaved(gang)),
+            Fact.Of("way", job.Preemptible ? string.Create(CultureInfo.InvariantCulture, $"giving way would cost {Math.Round(PriceOf(gang, job))} device-seconds") : "it gives way to nobody"),
+        ]),
+    };
+
+    private static Fact[] Asked(TrainingSpec job) =>
+    [
+        Fact.Of("members", job.GangSize),
+        Fact.Of("each", job.NeedsPerMember.Devices == 0 ? $"{job.NeedsPerMember.Host.Highest} of host memory"
+            : $"{job.NeedsPerMember.Devices} × {job.DeviceKind ?? "any device"} with {job.NeedsPerMember.PerDevice?.Highest ?? Bytes.Zero}"),
+    ];
+
+    private TimeSpan WaitedFor(TrainingSpec job, TrainingGang? gang) =>
+        _observed.At - (gang is { State: GangState.Suspended } ? gang.StateSince : job.SubmittedAt);
+
+    // Who would have it give way once more; between jobs it is settled who comes first.
+    private bool MayBeAskedAgain(TrainingSpec job) => job.Preemptible && _spec.Models.Any(model => model.Acts && model.Priority >= job.Priority);
+
+    // To give way once more and to go on again.
+    private TimeSpan Again(TrainingSpec job) => _training.Write(job, _spec.Settings).P90 + _training.Start(job, _spec.Settings).P90;
+
+    private Reason Began(TrainingSpec job, TrainingGang? gang) => gang is null
+        ? new Reason(Rule.LaunchJob, [.. Asked(job), Fact.Of("waited", WaitedFor(job, gang))])
+        : new Reason(Rule.ResumeJob, [.. Asked(job), Fact.Of("waited", WaitedFor(job, gang)), Fact.Of("start", _training.Start(job, _spec.Settings).P90)]);
+
+    // On the ledgers themselves; what was found on copies of them is there.
+    private (ImmutableArray<Placement> Members, ImmutableArray<StepId> After) Reserve(TrainingSpec job, IEnumerable<(NodeLedger Ledger, int Members)> on)
+    {
+        var members = ImmutableArray.CreateBuilder<Placement>(job.GangSize);
+        var after = new SortedSet<StepId>();
+        foreach (var (ledger, count) in on)
+        {
+            for (var i = 0; i < count; i++)
+            {
+                var room = ledger.TryReserve(job.NeedsPerMember, job.DeviceKind)
+                    ?? throw new InvalidOperationException($"room for {job.Id} on {ledger.Node.Id} was found and is not there");
+                members.Add(new Placement(ledger.Node.Id, room.Devices));
+                after.UnionWith(room.After);
+            }
+
+            _order.Taken(ledger);
+        }
+
+        return ([.. members.OrderBy(member => member.Node).ThenBy(member => member.Devices.FirstOrDefault())], [.. after]);
+    }
+
+    private Reason Begin(TrainingSpec job, TrainingGang? gang, ImmutableArray<Placement> members, ImmutableArray<StepId> after, Reason why)
+    {
+        Step step = gang is null
+            ? new Step.Launch(job.Id, members, job.NeedsPerMember) { Reason = why, After = after }
+            : new Step.Resume(job.Id, members, job.NeedsPerMember) { Reason = why, After = after };
+        _steps[step.Id] = step;
+        return why;
+    }
+
+    /// <summary>Ordered by job; default where there is no training.</summary>
+    public ImmutableArray<JobVerdict> JobVerdicts() => _spec.Training.IsEmpty ? default :
+    [
+        .. _jobs.Values.OrderBy(job => job.Id).Select(job => new JobVerdict
+        {
+            Job = job.Id,
+            State = _gangs.GetValueOrDefault(job.Id)?.State,
+            Checkpoint = _training.Write(job, _spec.Settings).P90,
+            Start = _training.Start(job, _spec.Settings).P90,
+            Reason = _jobVerdicts[job.Id],
+        }),
+    ];
+
+    private TrainingKnowledge? NextTraining()
+    {
+        if (_knowledge.Training is null && _jobs.Count == 0) return null;
+        var jobs = _training.Jobs;
+        foreach (var job in _jobs.Keys)
+        {
+            var known = _training.Of(job);
+            var since = _findRoom.Contains(job) ? known.RoomSince ?? _observed.At : (DateTimeOffset?)null;
+            if (known.RoomSince != since) jobs = jobs.SetItem(job, known with { RoomSince = since });
+        }
+
+        return _training with { Jobs = jobs };
+    }
+}

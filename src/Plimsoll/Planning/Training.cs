@@ -1,0 +1,76 @@
+namespace Plimsoll;
+
+/// <summary>Where a gang finds room, all of it or none.</summary>
+internal static class Training
+{
+    /// <summary>Higher priority first, of equals who waits for longest.</summary>
+    public static readonly Comparer<TrainingSpec> ByRank = Comparer<TrainingSpec>.Create((a, b) =>
+        b.Priority.CompareTo(a.Priority) is var priority and not 0 ? priority
+        : a.SubmittedAt.CompareTo(b.SubmittedAt) is var submitted and not 0 ? submitted : a.Id.CompareTo(b.Id));
+
+    /// <summary>Members that there would be places for were the nodes empty, as far as they are asked for.</summary>
+    public static int Places(IEnumerable<NodeLedger> nodes, TrainingSpec job)
+    {
+        var (needs, places) = (job.NeedsPerMember, 0L);
+        foreach (var ledger in nodes)
+        {
+            var node = ledger.Node;
+            long here = job.GangSize;
+            if (needs.Host.Highest > Bytes.Zero) here = Math.Min(here, Bytes.Min(node.HostMemory, node.HostMemoryBudget).Value / needs.Host.Highest.Value);
+            if (needs.Cores.Milli > 0) here = Math.Min(here, node.Cores.Milli / needs.Cores.Milli);
+            if (needs.Devices > 0)
+            {
+                var each = Math.Max(1, needs.PerDevice?.Highest.Value ?? 0);
+                here = Math.Min(here, node.Devices.Where(device => job.DeviceKind is null || device.Kind == job.DeviceKind)
+                    .Sum(device => Math.Min(job.GangSize, device.MemoryBudget.Value / each)) / needs.Devices);
+            }
+
+            if ((places += here) >= job.GangSize) return job.GangSize;
+        }
+
+        return (int)places;
+    }
+
+    /// <summary>Members that find room on a node beside all that is planned, as far as they are asked for; some once others have stopped.</summary>
+    public static int Takes(NodeLedger ledger, TrainingSpec job)
+    {
+        var copy = ledger.Copy();
+        var members = 0;
+        while (members < job.GangSize && copy.TryReserve(job.NeedsPerMember, job.DeviceKind) is not null) members++;
+        return members;
+    }
+
+    /// <summary>
+    /// Nodes for all members: the first that takes them all, else as few as will do, as members on one node are the nearest to one
+    /// another; null where there is no room for all.
+    /// </summary>
+    /// <param name="nodes">In order of preference.</param>
+    /// <param name="job">The job.</param>
+    public static (NodeLedger Ledger, int Members)[]? Over(IReadOnlyList<NodeLedger> nodes, TrainingSpec job)
+    {
+        var rooms = new List<(NodeLedger Ledger, int Members)>();
+        foreach (var ledger in nodes)
+        {
+            var members = Takes(ledger, job);
+            if (members == job.GangSize) return [(ledger, members)];
+            if (members > 0) rooms.Add((ledger, members));
+        }
+
+        return Fewest(rooms, job.GangSize);
+    }
+
+    /// <summary>The same of rooms that are known.</summary>
+    public static (NodeLedger Ledger, int Members)[]? Fewest(IEnumerable<(NodeLedger Ledger, int Members)> rooms, int members)
+    {
+        var chosen = new List<(NodeLedger, int)>();
+        foreach (var (ledger, room) in rooms.OrderByDescending(one => one.Members))
+        {
+            if (members == 0) break;
+            var here = Math.Min(room, members);
+            chosen.Add((ledger, here));
+            members -= here;
+        }
+
+        return members == 0 ? [.. chosen] : null;
+    }
+}

@@ -1,0 +1,113 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll;
+
+/// <summary>What is known of training jobs: how long they take to give way and to go on, and what became of them.</summary>
+public sealed record TrainingKnowledge
+{
+    internal static readonly TrainingKnowledge Nothing = new();
+
+    // A gang that has trained this long does not die of how it starts.
+    private static readonly TimeSpan Settled = TimeSpan.FromSeconds(30);
+
+    /// <summary>Checkpoints that were written, of all jobs; sizes are of one rank's part.</summary>
+    public LoadStatistics Checkpoints { get; init; } = LoadStatistics.None;
+
+    /// <summary>Starts of gangs, of all jobs; sizes are of what one rank read to go on from.</summary>
+    public LoadStatistics Starts { get; init; } = LoadStatistics.None;
+
+    /// <summary>By job; one that left the fleet is forgotten once it holds nothing.</summary>
+    public ImmutableSortedDictionary<JobId, JobKnowledge> Jobs { get; init; } = ImmutableSortedDictionary<JobId, JobKnowledge>.Empty;
+
+    internal JobKnowledge Of(JobId job) => Jobs.GetValueOrDefault(job, JobKnowledge.Nothing);
+
+    /// <summary>From being told to write a checkpoint until it is whole: as the job's own took, else by its size as all did.</summary>
+    internal LoadEstimate Write(TrainingSpec job, PlannerSettings settings) => Expected(Of(job.Id).Checkpoints, Checkpoints, job, settings);
+
+    /// <summary>From being told to go on until it trains.</summary>
+    internal LoadEstimate Start(TrainingSpec job, PlannerSettings settings) => Expected(Of(job.Id).Starts, Starts, job, settings);
+
+    private static LoadEstimate Expected(LoadStatistics own, LoadStatistics all, TrainingSpec job, PlannerSettings settings) =>
+        own.Estimate() ?? LoadLine.Of(all.Samples, settings).Estimate(EachOf(job.CheckpointSize, job));
+
+    // Ranks move their parts side by side, so that jobs are alike in what each of them moves.
+    private static Bytes EachOf(Bytes size, TrainingSpec? job) => new(size.Value / Math.Max(1, job?.Devices ?? 1));
+
+    /// <summary>What is known once a snapshot has been seen; null while there is nothing to know.</summary>
+    internal static TrainingKnowledge? Fold(TrainingKnowledge? before, FleetSpec spec, FleetSnapshot snapshot)
+    {
+        if (before is null && spec.Training.IsEmpty && snapshot.Training.IsEmpty) return null;
+        var known = before ?? Nothing;
+        var jobs = known.Jobs.ToBuilder();
+        var specs = spec.Training.ToDictionary(job => job.Id);
+        var (checkpoints, starts) = (known.Checkpoints, known.Starts);
+
+        // Several members that die at once are one failure.
+        var failed = new HashSet<JobId>();
+        foreach (var outcome in snapshot.Outcomes)
+        {
+            switch (outcome)
+            {
+                case Outcome.CheckpointWritten { Job: var job } written:
+                    var write = new LoadSample(EachOf(written.Size, specs.GetValueOrDefault(job)), written.Took);
+                    checkpoints = checkpoints.Add(write);
+                    jobs[job] = Job(job) with { Checkpoints = Job(job).Checkpoints.Add(write) };
+                    break;
+                case Outcome.GangStarted { Job: var job } started:
+                    var start = new LoadSample(EachOf(started.Size, specs.GetValueOrDefault(job)), started.Took);
+                    starts = starts.Add(start);
+
+                    // A first start reads nothing, and says little of one that goes on.
+                    if (started.Size > Bytes.Zero) jobs[job] = Job(job) with { Starts = Job(job).Starts.Add(start) };
+                    break;
+                case Outcome.GangFailed { Job: var job } ended when failed.Add(job):
+                    jobs[job] = Job(job) with { Failures = Next(Job(job).Failures, ended.At, ended.Why, spec.Settings) };
+                    break;
+                case Outcome.StepFailed { Model: null } step when JobOf(step.Step) is { } job && failed.Add(job):
+                    jobs[job] = Job(job) with { Failures = Next(Job(job).Failures, step.At, step.Why, spec.Settings) };
+                    break;
+            }
+        }
+
+        foreach (var gang in snapshot.Training)
+        {
+            var now = Job(gang.Job);
+            if (gang.State is GangState.Stopping != now.GaveWay && gang.State is not GangState.Suspended) now = now with { GaveWay = !now.GaveWay };
+            if (now.Failures.Count > 0 && gang.State is GangState.Running && snapshot.At - gang.StateSince >= Settled) now = now with { Failures = FailureRecord.None };
+            if (!ReferenceEquals(now, Job(gang.Job))) jobs[gang.Job] = now;
+        }
+
+        var there = spec.Training.Select(job => job.Id).Concat(snapshot.Training.Where(gang => gang.Holds).Select(gang => gang.Job)).ToHashSet();
+        foreach (var gone in jobs.Keys.Where(job => !there.Contains(job)).ToArray()) jobs.Remove(gone);
+        return known with { Checkpoints = checkpoints, Starts = starts, Jobs = jobs.ToImmutable() };
+
+        JobKnowledge Job(JobId job) => jobs.GetValueOrDefault(job, JobKnowledge.Nothing);
+    }
+
+    private static JobId? JobOf(StepId step) => step.Value.Split('/', 2) is ["launch" or "resume" or "checkpoint", var job] ? JobId.Of(job) : null;
+
+    private static FailureRecord Next(FailureRecord before, DateTimeOffset at, string why, PlannerSettings settings)
+    {
+        var count = Math.Min(before.Count + 1, 1000);
+        return new FailureRecord(count, at + FailureRecord.Wait(count, settings), why);
+    }
+}
+
+/// <summary>What is known of one training job.</summary>
+public sealed record JobKnowledge
+{
+    internal static readonly JobKnowledge Nothing = new();
+
+    public LoadStatistics Checkpoints { get; init; } = LoadStatistics.None;
+
+    /// <summary>Starts that went on from a checkpoint.</summary>
+    public LoadStatistics Starts { get; init; } = LoadStatistics.None;
+
+    public FailureRecord Failures { get; init; } = FailureRecord.None;
+
+    /// <summary>Whether it last ended because it was told to give way.</summary>
+    public bool GaveWay { get; init; }
+
+    /// <summary>Since when there has been room for all of it while it waits; null while there is none, or while it holds its own.</summary>
+    public DateTimeOffset? RoomSince { get; init; }
+}
