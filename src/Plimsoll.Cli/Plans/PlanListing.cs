@@ -30,6 +30,9 @@ public sealed record PlanListing
 
     public required ImmutableArray<PlannedNode> Nodes { get; init; }
 
+    /// <summary>Training jobs, ordered by name; left out where there are none.</summary>
+    public ImmutableArray<PlannedJob>? Training { get; init; }
+
     public required PlannedBottleneck Bottleneck { get; init; }
 
     /// <summary>Why headroom and rejected variants of single models are not told; left out where they are.</summary>
@@ -61,6 +64,7 @@ public sealed record PlanListing
             HeldUsdPerHour = FleetCost.OfReplicas(fleet, fleet.Snapshot.Replicas)?.Dollars,
             Models = models.ToImmutable(),
             Nodes = nodes,
+            Training = fleet.Jobs.IsEmpty ? null : [.. fleet.Fleet.Training.OrderBy(job => job.Id).Zip(fleet.Jobs, (job, verdict) => PlannedJob.Of(fleet, job, verdict))],
             Bottleneck = PlannedBottleneck.Of(FleetLimits.OfAll(fleet)),
             LeftOut = few ? null : $"headroom and rejected variants of each, as there are more than {ModelsMax} models",
         };
@@ -196,6 +200,57 @@ public sealed record PlannedRun(string Variant, string? DeviceKind, int DevicesP
 /// <param name="Node">Its name.</param>
 /// <param name="Replicas">How many of the model it has.</param>
 public sealed record PlannedPlace(string Node, int Replicas);
+
+/// <summary>A training job: where its members are, or why it waits.</summary>
+public sealed record PlannedJob
+{
+    public required string Job { get; init; }
+
+    public required int Priority { get; init; }
+
+    public required int Members { get; init; }
+
+    public string? DeviceKind { get; init; }
+
+    public required int DevicesPerMember { get; init; }
+
+    public long? DeviceBytesEach { get; init; }
+
+    public required long HostBytesEach { get; init; }
+
+    public required long CheckpointBytes { get; init; }
+
+    /// <summary>How long nine in ten of its checkpoints take to write.</summary>
+    public required double CheckpointSeconds { get; init; }
+
+    public required bool Runs { get; init; }
+
+    /// <summary>By node, with members where replicas are counted for models.</summary>
+    public ImmutableArray<PlannedPlace> Places { get; init; } = [];
+
+    /// <summary>Why it waits; left out where it runs.</summary>
+    public string? Problem { get; init; }
+
+    internal static PlannedJob Of(SettledFleet fleet, TrainingSpec job, JobVerdict verdict)
+    {
+        var gang = fleet.Snapshot.Training.FirstOrDefault(gang => gang.Job == job.Id && gang.Holds);
+        return new PlannedJob
+        {
+            Job = job.Id.Value,
+            Priority = job.Priority,
+            Members = job.GangSize,
+            DeviceKind = job.DeviceKind,
+            DevicesPerMember = job.NeedsPerMember.Devices,
+            DeviceBytesEach = job.NeedsPerMember.PerDevice?.Highest.Value,
+            HostBytesEach = job.NeedsPerMember.Host.Highest.Value,
+            CheckpointBytes = job.CheckpointSize.Value,
+            CheckpointSeconds = Math.Round(verdict.Checkpoint.TotalSeconds, 3),
+            Runs = gang is not null,
+            Places = gang is null ? [] : [.. gang.Members.GroupBy(member => member.Node).OrderBy(here => here.Key).Select(here => new PlannedPlace(here.Key.Value, here.Count()))],
+            Problem = gang is null ? verdict.Reason.ToString() : null,
+        };
+    }
+}
 
 /// <param name="Variant">Its name.</param>
 /// <param name="Why">Why it was not chosen.</param>

@@ -22,6 +22,7 @@ internal static class PlanTable
             foreach (var line in EightyColumns.Hung($"it does not settle: {unsettled}", "  ", "    ")) yield return line;
         foreach (var line in Models(plan.Models)) yield return line;
         foreach (var line in Nodes(plan.Nodes)) yield return line;
+        foreach (var line in Training(plan.Training ?? [])) yield return line;
         foreach (var line in Problems(plan.Models)) yield return line;
         foreach (var line in Room(plan)) yield return line;
         foreach (var line in Rejected(plan.Models)) yield return line;
@@ -69,6 +70,22 @@ internal static class PlanTable
         }
 
         if (nodes.Length > RowsMax) yield return $"... and {nodes.Length - RowsMax} more; --json has them all";
+    }
+
+    private static IEnumerable<string> Training(ImmutableArray<PlannedJob> jobs)
+    {
+        if (jobs.IsEmpty) yield break;
+        yield return "";
+        yield return $"{"training",-18}{"members of",24}{"host memory",13}{"checkpoint",12}{"written in",13}";
+        foreach (var job in jobs.Take(RowsMax))
+        {
+            var gang = job.DevicesPerMember == 0 ? $"{job.Members} × cpu" : $"{job.Members} × {job.DevicesPerMember} {job.DeviceKind ?? "devices"}";
+            yield return $"{EightyColumns.Cut(job.Job, 17),-18}{EightyColumns.Cut(gang, 23),24}{new Bytes(job.HostBytesEach),13}{(job.CheckpointBytes == 0 ? "none" : new Bytes(job.CheckpointBytes).ToString()),12}{(job.CheckpointBytes == 0 ? "-" : Durations.Show(job.CheckpointSeconds)),13}";
+            var told = job.Runs ? "on " + string.Join(", ", job.Places.Select(place => place.Replicas == 1 ? place.Node : $"{place.Node} ({place.Replicas})")) : "waits: " + job.Problem;
+            foreach (var line in EightyColumns.Hung(told, "    ", "      ")) yield return line;
+        }
+
+        if (jobs.Length > RowsMax) yield return $"... and {jobs.Length - RowsMax} more; --json has them all";
     }
 
     private static IEnumerable<string> Problems(ImmutableArray<PlannedModel> models)

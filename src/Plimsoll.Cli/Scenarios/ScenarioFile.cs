@@ -75,9 +75,11 @@ public sealed record ScenarioFile
 
         for (var i = 0; i < document.Training.Length; i++)
             Check(document.Training[i], document.Nodes.FirstOrDefault(nodes => nodes.Name == document.Training[i].On), string.Create(CultureInfo.InvariantCulture, $"training[{i}]"), problems);
-        foreach (var twice in document.Others.Select(job => job.Name).Concat(document.Training.Select(job => job.Name)).OfType<string>().GroupBy(name => name, StringComparer.Ordinal).Where(alike => alike.Count() > 1))
+        Twice(problems, "training", [.. document.Training.Select(job => job.Name)]);
+        foreach (var (i, name) in document.Training.Index().Select(one => (one.Index, one.Item.Name)))
         {
-            if (document.Training.Any(job => job.Name == twice.Key)) problems.Add("training", $"more than one job is named \"{Show.Text(twice.Key)}\"; names that differ would do");
+            if (name is not null && document.Others.Any(other => other.Name == name))
+                problems.Add(string.Create(CultureInfo.InvariantCulture, $"training[{i}].name"), $"found \"{name}\", which one of others is called too; another name would do");
         }
 
         for (var i = 0; i < document.Faults.Length; i++)

@@ -107,11 +107,21 @@ public sealed record DescribedFleet
     public FleetSpec Spec => new()
     {
         Models = [.. Models.Select(model => model.Spec).OfType<ModelSpec>()],
-        Training = [.. Training.Select(job => job with { SubmittedAt = Beginning().At })],
-        Settings = Settings,
+        Training = Waiting(),
+        // Demand that is known lasts, and so does what is short for it.
+        Settings = Settings with { ShortagesLast = false },
         Prices = Prices,
         NodePools = Nodes.Pools(),
     };
+
+    // All are there, in the order in which they come.
+    private ImmutableArray<TrainingSpec> Waiting()
+    {
+        if (Training.IsEmpty) return [];
+        var now = Beginning().At;
+        TrainingSpec[] order = [.. Training.OrderByDescending(job => job.SubmittedAt).ThenByDescending(job => job.Id)];
+        return [.. Training.Select(job => job with { SubmittedAt = now.AddTicks(-1 - Array.IndexOf(order, job)) })];
+    }
 
     /// <summary>What is observed, or empty nodes.</summary>
     internal FleetSnapshot Beginning() => Observed ?? Empty();

@@ -109,7 +109,7 @@ internal static class Shortage
     }
 }
 
-/// <summary>What is used of one node.</summary>
+/// <summary>What is used of one node, by replicas and by training.</summary>
 public sealed record NodeUse
 {
     public required NodeState Node { get; init; }
@@ -131,14 +131,19 @@ public sealed record NodeUse
         ArgumentNullException.ThrowIfNull(fleet);
         ArgumentNullException.ThrowIfNull(node);
         ImmutableArray<InferenceReplica> here = [.. fleet.Snapshot.Replicas.Where(replica => replica.Placement.Node == node.Id)];
+        NodeLedger.Release[] training =
+        [
+            .. fleet.Snapshot.Training.SelectMany(gang => gang.Members.Where(member => member.Node == node.Id).Select(member => NodeLedger.Release.Of(gang, member))),
+        ];
         return new NodeUse
         {
             Node = node,
             Group = fleet.Fleet.Nodes.First(group => group.Name == node.Pool),
-            HostUsed = new Bytes(here.Sum(replica => Weighing.HostCharge(replica, fleet.Knowledge.Of(replica.Model)).Value)),
-            CoresUsed = here.Aggregate(Cores.Zero, (sum, replica) => sum + replica.Reserved.Cores),
+            HostUsed = new Bytes(here.Sum(replica => Weighing.HostCharge(replica, fleet.Knowledge.Of(replica.Model)).Value) + training.Sum(member => member.Host.Value)),
+            CoresUsed = training.Aggregate(here.Aggregate(Cores.Zero, (sum, replica) => sum + replica.Reserved.Cores), (sum, member) => sum + member.Cores),
             DiskUsed = new Bytes(fleet.Snapshot.Cache.Where(copy => copy.Node == node.Id).Sum(copy => copy.Size.Value)),
             DeviceUsed = here.SelectMany(replica => replica.Placement.Devices.Select(device => (device, Used: Weighing.DeviceCharge(replica).Value)))
+                .Concat(training.SelectMany(member => member.Devices.Select(device => (device, Used: member.PerDevice.Value))))
                 .GroupBy(one => one.device).ToImmutableSortedDictionary(one => one.Key, one => new Bytes(one.Sum(use => use.Used))),
             Replicas = here,
         };

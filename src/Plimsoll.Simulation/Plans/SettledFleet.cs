@@ -15,6 +15,9 @@ public sealed record SettledFleet
     /// <summary>One for each model that can run, ordered by id.</summary>
     public required ImmutableArray<ModelStanding> Models { get; init; }
 
+    /// <summary>One for each training job, ordered by id; empty where there are none.</summary>
+    public ImmutableArray<JobVerdict> Jobs { get; init; } = [];
+
     /// <summary>How many plans it took.</summary>
     public required int Rounds { get; init; }
 
@@ -67,6 +70,7 @@ public sealed record SettledFleet
                     Snapshot = observed,
                     Knowledge = knowledge,
                     Models = ModelStanding.Of(fleet, spec, observed, knowledge, plan, started),
+                    Jobs = plan.Jobs.IsDefault ? [] : plan.Jobs,
                     Rounds = round,
                     Unsettled = unsettled,
                 };
@@ -80,7 +84,7 @@ public sealed record SettledFleet
     // Ordinals rise for ever; a fleet is the same where the same models run in the same places.
     private static string Marks(FleetSnapshot fleet) => string.Join('\n',
         fleet.Replicas.Select(replica => $"{replica.Model} {replica.Variant} {replica.Placement}").Order(StringComparer.Ordinal)
-            .Concat(fleet.Cache.Select(copy => $"{copy.Node} {copy.Model}")).Append($"{fleet.Nodes.Length}"));
+            .Concat(fleet.Training.Select(gang => $"{gang.Job} {string.Join(' ', gang.Members)}")).Concat(fleet.Cache.Select(copy => $"{copy.Node} {copy.Model}")).Append($"{fleet.Nodes.Length}"));
 
     private static IEnumerable<string> Moving(ImmutableArray<Step> steps) => steps
         .Select(step => step switch

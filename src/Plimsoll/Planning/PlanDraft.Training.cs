@@ -79,7 +79,7 @@ internal sealed partial class PlanDraft
         }
 
         return MakeRoom(job, gang, nodes) ?? new Reason(Rule.HoldJobScarce,
-            [.. Asked(job), Fact.Of("free", nodes.Sum(ledger => Training.Takes(ledger, job))), Fact.Of("waited", WaitedFor(job, gang))]);
+            [.. Asked(job), Fact.Of("free", nodes.Sum(ledger => Training.Takes(ledger, job))), .. WaitedFor(job, gang) is var waited && waited >= TimeSpan.FromSeconds(1) ? [Fact.Of("waited", $"; it has waited {Durations.Show(waited)}")] : Array.Empty<Fact>()]);
     }
 
     private Reason Standing(TrainingGang gang, TrainingSpec job) => gang.State switch
@@ -98,7 +98,7 @@ internal sealed partial class PlanDraft
     [
         Fact.Of("members", job.GangSize),
         Fact.Of("each", job.NeedsPerMember.Devices == 0 ? $"{job.NeedsPerMember.Host.Highest} of host memory"
-            : $"{job.NeedsPerMember.Devices} × {job.DeviceKind ?? "any device"} with {job.NeedsPerMember.PerDevice?.Highest ?? Bytes.Zero}"),
+            : $"{job.NeedsPerMember.Devices} {job.DeviceKind ?? "devices"} of {job.NeedsPerMember.PerDevice?.Highest ?? Bytes.Zero}"),
     ];
 
     private TimeSpan WaitedFor(TrainingSpec job, TrainingGang? gang) =>

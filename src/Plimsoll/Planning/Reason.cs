@@ -251,7 +251,7 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.JobEnded] = "done {since} ago",
         [Rule.JobLater] = "it comes in {left}",
         [Rule.JobUnmanaged] = "nobody here launches training: its body cannot, or another scheduler places it",
-        [Rule.HoldJobScarce] = "needs {members} × {each} at once, and there is room for {free}; nobody may go for the rest. It has waited {waited}",
+        [Rule.HoldJobScarce] = "needs {members} × {each} at once, and there is room for {free}; nobody may go for the rest{waited?}",
         [Rule.HoldJobRoom] = "there is room for it since {since}; it goes on once that has been so for the {cost} that giving way again would cost",
         [Rule.RefusedJob] = "needs {members} × {each}, and all nodes empty would take {most}",
         [Rule.HoldUnsafeNode] =

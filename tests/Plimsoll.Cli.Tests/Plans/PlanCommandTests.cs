@@ -219,6 +219,32 @@ public sealed class PlanCommandTests : IDisposable
         Assert.Contains("models[0].weights", error, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Training_takes_what_models_leave_and_gives_way_where_they_need_it()
+    {
+        var fleet = Fleet("{name: cpu, memory: 16GiB, cores: 8, count: 2}", Heavy)
+            + "training:\n- {name: first, work: 1h, on: cpu, members: 2, memory: 3GiB, checkpoint: 1GiB}\n- {name: later, at: 1h, work: 1h, on: cpu, memory: 12GiB, checkpoint: 1GiB}\n";
+        var (code, plan) = await JsonAsync(fleet);
+        Assert.Equal(ExitCode.Ok, code);
+        var (first, later) = (plan.GetProperty("training")[0], plan.GetProperty("training")[1]);
+        Assert.Equal((true, true), (first.GetProperty("runs").GetBoolean(), later.GetProperty("runs").GetBoolean()));
+        Assert.Equal(2, first.GetProperty("places").EnumerateArray().Sum(place => place.GetProperty("replicas").GetInt32()));
+        var used = plan.GetProperty("nodes").EnumerateArray().Sum(node => node.GetProperty("hostUsedBytes").GetInt64());
+        Assert.True(used > 18L << 30, $"{used}");
+
+        // Two of 6.3 GiB on each node, and no training beside them, carry 40/s.
+        Assert.InRange(plan.GetProperty("bottleneck").GetProperty("factor").GetDouble(), 40 / 9.0 * 0.99, 40 / 9.0);
+
+        // 25/s take three of 6.3 GiB, for which one of 12 GiB goes, and the small gang stays.
+        (code, plan) = await JsonAsync(fleet, "--demand", "heavy=25");
+        Assert.Equal(ExitCode.Ok, code);
+        Assert.Equal([true, false], plan.GetProperty("training").EnumerateArray().Select(job => job.GetProperty("runs").GetBoolean()));
+
+        var (_, output, _) = await RunAsync(fleet, "--demand", "heavy=25");
+        Assert.Contains("    waits: needs 1 × 12.0 GiB of host memory at once, and there is room for 0;", output, StringComparison.Ordinal);
+        Assert.All(output.Split('\n'), line => Assert.True(line.Length <= 80, line));
+    }
+
     private static string Fleet(string nodes, params string[] models) => $"name: f\nlength: 1h\nnodes: [{nodes}]\nmodels:\n{string.Concat(models.Select(model => $"- {model}\n"))}";
 
     private static string Root()

@@ -1,4 +1,5 @@
 using Plimsoll.Cli.Scenarios;
+using Plimsoll.Simulation.Scenarios;
 
 namespace Plimsoll.Cli.Tests.Scenarios;
 
@@ -45,6 +46,12 @@ public sealed class ScenarioFileTests
     [InlineData("{rate: 3}", "{rate: 3}\n- {name: a, weights: 1MB, runs: [{seconds: 1s}], traffic: {rate: 1}}", "models[1].name: found \"a\" a second time, first in models[0]; names must differ")]
     [InlineData("{seconds: 50ms}", "{seconds: 50ms, context: 512}]\n  tokens: {input: 1200, output: 220}\n  events: [", "models[0].runs[0].context: found 512, and requests are of 1,420 tokens on the mean (tokens); so many or more would do")]
     [InlineData("{rate: 3}", "{rate: 3}\n  copies: 3\n- {name: a-1, weights: 1MB, runs: [{seconds: 1s}], traffic: {rate: 1}}", "models[1].name: found \"a-1\", which a copy of a is called too; another name would do")]
+    [InlineData("{rate: 3}", "{rate: 3}\ntraining: [{name: t, on: cpu, memory: 1GB}]", "training[0].work: missing; a time such as 6h would do")]
+    [InlineData("{rate: 3}", "{rate: 3}\ntraining: [{name: t, work: 1h, on: gpu, memory: 1GB}]", "training[0].on: found \"gpu\", which is no group of nodes of this scenario")]
+    [InlineData("{rate: 3}", "{rate: 3}\ntraining: [{name: t, work: 1h, on: cpu}]", "training[0].gpus: missing; devices of each member, or memory, or source, which says both, would do")]
+    [InlineData("{rate: 3}", "{rate: 3}\ntraining: [{name: t, work: 1h, on: cpu, memory: 1GB, method: lora}]", "training[0].method: there is no source that it is of")]
+    [InlineData("{rate: 3}", "{rate: 3}\ntraining: [{name: t, work: 1h, on: cpu, memory: 1GB}, {name: t, work: 1h, on: cpu, memory: 1GB}]", "training[1].name: found \"t\" a second time, first in training[0]; names must differ")]
+    [InlineData("{rate: 3}", "{rate: 3}\nothers: [{name: t, at: 1s, for: 1h, on: cpu}]\ntraining: [{name: t, work: 1h, on: cpu, memory: 1GB}]", "training[0].name: found \"t\", which one of others is called too; another name would do")]
     [InlineData("models:", "- {name: cpu, memory: 1GiB, cores: 1}\nmodels:", "nodes[1].name: found \"cpu\" a second time, first in nodes[0]; names must differ")]
     public void What_is_wrong_is_said_with_what_would_do(string part, string changed, string problem)
     {
@@ -56,6 +63,9 @@ public sealed class ScenarioFileTests
     [Theory]
     [InlineData("name: cpu, memory: 64GiB, cores: 16", "name: gpu, instance: x99.large", "nodes[0].instance: found \"x99.large\", which is no machine of the catalogue")]
     [InlineData("weights: 100MB", "source: nowhere", "models[0].source: ")]
+    [InlineData("{rate: 3}", "{rate: 3}\ntraining: [{name: t, work: 1h, on: cpu, memory: 65GiB}]", "training[0].memory: 65.0 GiB of each member, and a node of cpu has 64.0 GiB; more members, or nodes with more, would do")]
+    [InlineData("{rate: 3}", "{rate: 3}\ntraining: [{name: t, work: 1h, on: cpu, gpus: 2}]", "training[0].gpus: 2 of each member, and a node of cpu has 0; more members of fewer would do")]
+    [InlineData("{rate: 3}", "{rate: 3}\ntraining: [{name: t, work: 1h, on: cpu, source: nowhere}]", "training[0].on: nodes of cpu have no devices to train on; a group with some would do")]
     [InlineData("{rate: 3}", "{trace: nowhere.csv}", "models[0].traffic.trace: ")]
     [InlineData("{rate: 3}", "{rate: 900000}", "models[0].traffic: 540000000 requests would come; 50000000 is the most")]
     public void What_only_its_models_and_traces_show_is_a_problem_of_the_field_that_names_them(string part, string changed, string problem)
@@ -64,6 +74,50 @@ public sealed class ScenarioFileTests
         Assert.Equal([], file.Problems.Lines());
         Assert.Null(new ScenarioResolver(file).Of(1, TestContext.Current.CancellationToken));
         Assert.Contains(file.Problems.Lines(), line => line.Contains(problem, StringComparison.Ordinal));
+    }
+
+    private const string Trained = """
+        length: 10min
+        nodes:
+        - {name: h100, count: 4, device: h100-80gb, devices: 8, memory: 2TiB, cores: 192}
+        models:
+        - {name: a, weights: 100MB, runs: [{seconds: 50ms}], traffic: {rate: 3}}
+        training:
+        - {name: t, work: 1h, on: h100, source: SOURCE}
+        """;
+
+    private static (ScenarioFile File, OtherJob? Job) Sized(string fields)
+    {
+        var source = Path.Combine(Repository(), "examples", "scenarios", "models", "llama-3.1-8b");
+        var file = ScenarioFile.Parse(Trained.Replace("SOURCE", source + fields, StringComparison.Ordinal), "s");
+        Assert.Equal([], file.Problems.Lines());
+        return (file, new ScenarioResolver(file).Of(1, TestContext.Current.CancellationToken)?.Others.Single());
+    }
+
+    [Fact]
+    public void What_a_job_takes_follows_from_what_it_trains()
+    {
+        // Eight billion parameters at 16 bytes are 128 GB of weights, gradients and optimiser beside activations: two devices, and 14 of 16 bytes saved.
+        var (file, full) = Sized("");
+        Assert.Equal([], file.Problems.Lines());
+        Assert.Equal(1, full!.Members);
+        Assert.InRange(full.Devices, 2, 4);
+        Assert.InRange(full.Training!.Checkpoint.Value / 1e9, 8.03 * 13.9, 8.03 * 14.1);
+        Assert.True(full.Memory > full.Training.Checkpoint);
+        Assert.Equal(-1, full.Training.Priority);
+
+        // Adapters fit one device and save next to nothing.
+        var (_, lora) = Sized(", method: lora");
+        Assert.Equal((1, 1), (lora!.Members, lora.Devices));
+        Assert.InRange(lora.Training!.Checkpoint.Value, 1_000_000, 1_000_000_000);
+
+        // As it is asked for, over two nodes.
+        var (_, wide) = Sized(", members: 2, gpus: 8");
+        Assert.Equal((2, 8), (wide!.Members, wide.Devices));
+
+        var (refused, none) = Sized(", gpus: 1");
+        Assert.Null(none);
+        Assert.Contains(refused.Problems.Lines(), line => line.Contains("training[0].gpus: does not fit 1 × h100-80gb", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -180,7 +180,8 @@ public sealed class SimulationRunTests
                   from others in Gen.Int[0, 3]
                   from fluid in Gen.Bool
                   from scheduled in Gen.Bool
-                  select (seed, models, nodes, memory, faults, cached, more, others, fluid, scheduled);
+                  from trained in Gen.Bool
+                  select (seed, models, nodes, memory, faults, cached, more, others, fluid, scheduled, trained);
         gen.Sample(one =>
         {
             var random = new Random(one.seed);
@@ -205,8 +206,12 @@ public sealed class SimulationRunTests
             {
                 IsFluid = one.fluid,
                 Spec = world.Spec with { NodePools = world.Nodes.Pools() },
-                Others = [.. Enumerable.Range(0, one.others).Select(i => Worlds.Job($"job{i}", random.NextDouble() * Length, 5 + (random.NextDouble() * 40), 1 + random.Next(2), one.memory / 3)).OrderBy(job => job.At)],
+                Others = [.. Enumerable.Range(0, one.others).Select(i => Worlds.Job($"job{i}", random.NextDouble() * Length, 5 + (random.NextDouble() * 40), 1 + random.Next(2), one.memory / 3) with
+                {
+                    Training = one.trained ? new TrainingTerms(random.Next(3) - 2, random.Next(4) > 0, Bytes.MiB(random.Next(3) * 400)) { Start = TimeSpan.FromSeconds(2) } : null,
+                }).OrderBy(job => job.At)],
             };
+            world = world with { Spec = world.Spec with { Training = world.Others.Planned(world.Nodes, world.Start) } };
             if (one.scheduled) world = world.Scheduled();
             var ticks = new List<Tick>();
             var result = SimulationRun.Plimsoll(world, one.seed, seen: ticks.Add);
@@ -220,6 +225,8 @@ public sealed class SimulationRunTests
             }
 
             Assert.Equal(0, result.OutOfMemory);
+            Assert.All(ticks.SelectMany(tick => tick.Snapshot.Training), gang =>
+                Assert.Equal(gang.Holds ? world.Others.Single(job => job.Name == gang.Job.Value).Members : 0, gang.Members.Length));
             Assert.All(ticks, tick => Assert.InRange(tick.Snapshot.Nodes.Length, 0, one.nodes + one.more));
             foreach (var tick in ticks)
             {
@@ -228,6 +235,7 @@ public sealed class SimulationRunTests
                     var held = tick.Snapshot.Replicas.Where(replica => replica.Placement.Node == node.Id)
                         .Sum(replica => (replica.State == ReplicaState.Loading ? replica.Reserved.Host.Highest : replica.Reserved.Host.Steady).Value);
                     held += tick.Snapshot.Foreign.Where(other => other.Node == node.Id && other.Device is null).Sum(other => other.Memory.Value.Value);
+                    held += tick.Snapshot.Training.Sum(gang => gang.Members.Count(member => member.Node == node.Id) * gang.ReservedPerMember.Host.Highest.Value);
                     Assert.True(held <= node.HostMemory.Value, $"{node.Id} holds {held} of {node.HostMemory.Value}");
                     var disk = tick.Snapshot.Cache.Where(cached => cached.Node == node.Id).Sum(cached => cached.Size.Value);
                     Assert.True(disk <= (node.CacheBudget?.Value ?? 0), $"the disk of {node.Id} holds {disk}");
