@@ -56,6 +56,7 @@ internal sealed partial class PlanDraft
         var suspend = new Step.Suspend(gang.Job) { Reason = why, After = [.. first.Order()] };
         _steps[suspend.Id] = suspend;
         _givingWay[gang.Job] = why;
+        _roomFor.Clear();
         if (_jobVerdicts.ContainsKey(gang.Job)) _jobVerdicts[gang.Job] = why;
         foreach (var member in gang.Members)
         {
@@ -223,7 +224,7 @@ internal sealed partial class PlanDraft
         }
 
         foreach (var victim in going) LetGoFor(job, victim, debt);
-        var on = Training.Over([.. nodes.Where(ledger => rooms[ledger.Node.Id] > 0)], job)
+        var on = Training.Over([.. nodes.Where(ledger => rooms[ledger.Node.Id] > 0)], job, out _)
             ?? throw new InvalidOperationException($"what goes for {job.Id} did not make the room it promised");
         var (members, waits) = Reserve(job, on);
         return Begin(job, gang, members, waits, Began(job, gang));

@@ -42,6 +42,7 @@ internal sealed partial class PlanDraft
 
     private void Counted(StepId stop, InferenceReplica replica)
     {
+        _roomFor.Clear();
         foreach (var pod in Parts.Pods(replica))
         {
             if (_ledgers.TryGetValue(pod.Placement.Node, out var ledger))

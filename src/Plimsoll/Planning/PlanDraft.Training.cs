@@ -12,9 +12,16 @@ internal sealed partial class PlanDraft
     private readonly Dictionary<JobId, TrainingGang> _gangs;
     private readonly Dictionary<JobId, Reason> _jobVerdicts = [];
 
-    // Jobs that had their turn, and those of them that find room as things are.
-    private readonly HashSet<JobId> _had = [];
+    // Those that are to have their turn yet, in order, and of those that had it the ones that find room as things are.
+    private readonly Queue<TrainingSpec> _waitingJobs;
     private readonly HashSet<JobId> _findRoom = [];
+
+    // Members of a kind that there was room for when a gang of more found too little; nothing makes it more but what gives way.
+    private readonly Dictionary<(ReplicaNeeds Needs, string? Kind, string Pools), int> _roomFor = [];
+
+    // Who else could go is looked through for the first of those that wait: for all of a thousand, over thousands of nodes, it would take seconds.
+    private const int MakeRoomMost = 16;
+    private int _lookedThrough;
 
     private bool Trains => _observed.Can.HasFlag(Capabilities.Train | Capabilities.ChooseNode);
 
@@ -44,9 +51,9 @@ internal sealed partial class PlanDraft
     /// <param name="above">Those of higher priority alone; null for all that had no turn yet.</param>
     public void Train(int? above = null)
     {
-        if (_jobs.Count == 0 || _showing) return;
-        foreach (var job in _jobs.Values.Where(job => above is null || job.Priority > above).OrderBy(job => job, Training.ByRank))
-            if (_had.Add(job.Id)) _jobVerdicts[job.Id] = TurnOf(job);
+        if (_showing) return;
+        while (_waitingJobs.TryPeek(out var job) && (above is null || job.Priority > above))
+            _jobVerdicts[job.Id] = TurnOf(_waitingJobs.Dequeue());
     }
 
     private Reason TurnOf(TrainingSpec job)
@@ -69,17 +76,31 @@ internal sealed partial class PlanDraft
         ];
         if (Training.Places(nodes, job) is var most && most < job.GangSize)
             return new Reason(Rule.RefusedJob, [.. Asked(job), Fact.Of("most", most)]);
-        if (Training.Over(nodes, job) is { } free)
+        var alike = (job.NeedsPerMember, job.DeviceKind, job.Pools.IsDefaultOrEmpty ? "" : string.Join(' ', job.Pools));
+        if (!_roomFor.TryGetValue(alike, out var places) || places >= job.GangSize)
         {
-            var (members, after) = Reserve(job, free);
-            if (after.IsEmpty) _findRoom.Add(job.Id);
-            if (after.IsEmpty && gang is not null && known.GaveWay && MayBeAskedAgain(job) && Again(job) is var cost && (_observed.At - (known.RoomSince ?? _observed.At)) is var there && there < cost)
-                return new Reason(Rule.HoldJobRoom, [Fact.Of("since", there), Fact.Of("cost", cost)]);
-            return Begin(job, gang, members, after, Began(job, gang));
+            if (Training.Over(nodes, job, out places) is { } free)
+            {
+                var (members, after) = Reserve(job, free);
+                if (after.IsEmpty) _findRoom.Add(job.Id);
+                return after.IsEmpty && gang is not null && known.GaveWay && Awaits(job, known) is { } awaits ? awaits : Begin(job, gang, members, after, Began(job, gang));
+            }
+
+            _roomFor[alike] = places;
         }
 
-        return MakeRoom(job, gang, nodes) ?? new Reason(Rule.HoldJobScarce,
-            [.. Asked(job), Fact.Of("free", nodes.Sum(ledger => Training.Takes(ledger, job))), .. WaitedFor(job, gang) is var waited && waited >= TimeSpan.FromSeconds(1) ? [Fact.Of("waited", $"; it has waited {Durations.Show(waited)}")] : Array.Empty<Fact>()]);
+        return (_lookedThrough++ < MakeRoomMost ? MakeRoom(job, gang, nodes) : null) ?? new Reason(Rule.HoldJobScarce,
+        [
+            .. Asked(job), Fact.Of("free", places),
+            .. WaitedFor(job, gang) is var waited && waited >= TimeSpan.FromSeconds(1) ? [Fact.Of("waited", $"; it has waited {Durations.Show(waited)}")] : Array.Empty<Fact>(),
+        ]);
+    }
+
+    // Who gave way goes on once there was room for as long as doing so again would cost (ski rental): at the most that much is lost twice.
+    private Reason? Awaits(TrainingSpec job, JobKnowledge known)
+    {
+        var (cost, since) = (Again(job), _observed.At - (known.RoomSince ?? _observed.At));
+        return since < cost && MayBeAskedAgain(job) ? new Reason(Rule.HoldJobRoom, [Fact.Of("since", since), Fact.Of("cost", cost)]) : null;
     }
 
     private Reason Standing(TrainingGang gang, TrainingSpec job) => gang.State switch

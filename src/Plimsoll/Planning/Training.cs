@@ -34,6 +34,7 @@ internal static class Training
     /// <summary>Members that find room on a node beside all that is planned, as far as they are asked for; some once others have stopped.</summary>
     public static int Takes(NodeLedger ledger, TrainingSpec job)
     {
+        if (!ledger.FitsAfter(job.NeedsPerMember, job.DeviceKind, [])) return 0;
         var copy = ledger.Copy();
         var members = 0;
         while (members < job.GangSize && copy.TryReserve(job.NeedsPerMember, job.DeviceKind) is not null) members++;
@@ -46,12 +47,15 @@ internal static class Training
     /// </summary>
     /// <param name="nodes">In order of preference.</param>
     /// <param name="job">The job.</param>
-    public static (NodeLedger Ledger, int Members)[]? Over(IReadOnlyList<NodeLedger> nodes, TrainingSpec job)
+    /// <param name="places">Members that there is room for.</param>
+    public static (NodeLedger Ledger, int Members)[]? Over(IReadOnlyList<NodeLedger> nodes, TrainingSpec job, out int places)
     {
+        places = 0;
         var rooms = new List<(NodeLedger Ledger, int Members)>();
         foreach (var ledger in nodes)
         {
             var members = Takes(ledger, job);
+            places += members;
             if (members == job.GangSize) return [(ledger, members)];
             if (members > 0) rooms.Add((ledger, members));
         }
@@ -59,8 +63,7 @@ internal static class Training
         return Fewest(rooms, job.GangSize);
     }
 
-    /// <summary>The same of rooms that are known.</summary>
-    public static (NodeLedger Ledger, int Members)[]? Fewest(IEnumerable<(NodeLedger Ledger, int Members)> rooms, int members)
+    private static (NodeLedger Ledger, int Members)[]? Fewest(IEnumerable<(NodeLedger Ledger, int Members)> rooms, int members)
     {
         var chosen = new List<(NodeLedger, int)>();
         foreach (var (ledger, room) in rooms.OrderByDescending(one => one.Members))
