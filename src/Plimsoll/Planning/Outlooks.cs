@@ -28,6 +28,7 @@ internal static class Outlooks
             Loads = new LoadsInFlight(spec, observed, knowledge),
             LoadLine = new UnseenLoads(knowledge.FleetLoads.Samples, spec.Settings),
             FetchLine = LoadLine.Of(knowledge.FleetFetches.Samples, spec.Settings),
+            Training = new TrainingInTheWay(spec, observed, knowledge),
         };
         var traffic = observed.Traffic.ToDictionary(row => row.Model);
         var cached = observed.Cache.Where(artifact => artifact.Complete).ToLookup(artifact => (artifact.Model, artifact.Version), artifact => artifact.Node);
@@ -63,6 +64,8 @@ internal static class Outlooks
         public required UnseenLoads LoadLine { get; init; }
 
         public required LoadLine FetchLine { get; init; }
+
+        public required TrainingInTheWay Training { get; init; }
     }
 
     // A model's replicas of the wanted version, counted once for all its ways.
@@ -199,7 +202,7 @@ internal static class Outlooks
         var asleep = wake is null ? 0 : mine.Asleep;
         if (asleep > 0 && known.Failures.Wakes < Sleeping.WakesFailedMost) load = wake!;
 
-        var horizon = load.P90 + spec.Settings.Review;
+        var horizon = load.P90 + turn.Training.GivesWayIn(model.Priority, variant.DeviceKind) + spec.Settings.Review;
         var now = known.Demand.MeanRate(spec.Settings.Lately, spec.Settings);
         var demand = DemandOutlook.Of(known, model, horizon, observed.At, now, spec.Settings, told);
         var expected = CapacityEstimate.Of(variant, known);

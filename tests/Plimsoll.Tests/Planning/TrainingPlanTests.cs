@@ -147,6 +147,26 @@ public class TrainingPlanTests
     }
 
     [Fact]
+    public void A_model_looks_ahead_by_the_checkpoint_too_where_a_gang_that_may_give_way_holds_its_devices()
+    {
+        var model = Model("chat", 500, devices: 1);
+        var job = Job("train", checkpointMiB: 4000);
+        TimeSpan Horizon(TrainingSpec one, params TrainingGang[] gangs)
+        {
+            var spec = Fleet([model], one);
+            var seen = Seen(spec, [Node("a", 1)], gangs);
+            return Outlooks.Of(spec, seen, Knowledge.Empty.Fold(spec, seen)).Single().Horizon;
+        }
+
+        var (alone, gang) = (Horizon(job), Runs(job, 600, On("a", 0)));
+        Assert.Equal(alone + TrainingKnowledge.Nothing.Write(job, new PlannerSettings()).P90, Horizon(job, gang));
+        Assert.Equal(alone, Horizon(job with { Preemptible = false }, gang));
+        Assert.Equal(alone, Horizon(job with { Priority = 1 }, gang));
+        Assert.Equal(alone, Horizon(job with { DeviceKind = "other" }, gang));
+        Assert.Equal(alone, Horizon(job, gang with { State = GangState.Suspended, Members = [] }));
+    }
+
+    [Fact]
     public void Of_several_gangs_the_one_goes_that_loses_least_and_no_more_than_must()
     {
         var model = Model("chat", 500, devices: 1);
