@@ -30,6 +30,7 @@ internal sealed class TrainingResolver(Problems problems, Func<string, string, F
         if (sized is not { } gang) return null;
         if (gang.Devices > group.Devices) problems.Add($"{path}.gpus", string.Create(CultureInfo.InvariantCulture, $"{gang.Devices} of each member, and a node of {group.Name} has {group.Devices}; more members of fewer would do"));
         if (gang.Memory > group.HostMemory) problems.Add($"{path}.memory", $"{gang.Memory} of each member, and a node of {group.Name} has {group.HostMemory}; more members, or nodes with more, would do");
+        if (gang.Cores > group.Cores) problems.Add($"{path}.gpus", $"each member takes {gang.Cores} cores, two for each device, and a node of {group.Name} has {group.Cores}; more members of fewer devices would do");
         return new OtherJob
         {
             Name = job.Name!,
@@ -65,6 +66,7 @@ internal sealed class TrainingResolver(Problems problems, Func<string, string, F
 
         // As many members as its devices fill nodes, where nobody says.
         var members = job.Members ?? (int)Math.Max(1, (report.Run.Devices + group.Devices - 1) / group.Devices);
+        while (job.Members is null && report.Run.Devices % members != 0) members++;
         if (report.Run.Devices % members != 0)
         {
             problems.Add($"{path}.members", string.Create(CultureInfo.InvariantCulture, $"{report.Run.Devices} devices are not shared evenly by {members}; another number of members, with gpus, would do"));

@@ -27,6 +27,7 @@ public static class ObservedFleet
             Name = name,
             Nodes = groups,
             Models = [.. spec.Models.Select(model => new DescribedModel { Id = model.Id, Weights = model.Footprint.Weights, Spec = model, Demand = demand(model.Id) })],
+            Training = spec.Training,
             // The demand is known; a forecast would add what it could miss.
             Settings = spec.Settings with { ForecastDemand = false },
             Prices = spec.Prices,
@@ -43,12 +44,21 @@ public static class ObservedFleet
     // Steps that end at once would otherwise meet work that never does: no clock goes here.
     private static FleetSnapshot Still(FleetSnapshot seen, FleetSpec spec) => seen with
     {
-        Can = seen.Can & (Capabilities.ChooseNode | Capabilities.ChooseDevice | Capabilities.ChooseVictim | Capabilities.PrefetchWeights | Capabilities.EvictWeights),
+        Can = seen.Can & (Capabilities.ChooseNode | Capabilities.ChooseDevice | Capabilities.ChooseVictim | Capabilities.PrefetchWeights | Capabilities.EvictWeights | Capabilities.Train),
         Nodes = [.. seen.Nodes.Select(node => node with { Pool = node.Id.Value })],
         Replicas =
         [
             .. seen.Replicas.Where(replica => replica.State is ReplicaState.Loading or ReplicaState.Ready)
                 .Select(replica => replica with { State = ReplicaState.Ready, Outstanding = 0 }),
+        ],
+        Training =
+        [
+            .. seen.Training.Select(gang => gang.State switch
+            {
+                GangState.Starting or GangState.Checkpointing => gang with { State = GangState.Running },
+                GangState.Stopping => gang with { State = GangState.Suspended, Members = [] },
+                _ => gang,
+            }),
         ],
         InFlight = [],
         Cache = [.. seen.Cache.Where(copy => copy.Complete)],

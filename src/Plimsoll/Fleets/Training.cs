@@ -11,7 +11,7 @@ public sealed record TrainingSpec
     /// <summary>Members, all of which run or none.</summary>
     public int GangSize { get; init; } = 1;
 
-    /// <summary>What each member takes from its start on (<see cref="TrainFit"/> says it of a footprint and a run).</summary>
+    /// <summary>What each member takes from its start on (<see cref="GangNeeds"/> says it of a run).</summary>
     public required ReplicaNeeds NeedsPerMember { get; init; }
 
     /// <summary>The kind of device that members need; null for any, or none.</summary>

@@ -55,18 +55,18 @@ internal sealed partial class Eviction
     /// </summary>
     public int Spare(ModelOutlook owner, TimeSpan again, HashSet<ReplicaId> going)
     {
+        // Who was not counted may be asked for all the while.
+        if (!owner.TrafficSeen) return 0;
         var (known, wanted) = (knowledge.Of(owner.Model.Id), allocations[owner.Model.Id].Wanted);
         var least = Math.Max(wanted, owner.Model.MinReplicas);
         var leaving = observed.Replicas.Count(replica => replica.Model == owner.Model.Id && replica.State == ReplicaState.Ready && going.Contains(replica.Id));
         var spare = 0;
         for (var rank = owner.Serving - leaving; rank > least; rank--)
         {
-            if (rank <= known.LastWanted.Length)
-            {
-                var held = rank == 1 ? owner.Load.P90 : DemandOutlook.Surplus(known, owner.Load.P90, owner.Quantile, owner.Horizon, rank).Time;
-                if (observed.At - known.LastWanted[rank - 1] < (held > again ? held : again)) break;
-            }
-
+            // Nobody has seen yet how long it was not wanted.
+            if (rank > known.LastWanted.Length) return 0;
+            var held = rank == 1 ? owner.Load.P90 : DemandOutlook.Surplus(known, owner.Load.P90, owner.Quantile, owner.Horizon, rank).Time;
+            if (observed.At - known.LastWanted[rank - 1] < (held > again ? held : again)) break;
             spare++;
         }
 

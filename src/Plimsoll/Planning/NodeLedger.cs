@@ -35,6 +35,17 @@ internal sealed partial class NodeLedger
 
     public NodeLedger(
         NodeState node, FleetSnapshot observed, Knowledge knowledge, IEnumerable<InferenceReplica> replicas, IEnumerable<ForeignUse> foreign)
+        : this(node, knowledge, replicas, foreign, MembersOn(node, observed))
+    {
+    }
+
+    /// <param name="node">The node.</param>
+    /// <param name="knowledge">What is known of the models.</param>
+    /// <param name="replicas">Those on it.</param>
+    /// <param name="foreign">What others use of it.</param>
+    /// <param name="training">What members of gangs hold of it.</param>
+    public NodeLedger(
+        NodeState node, Knowledge knowledge, IEnumerable<InferenceReplica> replicas, IEnumerable<ForeignUse> foreign, IEnumerable<Release> training)
     {
         Node = node;
         (_stops, _levels) = ([], []);
@@ -54,14 +65,19 @@ internal sealed partial class NodeLedger
         _started = new (Bytes, Bytes)[_devices.Length];
         _levels.Add(new Level(new Bytes[_devices.Length]));
         foreach (var replica in replicas) AddToBase(Release.Of(replica, knowledge.Of(replica.Model)));
-        foreach (var gang in observed.Training)
-        {
-            foreach (var member in gang.Members)
-                if (member.Node == node.Id) AddToBase(Release.Of(gang, member));
-        }
+        foreach (var member in training) AddToBase(member);
 
         HostFreeBefore = (HostUsable ?? Bytes.Zero) - _levels[0].Host;
         _before = [.. _levels[0].Devices];
+    }
+
+    private static IEnumerable<Release> MembersOn(NodeState node, FleetSnapshot observed)
+    {
+        foreach (var gang in observed.Training)
+        {
+            foreach (var member in gang.Members)
+                if (member.Node == node.Id) yield return Release.Of(gang, member);
+        }
     }
 
     private NodeLedger(NodeLedger other)

@@ -64,7 +64,7 @@ internal sealed class NodeRequests
         // A scheduler that sees room would put the request there, and no node would come of it.
         var lacks = outlook.Model.Requests is { } requests
             ? !scheduler.IsOpen(requests)
-            : why?.Rule is null or Rule.HoldScarce or Rule.HoldScarceDevice or Rule.HoldScarceEqual or Rule.HoldScarceHigher or Rule.HoldScarceForQueue or Rule.HoldDisk or Rule.HoldMissingData;
+            : why?.Rule is null or Rule.HoldScarce or Rule.HoldScarceDevice or Rule.HoldScarceEqual or Rule.HoldScarceHigher or Rule.HoldScarceForQueue or Rule.HoldScarceTraining or Rule.HoldDisk or Rule.HoldMissingData;
         if (lacks) _lacking.Add((outlook, replicas));
     }
 

@@ -28,9 +28,14 @@ internal sealed partial class PlanDraft
         return _observed.At > since ? _observed.At - since : TimeSpan.Zero;
     }
 
-    // Who saved a moment ago is as well off without writing again.
+    // Who saved a moment ago, or since it was told to give way, is as well off without writing again.
     private bool Writes(TrainingGang gang, TrainingSpec job) => gang.State is GangState.Running or GangState.Checkpointing
-        && job.CheckpointSize > Bytes.Zero && Unsaved(gang) > _training.Write(job, _spec.Settings).P90;
+        && job.CheckpointSize > Bytes.Zero && Unsaved(gang) > _training.Write(job, _spec.Settings).P90
+        && !(_training.Of(job.Id).GivesWaySince is { } since && gang.LastCheckpoint >= since);
+
+    // One that does not come, as its store is full or hangs, holds nobody up for ever: as a load is overdue, so is a checkpoint.
+    private bool IsOverdue(TrainingSpec job) => _training.Of(job.Id).GivesWaySince is { } since
+        && _observed.At - since > (_spec.Settings.OverdueFactor * _training.Write(job, _spec.Settings).P90) + (10 * _spec.Settings.Review);
 
     /// <summary>Device-seconds that giving way costs: a checkpoint is written, or what was done since the last one is lost, and it starts again.</summary>
     private double PriceOf(TrainingGang gang, TrainingSpec job)
@@ -42,11 +47,14 @@ internal sealed partial class PlanDraft
     private void GiveWay(TrainingGang gang, Reason why, params ImmutableArray<StepId> after)
     {
         ImmutableArray<StepId> first = gang.State == GangState.Stopping ? [] : after;
-        if (_jobs.TryGetValue(gang.Job, out var job) && !job.SavesOnStop && Writes(gang, job))
+        var writes = _jobs.TryGetValue(gang.Job, out var job) && !job.SavesOnStop && Writes(gang, job);
+        if (writes && IsOverdue(job!))
+            why = why with { Instead = new Rejected("waiting on for its checkpoint", [Fact.Of("waited", _observed.At - _training.Of(gang.Job).GivesWaySince!.Value), Fact.Of("lost", Unsaved(gang))]) };
+        else if (writes)
         {
             var checkpoint = new Step.Checkpoint(gang.Job)
             {
-                Reason = new Reason(Rule.CheckpointToGiveWay, [Fact.Of("lost", Unsaved(gang)), Fact.Of("size", job.CheckpointSize), Fact.Of("write", _training.Write(job, _spec.Settings).P90)]),
+                Reason = new Reason(Rule.CheckpointToGiveWay, [Fact.Of("lost", Unsaved(gang)), Fact.Of("size", job!.CheckpointSize), Fact.Of("write", _training.Write(job, _spec.Settings).P90)]),
                 After = [.. after.Order()],
             };
             _steps[checkpoint.Id] = checkpoint;
@@ -126,7 +134,7 @@ internal sealed partial class PlanDraft
 
     // Whether gangs are the ones to go, and not the replicas that were chosen: the lower ones, of equals those that lose less.
     private bool GoBefore(Yielding gangs, Eviction.Choice? choice, ModelOutlook claimant) => choice is null
-        || (gangs.Highest, gangs.Price).CompareTo((choice.Victims.Max(one => Math.Min(_outlookOf[one.Replica.Model].Model.Priority, claimant.Model.Priority)), choice.Loss)) <= 0;
+        || (gangs.Highest, gangs.Price).CompareTo((choice.Victims.Select(one => Math.Min(_outlookOf[one.Replica.Model].Model.Priority, claimant.Model.Priority)).DefaultIfEmpty(int.MinValue).Max(), choice.Loss)) <= 0;
 
     private Reason WhyNot(ModelOutlook outlook, Yielding gangs) => new(Rule.HoldScarceTraining,
     [
@@ -199,10 +207,12 @@ internal sealed partial class PlanDraft
         var rooms = nodes.ToDictionary(ledger => ledger.Node.Id, ledger => Training.Takes(ledger, job));
         var (debt, spent, places) = (job.Devices * WaitedFor(job, gang).TotalSeconds, 0.0, rooms.Values.Sum());
         var going = new List<Victim>();
+        var spare = new Dictionary<ModelId, int>();
         foreach (var victim in Victims(job, after))
         {
             if (places >= job.GangSize) break;
-            if (victim.IsPaidFor && spent + victim.Loss > debt || victim.SpareOf is { } owner && !MaySpare(owner)) continue;
+            if (victim.IsPaidFor && spent + victim.Loss > debt || victim.SpareOf is { } owner && !MaySpare(owner, victim.Replica!.Variant)
+                || victim.Replica is { } replica && _floors.Holds(replica, going.Select(one => one.Replica).OfType<InferenceReplica>()) is not null) continue;
             going.Add(victim);
             spent += victim.IsPaidFor ? victim.Loss : 0;
             foreach (var (node, frees) in victim.Frees)
@@ -227,9 +237,19 @@ internal sealed partial class PlanDraft
         var on = Training.Over([.. nodes.Where(ledger => rooms[ledger.Node.Id] > 0)], job, out _)
             ?? throw new InvalidOperationException($"what goes for {job.Id} did not make the room it promised");
         var (members, waits) = Reserve(job, on);
-        return Begin(job, gang, members, waits, Began(job, gang));
+        return Begin(job, gang, members, waits, Began(job, gang, waits));
 
-        bool MaySpare(ModelId model) => going.Count(one => one.SpareOf == model) < _eviction.Spare(_outlookOf[model], Again(job), _going);
+        bool MaySpare(ModelId model, VariantId variant)
+        {
+            var outlook = _outlookOf[model];
+            if (!spare.TryGetValue(model, out var most)) spare[model] = most = _eviction.Spare(outlook, Again(job), _going);
+            if (going.Count(one => one.SpareOf == model) >= most) return false;
+
+            // Of a model that runs in several ways only those beyond what is wanted of its own: others carry more, or less.
+            return outlook.Mix is null || outlook.IndexOf(variant) is not (var at and >= 0)
+                || going.Count(one => one.SpareOf == model && outlook.IndexOf(one.Replica!.Variant) == at)
+                    < outlook.There[at] - _allocations[model].Mix.Where(part => outlook.IndexOf(part.Variant) == at).Sum(part => part.Replicas);
+        }
 
         int Recount(Victim of, Dictionary<NodeId, NodeLedger> ledgers)
         {

@@ -15,6 +15,7 @@ internal sealed partial class PlanDraft
     // Those that are to have their turn yet, in order, and of those that had it the ones that find room as things are.
     private readonly Queue<TrainingSpec> _waitingJobs;
     private readonly HashSet<JobId> _findRoom = [];
+    private readonly HashSet<JobId> _roomIsMadeFor = [];
 
     // Members of a kind that there was room for when a gang of more found too little; nothing makes it more but what gives way.
     private readonly Dictionary<(ReplicaNeeds Needs, string? Kind, string Pools), int> _roomFor = [];
@@ -22,6 +23,9 @@ internal sealed partial class PlanDraft
     // Who else could go is looked through for the first of those that wait: for all of a thousand, over thousands of nodes, it would take seconds.
     private const int MakeRoomMost = 16;
     private int _lookedThrough;
+
+    // By kind of member the smallest gang that nobody goes for: who comes after it, and is no smaller, need not be looked at.
+    private readonly Dictionary<(ReplicaNeeds Needs, string? Kind, string Pools), int> _nobodyGoesFor = [];
 
     private bool Trains => _observed.Can.HasFlag(Capabilities.Train | Capabilities.ChooseNode);
 
@@ -74,7 +78,7 @@ internal sealed partial class PlanDraft
             .. _order.Fitting(job.NeedsPerMember, job.DeviceKind)
                 .Where(ledger => job.MayRunIn(ledger.Node.Pool) && ledger.Node.Condition == NodeCondition.Ready),
         ];
-        if (Training.Places(nodes, job) is var most && most < job.GangSize)
+        if (Training.Places(_observed.Nodes, job) is var most && most < job.GangSize && !MayCome(job))
             return new Reason(Rule.RefusedJob, [.. Asked(job), Fact.Of("most", most)]);
         var alike = (job.NeedsPerMember, job.DeviceKind, job.Pools.IsDefaultOrEmpty ? "" : string.Join(' ', job.Pools));
         if (!_roomFor.TryGetValue(alike, out var places) || places >= job.GangSize)
@@ -83,31 +87,52 @@ internal sealed partial class PlanDraft
             {
                 var (members, after) = Reserve(job, free);
                 if (after.IsEmpty) _findRoom.Add(job.Id);
-                return after.IsEmpty && gang is not null && known.GaveWay && Awaits(job, known) is { } awaits ? awaits : Begin(job, gang, members, after, Began(job, gang));
+                else if (known.RoomMade) _roomIsMadeFor.Add(job.Id);
+                return after.IsEmpty && !known.RoomMade && Awaits(job, gang, known.RoomSince ?? _observed.At) is { } awaits ? awaits : Begin(job, gang, members, after, Began(job, gang, after));
             }
 
             _roomFor[alike] = places;
         }
 
-        return (_lookedThrough++ < MakeRoomMost ? MakeRoom(job, gang, nodes) : null) ?? new Reason(Rule.HoldJobScarce,
+        // Nobody goes for one that fails again and again, nor for one that gave way until that has paid.
+        var mayAsk = known.Failures.Count == 0 && (!_nobodyGoesFor.TryGetValue(alike, out var size) || job.GangSize < size);
+        if (mayAsk && Awaits(job, gang, gang?.StateSince ?? _observed.At) is { } early) return early;
+        if (mayAsk && _lookedThrough < MakeRoomMost)
+        {
+            if (MakeRoom(job, gang, nodes) is { } made)
+            {
+                _roomIsMadeFor.Add(job.Id);
+                return made;
+            }
+
+            _lookedThrough++;
+            _nobodyGoesFor[alike] = job.GangSize;
+        }
+
+        return new Reason(Rule.HoldJobScarce,
         [
             .. Asked(job), Fact.Of("free", places),
             .. WaitedFor(job, gang) is var waited && waited >= TimeSpan.FromSeconds(1) ? [Fact.Of("waited", $"; it has waited {Durations.Show(waited)}")] : Array.Empty<Fact>(),
         ]);
     }
 
-    // Who gave way goes on once there was room for as long as doing so again would cost (ski rental): at the most that much is lost twice.
-    private Reason? Awaits(TrainingSpec job, JobKnowledge known)
+    // Nodes that others may yet ask for.
+    private bool MayCome(TrainingSpec job) => !_spec.NodePools.IsDefaultOrEmpty
+        && _spec.NodePools.Any(pool => job.MayRunIn(pool.Node.Pool) && Admission.Fits(pool.Node, job.NeedsPerMember, job.DeviceKind));
+
+    // Who gave way to a model goes on once there was room for as long as doing so again would cost (ski rental): at the most as much is lost twice.
+    private Reason? Awaits(TrainingSpec job, TrainingGang? gang, DateTimeOffset from)
     {
-        var (cost, since) = (Again(job), _observed.At - (known.RoomSince ?? _observed.At));
-        return since < cost && MayBeAskedAgain(job) ? new Reason(Rule.HoldJobRoom, [Fact.Of("since", since), Fact.Of("cost", cost)]) : null;
+        if (gang is null || !_training.Of(job.Id).GaveWay || !MayBeAskedAgain(job)) return null;
+        var (cost, since) = (Again(job), _observed.At - from);
+        return since < cost ? new Reason(Rule.HoldJobRoom, [Fact.Of("since", since), Fact.Of("cost", cost)]) : null;
     }
 
     private Reason Standing(TrainingGang gang, TrainingSpec job) => gang.State switch
     {
         GangState.Ended => new Reason(Rule.JobEnded, [Fact.Of("since", _observed.At - gang.StateSince)]),
-        GangState.Starting => new Reason(Rule.JobStarting, [Fact.Of("since", _observed.At - gang.StateSince), Fact.Of("expected", _training.Start(job, _spec.Settings).P90)]),
         _ when _givingWay.GetValueOrDefault(gang.Job) is { } why => why,
+        GangState.Starting => new Reason(Rule.JobStarting, [Fact.Of("since", _observed.At - gang.StateSince), Fact.Of("expected", _training.Start(job, _spec.Settings).P90)]),
         _ => new Reason(Rule.JobRuns,
         [
             Fact.Of("since", _observed.At - gang.StartedAt), Fact.Of("lost", Unsaved(gang)),
@@ -131,9 +156,11 @@ internal sealed partial class PlanDraft
     // To give way once more and to go on again.
     private TimeSpan Again(TrainingSpec job) => _training.Write(job, _spec.Settings).P90 + _training.Start(job, _spec.Settings).P90;
 
-    private Reason Began(TrainingSpec job, TrainingGang? gang) => gang is null
-        ? new Reason(Rule.LaunchJob, [.. Asked(job), Fact.Of("waited", WaitedFor(job, gang))])
-        : new Reason(Rule.ResumeJob, [.. Asked(job), Fact.Of("waited", WaitedFor(job, gang)), Fact.Of("start", _training.Start(job, _spec.Settings).P90)]);
+    private Reason Began(TrainingSpec job, TrainingGang? gang, ImmutableArray<StepId> after) => new(gang is null ? Rule.LaunchJob : Rule.ResumeJob,
+    [
+        .. Asked(job), .. after.IsEmpty ? Array.Empty<Fact>() : [Fact.Of("once", " once others have gone")], Fact.Of("waited", WaitedFor(job, gang)),
+        .. gang is null ? Array.Empty<Fact>() : [Fact.Of("start", _training.Start(job, _spec.Settings).P90)],
+    ]);
 
     // On the ledgers themselves; what was found on copies of them is there.
     private (ImmutableArray<Placement> Members, ImmutableArray<StepId> After) Reserve(TrainingSpec job, IEnumerable<(NodeLedger Ledger, int Members)> on)
@@ -185,8 +212,17 @@ internal sealed partial class PlanDraft
         foreach (var job in _jobs.Keys)
         {
             var known = _training.Of(job);
-            var since = _findRoom.Contains(job) ? known.RoomSince ?? _observed.At : (DateTimeOffset?)null;
-            if (known.RoomSince != since) jobs = jobs.SetItem(job, known with { RoomSince = since });
+            var gang = _gangs.GetValueOrDefault(job);
+            var why = _givingWay.GetValueOrDefault(job);
+            var next = known with
+            {
+                GivesWaySince = why is null ? null : known.GivesWaySince ?? _observed.At,
+                GaveWay = why is { Rule: not Rule.SuspendUnderway } ? why.Rule == Rule.SuspendForClaimant
+                    : known.GaveWay && gang is { State: GangState.Stopping or GangState.Suspended },
+                RoomSince = _findRoom.Contains(job) ? known.RoomSince ?? _observed.At : null,
+                RoomMade = _roomIsMadeFor.Contains(job) || known.RoomMade && _findRoom.Contains(job),
+            };
+            if (next != known) jobs = jobs.SetItem(job, next);
         }
 
         return _training with { Jobs = jobs };

@@ -49,11 +49,13 @@ internal sealed partial class PlanDraft
         _allocations = allocations.ToDictionary(allocation => allocation.Model);
         var byNode = Parts.ByNode(observed.Replicas);
         var foreign = observed.Foreign.ToLookup(use => use.Node);
+        var members = observed.Training.SelectMany(gang => gang.Members.Select(member => (member.Node, Holds: NodeLedger.Release.Of(gang, member))))
+            .ToLookup(one => one.Node, one => one.Holds);
         var ledgers = new NodeLedger[observed.Nodes.Length];
         OfEach.Do(ledgers.Length, i =>
         {
             var node = observed.Nodes[i];
-            ledgers[i] = new NodeLedger(node, observed, knowledge, byNode.GetValueOrDefault(node.Id, []), foreign[node.Id]);
+            ledgers[i] = new NodeLedger(node, knowledge, byNode.GetValueOrDefault(node.Id, []), foreign[node.Id], members[node.Id]);
         });
         foreach (var ledger in ledgers) _ledgers[ledger.Node.Id] = ledger;
         _prices = new NodePrices(spec);

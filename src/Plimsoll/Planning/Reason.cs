@@ -236,8 +236,8 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
             "{waiting} {waiting|request waits|requests wait}, which one more would work off sooner; no room is free for it, and nobody goes for that: {have} {have|carries|carry} what comes",
         [Rule.HoldScarceTraining] =
             "needs {needed}, which {job} holds to train; {held} {held|request waits|requests wait}, {debt} request-seconds so far; it gives way from {price} device-seconds on",
-        [Rule.LaunchJob] = "there is room at once for {members} × {each}; it was submitted {waited} ago",
-        [Rule.ResumeJob] = "there is room at once for {members} × {each}; it ended {waited} ago, and trains again in {start}",
+        [Rule.LaunchJob] = "room for {members} × {each}, all at once{once?}; it was submitted {waited} ago",
+        [Rule.ResumeJob] = "room for {members} × {each}, all at once{once?}; it ended {waited} ago, and trains again in {start}",
         [Rule.CheckpointToGiveWay] = "{lost} of training would be lost; writing {size} takes {write}",
         [Rule.SuspendForClaimant] =
             "{claimant} needs {needed}, {held} {held|request waits|requests wait}; this gang gives way at the least price: {price} device-seconds for a checkpoint and a new start",
@@ -252,7 +252,7 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.JobLater] = "it comes in {left}",
         [Rule.JobUnmanaged] = "nobody here launches training: its body cannot, or another scheduler places it",
         [Rule.HoldJobScarce] = "needs {members} × {each} at once, and there is room for {free}; nobody may go for the rest{waited?}",
-        [Rule.HoldJobRoom] = "there is room for it since {since}; it goes on once that has been so for the {cost} that giving way again would cost",
+        [Rule.HoldJobRoom] = "it gave way to a model; it goes on once it could have for the {cost} that giving way again would cost, and could for {since}",
         [Rule.RefusedJob] = "needs {members} × {each}, and all nodes empty would take {most}",
         [Rule.HoldUnsafeNode] =
             "the scheduler could put it on {node}, where it does not fit: {why}; {would} would do",

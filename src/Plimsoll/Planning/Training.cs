@@ -9,12 +9,12 @@ internal static class Training
         : a.SubmittedAt.CompareTo(b.SubmittedAt) is var submitted and not 0 ? submitted : a.Id.CompareTo(b.Id));
 
     /// <summary>Members that there would be places for were the nodes empty, as far as they are asked for.</summary>
-    public static int Places(IEnumerable<NodeLedger> nodes, TrainingSpec job)
+    public static int Places(IEnumerable<NodeState> nodes, TrainingSpec job)
     {
         var (needs, places) = (job.NeedsPerMember, 0L);
-        foreach (var ledger in nodes)
+        foreach (var node in nodes)
         {
-            var node = ledger.Node;
+            if (!job.MayRunIn(node.Pool)) continue;
             long here = job.GangSize;
             if (needs.Host.Highest > Bytes.Zero) here = Math.Min(here, Bytes.Min(node.HostMemory, node.HostMemoryBudget).Value / needs.Host.Highest.Value);
             if (needs.Cores.Milli > 0) here = Math.Min(here, node.Cores.Milli / needs.Cores.Milli);
@@ -31,30 +31,39 @@ internal static class Training
         return (int)places;
     }
 
-    /// <summary>Members that find room on a node beside all that is planned, as far as they are asked for; some once others have stopped.</summary>
-    public static int Takes(NodeLedger ledger, TrainingSpec job)
+    /// <summary>Members that find room on a node beside all that is planned, as far as they are asked for.</summary>
+    /// <param name="ledger">The node.</param>
+    /// <param name="job">The job.</param>
+    /// <param name="now">Without waiting for any stop; else some may find room once others have stopped.</param>
+    public static int Takes(NodeLedger ledger, TrainingSpec job, bool now = false)
     {
         if (!ledger.FitsAfter(job.NeedsPerMember, job.DeviceKind, [])) return 0;
         var copy = ledger.Copy();
         var members = 0;
-        while (members < job.GangSize && copy.TryReserve(job.NeedsPerMember, job.DeviceKind) is not null) members++;
+        while (members < job.GangSize && (now ? copy.ReserveNow(job.NeedsPerMember, job.DeviceKind) : copy.TryReserve(job.NeedsPerMember, job.DeviceKind) is not null)) members++;
         return members;
     }
 
     /// <summary>
     /// Nodes for all members: the first that takes them all, else as few as will do, as members on one node are the nearest to one
-    /// another; null where there is no room for all.
+    /// another; those that need wait for no stop where they do for all. Null where there is no room for all.
     /// </summary>
     /// <param name="nodes">In order of preference.</param>
     /// <param name="job">The job.</param>
     /// <param name="places">Members that there is room for.</param>
     public static (NodeLedger Ledger, int Members)[]? Over(IReadOnlyList<NodeLedger> nodes, TrainingSpec job, out int places)
     {
+        if (nodes.Any(ledger => ledger.HasStops) && Over(nodes, job, now: true, out places) is { } free) return free;
+        return Over(nodes, job, now: false, out places);
+    }
+
+    private static (NodeLedger Ledger, int Members)[]? Over(IReadOnlyList<NodeLedger> nodes, TrainingSpec job, bool now, out int places)
+    {
         places = 0;
         var rooms = new List<(NodeLedger Ledger, int Members)>();
         foreach (var ledger in nodes)
         {
-            var members = Takes(ledger, job);
+            var members = Takes(ledger, job, now);
             places += members;
             if (members == job.GangSize) return [(ledger, members)];
             if (members > 0) rooms.Add((ledger, members));

@@ -1,6 +1,9 @@
 namespace Plimsoll;
 
-/// <summary>Gangs that hold what models could need: a model that may have one give way looks ahead by that time as well.</summary>
+/// <summary>
+/// Gangs that may hold what models could need: a model that may have one give way looks ahead by that time as well. Those that wait count
+/// too: were they left out, a model that had one go would look ahead by less the moment after, and no longer want the place.
+/// </summary>
 internal sealed class TrainingInTheWay
 {
     private readonly (int Priority, string? Kind, TimeSpan Write)[] _gangs;
@@ -8,10 +11,10 @@ internal sealed class TrainingInTheWay
     public TrainingInTheWay(FleetSpec spec, FleetSnapshot observed, Knowledge knowledge)
     {
         var training = knowledge.Training ?? TrainingKnowledge.Nothing;
-        var jobs = spec.Training.Where(job => job.Preemptible).ToDictionary(job => job.Id);
+        var ended = observed.Training.Where(gang => gang.State == GangState.Ended).Select(gang => gang.Job).ToHashSet();
         _gangs =
         [
-            .. observed.Training.Where(gang => gang.Holds && jobs.ContainsKey(gang.Job)).Select(gang => jobs[gang.Job])
+            .. spec.Training.Where(job => job.Preemptible && job.SubmittedAt <= observed.At && !ended.Contains(job.Id))
                 .Select(job => (job.Priority, job.DeviceKind, training.Write(job, spec.Settings).P90)),
         ];
     }

@@ -31,7 +31,7 @@ public sealed record TrainingKnowledge
         own.Estimate() ?? LoadLine.Of(all.Samples, settings).Estimate(EachOf(job.CheckpointSize, job));
 
     // Ranks move their parts side by side, so that jobs are alike in what each of them moves.
-    private static Bytes EachOf(Bytes size, TrainingSpec? job) => new(size.Value / Math.Max(1, job?.Devices ?? 1));
+    private static Bytes EachOf(Bytes size, TrainingSpec job) => new(size.Value / Math.Max(1, job.Devices));
 
     /// <summary>What is known once a snapshot has been seen; null while there is nothing to know.</summary>
     internal static TrainingKnowledge? Fold(TrainingKnowledge? before, FleetSpec spec, FleetSnapshot snapshot)
@@ -48,13 +48,13 @@ public sealed record TrainingKnowledge
         {
             switch (outcome)
             {
-                case Outcome.CheckpointWritten { Job: var job } written:
-                    var write = new LoadSample(EachOf(written.Size, specs.GetValueOrDefault(job)), written.Took);
+                case Outcome.CheckpointWritten { Job: var job } written when specs.ContainsKey(job):
+                    var write = new LoadSample(EachOf(written.Size, specs[job]), written.Took);
                     checkpoints = checkpoints.Add(write);
                     jobs[job] = Job(job) with { Checkpoints = Job(job).Checkpoints.Add(write) };
                     break;
-                case Outcome.GangStarted { Job: var job } started:
-                    var start = new LoadSample(EachOf(started.Size, specs.GetValueOrDefault(job)), started.Took);
+                case Outcome.GangStarted { Job: var job } started when specs.ContainsKey(job):
+                    var start = new LoadSample(EachOf(started.Size, specs[job]), started.Took);
                     starts = starts.Add(start);
 
                     // A first start reads nothing, and says little of one that goes on.
@@ -72,8 +72,7 @@ public sealed record TrainingKnowledge
         foreach (var gang in snapshot.Training)
         {
             var now = Job(gang.Job);
-            if (gang.State is GangState.Stopping != now.GaveWay && gang.State is not GangState.Suspended) now = now with { GaveWay = !now.GaveWay };
-            if (now.Failures.Count > 0 && gang.State is GangState.Running && snapshot.At - gang.StateSince >= Settled) now = now with { Failures = FailureRecord.None };
+            if (now.Failures.Count > 0 && !failed.Contains(gang.Job) && gang.State is GangState.Running && snapshot.At - gang.StateSince >= Settled) now = now with { Failures = FailureRecord.None };
             if (!ReferenceEquals(now, Job(gang.Job))) jobs[gang.Job] = now;
         }
 
@@ -105,9 +104,15 @@ public sealed record JobKnowledge
 
     public FailureRecord Failures { get; init; } = FailureRecord.None;
 
-    /// <summary>Whether it last ended because it was told to give way.</summary>
+    /// <summary>Since when it is told to give way; null while it is not.</summary>
+    public DateTimeOffset? GivesWaySince { get; init; }
+
+    /// <summary>Whether it last ended because a model asked for its place.</summary>
     public bool GaveWay { get; init; }
 
-    /// <summary>Since when there has been room for all of it while it waits; null while there is none, or while it holds its own.</summary>
+    /// <summary>Since when there has been room for all of it, free of others, while it waits; null while there is none, or while it holds its own.</summary>
     public DateTimeOffset? RoomSince { get; init; }
+
+    /// <summary>Whether the room that it waits for is made for it: then it takes that as soon as it is there.</summary>
+    public bool RoomMade { get; init; }
 }

@@ -167,7 +167,9 @@ internal static class Invariants
             var replica = situation.Snapshot.Replicas.Single(replica => replica.Id == drain.Replica);
             var seen = situation.Snapshot.Traffic.Any(row => row.Model == drain.Model);
             var idleRule = drain.Reason.Rule is Rule.DrainIdleAtBreakEven or Rule.DrainIdleLimit or Rule.DrainSurplus or Rule.HoldMissingData;
-            if (!seen && idleRule && replica.State == ReplicaState.Ready) return $"{replica.Id} is let go although nobody counted its requests";
+            var spareRule = drain.Reason.Rule == Rule.DrainForJob
+                && situation.Spec.Find(drain.Model)!.Priority >= situation.Spec.Training.Single(job => job.Id.Value == drain.Reason.Facts.Single(fact => fact.Name == "job").Text).Priority;
+            if (!seen && (idleRule || spareRule) && replica.State == ReplicaState.Ready) return $"{replica.Id} is let go although nobody counted its requests";
         }
 
         return null;

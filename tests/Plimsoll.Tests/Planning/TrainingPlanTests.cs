@@ -147,7 +147,7 @@ public class TrainingPlanTests
     }
 
     [Fact]
-    public void A_model_looks_ahead_by_the_checkpoint_too_where_a_gang_that_may_give_way_holds_its_devices()
+    public void A_model_looks_ahead_by_the_checkpoint_too_while_a_job_that_may_give_way_is_not_done()
     {
         var model = Model("chat", 500, devices: 1);
         var job = Job("train", checkpointMiB: 4000);
@@ -158,12 +158,16 @@ public class TrainingPlanTests
             return Outlooks.Of(spec, seen, Knowledge.Empty.Fold(spec, seen)).Single().Horizon;
         }
 
-        var (alone, gang) = (Horizon(job), Runs(job, 600, On("a", 0)));
+        var gang = Runs(job, 600, On("a", 0));
+        var alone = Horizon(job, gang with { State = GangState.Ended, Members = [] });
         Assert.Equal(alone + TrainingKnowledge.Nothing.Write(job, new PlannerSettings()).P90, Horizon(job, gang));
         Assert.Equal(alone, Horizon(job with { Preemptible = false }, gang));
         Assert.Equal(alone, Horizon(job with { Priority = 1 }, gang));
         Assert.Equal(alone, Horizon(job with { DeviceKind = "other" }, gang));
-        Assert.Equal(alone, Horizon(job, gang with { State = GangState.Suspended, Members = [] }));
+        Assert.Equal(alone, Horizon(job with { SubmittedAt = Noon.AddSeconds(1) }));
+
+        // Or a model that had one go would look ahead by less the moment after.
+        Assert.Equal(Horizon(job, gang), Horizon(job, gang with { State = GangState.Suspended, Members = [] }));
     }
 
     [Fact]
@@ -233,7 +237,7 @@ public class TrainingPlanTests
         var job = Job("train");
         var spec = Fleet([model], job);
         var gang = Runs(job, 30) with { State = GangState.Suspended, LastCheckpoint = Noon.AddSeconds(-30), Members = [] };
-        var gave = Knowledge.Empty.Fold(spec, Seen(spec, [Node("a", 1)], gang with { State = GangState.Stopping, Members = [On("a", 0)] }));
+        var gave = Knowledge.Empty with { Training = new TrainingKnowledge { Jobs = ImmutableSortedDictionary<JobId, JobKnowledge>.Empty.Add(job.Id, new JobKnowledge { GaveWay = true }) } };
         var seen = Seen(spec, [Node("a", 1)], gang);
         var plan = Decide(spec, seen, gave);
         Assert.Empty(plan.Steps);
@@ -319,5 +323,107 @@ public class TrainingPlanTests
         var shown = low with { Acts = false };
         var (waits, knowledge) = Waits(Seen(Fleet([shown], job with { Priority = -1 }), [Node("a", 1)], Runs(job, 600, On("a", 0))), shown, debt: 1000);
         Assert.Empty(Decide(Fleet([shown], job with { Priority = -1 }), waits, knowledge).Steps.OfType<Step.Suspend>());
+    }
+
+    private static Knowledge Known(TrainingSpec job, JobKnowledge known) =>
+        Knowledge.Empty with { Training = new TrainingKnowledge { Jobs = ImmutableSortedDictionary<JobId, JobKnowledge>.Empty.Add(job.Id, known) } };
+
+    [Fact]
+    public void A_checkpoint_since_it_was_told_is_enough_however_fast_it_is_written()
+    {
+        var model = Model("chat", 500, devices: 1);
+        var job = Job("train", checkpointMiB: 1);
+        var spec = Fleet([model], job);
+        var fast = new LoadSample(Bytes.MiB(1), TimeSpan.FromMilliseconds(1));
+        var (seen, _) = Waits(Seen(spec, [Node("a", 1)], Runs(job, 600, On("a", 0))), model);
+        var first = Decide(spec, seen, Known(job, new JobKnowledge { Checkpoints = LoadStatistics.None.Add(fast) }));
+        Assert.Single(first.Steps.OfType<Step.Checkpoint>());
+
+        // Written within a millisecond, and looked at a second later.
+        var later = seen with { At = Noon.AddSeconds(1), Training = [seen.Training[0] with { LastCheckpoint = Noon.AddMilliseconds(1) }] };
+        var plan = Decide(spec, later, first.Next);
+        Assert.Empty(plan.Steps.OfType<Step.Checkpoint>());
+        Assert.Empty(plan.Steps.OfType<Step.Suspend>().Single().After);
+    }
+
+    [Fact]
+    public void A_checkpoint_that_does_not_come_is_not_waited_for_for_ever()
+    {
+        var model = Model("chat", 500, devices: 1);
+        var job = Job("train");
+        var spec = Fleet([model], job);
+        var (seen, _) = Waits(Seen(spec, [Node("a", 1)], Runs(job, 600, On("a", 0)) with { State = GangState.Checkpointing }), model);
+        Assert.Single(Decide(spec, seen, Known(job, new JobKnowledge { GivesWaySince = Noon.AddSeconds(-15) })).Steps.OfType<Step.Checkpoint>());
+        var plan = Decide(spec, seen, Known(job, new JobKnowledge { GivesWaySince = Noon.AddSeconds(-30) }));
+        Assert.Empty(plan.Steps.OfType<Step.Checkpoint>());
+        Assert.EndsWith("; rather than waiting on for its checkpoint (waited 30 s, lost 10 min)", plan.Steps.OfType<Step.Suspend>().Single().Reason.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Nothing_is_spared_that_nobody_counted_or_has_watched_for_long()
+    {
+        var model = Model("chat", 500, devices: 1, min: 1, max: 3);
+        var spec = Fleet([model], Job("train", members: 2));
+        var seen = Seen(spec, [Node("a", 2)]) with
+        {
+            Replicas = [.. Enumerable.Range(0, 2).Select(i => Replica(model, i + 1, ReplicaState.Ready, Noon.AddHours(-2), node: "a") with { Placement = On("a", i) })],
+        };
+        Assert.Empty(Decide(spec, seen).Steps);
+        Assert.Empty(Decide(spec, seen with { Traffic = [] }).Steps);
+    }
+
+    [Fact]
+    public void One_that_gave_way_has_nobody_go_before_that_has_paid_and_takes_what_was_made_for_it_at_once()
+    {
+        var model = Model("chat", 500, devices: 1);
+        var (job, later) = (Job("train", secondsAgo: 900), Job("later", secondsAgo: 100));
+        var spec = Fleet([model], job, later);
+        TrainingGang Gave(double ago) => Runs(job, ago) with { State = GangState.Suspended, Members = [] };
+        var gave = Known(job, new JobKnowledge { GaveWay = true });
+        Assert.Empty(Decide(spec, Seen(spec, [Node("a", 1)], Gave(2), Runs(later, 50, On("a", 0))), gave).Steps.OfType<Step.Suspend>());
+        var plan = Decide(spec, Seen(spec, [Node("a", 1)], Gave(200), Runs(later, 50, On("a", 0))), gave);
+        Assert.Equal("later", plan.Steps.OfType<Step.Suspend>().Single().Job.Value);
+        Assert.True(plan.Next.Training!.Of(job.Id).RoomMade);
+        Assert.EndsWith("and trains again in 3.3 s", plan.Steps.OfType<Step.Resume>().Single().Reason.ToString(), StringComparison.Ordinal);
+
+        var free = Seen(spec, [Node("a", 1)], Gave(203), Runs(later, 3) with { State = GangState.Suspended, Members = [] });
+        Assert.Equal("train", Assert.IsType<Step.Resume>(Assert.Single(Decide(spec, free, plan.Next).Steps)).Job.Value);
+    }
+
+    [Fact]
+    public void Only_for_a_model_that_asked_is_there_a_wait_and_nobody_goes_for_one_that_fails()
+    {
+        var model = Model("chat", 500, devices: 1);
+        var job = Job("train");
+        var spec = Fleet([model], job);
+        var leaving = Seen(spec, [Node("a", 1) with { Condition = NodeCondition.Draining }], Runs(job, 600, On("a", 0)));
+        Assert.False(Decide(spec, leaving).Next.Training!.Of(job.Id).GaveWay);
+        var (asked, knowledge) = Waits(Seen(spec, [Node("a", 1)], Runs(job, 600, On("a", 0))), model);
+        var gave = Decide(spec, asked, knowledge).Next;
+        Assert.True(gave.Training!.Of(job.Id).GaveWay);
+        var stopping = Decide(spec, asked with { Training = [asked.Training[0] with { State = GangState.Stopping }] }, gave).Next;
+        Assert.True(stopping.Training!.Of(job.Id).GaveWay);
+        Assert.False(Decide(spec, Seen(spec, [Node("a", 1)], Runs(job, 1, On("a", 0))), stopping).Next.Training!.Of(job.Id).GaveWay);
+
+        var (first, later) = (Job("first", secondsAgo: 900), Job("later"));
+        spec = Fleet([], first, later);
+        var seen = Seen(spec, [Node("a", 1)], Runs(first, 5) with { State = GangState.Suspended, Members = [] }, Runs(later, 50, On("a", 0)));
+        Assert.Single(Decide(spec, seen).Steps.OfType<Step.Suspend>());
+        Assert.Empty(Decide(spec, seen, Known(first, new JobKnowledge { Failures = new FailureRecord(2, Noon.AddSeconds(-1), "it died") })).Steps);
+    }
+
+    [Fact]
+    public void Room_that_is_free_comes_before_room_that_others_have_yet_to_leave()
+    {
+        var gone = Model("gone", 900, devices: 1);
+        var job = Job("train");
+        var spec = Fleet([], job);
+        var seen = Seen(spec, [Fleets.Node(500, id: "a", deviceMiB: [1000.0]), Node("b", 1)]) with
+        {
+            Replicas = [Replica(gone, 1, ReplicaState.Ready, Noon.AddMinutes(-30), outstanding: 1, node: "a") with { Placement = On("a", 0), Reserved = gone.Variants[0].Needs with { Host = new MemoryNeed(Bytes.MiB(100), Bytes.MiB(100)) } }],
+        };
+        var launch = Decide(spec, seen).Steps.OfType<Step.Launch>().Single();
+        Assert.Equal("b", launch.Members.Single().Node.Value);
+        Assert.Empty(launch.After);
     }
 }
