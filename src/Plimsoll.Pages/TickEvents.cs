@@ -45,6 +45,8 @@ public sealed class TickEvents(Func<string, string> clean)
             Outcome.Exited exited => $"died {exited.Replica}: {clean(exited.Why)}",
             Outcome.Fetched fetched => $"fetched {fetched.Model}: {fetched.Moved} in {Durations.Show(fetched.Took)}",
             Outcome.StepFailed failed => $"failed {failed.Step.Value.Replace('/', ' ')}: {clean(failed.Why)}",
+            Outcome.CheckpointWritten written => $"saved {written.Job}: {written.Size} in {Durations.Show(written.Took)}",
+            Outcome.GangFailed failed => $"died {failed.Job}: {clean(failed.Why)}",
             _ => null,
         };
     }
