@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using Plimsoll.Cli.Commands;
 using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Cli.Fleets;
-using Plimsoll.Local;
 
 namespace Plimsoll.Cli.Tests.FleetFiles;
 
@@ -49,7 +48,7 @@ public sealed class TrainingFleetTests
 
         Assert.Equal([], problems);
         var (b, z) = (fleet!.Spec.Training[0], fleet.Spec.Training[1]);
-        Assert.Equal((JobId.Of("b"), 1, 2, Bytes.GiB(4), Bytes.GiB(20)), (b.Id, b.GangSize, b.NeedsPerMember.Devices, b.NeedsPerMember.Host.Highest, b.NeedsPerMember.PerDevice!.Value.Highest));
+        Assert.Equal((JobId.Of("b"), 1, 2, Bytes.GiB(4), Bytes.GiB(20)), (b.Id, b.GangSize, b.NeedsPerMember.Devices, b.NeedsPerMember.Host.Highest, b.NeedsPerMember.PerDevice!.Highest));
         Assert.Equal((Cores.Of(3), 5, false, Bytes.MiB(500), true), (b.NeedsPerMember.Cores, b.Priority, b.Preemptible, b.CheckpointSize, b.SavesOnStop));
         Assert.Equal(DeviceCatalogue.BuiltIn.Find("L4")!.Name, b.DeviceKind);
         Assert.Equal((JobId.Of("z"), 0, Cores.Zero, -1, true, Bytes.Zero), (z.Id, z.NeedsPerMember.Devices, z.NeedsPerMember.Cores, z.Priority, z.Preemptible, z.CheckpointSize));
@@ -92,9 +91,9 @@ public sealed class TrainingFleetTests
         Assert.Equal(
             [
                 "MODEL    WEIGHT TIER      REPLICAS       DEMAND FORECAST    MEMORY",
-                "JOB    STATE              SINCE    MEMORY  DEVICES",
-                "later  waiting            1 min  8.00 GiB  2 x 20.0 GiB",
-                "tune   running              5 s  1.00 GiB",
+                "JOB   STATE              SINCE    MEMORY  DEVICES",
+                "later waiting            1 min  8.00 GiB  2 x 20.0 GiB",
+                "tune  running              5 s  1.00 GiB",
                 "memory [##########..........] 0 B and 1.00 GiB to train of 2.00 GiB, 2 cores",
                 "later: it comes in 1 s",
                 "tune: done 1 s ago",

@@ -302,7 +302,7 @@ public sealed class FleetTrainingTests
             return seen.Training.Any(gang => gang.State == state);
         });
 
-        public Task UntilLogAsync(string line) => Running.UntilAsync(_ =>
+        public Task<FleetSnapshot> UntilLogAsync(string line) => Running.UntilAsync(_ =>
             File.Exists(Record.LogFile) && File.ReadAllText(Record.LogFile).Contains(line, StringComparison.Ordinal));
 
         public ValueTask DisposeAsync() => Running.DisposeAsync();
