@@ -97,7 +97,9 @@ public sealed partial class LocalFleet
             _jobs.Add(record.Job, job);
             if (record.State is null or GangState.Suspended or GangState.Ended) continue;
             var ofThisBoot = record.BootId == _bootId;
-            if (ofThisBoot && (record.Process ?? Spawned(record.Token, byToken)) is { } process && IsOurs(process, record.Token))
+            // Of one that gives way its leader may be a shell, which ends first.
+            var writes = record.State == GangState.Stopping && byToken.Exists(pair => pair.Token == record.Token);
+            if (ofThisBoot && (record.Process ?? Spawned(record.Token, byToken)) is { } process && (writes || IsOurs(process, record.Token)))
             {
                 job.Record = record with { Process = process };
                 // It was told once: a second SIGTERM cuts some trainers off while they write.

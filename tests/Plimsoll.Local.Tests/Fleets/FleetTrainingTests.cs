@@ -21,7 +21,7 @@ public sealed class FleetTrainingTests
         await using var scene = await JobScene.OpenAsync(Saves);
         await scene.LaunchAsync();
         var gang = (await scene.UntilAsync(GangState.Running)).Training.Single();
-        Assert.Equal([new Placement(LocalFleet.Node, [])], gang.Members);
+        Assert.Equal([scene.On], gang.Members);
         Assert.Equal(scene.Job.NeedsPerMember, gang.ReservedPerMember);
         Assert.True(scene.Running.Last.Can.HasFlag(Capabilities.Train));
         await scene.UntilLogAsync("begins tune resume= mine=yes");
@@ -91,6 +91,45 @@ public sealed class FleetTrainingTests
 
         var failed = Assert.Single(scene.Running.Outcomes.OfType<Outcome.GangFailed>());
         Assert.Equal((Tune, "exited with code 3; the end of its output:\nloss is NaN"), (failed.Job, failed.Why));
+    }
+
+    [Fact]
+    public async Task A_job_is_shown_the_devices_that_it_was_placed_on()
+    {
+        await using var scene = await JobScene.OpenAsync("echo \"on $CUDA_VISIBLE_DEVICES\"; sleep 1000");
+        scene.On = new Placement(LocalFleet.Node, [DeviceId.Of("GPU-a"), DeviceId.Of("GPU-b")]);
+        await scene.LaunchAsync();
+
+        await scene.UntilLogAsync("on GPU-a,GPU-b");
+
+        Assert.Equal([scene.On], (await scene.Running.ObserveAsync()).Training.Single().Members);
+    }
+
+    [Fact]
+    public async Task A_job_whose_shell_has_ended_writes_on_under_the_next_controller()
+    {
+        var folder = RunningFleet.NewFolder();
+        await using (var scene = await JobScene.OpenAsync(
+            "sh -c 'trap \"sleep 4; echo late > checkpoint; exit 0\" TERM; echo ready; while :; do sleep 0.05; done' & wait", folder: folder))
+        {
+            await scene.LaunchAsync();
+            await scene.UntilLogAsync("ready");
+            await scene.SuspendAsync();
+            await scene.UntilAsync(GangState.Stopping);
+            var shell = scene.Record.Process!;
+            while (shell.IsAlive()) await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System, RunningFleet.Cancel);
+            scene.Running.Fleet.KeepReplicas();
+        }
+
+        await using (var next = await JobScene.OpenAsync("", folder: folder))
+        {
+            next.Spec = next.Spec with { Training = [] };
+            Assert.Equal(GangState.Stopping, next.Running.Last.Training.Single().State);
+            await next.Running.UntilAsync(seen => seen.Training.IsEmpty);
+            Assert.Equal("late", (await File.ReadAllTextAsync(next.Path("checkpoint"), RunningFleet.Cancel)).Trim());
+        }
+
+        Directory.Delete(folder, recursive: true);
     }
 
     [Fact]
@@ -261,9 +300,11 @@ public sealed class FleetTrainingTests
             SavesOnStop = true,
         };
 
-        public Step LaunchStep => new Step.Launch(Tune, [new Placement(LocalFleet.Node, [])], Job.NeedsPerMember) { Reason = Why };
+        public Placement On { get; set; } = new(LocalFleet.Node, []);
 
-        public Step ResumeStep => new Step.Resume(Tune, [new Placement(LocalFleet.Node, [])], Job.NeedsPerMember) { Reason = Why };
+        public Step LaunchStep => new Step.Launch(Tune, [On], Job.NeedsPerMember) { Reason = Why };
+
+        public Step ResumeStep => new Step.Resume(Tune, [On], Job.NeedsPerMember) { Reason = Why };
 
         public ImmutableArray<int> Processes => RunningFleet.ProcessesOf(Running.Folder);
 
