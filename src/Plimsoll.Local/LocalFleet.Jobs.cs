@@ -149,7 +149,7 @@ public sealed partial class LocalFleet
             if (!resumes) File.Delete(record.LogFile);
             var cgroup = _fleetCgroup?.TryMakeChild($"{Short(id.Value)}-{record.Token[..8]}");
             if (_parts.Node.EnforceMemoryBudget) cgroup?.TryLimit(needs.Host.Highest);
-            record = record with { Cgroup = cgroup?.Folder, CgroupVersion = cgroup?.Version ?? 0 };
+            record = record with { Cgroup = cgroup?.Folder, CgroupVersion = cgroup?.Version ?? 0, LogFrom = ReplicaLog.LengthOf(record.LogFile) };
             _jobRecords.Write(record);
             var (pid, error) = ChildProcess.Spawn(new ChildStart(how.Command, EnvironmentFor(record, how, resumes), how.WorkingDirectory, record.LogFile));
             if (pid is null)
@@ -255,7 +255,7 @@ public sealed partial class LocalFleet
 
     private void Failed_NeedsLock(LocalJob job, ProcessExit exit)
     {
-        var tail = ReplicaLog.Tail(job.Record.LogFile);
+        var tail = ReplicaLog.Tail(job.Record.LogFile, job.Record.LogFrom);
         var why = tail.Length == 0 ? $"{exit}; it wrote nothing" : $"{exit}; the end of its output:\n{tail}";
         _outcomes.Add(new Outcome.GangFailed { At = _time.GetUtcNow(), Job = job.Id, Why = why });
         LogJobFailed(job.Id, why);

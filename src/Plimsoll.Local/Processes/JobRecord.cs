@@ -39,6 +39,9 @@ public sealed record JobRecord
 
     public required string LogFile { get; init; }
 
+    /// <summary>Where the log of its last start begins; before it is what it wrote until it gave way or failed.</summary>
+    public long LogFrom { get; init; }
+
     public string? Token { get; init; }
 
     /// <summary>Null until it was spawned, and while it holds nothing.</summary>

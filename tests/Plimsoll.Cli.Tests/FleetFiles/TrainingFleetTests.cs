@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Plimsoll.Cli.Commands;
 using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Cli.Fleets;
+using Plimsoll.Control;
 
 namespace Plimsoll.Cli.Tests.FleetFiles;
 
@@ -122,6 +123,26 @@ public sealed class TrainingFleetTests
         var waiting = JobStatus.Of(spec.Training[0], seen, plan);
         Assert.Equal(("waiting", At.AddMinutes(-1), 2), (waiting.State, waiting.Since, waiting.Devices));
         Assert.Equal("the fleet has no model or training job 'tunes'; did you mean 'tune'?", ExplainCommand.Unknown("tunes", spec));
+    }
+
+    [Fact]
+    public void What_becomes_of_a_job_is_told_in_a_line_each()
+    {
+        var (spec, seen, plan) = Shown();
+        var lines = new EventLines();
+        IEnumerable<string> Of(FleetSnapshot snapshot) => lines.Of(new Tick(1, spec, snapshot, plan with { Steps = [] }, ApplyResult.Nothing));
+        FleetSnapshot Done(params Outcome[] outcomes) => seen with { Training = [seen.Training[0] with { State = GangState.Ended, StateSince = At }], Outcomes = [.. outcomes] };
+        var tune = spec.Training[1].Id;
+
+        Assert.Equal([], Of(seen));
+        Assert.Equal(
+            ["12:00:00 saved tune: 10.0 MiB in 2 s", "12:00:00 died tune: exited with code 3 | loss is NaN", "12:00:00 done tune"],
+            Of(Done(
+                new Outcome.CheckpointWritten { At = At, Job = tune, Size = Bytes.MiB(10), Took = TimeSpan.FromSeconds(2) },
+                new Outcome.GangFailed { At = At, Job = tune, Why = "exited with code 3\nloss is NaN" })));
+        Assert.Equal([], Of(Done()));
+        // What was done before anybody looked is no news.
+        Assert.Equal([], new EventLines().Of(new Tick(1, spec, Done(), plan with { Steps = [] }, ApplyResult.Nothing)));
     }
 
     private static (FleetSpec Spec, FleetSnapshot Seen, Plan Plan) Shown()

@@ -91,6 +91,11 @@ public sealed class FleetTrainingTests
 
         var failed = Assert.Single(scene.Running.Outcomes.OfType<Outcome.GangFailed>());
         Assert.Equal((Tune, "exited with code 3; the end of its output:\nloss is NaN"), (failed.Job, failed.Why));
+        // Of the next start too it is what that one wrote.
+        await scene.Running.ApplyAsync(scene.ResumeStep);
+        await scene.Running.UntilAsync(_ => scene.Running.Outcomes.OfType<Outcome.GangFailed>().Count() == 2);
+        Assert.Equal(failed.Why, scene.Running.Outcomes.OfType<Outcome.GangFailed>().Last().Why);
+        Assert.Equal(2, (await File.ReadAllLinesAsync(scene.Record.LogFile, RunningFleet.Cancel)).Length);
     }
 
     [Fact]
