@@ -25,6 +25,7 @@ public sealed partial class LocalFleet
                 Can = Can_NeedsLock(),
                 Nodes = [NodeNow(now)],
                 Replicas = [.. _replicas.Values.Select(replica => Row(replica, now))],
+                Training = Gangs_NeedsLock(),
                 Foreign = Foreign_NeedsLock(now),
             };
         }
@@ -39,9 +40,11 @@ public sealed partial class LocalFleet
         lock (_gate)
         {
             foreach (var record in records) TakeUp_NeedsLock(record, table, byToken);
+            AdoptJobs_NeedsLock(table, byToken);
         }
 
         var known = _replicas.Values.Select(replica => replica.Record.Token).ToHashSet(StringComparer.Ordinal);
+        known.UnionWith(_jobs.Values.Where(job => job.Process is not null).Select(job => job.Record.Token!));
         List<ProcessIdentity> orphans = [.. byToken.Where(pair => !known.Contains(pair.Token)).Select(pair => pair.Process)];
         await EndOrphansAsync(orphans, cancellationToken).ConfigureAwait(false);
         lock (_gate)
@@ -61,25 +64,20 @@ public sealed partial class LocalFleet
     {
         if (record.Process is null)
         {
-            // We died between writing the record and knowing the process. The session's leader is the one we spawned.
-            var spawned = byToken.Where(pair => pair.Token == record.Token).Select(pair => pair.Process)
-                .FirstOrDefault(process => ProcessStat.Read(process.Pid)?.Session == process.Pid);
-            record = record with { Process = spawned };
+            record = record with { Process = Spawned(record.Token, byToken) };
         }
 
         if (record.BootId != _bootId || record.Process is not { } process)
         {
             // Another boot, or never started: nothing of it can be there, and it was no fault of the model's.
-            _records.Delete(record.Replica);
+            _records.Delete(record);
             return;
         }
 
-        // A server may rewrite its own environment (setproctitle does); another replica's token is what excludes it.
-        var token = ProcessIdentity.EnvironmentOf(process.Pid, TokenVariable);
-        if (process.IsAlive() && (token is null || token == record.Token))
+        if (IsOurs(process, record.Token))
         {
             var adopted = new LocalReplica(record, ownChild: false);
-            adopted.Members = table.TreeOf(process, record.MemoryCgroup?.Pids() ?? []);
+            adopted.Gather(table);
             _replicas.Add(record.Replica, adopted);
             Save_NeedsLock(record);
             LogAdopted(record.Replica, process.Pid, record.State);
@@ -89,6 +87,18 @@ public sealed partial class LocalFleet
         // What its dead leader left behind is ended with the orphans.
         _outcomes.Add(ExitOf(record, ProcessExit.Unknown, asked: record.State == ReplicaState.Stopping));
         Forget_NeedsLock(record);
+    }
+
+    // We died between writing the record and knowing the process. The session's leader is the one we spawned.
+    private static ProcessIdentity? Spawned(string? token, List<(ProcessIdentity Process, string Token)> byToken) =>
+        byToken.Where(pair => pair.Token == token).Select(pair => pair.Process)
+            .FirstOrDefault(process => ProcessStat.Read(process.Pid)?.Session == process.Pid);
+
+    // A program may rewrite its own environment (setproctitle does); another one's token is what excludes it.
+    private static bool IsOurs(ProcessIdentity process, string? token)
+    {
+        var shown = ProcessIdentity.EnvironmentOf(process.Pid, TokenVariable);
+        return process.IsAlive() && (shown is null || shown == token);
     }
 
     /// <summary>Processes whose environment says that this fleet started them.</summary>
@@ -145,7 +155,7 @@ public sealed partial class LocalFleet
         ReplicaLog.Close(record.LogFile);
         // A process that was killed may still be on its way out of it: then later.
         if (record.MemoryCgroup is { } cgroup && !cgroup.TryRemove()) _emptyCgroups.Add(cgroup);
-        _records.Delete(record.Replica);
+        _records.Delete(record);
         _cache?.Unpin(record.Replica);
     }
 }

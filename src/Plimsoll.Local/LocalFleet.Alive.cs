@@ -78,7 +78,7 @@ public sealed partial class LocalFleet
         // What answers nothing for so long will not end in order either, and requests are in it.
         replica.KillAt = Now_NeedsLock();
         Enter_NeedsLock(replica, ReplicaState.Stopping);
-        SignalTree(replica, Native.SigKill);
+        replica.Signal(Native.SigKill);
     }
 
     private static bool IsStopped(ProcessIdentity process) => ProcessStat.Read(process.Pid) is { IsStopped: true };

@@ -24,6 +24,12 @@ public sealed partial class LocalFleet
             Save_NeedsLock(replica.Record);
         }
 
+        foreach (var job in _jobs.Values)
+        {
+            job.Move(jump);
+            Save_NeedsLock(job);
+        }
+
         return now;
     }
 }

@@ -20,6 +20,7 @@ public sealed partial class LocalFleet
             OpenCacheWhenWanted_NeedsLock();
             EndUnwantedFetches_NeedsLock();
             var now = Now_NeedsLock();
+            Submit_NeedsLock(_parts.Spec(), now);
             Scan_NeedsLock();
             foreach (var replica in _replicas.Values.Where(one => one.State is ReplicaState.Ready or ReplicaState.Draining))
                 ReportMemory_NeedsLock(replica);
@@ -29,6 +30,7 @@ public sealed partial class LocalFleet
                 Can = Can_NeedsLock(),
                 Nodes = [NodeNow(now)],
                 Replicas = [.. _replicas.Values.Select(replica => Row(replica, now))],
+                Training = Gangs_NeedsLock(),
                 Foreign = Foreign_NeedsLock(now),
                 InFlight = InFlight_NeedsLock(now),
                 Cache = _cache?.List() ?? [],
@@ -36,6 +38,7 @@ public sealed partial class LocalFleet
                 Outcomes = [.. _outcomes],
             };
             _outcomes.Clear();
+            foreach (var job in _jobs.Values) job.WasSeen = true;
             Publish_NeedsLock();
             return new ValueTask<FleetSnapshot>(snapshot);
         }
@@ -46,6 +49,7 @@ public sealed partial class LocalFleet
         var can = Capabilities.ChooseNode | Capabilities.ChooseDevice | Capabilities.ChooseVictim | Capabilities.HoldRequests;
         var sleeps = _parts.Spec().Models.Any(model => model.Variants.Any(variant =>
             _parts.Launch(model.Id, variant.Id) is { SleepPath: not null, WakePath: not null }));
+        if (Trains_NeedsLock()) can |= Capabilities.Train;
         if (_cache is not null) can |= Capabilities.PrefetchWeights | Capabilities.EvictWeights;
         return sleeps ? can | Capabilities.Sleep : can;
     }
@@ -97,7 +101,7 @@ public sealed partial class LocalFleet
     private ImmutableArray<ForeignUse> Foreign_NeedsLock(DateTimeOffset now)
     {
         var members = _replicas.Values.SelectMany(replica => replica.Members).ToImmutableArray();
-        var ours = members.IsEmpty ? Bytes.Zero : ProcessMemory.Unreclaimable(members);
+        var ours = (members.IsEmpty ? Bytes.Zero : ProcessMemory.Unreclaimable(members)) + JobsWithinTheirs_NeedsLock();
         var host = new ForeignUse
         {
             Node = Node,
@@ -107,8 +111,10 @@ public sealed partial class LocalFleet
             What = "the system, other programs and this controller",
         };
         if (_gpus is null) return [host];
-        var devices = _replicas.Values.SelectMany(replica => replica.Record.Placement.Devices).ToHashSet();
-        return [host, .. _gpus.Foreign(Node, members.Select(member => member.Pid).ToHashSet(), devices)];
+        var own = members.Concat(_jobs.Values.SelectMany(job => job.Members)).Select(member => member.Pid).ToHashSet();
+        var devices = _replicas.Values.SelectMany(replica => replica.Record.Placement.Devices)
+            .Concat(_jobs.Values.Where(job => job.Process is not null).SelectMany(job => job.Record.Placement!.Devices)).ToHashSet();
+        return [host, .. _gpus.Foreign(Node, own, devices)];
     }
 
     private ImmutableArray<WorkInFlight> InFlight_NeedsLock(DateTimeOffset now)

@@ -50,6 +50,8 @@ public sealed partial class LocalFleet
         Step.Evict evict => BeginEvict_NeedsLock(evict),
         Step.Sleep sleep => BeginSleep_NeedsLock(sleep),
         Step.Wake wake => BeginWake_NeedsLock(wake),
+        Step.Launch or Step.Resume => BeginJob_NeedsLock(step),
+        Step.Suspend suspend => _jobs.TryGetValue(suspend.Job, out var job) && BeginSuspend_NeedsLock(job),
         _ => Failed_NeedsLock(step, null, "this machine's fleet cannot do such a step"),
     };
 
@@ -169,7 +171,7 @@ public sealed partial class LocalFleet
         if (replica.KillAt is not null) return false;
         if (replica.State != ReplicaState.Stopping) Enter_NeedsLock(replica, ReplicaState.Stopping);
         replica.KillAt = Now_NeedsLock() + GraceNow_NeedsLock;
-        SignalTree(replica, Native.SigTerm);
+        replica.Signal(Native.SigTerm);
         return true;
     }
 

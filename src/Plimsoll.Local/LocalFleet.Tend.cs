@@ -21,6 +21,7 @@ public sealed partial class LocalFleet
                     Now_NeedsLock();
                     if (turn % TendsPerScan == 0) Scan_NeedsLock();
                     foreach (var replica in _replicas.Values.ToList()) Tend_NeedsLock(replica);
+                    foreach (var job in _jobs.Values.ToList()) Tend_NeedsLock(job);
                     _emptyCgroups.RemoveAll(cgroup => cgroup.TryRemove());
                 }
             }
@@ -34,31 +35,21 @@ public sealed partial class LocalFleet
 
     private void Scan_NeedsLock()
     {
-        if (_replicas.Count == 0) return;
+        if (_replicas.Count == 0 && !_jobs.Values.Any(job => job.Process is not null)) return;
         var table = ProcessTable.Read();
+        foreach (var job in _jobs.Values)
+            if (job.Process is { Exit: null } process) process.Gather(table);
         foreach (var replica in _replicas.Values)
         {
-            if (replica.Exit is null) Gather(replica, table);
+            if (replica.Exit is null) replica.Gather(table);
             if (replica.State is ReplicaState.Ready or ReplicaState.Draining && replica.MemoryNow() is { } now)
                 replica.Seen = Bytes.Max(replica.Seen, now);
         }
     }
 
-    /// <summary>Finds all its processes, and moves those into its cgroup that were forked before it was in there.</summary>
-    private static void Gather(LocalReplica replica, ProcessTable table)
-    {
-        var inside = CgroupPids(replica);
-        replica.Members = table.TreeOf(replica.Record.Process!, inside);
-        if (replica.Record.MemoryCgroup is not { } cgroup) return;
-        foreach (var member in replica.Members)
-        {
-            if (!inside.Contains(member.Pid)) cgroup.TryAdd(member.Pid);
-        }
-    }
-
     private void Tend_NeedsLock(LocalReplica replica)
     {
-        if (replica.Exit is null && ExitOf(replica) is { } exit)
+        if (replica.Exit is null && replica.Look() is { } exit)
         {
             replica.Exit = exit;
             // A request that is under way to it fails at once rather than at a timeout; no new one is sent.
@@ -71,28 +62,18 @@ public sealed partial class LocalFleet
             return;
         }
 
-        if (replica.KillAt is { } killAt && Now_NeedsLock() >= killAt) SignalTree(replica, Native.SigKill);
+        if (replica.KillAt is { } killAt && Now_NeedsLock() >= killAt) replica.Signal(Native.SigKill);
         if (replica is { State: ReplicaState.Draining, Busy: null } && _parts.Routing.Outstanding(replica.Id) == 0)
             Enter_NeedsLock(replica, ReplicaState.Drained);
         Watch_NeedsLock(replica);
         replica.LogKeptFrom = ReplicaLog.Trim(replica.Record.LogFile, replica.LogKeptFrom);
     }
 
-    private static ProcessExit? ExitOf(LocalReplica replica)
-    {
-        var process = replica.Record.Process!;
-        if (replica.OwnChild) return ChildProcess.TryReap(process.Pid);
-        return process.IsAlive() ? null : ProcessExit.Unknown;
-    }
-
     // The leader is gone. What it left behind goes too; the replica is gone when nothing of it is left.
     private void EndRemains_NeedsLock(LocalReplica replica)
     {
         var table = ProcessTable.Read();
-        var left = TokensOfThisFleet(table).Where(pair => pair.Token == replica.Record.Token).Select(pair => pair.Process)
-            .Concat(CgroupPids(replica).Select(pid => table.Identity(pid, _bootId)).OfType<ProcessIdentity>())
-            .Concat(replica.Members.Where(member => member != replica.Record.Process && member.IsAlive()))
-            .Distinct().ToList();
+        var left = Remains(replica, replica.Record.Token, table);
         if (left.Count > 0)
         {
             foreach (var process in left) process.Signal(Native.SigKill);
@@ -111,13 +92,8 @@ public sealed partial class LocalFleet
         SignalChange_NeedsLock();
     }
 
-    private static ImmutableArray<int> CgroupPids(LocalReplica replica) => replica.Record.MemoryCgroup?.Pids() ?? [];
-
-    private static void SignalTree(LocalReplica replica, int signal)
-    {
-        replica.Members = ProcessTable.Read().TreeOf(replica.Record.Process!, CgroupPids(replica));
-        foreach (var process in replica.Members) process.Signal(signal);
-    }
+    private List<ProcessIdentity> Remains(OwnProcess process, string token, ProcessTable table) => process.Remains(
+        TokensOfThisFleet(table).Where(pair => pair.Token == token).Select(pair => pair.Process), table, _bootId);
 
     /// <summary>Asks until it is ready, or no longer loading. When a load takes too long is for the planner to say.</summary>
     private async Task WatchLoadAsync(LocalReplica replica, bool adopted)
@@ -146,7 +122,7 @@ public sealed partial class LocalFleet
         lock (_gate)
         {
             if (replica is not { State: ReplicaState.Loading, Exit: null }) return true;
-            replica.Members = ProcessTable.Read().TreeOf(replica.Record.Process!, CgroupPids(replica));
+            replica.Gather(ProcessTable.Read());
             if (LoopbackPorts.IsHeldBy(replica.Record.Port, replica.Members) == false)
             {
                 LogPortTaken(replica.Record.Port, replica.Id);

@@ -12,7 +12,7 @@ using Plimsoll.Local.Processes;
 namespace Plimsoll.Local;
 
 /// <summary>
-/// The body that runs replicas as processes of this machine. Every replica is a detached process of any command; it
+/// The body that runs replicas and training jobs as processes of this machine. Each is a detached process of any command; it
 /// outlives a controller that is killed and is adopted by the next one. What it does is what a plan says; what it
 /// sees is what /proc, the cgroups, nvidia-smi and the replicas themselves say.
 /// </summary>
@@ -33,8 +33,10 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
     private readonly string _key;
     private readonly string _logFolder;
     private readonly string _bootId = ProcessIdentity.ThisBoot();
-    private readonly ReplicaRecords _records;
+    private readonly RecordFolder<ReplicaRecord> _records;
+    private readonly RecordFolder<JobRecord> _jobRecords;
     private readonly SortedDictionary<ReplicaId, LocalReplica> _replicas = [];
+    private readonly SortedDictionary<JobId, LocalJob> _jobs = [];
     private readonly Dictionary<ModelId, string> _unavailable = [];
     private readonly Dictionary<ModelId, StartPause> _pauses = [];
     private readonly List<Outcome> _outcomes = [];
@@ -63,7 +65,8 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
         _key = KeyOf(parts);
         _end = _ending.Token;
         _logFolder = Path.Combine(parts.StateFolder, "logs");
-        _records = new ReplicaRecords(Path.Combine(parts.StateFolder, "replicas"));
+        _records = RecordFolder.OfReplicas(Path.Combine(parts.StateFolder, "replicas"));
+        _jobRecords = RecordFolder.OfJobs(Path.Combine(parts.StateFolder, "jobs"));
         _http = new HttpClient(new SocketsHttpHandler
         {
             UseProxy = false,
@@ -123,7 +126,7 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
     public void KeepReplicas(bool keep = true) => _keep = keep;
 
     /// <summary>
-    /// Has the end wait no longer for replicas than it takes a well-meaning one to go: those that are stopping, and those that are
+    /// Has the end wait no longer for replicas and jobs than it takes a well-meaning one to go: those that are stopping, and those that are
     /// stopped from now on, are killed after that.
     /// </summary>
     public void Hurry()
@@ -132,11 +135,12 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
         {
             _hurry = true;
             var soon = Now_NeedsLock() + GraceNow_NeedsLock;
-            foreach (var replica in _replicas.Values.Where(one => one.KillAt > soon)) replica.KillAt = soon;
+            foreach (var process in _replicas.Values.Concat(_jobs.Values.Select(job => job.Process).OfType<OwnProcess>()).Where(one => one.KillAt > soon))
+                process.KillAt = soon;
         }
     }
 
-    /// <summary>Ends all replicas, unless they are to be left running, and waits until none is left.</summary>
+    /// <summary>Ends all replicas and suspends all jobs, unless they are to be left running, and waits until none is left.</summary>
     public async ValueTask DisposeAsync()
     {
         if (_disposed) return;
@@ -146,12 +150,13 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
             lock (_gate)
             {
                 foreach (var replica in _replicas.Values.ToList()) BeginStop_NeedsLock(replica);
+                foreach (var job in _jobs.Values) BeginSuspend_NeedsLock(job);
                 Publish_NeedsLock();
             }
 
-            var patience = _parts.Node.StopGrace + TimeSpan.FromSeconds(30);
+            var patience = LongestGrace() + TimeSpan.FromSeconds(30);
             var since = _time.GetTimestamp();
-            while (HasReplicas() && _time.GetElapsedTime(since) < patience)
+            while (HasProcesses() && _time.GetElapsedTime(since) < patience)
                 await Task.Delay(TendPeriod, _time).ConfigureAwait(false);
         }
 
@@ -171,7 +176,7 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
 
     private async Task BeginAsync(CancellationToken cancellationToken)
     {
-        Directory.CreateDirectory(_logFolder);
+        Directory.CreateDirectory(JobLogFolder);
         if (NvidiaSmi.Find() is { } program)
         {
             _gpus = new GpuWatch(program, _time);
@@ -207,7 +212,7 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
         _lock.Dispose();
     }
 
-    // What was free is counted with what our own adopted replicas hold, and remembered for this boot, so that a controller
+    // What was free is counted with what our own adopted replicas and jobs hold, and remembered for this boot, so that a controller
     // that restarts while they run finds the budget they were placed by. Where none runs there is nothing to keep to.
     private Bytes DecideBudget()
     {
@@ -216,8 +221,9 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
         if (_parts.Node.MemoryBudget is { } declared) return declared;
         var path = Path.Combine(_parts.StateFolder, "budget.json");
         var remembered = ProcFile.TryReadBytes(path, 4096) is { } bytes ? ReadBudget(bytes) : null;
-        if (_replicas.Count > 0 && remembered?.BootId == _bootId && remembered.HostMemory == _hostAtStart.Total) return remembered.Budget;
-        var ours = ProcessMemory.Unreclaimable([.. _replicas.Values.SelectMany(replica => replica.Members)]) ?? Bytes.Zero;
+        ImmutableArray<ProcessIdentity> own = [.. _replicas.Values.SelectMany(replica => replica.Members), .. _jobs.Values.SelectMany(job => job.Members)];
+        if (!own.IsEmpty && remembered?.BootId == _bootId && remembered.HostMemory == _hostAtStart.Total) return remembered.Budget;
+        var ours = ProcessMemory.Unreclaimable(own) ?? Bytes.Zero;
         var budget = (_hostAtStart.Available + ours).Scale(DetectedShare);
         try
         {
@@ -251,9 +257,9 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
 
     private TimeSpan GraceNow_NeedsLock => _hurry && HurriedGrace < _parts.Node.StopGrace ? HurriedGrace : _parts.Node.StopGrace;
 
-    private bool HasReplicas()
+    private bool HasProcesses()
     {
-        lock (_gate) return _replicas.Count > 0;
+        lock (_gate) return _replicas.Count > 0 || _jobs.Values.Any(job => job.Process is not null);
     }
 
     /// <summary>Work on one replica that takes its time; awaited when the fleet ends.</summary>

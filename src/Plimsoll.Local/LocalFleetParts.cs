@@ -18,6 +18,9 @@ public sealed record LocalFleetParts
     /// <summary>How a variant is started; null when it cannot be on this machine.</summary>
     public required Func<ModelId, VariantId, LaunchSpec?> Launch { get; init; }
 
+    /// <summary>How a training job is started; null when it cannot be on this machine.</summary>
+    public Func<JobId, JobLaunch?> Job { get; init; } = _ => null;
+
     /// <summary>Where a cached model comes from; null when its source did not answer at the start.</summary>
     public Func<ModelId, FetchSpec?> Fetch { get; init; } = _ => null;
 

@@ -15,6 +15,9 @@ public sealed class TickEvents(Func<string, string> clean)
 {
     private readonly HashSet<StepId> _proposed = [];
 
+    // Jobs that were done at the tick before; null before the first, to which they are nothing new.
+    private HashSet<JobId>? _done;
+
     public IEnumerable<TickEvent> Of(Tick tick)
     {
         ArgumentNullException.ThrowIfNull(tick);
@@ -24,6 +27,13 @@ public sealed class TickEvents(Func<string, string> clean)
             if (Sentence(outcome, clean) is { } sentence) yield return new TickEvent(outcome.At, ModelOf(outcome), sentence, null);
         }
 
+        var done = tick.Snapshot.Training.Where(gang => gang.State == GangState.Ended).ToList();
+        foreach (var gang in done)
+        {
+            if (_done?.Contains(gang.Job) == false) yield return new TickEvent(gang.StateSince, null, $"done {gang.Job}", null);
+        }
+
+        _done = [.. done.Select(gang => gang.Job)];
         foreach (var step in tick.Plan.Steps)
         {
             if (acts ? tick.Applied.Started.Contains(step.Id) : tick.Spec.Mode == FleetMode.Recommend && _proposed.Add(step.Id))
@@ -45,6 +55,8 @@ public sealed class TickEvents(Func<string, string> clean)
             Outcome.Exited exited => $"died {exited.Replica}: {clean(exited.Why)}",
             Outcome.Fetched fetched => $"fetched {fetched.Model}: {fetched.Moved} in {Durations.Show(fetched.Took)}",
             Outcome.StepFailed failed => $"failed {failed.Step.Value.Replace('/', ' ')}: {clean(failed.Why)}",
+            Outcome.CheckpointWritten written => $"saved {written.Job}: {written.Size} in {Durations.Show(written.Took)}",
+            Outcome.GangFailed failed => $"died {failed.Job}: {clean(failed.Why)}",
             _ => null,
         };
     }

@@ -13,6 +13,7 @@ namespace Plimsoll.Cli.Commands;
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(StatusReport))]
 [JsonSerializable(typeof(ExplainReport))]
+[JsonSerializable(typeof(ExplainJobReport))]
 [JsonSerializable(typeof(ImmutableArray<HistoryLine>))]
 [JsonSerializable(typeof(ReplayOutcome))]
 [JsonSerializable(typeof(ImmutableArray<ModelListing>))]

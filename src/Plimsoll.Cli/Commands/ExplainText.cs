@@ -16,6 +16,35 @@ public static class ExplainText
         ModelSpec model, FleetSnapshot seen, Plan plan, string when, IEnumerable<string> history, int width) =>
         Unfolded(model, seen, plan, when, history).SelectMany(line => Folded(line, width));
 
+    /// <summary>The same of a training job.</summary>
+    public static IEnumerable<string> Lines(
+        TrainingSpec job, FleetSnapshot seen, Plan plan, string when, IEnumerable<string> history, int width) =>
+        Unfolded(job, seen, plan, when, history).SelectMany(line => Folded(line, width));
+
+    private static IEnumerable<string> Unfolded(TrainingSpec job, FleetSnapshot seen, Plan plan, string when, IEnumerable<string> history)
+    {
+        var verdict = JobTable.Verdicts(plan).First(one => one.Job == job.Id);
+        var (gang, needs) = (seen.Training.FirstOrDefault(one => one.Job == job.Id), job.NeedsPerMember);
+        yield return $"{job.Id}, {when}: {verdict.Reason}";
+        yield return $"  state     {JobTable.State(gang)}, priority {job.Priority}{(job.Preemptible ? "" : "; it gives way to nobody")}";
+        yield return $"  takes     {needs.Host.Highest} of host memory{(needs.Devices > 0 ? $", {needs.Devices} × {job.DeviceKind ?? "any device"} with {needs.PerDevice?.Highest ?? Bytes.Zero}" : "")}";
+        yield return job.CheckpointSize == Bytes.Zero ? "  saves     nothing: it begins anew each time"
+            : $"  saves     {job.CheckpointSize} in {Durations.Show(verdict.Checkpoint)}, and goes on from it in {Durations.Show(verdict.Start)}"
+                + (gang?.LastCheckpoint is { } saved ? $"; last {Durations.Show(seen.At - saved)} ago" : "; never yet");
+        foreach (var step in plan.Steps.Where(step => JobOf(step) == job.Id))
+            yield return $"  next      {step.Id.Value.Replace('/', ' ')}: {step.Reason}";
+        foreach (var line in history) yield return "  " + line;
+    }
+
+    private static JobId? JobOf(Step step) => step switch
+    {
+        Step.Launch launch => launch.Job,
+        Step.Checkpoint checkpoint => checkpoint.Job,
+        Step.Suspend suspend => suspend.Job,
+        Step.Resume resume => resume.Job,
+        _ => null,
+    };
+
     private static IEnumerable<string> Unfolded(ModelSpec model, FleetSnapshot seen, Plan plan, string when, IEnumerable<string> history)
     {
         var verdict = plan.Models.First(one => one.Model == model.Id);

@@ -106,6 +106,9 @@ public sealed record StatusReport
 
     public required ImmutableArray<ModelStatus> Models { get; init; }
 
+    /// <summary>Training jobs; left out where the fleet has none.</summary>
+    public ImmutableArray<JobStatus>? Training { get; init; }
+
     public required long MemoryBudgetBytes { get; init; }
 
     /// <summary>Bound of the model cache; null where the fleet has none.</summary>
@@ -124,6 +127,7 @@ public sealed record StatusReport
             AgeSeconds = Math.Round(age.TotalSeconds, 1),
             Tick = tick.Number,
             Models = [.. tick.Spec.Models.Select(model => ModelStatus.Of(model, tick.Snapshot, tick.Plan))],
+            Training = tick.Spec.Training.IsEmpty ? null : [.. tick.Spec.Training.Select(job => JobStatus.Of(job, tick.Snapshot, tick.Plan))],
             MemoryBudgetBytes = tick.Snapshot.Nodes.Sum(node => Bytes.Min(node.HostMemory, node.HostMemoryBudget).Value),
             CacheBudgetBytes = tick.Snapshot.Nodes.Any(node => node.CacheBudget is not null)
                 ? tick.Snapshot.Nodes.Sum(node => node.CacheBudget?.Value ?? 0) : null,

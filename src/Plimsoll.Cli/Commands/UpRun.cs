@@ -22,7 +22,7 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
     private static readonly TimeSpan RestOfEnd = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// After a signal it ends by force only past this: the longest that replicas may be given to stop, and what comes before and
+    /// After a signal it ends by force only past this: the longest that replicas and jobs may be given to stop, and what comes before and
     /// after. Sooner, one would be left that nobody kills.
     /// </summary>
     internal static readonly TimeSpan ForcedEnd = TimeSpan.FromSeconds(MachineDocument.StopGraceSecondsMax) + TimeSpan.FromMinutes(2);
@@ -72,7 +72,7 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
                 await watching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 host.ThrowIfFailed();
                 await _output.WriteLineAsync($"ending: requests under way have {Durations.Show(definition.Gateway.ShutdownTime)} to finish"
-                    + (arguments.LeaveRunning ? "; the replicas are left running" : ", then the replicas are stopped") + "; another Ctrl-C waits no longer").ConfigureAwait(false);
+                    + (arguments.LeaveRunning ? "; the replicas are left running" : definition.Spec.Training.IsEmpty ? ", then the replicas are stopped" : ", then the replicas are stopped and the jobs save") + "; another Ctrl-C waits no longer").ConfigureAwait(false);
             }
         }
         finally
@@ -257,7 +257,8 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
     {
         var models = definition.Spec.Models;
         var weights = models.Aggregate(Bytes.Zero, (sum, model) => sum + model.Footprint.Weights);
-        return $"{models.Length} {(models.Length == 1 ? "model" : "models")}, {weights} of weights, memory budget {host.MemoryBudget}; "
+        var jobs = definition.Spec.Training.Length;
+        return $"{models.Length} {(models.Length == 1 ? "model" : "models")}{(jobs == 0 ? "" : $" and {jobs} training {(jobs == 1 ? "job" : "jobs")}")}, {weights} of weights, memory budget {host.MemoryBudget}; "
             + (models.Any(model => model.MinReplicas > 0) ? "what is wanted at least is loaded first" : "a model is loaded when a request for it comes");
     }
 

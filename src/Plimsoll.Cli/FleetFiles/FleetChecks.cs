@@ -26,8 +26,27 @@ internal static class FleetChecks
             Check(model.Context, model.Tokens?.Input, model.Tokens?.Output, path, problems);
         }
 
+        CheckJobs(document, first, problems);
         if (document.Gateway is { } gateway) Check(gateway, problems);
         if (document.Planner is { } planner) Check(planner, problems);
+    }
+
+    // explain takes a name of either.
+    private static void CheckJobs(FleetDocument document, Dictionary<string, int> models, Problems problems)
+    {
+        var first = new Dictionary<string, int>(StringComparer.Ordinal);
+        for (var i = 0; i < document.Training.Length; i++)
+        {
+            var (job, path) = (document.Training[i], string.Create(CultureInfo.InvariantCulture, $"training[{i}]"));
+            if (job.Name is { } name && !first.TryAdd(name, i))
+                problems.Add($"{path}.name", $"found \"{name}\" a second time, first in training[{first[name]}]; names must differ");
+            else if (job.Name is { } taken && models.TryGetValue(taken, out var model))
+                problems.Add($"{path}.name", $"found \"{taken}\", which is the name of models[{model}]; another would do");
+            if (job.Devices > 0 && job.DeviceMemory is null)
+                problems.Add($"{path}.deviceMemory", "missing, and devices is given; what it takes of each, such as 20GiB, would do");
+            if (job.Devices is null or 0 && (job.DeviceMemory is not null || job.Device is not null))
+                problems.Add($"{path}.{(job.DeviceMemory is null ? "device" : "deviceMemory")}", "given, and devices is 0; devices: 1 would do, or leave it out");
+        }
     }
 
     /// <summary>An engine refuses what is longer than its context.</summary>

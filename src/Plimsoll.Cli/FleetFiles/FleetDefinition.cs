@@ -15,6 +15,9 @@ public sealed record FleetDefinition
     /// <summary>How each model is started; one variant each.</summary>
     public required ImmutableSortedDictionary<ModelId, LaunchSpec> Launches { get; init; }
 
+    /// <summary>How each training job is started.</summary>
+    public ImmutableSortedDictionary<JobId, JobLaunch> Jobs { get; init; } = ImmutableSortedDictionary<JobId, JobLaunch>.Empty;
+
     /// <summary>Where the cached models come from.</summary>
     public ImmutableSortedDictionary<ModelId, FetchSpec> Fetches { get; init; } = ImmutableSortedDictionary<ModelId, FetchSpec>.Empty;
 

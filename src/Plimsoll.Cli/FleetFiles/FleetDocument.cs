@@ -18,6 +18,10 @@ public sealed record FleetDocument
     [Needed("a list with at least one model, each with name and source,")]
     public ImmutableArray<ModelDocument> Models { get; init; } = [];
 
+    [Means("Training jobs that run while the models leave them room.")]
+    [Bounds(0, 1000)]
+    public ImmutableArray<JobDocument> Training { get; init; } = [];
+
     [Means("What of this machine the fleet may use; what is left out is detected.")]
     public MachineDocument? Machine { get; init; }
 

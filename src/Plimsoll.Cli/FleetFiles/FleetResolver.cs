@@ -51,6 +51,8 @@ public sealed class FleetResolver(
             if (held.Fetch is not null && !weighed!.Files.IsDefault) fetches[held.Model.Id] = held.Fetch;
         }
 
+        var jobs = new JobResolver(file);
+        var started = jobs.Launches();
         var gateway = new GatewayResolver(file.Folder, _problems).Of(document.Gateway ?? new GatewayDocument());
         if (_problems.Any) return null;
         return new FleetDefinition
@@ -59,11 +61,13 @@ public sealed class FleetResolver(
             Spec = new FleetSpec
             {
                 Models = [.. models.OrderBy(model => model.Id)],
+                Training = jobs.Specs(),
                 Settings = FleetSettings.Planner(document.Planner ?? new PlannerDocument()),
                 Prices = FleetSettings.Prices(document.Prices),
                 Mode = document.Mode ?? FleetMode.Act,
             },
             Launches = launches.ToImmutable(),
+            Jobs = started,
             Fetches = fetches.ToImmutable(),
             Node = FleetSettings.Node(document.Machine ?? new MachineDocument(), file.Folder),
             Gateway = gateway,
@@ -124,11 +128,9 @@ public sealed class FleetResolver(
         }
     }
 
-    private string PathOf(string source) => Path.GetFullPath(source, file.Folder);
-
     private LaunchSpec? Launch(ModelDocument model, string path, WeighedArtifact? weighed)
     {
-        var launch = model.Command.IsEmpty ? Preset(model, path, weighed) : new LaunchSpec { Command = Found(model.Command, path) };
+        var launch = model.Command.IsEmpty ? Preset(model, path, weighed) : new LaunchSpec { Command = OwnCommand.Found(model.Command, path, file) };
         return launch is null ? null : launch with
         {
             Environment = launch.Environment.SetItems(model.Env ?? launch.Environment),
@@ -213,19 +215,4 @@ public sealed class FleetResolver(
         ArtifactFormat.PyTorch => "PyTorch weights without a config.json",
         _ => "a format that is not known",
     };
-
-    private ImmutableArray<string> Found(ImmutableArray<string> command, string path)
-    {
-        var program = command[0];
-        if (program.Contains('/', StringComparison.Ordinal))
-        {
-            var full = PathOf(program);
-            if (!File.Exists(full)) _problems.Add($"{path}.command[0]", $"{full} does not exist");
-            return command.SetItem(0, full);
-        }
-
-        if (!program.Contains('{', StringComparison.Ordinal) && ServerPresets.OnPath(program) is null)
-            _problems.Add($"{path}.command[0]", $"found \"{Show.Text(program)}\", which is not on the PATH; a path to the program would do");
-        return command;
-    }
 }

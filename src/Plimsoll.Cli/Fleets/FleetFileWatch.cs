@@ -68,24 +68,32 @@ public sealed class FleetFileWatch(string path, Func<FleetDefinition> read, Time
     /// <summary>"added a; removed b; changed c, d"; what only a new start can change is said.</summary>
     internal static string Changes(FleetDefinition before, FleetDefinition after)
     {
-        var (old, now) = (before.Spec.Models.ToDictionary(model => model.Id), after.Spec.Models.ToDictionary(model => model.Id));
+        var (old, now) = (Texts(before), Texts(after));
         var parts = new List<string>();
         Name("added", now.Keys.Where(id => !old.ContainsKey(id)));
         Name("removed", old.Keys.Where(id => !now.ContainsKey(id)));
-        Name("changed", now.Keys.Where(id => old.ContainsKey(id) && Text(before, id) != Text(after, id)));
-        if (Hash(before.Spec with { Models = [] }) != Hash(after.Spec with { Models = [] })) parts.Add("changed settings");
+        Name("changed", now.Keys.Where(id => old.TryGetValue(id, out var text) && text != now[id]));
+        if (Hash(before.Spec with { Models = [], Training = [] }) != Hash(after.Spec with { Models = [], Training = [] })) parts.Add("changed settings");
         if (before.Name != after.Name || before.Node != after.Node || before.Gateway != after.Gateway)
             parts.Add("name, machine and gateway change at the next start only");
         return parts.Count == 0 ? "nothing changed" : string.Join("; ", parts);
 
-        void Name(string what, IEnumerable<ModelId> models)
+        void Name(string what, IEnumerable<string> names)
         {
-            if (models.Order().ToList() is { Count: > 0 } ids) parts.Add($"{what} {string.Join(", ", ids)}");
+            if (names.Order(StringComparer.Ordinal).ToList() is { Count: > 0 } ids) parts.Add($"{what} {string.Join(", ", ids)}");
         }
     }
 
+    // Of models and jobs by name; the names of a file differ.
+    private static Dictionary<string, string> Texts(FleetDefinition definition) => definition.Spec.Models.Select(model => (Name: model.Id.Value, Text: Text(definition, model.Id)))
+        .Concat(definition.Spec.Training.Select(job => (Name: job.Id.Value, Text: Hash(definition.Spec with { Models = [], Training = [job] }) + Text(definition.Jobs[job.Id]))))
+        .ToDictionary(one => one.Name, one => one.Text, StringComparer.Ordinal);
+
+    private static string Text(JobLaunch launch) => string.Join('\n',
+        [.. launch.Command, .. launch.Environment.Select(pair => $"{pair.Key}={pair.Value}"), launch.WorkingDirectory, $"{launch.Grace}"]);
+
     private static string Text(FleetDefinition definition, ModelId id) =>
-        Hash(definition.Spec with { Models = [definition.Spec.Find(id)!] }) + Text(definition.Launches[id])
+        Hash(definition.Spec with { Models = [definition.Spec.Find(id)!], Training = [] }) + Text(definition.Launches[id])
         + (definition.Fetches.GetValueOrDefault(id) is { } fetch ? Text(fetch) : "");
 
     private static string Text(LaunchSpec launch) => string.Join('\n',

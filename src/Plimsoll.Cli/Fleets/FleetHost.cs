@@ -48,7 +48,7 @@ public sealed partial class FleetHost : IAsyncDisposable
             applied(tick);
         });
         var remembered = journal.Latest?.Knowledge ?? Knowledge.Empty;
-        _loop = Task.Run(() => loop.RunAsync(() => definition.Turn().Spec, remembered, firstTick, _ending.Token));
+        _loop = Task.Run(() => loop.RunAsync(() => fleet.Submitted(definition.Turn().Spec), remembered, firstTick, _ending.Token));
     }
 
     public Uri Gateway => _gateway.Address;
@@ -235,6 +235,7 @@ public sealed partial class FleetHost : IAsyncDisposable
             StateFolder = options.StateFolder,
             Node = options.Definition.Node,
             Launch = (model, _) => definition.Now.Launches.GetValueOrDefault(model),
+            Job = job => definition.Now.Jobs.GetValueOrDefault(job),
             Fetch = model => definition.Now.Fetches.GetValueOrDefault(model),
             Spec = () => definition.Now.Spec,
             Routing = new Routing(router.Publish, router.ReadTraffic, router.Outstanding, router.WaitForChangeAsync, router.Answered),

@@ -33,7 +33,8 @@ public static class FleetTable
         var memory = seen.Nodes.Select(node => Cut(Memory(node, seen), width)).ToList();
         if (spec.Models.Any(model => model.Cached) || !seen.Cache.IsEmpty)
             memory.AddRange(seen.Nodes.Where(node => node.CacheBudget is not null).Select(node => Cut(Cache(node, seen), width)));
-        var room = height == int.MaxValue ? int.MaxValue : Math.Max(0, height - 1 - memory.Count);
+        var jobs = JobTable.Rows(spec, seen, width);
+        var room = height == int.MaxValue ? int.MaxValue : Math.Max(0, height - 1 - memory.Count - jobs.Length);
         var rows = spec.Models.Length <= room - ReasonsMin ? spec.Models : Liveliest(spec, seen, verdicts, Math.Max(1, room - ReasonsMin - 1));
         lines.Add(Row(name, "MODEL", "WEIGHT", "TIER", "REPLICAS", "DEMAND", "FORECAST", "MEMORY"));
         foreach (var model in rows)
@@ -46,6 +47,7 @@ public static class FleetTable
 
         if (rows.Length < spec.Models.Length)
             lines.Add(string.Create(CultureInfo.InvariantCulture, $"and {spec.Models.Length - rows.Length} more; plimsoll status shows all"));
+        lines.AddRange(jobs);
         lines.AddRange(memory);
         lines.AddRange(Reasons(plan, rows, width, height == int.MaxValue ? height : height - lines.Count));
         return lines.ToImmutable();
@@ -66,7 +68,8 @@ public static class FleetTable
     private static IEnumerable<string> Reasons(Plan plan, ImmutableArray<ModelSpec> rows, int width, int lines)
     {
         var shown = rows.Select(model => model.Id).ToHashSet();
-        var sentences = plan.Models.Where(verdict => shown.Contains(verdict.Model)).Select(verdict => $"{verdict.Model}: {verdict.Reason}").ToList();
+        var sentences = plan.Models.Where(verdict => shown.Contains(verdict.Model)).Select(verdict => $"{verdict.Model}: {verdict.Reason}")
+            .Concat(JobTable.Verdicts(plan).Select(verdict => $"{verdict.Job}: {verdict.Reason}")).ToList();
         var whole = sentences.SelectMany(sentence => Wrap(sentence, width - 2).Select((line, n) => n == 0 ? line : "  " + line)).ToList();
         return whole.Count <= lines ? whole : sentences.Take(Math.Max(0, lines)).Select(sentence => Cut(sentence, width));
     }
@@ -141,7 +144,8 @@ public static class FleetTable
     {
         var (used, unknown) = Used(seen.Replicas.Where(replica => replica.Placement.Node == node.Id));
         var budget = Bytes.Min(node.HostMemory, node.HostMemoryBudget);
-        return $"memory [{Bar(used, budget)}] {used} of {budget}{(unknown > 0 ? $", {unknown} not measured yet" : "")}, {node.Cores} cores";
+        var held = JobTable.Held(node.Id, seen);
+        return $"memory [{Bar(used + held, budget)}] {used}{(held > Bytes.Zero ? $" and {held} to train" : "")} of {budget}{(unknown > 0 ? $", {unknown} not measured yet" : "")}, {node.Cores} cores";
     }
 
     private static string Cache(NodeState node, FleetSnapshot seen)

@@ -41,14 +41,14 @@ internal static class JournalFlattening
     {
         foreach (var outcome in tick.Snapshot.Outcomes)
         {
-            var (kind, model, replica, bytes, took, text) = Row(outcome);
+            var (kind, model, subject, bytes, took, text) = Row(outcome);
             connection.Run(
                 """
                 INSERT INTO outcomes (tick, at_ms, kind, model, replica, bytes, took_ms, text)
                 VALUES ($tick, $at, $kind, $model, $replica, $bytes, $took, $text)
                 """,
                 ("$tick", tick.Number), ("$at", outcome.At.ToUnixTimeMilliseconds()), ("$kind", kind), ("$model", model?.Value),
-                ("$replica", replica?.Value), ("$bytes", bytes?.Value), ("$took", (long?)took?.TotalMilliseconds), ("$text", text));
+                ("$replica", subject), ("$bytes", bytes?.Value), ("$took", (long?)took?.TotalMilliseconds), ("$text", text));
         }
     }
 
@@ -82,22 +82,27 @@ internal static class JournalFlattening
         }
     }
 
-    internal static (string Kind, ModelId? Model, ReplicaId? Replica, Bytes? Bytes, TimeSpan? Took, string Text) Row(
+    internal static (string Kind, ModelId? Model, string? Subject, Bytes? Bytes, TimeSpan? Took, string Text) Row(
         Outcome outcome) => outcome switch
         {
-            Outcome.Loaded loaded => ("loaded", loaded.Model, loaded.Replica, loaded.Size, loaded.Took,
+            Outcome.Loaded loaded => ("loaded", loaded.Model, loaded.Replica.Value, loaded.Size, loaded.Took,
                 $"{loaded.Replica} was ready after {Durations.Show(loaded.Took)}, {loaded.Size} of weights"),
-            Outcome.MemoryMeasured measured => ("memory", measured.Model, measured.Replica, measured.Steady, null,
+            Outcome.MemoryMeasured measured => ("memory", measured.Model, measured.Replica.Value, measured.Steady, null,
                 $"{measured.Replica} took {measured.Steady}"
                 + (measured.LoadPeak is { } peak ? $", {peak} at its peak while loading" : "")),
-            Outcome.Exited exited => ("exited", exited.Model, exited.Replica, null, null,
+            Outcome.Exited exited => ("exited", exited.Model, exited.Replica.Value, null, null,
                 $"{exited.Replica} ended{(exited.Asked ? " as asked" : "")}: {exited.Why}"),
             Outcome.Fetched fetched => ("fetched", fetched.Model, null, fetched.Moved, fetched.Took,
                 $"{fetched.Moved} of {fetched.Model}@{fetched.Version} fetched to {fetched.Node} in {Durations.Show(fetched.Took)}"),
             Outcome.StepFailed failed => ("failed", failed.Model, null, null, null, $"{failed.Step} failed: {failed.Why}"),
-            Outcome.Woken woken => ("woken", woken.Model, woken.Replica, woken.Size, woken.Took,
+            Outcome.Woken woken => ("woken", woken.Model, woken.Replica.Value, woken.Size, woken.Took,
                 $"{woken.Replica} woke in {Durations.Show(woken.Took)}, {woken.Size} of weights"),
             Outcome.NodeAdded added => ("node", null, null, null, added.Took, $"{added.Node} of {added.Pool} came after {Durations.Show(added.Took)}"),
+            Outcome.CheckpointWritten written => ("checkpoint", null, written.Job.Value, written.Size, written.Took,
+                $"{written.Job} wrote its checkpoint of {written.Size} in {Durations.Show(written.Took)}"),
+            Outcome.GangStarted started => ("trains", null, started.Job.Value, started.Size, started.Took,
+                $"{started.Job} trained {Durations.Show(started.Took)} after it was told to"),
+            Outcome.GangFailed failed => ("failed", null, failed.Job.Value, null, null, $"{failed.Job} failed: {failed.Why}"),
             _ => throw new InvalidOperationException($"an outcome of kind {outcome.GetType().Name} has no row"),
         };
 }

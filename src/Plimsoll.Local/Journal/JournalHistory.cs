@@ -9,6 +9,9 @@ public sealed record HistoryQuery
     /// <summary>Only this model; null is all.</summary>
     public ModelId? Model { get; init; }
 
+    /// <summary>Only this training job; null is all.</summary>
+    public JobId? Job { get; init; }
+
     public DateTimeOffset From { get; init; } = DateTimeOffset.UnixEpoch;
 
     public DateTimeOffset To { get; init; } = DateTimeOffset.MaxValue;
@@ -24,8 +27,8 @@ public sealed record HistoryQuery
 /// <param name="Tick">The tick that decided it or saw it.</param>
 /// <param name="At">When.</param>
 /// <param name="Kind">A step's kind, "verdict", an outcome's kind, or "lost" where ticks before this one were never recorded.</param>
-/// <param name="Model">Whose; null of ticks that were lost, which may have been anybody's.</param>
-/// <param name="Subject">The step's id, or the replica of an outcome.</param>
+/// <param name="Model">Whose; null of training, and of ticks that were lost, which may have been anybody's.</param>
+/// <param name="Subject">The step's id, or the replica or job of an outcome.</param>
 /// <param name="Rule">The deciding rule; null for an outcome and for lost ticks.</param>
 /// <param name="Text">The reason, or what happened, in a sentence.</param>
 /// <param name="StartedTick">The tick the step was started in; null when it was not.</param>
@@ -57,6 +60,8 @@ internal static class JournalHistory
                     || ' before this one found no room or no time on the disk; what was decided there is not here', NULL, -1, number
                 FROM (SELECT number, at_ms, number - 1 - lag(number) OVER (ORDER BY number) AS missing FROM ticks) WHERE missing > 0)
             WHERE at_ms >= $from AND at_ms <= $to AND ($model IS NULL OR model = $model OR kind = 'lost')
+                AND ($job IS NULL OR kind = 'lost' OR (model IS NULL
+                    AND subject IN ($job, 'launch/' || $job, 'resume/' || $job, 'suspend/' || $job, 'checkpoint/' || $job)))
                 AND ($kinds = '' OR instr($kinds, ',' || kind || ',') > 0)
             ORDER BY tick DESC, at_ms DESC, part DESC, place DESC LIMIT $limit
             """,
@@ -65,7 +70,7 @@ internal static class JournalHistory
                 row.Text(3) is { } model ? ModelId.Of(model) : null, row.Text(4), row.Text(5), row.GetString(6),
                 row.IsDBNull(7) ? null : row.GetInt64(7)),
             ("$from", query.From.ToUnixTimeMilliseconds()), ("$to", query.To.ToUnixTimeMilliseconds()),
-            ("$model", query.Model?.Value),
+            ("$model", query.Model?.Value), ("$job", query.Job?.Value),
             ("$kinds", query.Kinds.IsDefaultOrEmpty ? "" : "," + string.Join(',', query.Kinds) + ","),
             ("$limit", Math.Clamp(query.Limit, 1, MostEntries)));
         entries.Reverse();

@@ -1,23 +1,9 @@
-using System.Collections.Immutable;
-
 namespace Plimsoll.Local.Processes;
 
-/// <summary>One replica as the fleet holds it in memory. Its members change only under the fleet's lock.</summary>
-internal sealed class LocalReplica(ReplicaRecord record, bool ownChild)
+/// <summary>One replica as the fleet holds it in memory.</summary>
+internal sealed class LocalReplica(ReplicaRecord record, bool ownChild) : OwnProcess(record.Process!, record.MemoryCgroup, ownChild)
 {
     public ReplicaRecord Record { get; set; } = record;
-
-    /// <summary>True for our own child, whose end we are told; false for an adopted one, which we must look after.</summary>
-    public bool OwnChild { get; } = ownChild;
-
-    /// <summary>Its processes as last seen, the leader first where it lives.</summary>
-    public ImmutableArray<ProcessIdentity> Members { get; set; } = record.Process is { } leader ? [leader] : [];
-
-    /// <summary>How its leader ended; null while it lives.</summary>
-    public ProcessExit? Exit { get; set; }
-
-    /// <summary>Set when it was told to end: when it is killed if it has not.</summary>
-    public DateTimeOffset? KillAt { get; set; }
 
     /// <summary>A Sleep or Wake step at work on it.</summary>
     public WorkKind? Busy { get; set; }
@@ -47,9 +33,6 @@ internal sealed class LocalReplica(ReplicaRecord record, bool ownChild)
 
     /// <summary>The most loads that were going on at once while it loaded.</summary>
     public int ConcurrentLoads { get; set; } = 1;
-
-    /// <summary>Where the kept part of its log begins.</summary>
-    public long LogKeptFrom { get; set; }
 
     /// <summary>The highest memory seen since ready by looking; used where the kernel's mark could not be reset.</summary>
     public Bytes Seen { get; set; }

@@ -60,11 +60,15 @@ internal static class ReplicaLog
     }
 
     /// <summary>The last lines, for people: control characters gone, long lines cut; empty when there are none.</summary>
-    public static string Tail(string path)
+    /// <param name="path">The log.</param>
+    /// <param name="from">Where what matters begins.</param>
+    public static string Tail(string path, long from = 0)
     {
         try
         {
-            var text = Encoding.UTF8.GetString(ReadEnd(path, TailBytes)).Replace('\r', '\n');
+            var length = LengthOf(path);
+            // A log that was cut since holds nothing of before.
+            var text = Encoding.UTF8.GetString(ReadEnd(path, Math.Min(TailBytes, from > length ? length : length - from))).Replace('\r', '\n');
             var lines = text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
                 .Select(Printable).Where(line => line.Length > 0).TakeLast(LinesQuoted);
             return string.Join('\n', lines);
@@ -74,6 +78,9 @@ internal static class ReplicaLog
             return "";
         }
     }
+
+    /// <summary>How long a log is; zero where there is none.</summary>
+    public static long LengthOf(string path) => new FileInfo(path) is { Exists: true } file ? file.Length : 0;
 
     /// <summary>Deletes the oldest logs of replicas that ended, beyond a number.</summary>
     public static void Prune(string folder, int keep, IReadOnlySet<string> inUse)

@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace Plimsoll.Local.Processes;
@@ -82,58 +80,12 @@ public sealed record ReplicaRecord
     UseStringEnumConverter = true,
     WriteIndented = true)]
 [JsonSerializable(typeof(ReplicaRecord))]
+[JsonSerializable(typeof(JobRecord))]
 [JsonSerializable(typeof(DetectedBudget))]
 internal sealed partial class LocalJson : JsonSerializerContext;
 
 /// <summary>The memory budget found when the fleet started with no replica running; kept, so that a restart beside them changes nothing.</summary>
 internal sealed record DetectedBudget(string BootId, Bytes HostMemory, Bytes Budget);
-
-/// <summary>One small file per replica in a folder.</summary>
-internal sealed class ReplicaRecords(string folder)
-{
-    private const int RecordBytesMax = 1024 * 1024;
-    private const int RecordsMax = 10_000;
-
-    public void Write(ReplicaRecord record) =>
-        AtomicFile.Write(PathOf(record.Replica), JsonSerializer.SerializeToUtf8Bytes(record, LocalJson.Default.ReplicaRecord));
-
-    public void Delete(ReplicaId replica) => File.Delete(PathOf(replica));
-
-    /// <summary>All records, ordered by replica; what cannot be read is set aside and named.</summary>
-    public (ImmutableArray<ReplicaRecord> Records, ImmutableArray<string> Unreadable) ReadAll()
-    {
-        Directory.CreateDirectory(folder);
-        var records = ImmutableArray.CreateBuilder<ReplicaRecord>();
-        var unreadable = ImmutableArray.CreateBuilder<string>();
-        foreach (var path in Directory.EnumerateFiles(folder, "*.json").Order(StringComparer.Ordinal).Take(RecordsMax))
-        {
-            ReplicaRecord? record = null;
-            try
-            {
-                if (new FileInfo(path).Length <= RecordBytesMax)
-                    record = JsonSerializer.Deserialize(File.ReadAllBytes(path), LocalJson.Default.ReplicaRecord);
-            }
-            catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
-            {
-                record = null;
-            }
-
-            if (record is not null)
-            {
-                records.Add(record);
-                continue;
-            }
-
-            unreadable.Add(Path.GetFileName(path));
-            File.Move(path, path + ".unreadable", overwrite: true);
-        }
-
-        return (records.ToImmutable(), unreadable.ToImmutable());
-    }
-
-    // A model's name may hold slashes.
-    private string PathOf(ReplicaId replica) => Path.Combine(folder, Uri.EscapeDataString(replica.Value) + ".json");
-}
 
 /// <summary>Writes a file whole or not at all.</summary>
 internal static class AtomicFile

@@ -136,7 +136,7 @@ public sealed class FleetAdoptionTests
         var identity = ProcessIdentity.Of(innocent.Id)!;
         var boot = ofAnotherBoot ? "another" : identity.BootId;
         Directory.CreateDirectory(Path.Combine(folder, "replicas"));
-        new ReplicaRecords(Path.Combine(folder, "replicas")).Write(RecordOf(folder,
+        RecordFolder.OfReplicas(Path.Combine(folder, "replicas")).Write(RecordOf(folder,
             identity with { StartTicks = identity.StartTicks - (ofAnotherBoot ? 0 : 1), BootId = boot }));
 
         await using (var running = await RunningFleet.OpenAsync(RunningFleet.Server(), folder: folder))

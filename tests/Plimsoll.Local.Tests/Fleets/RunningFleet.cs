@@ -147,7 +147,7 @@ internal sealed class RunningFleet : IAsyncDisposable
         Routes.Models.Single().Replicas.SingleOrDefault(route => route.Replica == Replica(ordinal));
 
     public ReplicaRecord Record(int ordinal) =>
-        new ReplicaRecords(Path.Combine(Folder, "replicas")).ReadAll().Records.Single(one => one.Replica == Replica(ordinal));
+        RecordFolder.OfReplicas(Path.Combine(Folder, "replicas")).ReadAll().Records.Single(one => one.Replica == Replica(ordinal));
 
     /// <summary>Processes that this fleet started, whatever became of their parents.</summary>
     public static ImmutableArray<int> ProcessesOf(string folder) =>
