@@ -190,7 +190,7 @@ public sealed partial class LocalFleet
     {
         if (job.Process is not { KillAt: null, Exit: null } process) return false;
         var grace = _hurry && HurriedGrace < job.Record.Grace ? HurriedGrace : job.Record.Grace;
-        (job.WasSeen, process.KillAt) = (false, Now_NeedsLock() + grace);
+        process.KillAt = Now_NeedsLock() + grace;
         Enter_NeedsLock(job, GangState.Stopping);
         process.Signal(Native.SigTerm);
         return true;
@@ -225,7 +225,6 @@ public sealed partial class LocalFleet
             job.GoneAt = now;
         }
 
-        if (isStopping && !job.WasSeen && !_disposed) return;
         End_NeedsLock(job, process.Exit.Value, isStopping, job.GoneAt.Value);
     }
 

@@ -38,7 +38,6 @@ public sealed partial class LocalFleet
                 Outcomes = [.. _outcomes],
             };
             _outcomes.Clear();
-            foreach (var job in _jobs.Values) job.WasSeen = true;
             Publish_NeedsLock();
             return new ValueTask<FleetSnapshot>(snapshot);
         }

@@ -91,7 +91,7 @@ internal sealed record PlanSource(string Kind, string Said, DescribedFleet Fleet
     private static FleetSnapshot SeenOf(NodeState machine, DateTimeOffset at) => new()
     {
         At = at,
-        Can = Capabilities.ChooseNode | Capabilities.ChooseDevice | Capabilities.ChooseVictim
+        Can = Capabilities.ChooseNode | Capabilities.ChooseDevice | Capabilities.ChooseVictim | Capabilities.Train
             | (machine.CacheBudget is null ? Capabilities.None : Capabilities.PrefetchWeights | Capabilities.EvictWeights),
         Nodes = [machine],
     };

@@ -10,12 +10,6 @@ internal sealed class LocalJob(JobRecord record)
     /// <summary>What runs of it; null while it holds nothing.</summary>
     public OwnProcess? Process { get; set; }
 
-    /// <summary>
-    /// That a snapshot has shown it as it is. Who gives way fast is gone before anybody looked, and that it gave way is what the planner has
-    /// to learn.
-    /// </summary>
-    public bool WasSeen { get; set; }
-
     /// <summary>That it had to be killed.</summary>
     public bool WasKilled { get; set; }
 
