@@ -216,9 +216,10 @@ internal static class Invariants
         return null;
     }
 
+    // One that goes for somebody makes room for that one; what it leaves over is offered next tick.
     private static bool MustStay(FleetSpec spec, Plan plan, TrainingGang gang, int priority) =>
         (spec.Training.FirstOrDefault(job => job.Id == gang.Job) is { } job && (job.Priority >= priority || !job.Preemptible))
-        && plan.Steps.OfType<Step.Suspend>().All(suspend => suspend.Job != gang.Job);
+        && plan.Steps.OfType<Step.Suspend>().All(suspend => suspend.Job != gang.Job || suspend.Reason.Rule is Rule.SuspendForJob or Rule.SuspendForClaimant);
 
     /// <summary>A gang starts with all its members, each on devices of its own kind that are one another's, or not at all.</summary>
     public static string? GangsRunWholeOrNotAtAll(Situation situation, Plan plan)
