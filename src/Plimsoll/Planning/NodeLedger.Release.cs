@@ -5,6 +5,15 @@ namespace Plimsoll;
 // What stops bring and starts take.
 internal sealed partial class NodeLedger
 {
+    private static IEnumerable<Release> MembersOn(NodeState node, FleetSnapshot observed)
+    {
+        foreach (var gang in observed.Training)
+        {
+            foreach (var member in gang.Members)
+                if (member.Node == node.Id) yield return Release.Of(gang, member);
+        }
+    }
+
     /// <summary>What a replica takes, or gives back when it ends.</summary>
     public sealed record Release(Bytes Host, Bytes PerDevice, Cores Cores, ImmutableArray<DeviceId> Devices)
     {

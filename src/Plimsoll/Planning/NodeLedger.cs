@@ -71,15 +71,6 @@ internal sealed partial class NodeLedger
         _before = [.. _levels[0].Devices];
     }
 
-    private static IEnumerable<Release> MembersOn(NodeState node, FleetSnapshot observed)
-    {
-        foreach (var gang in observed.Training)
-        {
-            foreach (var member in gang.Members)
-                if (member.Node == node.Id) yield return Release.Of(gang, member);
-        }
-    }
-
     private NodeLedger(NodeLedger other)
     {
         (Node, SchedulerAfter, HostUsable, HostFreeBefore) = (other.Node, other.SchedulerAfter, other.HostUsable, other.HostFreeBefore);

@@ -206,7 +206,7 @@ internal static class Invariants
                         .Sum(gang => gang.Members.Count(member => member.Node == node.Id) * gang.ReservedPerMember.Host.Highest.Value);
                 var promised = plan.Steps.Select(Step.GangOf).OfType<(ImmutableArray<Placement> Members, ReplicaNeeds Needs)>()
                     .Sum(gang => gang.Members.Count(member => member.Node == node.Id) * gang.Needs.Host.Highest.Value) + started
-                    .Where(start => start.Placement!.Node == node.Id && spec.Find(start.Model)!.Priority >= model.Priority)
+                    .Where(start => (start.Placement!.Node == node.Id || MayBeSpread(spec, start)) && spec.Find(start.Model)!.Priority >= model.Priority)
                     .Sum(start => start.Needs.Host.Highest.Value);
                 if (mustStay + promised + verdict.Needs.Host.Highest.Value <= usable)
                     return $"{model.Id} waits although {node.Id} could make room for it: {verdict.Reason}";
@@ -215,6 +215,9 @@ internal static class Invariants
 
         return null;
     }
+
+    // A start that was spread to another node after all had claimed leaves its first place to the next tick.
+    private static bool MayBeSpread(FleetSpec spec, Step.Start start) => start.After.IsEmpty && spec.Find(start.Model)!.MaxReplicas > 1;
 
     // One that goes for somebody makes room for that one; what it leaves over is offered next tick.
     private static bool MustStay(FleetSpec spec, Plan plan, TrainingGang gang, int priority) =>

@@ -1,64 +1,12 @@
 using System.Collections.Immutable;
 using static Plimsoll.Tests.Planning.Fleets;
+using static Plimsoll.Tests.Planning.TrainingScene;
 
 namespace Plimsoll.Tests.Planning;
 
 /// <summary>Gangs beside models: whole or not at all, by rank, and giving way at the price of their checkpoints.</summary>
 public class TrainingPlanTests
 {
-    // A member takes one device of a GiB whole, and writes 100 MiB in 2.5 s at what is assumed: 2.6 s for nine in ten, with the fixed part 3.3.
-    private static TrainingSpec Job(string id, int members = 1, int priority = -1, double checkpointMiB = 100, double secondsAgo = 60, bool preemptible = true) => new()
-    {
-        Id = new JobId(id),
-        GangSize = members,
-        DeviceKind = "gpu",
-        NeedsPerMember = new ReplicaNeeds
-        {
-            Host = new MemoryNeed(Bytes.MiB(100), Bytes.MiB(100)),
-            Devices = 1,
-            PerDevice = new MemoryNeed(Bytes.MiB(1000), Bytes.MiB(1000)),
-            Cores = Cores.Of(0.5),
-            Disk = Bytes.Zero,
-        },
-        Priority = priority,
-        Preemptible = preemptible,
-        CheckpointSize = Bytes.MiB(checkpointMiB),
-        SubmittedAt = Noon.AddSeconds(-secondsAgo),
-    };
-
-    private static NodeState Node(string id, int devices) => Fleets.Node(8000, id: id, deviceMiB: [.. Enumerable.Repeat(1000.0, devices)]);
-
-    private static Placement On(string node, params int[] devices) => new(new NodeId(node), [.. devices.Select(device => new DeviceId($"gpu{device}"))]);
-
-    private static TrainingGang Runs(TrainingSpec job, double sinceSeconds, params Placement[] members) => new()
-    {
-        Job = job.Id,
-        Members = [.. members],
-        ReservedPerMember = job.NeedsPerMember,
-        StateSince = Noon.AddSeconds(-sinceSeconds),
-        StartedAt = Noon.AddSeconds(-sinceSeconds),
-    };
-
-    private static FleetSnapshot Seen(FleetSpec spec, NodeState[] nodes, params TrainingGang[] gangs) => new()
-    {
-        At = Noon,
-        Can = Local | Capabilities.Train,
-        Nodes = [.. nodes],
-        Training = [.. gangs.OrderBy(gang => gang.Job)],
-        Traffic = [.. spec.Models.Select(model => Traffic(model.Id, Noon, 0))],
-    };
-
-    private static Plan Decide(FleetSpec spec, FleetSnapshot seen, Knowledge? knowledge = null) =>
-        new Planner(new WeightAllocator()).Decide(spec, seen, (knowledge ?? Knowledge.Empty).Fold(spec, seen));
-
-    private static FleetSpec Fleet(ModelSpec[] models, params TrainingSpec[] jobs) => Spec(models) with { Training = [.. jobs.OrderBy(job => job.Id)] };
-
-    private static JobVerdict Of(Plan plan, string job) => plan.Jobs.Single(verdict => verdict.Job.Value == job);
-
-    // One that waits, as far back as its requests have lost so many request-seconds.
-    private static (FleetSnapshot Seen, Knowledge Knowledge) Waits(FleetSnapshot seen, ModelSpec model, double debt = 0, int held = 3) => (
-        seen with { Traffic = [.. seen.Traffic.Select(row => row.Model == model.Id ? Traffic(model.Id, Noon, 0, held, debt) : row)] }, Knowledge.Empty);
-
     [Fact]
     public void A_gang_is_launched_where_all_of_it_finds_room_and_not_where_half_does()
     {
@@ -90,98 +38,6 @@ public class TrainingPlanTests
         var unable = Decide(spec, Seen(spec, [Node("a", 4)]) with { Can = Local });
         Assert.Empty(unable.Steps);
         Assert.Equal(Rule.JobUnmanaged, Of(unable, "large").Reason.Rule);
-    }
-
-    [Fact]
-    public void A_model_of_higher_priority_has_a_gang_save_and_give_way_before_it_starts()
-    {
-        var model = Model("chat", 500, devices: 1);
-        var job = Job("train", members: 2);
-        var spec = Fleet([model], job);
-        var (seen, knowledge) = Waits(Seen(spec, [Node("a", 1), Node("b", 1)], Runs(job, 600, On("a", 0), On("b", 0))), model);
-        var plan = Decide(spec, seen, knowledge);
-        var (checkpoint, start, suspend) = (plan.Steps.OfType<Step.Checkpoint>().Single(), plan.Steps.OfType<Step.Start>().Single(), plan.Steps.OfType<Step.Suspend>().Single());
-        Assert.Equal(3, plan.Steps.Length);
-        Assert.Empty(checkpoint.After);
-        Assert.Equal([checkpoint.Id], suspend.After);
-        Assert.Equal([suspend.Id], start.After);
-        Assert.StartsWith("10 min of training would be lost; writing 100 MiB takes", checkpoint.Reason.ToString(), StringComparison.Ordinal);
-
-        // A checkpoint that was just written is as good as another.
-        var saved = seen with { Training = [seen.Training[0] with { LastCheckpoint = Noon.AddSeconds(-1) }] };
-        plan = Decide(spec, saved, knowledge);
-        Assert.Empty(plan.Steps.OfType<Step.Checkpoint>());
-        Assert.Empty(plan.Steps.OfType<Step.Suspend>().Single().After);
-
-        // One that saves as it ends is told to end.
-        var saves = spec with { Training = [job with { SavesOnStop = true }] };
-        Assert.Empty(Decide(saves, seen, knowledge).Steps.OfType<Step.Checkpoint>());
-
-        // While it ends the model waits for that.
-        var ending = seen with { Training = [seen.Training[0] with { State = GangState.Stopping, StateSince = Noon }] };
-        plan = Decide(spec, ending, knowledge);
-        Assert.Equal([Step.Suspend.IdOf(job.Id)], plan.Steps.OfType<Step.Start>().Single().After);
-        Assert.Equal(Rule.SuspendUnderway, plan.Steps.OfType<Step.Suspend>().Single().Reason.Rule);
-    }
-
-    [Fact]
-    public void An_equal_pays_by_waiting_as_long_as_giving_way_would_cost()
-    {
-        var model = Model("chat", 500, devices: 1);
-        var job = Job("train", priority: 0);
-        var spec = Fleet([model], job);
-        var fleet = Seen(spec, [Node("a", 1)], Runs(job, 600, On("a", 0)));
-        var (seen, knowledge) = Waits(fleet, model, debt: 2);
-        var plan = Decide(spec, seen, knowledge);
-        Assert.Empty(plan.Steps);
-        Assert.Matches(@"^needs 550 MiB, which train holds to train; 3 requests wait, 2 request-seconds so far; it gives way from \d+(\.\d)? device-seconds on$", plan.Models[0].Reason.ToString());
-        (seen, knowledge) = Waits(fleet, model, debt: 20);
-        Assert.Single(Decide(spec, seen, knowledge).Steps.OfType<Step.Suspend>());
-
-        // One that came first is never pushed out by who ranks below it, nor one that may not give way.
-        foreach (var other in new[] { job with { Priority = 1 }, job with { Priority = -1, Preemptible = false } })
-        {
-            spec = Fleet([model], other);
-            Assert.Empty(Decide(spec, seen, knowledge).Steps);
-        }
-    }
-
-    [Fact]
-    public void A_model_looks_ahead_by_the_checkpoint_too_while_a_job_that_may_give_way_is_not_done()
-    {
-        var model = Model("chat", 500, devices: 1);
-        var job = Job("train", checkpointMiB: 4000);
-        TimeSpan Horizon(TrainingSpec one, params TrainingGang[] gangs)
-        {
-            var spec = Fleet([model], one);
-            var seen = Seen(spec, [Node("a", 1)], gangs);
-            return Outlooks.Of(spec, seen, Knowledge.Empty.Fold(spec, seen)).Single().Horizon;
-        }
-
-        var gang = Runs(job, 600, On("a", 0));
-        var alone = Horizon(job, gang with { State = GangState.Ended, Members = [] });
-        Assert.Equal(alone + TrainingKnowledge.Nothing.Write(job, new PlannerSettings()).P90, Horizon(job, gang));
-        Assert.Equal(alone, Horizon(job with { Preemptible = false }, gang));
-        Assert.Equal(alone, Horizon(job with { Priority = 1 }, gang));
-        Assert.Equal(alone, Horizon(job with { DeviceKind = "other" }, gang));
-        Assert.Equal(alone, Horizon(job with { SubmittedAt = Noon.AddSeconds(1) }));
-
-        // Or a model that had one go would look ahead by less the moment after.
-        Assert.Equal(Horizon(job, gang), Horizon(job, gang with { State = GangState.Suspended, Members = [] }));
-    }
-
-    [Fact]
-    public void Of_several_gangs_the_one_goes_that_loses_least_and_no_more_than_must()
-    {
-        var model = Model("chat", 500, devices: 1);
-        var (light, heavy) = (Job("light", checkpointMiB: 50), Job("heavy", checkpointMiB: 5000));
-        var spec = Fleet([model], light, heavy);
-        var (seen, knowledge) = Waits(Seen(spec, [Node("a", 2)], Runs(light, 600, On("a", 0)), Runs(heavy, 600, On("a", 1))), model);
-        Assert.Equal("light", Decide(spec, seen, knowledge).Steps.OfType<Step.Suspend>().Single().Job.Value);
-
-        // Whoever has hardly begun loses nothing but its start.
-        seen = seen with { Training = [.. seen.Training.Select(gang => gang.Job == heavy.Id ? gang with { State = GangState.Starting, StartedAt = Noon, StateSince = Noon } : gang)] };
-        Assert.Equal("light", Decide(spec, seen, knowledge).Steps.OfType<Step.Suspend>().Single().Job.Value);
     }
 
     [Fact]
@@ -297,18 +153,6 @@ public class TrainingPlanTests
     }
 
     [Fact]
-    public void A_gang_and_a_replica_go_together_where_neither_alone_makes_room()
-    {
-        var (chat, low) = (Model("chat", 1800, priority: 5, devices: 2), Model("low", 500, devices: 1));
-        var job = Job("train");
-        var spec = Fleet([chat, low], job);
-        var (seen, knowledge) = Waits(Seen(spec, [Node("a", 2)], Runs(job, 600, On("a", 0))), chat);
-        seen = seen with { Replicas = [Replica(low, 1, ReplicaState.Ready, Noon.AddMinutes(-30), node: "a") with { Placement = On("a", 1) }] };
-        var plan = Decide(spec, seen, knowledge);
-        Assert.Equal([Step.Suspend.IdOf(job.Id), StepId.Of("stop/low-1")], plan.Steps.OfType<Step.Start>().Single(start => start.Model == chat.Id).After.OrderByDescending(id => id));
-    }
-
-    [Fact]
     public void A_job_above_a_model_takes_its_place_and_one_only_shown_moves_nobody()
     {
         var low = Model("low", 500, devices: 1);
@@ -323,40 +167,6 @@ public class TrainingPlanTests
         var shown = low with { Acts = false };
         var (waits, knowledge) = Waits(Seen(Fleet([shown], job with { Priority = -1 }), [Node("a", 1)], Runs(job, 600, On("a", 0))), shown, debt: 1000);
         Assert.Empty(Decide(Fleet([shown], job with { Priority = -1 }), waits, knowledge).Steps.OfType<Step.Suspend>());
-    }
-
-    private static Knowledge Known(TrainingSpec job, JobKnowledge known) =>
-        Knowledge.Empty with { Training = new TrainingKnowledge { Jobs = ImmutableSortedDictionary<JobId, JobKnowledge>.Empty.Add(job.Id, known) } };
-
-    [Fact]
-    public void A_checkpoint_since_it_was_told_is_enough_however_fast_it_is_written()
-    {
-        var model = Model("chat", 500, devices: 1);
-        var job = Job("train", checkpointMiB: 1);
-        var spec = Fleet([model], job);
-        var fast = new LoadSample(Bytes.MiB(1), TimeSpan.FromMilliseconds(1));
-        var (seen, _) = Waits(Seen(spec, [Node("a", 1)], Runs(job, 600, On("a", 0))), model);
-        var first = Decide(spec, seen, Known(job, new JobKnowledge { Checkpoints = LoadStatistics.None.Add(fast) }));
-        Assert.Single(first.Steps.OfType<Step.Checkpoint>());
-
-        // Written within a millisecond, and looked at a second later.
-        var later = seen with { At = Noon.AddSeconds(1), Training = [seen.Training[0] with { LastCheckpoint = Noon.AddMilliseconds(1) }] };
-        var plan = Decide(spec, later, first.Next);
-        Assert.Empty(plan.Steps.OfType<Step.Checkpoint>());
-        Assert.Empty(plan.Steps.OfType<Step.Suspend>().Single().After);
-    }
-
-    [Fact]
-    public void A_checkpoint_that_does_not_come_is_not_waited_for_for_ever()
-    {
-        var model = Model("chat", 500, devices: 1);
-        var job = Job("train");
-        var spec = Fleet([model], job);
-        var (seen, _) = Waits(Seen(spec, [Node("a", 1)], Runs(job, 600, On("a", 0)) with { State = GangState.Checkpointing }), model);
-        Assert.Single(Decide(spec, seen, Known(job, new JobKnowledge { GivesWaySince = Noon.AddSeconds(-15) })).Steps.OfType<Step.Checkpoint>());
-        var plan = Decide(spec, seen, Known(job, new JobKnowledge { GivesWaySince = Noon.AddSeconds(-30) }));
-        Assert.Empty(plan.Steps.OfType<Step.Checkpoint>());
-        Assert.EndsWith("; rather than waiting on for its checkpoint (waited 30 s, lost 10 min)", plan.Steps.OfType<Step.Suspend>().Single().Reason.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]
