@@ -66,10 +66,8 @@ internal sealed partial class PlanDraft
         _givingWay[gang.Job] = why;
         _roomFor.Clear();
         if (_jobVerdicts.ContainsKey(gang.Job)) _jobVerdicts[gang.Job] = why;
-        foreach (var member in gang.Members)
-        {
-            if (_ledgers.TryGetValue(member.Node, out var ledger)) ledger.WillStop(suspend.Id, NodeLedger.Release.Of(gang, member));
-        }
+        foreach (var (node, frees) in Goes(gang).Frees)
+            if (_ledgers.TryGetValue(node, out var ledger)) ledger.WillStop(suspend.Id, frees);
     }
 
     private bool MayGiveWay(TrainingGang gang, out TrainingSpec job)
@@ -154,24 +152,25 @@ internal sealed partial class PlanDraft
             if (here.Length > 0) lower[ledger.Node.Id] = here;
         }
 
-        NodeLedger[] after = [.. nodes.Where(ledger => lower.ContainsKey(ledger.Node.Id)).Select(ledger => Without(ledger, lower[ledger.Node.Id], []))];
+        NodeLedger[] after = [.. nodes.Where(ledger => lower.ContainsKey(ledger.Node.Id)).Select(ledger => After(ledger, lower[ledger.Node.Id].Select(Goes)))];
         if (after.Length == 0 || _eviction.Choose(claimant, after, mustGo, _going, mayPay, out _) is not { } choice) return null;
         var gangs = lower[choice.Node].OrderByDescending(gang => PriceOf(gang, _jobs[gang.Job])).ThenBy(gang => gang.Job).ToList();
         foreach (var gang in gangs.ToArray())
         {
-            if (Without(_ledgers[choice.Node], gangs.Where(one => one != gang), choice.Victims.Select(one => one.Replica)).FitsAfter(claimant.Needs, claimant.Variant.DeviceKind, [])) gangs.Remove(gang);
+            var others = gangs.Where(one => one != gang).Select(Goes).Concat(choice.Victims.Select(one => Goes(one.Replica)));
+            if (After(_ledgers[choice.Node], others).FitsAfter(claimant.Needs, claimant.Variant.DeviceKind, [])) gangs.Remove(gang);
         }
 
         return (choice, [.. gangs]);
     }
 
-    private NodeLedger Without(NodeLedger ledger, IEnumerable<TrainingGang> gangs, IEnumerable<InferenceReplica> replicas)
+    // A node as it would be once some have stopped.
+    private static NodeLedger After(NodeLedger ledger, IEnumerable<Victim> gone)
     {
         var copy = ledger.Copy();
-        foreach (var gang in gangs)
-            foreach (var member in gang.Members)
-                if (member.Node == ledger.Node.Id) copy.WillStop(Step.Suspend.IdOf(gang.Job), NodeLedger.Release.Of(gang, member));
-        foreach (var replica in replicas) copy.WillStop(StepId.Of($"stop/{replica.Id}"), NodeLedger.Release.Of(replica, _knowledge.Of(replica.Model)));
+        foreach (var victim in gone)
+            foreach (var (node, frees) in victim.Frees)
+                if (node == ledger.Node.Id) copy.WillStop(victim.Stop, frees);
         return copy;
     }
 
@@ -184,8 +183,16 @@ internal sealed partial class PlanDraft
         Fact.Quantity("price", Math.Round(PriceOf(gang, _jobs[gang.Job]), 1)), Fact.Of("held", claimant.Held),
     ]), after);
 
-    private sealed record Victim(int Priority, double Loss, bool IsPaidFor, ImmutableArray<(NodeId Node, NodeLedger.Release Frees)> Frees)
+    /// <summary>Who goes, and what that gives back where.</summary>
+    private sealed record Victim(ImmutableArray<(NodeId Node, NodeLedger.Release Frees)> Frees)
     {
+        public int Priority { get; init; }
+
+        public double Loss { get; init; }
+
+        /// <summary>Whether the job must have lost as much; else its priority is enough.</summary>
+        public bool IsPaidFor { get; init; }
+
         public InferenceReplica? Replica { get; init; }
 
         public TrainingGang? Gang { get; init; }
@@ -196,6 +203,11 @@ internal sealed partial class PlanDraft
         public StepId Stop => Gang is { } gang ? Step.Suspend.IdOf(gang.Job) : StepId.Of($"stop/{Replica!.Id}");
     }
 
+    private static Victim Goes(TrainingGang gang) => new([.. gang.Members.Select(member => (member.Node, NodeLedger.Release.Of(gang, member)))]) { Gang = gang };
+
+    private Victim Goes(InferenceReplica replica) =>
+        new([.. Parts.Pods(replica).Select(pod => (pod.Placement.Node, NodeLedger.Release.Of(pod, _knowledge.Of(pod.Model))))]) { Replica = replica };
+
     /// <summary>
     /// Has those go that come after a job: gangs, replicas of lower priority, and others that their models have to spare, once their next
     /// requests would lose no more by it than the job has lost by waiting. Null where that does not make room for all of it.
@@ -204,7 +216,7 @@ internal sealed partial class PlanDraft
     {
         if (!_observed.Can.HasFlag(Capabilities.ChooseVictim)) return null;
         var after = nodes.ToDictionary(ledger => ledger.Node.Id, ledger => ledger.Copy());
-        var rooms = nodes.ToDictionary(ledger => ledger.Node.Id, ledger => Training.Takes(ledger, job));
+        var rooms = nodes.ToDictionary(ledger => ledger.Node.Id, ledger => GangRoom.Takes(ledger, job));
         var (debt, spent, places) = (job.Devices * WaitedFor(job, gang).TotalSeconds, 0.0, rooms.Values.Sum());
         var going = new List<Victim>();
         var spare = new Dictionary<ModelId, int>();
@@ -226,15 +238,15 @@ internal sealed partial class PlanDraft
         for (var i = going.Count - 1; i >= 0 && going.Count > 1; i--)
         {
             var stays = going[i];
-            var without = stays.Frees.Select(one => one.Node).Distinct().Where(after.ContainsKey).ToDictionary(node => node, node => After(node, going.Where(one => one != stays)));
-            if (places + without.Sum(one => Training.Takes(one.Value, job) - rooms[one.Key]) < job.GangSize) continue;
+            var without = stays.Frees.Select(one => one.Node).Distinct().Where(after.ContainsKey).ToDictionary(node => node, node => After(_ledgers[node], going.Where(one => one != stays)));
+            if (places + without.Sum(one => GangRoom.Takes(one.Value, job) - rooms[one.Key]) < job.GangSize) continue;
             foreach (var (node, ledger) in without) after[node] = ledger;
             places += Recount(stays, after);
             going.RemoveAt(i);
         }
 
         foreach (var victim in going) LetGoFor(job, victim, debt);
-        var on = Training.Over([.. nodes.Where(ledger => rooms[ledger.Node.Id] > 0)], job, out _)
+        var on = GangRoom.Over([.. nodes.Where(ledger => rooms[ledger.Node.Id] > 0)], job, out _)
             ?? throw new InvalidOperationException($"what goes for {job.Id} did not make the room it promised");
         var (members, waits) = Reserve(job, on);
         return Begin(job, gang, members, waits, Began(job, gang, waits));
@@ -257,21 +269,12 @@ internal sealed partial class PlanDraft
             foreach (var node in of.Frees.Select(one => one.Node).Distinct())
             {
                 if (!ledgers.TryGetValue(node, out var ledger)) continue;
-                var takes = Training.Takes(ledger, job);
+                var takes = GangRoom.Takes(ledger, job);
                 more += takes - rooms[node];
                 rooms[node] = takes;
             }
 
             return more;
-        }
-
-        NodeLedger After(NodeId node, IEnumerable<Victim> gone)
-        {
-            var copy = _ledgers[node].Copy();
-            foreach (var victim in gone)
-                foreach (var (on, frees) in victim.Frees)
-                    if (on == node) copy.WillStop(victim.Stop, frees);
-            return copy;
         }
     }
 
@@ -281,14 +284,14 @@ internal sealed partial class PlanDraft
         var victims = new List<Victim>();
         foreach (var gang in _gangs.Values)
         {
-            if (MayGiveWay(gang, out var other) && Training.ByRank.Compare(job, other) < 0)
-                victims.Add(new Victim(other.Priority, PriceOf(gang, other), false, [.. gang.Members.Select(member => (member.Node, NodeLedger.Release.Of(gang, member)))]) { Gang = gang });
+            if (MayGiveWay(gang, out var other) && GangRoom.ByRank.Compare(job, other) < 0)
+                victims.Add(Goes(gang) with { Priority = other.Priority, Loss = PriceOf(gang, other) });
         }
 
         foreach (var (replica, priority, loss, isSpare) in _eviction.ForJob(job.Priority, _training.Write(job, _spec.Settings).P90, Again(job), _going))
         {
             if (nodes.ContainsKey(replica.Placement.Node))
-                victims.Add(new Victim(priority, loss, priority >= job.Priority, [.. Parts.Pods(replica).Select(pod => (pod.Placement.Node, NodeLedger.Release.Of(pod, _knowledge.Of(pod.Model))))]) { Replica = replica, SpareOf = isSpare ? replica.Model : null });
+                victims.Add(Goes(replica) with { Priority = priority, Loss = loss, IsPaidFor = priority >= job.Priority, SpareOf = isSpare ? replica.Model : null });
         }
 
         return victims.Where(victim => victim.Frees.Any(one => nodes.ContainsKey(one.Node)))

@@ -78,12 +78,12 @@ internal sealed partial class PlanDraft
             .. _order.Fitting(job.NeedsPerMember, job.DeviceKind)
                 .Where(ledger => job.MayRunIn(ledger.Node.Pool) && ledger.Node.Condition == NodeCondition.Ready),
         ];
-        if (Training.Places(_observed.Nodes, job) is var most && most < job.GangSize && !MayCome(job))
+        if (GangRoom.Places(_observed.Nodes, job) is var most && most < job.GangSize && !MayCome(job))
             return new Reason(Rule.RefusedJob, [.. Asked(job), Fact.Of("most", most)]);
         var alike = (job.NeedsPerMember, job.DeviceKind, job.Pools.IsDefaultOrEmpty ? "" : string.Join(' ', job.Pools));
         if (!_roomFor.TryGetValue(alike, out var places) || places >= job.GangSize)
         {
-            if (Training.Over(nodes, job, out places) is { } free)
+            if (GangRoom.Over(nodes, job, out places) is { } free)
             {
                 var (members, after) = Reserve(job, free);
                 if (after.IsEmpty) _findRoom.Add(job.Id);

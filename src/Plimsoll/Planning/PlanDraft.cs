@@ -72,7 +72,7 @@ internal sealed partial class PlanDraft
         _eviction = new Eviction(observed, spec.Settings, knowledge, _outlookOf, _allocations, _floors, _ledgers.Values);
         _training = knowledge.Training ?? TrainingKnowledge.Nothing;
         _jobs = spec.Training.ToDictionary(job => job.Id);
-        _waitingJobs = new Queue<TrainingSpec>(spec.Training.Order(Training.ByRank));
+        _waitingJobs = new Queue<TrainingSpec>(spec.Training.Order(GangRoom.ByRank));
         _gangs = observed.Training.ToDictionary(gang => gang.Job);
         _gangsOn = new(() => observed.Training.Where(gang => gang.Holds)
             .SelectMany(gang => gang.Members.Select(member => member.Node).Distinct().Select(node => (node, gang)))

@@ -1,7 +1,7 @@
 namespace Plimsoll;
 
-/// <summary>Where a gang finds room, all of it or none.</summary>
-internal static class Training
+/// <summary>Where a gang finds room, all of it or none, and which of several comes first.</summary>
+internal static class GangRoom
 {
     /// <summary>Higher priority first, of equals who waits for longest.</summary>
     public static readonly Comparer<TrainingSpec> ByRank = Comparer<TrainingSpec>.Create((a, b) =>
