@@ -18,6 +18,17 @@ public sealed record TrainingSpec
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? DeviceKind { get; init; }
 
+    /// <summary>
+    /// What each member asks of the scheduler that chooses its node; null where the plan chooses, and left out of JSON then. Members have
+    /// their devices to themselves there, whatever <see cref="ReplicaNeeds.PerDevice"/> says that they use of them.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public SchedulerRequests? Requests { get; init; }
+
+    /// <summary>Whether its steps are only shown, and nothing of it is done: it keeps what it has, whoever comes. Left out of JSON when false.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool OnlyShown { get; init; }
+
     /// <summary>The pools of nodes it may run on; default for any, and left out of JSON then.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public ImmutableArray<string> Pools { get; init; }
@@ -78,8 +89,12 @@ public sealed record TrainingGang
 
     public DateTimeOffset StateSince { get; init; }
 
-    /// <summary>Where its members are; empty while it holds nothing.</summary>
+    /// <summary>Where its members are; empty while it holds nothing. Those that a scheduler has yet to place are <see cref="Placement.Pending"/>.</summary>
     public required ImmutableArray<Placement> Members { get; init; }
+
+    /// <summary>What the scheduler counts for each member; null where the plan chooses nodes, and left out of JSON then.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public SchedulerRequests? Requests { get; init; }
 
     /// <summary>What each member is charged.</summary>
     public required ReplicaNeeds ReservedPerMember { get; init; }

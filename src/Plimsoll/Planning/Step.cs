@@ -179,10 +179,14 @@ public abstract record Step
 
     /// <summary>Start a gang from nothing, all its members or none.</summary>
     /// <param name="Job">The job.</param>
-    /// <param name="Members">Where.</param>
+    /// <param name="Members">Where; each is <see cref="Placement.Pending"/> where a scheduler chooses its node.</param>
     /// <param name="NeedsPerMember">What each is charged.</param>
     public sealed record Launch(JobId Job, ImmutableArray<Placement> Members, ReplicaNeeds NeedsPerMember) : Step
     {
+        /// <summary>What each member asks of the scheduler that chooses its node; null where the plan does.</summary>
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public SchedulerRequests? Requests { get; init; }
+
         [JsonIgnore]
         public override StepId Id => StepId.Of($"launch/{Job}");
     }
@@ -205,10 +209,14 @@ public abstract record Step
 
     /// <summary>Let a suspended gang go on from its checkpoint, all its members or none.</summary>
     /// <param name="Job">The job.</param>
-    /// <param name="Members">Where.</param>
+    /// <param name="Members">Where; each is <see cref="Placement.Pending"/> where a scheduler chooses its node.</param>
     /// <param name="NeedsPerMember">What each is charged.</param>
     public sealed record Resume(JobId Job, ImmutableArray<Placement> Members, ReplicaNeeds NeedsPerMember) : Step
     {
+        /// <summary>What each member asks of the scheduler that chooses its node; null where the plan does.</summary>
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public SchedulerRequests? Requests { get; init; }
+
         [JsonIgnore]
         public override StepId Id => StepId.Of($"resume/{Job}");
     }
