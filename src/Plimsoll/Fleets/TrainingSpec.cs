@@ -56,7 +56,7 @@ public sealed record TrainingSpec
     [JsonIgnore]
     public int Devices => GangSize * Math.Max(1, NeedsPerMember.Devices);
 
-    internal bool MayRunIn(string pool) => Pools.IsDefaultOrEmpty || Pools.Contains(pool);
+    internal bool MayRunIn(string pool) => (Pools.IsDefaultOrEmpty || Pools.Contains(pool)) && (Requests is not { Pools.IsEmpty: false } || Requests.Pools.Contains(pool));
 }
 
 /// <summary>What becomes of a gang.</summary>

@@ -7,7 +7,7 @@ namespace Plimsoll;
 /// answers are estimates: another scheduler may choose otherwise. Looked at only when somebody asks.
 /// </summary>
 internal sealed class FreeRoom(
-    SortedDictionary<NodeId, NodeLedger> ledgers, Step.Start[] starts, FleetSnapshot observed, FleetSpec spec)
+    SortedDictionary<NodeId, NodeLedger> ledgers, Step.Start[] starts, Step[] launches, FleetSnapshot observed, FleetSpec spec)
 {
     private readonly HashSet<NodeId> _taken = [];
     private readonly Dictionary<NodeId, InferenceReplica> _waiting = [];
@@ -54,6 +54,10 @@ internal sealed class FreeRoom(
 
         foreach (var starting in starts.Where(start => start.Requests is not null).GroupBy(start => start.Model).OrderBy(group => group.Key))
             Take(_rooms, starting.First().Requests!, starting.Count(), null);
+        foreach (var gang in observed.Training)
+            if (gang.Requests is { } requests) Take(_rooms, requests, gang.Members.Count(member => member == Placement.Pending), null);
+        foreach (var launch in launches)
+            if (Step.GangOf(launch) is { Requests: { } requests } gang) Take(_rooms, requests, gang.Members.Length, null);
         return _rooms;
     }
 

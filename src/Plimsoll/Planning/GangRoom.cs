@@ -21,8 +21,8 @@ internal static class GangRoom
             if (needs.Devices > 0)
             {
                 var each = Math.Max(1, needs.PerDevice?.Highest.Value ?? 0);
-                here = Math.Min(here, node.Devices.Where(device => job.DeviceKind is null || device.Kind == job.DeviceKind)
-                    .Sum(device => Math.Min(job.GangSize, device.MemoryBudget.Value / each)) / needs.Devices);
+                here = Math.Min(here, node.Devices.Where(device => (job.DeviceKind is null || device.Kind == job.DeviceKind) && (job.Requests is null || device.Resource == job.Requests.Resource))
+                    .Sum(device => Math.Min(device is { Resource: not null, Shared: false } ? 1 : job.GangSize, device.MemoryBudget.Value / each)) / needs.Devices);
             }
 
             if ((places += here) >= job.GangSize) return job.GangSize;
@@ -38,9 +38,10 @@ internal static class GangRoom
     public static int Takes(NodeLedger ledger, TrainingSpec job, bool now = false)
     {
         if (!ledger.FitsAfter(job.NeedsPerMember, job.DeviceKind, [])) return 0;
+        var most = job.Requests is { } requests ? Math.Min(job.GangSize, ledger.SchedulerAfter?.Slots(requests) ?? 0) : job.GangSize;
         var copy = ledger.Copy();
         var members = 0;
-        while (members < job.GangSize && (now ? copy.ReserveNow(job.NeedsPerMember, job.DeviceKind) : copy.TryReserve(job.NeedsPerMember, job.DeviceKind) is not null)) members++;
+        while (members < most && (now ? copy.ReserveNow(job.NeedsPerMember, job.DeviceKind) : copy.TryReserve(job.NeedsPerMember, job.DeviceKind) is not null)) members++;
         return members;
     }
 

@@ -29,7 +29,10 @@ internal sealed partial class NodeLedger
 
         /// <summary>The same of a member of a gang.</summary>
         public static Release Of(TrainingGang gang, Placement member) => new(
-            gang.ReservedPerMember.Host.Highest, gang.ReservedPerMember.PerDevice?.Highest ?? Bytes.Zero, gang.ReservedPerMember.Cores, member.Devices);
+            gang.ReservedPerMember.Host.Highest, gang.ReservedPerMember.PerDevice?.Highest ?? Bytes.Zero, gang.ReservedPerMember.Cores, member.Devices)
+        {
+            Requests = gang.Requests,
+        };
 
         /// <summary>What a replica gives back once it sleeps: of its devices alone, as its weights are on the host then.</summary>
         public static Release OfSleep(InferenceReplica replica, ModelKnowledge known) => new(

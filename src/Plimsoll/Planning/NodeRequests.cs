@@ -75,7 +75,7 @@ internal sealed class NodeRequests
 
     /// <summary>Nodes to ask for and requests to take back, ordered by id.</summary>
     public IEnumerable<Step> Decide(
-        ImmutableArray<ModelOutlook> outlooks, IReadOnlyDictionary<ModelId, Allocation> allocations, SchedulerChoice scheduler, Step.Start[] starts, DeviceQuotas quotas)
+        ImmutableArray<ModelOutlook> outlooks, IReadOnlyDictionary<ModelId, Allocation> allocations, SchedulerChoice scheduler, Step.Start[] starts, Step[] launches, DeviceQuotas quotas)
     {
         var packing = Packing(scheduler);
         var now = _lacking.Select(lack => lack.Replicas - packing.PutAsAsked(lack.Outlook, lack.Replicas)).ToArray();
@@ -87,7 +87,7 @@ internal sealed class NodeRequests
             if (!_verdicts.ContainsKey(outlook.Model.Id)) _verdicts[outlook.Model.Id] = Verdict(outlook, packing, why);
         }
 
-        var room = new FreeRoom(_ledgers, starts, _observed, _spec);
+        var room = new FreeRoom(_ledgers, starts, launches, _observed, _spec);
         var ahead = Ahead(outlooks, allocations, starts, packing, room, quotas).ToList();
         var left = ahead.Select(one => one.Replicas - packing.PutAsAsked(one.Outlook, one.Replicas)).ToArray();
         for (var i = 0; i < ahead.Count; i++) packing.Put(ahead[i].Outlook, left[i], ahead[i]);

@@ -73,7 +73,7 @@ internal sealed partial class PlanDraft
     private bool MayGiveWay(TrainingGang gang, out TrainingSpec job)
     {
         job = null!;
-        return gang.Holds && gang.State != GangState.Stopping && !_givingWay.ContainsKey(gang.Job) && _jobs.TryGetValue(gang.Job, out job!) && job.Preemptible;
+        return gang.Holds && gang.State != GangState.Stopping && !_givingWay.ContainsKey(gang.Job) && _jobs.TryGetValue(gang.Job, out job!) && job is { Preemptible: true, OnlyShown: false };
     }
 
     /// <summary>
@@ -101,7 +101,7 @@ internal sealed partial class PlanDraft
             }
 
             var chosen = new List<(TrainingGang Gang, TrainingSpec Job, double Price, NodeLedger.Release[] Frees)>();
-            bool Fits() => ledger.FitsAfter(claimant.Needs, claimant.Variant.DeviceKind, [.. chosen.SelectMany(one => one.Frees)]);
+            bool Fits() => ledger.FitsAfter(claimant.Needs, claimant.Variant.DeviceKind, [.. chosen.SelectMany(one => one.Frees)], PlacesGangs ? null : claimant.Model.Requests);
             foreach (var one in candidates.OrderBy(one => one.Job.Priority).ThenBy(one => one.Price).ThenBy(one => one.Gang.Job))
             {
                 chosen.Add(one);
@@ -214,7 +214,6 @@ internal sealed partial class PlanDraft
     /// </summary>
     private Reason? MakeRoom(TrainingSpec job, TrainingGang? gang, NodeLedger[] nodes)
     {
-        if (!_observed.Can.HasFlag(Capabilities.ChooseVictim)) return null;
         var after = nodes.ToDictionary(ledger => ledger.Node.Id, ledger => ledger.Copy());
         var rooms = nodes.ToDictionary(ledger => ledger.Node.Id, ledger => GangRoom.Takes(ledger, job));
         var (debt, spent, places) = (job.Devices * WaitedFor(job, gang).TotalSeconds, 0.0, rooms.Values.Sum());
@@ -246,10 +245,15 @@ internal sealed partial class PlanDraft
         }
 
         foreach (var victim in going) LetGoFor(job, victim, debt);
+        if (!PlacesGangs)
+        {
+            Room? made = null;
+            return AreEnough(going, () => (made = Reserve(job, nodes, out _, out _)) is not null) ? Begin(job, gang, made!.Value) : null;
+        }
+
         var on = GangRoom.Over([.. nodes.Where(ledger => rooms[ledger.Node.Id] > 0)], job, out _)
             ?? throw new InvalidOperationException($"what goes for {job.Id} did not make the room it promised");
-        var (members, waits) = Reserve(job, on);
-        return Begin(job, gang, members, waits, Began(job, gang, waits));
+        return Begin(job, gang, Reserve(job, on));
 
         bool MaySpare(ModelId model, VariantId variant)
         {
@@ -288,15 +292,20 @@ internal sealed partial class PlanDraft
                 victims.Add(Goes(gang) with { Priority = other.Priority, Loss = PriceOf(gang, other) });
         }
 
+        if (!_observed.Can.HasFlag(Capabilities.ChooseVictim)) return Ranked(victims, job, nodes);
         foreach (var (replica, priority, loss, isSpare) in _eviction.ForJob(job.Priority, _training.Write(job, _spec.Settings).P90, Again(job), _going))
         {
-            if (nodes.ContainsKey(replica.Placement.Node))
+            // One that its controller ends in an order of its own cannot be named.
+            if (nodes.ContainsKey(replica.Placement.Node) && replica.EndsInOrder is null)
                 victims.Add(Goes(replica) with { Priority = priority, Loss = loss, IsPaidFor = priority >= job.Priority, SpareOf = isSpare ? replica.Model : null });
         }
 
-        return victims.Where(victim => victim.Frees.Any(one => nodes.ContainsKey(one.Node)))
-            .OrderBy(victim => Math.Min(victim.Priority, job.Priority)).ThenBy(victim => victim.Loss).ThenBy(victim => victim.Stop).Take(VictimsMost);
+        return Ranked(victims, job, nodes);
     }
+
+    private static IEnumerable<Victim> Ranked(List<Victim> victims, TrainingSpec job, Dictionary<NodeId, NodeLedger> nodes) =>
+        victims.Where(victim => victim.Frees.Any(one => nodes.ContainsKey(one.Node)))
+            .OrderBy(victim => Math.Min(victim.Priority, job.Priority)).ThenBy(victim => victim.Loss).ThenBy(victim => victim.Stop).Take(VictimsMost);
 
     private void LetGoFor(TrainingSpec job, Victim victim, double debt)
     {

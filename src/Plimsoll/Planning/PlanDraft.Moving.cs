@@ -60,7 +60,7 @@ internal sealed partial class PlanDraft
                 foreach (var one in started)
                 {
                     _steps.Remove(one);
-                    if (_byScheduler.TryPeek(out var last) && last.Start == one) _byScheduler.Pop();
+                    if (_byScheduler.TryPeek(out var last) && last.Step == one) _byScheduler.Pop();
                 }
 
                 if (verdict is null) _verdicts.Remove(outlook.Model.Id);

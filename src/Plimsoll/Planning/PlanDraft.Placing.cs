@@ -154,65 +154,6 @@ internal sealed partial class PlanDraft
         return true;
     }
 
-    // What has yet to be placed, whole or in part, once it is known what stops.
-    private void AwaitPending()
-    {
-        foreach (var waiting in _observed.Replicas.Where(replica => replica.Members.IsDefaultOrEmpty && replica.Placement == Placement.Pending))
-        {
-            if (_outlookOf.TryGetValue(waiting.Model, out var outlook)) _scheduler.Await(Parts.Target(outlook.Model, waiting.Variant));
-        }
-
-        foreach (var waiting in _observed.Replicas.Where(replica => !replica.Members.IsDefaultOrEmpty && Parts.Pods(replica).Any(pod => pod.Placement == Placement.Pending)))
-        {
-            if (_outlookOf.TryGetValue(waiting.Model, out var outlook)) _scheduler.AwaitGroup(Parts.Target(outlook.Model, waiting.Variant), waiting);
-        }
-    }
-
-    // The user's order of preference: the first target whose nodes are safe and have room, then the first that room is made for.
-    private bool StartByRequests(ModelOutlook outlook, ReplicaId replica, Reason why, bool makesRoom)
-    {
-        ModelOutlook[] ways = [.. Ways(outlook).Where(way => _quotas.Refuse(way) is null)];
-        var answers = new List<SchedulerChoice.Answer>(ways.Length);
-        foreach (var way in ways)
-        {
-            answers.Add(_scheduler.Place(way));
-            if (answers[^1].After is not null) return Emit(way, replica, answers[^1], why);
-        }
-
-        if (!makesRoom) return false;
-        var no = answers[0].Why!;
-        foreach (var (way, answer) in ways.Zip(answers))
-        {
-            // Room for a group is on several nodes, and nobody is let go for a part of it.
-            if (answer.Why!.Rule == Rule.HoldUnsafeNode || way.Variant.Workers is not null || !_observed.Can.HasFlag(Capabilities.ChooseVictim)) continue;
-            if (_eviction.Choose(way, _scheduler.Eligible(way), _ => [], _going, MayPay(outlook), out var verdict, queue: Queued(way)) is { } choice)
-            {
-                foreach (var (victim, reason) in choice.Victims) LetGo(victim, reason);
-                var nodes = choice.Victims.SelectMany(one => Parts.Pods(one.Replica)).Select(pod => pod.Placement.Node).ToHashSet();
-                if (_scheduler.Reopen(nodes))
-                {
-                    var again = _scheduler.Place(way);
-                    if (again.After is not null)
-                    {
-                        _paid.UnionWith(choice.Sharing);
-                        return Emit(way, replica, again, why);
-                    }
-
-                    if (way == ways[0]) no = again.Why!;
-                }
-
-                // Nobody is let go for nothing: others that wait could take the room.
-                _scheduler.Close();
-                foreach (var (victim, _) in choice.Victims) Keep(victim, StepId.Of($"stop/{victim.Id}"));
-            }
-            else if (verdict.Rule == Rule.HoldScarceEqual && way == ways[0]) no = verdict;
-        }
-
-        _verdicts[outlook.Model.Id] = no;
-        Refused(outlook);
-        return false;
-    }
-
     // One that waits and found no room: nobody lower may buy what it was refused.
     private void Refused(ModelOutlook outlook)
     {
@@ -240,13 +181,6 @@ internal sealed partial class PlanDraft
 
     private static bool CouldRun(ModelOutlook way, NodeLedger ledger) =>
         (way.Model.Requests is not { Pools.IsEmpty: false } requests || requests.Pools.Contains(ledger.Node.Pool)) && Admission.Fits(ledger.Node, way.Needs, way.Variant.DeviceKind);
-
-    private bool Emit(ModelOutlook way, ReplicaId replica, SchedulerChoice.Answer answer, Reason why)
-    {
-        Emit(way with { Needs = answer.Needs }, replica, null, answer.After!.Value, why, answer.Workers);
-        _byScheduler.Push((StepId.Of($"start/{replica}"), way.Model.Id));
-        return true;
-    }
 
     // The model as each of its targets would run it, in order of preference.
     private ModelOutlook[] Ways(ModelOutlook outlook)
@@ -280,24 +214,6 @@ internal sealed partial class PlanDraft
         }
 
         return first;
-    }
-
-    /// <summary>
-    /// Takes back starts, the last claims first, that what was let go after them made unsafe: room that is made for one model
-    /// is room that the scheduler may give to another.
-    /// </summary>
-    public void WithdrawUnsafe()
-    {
-        while (_byScheduler.TryPeek(out var last) && ReachableStates.FindViolation(_observed, _knowledge, Steps) is not null)
-        {
-            _byScheduler.Pop();
-            _steps.Remove(last.Start);
-            _verdicts[last.Model] = new Reason(Rule.HoldUnsafeNode,
-            [
-                Fact.Of("node", "a node that others are leaving"), Fact.Of("why", "its room is being made for another model"),
-                Fact.Of("would", "a memory request of what it takes, or the next plan,"),
-            ]);
-        }
     }
 
     private void Emit(

@@ -14,11 +14,18 @@ internal sealed partial class PlanDraft
     /// </summary>
     public void Show()
     {
-        if (!_apart) return;
+        if (!_apart && _shownJobs.Count == 0) return;
         _showing = true;
+        if (!_apart)
+        {
+            Train();
+            return;
+        }
+
         CountOnShown();
         Claim();
         StartForUses();
+        Train();
         MoveWhereCheaper();
         Spread();
         WithdrawUnsafe();

@@ -12,28 +12,43 @@ internal sealed partial class PlanDraft
     private readonly Dictionary<JobId, TrainingGang> _gangs;
     private readonly Dictionary<JobId, Reason> _jobVerdicts = [];
 
-    // Those that are to have their turn yet, in order, and of those that had it the ones that find room as things are.
+    // Those that are to have their turn yet, in order, what is only shown after all that is done; and of those that had it the ones that find
+    // room as things are.
     private readonly Queue<TrainingSpec> _waitingJobs;
+    private readonly Queue<TrainingSpec> _shownJobs;
     private readonly HashSet<JobId> _findRoom = [];
     private readonly HashSet<JobId> _roomIsMadeFor = [];
 
     // Members of a kind that there was room for when a gang of more found too little; nothing makes it more but what gives way.
-    private readonly Dictionary<(ReplicaNeeds Needs, string? Kind, string Pools), int> _roomFor = [];
+    private readonly Dictionary<Alike, int> _roomFor = [];
 
     // Who else could go is looked through for the first of those that wait: for all of a thousand, over thousands of nodes, it would take seconds.
     private const int MakeRoomMost = 16;
     private int _lookedThrough;
 
     // By kind of member the smallest gang that nobody goes for: who comes after it, and is no smaller, need not be looked at.
-    private readonly Dictionary<(ReplicaNeeds Needs, string? Kind, string Pools), int> _nobodyGoesFor = [];
+    private readonly Dictionary<Alike, int> _nobodyGoesFor = [];
 
-    private bool Trains => _observed.Can.HasFlag(Capabilities.Train | Capabilities.ChooseNode);
+    // Members that find room alike.
+    private readonly record struct Alike(ReplicaNeeds Needs, string? Kind, string Pools, SchedulerRequests? Requests)
+    {
+        public static Alike Of(TrainingSpec job) => new(
+            job.NeedsPerMember, job.DeviceKind, Joined(job.Pools) + "|" + Joined(job.Requests?.Pools ?? []), job.Requests is null ? null : job.Requests with { Pools = [] });
+
+        private static string Joined(ImmutableArray<string> pools) => pools.IsDefaultOrEmpty ? "" : string.Join(' ', pools);
+    }
+
+    private bool Trains => _observed.Can.HasFlag(Capabilities.Train);
+
+    private bool PlacesGangs => _observed.Can.HasFlag(Capabilities.ChooseNode);
 
     /// <summary>Goes on with what gives way, and ends what is no longer in the fleet or on a node that goes.</summary>
     public void RetireTraining()
     {
         foreach (var gang in _gangs.Values.Where(gang => gang.Holds).OrderBy(gang => gang.Job))
         {
+            // Nobody tells one to go of which all is only shown; where it is about to, somebody else had it go.
+            if (gang.State != GangState.Stopping && _jobs.TryGetValue(gang.Job, out var job) && job.OnlyShown) continue;
             if (gang.State == GangState.Stopping)
                 GiveWay(gang, new Reason(Rule.SuspendUnderway, [Fact.Of("since", _observed.At - gang.StateSince)]));
             else if (!_jobs.ContainsKey(gang.Job))
@@ -55,9 +70,9 @@ internal sealed partial class PlanDraft
     /// <param name="above">Those of higher priority alone; null for all that had no turn yet.</param>
     public void Train(int? above = null)
     {
-        if (_showing) return;
-        while (_waitingJobs.TryPeek(out var job) && (above is null || job.Priority > above))
-            _jobVerdicts[job.Id] = TurnOf(_waitingJobs.Dequeue());
+        var waiting = _showing ? _shownJobs : _waitingJobs;
+        while (waiting.TryPeek(out var job) && (above is null || job.Priority > above))
+            _jobVerdicts[job.Id] = TurnOf(waiting.Dequeue());
     }
 
     private Reason TurnOf(TrainingSpec job)
@@ -65,7 +80,7 @@ internal sealed partial class PlanDraft
         var gang = _gangs.GetValueOrDefault(job.Id);
         if (gang is { State: not GangState.Suspended }) return Standing(gang, job);
         if (job.SubmittedAt > _observed.At) return new Reason(Rule.JobLater, [Fact.Of("left", job.SubmittedAt - _observed.At)]);
-        if (!Trains) return new Reason(Rule.JobUnmanaged, []);
+        if (!Trains || !PlacesGangs && job.Requests is null) return new Reason(Rule.JobUnmanaged, []);
         var known = _training.Of(job.Id);
         if (known.Failures.HoldsUntil(_observed.At, _spec.Settings) is { } notBefore)
         {
@@ -80,22 +95,22 @@ internal sealed partial class PlanDraft
         ];
         if (GangRoom.Places(_observed.Nodes, job) is var most && most < job.GangSize && !MayCome(job))
             return new Reason(Rule.RefusedJob, [.. Asked(job), Fact.Of("most", most)]);
-        var alike = (job.NeedsPerMember, job.DeviceKind, job.Pools.IsDefaultOrEmpty ? "" : string.Join(' ', job.Pools));
+        var alike = Alike.Of(job);
         if (!_roomFor.TryGetValue(alike, out var places) || places >= job.GangSize)
         {
-            if (GangRoom.Over(nodes, job, out places) is { } free)
+            if (Reserve(job, nodes, out places, out var danger) is { } room)
             {
-                var (members, after) = Reserve(job, free);
-                if (after.IsEmpty) _findRoom.Add(job.Id);
+                if (room.After.IsEmpty) _findRoom.Add(job.Id);
                 else if (known.RoomMade) _roomIsMadeFor.Add(job.Id);
-                return after.IsEmpty && !known.RoomMade && Awaits(job, gang, known.RoomSince ?? _observed.At) is { } awaits ? awaits : Begin(job, gang, members, after, Began(job, gang, after));
+                return room.After.IsEmpty && !known.RoomMade && Awaits(job, gang, known.RoomSince ?? _observed.At) is { } awaits ? awaits : Begin(job, gang, room);
             }
 
+            if (danger is not null) return danger;
             _roomFor[alike] = places;
         }
 
-        // Nobody goes for one that fails again and again, nor for one that gave way until that has paid.
-        var mayAsk = known.Failures.Count == 0 && (!_nobodyGoesFor.TryGetValue(alike, out var size) || job.GangSize < size);
+        // Nobody goes for one that fails again and again, nor for one that gave way until that has paid, nor for what is only shown.
+        var mayAsk = known.Failures.Count == 0 && !job.OnlyShown && (!_nobodyGoesFor.TryGetValue(alike, out var size) || job.GangSize < size);
         if (mayAsk && Awaits(job, gang, gang?.StateSince ?? _observed.At) is { } early) return early;
         if (mayAsk && _lookedThrough < MakeRoomMost)
         {
@@ -144,7 +159,7 @@ internal sealed partial class PlanDraft
     [
         Fact.Of("members", job.GangSize),
         Fact.Of("each", job.NeedsPerMember.Devices == 0 ? $"{job.NeedsPerMember.Host.Highest} of host memory"
-            : $"{job.NeedsPerMember.Devices} {job.DeviceKind ?? "devices"} of {job.NeedsPerMember.PerDevice?.Highest ?? Bytes.Zero}"),
+            : $"{job.NeedsPerMember.Devices} {job.DeviceKind ?? job.Requests?.Resource ?? "devices"}{(job.NeedsPerMember.PerDevice is { } each ? $" of {each.Highest}" : "")}"),
     ];
 
     private TimeSpan WaitedFor(TrainingSpec job, TrainingGang? gang) =>
@@ -162,8 +177,24 @@ internal sealed partial class PlanDraft
         .. gang is null ? Array.Empty<Fact>() : [Fact.Of("start", _training.Start(job, _spec.Settings).P90)],
     ]);
 
+    /// <param name="Members">Where; pending where a scheduler chooses.</param>
+    /// <param name="After">The stops to wait for.</param>
+    private readonly record struct Room(ImmutableArray<Placement> Members, ImmutableArray<StepId> After);
+
+    // Room for all of it, which is taken then; null where there is none, or where what a scheduler could do with it is a danger.
+    private Room? Reserve(TrainingSpec job, NodeLedger[] nodes, out int places, out Reason? danger)
+    {
+        danger = null;
+        if (PlacesGangs) return GangRoom.Over(nodes, job, out places) is { } free ? Reserve(job, free) : null;
+        var answer = _scheduler.PlaceGang(job);
+        places = answer.After is null ? Math.Min(answer.Places, job.GangSize - 1) : job.GangSize;
+        if (answer.After is { } after) return new Room([.. Enumerable.Repeat(Placement.Pending, job.GangSize)], after);
+        if (answer.Why!.Rule == Rule.HoldUnsafeNode) danger = answer.Why;
+        return null;
+    }
+
     // On the ledgers themselves; what was found on copies of them is there.
-    private (ImmutableArray<Placement> Members, ImmutableArray<StepId> After) Reserve(TrainingSpec job, IEnumerable<(NodeLedger Ledger, int Members)> on)
+    private Room Reserve(TrainingSpec job, IEnumerable<(NodeLedger Ledger, int Members)> on)
     {
         var members = ImmutableArray.CreateBuilder<Placement>(job.GangSize);
         var after = new SortedSet<StepId>();
@@ -180,15 +211,17 @@ internal sealed partial class PlanDraft
             _order.Taken(ledger);
         }
 
-        return ([.. members.OrderBy(member => member.Node).ThenBy(member => member.Devices.FirstOrDefault())], [.. after]);
+        return new Room([.. members.OrderBy(member => member.Node).ThenBy(member => member.Devices.FirstOrDefault())], [.. after]);
     }
 
-    private Reason Begin(TrainingSpec job, TrainingGang? gang, ImmutableArray<Placement> members, ImmutableArray<StepId> after, Reason why)
+    private Reason Begin(TrainingSpec job, TrainingGang? gang, Room room)
     {
+        var (why, requests) = (Began(job, gang, room.After), PlacesGangs ? null : job.Requests);
         Step step = gang is null
-            ? new Step.Launch(job.Id, members, job.NeedsPerMember) { Reason = why, After = after }
-            : new Step.Resume(job.Id, members, job.NeedsPerMember) { Reason = why, After = after };
+            ? new Step.Launch(job.Id, room.Members, job.NeedsPerMember) { Reason = why, After = room.After, Requests = requests }
+            : new Step.Resume(job.Id, room.Members, job.NeedsPerMember) { Reason = why, After = room.After, Requests = requests };
         _steps[step.Id] = step;
+        if (requests is not null) _byScheduler.Push(new ScheduledStart(step.Id, null, job.Id));
         return why;
     }
 

@@ -37,7 +37,7 @@ internal sealed partial class PlanDraft
     private readonly SchedulerChoice _scheduler;
     private readonly DeviceQuotas _quotas;
     private readonly NodeRequests _nodeRequests;
-    private readonly Stack<(StepId Start, ModelId Model)> _byScheduler = [];
+    private readonly Stack<ScheduledStart> _byScheduler = [];
 
     public PlanDraft(
         FleetSpec spec, FleetSnapshot observed, Knowledge knowledge, ILookup<ModelId, InferenceReplica> replicas,
@@ -72,7 +72,8 @@ internal sealed partial class PlanDraft
         _eviction = new Eviction(observed, spec.Settings, knowledge, _outlookOf, _allocations, _floors, _ledgers.Values);
         _training = knowledge.Training ?? TrainingKnowledge.Nothing;
         _jobs = spec.Training.ToDictionary(job => job.Id);
-        _waitingJobs = new Queue<TrainingSpec>(spec.Training.Order(GangRoom.ByRank));
+        _waitingJobs = new Queue<TrainingSpec>(spec.Training.Where(job => !job.OnlyShown).Order(GangRoom.ByRank));
+        _shownJobs = new Queue<TrainingSpec>(spec.Training.Where(job => job.OnlyShown).Order(GangRoom.ByRank));
         _gangs = observed.Training.ToDictionary(gang => gang.Job);
         _gangsOn = new(() => observed.Training.Where(gang => gang.Holds)
             .SelectMany(gang => gang.Members.Select(member => member.Node).Distinct().Select(node => (node, gang)))
@@ -166,7 +167,7 @@ internal sealed partial class PlanDraft
     public void RequestNodes()
     {
         if (!_nodeRequests.Active) return;
-        foreach (var step in _nodeRequests.Decide(_outlooks, _allocations, _scheduler, [.. _steps.Values.OfType<Step.Start>()], _quotas)) _steps[step.Id] = step;
+        foreach (var step in _nodeRequests.Decide(_outlooks, _allocations, _scheduler, [.. _steps.Values.OfType<Step.Start>()], [.. _steps.Values.Where(step => Step.GangOf(step) is not null)], _quotas)) _steps[step.Id] = step;
         foreach (var (model, reason) in _nodeRequests.Verdicts) _verdicts[model] = reason;
     }
 

@@ -34,7 +34,7 @@ public static class ReachableStates
         if (starts.Length == 0 && turns.Count == 0 && gangs.Length == 0) return null;
         var releases = Releases(observed, knowledge, steps);
         var foreign = observed.Foreign.ToLookup(use => use.Node);
-        var chosen = starts.Where(start => start is { Placement: null, Requests: not null }).ToArray();
+        Step.Start[] chosen = [.. starts.Where(start => start is { Placement: null, Requests: not null }), .. gangs.Select(ByScheduler).OfType<Step.Start>()];
         var byScheduler = new SchedulerStates(chosen, releases);
         starts = [.. starts.Where(start => start is not { Placement: null, Requests: not null })];
         var placed = starts.Where(start => start.Placement is not null).ToLookup(start => start.Placement!.Node);
@@ -64,6 +64,20 @@ public static class ReachableStates
         }
 
         return null;
+    }
+
+    // To a scheduler a gang's members are what the pods of a group are.
+    private static Step.Start? ByScheduler(Step step)
+    {
+        var (members, needs, requests) = Step.GangOf(step)!.Value;
+        if (requests is null || members.IsEmpty) return null;
+        return new Step.Start(new ReplicaId(step.Id.Value), new ModelId(step.Id.Value), "", new VariantId(""), null, needs, TimeSpan.Zero)
+        {
+            Reason = step.Reason,
+            After = step.After,
+            Requests = requests,
+            Workers = members.Length > 1 ? new WorkerPods(members.Length - 1, needs, requests) : null,
+        };
     }
 
     // A fetch takes what is missing of its artefact, and goes on taking it while it is under way.
@@ -240,7 +254,7 @@ public static class ReachableStates
                 }, step => Freed(step).Where(frees => frees.Devices.Contains(id)).Sum(frees => frees.PerDevice.Value));
         }
 
-        private int Here((ImmutableArray<Placement> Members, ReplicaNeeds Needs) gang) => gang.Members.Count(member => member.Node == Node.Id);
+        private int Here((ImmutableArray<Placement> Members, ReplicaNeeds Needs, SchedulerRequests? Requests) gang) => gang.Members.Count(member => member.Node == Node.Id);
 
         private static long Limit(IEnumerable<ForeignUse> foreign, DeviceId? device, Bytes memory, Bytes budget)
         {

@@ -33,10 +33,11 @@ internal sealed partial class SchedulerChoice
     {
         if (model is not { Requests: not null, Variants: [{ Workers: not null }, ..] }) return;
         var members = replica.Members.Count(member => member.Placement == Placement.Pending);
-        LikePods[] waiting =
-        [
-            .. Pods(model, leaders: replica.Placement == Placement.Pending ? 1 : 0, members).Where(pods => pods.Count > 0),
-        ];
+        AwaitPods([.. Pods(model, leaders: replica.Placement == Placement.Pending ? 1 : 0, members).Where(pods => pods.Count > 0)]);
+    }
+
+    private void AwaitPods(LikePods[] waiting)
+    {
         _awaited.AddRange(waiting.Select(pods => new Awaited(pods.Ways, pods.Count, pods.Nodes)));
         if (!TryPromise(new Group(waiting, AfterStops: false)))
         {
@@ -47,16 +48,30 @@ internal sealed partial class SchedulerChoice
         Hold(waiting, now: true);
     }
 
-    private Answer PlaceGroup(ModelOutlook outlook)
+    /// <summary>Reserves what the scheduler has yet to place of a gang.</summary>
+    /// <param name="gang">One that is launched.</param>
+    /// <param name="members">Members that have no node yet.</param>
+    public void AwaitGang(TrainingGang gang, int members)
     {
-        var model = outlook.Model;
-        var pods = Pods(model, leaders: 1, model.Variants[0].Workers!.Count);
+        if (gang.Requests is { } requests) AwaitPods([Like(false, ReplicaWays.OfMember(requests, gang.ReservedPerMember, null), members)]);
+    }
+
+    /// <summary>Whether a gang may start now, all of it, or after which stops.</summary>
+    public Answer PlaceGang(TrainingSpec job)
+    {
+        var member = ReplicaWays.OfMember(job.Requests!, job.NeedsPerMember, job.DeviceKind);
+        return job.GangSize == 1 ? Place(member, job.NeedsPerMember, null)
+            : PlaceGroup([Like(true, member, 1), Like(false, member, job.GangSize - 1)], job.NeedsPerMember);
+    }
+
+    private Answer PlaceGroup(LikePods[] pods, ReplicaNeeds least)
+    {
         var nodes = pods.SelectMany(one => one.Nodes.Keys).Distinct().OrderBy(node => node.State.Id).ToArray();
         foreach (var afterStops in (bool[])[false, true])
         {
             foreach (var node in nodes.Where(node => !afterStops || node.Ledger.HasStops))
             {
-                if (Danger(node, pods, afterStops) is { } danger) return new Answer(null, outlook.Needs, danger);
+                if (Danger(node, pods, afterStops) is { } danger) return new Answer(null, least, danger);
             }
         }
 
@@ -67,7 +82,7 @@ internal sealed partial class SchedulerChoice
         {
             if (LandOn(node, pods.Select(one => (one.Ways, one.Count))) is not { } danger) continue;
             Undo();
-            return new Answer(null, outlook.Needs, danger);
+            return new Answer(null, least, danger);
         }
 
         var stopping = nodes.Where(node => node.Ledger.HasStops).SelectMany(node => node.Ledger.Stops).Distinct().Order().ToArray();
@@ -80,22 +95,24 @@ internal sealed partial class SchedulerChoice
         }
 
         Undo();
-        return new Answer(null, outlook.Needs, Unplaced(pods));
+        var (all, places) = (pods.Sum(one => (long)one.Count), Places(pods));
+        return new Answer(null, least, Unplaced(pods, all, places)) { Places = (int)Math.Min(all, places) };
     }
 
     private LikePods[] Pods(ModelSpec model, int leaders, int workers)
     {
-        LikePods Of(bool leader, ReplicaWays ways, int count) => new(leader, ways, count, _nodes
-            .Where(node => node.MayRun(ways.Requests) && (node.State.Scheduler!.Takes(ways.Requests) || node.Ledger.SchedulerAfter!.Takes(ways.Requests)))
-            .ToDictionary(node => node, node => Math.Min(count, node.Ledger.SchedulerAfter!.Slots(ways.Requests))));
         // A worker as if it were a replica of its own; what was measured was measured of leaders.
         var worker = model with
         {
             Requests = model.Variants[0].Workers!.Requests,
             Variants = [.. model.Variants.Select(variant => variant with { Needs = variant.Workers!.Needs, Workers = null })],
         };
-        return [Of(true, new ReplicaWays(model, needs), leaders), Of(false, new ReplicaWays(worker, (_, variant) => variant.Needs), workers)];
+        return [Like(true, ReplicaWays.Of(model, needs), leaders), Like(false, ReplicaWays.Of(worker, (_, variant) => variant.Needs), workers)];
     }
+
+    private LikePods Like(bool leader, ReplicaWays ways, int count) => new(leader, ways, count, _nodes
+        .Where(node => node.MayRun(ways.Requests) && (node.State.Scheduler!.Takes(ways.Requests) || node.Ledger.SchedulerAfter!.Takes(ways.Requests)))
+        .ToDictionary(node => node, node => Math.Min(count, node.Ledger.SchedulerAfter!.Slots(ways.Requests))));
 
     private bool TryPromise(Group group)
     {
@@ -199,8 +216,8 @@ internal sealed partial class SchedulerChoice
             {
                 for (var i = 0; i < one.Nodes[node] && way is not null; i++)
                 {
-                    if (now) node.Ledger.ReserveNow(way.Takes, way.Variant.DeviceKind);
-                    else node.Ledger.TryReserve(way.Takes, way.Variant.DeviceKind);
+                    if (now) node.Ledger.ReserveNow(way.Takes, way.DeviceKind);
+                    else node.Ledger.TryReserve(way.Takes, way.DeviceKind);
                 }
             }
         }
@@ -231,15 +248,11 @@ internal sealed partial class SchedulerChoice
             $"a memory request of {here.Select(one => one.Ways.At(node)!.Takes.Host.Highest).Max()}");
     }
 
-    private static Reason Unplaced(LikePods[] pods)
-    {
-        var all = pods.Sum(one => (long)one.Count);
-        var places = pods.SelectMany(one => one.Nodes.Keys.Select(node => (node, one.Requests))).GroupBy(one => one.node)
-            .Sum(group => group.Min(one => (long)group.Key.Left(group.Key.State.Scheduler!).Slots(one.Requests)));
-        return new Reason(Rule.HoldGroupUnplaced,
-        [
-            Fact.Of("pods", all), Fact.Of("asked", string.Join(", or ", pods.Select(one => Asked(one.Requests)).Distinct())),
-            Fact.Of("places", Math.Min(all, Math.Max(0, places))),
-        ]);
-    }
+    private static long Places(LikePods[] pods) => Math.Max(0, pods.SelectMany(one => one.Nodes.Keys.Select(node => (node, one.Requests))).GroupBy(one => one.node)
+        .Sum(group => group.Min(one => (long)group.Key.Left(group.Key.State.Scheduler!).Slots(one.Requests))));
+
+    private static Reason Unplaced(LikePods[] pods, long all, long places) => new(Rule.HoldGroupUnplaced,
+    [
+        Fact.Of("pods", all), Fact.Of("asked", string.Join(", or ", pods.Select(one => Asked(one.Requests)).Distinct())), Fact.Of("places", Math.Min(all, places)),
+    ]);
 }

@@ -81,13 +81,16 @@ internal sealed partial class SchedulerChoice(
     {
         /// <summary>Of a group, the pods beside the leader and the most that each takes anywhere.</summary>
         public WorkerPods? Workers { get; init; }
+
+        /// <summary>Of a group that must not start, pods that surely find a place.</summary>
+        public int Places { get; init; }
     }
 
     /// <summary>Reserves what the scheduler has yet to place, so that nothing else is promised the same room.</summary>
     public void Await(ModelSpec model)
     {
         if (model.Requests is not { } requests) return;
-        var ways = new ReplicaWays(model, needs);
+        var ways = ReplicaWays.Of(model, needs);
         var open = Open(requests);
         var later = Later(requests);
 
@@ -102,28 +105,30 @@ internal sealed partial class SchedulerChoice(
     }
 
     /// <summary>Whether a replica may start now, or after which stops.</summary>
-    public Answer Place(ModelOutlook outlook)
+    public Answer Place(ModelOutlook outlook) => outlook.Model.Variants[0].Workers is { } workers
+        ? PlaceGroup(Pods(outlook.Model, leaders: 1, workers.Count), outlook.Needs)
+        : Place(ReplicaWays.Of(outlook.Model, needs), outlook.Needs, ledger => Eviction.Scarce(outlook, ledger));
+
+    private Answer Place(ReplicaWays ways, ReplicaNeeds least, Func<NodeLedger, Reason>? scarce)
     {
-        if (outlook.Model.Variants[0].Workers is not null) return PlaceGroup(outlook);
-        var requests = outlook.Model.Requests!;
-        var ways = new ReplicaWays(outlook.Model, needs);
+        var requests = ways.Requests;
         var open = Open(requests);
         foreach (var node in open)
         {
-            if (Danger(node, ways, afterStops: false) is { } danger) return new Answer(null, outlook.Needs, danger);
+            if (Danger(node, ways, afterStops: false) is { } danger) return new Answer(null, least, danger);
         }
 
         var arriving = _arriving.Where(node => node.MayRun(requests) && node.State.Scheduler!.Takes(requests)).ToArray();
         foreach (var node in arriving)
         {
-            if (Danger(node, ways, afterStops: false) is { } danger) return new Answer(null, outlook.Needs, danger);
+            if (Danger(node, ways, afterStops: false) is { } danger) return new Answer(null, least, danger);
         }
 
         // It may still be waiting when a stop makes room elsewhere.
         var stopping = _nodes.Where(node => node.Ledger.HasStops && node.MayRun(requests) && node.Ledger.SchedulerAfter!.Takes(requests)).ToArray();
         foreach (var node in stopping)
         {
-            if (Danger(node, ways, afterStops: true) is { } danger) return new Answer(null, outlook.Needs, danger);
+            if (Danger(node, ways, afterStops: true) is { } danger) return new Answer(null, least, danger);
         }
 
         var later = Later(requests);
@@ -138,7 +143,7 @@ internal sealed partial class SchedulerChoice(
         {
             if (ways.At(node) is not { } way) continue;
             if (!Promise(open, later, requests, node)) continue;
-            if (node.Ledger.TryReserve(way.Takes, way.Variant.DeviceKind) is null)
+            if (node.Ledger.TryReserve(way.Takes, way.DeviceKind) is null)
             {
                 Ask(open, later, requests, -1);
                 _chosen.RemoveAt(_chosen.Count - 1);
@@ -151,7 +156,7 @@ internal sealed partial class SchedulerChoice(
             return new Answer(node.Ledger.Stops, way.Takes, null);
         }
 
-        return new Answer(null, outlook.Needs, open.Length > 0 ? Eviction.Scarce(outlook, open[0].Ledger) : Unplaced(requests));
+        return new Answer(null, least, open.Length > 0 && scarce is not null ? scarce(open[0].Ledger) : Unplaced(requests));
     }
 
     /// <summary>Whether some node has, by its requests alone, room for a replica now.</summary>
@@ -222,13 +227,13 @@ internal sealed partial class SchedulerChoice(
     /// <summary>Nodes on which it would be safe and which only lack room: where others may be let go for it.</summary>
     public NodeLedger[] Eligible(ModelOutlook outlook)
     {
-        var (requests, ways, eligible) = (outlook.Model.Requests!, new ReplicaWays(outlook.Model, needs), new List<NodeLedger>());
+        var (requests, ways, eligible) = (outlook.Model.Requests!, ReplicaWays.Of(outlook.Model, needs), new List<NodeLedger>());
         var fits = new bool?[_shapes.Value.Shapes.Length];
         for (var i = 0; i < _nodes.Length; i++)
         {
             if (!_nodes[i].MayRun(requests)) continue;
-            if (ways.At(_nodes[i]) is { Variant: var variant } && variant.Id == outlook.Variant.Id
-                && (fits[_shapes.Value.Of[i]] ??= Admission.Fits(_nodes[i].State, outlook.Needs, variant.DeviceKind))) eligible.Add(_nodes[i].Ledger);
+            if (ways.At(_nodes[i]) is { } way && way.Variant == outlook.Variant.Id
+                && (fits[_shapes.Value.Of[i]] ??= Admission.Fits(_nodes[i].State, outlook.Needs, way.DeviceKind))) eligible.Add(_nodes[i].Ledger);
         }
 
         return [.. eligible];
@@ -251,7 +256,7 @@ internal sealed partial class SchedulerChoice(
         Waits(ways, later);
         foreach (var node in open)
         {
-            if (ways.At(node) is { } way) node.Ledger.ReserveNow(way.Takes, way.Variant.DeviceKind);
+            if (ways.At(node) is { } way) node.Ledger.ReserveNow(way.Takes, way.DeviceKind);
         }
 
         ReplicaNeeds? most = null;
@@ -347,11 +352,11 @@ internal sealed partial class SchedulerChoice(
             return Unsafe(node, kind is null ? "its devices are not known" : $"nothing says that it fits {kind}", "a node selector for a kind that it fits");
         }
 
-        var (variant, takes) = (way.Variant, way.Takes);
+        var takes = way.Takes;
         if (takes.PerDevice is { } each)
         {
             if (each.Highest > devices.Smallest)
-                return Unsafe(node, $"{each.Highest} against {devices.Smallest} of {variant.DeviceKind}", "a node selector for a kind that it fits");
+                return Unsafe(node, $"{each.Highest} against {devices.Smallest} of {way.DeviceKind}", "a node selector for a kind that it fits");
             if (devices.Shared && ledger.LeastDeviceFree(requests.Resource) is { } least && each.Highest > least)
                 return Unsafe(node, $"{each.Highest} of a shared device that has {Bytes.Max(Bytes.Zero, least)} left", "devices that are not shared");
         }

@@ -111,17 +111,31 @@ internal sealed class SchedulerNode(NodeLedger ledger)
     }
 }
 
-/// <summary>What a replica of a model would run as and take, by the kind of device where it lands.</summary>
-internal sealed class ReplicaWays(ModelSpec model, Func<ModelSpec, VariantSpec, ReplicaNeeds> needs)
+/// <summary>What a pod would run as and take, by the kind of device where it lands.</summary>
+/// <param name="requests">What it asks.</param>
+/// <param name="at">By the kind of the resource's devices, null where it asks for none: the variant, of a model's, and its needs; null where nobody knows.</param>
+internal sealed class ReplicaWays(SchedulerRequests requests, Func<string?, (VariantId? Variant, ReplicaNeeds Takes)?> at)
 {
     private readonly List<(string? Kind, Way? Way)> _known = [];
 
-    public SchedulerRequests Requests { get; } = model.Requests!;
+    public SchedulerRequests Requests { get; } = requests;
 
-    /// <param name="Variant">What it runs as.</param>
+    /// <param name="Variant">What it runs as; null of a member of a gang.</param>
+    /// <param name="DeviceKind">On what kind of device; null on none.</param>
     /// <param name="Takes">What it takes then.</param>
     /// <param name="Covered">Whether its requests cover that.</param>
-    public sealed record Way(VariantSpec Variant, ReplicaNeeds Takes, bool Covered);
+    public sealed record Way(VariantId? Variant, string? DeviceKind, ReplicaNeeds Takes, bool Covered);
+
+    /// <summary>A replica of a model.</summary>
+    /// <param name="model">As one of its targets has it.</param>
+    /// <param name="needs">What a replica takes as one of its variants.</param>
+    public static ReplicaWays Of(ModelSpec model, Func<ModelSpec, VariantSpec, ReplicaNeeds> needs) => new(model.Requests!, kind =>
+        model.Variants.FirstOrDefault(variant => model.Requests!.Resource is null ? variant.Needs.Devices == 0 : variant.DeviceKind == kind) is { } variant
+            ? (variant.Id, needs(model, variant)) : null);
+
+    /// <summary>A member of a gang: the same wherever it lands, on the one kind of device where it needs one.</summary>
+    public static ReplicaWays OfMember(SchedulerRequests requests, ReplicaNeeds needs, string? deviceKind) => new(requests, kind =>
+        requests.Resource is not null && (kind is null || deviceKind is not null && kind != deviceKind) ? null : (null, needs));
 
     /// <summary>Whether anybody knows of one of these nodes.</summary>
     public bool IsKnown(IEnumerable<SchedulerNode> nodes) => nodes.Any(node => At(node) is not null);
@@ -135,8 +149,7 @@ internal sealed class ReplicaWays(ModelSpec model, Func<ModelSpec, VariantSpec, 
             if (known == kind) return way;
         }
 
-        var variant = model.Variants.FirstOrDefault(variant => Requests.Resource is null ? variant.Needs.Devices == 0 : variant.DeviceKind == kind);
-        var found = variant is null ? null : needs(model, variant) is var takes ? new Way(variant, takes, Requests.Cover(takes)) : null;
+        var found = at(kind) is var (variant, takes) ? new Way(variant, kind, takes, Requests.Cover(takes)) : null;
         _known.Add((kind, found));
         return found;
     }

@@ -195,7 +195,9 @@ public abstract record Step
     public sealed record Checkpoint(JobId Job) : Step
     {
         [JsonIgnore]
-        public override StepId Id => StepId.Of($"checkpoint/{Job}");
+        public override StepId Id => IdOf(Job);
+
+        public static StepId IdOf(JobId job) => StepId.Of($"checkpoint/{job}");
     }
 
     /// <summary>End a gang's members and give all back that they hold; it may go on from its last checkpoint.</summary>
@@ -221,11 +223,11 @@ public abstract record Step
         public override StepId Id => StepId.Of($"resume/{Job}");
     }
 
-    /// <summary>The members that a step starts, and what each is charged; null of a step that starts no gang.</summary>
-    internal static (ImmutableArray<Placement> Members, ReplicaNeeds Needs)? GangOf(Step step) => step switch
+    /// <summary>The members that a step starts, what each is charged, and what it asks of a scheduler; null of a step that starts no gang.</summary>
+    internal static (ImmutableArray<Placement> Members, ReplicaNeeds Needs, SchedulerRequests? Requests)? GangOf(Step step) => step switch
     {
-        Launch launch => (launch.Members, launch.NeedsPerMember),
-        Resume resume => (resume.Members, resume.NeedsPerMember),
+        Launch launch => (launch.Members, launch.NeedsPerMember, launch.Requests),
+        Resume resume => (resume.Members, resume.NeedsPerMember, resume.Requests),
         _ => null,
     };
 }

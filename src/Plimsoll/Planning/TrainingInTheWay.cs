@@ -14,7 +14,7 @@ internal sealed class TrainingInTheWay
         var ended = observed.Training.Where(gang => gang.State == GangState.Ended).Select(gang => gang.Job).ToHashSet();
         _gangs =
         [
-            .. spec.Training.Where(job => job.Preemptible && job.SubmittedAt <= observed.At && !ended.Contains(job.Id))
+            .. spec.Training.Where(job => job is { Preemptible: true, OnlyShown: false } && job.SubmittedAt <= observed.At && !ended.Contains(job.Id))
                 .Select(job => (job.Priority, job.DeviceKind, training.Write(job, spec.Settings).P90)),
         ];
     }

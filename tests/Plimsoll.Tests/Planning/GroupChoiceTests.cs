@@ -224,7 +224,7 @@ public sealed class GroupChoiceTests
         return null;
     }
 
-    private static IEnumerable<(NodeId Node, ReplicaNeeds Needs, SchedulerRequests? Requests)> Pods(InferenceReplica replica) =>
+    internal static IEnumerable<(NodeId Node, ReplicaNeeds Needs, SchedulerRequests? Requests)> Pods(InferenceReplica replica) =>
     [
         (replica.Placement.Node, replica.Reserved, replica.Requests),
         .. (replica.Members.IsDefaultOrEmpty ? [] : replica.Members).Select(member => (member.Placement.Node, member.Reserved, member.Requests)),
@@ -284,7 +284,7 @@ public sealed class GroupChoiceTests
         }, seed);
     }
 
-    private static ReplicaNeeds Takes(double memoryMiB, int devices) => new()
+    internal static ReplicaNeeds Takes(double memoryMiB, int devices) => new()
     {
         Host = new MemoryNeed(Bytes.MiB(memoryMiB), Bytes.MiB(memoryMiB)),
         Devices = devices,
@@ -293,7 +293,7 @@ public sealed class GroupChoiceTests
         Disk = Bytes.Zero,
     };
 
-    private static SchedulerRequests Asks(double memoryMiB, int devices, params string[] pools) => new()
+    internal static SchedulerRequests Asks(double memoryMiB, int devices, params string[] pools) => new()
     {
         Memory = Bytes.MiB(memoryMiB),
         Cores = Cores.Of(0.25),
@@ -302,7 +302,7 @@ public sealed class GroupChoiceTests
         Pools = [.. pools],
     };
 
-    private static ModelSpec Group(
+    internal static ModelSpec Group(
         string id, int pods, int devices, double podMiB, double askedMiB, int min = 0, int max = 1, int? leaderDevices = null,
         string[]? pools = null, double? leaderPodMiB = null, int priority = 0)
     {
@@ -322,7 +322,7 @@ public sealed class GroupChoiceTests
         };
     }
 
-    private static ModelSpec Single(string id, int devices, double askedMiB, int min, double weightMiB = 20_000) =>
+    internal static ModelSpec Single(string id, int devices, double askedMiB, int min, double weightMiB = 20_000) =>
         Group(id, 1, devices, weightMiB, askedMiB, min);
 
     private static ModelSpec TwoTargets(int min, int max)
@@ -332,7 +332,7 @@ public sealed class GroupChoiceTests
         return model with { MaxReplicas = max, Variants = [Way("first"), Way("second")], Requests = Way("first").Requests };
     }
 
-    private static NodeState Node(string id, int devices, double memoryMiB = 100_000, double deviceMiB = 80_000, int? free = null, string pool = "default") => new()
+    internal static NodeState Node(string id, int devices, double memoryMiB = 100_000, double deviceMiB = 80_000, int? free = null, string pool = "default") => new()
     {
         Id = new NodeId(id),
         Pool = pool,

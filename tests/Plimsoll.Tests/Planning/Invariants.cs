@@ -204,7 +204,7 @@ internal static class Invariants
                     .Sum(replica => Weighing.HostCharge(replica, knowledge.Of(replica.Model)).Value)
                     + snapshot.Training.Where(gang => MustStay(spec, plan, gang, model.Priority))
                         .Sum(gang => gang.Members.Count(member => member.Node == node.Id) * gang.ReservedPerMember.Host.Highest.Value);
-                var promised = plan.Steps.Select(Step.GangOf).OfType<(ImmutableArray<Placement> Members, ReplicaNeeds Needs)>()
+                var promised = plan.Steps.Select(Step.GangOf).OfType<(ImmutableArray<Placement> Members, ReplicaNeeds Needs, SchedulerRequests? Requests)>()
                     .Sum(gang => gang.Members.Count(member => member.Node == node.Id) * gang.Needs.Host.Highest.Value) + started
                     .Where(start => (start.Placement!.Node == node.Id || MayBeSpread(spec, start)) && spec.Find(start.Model)!.Priority >= model.Priority)
                     .Sum(start => start.Needs.Host.Highest.Value);

@@ -1,0 +1,194 @@
+using CsCheck;
+using static Plimsoll.Tests.Planning.Fleets;
+using static Plimsoll.Tests.Planning.GroupChoiceTests;
+
+namespace Plimsoll.Tests.Planning;
+
+// Random clusters with gangs and models against a scheduler that chooses as badly as it may.
+public sealed partial class ScheduledGangTests
+{
+    [Fact]
+    public void Whatever_the_scheduler_chooses_no_node_is_overfilled_and_all_members_of_a_gang_find_a_place() => Situations.Sample(
+        pair => Place(pair.Situation, pair.Situation.Decide(), pair.Seed) is null, iter: 4000,
+        print: pair => $"{Place(pair.Situation, pair.Situation.Decide(), pair.Seed)}\n{pair.Situation}");
+
+    [Fact]
+    public void A_planner_that_believes_members_to_take_nothing_is_caught() => Assert.NotEqual(0, Caught(job => job with
+    {
+        NeedsPerMember = job.NeedsPerMember with { Host = new MemoryNeed(Bytes.Zero, Bytes.Zero) },
+    }));
+
+    [Fact]
+    public void A_planner_that_asks_places_for_one_member_of_several_is_caught() => Assert.NotEqual(0, Caught(job => job with { GangSize = 1 }));
+
+    [Fact]
+    public void Gangs_give_way_and_are_launched_after_others_in_what_is_drawn()
+    {
+        var (suspends, after, resumes) = (0, 0, 0);
+        Situations.Sample(pair =>
+        {
+            var plan = pair.Situation.Decide();
+            if (plan.Steps.Any(step => step is Step.Suspend { Reason.Rule: Rule.SuspendForClaimant or Rule.SuspendForJob })) Interlocked.Increment(ref suspends);
+            if (plan.Steps.Any(step => step is Step.Launch { After.IsEmpty: false })) Interlocked.Increment(ref after);
+            if (plan.Steps.Any(step => step is Step.Resume)) Interlocked.Increment(ref resumes);
+            Assert.Null(Whole(pair.Situation, plan));
+        }, iter: 2000);
+        Assert.True(suspends > 20 && after > 5 && resumes > 20, $"{suspends} {after} {resumes}");
+    }
+
+    // All members or none, each job once, and nothing but what may.
+    private static string? Whole(Situation situation, Plan plan)
+    {
+        foreach (var step in plan.Steps)
+        {
+            if (Step.GangOf(step) is { } gang)
+            {
+                var job = situation.Spec.Training.Single(job => step.Id.Value.EndsWith("/" + job.Id, StringComparison.Ordinal));
+                if (gang.Members.Length != job.GangSize || gang.Requests != job.Requests) return $"{step.Id} with {gang.Members.Length} members";
+            }
+
+            if (step is Step.Suspend { Reason.Rule: Rule.SuspendForClaimant or Rule.SuspendForJob } suspend
+                && situation.Spec.Training.Single(job => job.Id == suspend.Job) is { Preemptible: false } or { OnlyShown: true }) return $"{step.Id}, which may not";
+        }
+
+        return null;
+    }
+
+    private static int Caught(Func<TrainingSpec, TrainingSpec> wrong)
+    {
+        var caught = 0;
+        Situations.Sample(pair =>
+        {
+            var spec = pair.Situation.Spec with { Training = [.. pair.Situation.Spec.Training.Select(wrong)] };
+            if (Place(pair.Situation, (pair.Situation with { Spec = spec }).Decide(), pair.Seed) is not null) Interlocked.Increment(ref caught);
+        }, iter: 2000);
+        return caught;
+    }
+
+    // Pods come in any order and land on any node whose requests add up; stops and suspends end or do not; everything is at its peak.
+    private static string? Place(Situation situation, Plan plan, int seed)
+    {
+        var (spec, snapshot, random) = (situation.Spec, situation.Snapshot, new Random(seed));
+        var room = snapshot.Nodes.ToDictionary(node => node.Id, node => node.Scheduler!);
+        var host = snapshot.Nodes.ToDictionary(node => node.Id, node => node.HostMemoryBudget);
+        (NodeId Node, ReplicaNeeds Needs, SchedulerRequests? Requests)[] Members(TrainingGang gang) => [.. gang.Members.Select(member => (member.Node, gang.ReservedPerMember, gang.Requests))];
+        var there = snapshot.Replicas.SelectMany(Pods).Concat(snapshot.Training.SelectMany(Members)).ToArray();
+        foreach (var pod in there.Where(pod => host.ContainsKey(pod.Node))) host[pod.Node] -= pod.Needs.Host.Highest;
+        var done = new HashSet<StepId>();
+        foreach (var step in plan.Steps.Where(step => step is Step.Stop or Step.Suspend && random.Next(2) == 0))
+        {
+            done.Add(step.Id);
+            var ended = step is Step.Suspend suspend ? Members(snapshot.Training.Single(gang => gang.Job == suspend.Job)) : Pods(snapshot.Replicas.Single(one => one.Id == step.Subject));
+            foreach (var pod in ended.Where(pod => host.ContainsKey(pod.Node)))
+            {
+                host[pod.Node] += pod.Needs.Host.Highest;
+                room[pod.Node] = room[pod.Node].Without(pod.Requests!);
+            }
+        }
+
+        var coming = new List<(string What, bool Sure, ReplicaNeeds Needs, SchedulerRequests Requests)>();
+        foreach (var start in plan.Steps.OfType<Step.Start>().Where(start => start.After.All(done.Contains)))
+        {
+            var variant = spec.Find(start.Model)!.Variants.Single(one => one.Id == start.Variant);
+            coming.Add(($"{start.Id}", start.After.IsEmpty, variant.Needs, start.Requests!));
+            for (var i = 0; i < (variant.Workers?.Count ?? 0); i++) coming.Add(($"worker {i} of {start.Id}", start.After.IsEmpty, variant.Workers!.Needs, variant.Workers.Requests));
+        }
+
+        // As the cluster has the job, whatever the plan took it for.
+        foreach (var launch in plan.Steps.Where(step => Step.GangOf(step) is not null && step.After.All(done.Contains)))
+        {
+            var job = spec.Training.Single(job => launch.Id.Value.EndsWith("/" + job.Id, StringComparison.Ordinal));
+            for (var i = 0; i < job.GangSize; i++) coming.Add(($"member {i} of {launch.Id}", launch.After.IsEmpty, job.NeedsPerMember, job.Requests!));
+        }
+
+        // Those that were waiting before take places too, if they find any.
+        foreach (var pod in there.Where(pod => pod.Node == Placement.Pending.Node)) coming.Add(("one that waited", false, pod.Needs, pod.Requests!));
+        foreach (var (what, sure, needs, requests) in coming.OrderBy(_ => random.Next()).ToArray())
+        {
+            var open = snapshot.Nodes.Where(node => room[node.Id].Takes(requests) && (requests.Pools.IsEmpty || requests.Pools.Contains(node.Pool))).ToArray();
+            if (open.Length == 0 && sure) return $"{what} finds no place";
+            if (open.Length == 0) continue;
+            var node = open[random.Next(open.Length)];
+            room[node.Id] = room[node.Id].With(requests);
+            host[node.Id] -= needs.Host.Highest;
+            if (host[node.Id] < Bytes.Zero && what != "one that waited") return $"{what} overfills the memory of {node.Id}";
+        }
+
+        return null;
+    }
+
+    private static readonly Gen<(Situation Situation, int Seed)> Situations =
+        from nodes in Gen.Select(Gen.Int[30_000, 160_000], Gen.Int[0, 8], Gen.Int[0, 1]).Array[1, 6]
+        from models in Gen.Select(Gen.Int[0, 2], Gen.Int[1_000, 40_000], Gen.Int[0, 4], Gen.Int[0, 2], Gen.Int[0, 2], Gen.Int[0, 1], Gen.Int[0, 9]).Array[0, 3]
+        from jobs in Gen.Select(Gen.Int[1, 4], Gen.Int[1_000, 50_000], Gen.Int[0, 4], Gen.Int[0, 2], Gen.Int[0, 2], Gen.Int[-2, 2], Gen.Int[0, 9], Gen.Int[0, 6]).Array[1, 4]
+        from replicas in Gen.Select(Gen.Int[0, 2], Gen.Int[0, 6], Gen.Int[0, 3]).Array[0, 3]
+        from seed in Gen.Int
+        from victims in Gen.Bool
+        select (Build(nodes, models, jobs, replicas, victims), seed);
+
+    private static Situation Build(
+        (int Memory, int Devices, int Pool)[] nodes, (int Workers, int Pod, int Devices, int Request, int Pool, int Min, int Held)[] models,
+        (int Members, int Pod, int Devices, int Request, int Pool, int Priority, int State, int Node)[] jobs, (int Model, int Node, int State)[] replicas, bool victims)
+    {
+        var specs = models.Select((draw, i) => Group(
+            $"m{i}", 1 + draw.Workers, draw.Devices, draw.Pod, draw.Pod * draw.Request / 2, draw.Min, draw.Min + 1, pools: draw.Pool < 2 ? [$"p{draw.Pool}"] : [], priority: i % 3 - 1)).ToArray();
+        var trains = jobs.Select((draw, i) => Asking(
+            $"j{i}", draw.Members, draw.Devices, draw.Pod, draw.Pod * draw.Request / 2, draw.Priority, pools: draw.Pool < 2 ? [$"p{draw.Pool}"] : []) with
+        {
+            Preemptible = draw.Pod % 5 != 0,
+            OnlyShown = draw.Pod % 7 == 0,
+            CheckpointSize = Bytes.MiB(draw.Pod / 20.0),
+        }).ToArray();
+        var states = nodes.Select((draw, i) => GroupChoiceTests.Node($"n{i}", draw.Devices, draw.Memory, pool: $"p{draw.Pool}")).ToArray();
+        var host = states.ToDictionary(node => node.Id, node => node.HostMemoryBudget);
+        Placement? Put(int at, ReplicaNeeds needs, SchedulerRequests requests)
+        {
+            if (at >= states.Length) return Placement.Pending;
+            var node = states[at];
+            if (!node.Scheduler!.Takes(requests) || needs.Host.Highest > host[node.Id] || !requests.Pools.IsEmpty && !requests.Pools.Contains(node.Pool)) return null;
+            var used = node.Devices.Length - (int)node.Scheduler.Resources[0].Count;
+            states[at] = node with { Scheduler = node.Scheduler.With(requests) };
+            host[node.Id] -= needs.Host.Highest;
+            return new Placement(node.Id, [.. node.Devices.Skip(used).Take(needs.Devices).Select(device => device.Id)]);
+        }
+
+        // On the first node that takes it; of those that begin one has none yet.
+        Placement Anywhere(int from, TrainingSpec job) => from >= 10 ? Placement.Pending
+            : Enumerable.Range(0, states.Length).Select(i => Put((from + i) % states.Length, job.NeedsPerMember, job.Requests!)).FirstOrDefault(placed => placed is not null) ?? Placement.Pending;
+
+        var gangs = new List<TrainingGang>();
+        foreach (var (draw, job) in jobs.Zip(trains))
+        {
+            if (draw.State > 6) continue;
+            Placement[] members = draw.State == 6 ? [] : [.. Enumerable.Range(0, job.GangSize).Select(i => Anywhere(draw.Node + (draw.State == 4 ? 10 : 0), job))];
+            var state = draw.State == 6 ? GangState.Suspended : draw.State == 5 ? GangState.Stopping : members.Contains(Placement.Pending) ? GangState.Starting : GangState.Running;
+            if (state == GangState.Stopping) members = [.. members.Where(member => member != Placement.Pending)];
+            gangs.Add(Begun(job, 20 * draw.Node, state, members));
+        }
+
+        var placed = new List<InferenceReplica>();
+        foreach (var (draw, k) in replicas.Select((draw, k) => (draw, k)).Where(_ => specs.Length > 0))
+        {
+            var model = specs[draw.Model % specs.Length];
+            var variant = model.Variants[0];
+            if (Put(draw.Node, variant.Needs, model.Requests!) is not { } leader) continue;
+            ReplicaMember[] members = [.. Enumerable.Range(0, variant.Workers?.Count ?? 0).Select(w => new ReplicaMember(Put(draw.Node + w, variant.Workers!.Needs, variant.Workers.Requests) ?? Placement.Pending, variant.Workers.Needs, variant.Workers.Requests))];
+            var waits = leader == Placement.Pending || members.Any(member => member.Placement == Placement.Pending);
+            placed.Add(Replica(model, 10 + k, waits ? ReplicaState.Loading : draw.State == 0 ? ReplicaState.Draining : ReplicaState.Ready, Noon.AddMinutes(waits ? 0 : -60)) with
+            {
+                Placement = leader,
+                Requests = model.Requests,
+                Members = members.Length > 0 ? [.. members] : default,
+            });
+        }
+
+        var spec = Fleets.Spec(specs) with { Training = [.. trains.OrderBy(job => job.Id)] };
+        var snapshot = Here(states, spec, [.. gangs]) with { Replicas = [.. placed.OrderBy(replica => replica.Id)] };
+        snapshot = snapshot with
+        {
+            Can = snapshot.Can | (victims ? Capabilities.ChooseVictim : Capabilities.None),
+            Traffic = [.. spec.Models.Select((model, i) => Traffic(model.Id, Noon, 0, models[i].Held % 4, models[i].Held * 200.0))],
+        };
+        return new Situation(spec, snapshot, Knowledge.Empty.Fold(spec, snapshot));
+    }
+}

@@ -1,0 +1,223 @@
+using static Plimsoll.Tests.Planning.Fleets;
+using static Plimsoll.Tests.Planning.GroupChoiceTests;
+using static Plimsoll.Tests.Planning.TrainingScene;
+
+namespace Plimsoll.Tests.Planning;
+
+/// <summary>Training gangs where another scheduler chooses the nodes: it counts what members ask, and nothing else.</summary>
+public sealed partial class ScheduledGangTests
+{
+    private const string Gpu = "nvidia.com/gpu";
+
+    [Fact]
+    public void A_gang_is_launched_on_as_many_nodes_as_it_takes_and_carries_what_each_member_asks()
+    {
+        var job = Asking("train", members: 2, devices: 8);
+        var plan = Decide(Fleet([], job), Here([GroupChoiceTests.Node("a", 8), GroupChoiceTests.Node("b", 8)]));
+
+        var launch = Assert.IsType<Step.Launch>(Assert.Single(plan.Steps));
+        Assert.Equal([Placement.Pending, Placement.Pending], launch.Members);
+        Assert.Equal(8, launch.Requests!.Devices);
+        Assert.Equal("room for 2 × 8 nvidia.com/gpu, all at once; it was submitted 1 min ago", launch.Reason.ToString());
+
+        // With one node too few all of it waits, and with less than all nodes could ever take it is refused.
+        plan = Decide(Fleet([], job with { GangSize = 3 }), Here([GroupChoiceTests.Node("a", 8), GroupChoiceTests.Node("b", 8), GroupChoiceTests.Node("c", 8, free: 4)]));
+        Assert.Empty(plan.Steps);
+        Assert.Equal("needs 3 × 8 nvidia.com/gpu at once, and there is room for 2; nobody may go for the rest; it has waited 1 min", Of(plan, "train").Reason.ToString());
+        plan = Decide(Fleet([], job with { GangSize = 3 }), Here([GroupChoiceTests.Node("a", 8), GroupChoiceTests.Node("b", 8)]));
+        Assert.Equal("needs 3 × 8 nvidia.com/gpu, and all nodes empty would take 2", Of(plan, "train").Reason.ToString());
+    }
+
+    [Fact]
+    public void Where_a_member_could_land_and_would_not_fit_nothing_is_launched()
+    {
+        var job = Asking("train", members: 2, devices: 4, memoryMiB: 60_000, askedMiB: 30_000);
+
+        // Two of them fit by what they ask, and not by what they take.
+        var plan = Decide(Fleet([], job), Here([GroupChoiceTests.Node("a", 8), GroupChoiceTests.Node("b", 8)]));
+        Assert.Empty(plan.Steps);
+        Assert.Equal(
+            "the scheduler could put it on a, where it does not fit: 117 GiB of memory against 97.7 GiB; a memory request of 58.6 GiB would do", Of(plan, "train").Reason.ToString());
+
+        // On nodes that only take one of them, one is safe.
+        Assert.Single(Decide(Fleet([], job), Here([GroupChoiceTests.Node("a", 4), GroupChoiceTests.Node("b", 4)])).Steps);
+    }
+
+    [Fact]
+    public void Without_requests_nobody_launches_where_a_scheduler_places() => Assert.Equal(
+        Rule.JobUnmanaged, Of(Decide(Fleet([], Asking("train", devices: 1) with { Requests = null }), Here([GroupChoiceTests.Node("a", 8)])), "train").Reason.Rule);
+
+    [Fact]
+    public void Members_that_have_no_node_yet_hold_the_room_that_they_may_get()
+    {
+        var job = Asking("train", members: 2, devices: 4);
+        var chat = Single("chat", devices: 4, askedMiB: 32_000, min: 1);
+        var gang = Begun(job, sinceSeconds: 5, GangState.Starting, At("a", 0, 4), Placement.Pending);
+        var nodes = new[] { Full("a", 8, job, 1), GroupChoiceTests.Node("b", 8, free: 0) };
+        Assert.Empty(Decide(Fleet([chat], job with { Preemptible = false }), Here(nodes, gang)).Steps);
+
+        // On a node more there is room for both, wherever the scheduler puts the member.
+        Assert.Equal(["start/chat-1"], Decide(Fleet([chat], job), Here([.. nodes, GroupChoiceTests.Node("c", 4)], gang)).StepIds());
+    }
+
+    [Fact]
+    public void A_gang_gives_way_to_a_model_that_finds_no_room_and_the_start_waits_until_its_pods_are_gone()
+    {
+        var job = Asking("train", devices: 8);
+        var chat = Single("chat", devices: 2, askedMiB: 32_000, min: 0) with { MaxReplicas = 1 };
+        var spec = Fleet([chat], job);
+        var gang = Begun(job, sinceSeconds: 900, GangState.Running, At("a", 0, 8));
+        var (seen, knowledge) = Waits(Here([Full("a", 8, job, 1)], gang, spec), chat);
+
+        var plan = Decide(spec, seen, knowledge);
+        Assert.Equal(["start/chat-1", "suspend/train"], plan.StepIds());
+        Assert.Equal(["suspend/train"], plan.Steps.OfType<Step.Start>().Single().After.Select(id => id.Value));
+        Assert.StartsWith("chat needs", Of(plan, "train").Reason.ToString(), StringComparison.Ordinal);
+
+        // While its pods end the same is planned; then the start waits for nothing.
+        var stopping = seen with { At = Noon.AddSeconds(5), Training = [gang with { State = GangState.Stopping, StateSince = Noon }] };
+        Assert.Equal(["start/chat-1", "suspend/train"], Decide(spec, stopping, plan.Next).StepIds());
+        var gone = seen with { At = Noon.AddSeconds(9), Nodes = [GroupChoiceTests.Node("a", 8)], Training = [gang with { State = GangState.Suspended, StateSince = Noon.AddSeconds(8), Members = [] }] };
+        plan = Decide(spec, gone, plan.Next);
+        Assert.Empty(plan.Steps.OfType<Step.Start>().Single().After);
+        Assert.DoesNotContain(plan.Steps, step => step is Step.Resume);
+
+        // One of which all is only shown keeps what it has.
+        spec = Fleet([chat], job with { OnlyShown = true });
+        Assert.Empty(Decide(spec, seen, knowledge).Steps);
+    }
+
+    [Fact]
+    public void Who_gave_way_goes_on_once_there_was_room_for_as_long_as_giving_way_costs()
+    {
+        var job = Asking("train", devices: 8);
+        var chat = Single("chat", devices: 2, askedMiB: 32_000, min: 0) with { MaxReplicas = 1 };
+        var spec = Fleet([chat], job);
+        var seen = Here([GroupChoiceTests.Node("a", 8)], Begun(job, sinceSeconds: 900, GangState.Suspended), spec);
+        var known = new JobKnowledge { GaveWay = true, RoomSince = Noon.AddSeconds(-1) };
+
+        Assert.Equal(Rule.HoldJobRoom, Of(Decide(spec, seen, Known(job, known)), "train").Reason.Rule);
+        var resume = Assert.IsType<Step.Resume>(Assert.Single(Decide(spec, seen, Known(job, known with { RoomSince = Noon.AddMinutes(-10) })).Steps));
+        Assert.Equal(Gpu, resume.Requests!.Resource);
+    }
+
+    [Fact]
+    public void A_model_of_several_pods_has_those_gangs_go_that_leave_room_for_all_of_it()
+    {
+        var large = Group("large", pods: 2, devices: 8, podMiB: 30_000, askedMiB: 32_000) with { MaxReplicas = 1 };
+        var (one, two, third) = (Asking("one", devices: 8), Asking("two", devices: 8), Asking("whole", members: 2, devices: 8));
+        NodeState[] nodes = [Full("a", 8, one, 1), Full("b", 8, two, 1)];
+
+        // Of two that hold a node each neither alone will do.
+        var spec = Fleet([large], one, two);
+        var (seen, knowledge) = Waits(Here(nodes, spec, Begun(one, 900, GangState.Running, At("a", 0, 8)), Begun(two, 900, GangState.Running, At("b", 0, 8))), large);
+        var plan = Decide(spec, seen, knowledge);
+        Assert.Equal(["start/large-1", "suspend/one", "suspend/two"], plan.StepIds());
+        Assert.Equal(["suspend/one", "suspend/two"], plan.Steps.OfType<Step.Start>().Single().After.Select(id => id.Value));
+
+        // One that holds both goes by itself, and a third elsewhere stays.
+        spec = Fleet([large], third, two);
+        (seen, knowledge) = Waits(Here([.. nodes, Full("c", 4, two with { Requests = Asks(32_000, 4) }, 1)], spec,
+            Begun(third, 900, GangState.Running, At("a", 0, 8), At("b", 0, 8)), Begun(two, 900, GangState.Running, At("c", 0, 4)) with { Requests = Asks(32_000, 4) }), large);
+        Assert.Equal(["start/large-1", "suspend/whole"], Decide(spec, seen, knowledge).StepIds());
+    }
+
+    [Fact]
+    public void Nobody_gives_way_for_what_then_still_has_no_sure_place()
+    {
+        // The devices that the gang leaves could go to what waits already, and the start would then wait for ever.
+        var job = Asking("train", devices: 8);
+        var (chat, other) = (Single("chat", devices: 8, askedMiB: 32_000, min: 0) with { MaxReplicas = 1 }, Single("other", devices: 8, askedMiB: 32_000, min: 1) with { Priority = -2 });
+        var spec = Fleet([chat, other], job);
+        var waiting = Replica(other, 1, ReplicaState.Loading, Noon) with { Placement = Placement.Pending, Requests = other.Requests };
+        var seen = Here([Full("a", 8, job, 1)], Begun(job, 900, GangState.Running, At("a", 0, 8)), spec) with { Replicas = [waiting] };
+        (seen, var knowledge) = Waits(seen, chat);
+
+        var plan = Decide(spec, seen, knowledge);
+        Assert.Empty(plan.Steps);
+        Assert.Equal(Rule.JobRuns, Of(plan, "train").Reason.Rule);
+    }
+
+    [Fact]
+    public void A_job_that_comes_first_has_another_suspended_and_is_launched_after_it()
+    {
+        var (low, high) = (Asking("low", devices: 8, priority: -2), Asking("high", members: 2, devices: 4, secondsAgo: 10));
+        var plan = Decide(Fleet([], low, high), Here([Full("a", 8, low, 1)], Begun(low, 900, GangState.Running, At("a", 0, 8))));
+        Assert.Equal(["launch/high", "suspend/low"], plan.StepIds());
+        Assert.Equal(["suspend/low"], plan.Steps.OfType<Step.Launch>().Single().After.Select(id => id.Value));
+    }
+
+    [Fact]
+    public void A_job_takes_what_a_model_has_to_spare_where_its_victims_can_be_named()
+    {
+        var job = Asking("train", devices: 8, secondsAgo: 7200);
+        var chat = Single("chat", devices: 8, askedMiB: 32_000, min: 0) with { MaxReplicas = 2 };
+        var spec = Fleet([chat], job);
+        var idle = Replica(chat, 1, ReplicaState.Ready, Noon.AddHours(-3)) with { Placement = At("a", 0, 8), Requests = chat.Requests };
+        var seen = Here([GroupChoiceTests.Node("a", 8) is var node ? node with { Scheduler = node.Scheduler!.With(chat.Requests!) } : null!], spec) with { Replicas = [idle] };
+        var known = Knowledge.Empty.Fold(spec, seen with { At = Noon.AddHours(-2), Traffic = [Traffic(chat.Id, Noon.AddHours(-2), 1)] });
+        var knowledge = known.Fold(spec, seen);
+        knowledge = knowledge with { Models = knowledge.Models.SetItem(chat.Id, knowledge.Of(chat.Id) with { LastWanted = [Noon.AddHours(-2)] }) };
+
+        Assert.Equal(["drain/chat-1", "launch/train", "stop/chat-1"], new Planner(new WeightAllocator()).Decide(spec, seen with { Can = seen.Can | Capabilities.ChooseVictim }, knowledge).StepIds());
+        Assert.DoesNotContain(new Planner(new WeightAllocator()).Decide(spec, seen, knowledge).Steps, step => step is Step.Launch);
+    }
+
+    [Fact]
+    public void What_is_only_shown_is_launched_in_the_plan_and_takes_no_room()
+    {
+        var shown = Asking("shown", devices: 8, priority: 9) with { OnlyShown = true };
+        var chat = Single("chat", devices: 8, askedMiB: 32_000, min: 1);
+        Assert.Equal(["start/chat-1"], Decide(Fleet([chat], shown), Here([GroupChoiceTests.Node("a", 8)])).StepIds());
+        var plan = Decide(Fleet([chat], shown), Here([GroupChoiceTests.Node("a", 8), GroupChoiceTests.Node("b", 8)]));
+        Assert.Equal(["launch/shown", "start/chat-1"], plan.StepIds());
+
+        // Nor does anybody go for it.
+        var low = Asking("low", devices: 8, priority: -2);
+        plan = Decide(Fleet([], low, shown), Here([Full("a", 8, low, 1)], Begun(low, 900, GangState.Running, At("a", 0, 8))));
+        Assert.Empty(plan.Steps);
+        Assert.Equal(Rule.HoldJobScarce, Of(plan, "shown").Reason.Rule);
+    }
+
+    private static TrainingSpec Asking(
+        string id, int members = 1, int devices = 0, double memoryMiB = 32_000, double? askedMiB = null, int priority = -1, double secondsAgo = 60, params string[] pools) => new()
+        {
+            Id = new JobId(id),
+            GangSize = members,
+            NeedsPerMember = Takes(memoryMiB, devices) with { PerDevice = null },
+            Requests = Asks(askedMiB ?? memoryMiB, devices, pools),
+            Priority = priority,
+            Preemptible = true,
+            SavesOnStop = true,
+            CheckpointSize = Bytes.MiB(100),
+            SubmittedAt = Noon.AddSeconds(-secondsAgo),
+        };
+
+    private static Placement At(string node, int first, int devices) => new(new NodeId(node), [.. Enumerable.Range(first, devices).Select(i => new DeviceId($"gpu{i:00}"))]);
+
+    private static TrainingGang Begun(TrainingSpec job, double sinceSeconds, GangState state, params Placement[] members) => new()
+    {
+        Job = job.Id,
+        State = state,
+        StateSince = Noon.AddSeconds(-sinceSeconds),
+        StartedAt = Noon.AddSeconds(-sinceSeconds),
+        Members = [.. members],
+        ReservedPerMember = job.NeedsPerMember,
+        Requests = job.Requests,
+    };
+
+    // With members of a job on it.
+    private static NodeState Full(string id, int devices, TrainingSpec job, int members) =>
+        GroupChoiceTests.Node(id, devices) is var node ? node with { Scheduler = node.Scheduler!.With(job.Requests!, members) } : null!;
+
+    private static FleetSnapshot Here(NodeState[] nodes, params TrainingGang[] gangs) => SchedulerChoiceTests.Cluster(nodes) with
+    {
+        Can = Capabilities.Train,
+        Training = [.. gangs.OrderBy(gang => gang.Job)],
+    };
+
+    private static FleetSnapshot Here(NodeState[] nodes, FleetSpec spec, params TrainingGang[] gangs) =>
+        Here(nodes, gangs) with { Traffic = [.. spec.Models.Select(model => Traffic(model.Id, Noon, 0))] };
+
+    private static FleetSnapshot Here(NodeState[] nodes, TrainingGang gang, FleetSpec spec) => Here(nodes, spec, gang);
+}
