@@ -14,6 +14,31 @@ internal sealed partial class NodeLedger
         }
     }
 
+    /// <summary>Has one sleep: where it was to stop, in place of that, so that it gives back less and whoever waits waits for its sleep.</summary>
+    /// <param name="stop">The stop that it had, or would have.</param>
+    /// <param name="sleep">Its sleep.</param>
+    /// <param name="frees">What it gives back then.</param>
+    /// <param name="takes">Host memory that it takes from the moment that it begins to.</param>
+    public void Sleeps(StepId stop, StepId sleep, Release frees, Bytes takes)
+    {
+        _noRoom.Forget();
+        _noRoomNow.Forget();
+        _startedHost += takes;
+        foreach (var level in _levels) level.Host += takes;
+        var at = _stops.FindIndex(one => one.Stop == stop);
+        if (at < 0) return;
+        var before = _stops[at].Frees;
+        _stops[at] = (sleep, frees);
+        _stopped -= before.Host - frees.Host;
+        foreach (var level in _levels.Skip(at + 1))
+        {
+            level.Host += before.Host - frees.Host;
+            level.Cores += before.Cores - frees.Cores;
+            foreach (var device in before.Devices)
+                if (IndexOf(device) is var index and >= 0) level.Devices[index] += Held(_devices[index].Device, before.PerDevice) - Held(_devices[index].Device, frees.PerDevice);
+        }
+    }
+
     /// <summary>What a replica takes, or gives back when it ends.</summary>
     public sealed record Release(Bytes Host, Bytes PerDevice, Cores Cores, ImmutableArray<DeviceId> Devices)
     {

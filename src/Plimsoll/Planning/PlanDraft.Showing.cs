@@ -16,6 +16,7 @@ internal sealed partial class PlanDraft
     {
         if (!_apart && _shownJobs.Count == 0) return;
         _showing = true;
+        CountSleepers();
         if (!_apart)
         {
             Train();
@@ -29,6 +30,18 @@ internal sealed partial class PlanDraft
         MoveWhereCheaper();
         Spread();
         WithdrawUnsafe();
+    }
+
+    // Who sleeps in place of its stop, which was counted on, gives its devices back and not the host's memory.
+    private void CountSleepers()
+    {
+        var sleeps = _steps.Values.OfType<Step.Sleep>().ToDictionary(sleep => sleep.Replica, sleep => sleep.Id);
+        foreach (var replica in _observed.Replicas)
+        {
+            if (!sleeps.TryGetValue(replica.Id, out var sleep) || !_ledgers.TryGetValue(replica.Placement.Node, out var ledger)) continue;
+            var known = _knowledge.Of(replica.Model);
+            ledger.Sleeps(StepId.Of($"stop/{replica.Id}"), sleep, NodeLedger.Release.OfSleep(replica, known), Weighing.ToSleep(replica, known));
+        }
     }
 
     // Whether it is a model's turn: of those that act first, then of those that are shown.

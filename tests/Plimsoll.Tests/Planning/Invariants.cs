@@ -204,7 +204,7 @@ internal static class Invariants
                     .Sum(replica => Weighing.HostCharge(replica, knowledge.Of(replica.Model)).Value)
                     + snapshot.Training.Where(gang => MustStay(spec, plan, gang, model.Priority))
                         .Sum(gang => gang.Members.Count(member => member.Node == node.Id) * gang.ReservedPerMember.Host.Highest.Value);
-                var promised = plan.Steps.Select(Step.GangOf).OfType<(ImmutableArray<Placement> Members, ReplicaNeeds Needs, SchedulerRequests? Requests)>()
+                var promised = plan.Steps.Where(step => !IsShown(spec, step)).Select(Step.GangOf).OfType<(ImmutableArray<Placement> Members, ReplicaNeeds Needs, SchedulerRequests? Requests)>()
                     .Sum(gang => gang.Members.Count(member => member.Node == node.Id) * gang.Needs.Host.Highest.Value) + started
                     .Where(start => (start.Placement!.Node == node.Id || MayBeSpread(spec, start)) && spec.Find(start.Model)!.Priority >= model.Priority)
                     .Sum(start => start.Needs.Host.Highest.Value);
@@ -219,9 +219,11 @@ internal static class Invariants
     // A start that was spread to another node after all had claimed leaves its first place to the next tick.
     private static bool MayBeSpread(FleetSpec spec, Step.Start start) => start.After.IsEmpty && spec.Find(start.Model)!.MaxReplicas > 1;
 
+    private static bool IsShown(FleetSpec spec, Step step) => spec.Training.Any(job => job.OnlyShown && step.Id.Value is var id && (id == $"launch/{job.Id}" || id == $"resume/{job.Id}"));
+
     // One that goes for somebody makes room for that one; what it leaves over is offered next tick.
     private static bool MustStay(FleetSpec spec, Plan plan, TrainingGang gang, int priority) =>
-        (spec.Training.FirstOrDefault(job => job.Id == gang.Job) is { } job && (job.Priority >= priority || !job.Preemptible))
+        (spec.Training.FirstOrDefault(job => job.Id == gang.Job) is { } job && (job.Priority >= priority || !job.Preemptible || job.OnlyShown))
         && plan.Steps.OfType<Step.Suspend>().All(suspend => suspend.Job != gang.Job || suspend.Reason.Rule is Rule.SuspendForJob or Rule.SuspendForClaimant);
 
     /// <summary>A gang starts with all its members, each on devices of its own kind that are one another's, or not at all.</summary>
@@ -248,7 +250,7 @@ internal static class Invariants
             if (situation.Spec.Training.FirstOrDefault(job => job.Id == suspend.Job) is not { } job) continue;
             var gang = situation.Snapshot.Training.Single(gang => gang.Job == job.Id);
             if (gang.State == GangState.Stopping) continue;
-            if (!job.Preemptible) return $"{job.Id} gives way and may not: {suspend.Reason}";
+            if (!job.Preemptible || job.OnlyShown) return $"{job.Id} gives way and may not: {suspend.Reason}";
             var to = suspend.Reason.Facts.First(fact => fact.Name is "claimant" or "job").Text!;
             var priority = suspend.Reason.Rule == Rule.SuspendForClaimant ? situation.Spec.Find(new ModelId(to))!.Priority
                 : situation.Spec.Training.Single(other => other.Id.Value == to).Priority;

@@ -73,6 +73,7 @@ internal static class RandomFleets
         Priority = draw.Priority,
         Preemptible = draw.Preemptible,
         SavesOnStop = draw.Checkpoint > 600,
+        OnlyShown = (int)(draw.Checkpoint * 10) % 11 == 0,
         CheckpointSize = Bytes.MiB(draw.Checkpoint),
         SubmittedAt = Noon.AddSeconds(-draw.Age - (draw.State == 8 ? -600 : 200)),
     };

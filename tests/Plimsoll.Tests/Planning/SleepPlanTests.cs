@@ -27,6 +27,25 @@ public class SleepPlanTests
     }
 
     [Fact]
+    public void What_is_only_shown_does_not_count_on_the_memory_that_a_sleeper_keeps()
+    {
+        var waits = 0;
+        for (var weight = 100; weight < 2600; weight += 100)
+        {
+            var shown = Model("shown", weight, min: 1) with { Acts = false };
+            var spec = Spec(Large, Other, shown) with { Settings = new PlannerSettings { CountsOnlyActing = true } };
+            var snapshot = Snapshot(spec, Host(4000), Noon, OnGpu(Large, ReplicaState.Ready)).With(Traffic(Other.Id, Noon, 0, 5)) with { Can = Local | Capabilities.Sleep };
+            var plan = new Planner(new WeightAllocator()).Decide(spec, snapshot, Known(spec, snapshot, Other, null));
+
+            Assert.Contains(StepId.Of("sleep/large-1"), plan.Steps.Select(step => step.Id));
+            Assert.All(plan.Steps, step => Assert.All(step.After, after => Assert.Contains(plan.Steps, other => other.Id == after)));
+            waits += plan.Steps.Any(step => step.Id == StepId.Of("start/shown-1")) ? 0 : 1;
+        }
+
+        Assert.InRange(waits, 1, 24);
+    }
+
+    [Fact]
     public void Who_sleeps_wakes_when_it_is_asked_for_where_its_device_is_free()
     {
         var plan = Decide(hostMiB: 4000, held: Large, OnGpu(Large, ReplicaState.Asleep));
