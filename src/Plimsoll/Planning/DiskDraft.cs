@@ -83,6 +83,9 @@ internal sealed partial class DiskDraft
         if (_evicted.Contains((node.Id, model.Id, model.Version))) return null;
         var missing = Missing(node.Id, model) - LedgerOf(node.Id).Balance;
         if (missing <= Bytes.Zero) return Way.Clear;
+
+        // For what is only shown nothing is removed.
+        if (_spec.Settings.CountsOnlyActing && !model.Acts) return null;
         return _observed.Can.HasFlag(Capabilities.EvictWeights) ? Room(node.Id, model, missing, going) : null;
     }
 
@@ -142,7 +145,7 @@ internal sealed partial class DiskDraft
         foreach (var outlook in _outlooks.Values.OrderByDescending(outlook => outlook.Model.Priority).ThenBy(outlook => outlook.Model.Id))
         {
             var model = outlook.Model;
-            if (!model.Cached || _observed.Nodes.Any(node => Has(node.Id, model) && IsOfUse(node, model))) continue;
+            if (!model.Cached || _spec.Settings.CountsOnlyActing && !model.Acts || _observed.Nodes.Any(node => Has(node.Id, model) && IsOfUse(node, model))) continue;
             if (_knowledge.Of(model.Id).Failures.HoldsUntil(_observed.At, _spec.Settings) is not null) continue;
             foreach (var node in _observed.Nodes.Where(node => node.Condition == NodeCondition.Ready && IsOfUse(node, model)))
             {
@@ -150,6 +153,8 @@ internal sealed partial class DiskDraft
                 var left = LedgerOf(node.Id).FreeNow;
                 if (_evicted.Contains((node.Id, model.Id, model.Version)) || Missing(node.Id, model) > left) continue;
                 fetching++;
+                LedgerOf(node.Id).TryReserve(Missing(node.Id, model));
+                _coming.Add((node.Id, model.Id, model.Version));
                 yield return new Step.Prefetch(model.Id, model.Version, node.Id, model.Footprint.OnDisk)
                 {
                     Reason = new Reason(Rule.PrefetchAhead,

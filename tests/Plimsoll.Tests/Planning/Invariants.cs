@@ -184,7 +184,7 @@ internal static class Invariants
         {
             var model = spec.Find(verdict.Model)!;
             var waits = snapshot.Traffic.Any(row => row.Model == model.Id && row.HeldNow > 0);
-            if (!waits || verdict.Refused || verdict.Reason.Rule == Rule.HoldBackoff || model.Cached) continue;
+            if (!waits || !model.Acts || verdict.Refused || verdict.Reason.Rule == Rule.HoldBackoff || model.Cached) continue;
 
             // Devices and disks have packings of their own, which this sum over host memory says nothing of.
             if (verdict.Needs.Devices > 0 || plan.Steps.Any(step => step is Step.Wake wake && wake.Model == model.Id)) continue;
@@ -199,8 +199,8 @@ internal static class Invariants
                 var foreign = snapshot.Foreign.Where(use => use.Node == node.Id).Sum(use => use.Memory.Value.Value);
                 var usable = Math.Min(node.HostMemoryBudget.Value, node.HostMemory.Value - foreign);
                 var mustStay = snapshot.Replicas
-                    .Where(replica => replica.Placement.Node == node.Id && (spec.Find(replica.Model)?.Priority ?? 0) >= model.Priority
-                        && !Retired(plan, replica.Id))
+                    .Where(replica => replica.Placement.Node == node.Id && (spec.Find(replica.Model) is { Acts: false }
+                        || (spec.Find(replica.Model)?.Priority ?? 0) >= model.Priority && !Retired(plan, replica.Id)))
                     .Sum(replica => Weighing.HostCharge(replica, knowledge.Of(replica.Model)).Value)
                     + snapshot.Training.Where(gang => MustStay(spec, plan, gang, model.Priority))
                         .Sum(gang => gang.Members.Count(member => member.Node == node.Id) * gang.ReservedPerMember.Host.Highest.Value);

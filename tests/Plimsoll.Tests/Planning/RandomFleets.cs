@@ -143,6 +143,8 @@ internal static class RandomFleets
         {
             IdleLimit = draw.IdleLimit < 30 ? TimeSpan.FromSeconds(draw.IdleLimit) : null,
             Variants = [.. Model("", draw.Weight, 0, 0, 1, draw.Weight * draw.Peak, cores: 0.25, cached: draw.Cached, devices: draw.Devices == 3 ? 0 : draw.Devices).Variants.Select(variant => MaySleep(variant, draw.Weight))],
+            // Of some all is only shown, where what is shown is planned apart.
+            Acts = (long)(memory * 2048) % 2 != 0 || (int)(draw.Weight * 13) % 9 != 0,
             // Some are told of a launch within their load, under way or over.
             Events = i % 3 == 1 && draw.Peak > 1.2 ? [new DemandEvent(Noon.AddSeconds(draw.IdleLimit - 45), Noon.AddSeconds(draw.IdleLimit - 25), draw.Peak, draw.More)] : default,
         }).Select((model, i) => i % 2 == 0 ? model : TwoWays(model)).ToArray();
