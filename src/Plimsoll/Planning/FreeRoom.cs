@@ -55,9 +55,9 @@ internal sealed class FreeRoom(
         foreach (var starting in starts.Where(start => start.Requests is not null).GroupBy(start => start.Model).OrderBy(group => group.Key))
             Take(_rooms, starting.First().Requests!, starting.Count(), null);
         foreach (var gang in observed.Training)
-            if (gang.Requests is { } requests) Take(_rooms, requests, gang.Members.Count(member => member == Placement.Pending), null);
+            if (gang.Requests is { } requests) Take(_rooms.Where(room => !room.Held), requests, gang.Members.Count(member => member == Placement.Pending), null);
         foreach (var launch in launches)
-            if (Step.GangOf(launch) is { Requests: { } requests } gang) Take(_rooms, requests, gang.Members.Length, null);
+            if (Step.GangOf(launch) is { Requests: { } requests } gang) Take(_rooms.Where(room => !room.Held), requests, gang.Members.Length, null);
         return _rooms;
     }
 

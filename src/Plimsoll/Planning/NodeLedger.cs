@@ -286,7 +286,7 @@ internal sealed partial class NodeLedger
         {
             var (device, usable) = _devices[i];
             if (kind is not null && device.Kind != kind || usable is not { } room || (!on.IsDefault && !on.Contains(device.Id))) continue;
-            var left = room - _levels[^1].Devices[i] - perDevice;
+            var left = room - _levels[^1].Devices[i] - (perDevice > Bytes.Zero ? perDevice : Held(device, perDevice));
             for (var k = 0; k < more.Count && left < Bytes.Zero; k++)
             {
                 if (more[k].Devices.Contains(device.Id)) left += Held(device, more[k].PerDevice);
@@ -337,7 +337,7 @@ internal sealed partial class NodeLedger
             if (kind is not null && device.Kind != kind || usable is not { } room) continue;
             var left = room - _levels[level].Devices[i];
             for (var at = level + 1; at < _levels.Count; at++) left = Bytes.Min(left, room - _levels[at].Devices[i]);
-            left -= perDevice;
+            left -= perDevice > Bytes.Zero ? perDevice : Held(device, perDevice);
             if (left < Bytes.Zero) continue;
 
             // The best so far are kept in order; one that is worse than all of a full gang is not taken in.

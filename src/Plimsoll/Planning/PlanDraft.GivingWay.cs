@@ -64,6 +64,12 @@ internal sealed partial class PlanDraft
         var suspend = new Step.Suspend(gang.Job) { Reason = why, After = [.. first.Order()] };
         _steps[suspend.Id] = suspend;
         _givingWay[gang.Job] = why;
+        if (Pending(gang) > 0)
+        {
+            _scheduler.Forgo(gang.Job);
+            _forgone.Add(suspend.Id);
+        }
+
         _roomFor.Clear();
         if (_jobVerdicts.ContainsKey(gang.Job)) _jobVerdicts[gang.Job] = why;
         foreach (var (node, frees) in Goes(gang).Frees)

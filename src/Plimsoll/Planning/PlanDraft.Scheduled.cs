@@ -5,8 +5,8 @@ namespace Plimsoll;
 // Where another scheduler chooses nodes: starts that are safe wherever it puts them, and who goes for those.
 internal sealed partial class PlanDraft
 {
-    // Gangs that are tried one by one, and then together, before a group does without their room.
-    private const int GangsTried = 16;
+    // Gangs that are tried one by one, in pairs, and then all the cheapest together, before a replica does without their room.
+    private const int GangsTried = 8;
 
     /// <param name="Step">A start, or a gang's launch.</param>
     /// <param name="Model">Whose start it is.</param>
@@ -28,7 +28,7 @@ internal sealed partial class PlanDraft
 
         foreach (var gang in _observed.Training)
         {
-            if (gang.Members.Count(member => member == Placement.Pending) is > 0 and var members) _scheduler.AwaitGang(gang, members);
+            if (Pending(gang) is > 0 and var members) _scheduler.AwaitGang(gang, members, goes: _givingWay.ContainsKey(gang.Job));
         }
     }
 
@@ -52,7 +52,7 @@ internal sealed partial class PlanDraft
             // Room for a group is on several nodes: gangs may leave it, and no replica is let go for a part of it.
             if (way.Variant.Workers is not null)
             {
-                if (StartGroupAfterGangs(way, replica, why, mayPay)) return true;
+                if (StartAfterGangs(way, replica, why, mayPay)) return true;
                 continue;
             }
 
@@ -67,6 +67,7 @@ internal sealed partial class PlanDraft
             }
 
             if (choice is null && mayChoose && YieldBeside(way, eligible, _ => [], mayPay) is { } both && StartAfter(way, replica, why, both.Choice.Victims, both.Gangs, ref then)) return true;
+            if (choice is null && StartAfterGangs(way, replica, why, mayPay)) return true;
             if (way != ways[0]) continue;
             no = verdict?.Rule == Rule.HoldScarceEqual ? verdict : then ?? (dear is { } training ? WhyNot(way, training) : no);
         }
@@ -76,30 +77,48 @@ internal sealed partial class PlanDraft
         return false;
     }
 
-    // Gangs of lower priority, or equals that it has paid for, that leave room for all of a group: one that does by itself, else the cheapest together.
-    private bool StartGroupAfterGangs(ModelOutlook way, ReplicaId replica, Reason why, Func<NodeLedger, bool> mayPay)
+    // Gangs of lower priority, or equals that it has paid for, that leave room on several nodes, or that only wait for theirs: one that is enough by
+    // itself, two, else the cheapest together.
+    private bool StartAfterGangs(ModelOutlook way, ReplicaId replica, Reason why, Func<NodeLedger, bool> mayPay)
     {
         if (!MayHaveYield(way)) return false;
-        SchedulerRequests[] asked = [way.Model.Requests!, way.Variant.Workers!.Requests];
+        SchedulerRequests[] asked = way.Variant.Workers is { } workers ? [way.Model.Requests!, workers.Requests] : [way.Model.Requests!];
         var candidates = new List<(TrainingGang Gang, TrainingSpec Job, double Price)>();
         foreach (var gang in _observed.Training)
         {
             if (!MayGiveWay(gang, out var job) || job.Priority > way.Model.Priority) continue;
             NodeLedger[] on = [.. gang.Members.Where(member => _ledgers.ContainsKey(member.Node)).Select(member => _ledgers[member.Node]).Distinct()];
-            if (!on.Any(ledger => asked.Any(one => one.Pools.IsEmpty || one.Pools.Contains(ledger.Node.Pool))) || job.Priority == way.Model.Priority && !on.All(mayPay)) continue;
+            if (job.Priority == way.Model.Priority && !on.All(mayPay) || Pending(gang) == 0 && !on.Any(ledger => asked.Any(one => CouldTake(ledger, one, way.Model.Priority)))) continue;
             candidates.Add((gang, job, PriceOf(gang, job)));
         }
 
         (TrainingGang Gang, TrainingSpec Job, double Price)[] cheapest = [.. candidates.OrderBy(one => one.Job.Priority).ThenBy(one => one.Price).ThenBy(one => one.Gang.Job).Take(GangsTried)];
+        var sets = cheapest.Select(one => new[] { one }).ToList();
+        for (var second = 1; second < cheapest.Length; second++)
+            for (var first = 0; first < second; first++) sets.Add([cheapest[first], cheapest[second]]);
+        for (var count = 3; count <= cheapest.Length; count++) sets.Add(cheapest[..count]);
         var debt = _knowledge.Of(way.Model.Id).HeldDebt;
         Reason? no = null;
-        foreach (var gangs in cheapest.Select(one => new[] { one }).Concat(Enumerable.Range(2, Math.Max(0, cheapest.Length - 1)).Select(count => cheapest[..count])))
+        foreach (var gangs in sets)
         {
             if (gangs.Where(one => one.Job.Priority == way.Model.Priority).Sum(one => one.Price) > debt) continue;
             if (StartAfter(way, replica, why, [], [.. gangs.Select(one => one.Gang)], ref no)) return true;
         }
 
         return false;
+    }
+
+    // Whether its scheduler would count enough there, were all gangs gone that may.
+    private bool CouldTake(NodeLedger ledger, SchedulerRequests requests, int priority)
+    {
+        if (ledger.SchedulerAfter is not { } room || !requests.Pools.IsEmpty && !requests.Pools.Contains(ledger.Node.Pool)) return false;
+        foreach (var gang in _gangsOn.Value.GetValueOrDefault(ledger.Node.Id, []))
+        {
+            if (!MayGiveWay(gang, out var job) || job.Priority > priority || gang.Requests is not { } gone) continue;
+            room = room.With(gone, -gang.Members.Count(member => member.Node == ledger.Node.Id));
+        }
+
+        return room.Takes(requests);
     }
 
     // Has some go and starts after them, where that is sure of a place then; why it is not else.
@@ -109,11 +128,18 @@ internal sealed partial class PlanDraft
         foreach (var gang in gangs) GiveWayTo(way, gang, []);
         foreach (var (victim, reason) in victims) LetGo(victim, reason);
         SchedulerChoice.Answer? answer = null;
-        if (AreEnough([.. gangs.Select(Goes), .. victims.Select(one => Goes(one.Replica))], () => (answer = _scheduler.Place(way)).After is not null))
+        Victim[] going = [.. gangs.Select(Goes), .. victims.Select(one => Goes(one.Replica))];
+        if (AreEnough(going, () => (answer = _scheduler.Place(way)).After is not null))
             return Emit(way, replica, answer!, why);
         no = answer?.Why ?? no;
         return false;
     }
+
+    // Members that have no node yet are on none whose stops are waited for, and until they are told to go could take any place: whoever starts
+    // once no place is kept for them any more waits for that.
+    private readonly SortedSet<StepId> _forgone = [];
+
+    private ImmutableArray<StepId> Once(ImmutableArray<StepId> after) => _forgone.Count == 0 ? after : [.. after.Union(_forgone).Order()];
 
     // Whether what some are let go for is sure of its places then. Else they stay, as nobody is let go for nothing: others that wait could take the room.
     private bool AreEnough(IReadOnlyCollection<Victim> going, Func<bool> finds)
@@ -135,6 +161,8 @@ internal sealed partial class PlanDraft
         _steps.Remove(victim.Stop);
         _steps.Remove(Step.Checkpoint.IdOf(gang.Job));
         _givingWay.Remove(gang.Job);
+        _scheduler.Regain(gang.Job);
+        _forgone.Remove(victim.Stop);
         foreach (var (node, _) in victim.Frees)
             if (_ledgers.TryGetValue(node, out var ledger)) ledger.WillNotStop(victim.Stop);
         if (_jobVerdicts.ContainsKey(gang.Job)) _jobVerdicts[gang.Job] = Standing(gang, _jobs[gang.Job]);
@@ -142,7 +170,7 @@ internal sealed partial class PlanDraft
 
     private bool Emit(ModelOutlook way, ReplicaId replica, SchedulerChoice.Answer answer, Reason why)
     {
-        Emit(way with { Needs = answer.Needs }, replica, null, answer.After!.Value, why, answer.Workers);
+        Emit(way with { Needs = answer.Needs }, replica, null, Once(answer.After!.Value), why, answer.Workers);
         _byScheduler.Push(new ScheduledStart(StepId.Of($"start/{replica}"), way.Model.Id, null));
         return true;
     }

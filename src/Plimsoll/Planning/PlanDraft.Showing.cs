@@ -20,6 +20,7 @@ internal sealed partial class PlanDraft
         if (!_apart)
         {
             Train();
+            WithdrawUnsafe();
             return;
         }
 

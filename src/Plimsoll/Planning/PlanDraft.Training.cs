@@ -40,6 +40,15 @@ internal sealed partial class PlanDraft
 
     private bool Trains => _observed.Can.HasFlag(Capabilities.Train);
 
+    // Kubernetes gives a Deployment ten minutes to make progress; nodes that come, and images, may take them.
+    private static readonly TimeSpan PlacingMost = TimeSpan.FromMinutes(10);
+
+    // Where a scheduler chooses, each gang is weighed against all that may come to any node: so many are looked at in a plan, and so many launched.
+    private const int ScheduledMost = 64;
+    private const int LaunchedMost = 16;
+    private int _scheduledJobs;
+    private int _launched;
+
     private bool PlacesGangs => _observed.Can.HasFlag(Capabilities.ChooseNode);
 
     /// <summary>Goes on with what gives way, and ends what is no longer in the fleet or on a node that goes.</summary>
@@ -48,19 +57,30 @@ internal sealed partial class PlanDraft
         foreach (var gang in _gangs.Values.Where(gang => gang.Holds).OrderBy(gang => gang.Job))
         {
             // Nobody tells one to go of which all is only shown; where it is about to, somebody else had it go.
-            if (gang.State != GangState.Stopping && _jobs.TryGetValue(gang.Job, out var job) && job.OnlyShown) continue;
+            if (_jobs.TryGetValue(gang.Job, out var job) && job.OnlyShown && gang.State != GangState.Stopping) continue;
             if (gang.State == GangState.Stopping)
                 GiveWay(gang, new Reason(Rule.SuspendUnderway, [Fact.Of("since", _observed.At - gang.StateSince)]));
             else if (!_jobs.ContainsKey(gang.Job))
                 GiveWay(gang, new Reason(Rule.SuspendRemovedJob, []));
             else if (Leaving(gang) is { } node)
                 GiveWay(gang, new Reason(Rule.SuspendLeavingNode, [Fact.Of("node", node.Value)]));
+            else if (IsHalfPlaced(gang, job!))
+                GiveWay(gang, new Reason(Rule.SuspendUnplaced,
+                    [Fact.Of("pending", Pending(gang)), Fact.Of("members", job!.GangSize), Fact.Of("waited", _observed.At - gang.StateSince)]));
         }
     }
 
-    // One node that goes takes the whole gang with it.
+    private static int Pending(TrainingGang gang) => gang.Members.Count(member => member == Placement.Pending);
+
+    // Members that no scheduler finds a place for, while others hold theirs: nothing of it trains.
+    private bool IsHalfPlaced(TrainingGang gang, TrainingSpec job) => gang.State == GangState.Starting && job.Preemptible && Pending(gang) > 0
+        && _observed.At - gang.StateSince is var waited && waited > PlacingMost && waited > _spec.Settings.OverdueFactor * _training.Start(job, _spec.Settings).P90;
+
+    // One node that goes takes the whole gang with it. Where another scheduler places, one that takes no more pods is not told to go: who wants it
+    // empty evicts what is there, which saves as well.
     private NodeId? Leaving(TrainingGang gang)
     {
+        if (!PlacesGangs) return null;
         foreach (var member in gang.Members)
             if (_ledgers.TryGetValue(member.Node, out var ledger) && ledger.Node.Condition == NodeCondition.Draining) return member.Node;
         return null;
@@ -96,8 +116,15 @@ internal sealed partial class PlanDraft
         if (GangRoom.Places(_observed.Nodes, job) is var most && most < job.GangSize && !MayCome(job))
             return new Reason(Rule.RefusedJob, [.. Asked(job), Fact.Of("most", most)]);
         var alike = Alike.Of(job);
+        if (!PlacesGangs && HasRoom(job))
+        {
+            _findRoom.Add(job.Id);
+            if (!known.RoomMade && Awaits(job, gang, known.RoomSince ?? _observed.At) is { } returns) return returns;
+        }
+
         if (!_roomFor.TryGetValue(alike, out var places) || places >= job.GangSize)
         {
+            if (!PlacesGangs && (++_scheduledJobs > ScheduledMost || _launched >= LaunchedMost)) return new Reason(Rule.HoldJobTurn, []);
             if (Reserve(job, nodes, out places, out var danger) is { } room)
             {
                 if (room.After.IsEmpty) _findRoom.Add(job.Id);
@@ -106,7 +133,15 @@ internal sealed partial class PlanDraft
             }
 
             if (danger is not null) return danger;
-            _roomFor[alike] = places;
+
+            // All of it would find room, were there not others that wait for theirs: nobody goes for that, and what was made for it stays its own.
+            if (!PlacesGangs && _findRoom.Contains(job.Id))
+            {
+                if (known.RoomMade) _scheduler.KeepFor(job);
+                return new Reason(Rule.HoldJobUnsure, [.. Asked(job)]);
+            }
+
+            _roomFor[alike] = PlacesGangs ? places : job.GangSize - 1;
         }
 
         // Nobody goes for one that fails again and again, nor for one that gave way until that has paid, nor for what is only shown.
@@ -129,6 +164,19 @@ internal sealed partial class PlanDraft
             .. Asked(job), Fact.Of("free", places),
             .. WaitedFor(job, gang) is var waited && waited >= TimeSpan.FromSeconds(1) ? [Fact.Of("waited", $"; it has waited {Durations.Show(waited)}")] : Array.Empty<Fact>(),
         ]);
+    }
+
+    // By what its scheduler counts now, and beside what else may come; nodes whose place is held for others are none.
+    private bool HasRoom(TrainingSpec job)
+    {
+        var places = 0L;
+        foreach (var ledger in _ledgers.Values)
+        {
+            if (ledger.Node is not { Condition: NodeCondition.Ready, Scheduler: { } room, Held.IsDefaultOrEmpty: true } || !job.MayRunIn(ledger.Node.Pool)) continue;
+            if ((places += room.Slots(job.Requests!)) >= job.GangSize) return true;
+        }
+
+        return false;
     }
 
     // Nodes that others may yet ask for.
@@ -188,7 +236,7 @@ internal sealed partial class PlanDraft
         if (PlacesGangs) return GangRoom.Over(nodes, job, out places) is { } free ? Reserve(job, free) : null;
         var answer = _scheduler.PlaceGang(job);
         places = answer.After is null ? Math.Min(answer.Places, job.GangSize - 1) : job.GangSize;
-        if (answer.After is { } after) return new Room([.. Enumerable.Repeat(Placement.Pending, job.GangSize)], after);
+        if (answer.After is { } after) return new Room([.. Enumerable.Repeat(Placement.Pending, job.GangSize)], Once(after));
         if (answer.Why!.Rule == Rule.HoldUnsafeNode) danger = answer.Why;
         return null;
     }
@@ -221,6 +269,7 @@ internal sealed partial class PlanDraft
             ? new Step.Launch(job.Id, room.Members, job.NeedsPerMember) { Reason = why, After = room.After, Requests = requests }
             : new Step.Resume(job.Id, room.Members, job.NeedsPerMember) { Reason = why, After = room.After, Requests = requests };
         _steps[step.Id] = step;
+        _launched++;
         if (requests is not null) _byScheduler.Push(new ScheduledStart(step.Id, null, job.Id));
         return why;
     }
@@ -253,6 +302,8 @@ internal sealed partial class PlanDraft
                 GaveWay = why is { Rule: not Rule.SuspendUnderway } ? why.Rule == Rule.SuspendForClaimant
                     : known.GaveWay && gang is { State: GangState.Stopping or GangState.Suspended },
                 RoomSince = _findRoom.Contains(job) ? known.RoomSince ?? _observed.At : null,
+                Failures = why is { Rule: Rule.SuspendUnplaced } && known.GivesWaySince is null
+                    ? TrainingKnowledge.Next(known.Failures, _observed.At, "its members found no nodes", _spec.Settings) : known.Failures,
                 RoomMade = _roomIsMadeFor.Contains(job) || known.RoomMade && _findRoom.Contains(job),
             };
             if (next != known) jobs = jobs.SetItem(job, next);

@@ -113,6 +113,7 @@ public enum Rule
     SuspendLeavingNode,
     SuspendRemovedJob,
     SuspendUnderway,
+    SuspendUnplaced,
     DrainForJob,
 
     // Verdicts on a training job for which nothing is done
@@ -123,6 +124,8 @@ public enum Rule
     JobUnmanaged,
     HoldJobScarce,
     HoldJobRoom,
+    HoldJobUnsure,
+    HoldJobTurn,
     RefusedJob,
 
     // Verdicts on a model for which nothing is done
@@ -245,6 +248,7 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.SuspendLeavingNode] = "{node} is told to go, and would take it along",
         [Rule.SuspendRemovedJob] = "the job is no longer in the fleet",
         [Rule.SuspendUnderway] = "it gives way since {since}",
+        [Rule.SuspendUnplaced] = "{pending} of {members} members found no node in {waited}, and the others hold theirs for nothing; it is tried again later",
         [Rule.DrainForJob] = "training {job} needs {members} × {each}; its next requests would lose {loss} request-seconds{paid}",
         [Rule.JobRuns] = "trains since {since}, the last {lost} of it not saved; {way}",
         [Rule.JobStarting] = "starts since {since}; that is expected to take {expected}",
@@ -253,6 +257,8 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.JobUnmanaged] = "nobody here launches training: its body cannot, or another scheduler places it",
         [Rule.HoldJobScarce] = "needs {members} × {each} at once, and there is room for {free}; nobody may go for the rest{waited?}",
         [Rule.HoldJobRoom] = "it gave way to a model; it goes on once it could have for the {cost} that giving way again would cost, and could for {since}",
+        [Rule.HoldJobUnsure] = "there is room for {members} × {each}, a part of which others that wait for a node may take first",
+        [Rule.HoldJobTurn] = "so many others were looked at before it in this plan; its turn comes with one of the next",
         [Rule.RefusedJob] = "needs {members} × {each}, and all nodes empty would take {most}",
         [Rule.HoldUnsafeNode] =
             "the scheduler could put it on {node}, where it does not fit: {why}; {would} would do",

@@ -36,35 +36,21 @@ internal sealed partial class SchedulerChoice
         AwaitPods([.. Pods(model, leaders: replica.Placement == Placement.Pending ? 1 : 0, members).Where(pods => pods.Count > 0)]);
     }
 
-    private void AwaitPods(LikePods[] waiting)
+    private Group AwaitPods(LikePods[] waiting)
     {
         _awaited.AddRange(waiting.Select(pods => new Awaited(pods.Ways, pods.Count, pods.Nodes)));
-        if (!TryPromise(new Group(waiting, AfterStops: false)))
+        var group = new Group(waiting, AfterStops: false);
+        if (!TryPromise(group))
         {
             Ask(waiting, 1);
             Forget();
         }
 
         Hold(waiting, now: true);
+        return group;
     }
 
-    /// <summary>Reserves what the scheduler has yet to place of a gang.</summary>
-    /// <param name="gang">One that is launched.</param>
-    /// <param name="members">Members that have no node yet.</param>
-    public void AwaitGang(TrainingGang gang, int members)
-    {
-        if (gang.Requests is { } requests) AwaitPods([Like(false, ReplicaWays.OfMember(requests, gang.ReservedPerMember, null), members)]);
-    }
-
-    /// <summary>Whether a gang may start now, all of it, or after which stops.</summary>
-    public Answer PlaceGang(TrainingSpec job)
-    {
-        var member = ReplicaWays.OfMember(job.Requests!, job.NeedsPerMember, job.DeviceKind);
-        return job.GangSize == 1 ? Place(member, job.NeedsPerMember, null)
-            : PlaceGroup([Like(true, member, 1), Like(false, member, job.GangSize - 1)], job.NeedsPerMember);
-    }
-
-    private Answer PlaceGroup(LikePods[] pods, ReplicaNeeds least)
+    private Answer PlaceGroup(LikePods[] pods, ReplicaNeeds least, params SchedulerNode[] besides)
     {
         var nodes = pods.SelectMany(one => one.Nodes.Keys).Distinct().OrderBy(node => node.State.Id).ToArray();
         foreach (var afterStops in (bool[])[false, true])
@@ -76,9 +62,10 @@ internal sealed partial class SchedulerChoice
         }
 
         // Nodes that come are no places to count on, but dangers.
-        var before = _arriving.Select(node => (node, node.Covered, node.Others)).ToArray();
+        SchedulerNode[] arriving = [.. _arriving, .. besides];
+        var before = arriving.Select(node => (node, node.Covered, node.Others)).ToArray();
         void Undo() => Array.ForEach(before, one => one.node.Charge(one.Covered - one.node.Covered, one.Others - one.node.Others));
-        foreach (var node in _arriving)
+        foreach (var node in arriving)
         {
             if (LandOn(node, pods.Select(one => (one.Ways, one.Count))) is not { } danger) continue;
             Undo();
@@ -91,7 +78,7 @@ internal sealed partial class SchedulerChoice
             if (after && stopping.Length == 0 || !TryPromise(new Group(pods, after))) continue;
             var most = Hold(pods, now: !after);
             _awaited.AddRange(pods.Select(one => new Awaited(one.Ways, one.Count, one.Nodes)));
-            return new Answer([.. after ? stopping : []], most[0]!, null) { Workers = new WorkerPods(pods[1].Count, most[1]!, pods[1].Requests) };
+            return new Answer([.. after ? stopping : []], most[0]!, null) { Workers = pods.Length > 1 ? new WorkerPods(pods[1].Count, most[1]!, pods[1].Requests) : null };
         }
 
         Undo();
@@ -110,8 +97,8 @@ internal sealed partial class SchedulerChoice
         return [Like(true, ReplicaWays.Of(model, needs), leaders), Like(false, ReplicaWays.Of(worker, (_, variant) => variant.Needs), workers)];
     }
 
-    private LikePods Like(bool leader, ReplicaWays ways, int count) => new(leader, ways, count, _nodes
-        .Where(node => node.MayRun(ways.Requests) && (node.State.Scheduler!.Takes(ways.Requests) || node.Ledger.SchedulerAfter!.Takes(ways.Requests)))
+    private LikePods Like(bool leader, ReplicaWays ways, int count, Func<SchedulerNode, bool>? not = null) => new(leader, ways, count, _nodes
+        .Where(node => not?.Invoke(node) != true && node.MayRun(ways.Requests) && (node.State.Scheduler!.Takes(ways.Requests) || node.Ledger.SchedulerAfter!.Takes(ways.Requests)))
         .ToDictionary(node => node, node => Math.Min(count, node.Ledger.SchedulerAfter!.Slots(ways.Requests))));
 
     private bool TryPromise(Group group)
@@ -205,14 +192,10 @@ internal sealed partial class SchedulerChoice
     // Charges every node where they may land, and answers the most that one of each kind takes anywhere; null where nobody knows.
     private static ReplicaNeeds?[] Hold(LikePods[] pods, bool now)
     {
-        var most = pods.Select(one => one.Nodes.Keys.OrderBy(node => node.State.Id).Select(node => one.Ways.At(node)?.Takes).OfType<ReplicaNeeds>()
-            .MaxBy(takes => takes.Host.Highest)).ToArray();
+        var most = Charge(pods);
         foreach (var node in pods.SelectMany(one => one.Nodes.Keys).Distinct())
         {
-            var here = pods.Zip(most).Where(one => one.Second is not null && one.First.Nodes.ContainsKey(node)).ToArray();
-            var (covered, others) = SchedulerStates.Most(node.Ledger.SchedulerAfter!, [.. here.Select(one => (one.First.Requests, one.Second!, one.First.Count))]);
-            node.Charge(covered, others);
-            foreach (var (one, way) in here.Select(one => (one.First, one.First.Ways.At(node))))
+            foreach (var (one, way) in pods.Where(one => one.Nodes.ContainsKey(node)).Select(one => (one, one.Ways.At(node))))
             {
                 for (var i = 0; i < one.Nodes[node] && way is not null; i++)
                 {
@@ -220,6 +203,20 @@ internal sealed partial class SchedulerChoice
                     else node.Ledger.TryReserve(way.Takes, way.DeviceKind);
                 }
             }
+        }
+
+        return most;
+    }
+
+    private static ReplicaNeeds?[] Charge(LikePods[] pods)
+    {
+        var most = pods.Select(one => one.Nodes.Keys.OrderBy(node => node.State.Id).Select(node => one.Ways.At(node)?.Takes).OfType<ReplicaNeeds>()
+            .MaxBy(takes => takes.Host.Highest)).ToArray();
+        foreach (var node in pods.SelectMany(one => one.Nodes.Keys).Distinct())
+        {
+            var here = pods.Zip(most).Where(one => one.Second is not null && one.First.Nodes.ContainsKey(node)).ToArray();
+            var (covered, others) = SchedulerStates.Most(node.Ledger.SchedulerAfter!, [.. here.Select(one => (one.First.Requests, one.Second!, one.First.Count))]);
+            node.Charge(covered, others);
         }
 
         return most;

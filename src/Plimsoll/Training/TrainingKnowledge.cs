@@ -85,7 +85,7 @@ public sealed record TrainingKnowledge
 
     private static JobId? JobOf(StepId step) => step.Value.Split('/', 2) is ["launch" or "resume" or "checkpoint", var job] ? JobId.Of(job) : null;
 
-    private static FailureRecord Next(FailureRecord before, DateTimeOffset at, string why, PlannerSettings settings)
+    internal static FailureRecord Next(FailureRecord before, DateTimeOffset at, string why, PlannerSettings settings)
     {
         var count = Math.Min(before.Count + 1, 1000);
         return new FailureRecord(count, at + FailureRecord.Wait(count, settings), why);

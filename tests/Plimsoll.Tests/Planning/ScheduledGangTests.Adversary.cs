@@ -10,7 +10,7 @@ public sealed partial class ScheduledGangTests
     [Fact]
     public void Whatever_the_scheduler_chooses_no_node_is_overfilled_and_all_members_of_a_gang_find_a_place() => Situations.Sample(
         pair => Place(pair.Situation, pair.Situation.Decide(), pair.Seed) is null, iter: 4000,
-        print: pair => $"{Place(pair.Situation, pair.Situation.Decide(), pair.Seed)}\n{pair.Situation}");
+        print: pair => $"{Place(pair.Situation, pair.Situation.Decide(), pair.Seed)}\n{string.Join('\n', pair.Situation.Decide().Steps)}\n{pair.Situation}");
 
     [Fact]
     public void A_planner_that_believes_members_to_take_nothing_is_caught() => Assert.NotEqual(0, Caught(job => job with
@@ -101,8 +101,9 @@ public sealed partial class ScheduledGangTests
             for (var i = 0; i < job.GangSize; i++) coming.Add(($"member {i} of {launch.Id}", launch.After.IsEmpty, job.NeedsPerMember, job.Requests!));
         }
 
-        // Those that were waiting before take places too, if they find any.
-        foreach (var pod in there.Where(pod => pod.Node == Placement.Pending.Node)) coming.Add(("one that waited", false, pod.Needs, pod.Requests!));
+        // Those that were waiting before take places too, if they find any, until they are told to go.
+        var waiting = snapshot.Replicas.SelectMany(Pods).Concat(snapshot.Training.Where(gang => !done.Contains(Step.Suspend.IdOf(gang.Job))).SelectMany(Members));
+        foreach (var pod in waiting.Where(pod => pod.Node == Placement.Pending.Node)) coming.Add(("one that waited", false, pod.Needs, pod.Requests!));
         foreach (var (what, sure, needs, requests) in coming.OrderBy(_ => random.Next()).ToArray())
         {
             var open = snapshot.Nodes.Where(node => room[node.Id].Takes(requests) && (requests.Pools.IsEmpty || requests.Pools.Contains(node.Pool))).ToArray();

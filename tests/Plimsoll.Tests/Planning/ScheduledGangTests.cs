@@ -179,6 +179,111 @@ public sealed partial class ScheduledGangTests
         Assert.Equal(Rule.HoldJobScarce, Of(plan, "shown").Reason.Rule);
     }
 
+    [Fact]
+    public void A_gang_of_which_a_part_waits_in_vain_keeps_nobody_above_it_out()
+    {
+        var job = Asking("train", members: 2, devices: 8);
+        var chat = Single("chat", devices: 8, askedMiB: 32_000, min: 0) with { MaxReplicas = 1 };
+        var spec = Fleet([chat], job);
+
+        // One member holds a node, the other would take that very node once it is free.
+        var (seen, knowledge) = Waits(Here([Full("a", 8, job, 1)], Begun(job, 60, GangState.Starting, At("a", 0, 8), Placement.Pending), spec), chat);
+        var plan = Decide(spec, seen, knowledge);
+        Assert.Equal(["start/chat-1", "suspend/train"], plan.StepIds());
+        Assert.Equal(["suspend/train"], plan.Steps.OfType<Step.Start>().Single().After.Select(id => id.Value));
+
+        // Both wait for the one node that there is.
+        (seen, knowledge) = Waits(Here([GroupChoiceTests.Node("a", 8)], Begun(job, 60, GangState.Starting, Placement.Pending, Placement.Pending), spec), chat);
+        plan = Decide(spec, seen, knowledge);
+        Assert.Equal(["start/chat-1", "suspend/train"], plan.StepIds());
+        Assert.Equal(["suspend/train"], plan.Steps.OfType<Step.Start>().Single().After.Select(id => id.Value));
+    }
+
+    [Fact]
+    public void A_gang_that_is_not_placed_whole_in_ten_minutes_gives_all_back_and_is_tried_again_later()
+    {
+        var job = Asking("train", members: 2, devices: 8);
+        var spec = Fleet([], job);
+        FleetSnapshot After(double seconds) => Here([Full("a", 8, job, 1)], Begun(job, seconds, GangState.Starting, At("a", 0, 8), Placement.Pending));
+
+        Assert.Empty(Decide(spec, After(599)).Steps);
+        var plan = Decide(spec, After(601));
+        Assert.Equal(["suspend/train"], plan.StepIds());
+        Assert.Equal("1 of 2 members found no node in 10 min 1 s, and the others hold theirs for nothing; it is tried again later", Of(plan, "train").Reason.ToString());
+        Assert.Equal(1, plan.Next.Training!.Of(job.Id).Failures.Count);
+
+        // Told again it is the same failure, and it waits before it is tried again.
+        Assert.Equal(1, Decide(spec, After(603), plan.Next).Next.Training!.Of(job.Id).Failures.Count);
+        var gone = Here([GroupChoiceTests.Node("a", 8), GroupChoiceTests.Node("b", 8)], Begun(job, 1, GangState.Suspended));
+        Assert.Equal(Rule.HoldBackoff, Of(Decide(spec, gone, plan.Next), "train").Reason.Rule);
+        Assert.Equal(["resume/train"], Decide(spec, gone with { At = Noon.AddMinutes(10) }, plan.Next).StepIds());
+
+        // Who only loads slowly is placed, and is waited for.
+        Assert.Empty(Decide(spec, Here([Full("a", 8, job, 1), Full("b", 8, job, 1)], Begun(job, 9000, GangState.Starting, At("a", 0, 8), At("b", 0, 8)))).Steps);
+    }
+
+    [Fact]
+    public void A_node_whose_place_is_held_for_a_model_is_none_for_a_job()
+    {
+        var job = Asking("train", devices: 8);
+        var held = GroupChoiceTests.Node("a", 8) with { Held = [new NodeRequest("l40", 1, [])] };
+        Assert.Empty(Decide(Fleet([], job), Here([held])).Steps);
+        Assert.Equal(["launch/train"], Decide(Fleet([], job), Here([held, GroupChoiceTests.Node("b", 8)])).StepIds());
+
+        // It could be put there all the same, so that it must fit there.
+        var small = held with { HostMemory = Bytes.MiB(40_000), HostMemoryBudget = Bytes.MiB(40_000) };
+        var plan = Decide(Fleet([], Asking("train", devices: 8, memoryMiB: 60_000, askedMiB: 1000)), Here([small, GroupChoiceTests.Node("b", 8)]));
+        Assert.Empty(plan.Steps);
+        Assert.Equal(Rule.HoldUnsafeNode, Of(plan, "train").Reason.Rule);
+    }
+
+    [Fact]
+    public void A_cordon_has_no_gang_go()
+    {
+        var job = Asking("train", devices: 8);
+        Assert.Empty(Decide(Fleet([], job), Here([Full("a", 8, job, 1) with { Condition = NodeCondition.Draining }], Begun(job, 900, GangState.Running, At("a", 0, 8)))).Steps);
+    }
+
+    [Fact]
+    public void Of_gangs_that_go_for_several_pods_none_goes_that_is_of_no_use()
+    {
+        var large = Group("large", pods: 2, devices: 8, podMiB: 32_000, askedMiB: 32_000) with { MaxReplicas = 1 };
+        TrainingSpec[] jobs = [Asking("cheap", devices: 4), Asking("one", devices: 8), Asking("two", devices: 8)];
+        jobs[0] = jobs[0] with { CheckpointSize = Bytes.MiB(1) };
+        var spec = Fleet([large], jobs);
+        var (seen, knowledge) = Waits(Here([Full("a", 8, jobs[1], 1), Full("b", 8, jobs[2], 1), Full("c", 4, jobs[0], 1)], spec,
+            Begun(jobs[0], 900, GangState.Running, At("c", 0, 4)), Begun(jobs[1], 900, GangState.Running, At("a", 0, 8)), Begun(jobs[2], 900, GangState.Running, At("b", 0, 8))), large);
+        Assert.Equal(["start/large-1", "suspend/one", "suspend/two"], Decide(spec, seen, knowledge).StepIds());
+    }
+
+    [Fact]
+    public void Room_that_was_made_for_a_job_is_nobody_elses_while_others_may_land_in_it()
+    {
+        // One that waits for a node may take a part of the room; the gang that went for the job finds as much as before.
+        var (job, victim) = (Asking("train", members: 2, devices: 8), Asking("victim", devices: 8, priority: -2, memoryMiB: 31_000));
+        var other = Single("other", devices: 2, askedMiB: 8_000, min: 0, weightMiB: 8_000);
+        var spec = Fleet([other], job, victim);
+        var waiting = Replica(other, 1, ReplicaState.Loading, Noon) with { Placement = Placement.Pending, Requests = other.Requests };
+        var seen = Here([GroupChoiceTests.Node("a", 8), GroupChoiceTests.Node("b", 8)], spec, Begun(victim, 5, GangState.Suspended)) with { Replicas = [waiting] };
+
+        var plan = Decide(spec, seen, Known(job, new JobKnowledge { RoomMade = true }));
+        Assert.DoesNotContain(plan.Steps, step => step is Step.Resume or Step.Launch);
+        Assert.Equal(Rule.HoldJobUnsure, Of(plan, "train").Reason.Rule);
+        Assert.True(plan.Next.Training!.Of(job.Id).RoomMade);
+
+        // Once that has its place elsewhere the job has the room.
+        Assert.Equal(["launch/train"], Decide(spec, seen with { Replicas = [] }, plan.Next).StepIds());
+    }
+
+    [Fact]
+    public void A_thousand_that_wait_are_launched_so_many_at_a_time()
+    {
+        var jobs = Enumerable.Range(0, 100).Select(i => Asking($"j{i:00}", members: 2, devices: 1, memoryMiB: 100)).ToArray();
+        var plan = Decide(Fleet([], jobs), Here([.. Enumerable.Range(0, 40).Select(i => GroupChoiceTests.Node($"n{i:00}", 8))]));
+        Assert.Equal(16, plan.Steps.OfType<Step.Launch>().Count());
+        Assert.Equal(84, plan.Jobs.Count(verdict => verdict.Reason.Rule == Rule.HoldJobTurn));
+    }
+
     private static TrainingSpec Asking(
         string id, int members = 1, int devices = 0, double memoryMiB = 32_000, double? askedMiB = null, int priority = -1, double secondsAgo = 60, params string[] pools) => new()
         {
