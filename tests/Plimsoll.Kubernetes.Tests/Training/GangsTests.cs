@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Plimsoll.Kubernetes.Body;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Resources;
