@@ -62,7 +62,7 @@ internal sealed class Gangs
 
     private static Memory Now(GangSeen seen, Memory? known, DateTimeOffset at)
     {
-        var (target, state) = (seen.Job.Target!, StateOf(seen));
+        var (target, state) = (seen.Job.Target!, StateOf(seen, known));
         var now = (known ?? new Memory { Uid = target.Uid }) with { State = state, GraceEnds = seen.Pods.Max(one => one.Pod.DeletedAt) ?? known?.GraceEnds };
         if (state is null) return now with { GraceEnds = null };
 
@@ -81,7 +81,7 @@ internal sealed class Gangs
             {
                 GangState.Ended => target.EndedAt!.Value,
                 GangState.Starting => known?.State == GangState.Running ? at : known?.State == GangState.Starting && known.StateSince > now.StartedAt ? known.StateSince : now.StartedAt,
-                GangState.Running => seen.Pods.Select(one => one.Pod.ReadyChangedAt).Max() ?? (known?.State == state ? known.StateSince : at),
+                GangState.Running => seen.Pods.Where(one => one.Pod is { Ready: true, DeletedAt: null }).Max(one => one.Pod.ReadyChangedAt) ?? (known?.State == state ? known.StateSince : at),
                 _ when known?.State == state => known.StateSince,
                 GangState.Stopping => target.SuspendedAt ?? at,
                 // They may have gone long before the first look.
@@ -92,11 +92,12 @@ internal sealed class Gangs
 
     private static bool IsLetRun(GangState? state) => state is GangState.Starting or GangState.Running;
 
-    private static GangState? StateOf(GangSeen seen)
+    private static GangState? StateOf(GangSeen seen, Memory? known)
     {
         var target = seen.Job.Target!;
         if (target.EndedAt is not null) return GangState.Ended;
-        if (seen.Suspended) return seen.Pods.Count > 0 ? GangState.Stopping : seen.Job.WasLaunched ? GangState.Suspended : null;
+        // That it was launched is seen before its status shows it.
+        if (seen.Suspended) return seen.Pods.Count > 0 ? GangState.Stopping : seen.Job.WasLaunched || known?.State is not null ? GangState.Suspended : null;
         var ready = seen.Pods.Count(one => one.Pod is { Ready: true, DeletedAt: null });
         return ready >= target.Left(seen.Succeeded) ? GangState.Running : GangState.Starting;
     }

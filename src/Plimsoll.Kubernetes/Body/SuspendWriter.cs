@@ -28,6 +28,9 @@ internal sealed class SuspendWriter
     private readonly KubernetesFleetParts _parts;
     private readonly WriteQueue<SuspendRequest> _queue;
 
+    // What was refused last of each job: the plan asks for it again with every turn.
+    private readonly Dictionary<JobId, string> _said = [];
+
     public SuspendWriter(KubernetesFleetParts parts)
     {
         _parts = parts;
@@ -41,7 +44,13 @@ internal sealed class SuspendWriter
     public async Task<IReadOnlySet<string>> WriteAsync(IReadOnlyList<SuspendRequest> due, IReadOnlySet<string> ours, CancellationToken cancellationToken)
     {
         var taken = await _queue.WriteAsync(due, ours, cancellationToken).ConfigureAwait(false);
-        foreach (var (request, why, _) in _queue.TakeRefused()) _parts.Log($"{request.Job.Id}: {why}");
+        foreach (var done in due.Where(request => taken.Contains(request.Key))) _said.Remove(done.Job.Id);
+        foreach (var (request, why, _) in _queue.TakeRefused())
+        {
+            if (_said.GetValueOrDefault(request.Job.Id) != why) _parts.Log($"{request.Job.Id}: {why}");
+            _said[request.Job.Id] = why;
+        }
+
         return taken;
     }
 

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using k8s;
 using k8s.Models;
+using Plimsoll.Kubernetes.Events;
 using Plimsoll.Kubernetes.Resources;
 using Plimsoll.Kubernetes.Tests.ControlPlane;
 using Plimsoll.Kubernetes.Tests.Operator;
@@ -62,6 +63,23 @@ public sealed class GangOnAClusterTests : OperatorTest
         Assert.Empty((await scene.UntilAsync(GangState.Ended)).Members);
         Assert.Single(scene.Outcomes.OfType<Outcome.CheckpointWritten>());
         Assert.Equal(2, scene.Outcomes.OfType<Outcome.GangStarted>().Count());
+    }
+
+    [Fact]
+    public async Task What_was_done_is_told_in_Events_of_the_PlannedJob()
+    {
+        await using var scene = await JobScene.StartAsync(Cluster);
+        await scene.CreateSetAsync("train");
+        await scene.PlanAsync("train", Act);
+        await Patience.UntilAsync("the job is planned", async _ => (await scene.LookAsync()).Spec.Training.Length == 1);
+        var (spec, snapshot) = await scene.LookAsync();
+        var plan = new Plan(new InputHashes("", "", ""), [JobScene.Launch("train"), JobScene.Suspend("train")], [], Knowledge.Empty);
+        var events = new EventWriter(scene.Parts, "here");
+        events.Collect(scene.Fleet.Told(new Control.Tick(1, spec, snapshot, plan, new Control.ApplyResult([JobScene.Launch("train").Id], []))));
+        await events.WriteAsync(Cancel);
+
+        var told = (await Cluster.Client.CoreV1.ListNamespacedEventAsync(OperatedCluster.Space, cancellationToken: Cancel)).Items.Where(one => one.InvolvedObject.Kind == PlannedJob.KubeKind);
+        Assert.Equal([("train", "Launched", "Normal")], told.Select(one => (one.InvolvedObject.Name, one.Reason, one.Type)));
     }
 
     [Fact]

@@ -129,6 +129,13 @@ public sealed class GangsTests
     }
 
     [Fact]
+    public void That_it_was_launched_is_known_before_its_status_shows_it()
+    {
+        Look(0, Target(suspended: true), suspended: false, launched: false);
+        Assert.Equal(GangState.Suspended, Look(1, Target(suspended: true), suspended: true, launched: false)!.State);
+    }
+
+    [Fact]
     public void What_its_pods_ask_is_their_own()
     {
         var gang = Look(20, Target(started: 1), false, true, Pod(0, ready: 4), Pod(1, ready: 4))!;

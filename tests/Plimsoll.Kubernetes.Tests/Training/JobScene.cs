@@ -58,7 +58,9 @@ internal sealed class JobScene : IAsyncDisposable
     }
 
     /// <summary>The fleet as another leader has it, which knows nothing but what the cluster says.</summary>
-    public KubernetesFleet Anew() => Fleet = new KubernetesFleet(new KubernetesFleetParts
+    public KubernetesFleet Anew() => Fleet = new KubernetesFleet(Parts);
+
+    public KubernetesFleetParts Parts => new()
     {
         Cluster = Watch,
         Footprints = _footprints,
@@ -71,7 +73,7 @@ internal sealed class JobScene : IAsyncDisposable
         {
             lock (Log) Log.Add(line);
         },
-    });
+    };
 
     /// <summary>Looks once.</summary>
     public async Task<(FleetSpec Spec, FleetSnapshot Snapshot)> LookAsync()
