@@ -54,9 +54,10 @@ public sealed record KubernetesFleetParts
 /// <param name="Unobserved">Models without a count of arrivals, and why.</param>
 /// <param name="Wanted">Replicas that the plan wants of each model.</param>
 /// <param name="WantedOf">The same of each workload.</param>
+/// <param name="Jobs">The training jobs as resolved.</param>
 internal sealed record ToldTurn(
     Tick Tick, ImmutableArray<ResolvedModel> Models, ImmutableSortedDictionary<ModelId, string> Unobserved,
-    IReadOnlyDictionary<ModelId, int> Wanted, IReadOnlyDictionary<string, int> WantedOf);
+    IReadOnlyDictionary<ModelId, int> Wanted, IReadOnlyDictionary<string, int> WantedOf, ImmutableArray<ResolvedJob> Jobs);
 
 /// <summary>
 /// The cluster as a body: it looks at what watches keep up and writes replicas into scale subresources. The scheduler
@@ -71,6 +72,7 @@ public sealed class KubernetesFleet : IFleet
     private Knowledge _learned = Knowledge.Empty;
     private readonly TemplateWorkloads _templates;
     private readonly ClusterNodes _nodes;
+    private readonly TrainingJobs _jobs;
     private readonly TrafficMeter _meter = new();
     private readonly GatewayMeter? _gateway;
     private readonly PodHistory _history = new();
@@ -101,15 +103,19 @@ public sealed class KubernetesFleet : IFleet
             LengthsSeen = model => _learned.Of(model).Tokens,
         };
         _nodes = new ClusterNodes(parts);
+        _jobs = new TrainingJobs(parts);
         _gateway = parts.Gateway is { } gateway ? new GatewayMeter(gateway.Workload) : null;
         _caches = new NodeCaches(parts.Cluster, parts.Time, parts.Log);
     }
 
     // Of a Deployment's pods that with the least deletion cost ends first: since 1.22, and only there the victim is ours to choose.
-    private Capabilities Can => Capabilities.TakeBack | (_parts.Cluster.ServerMinor >= 22 ? Capabilities.ChooseVictim : Capabilities.None);
+    private Capabilities Can => Capabilities.TakeBack | _jobs.Can | (_parts.Cluster.ServerMinor >= 22 ? Capabilities.ChooseVictim : Capabilities.None);
 
     /// <summary>What the last <see cref="Look"/> came to.</summary>
     public ImmutableArray<ResolvedModel> Models { get; private set; } = [];
+
+    /// <summary>The training jobs of the same look.</summary>
+    public ImmutableArray<ResolvedJob> Jobs => _jobs.Jobs;
 
     /// <summary>Models without a count of arrivals, and why; of the last observation.</summary>
     public ImmutableSortedDictionary<ModelId, string> Unobserved { get; private set; } = ImmutableSortedDictionary<ModelId, string>.Empty;
@@ -121,7 +127,7 @@ public sealed class KubernetesFleet : IFleet
     internal IReadOnlyDictionary<string, int> WantedOf { get; private set; } = new Dictionary<string, int>();
 
     /// <summary>What there is to tell of a turn, as it stays while the next one goes on.</summary>
-    internal ToldTurn Told(Tick tick) => new(tick, Models, Unobserved, Wanted, WantedOf);
+    internal ToldTurn Told(Tick tick) => new(tick, Models, Unobserved, Wanted, WantedOf, Jobs);
 
     /// <summary>What is asked for, by the cluster's objects of this moment.</summary>
     /// <exception cref="ClusterUnseenException">The cluster cannot be seen whole.</exception>
@@ -133,12 +139,13 @@ public sealed class KubernetesFleet : IFleet
         _partly = partly;
         var resource = _parts.Cluster.Fleets.Items.GetValueOrDefault(new ObjectName("", _parts.FleetName));
         var fleet = resource is null || FleetSettings.Check(resource).IsEmpty ? FleetSettings.Of(resource) : FleetSettings.Of(null) with { Mode = FleetMode.Recommend };
-        Models = _resolver.Resolve(fleet, _nodes.Read(fleet, resource));
+        Models = _resolver.Resolve(fleet, _nodes.Read(fleet, resource), _jobs.Look(fleet));
         _overdueFactor = fleet.Planner.OverdueFactor;
         _most = fleet.Cap(FleetMode.Act);
         return new FleetSpec
         {
             Models = [.. Models.Where(model => model.Spec is not null).Select(model => model.Spec!).OrderBy(model => model.Id)],
+            Training = _jobs.Resolve(_resolver.Groups),
             Settings = fleet.Planner,
             Prices = resource?.Spec?.Prices is null ? ListPrices.Of(_parts.Cluster.Nodes.Items.Values) : fleet.Prices,
             Mode = FleetMode.Act,
@@ -173,7 +180,7 @@ public sealed class KubernetesFleet : IFleet
         (_loads, (var rows, Unobserved)) = (traffic.Pods, through is null ? (traffic.Traffic, traffic.Unobserved) : GatewayDemand.Merge(traffic, through));
         Promise(planned, pods, finder, at);
         foreach (var (model, why, when) in _scales.TakeRefused()) _history.Failed(StepId.Of($"scale/{model}"), model, why, when);
-        var builder = new SnapshotBuilder(at, _resolver.Groups, Models, _loads, _overdueFactor, _parts.Cluster.ServerMinor, _memory, _history.HasServed);
+        var builder = new SnapshotBuilder(at, _resolver.Groups, Models, _loads, _overdueFactor, _parts.Cluster.ServerMinor, _memory, _history.HasServed, _jobs.Keys);
         var snapshot = builder.Build(_parts.Cluster.Nodes.Items.Values, pods, _promised, Can);
         _serving = snapshot.Replicas.Where(replica => replica.State == ReplicaState.Ready).CountBy(replica => replica.Model).ToDictionary();
         _variants = snapshot.Replicas.ToDictionary(replica => replica.Id, replica => replica.Variant);
@@ -183,7 +190,7 @@ public sealed class KubernetesFleet : IFleet
             Outcomes = _history.Advance(pods, builder, at),
             Floors = Budgets.Of(_parts.Cluster.Budgets, pods, builder),
         };
-        return _caches.Onto(_nodes.Complete(snapshot), pods, Models);
+        return _jobs.Onto(_caches.Onto(_nodes.Complete(snapshot), pods, Models), pods, builder.GangPods);
     }
 
     /// <inheritdoc/>
@@ -244,6 +251,9 @@ public sealed class KubernetesFleet : IFleet
         started.AddRange(due.Where(one => written.Contains(one.Request.Key)).SelectMany(one => one.Of.Now).Select(step => step.Id).Where(step => !draining.Contains(step)));
         var missing = plan.Models.ToDictionary(verdict => verdict.Model, verdict => Math.Max(0, verdict.Wanted - _serving.GetValueOrDefault(verdict.Model)));
         await _templates.KeepAsync(Models, missing, cancellationToken).ConfigureAwait(false);
+        var jobs = await _jobs.ApplyAsync(plan, cancellationToken).ConfigureAwait(false);
+        started.AddRange(jobs.Started);
+        waiting.AddRange(jobs.Waiting);
         started.AddRange(await _nodes.ApplyAsync(plan, Unplanned(), cancellationToken).ConfigureAwait(false));
         started.AddRange(await _caches.ApplyAsync(plan, Models, _most, _parts.MayWrite, cancellationToken).ConfigureAwait(false));
         Wanted = wanted;
@@ -251,8 +261,8 @@ public sealed class KubernetesFleet : IFleet
         return new ApplyResult([.. started.Order()], [.. waiting.Order()]);
     }
 
-    /// <summary>Waits until no replicas are written any more; what they are written under is to be cancelled before.</summary>
-    internal Task EndAsync() => _scales.EndAsync();
+    /// <summary>Waits until nothing is written any more; what it is written under is to be cancelled before.</summary>
+    internal Task EndAsync() => Task.WhenAll(_scales.EndAsync(), _jobs.EndAsync());
 
     private bool IsEndOfHanging(Step step) => step is Step.Stop { Reason.Rule: Rule.StopLoadOverdue } stop
         && SnapshotBuilder.PodOf(stop.Replica) is not null && !_history.IsEnding(stop.Replica);

@@ -46,7 +46,8 @@ public sealed class ModelResolver(
     /// <summary>All ScaledModels, ordered by name.</summary>
     /// <param name="fleet">What holds for all.</param>
     /// <param name="couldCome">A node, empty, of each kind that can be asked for.</param>
-    public ImmutableArray<ResolvedModel> Resolve(FleetSettings fleet, ImmutableArray<NodeView> couldCome)
+    /// <param name="alsoAsked">What pods beside the models' ask of nodes, by their key; null for none.</param>
+    public ImmutableArray<ResolvedModel> Resolve(FleetSettings fleet, ImmutableArray<NodeView> couldCome, IReadOnlyDictionary<string, V1PodSpec>? alsoAsked = null)
     {
         ArgumentNullException.ThrowIfNull(fleet);
         _couldCome = couldCome;
@@ -59,6 +60,7 @@ public sealed class ModelResolver(
             if (one.Applied is { } applied) _specs.TryAdd(applied.SelectorKey, applied.Spec);
         }
 
+        foreach (var (key, spec) in alsoAsked ?? ImmutableDictionary<string, V1PodSpec>.Empty) _specs.TryAdd(key, spec);
         Groups = new NodeGroups([.. cluster.Nodes.Items.Values, .. _couldCome], _specs, Groups);
         _labelled.Update(cluster.Nodes.Items.Values, Groups);
         var kinds = KindsByGroup();

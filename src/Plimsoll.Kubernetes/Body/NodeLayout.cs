@@ -18,7 +18,7 @@ internal sealed class NodeLayout
 
     /// <param name="node">The node.</param>
     /// <param name="group">Its group, as selectors see it.</param>
-    /// <param name="pods">The pods bound to it, in any order, and whether each is a replica of ours.</param>
+    /// <param name="pods">The pods bound to it, in any order, and whether each is of a replica or gang of ours.</param>
     /// <param name="ours">Of the same length.</param>
     public NodeLayout(NodeView node, string group, List<PodView> pods, List<bool> ours)
     {
@@ -27,7 +27,7 @@ internal sealed class NodeLayout
         var room = new Room(node);
         var devices = new Devices(node);
         var (foreign, others) = (Bytes.Zero, 0);
-        var (replicas, uses) = (new List<PlacedPod>(), new List<ForeignUse>());
+        var (placed, uses) = (new List<PlacedPod>(), new List<ForeignUse>());
         // Where Kubernetes does not say which device a pod has, those bound first have the first.
         var order = Enumerable.Range(0, pods.Count).OrderBy(i => pods[i].ScheduledAt ?? pods[i].CreatedAt).ThenBy(i => pods[i].Name);
         foreach (var i in order)
@@ -36,7 +36,7 @@ internal sealed class NodeLayout
             room.Take(pod.Requests);
             if (ours[i])
             {
-                replicas.Add(new PlacedPod(pod, new Placement(id, devices.Take(pod.Requests)), devices.KindOf(pod.Requests)));
+                placed.Add(new PlacedPod(pod, new Placement(id, devices.Take(pod.Requests)), devices.KindOf(pod.Requests)));
                 continue;
             }
 
@@ -47,7 +47,7 @@ internal sealed class NodeLayout
         }
 
         if (others > 0) uses.Add(new ForeignUse { Node = id, Memory = Signal.Known(foreign, default), What = $"{others} other pods" });
-        (Replicas, Foreign) = (replicas, uses);
+        (Ours, Foreign) = (placed, uses);
         State = new NodeState
         {
             Id = id,
@@ -65,7 +65,7 @@ internal sealed class NodeLayout
     public NodeState State { get; }
 
     /// <summary>Ours, in the order in which they were bound.</summary>
-    public IReadOnlyList<PlacedPod> Replicas { get; }
+    public IReadOnlyList<PlacedPod> Ours { get; }
 
     /// <summary>What others use, not yet dated.</summary>
     public IReadOnlyList<ForeignUse> Foreign { get; }

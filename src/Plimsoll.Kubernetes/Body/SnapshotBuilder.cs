@@ -27,6 +27,8 @@ internal sealed class SnapshotBuilder
     private readonly List<WorkInFlight> _flying = [];
     private readonly Dictionary<string, int> _live = new(StringComparer.Ordinal);
     private readonly PodGroups _groupPods = new();
+    private readonly IReadOnlySet<string> _gangs;
+    private readonly Dictionary<string, Placement> _gangPods = new(StringComparer.Ordinal);
 
     /// <param name="at">Now.</param>
     /// <param name="groups">Node groups by what the models' pods ask of nodes.</param>
@@ -36,10 +38,12 @@ internal sealed class SnapshotBuilder
     /// <param name="serverMinor">The server's minor version.</param>
     /// <param name="memory">What the snapshot before was made from; null makes all anew.</param>
     /// <param name="hasServed">Whether a pod was seen to serve before; null of none is that known.</param>
+    /// <param name="gangs">Keys of workloads whose pods are members of gangs; null for none.</param>
     public SnapshotBuilder(
         DateTimeOffset at, NodeGroups groups, IEnumerable<ResolvedModel> models, IReadOnlyDictionary<string, PodLoad> loads, double overdueFactor,
-        int serverMinor = 0, SnapshotMemory? memory = null, Func<PodView, bool>? hasServed = null)
+        int serverMinor = 0, SnapshotMemory? memory = null, Func<PodView, bool>? hasServed = null, IReadOnlySet<string>? gangs = null)
     {
+        _gangs = gangs ?? ImmutableHashSet<string>.Empty;
         _hasServed = hasServed ?? (_ => false);
         (_serverMinor, _memory) = (serverMinor, memory ?? new SnapshotMemory());
         (_at, _groups, _overdueFactor) = (at, groups, overdueFactor);
@@ -50,6 +54,9 @@ internal sealed class SnapshotBuilder
 
     /// <summary>Replicas there are of each workload (<see cref="KeyOf"/>), those that end not counted.</summary>
     public IReadOnlyDictionary<string, int> Live => _live;
+
+    /// <summary>Where gangs' pods are, by uid, that are bound.</summary>
+    public IReadOnlyDictionary<string, Placement> GangPods => _gangPods;
 
     public static string KeyOf(WorkloadView workload) => $"{workload.Name.Namespace}/{workload.KeyKind}/{workload.Name.Name}";
 
@@ -106,12 +113,19 @@ internal sealed class SnapshotBuilder
 
     private void Add(NodeView node, List<PodView> pods)
     {
-        var ours = pods.ConvertAll(pod => OwnerOf(pod) is not null && !_groupPods.IsOrphan(pod));
+        var ours = pods.ConvertAll(pod => OwnerOf(pod) is not null && !_groupPods.IsOrphan(pod) || IsMember(pod));
         var layout = _memory.Lay(node, _groups.GroupOf(node.Name), pods, ours);
-        foreach (var placed in layout.Replicas) Add(placed, OwnerOf(placed.Pod)!);
+        foreach (var placed in layout.Ours)
+        {
+            if (OwnerOf(placed.Pod) is { } owner) Add(placed, owner);
+            else _gangPods[placed.Pod.Uid] = placed.Placement;
+        }
+
         foreach (var use in layout.Foreign) _foreign.Add(use with { Memory = use.Memory with { At = _at } });
         _nodes.Add(layout.State);
     }
+
+    private bool IsMember(PodView pod) => pod.WorkloadKey is { } key && _gangs.Contains(key);
 
     // The pods of a group are one replica, which is put together once all are found.
     private void Add(PlacedPod placed, ResolvedModel owner)

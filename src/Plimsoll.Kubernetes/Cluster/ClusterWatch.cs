@@ -42,6 +42,9 @@ public sealed class ClusterWatch : IAsyncDisposable
         new("InferenceService", "serving.kserve.io/v1beta1", "inferenceservices"),
     ];
 
+    /// <summary>Kinds of job that PlannedJobs may name, where the server has them.</summary>
+    public static readonly ImmutableArray<JobKind> JobKinds = [new("Job", "batch/v1", "jobs"), new("JobSet", "jobset.x-k8s.io/v1alpha2", "jobsets")];
+
     private readonly TimeProvider _time;
     private readonly CancellationTokenSource _ending = new();
     private readonly List<IWatched> _lists = [];
@@ -50,6 +53,7 @@ public sealed class ClusterWatch : IAsyncDisposable
     private readonly HashSet<IWatched> _optional = [];
     private readonly List<Task> _running = [];
     private readonly Dictionary<string, (ScalableKind Kind, WatchedList<WorkloadView> List)> _workloads = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (JobKind Kind, WatchedList<JobView> List)> _jobs = new(StringComparer.Ordinal);
     private readonly List<WatchedList<ScalerView>> _scalers = [];
     private WatchedList<BudgetView>? _budgets;
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -85,6 +89,9 @@ public sealed class ClusterWatch : IAsyncDisposable
 
     /// <summary>The nodes' model caches; null where the kind is not installed.</summary>
     public WatchedList<NodeCacheView>? NodeCaches { get; private set; }
+
+    /// <summary>Training jobs to plan; null where the kind is not installed, and then no job is watched.</summary>
+    public WatchedList<PlannedJobView>? PlannedJobs { get; private set; }
 
     /// <summary>The folder of the model cache on each node.</summary>
     public string CacheFolder { get; private init; } = CachePaths.DefaultFolder;
@@ -151,6 +158,7 @@ public sealed class ClusterWatch : IAsyncDisposable
 
             if (await HasAsync(api, ResourceGroup.ApiVersion, NodeModelCache.KubePluralName, cancellationToken).ConfigureAwait(false))
                 watch._lists.Add(watch.NodeCaches = new NodeCacheWatch(api, watch.Changed, time).List);
+            if (await HasAsync(api, ResourceGroup.ApiVersion, PlannedJob.KubePluralName, cancellationToken).ConfigureAwait(false)) await watch.AddJobsAsync(cancellationToken).ConfigureAwait(false);
             foreach (var version in (string[])["autoscaling/v2", "autoscaling/v2beta2"])
             {
                 if (!await HasAsync(api, version, "horizontalpodautoscalers", cancellationToken).ConfigureAwait(false)) continue;
@@ -163,8 +171,7 @@ public sealed class ClusterWatch : IAsyncDisposable
             if (await HasAsync(api, "karpenter.sh/v1", "nodepools", cancellationToken).ConfigureAwait(false))
             {
                 watch.KarpenterPools = new WatchedList<KarpenterPool>(api, "apis/karpenter.sh/v1/nodepools", KarpenterPool.Of, watch.Changed, time, removable: true);
-                watch._lists.Add(watch.KarpenterPools);
-                watch._optional.Add(watch.KarpenterPools);
+                watch.AddOptional(watch.KarpenterPools);
             }
 
             // v1beta1 before 1.21; they differ in what an empty selector selects.
@@ -205,6 +212,24 @@ public sealed class ClusterWatch : IAsyncDisposable
 
     /// <summary>All that there is of a kind.</summary>
     public IEnumerable<WorkloadView> Workloads(string kind) => _workloads.TryGetValue(kind, out var found) ? found.List.Items.Values : [];
+
+    /// <summary>All PlannedJobs; none where they cannot be read now, so that nothing is done to what they name.</summary>
+    public IEnumerable<PlannedJobView> JobsToPlan => PlannedJobs is { } list && !IsOutdated(list) ? list.Items.Values : [];
+
+    /// <summary>The kind of job, when the server has it and jobs are planned.</summary>
+    public JobKind? JobKindOf(string kind) => _jobs.TryGetValue(kind, out var found) ? found.Kind : null;
+
+    /// <summary>A job; null where it is not there, and where nothing can be said of its kind.</summary>
+    public JobView? Job(string kind, ObjectName name) =>
+        _jobs.TryGetValue(kind, out var found) && !IsOutdated(found.List) ? found.List.Items.GetValueOrDefault(name) : null;
+
+    /// <summary>Why nothing can be said of a kind's jobs; null when it can.</summary>
+    public string? ProblemOf(JobKind kind)
+    {
+        ArgumentNullException.ThrowIfNull(kind);
+        return _jobs.TryGetValue(kind.Kind, out var found) && IsOutdated(found.List)
+            ? $"the {kind.Kind}s of the cluster cannot be read: {found.List.Problem ?? "they are not listed yet"}" : null;
+    }
 
     /// <summary>Ends at the next change of anything that is watched.</summary>
     public Task WaitForChangeAsync(CancellationToken cancellationToken) => Volatile.Read(ref _changed).Task.WaitAsync(cancellationToken);
@@ -258,6 +283,27 @@ public sealed class ClusterWatch : IAsyncDisposable
         if (!own) _optional.Add(list);
         _workloads[kind.Kind] = (kind, list);
         _lists.Add(list);
+    }
+
+    // What cannot be read of jobs is theirs to wait for: models are planned all the same.
+    private async Task AddJobsAsync(CancellationToken cancellationToken)
+    {
+        PlannedJobs = new WatchedList<PlannedJobView>(
+            Api, $"apis/{ResourceGroup.ApiVersion}/{PlannedJob.KubePluralName}", PlannedJobView.Of, Changed, _time, removable: true);
+        AddOptional(PlannedJobs);
+        foreach (var kind in JobKinds)
+        {
+            if (!await HasAsync(Api, kind.ApiVersion, kind.Plural, cancellationToken).ConfigureAwait(false)) continue;
+            var list = new WatchedList<JobView>(Api, kind.ListPath, item => JobView.Of(item, kind), Changed, _time, removable: kind.Kind != "Job");
+            _jobs[kind.Kind] = (kind, list);
+            AddOptional(list);
+        }
+    }
+
+    private void AddOptional(IWatched list)
+    {
+        _lists.Add(list);
+        _optional.Add(list);
     }
 
     private void AddScalers(string path, string kind)

@@ -122,6 +122,8 @@ public sealed record PodView
     {
         var owner = metadata.List("ownerReferences").FirstOrDefault(one => one.Flag("controller"));
         if (labels.Text("leaderworkerset.sigs.k8s.io/name") is { } set) return $"LeaderWorkerSet/{set}";
+        // Its pods are made by Jobs that it makes.
+        if (labels.Text("jobset.sigs.k8s.io/jobset-name") is { } jobs && owner.Text("kind") == "Job") return $"JobSet/{jobs}";
         if (owner.Text("kind") is not { } kind || owner.Text("name") is not { } name) return null;
         return kind == "ReplicaSet" && labels.Text("pod-template-hash") is { } hash && name.EndsWith("-" + hash, StringComparison.Ordinal)
             ? $"Deployment/{name[..^(hash.Length + 1)]}" : $"{kind}/{name}";

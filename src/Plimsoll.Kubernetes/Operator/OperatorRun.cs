@@ -103,7 +103,7 @@ public sealed class OperatorRun(
         await store.ReadAsync(parts.Footprints, cancellationToken).ConfigureAwait(false);
         var fleet = new KubernetesFleet(parts);
         var number = journal?.Begin(knowledge) ?? 1;
-        var telling = new Telling(statuses, fleetStatus, new EventWriter(parts, options.Identity), parts.Time);
+        var telling = new Telling(statuses, fleetStatus, new JobStatusWriter(parts), new EventWriter(parts, options.Identity), parts.Time);
         // What a plan must remember counts from when it is made, whatever becomes of it.
         var loop = new ControlLoop(fleet, planner, parts.Time, async (tick, token) =>
         {

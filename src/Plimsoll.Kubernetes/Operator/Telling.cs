@@ -8,7 +8,7 @@ namespace Plimsoll.Kubernetes.Operator;
 /// server never keeps a plan waiting; while it is at it, later turns only leave what they have to tell, the last one's statuses
 /// are written next, and it ends when all are.
 /// </summary>
-internal sealed class Telling(StatusWriter statuses, FleetStatusWriter fleetStatus, EventWriter events, TimeProvider time)
+internal sealed class Telling(StatusWriter statuses, FleetStatusWriter fleetStatus, JobStatusWriter jobs, EventWriter events, TimeProvider time)
 {
     // So many statuses are written at once that thousands of models must not be written without a breath.
     private static readonly TimeSpan Breath = TimeSpan.FromMilliseconds(500);
@@ -37,8 +37,8 @@ internal sealed class Telling(StatusWriter statuses, FleetStatusWriter fleetStat
         while (told is not null)
         {
             await Task.WhenAll(
-                statuses.WriteAsync(told, cancellationToken), events.WriteAsync(cancellationToken), fleetStatus.WriteAsync(told, cancellationToken)).ConfigureAwait(false);
-            var more = statuses.Left > 0;
+                statuses.WriteAsync(told, cancellationToken), jobs.WriteAsync(told, cancellationToken), events.WriteAsync(cancellationToken), fleetStatus.WriteAsync(told, cancellationToken)).ConfigureAwait(false);
+            var more = statuses.Left > 0 || jobs.Left > 0;
             if (more) await Task.Delay(Breath, time, cancellationToken).ConfigureAwait(false);
             told = Interlocked.Exchange(ref _next, null) ?? (more ? told : null);
         }

@@ -13,6 +13,7 @@ internal enum FieldShape
     Text,
     Integer,
     Number,
+    Flag,
     Group,
     List,
     Map,
@@ -103,6 +104,7 @@ internal sealed record Field
         type == typeof(string) ? FieldShape.Text
         : type == typeof(int) || type == typeof(long) ? FieldShape.Integer
         : type == typeof(double) ? FieldShape.Number
+        : type == typeof(bool) ? FieldShape.Flag
         : type == typeof(JsonElement) ? FieldShape.Any
         : null;
 }

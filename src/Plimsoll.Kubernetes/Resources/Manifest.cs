@@ -11,7 +11,7 @@ public static class Manifest
     public static string FileOf(Type resource) => $"{NamesOf(resource).Plural}.yaml";
 
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<Type> Resources { get; } = [typeof(ScaledModel), typeof(FleetResource), typeof(NodeModelCache)];
+    public static IReadOnlyList<Type> Resources { get; } = [typeof(ScaledModel), typeof(FleetResource), typeof(NodeModelCache), typeof(PlannedJob)];
 
     /// <summary>One manifest in YAML.</summary>
     public static string Write(Type resource) =>

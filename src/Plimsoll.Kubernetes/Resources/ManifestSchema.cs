@@ -46,6 +46,7 @@ internal static class ManifestSchema
             string word => JsonValue.Create(word),
             int whole => JsonValue.Create(whole),
             double number => JsonValue.Create(number),
+            bool flag => JsonValue.Create(flag),
             _ => throw new InvalidOperationException($"{field.Property} is filled in with a type that has no schema"),
         };
         return schema;
@@ -62,6 +63,9 @@ internal static class ManifestSchema
                 break;
             case FieldShape.Number:
                 schema["type"] = "number";
+                break;
+            case FieldShape.Flag:
+                schema["type"] = "boolean";
                 break;
             default:
                 schema["type"] = "string";

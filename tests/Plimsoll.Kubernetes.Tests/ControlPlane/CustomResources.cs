@@ -13,7 +13,7 @@ public static class CustomResources
     private const string Group = "apiextensions.k8s.io";
     private const string Plural = "customresourcedefinitions";
 
-    /// <summary>Installs the definitions in <c>crds/</c>: LeaderWorkerSet, InferenceService, ScaledObject, NodePool, NodeClaim, Workload, AdmissionCheck.</summary>
+    /// <summary>Installs the definitions in <c>crds/</c>: LeaderWorkerSet, InferenceService, ScaledObject, NodePool, NodeClaim, Workload, AdmissionCheck, JobSet.</summary>
     public static async Task InstallOursAsync(k8s.Kubernetes client)
     {
         var files = Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "ControlPlane", "crds"), "*.yaml").Order(StringComparer.Ordinal);

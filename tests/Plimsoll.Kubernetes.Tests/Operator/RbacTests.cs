@@ -37,7 +37,7 @@ public sealed class RbacTests : OperatorTest
     {
         Permission[] lacking = [.. ShippedRole.Permissions.Where(one => one is { Verb: "patch" })];
         Assert.Equal(
-            ["configmaps", "deployments/scale", "fleets/status", "leaderworkersets/scale", "nodemodelcaches", "pods", "scaledmodels/status", "statefulsets/scale"],
+            ["configmaps", "deployments/scale", "fleets/status", "jobs", "jobsets", "leaderworkersets/scale", "nodemodelcaches", "plannedjobs/status", "pods", "scaledmodels/status", "statefulsets/scale"],
             lacking.Select(one => one.Resource).Distinct().Order(StringComparer.Ordinal));
         await Cluster.ServeAsync("none", 0, 1, "24Gi");
         await CreateNodeCacheAsync();
@@ -47,9 +47,13 @@ public sealed class RbacTests : OperatorTest
         await Cluster.ModelAsync("none", act);
         await Cluster.ModelAsync("ordered", act, "StatefulSet");
         await Cluster.ModelAsync("grouped", act, "LeaderWorkerSet");
+        await Cluster.Client.CustomObjects.CreateNamespacedCustomObjectAsync(
+            JsonNode.Parse($$$$"""{"apiVersion":"{{{{ResourceGroup.ApiVersion}}}}","kind":"PlannedJob","metadata":{"name":"train"},"spec":{"targetRef":{"name":"train"}}}""")!,
+            ResourceGroup.Group, ResourceGroup.Version, OperatedCluster.Space, PlannedJob.KubePluralName, cancellationToken: Cancel);
         await Cluster.OperateAsync(await ShippedRole.InstallAsync(Cluster.Plane, Home, lacking), space: Home, pod: "of-the-operator");
 
-        foreach (var one in lacking) await SaidAsync(one, Cluster.Log);
+        // Those on jobs are for launching them: GangOnAClusterTests.
+        foreach (var one in lacking.Where(one => one.Resource is not ("jobs" or "jobsets"))) await SaidAsync(one, Cluster.Log);
 
         Assert.Equal(0, (await Cluster.DeploymentAsync("none", Cancel)).Spec.Replicas);
     }
@@ -61,7 +65,7 @@ public sealed class RbacTests : OperatorTest
         await Cluster.ModelAsync("llama", "\"weights\":\"16GiB\"");
         // Those on pods are for nodes: the test after this one. That to delete a cache is asked for by the server when one gets its owner.
         Permission[] others = [.. ShippedRole.Permissions.Where(one => one is not ({ Verb: "patch" } or { Resource: "pods", Verb: "create" or "delete" } or { Resource: "nodemodelcaches", Verb: "delete" }))];
-        Assert.Equal(33, others.Length); // thirteen kinds are listed and watched; three verbs each on leases and config maps; Events
+        Assert.Equal(39, others.Length); // sixteen kinds are listed and watched; three verbs each on leases and config maps; Events
 
         // Each list and each watch is begun by itself, so that one operator may lack them all. What is refused is out of date only
         // after half a minute, so all wait at once.

@@ -1,0 +1,102 @@
+using System.Globalization;
+using System.Net;
+using System.Text;
+using System.Text.Json.Nodes;
+using Plimsoll.Kubernetes.Cluster;
+using Plimsoll.Kubernetes.Resources;
+
+namespace Plimsoll.Kubernetes.Body;
+
+/// <summary>Whether a job's target is to be suspended.</summary>
+internal sealed record SuspendRequest(ResolvedJob Job, bool Suspend) : WriteRequest
+{
+    public override string Key => Job.Target!.Key;
+
+    // A job's status changes with every pod, its generation with its spec alone.
+    public override string Over => VersionOf(Job.Target!);
+
+    /// <summary>Of the very object: one that was made anew under its name is another.</summary>
+    public static string VersionOf(JobView target) => string.Create(CultureInfo.InvariantCulture, $"{target.Uid}/{target.Generation}");
+}
+
+/// <summary>
+/// Writes spec.suspend of jobs, beside the turns. Before the first time it notes in the PlannedJob's status that it was launched, which
+/// the job itself no longer says once it is suspended.
+/// </summary>
+internal sealed class SuspendWriter
+{
+    private readonly KubernetesFleetParts _parts;
+    private readonly WriteQueue<SuspendRequest> _queue;
+
+    // What was refused last of each job: the plan asks for it again with every turn.
+    private readonly Dictionary<JobId, string> _said = [];
+
+    public SuspendWriter(KubernetesFleetParts parts)
+    {
+        _parts = parts;
+        _queue = new WriteQueue<SuspendRequest>(parts, WriteAsync);
+    }
+
+    /// <summary>Whether the target is suspended, or asked to be: what we ask, until the watch shows it or it should have.</summary>
+    public bool IsSuspended(JobView target) => _queue.Asked(target.Key, SuspendRequest.VersionOf(target))?.Suspend ?? target.Suspended;
+
+    /// <inheritdoc cref="WriteQueue{T}.WriteAsync(IReadOnlyList{T}, IReadOnlySet{string}, CancellationToken)"/>
+    public async Task<IReadOnlySet<string>> WriteAsync(IReadOnlyList<SuspendRequest> due, IReadOnlySet<string> ours, CancellationToken cancellationToken)
+    {
+        var taken = await _queue.WriteAsync(due, ours, cancellationToken).ConfigureAwait(false);
+        foreach (var done in due.Where(request => taken.Contains(request.Key))) _said.Remove(done.Job.Id);
+        foreach (var (request, why, _) in _queue.TakeRefused())
+        {
+            if (_said.GetValueOrDefault(request.Job.Id) != why) _parts.Log($"{request.Job.Id}: {why}");
+            _said[request.Job.Id] = why;
+        }
+
+        return taken;
+    }
+
+    /// <inheritdoc cref="WriteQueue{T}.EndAsync"/>
+    public Task EndAsync() => _queue.EndAsync();
+
+    private async Task<bool> WriteAsync(SuspendRequest request, CancellationToken cancellationToken)
+    {
+        var (job, target) = (request.Job, request.Job.Target!);
+        var body = Encoding.UTF8.GetBytes(new JsonObject
+        {
+            ["metadata"] = new JsonObject { ["uid"] = target.Uid },
+            ["spec"] = new JsonObject { ["suspend"] = request.Suspend },
+        }.ToJsonString());
+        for (var attempt = 0; _parts.MayWrite(); attempt++)
+        {
+            try
+            {
+                if (!job.WasLaunched) await NoteLaunchAsync(job, target, request.Suspend ? target.StartedAt : null, cancellationToken).ConfigureAwait(false);
+                if (!_parts.MayWrite()) return false;
+                using var written = await _parts.Cluster.Api.PatchAsync(job.TargetPath!, body, PatchKind.Merge, cancellationToken).ConfigureAwait(false);
+                _parts.Log($"{job.Id}: {target.Kind} {target.Name.Name} is {(request.Suspend ? "suspended" : "launched")}");
+                return true;
+            }
+            catch (ApiException raced) when (raced.Status == HttpStatusCode.Conflict && attempt < 5)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(20 << attempt), _parts.Time, cancellationToken).ConfigureAwait(false);
+            }
+        }
+
+        return false;
+    }
+
+    private async Task NoteLaunchAsync(ResolvedJob job, JobView target, DateTimeOffset? at, CancellationToken cancellationToken)
+    {
+        var view = job.View;
+        var body = Encoding.UTF8.GetBytes(new JsonObject
+        {
+            ["metadata"] = new JsonObject { ["uid"] = view.Uid },
+            ["status"] = new JsonObject { ["launchedAt"] = Text(at ?? _parts.Time.GetUtcNow()), ["targetUid"] = target.Uid },
+        }.ToJsonString());
+        using var noted = await _parts.Cluster.Api.PatchAsync(
+            $"apis/{ResourceGroup.ApiVersion}/namespaces/{view.Name.Namespace}/{PlannedJob.KubePluralName}/{view.Name.Name}/status",
+            body, PatchKind.Merge, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>A moment as Kubernetes writes it.</summary>
+    public static string Text(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+}
