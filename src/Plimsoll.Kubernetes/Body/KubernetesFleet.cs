@@ -254,7 +254,7 @@ public sealed class KubernetesFleet : IFleet
         var jobs = await _jobs.ApplyAsync(plan, cancellationToken).ConfigureAwait(false);
         started.AddRange(jobs.Started);
         waiting.AddRange(jobs.Waiting);
-        started.AddRange(await _nodes.ApplyAsync(plan, Unplanned(), cancellationToken).ConfigureAwait(false));
+        started.AddRange(await _nodes.ApplyAsync(plan, _jobs.Kept(plan), Unplanned(), cancellationToken).ConfigureAwait(false));
         started.AddRange(await _caches.ApplyAsync(plan, Models, _most, _parts.MayWrite, cancellationToken).ConfigureAwait(false));
         Wanted = wanted;
         Publish(plan, wanted);

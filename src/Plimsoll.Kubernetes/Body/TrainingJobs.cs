@@ -31,6 +31,14 @@ internal sealed class TrainingJobs(KubernetesFleetParts parts)
     /// <summary>Keys of workloads whose pods are members of gangs. Of a job that is over what is left is anybody's.</summary>
     public IReadOnlySet<string> Keys => Jobs.Where(job => job is { Spec: not null, Target.EndedAt: null }).Select(job => job.Target!.Key).ToHashSet(StringComparer.Ordinal);
 
+    /// <summary>Keys of the workloads whose gangs a plan has stay where they are.</summary>
+    public IReadOnlySet<string> Kept(Plan plan)
+    {
+        if (plan.ProtectedJobs.IsDefault) return ImmutableHashSet<string>.Empty;
+        var kept = plan.ProtectedJobs.Select(one => one.Job).ToHashSet();
+        return Jobs.Where(job => job is { Acts: true, Target.EndedAt: null } && kept.Contains(job.Id)).Select(job => job.Target!.Key).ToHashSet(StringComparer.Ordinal);
+    }
+
     /// <summary>The snapshot with the gangs, and what became of them.</summary>
     /// <param name="snapshot">Without them.</param>
     /// <param name="pods">All pods.</param>

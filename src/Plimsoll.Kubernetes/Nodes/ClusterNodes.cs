@@ -104,9 +104,10 @@ internal sealed class ClusterNodes(KubernetesFleetParts parts)
 
     /// <summary>Starts what the plan says of nodes; what was started.</summary>
     /// <param name="plan">The plan.</param>
+    /// <param name="gangs">Workloads of the jobs whose gangs the plan protects.</param>
     /// <param name="unplanned">Workloads of models that are named and not planned for now.</param>
     /// <param name="cancellationToken">Ends it.</param>
-    public async Task<ImmutableArray<StepId>> ApplyAsync(Plan plan, IReadOnlySet<string> unplanned, CancellationToken cancellationToken)
+    public async Task<ImmutableArray<StepId>> ApplyAsync(Plan plan, IReadOnlySet<string> gangs, IReadOnlySet<string> unplanned, CancellationToken cancellationToken)
     {
         var started = ImmutableArray.CreateBuilder<StepId>();
         foreach (var step in plan.Steps)
@@ -123,7 +124,7 @@ internal sealed class ClusterNodes(KubernetesFleetParts parts)
         // One that its node has ended (evicted, out of disk) holds nothing and keeps the name.
         foreach (var (pod, _) in _placeholders.Where(one => one.Pod is { IsOver: true, DeletedAt: null }))
             await DeleteAsync(pod.Name.Name, "it has ended", cancellationToken).ConfigureAwait(false);
-        await _protection.WriteAsync(plan.Protected, unplanned, cancellationToken).ConfigureAwait(false);
+        await _protection.WriteAsync(plan.Protected, gangs, unplanned, cancellationToken).ConfigureAwait(false);
         return started.ToImmutable();
     }
 

@@ -26,16 +26,17 @@ internal sealed class PodProtection(KubernetesFleetParts parts)
     /// has not come to is in the next plan too.
     /// </summary>
     /// <param name="kept">Who is to stay.</param>
+    /// <param name="gangs">Workloads all of whose pods are to stay, as they train together.</param>
     /// <param name="unplanned">Of which workloads (<see cref="SnapshotBuilder.KeyOf"/>) nothing is planned now: their pods stay as they are.</param>
     /// <param name="cancellationToken">Ends it.</param>
-    public async Task WriteAsync(ImmutableArray<Protection> kept, IReadOnlySet<string> unplanned, CancellationToken cancellationToken)
+    public async Task WriteAsync(ImmutableArray<Protection> kept, IReadOnlySet<string> gangs, IReadOnlySet<string> unplanned, CancellationToken cancellationToken)
     {
         if (kept.IsDefault || !_writing.IsCompleted) return;
         await _writing.ConfigureAwait(false);
-        _writing = KeepAsync(kept, unplanned, cancellationToken);
+        _writing = KeepAsync(kept, gangs, unplanned, cancellationToken);
     }
 
-    private Task KeepAsync(ImmutableArray<Protection> kept, IReadOnlySet<string> unplanned, CancellationToken cancellationToken)
+    private Task KeepAsync(ImmutableArray<Protection> kept, IReadOnlySet<string> gangs, IReadOnlySet<string> unplanned, CancellationToken cancellationToken)
     {
         var byPod = kept.ToDictionary(one => one.Replica.Value, StringComparer.Ordinal);
         var live = parts.Cluster.Pods.Items.Values.Where(pod => pod is { IsOver: false, DeletedAt: null });
@@ -45,8 +46,8 @@ internal sealed class PodProtection(KubernetesFleetParts parts)
         var writes = new List<(PodView Pod, JsonObject Annotations)>();
         foreach (var pod in parts.Cluster.Pods.Items.Values)
         {
-            var stays = byPod.Count > 0 && pod is { IsOver: false, DeletedAt: null } && Of(pod) is { } one
-                && (one.Nodes.IsDefault || pod.Node is { } node && one.Nodes.Contains(new NodeId(node)));
+            var stays = pod is { IsOver: false, DeletedAt: null } && (pod.WorkloadKey is { } gang && gangs.Contains(gang)
+                || byPod.Count > 0 && Of(pod) is { } one && (one.Nodes.IsDefault || pod.Node is { } node && one.Nodes.Contains(new NodeId(node))));
             if (!stays && (pod.Guards?.Ours is null || unplanned.Count > 0 && pod.WorkloadKey is { } workload && unplanned.Contains(workload))) continue;
             var guards = pod.Guards ?? PodGuards.None;
             if ((stays ? guards.Protect() : guards.Release()) is { } change) writes.Add((pod, change));

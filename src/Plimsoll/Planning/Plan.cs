@@ -21,7 +21,14 @@ public sealed record Plan(
     /// <summary>One verdict per training job of the spec, ordered by id; default where there is none.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public ImmutableArray<JobVerdict> Jobs { get; init; }
+
+    /// <summary>Gangs whose nodes an autoscaler must leave alone, ordered by job; default where there are none, or the body cannot protect them.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public ImmutableArray<JobProtection> ProtectedJobs { get; init; }
 }
+
+/// <summary>A gang whose members stay where they are, and why.</summary>
+public sealed record JobProtection(JobId Job, Reason Reason);
 
 /// <summary>A replica that stays where it is, and why.</summary>
 public sealed record Protection(ReplicaId Replica, ModelId Model, Reason Reason)

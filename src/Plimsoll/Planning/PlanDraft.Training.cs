@@ -287,6 +287,22 @@ internal sealed partial class PlanDraft
         }),
     ];
 
+    /// <summary>
+    /// Gangs that train or are about to: moving one costs what giving way costs, and a node that trains is not idle. What is told to go may be
+    /// taken along; what is only shown is somebody else's to keep.
+    /// </summary>
+    public ImmutableArray<JobProtection> ProtectedJobs()
+    {
+        if (!_observed.Can.HasFlag(Capabilities.ProtectReplicas)) return default;
+        JobProtection[] kept =
+        [
+            .. _gangs.Values.Where(gang => gang.State is GangState.Starting or GangState.Running or GangState.Checkpointing && !_givingWay.ContainsKey(gang.Job))
+                .Where(gang => _jobs.TryGetValue(gang.Job, out var job) && !job.OnlyShown).OrderBy(gang => gang.Job)
+                .Select(gang => new JobProtection(gang.Job, new Reason(Rule.ProtectTraining, [Fact.Quantity("price", Math.Round(PriceOf(gang, _jobs[gang.Job]), 1))]))),
+        ];
+        return kept.Length == 0 ? default : [.. kept];
+    }
+
     private TrainingKnowledge? NextTraining()
     {
         if (_knowledge.Training is null && _jobs.Count == 0) return null;

@@ -43,6 +43,7 @@ public sealed class Planner(IAllocator allocator)
         {
             Protected = NodeProtection.Of(spec, observed, outlooks),
             Jobs = draft.JobVerdicts(),
+            ProtectedJobs = draft.ProtectedJobs(),
         };
     }
 

@@ -105,6 +105,7 @@ public enum Rule
     WithdrawNodeForReplica,
     ProtectLoading,
     ProtectReload,
+    ProtectTraining,
     LaunchJob,
     ResumeJob,
     CheckpointToGiveWay,
@@ -239,6 +240,7 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
             "{waiting} {waiting|request waits|requests wait}, which one more would work off sooner; no room is free for it, and nobody goes for that: {have} {have|carries|carry} what comes",
         [Rule.HoldScarceTraining] =
             "needs {needed}, which {job} holds to train; {held} {held|request waits|requests wait}, {debt} request-seconds so far; it gives way from {price} device-seconds on",
+        [Rule.ProtectTraining] = "moving it would cost {price} device-seconds for a checkpoint and a new start",
         [Rule.LaunchJob] = "room for {members} × {each}, all at once{once?}; it was submitted {waited} ago",
         [Rule.ResumeJob] = "room for {members} × {each}, all at once{once?}; it ended {waited} ago, and trains again in {start}",
         [Rule.CheckpointToGiveWay] = "{lost} of training would be lost; writing {size} takes {write}",

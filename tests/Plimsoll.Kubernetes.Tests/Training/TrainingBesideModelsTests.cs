@@ -1,4 +1,5 @@
 using k8s;
+using Plimsoll.Kubernetes.Nodes;
 using Plimsoll.Kubernetes.Resources;
 using Plimsoll.Kubernetes.Tests.ControlPlane;
 using Plimsoll.Kubernetes.Tests.Operator;
@@ -22,6 +23,7 @@ public sealed class TrainingBesideModelsTests : OperatorTest
         await scene.CreateSetAsync("train", pods: 5);
         await scene.PlanAsync("train", "\"mode\":\"act\",\"checkpoint\":{\"size\":\"100MB\"}");
         await StateAsync("Running");
+        await GuardedAsync("train", pods: 5);
 
         // Twelve a second take three replicas or more.
         Cluster.Rate["llama"] = 12;
@@ -43,6 +45,11 @@ public sealed class TrainingBesideModelsTests : OperatorTest
             Assert.All(tick.Snapshot.Training.Where(gang => gang.State == GangState.Running), gang => Assert.Equal(5, gang.Members.Length));
         }
     }
+
+    // An autoscaler of nodes leaves alone what trains.
+    private Task<int> GuardedAsync(string set, int pods) => Patience.UntilAsync(
+        $"the pods of {set} are guarded", async cancel => (await Cluster.Client.CoreV1.ListNamespacedPodAsync(OperatedCluster.Space, labelSelector: $"{JobSetsStandIn.Label}={set}", cancellationToken: cancel)).Items
+            .Count(pod => pod.Metadata.Annotations?.TryGetValue(PodGuards.KarpenterKey, out var now) == true && now == "true"), guarded => guarded == pods);
 
     private Task<PlannedJobStatus> StateAsync(string state) => Patience.UntilAsync(
         $"the job is {state}", async cancel => await JobScene.StatusAsync(Cluster, "train", cancel) ?? new PlannedJobStatus(), status => status.State == state,

@@ -238,6 +238,26 @@ public sealed partial class ScheduledGangTests
     }
 
     [Fact]
+    public void What_trains_stays_where_it_is_until_it_is_told_to_go()
+    {
+        var (job, chat) = (Asking("train", devices: 8), Single("chat", devices: 2, askedMiB: 32_000, min: 0) with { MaxReplicas = 1 });
+        var spec = Fleet([chat], job);
+        var seen = Here([Full("a", 8, job, 1)], Begun(job, 900, GangState.Running, At("a", 0, 8)), spec);
+        FleetSnapshot Protecting(FleetSnapshot one) => one with { Can = one.Can | Capabilities.ProtectReplicas };
+
+        var kept = Assert.Single(Decide(spec, Protecting(seen)).ProtectedJobs);
+        Assert.Equal(job.Id, kept.Job);
+        Assert.Matches(@"^moving it would cost \d+(\.\d)? device-seconds for a checkpoint and a new start$", kept.Reason.ToString());
+
+        // Not where the body cannot, one that gives way, one that is only shown, nor one that is done.
+        Assert.True(Decide(spec, seen).ProtectedJobs.IsDefault);
+        var (asked, knowledge) = Waits(seen, chat);
+        Assert.True(Decide(spec, Protecting(asked), knowledge).ProtectedJobs.IsDefault);
+        Assert.True(Decide(Fleet([], job with { OnlyShown = true }), Protecting(seen)).ProtectedJobs.IsDefault);
+        Assert.True(Decide(Fleet([], job), Protecting(Here([GroupChoiceTests.Node("a", 8)], Begun(job, 900, GangState.Ended)))).ProtectedJobs.IsDefault);
+    }
+
+    [Fact]
     public void A_cordon_has_no_gang_go()
     {
         var job = Asking("train", devices: 8);
