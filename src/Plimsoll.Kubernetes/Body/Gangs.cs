@@ -11,7 +11,11 @@ internal readonly record struct GangPod(PodView Pod, Placement Placement);
 /// <param name="Suspended">Whether its target is suspended, or asked to be.</param>
 /// <param name="Pods">Its pods that are not over, in the order of their names, those of nodes that are gone left out.</param>
 /// <param name="Succeeded">Its pods that have succeeded and are still there.</param>
-internal sealed record GangSeen(ResolvedJob Job, bool Suspended, IReadOnlyList<GangPod> Pods, int Succeeded);
+internal sealed record GangSeen(ResolvedJob Job, bool Suspended, IReadOnlyList<GangPod> Pods, int Succeeded)
+{
+    /// <summary>We asked last that it run: if it is suspended then, somebody else did that.</summary>
+    public bool AskedToRun { get; init; }
+}
 
 /// <summary>
 /// Gangs out of jobs and their pods, and what became of them since the look before, each told once. What happened before the first
@@ -19,6 +23,9 @@ internal sealed record GangSeen(ResolvedJob Job, bool Suspended, IReadOnlyList<G
 /// </summary>
 internal sealed class Gangs
 {
+    // Clocks of the cluster and ours differ by no more, and its times are of whole seconds.
+    private static readonly TimeSpan Slack = TimeSpan.FromSeconds(30);
+
     private Dictionary<JobId, Memory> _known = [];
 
     // How a job was at the look before.
@@ -32,6 +39,8 @@ internal sealed class Gangs
         public DateTimeOffset StateSince { get; init; }
 
         public DateTimeOffset StartedAt { get; init; }
+
+        public DateTimeOffset LookedAt { get; init; }
 
         /// <summary>It was seen to be let run, and has not trained since; whether it goes on from a checkpoint then.</summary>
         public bool? GoesOn { get; init; }
@@ -53,7 +62,7 @@ internal sealed class Gangs
         {
             var known = before.GetValueOrDefault(seen.Job.Id) is { } memory && memory.Uid == seen.Job.Target!.Uid ? memory : null;
             var now = Now(seen, known, at);
-            _known[seen.Job.Id] = Tell(seen, known, now, at, outcomes);
+            _known[seen.Job.Id] = Tell(seen, known, now, at, outcomes) with { LookedAt = at };
             if (now.State is { } state) gangs.Add(Gang(seen, now, state));
         }
 
@@ -67,10 +76,12 @@ internal sealed class Gangs
         if (state is null) return now with { GraceEnds = null };
 
         // Of one that was just let run the job says nothing yet, or when it was let run the time before.
-        var isAnew = IsLetRun(state) && !IsLetRun(known?.State);
+        var isAnew = IsAnew(seen, known, state);
         if (IsLetRun(state))
         {
+            // Until its controller has made the pods a job that goes on still says when it was let run the time before.
             var told = target.Suspended ? null : target.StartedAt;
+            if (known is not null && told < (isAnew ? known.LookedAt : known.StartedAt) - Slack) told = null;
             now = now with { StartedAt = told ?? (known is null ? FirstOf(seen) ?? target.CreatedAt : isAnew ? at : known.StartedAt), GraceEnds = null };
         }
         else if (known is null) now = now with { StartedAt = target.StartedAt ?? FirstOf(seen) ?? LaunchedAt(seen.Job) ?? target.CreatedAt };
@@ -80,7 +91,8 @@ internal sealed class Gangs
             StateSince = state switch
             {
                 GangState.Ended => target.EndedAt!.Value,
-                GangState.Starting => known?.State == GangState.Running ? at : known?.State == GangState.Starting && known.StateSince > now.StartedAt ? known.StateSince : now.StartedAt,
+                // Of one that nobody looked at before nobody knows for how long it has lacked a pod.
+                GangState.Starting => known is null || known.State == GangState.Running ? at : known.State == GangState.Starting && known.StateSince > now.StartedAt ? known.StateSince : now.StartedAt,
                 GangState.Running => seen.Pods.Where(one => one.Pod is { Ready: true, DeletedAt: null }).Max(one => one.Pod.ReadyChangedAt) ?? (known?.State == state ? known.StateSince : at),
                 _ when known?.State == state => known.StateSince,
                 GangState.Stopping => target.SuspendedAt ?? at,
@@ -89,6 +101,10 @@ internal sealed class Gangs
             },
         };
     }
+
+    // A suspend that was refused ends nothing: its pods are those of before.
+    private static bool IsAnew(GangSeen seen, Memory? known, GangState? state) => IsLetRun(state) && !IsLetRun(known?.State)
+        && !(known?.State == GangState.Stopping && seen.Pods.Any(one => one.Pod.DeletedAt is null && one.Pod.CreatedAt < known.StateSince));
 
     private static bool IsLetRun(GangState? state) => state is GangState.Starting or GangState.Running;
 
@@ -106,7 +122,7 @@ internal sealed class Gangs
     {
         var (job, size) = (seen.Job, seen.Job.Spec!.CheckpointSize);
         if (known is null) return now with { Trained = now.State == GangState.Running };
-        if (IsLetRun(now.State) && !IsLetRun(known.State))
+        if (IsAnew(seen, known, now.State))
             now = now with { GoesOn = known.State is not null, Trained = false };
         if (now.State == GangState.Running)
         {
@@ -115,6 +131,8 @@ internal sealed class Gangs
             now = now with { GoesOn = null, Trained = true };
         }
 
+        if (!IsLetRun(now.State) && now.State != GangState.Ended && IsLetRun(known.State) && seen.AskedToRun)
+            outcomes.Add(new Outcome.GangFailed { At = at, Job = job.Id, Why = "somebody else suspended it" });
         if (now.State != GangState.Suspended || known.State is GangState.Suspended or null) return now;
 
         // What was ended while it started has nothing to save, and what was killed at the end of its grace may not have saved all.

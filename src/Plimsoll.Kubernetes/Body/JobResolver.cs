@@ -16,6 +16,9 @@ internal sealed class JobResolver(ClusterWatch cluster)
     // Since then a Job can be suspended without a feature gate; older servers drop the field without a word.
     private const int SuspendsSinceMinor = 22;
 
+    // No node has more for one pod; sums over any number of pods stay countable.
+    private static readonly Bytes MemoryMost = Bytes.GiB(16 * 1024);
+
     // By the target as it was read: objects that changed are other objects.
     private readonly ConditionalWeakTable<JobView, JobPodAsk[]> _asks = [];
 
@@ -136,6 +139,10 @@ internal sealed class JobResolver(ClusterWatch cluster)
         if (asks is not [var ask, ..]) return (null, No("NoPods", $"{name} has no pods to run"));
         if (!asks.All(ask.IsLike)) return (null, No("UnlikePods", $"the pods of {name} differ in what they ask of their nodes; a gang's are alike"));
         if (ask.Memory == Bytes.Zero) return (null, No("NoMemory", $"the pods of {name} state no memory; a limit or a request would do"));
+        if (ask.Memory > MemoryMost) return (null, No("TooMuchMemory", $"each pod of {name} may take {ask.Memory} of memory, and no node has that; {MemoryMost} is the most"));
+        if (target.Pods.Select(pods => pods.Apart).FirstOrDefault(apart => apart is not null) is { } apart)
+            return (null, No("ApartByRule", $"the pods of {name} have {apart}, which says where one may be beside another and is not counted with; without it, or only preferred, it would be planned"));
+        if (target.InPhases) return (null, No("InPhases", $"the pods of {name} come one kind after the other (dependsOn); a gang's run at once"));
         return ask.Requests.Devices.Count > 1
             ? (null, No("SeveralDevices", $"the pods of {name} ask for {string.Join(" and ", ask.Requests.Devices.Keys.Select(one => Shown.Text(one)))}; one kind of device would do"))
             : (ask, null);

@@ -59,13 +59,13 @@ internal sealed class JobStatusWriter(KubernetesFleetParts parts)
                 else due.Add((job, essence, status));
             }
             else if (last.Essence != essence) due.Add((job, essence, status));
-            else if (last.Text != text && parts.Time.GetElapsedTime(last.At) >= Refresh) drifted.Add((job, essence, status));
+            else if (last.Text != text && status.State != nameof(GangState.Ended) && parts.Time.GetElapsedTime(last.At) >= Refresh) drifted.Add((job, essence, status));
         }
 
         foreach (var gone in _written.Keys.Except(told.Jobs.Select(job => job.View.Name)).ToArray()) _written.Remove(gone);
         Left = Math.Max(0, due.Count - WritesAtOnceMax);
         return Parallel.ForEachAsync(
-            due.OrderBy(one => one.Job.Spec is null).Take(WritesAtOnceMax).Concat(drifted.Take(RefreshesAtOnceMax)),
+            due.OrderBy(one => one.Job.Spec is null).Take(WritesAtOnceMax).Concat(drifted.OrderBy(one => _written[one.Job.View.Name].At).Take(RefreshesAtOnceMax)),
             new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = cancellationToken },
             async (one, token) =>
             {
@@ -92,8 +92,8 @@ internal sealed class JobStatusWriter(KubernetesFleetParts parts)
             ObservedGeneration = generation,
             Conditions = [.. JobConditions.Of(job, verdict).Select(finding => StatusPatch.Condition(finding, before?.Conditions, generation, parts.Time.GetUtcNow()))],
             // Of one that somebody else let run too: once it is suspended, nothing but this says that it goes on from something.
-            LaunchedAt = job.WasLaunched ? before!.LaunchedAt : gang is null ? null : SuspendWriter.Text(gang.StartedAt),
-            TargetUid = job.WasLaunched || gang is not null ? job.Target?.Uid : null,
+            LaunchedAt = job.WasLaunched || job.Target is null ? before?.LaunchedAt : gang is null ? null : SuspendWriter.Text(gang.StartedAt),
+            TargetUid = job.Target is null ? before?.TargetUid : job.WasLaunched || gang is not null ? job.Target.Uid : null,
             State = job.Spec is null ? null : gang?.State.ToString() ?? "Waiting",
             Members = job.Spec?.GangSize,
             Mode = job.Mode.ToString().ToLowerInvariant(),

@@ -151,6 +151,7 @@ public sealed class KubernetesFleet : IFleet
             Mode = FleetMode.Act,
             NodePools = _nodes.Pools(_resolver.Groups),
             Quotas = fleet.DeviceQuotas,
+            UnplannedJobs = _jobs.Unplanned,
             Unplanned = Models.Any(model => model.Spec is null) ? [.. Models.Where(model => model.Spec is null).Select(model => model.Id).Order()] : default,
         };
     }

@@ -27,7 +27,7 @@ internal sealed class SnapshotBuilder
     private readonly List<WorkInFlight> _flying = [];
     private readonly Dictionary<string, int> _live = new(StringComparer.Ordinal);
     private readonly PodGroups _groupPods = new();
-    private readonly IReadOnlySet<string> _gangs;
+    private readonly IReadOnlyDictionary<string, DateTimeOffset> _gangs;
     private readonly Dictionary<string, Placement> _gangPods = new(StringComparer.Ordinal);
 
     /// <param name="at">Now.</param>
@@ -38,12 +38,12 @@ internal sealed class SnapshotBuilder
     /// <param name="serverMinor">The server's minor version.</param>
     /// <param name="memory">What the snapshot before was made from; null makes all anew.</param>
     /// <param name="hasServed">Whether a pod was seen to serve before; null of none is that known.</param>
-    /// <param name="gangs">Keys of workloads whose pods are members of gangs; null for none.</param>
+    /// <param name="gangs">Keys of workloads whose pods are members of gangs, and when these were made; null for none.</param>
     public SnapshotBuilder(
         DateTimeOffset at, NodeGroups groups, IEnumerable<ResolvedModel> models, IReadOnlyDictionary<string, PodLoad> loads, double overdueFactor,
-        int serverMinor = 0, SnapshotMemory? memory = null, Func<PodView, bool>? hasServed = null, IReadOnlySet<string>? gangs = null)
+        int serverMinor = 0, SnapshotMemory? memory = null, Func<PodView, bool>? hasServed = null, IReadOnlyDictionary<string, DateTimeOffset>? gangs = null)
     {
-        _gangs = gangs ?? ImmutableHashSet<string>.Empty;
+        _gangs = gangs ?? ImmutableDictionary<string, DateTimeOffset>.Empty;
         _hasServed = hasServed ?? (_ => false);
         (_serverMinor, _memory) = (serverMinor, memory ?? new SnapshotMemory());
         (_at, _groups, _overdueFactor) = (at, groups, overdueFactor);
@@ -125,7 +125,7 @@ internal sealed class SnapshotBuilder
         _nodes.Add(layout.State);
     }
 
-    private bool IsMember(PodView pod) => pod.WorkloadKey is { } key && _gangs.Contains(key);
+    private bool IsMember(PodView pod) => pod.WorkloadKey is { } key && _gangs.TryGetValue(key, out var made) && pod.CreatedAt >= made;
 
     // The pods of a group are one replica, which is put together once all are found.
     private void Add(PlacedPod placed, ResolvedModel owner)

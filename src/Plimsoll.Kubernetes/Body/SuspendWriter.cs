@@ -7,8 +7,8 @@ using Plimsoll.Kubernetes.Resources;
 
 namespace Plimsoll.Kubernetes.Body;
 
-/// <summary>Whether a job's target is to be suspended.</summary>
-internal sealed record SuspendRequest(ResolvedJob Job, bool Suspend) : WriteRequest
+/// <summary>Whether a job's target is to be suspended, and by which step.</summary>
+internal sealed record SuspendRequest(ResolvedJob Job, bool Suspend, StepId Step) : WriteRequest
 {
     public override string Key => Job.Target!.Key;
 
@@ -20,7 +20,7 @@ internal sealed record SuspendRequest(ResolvedJob Job, bool Suspend) : WriteRequ
 }
 
 /// <summary>
-/// Writes spec.suspend of jobs, beside the turns. Before the first time it notes in the PlannedJob's status that it was launched, which
+/// Writes spec.suspend of jobs, beside the turns. After the first time it notes in the PlannedJob's status that it was launched, which
 /// the job itself no longer says once it is suspended.
 /// </summary>
 internal sealed class SuspendWriter
@@ -30,6 +30,10 @@ internal sealed class SuspendWriter
 
     // What was refused last of each job: the plan asks for it again with every turn.
     private readonly Dictionary<JobId, string> _said = [];
+
+    // What was refused since the look before, and what we asked last of each target, by its uid.
+    private readonly List<(StepId Step, string Why, DateTimeOffset At)> _refused = [];
+    private readonly Dictionary<string, bool> _asked = new(StringComparer.Ordinal);
 
     public SuspendWriter(KubernetesFleetParts parts)
     {
@@ -43,15 +47,31 @@ internal sealed class SuspendWriter
     /// <inheritdoc cref="WriteQueue{T}.WriteAsync(IReadOnlyList{T}, IReadOnlySet{string}, CancellationToken)"/>
     public async Task<IReadOnlySet<string>> WriteAsync(IReadOnlyList<SuspendRequest> due, IReadOnlySet<string> ours, CancellationToken cancellationToken)
     {
+        foreach (var request in due) _asked[request.Job.Target!.Uid] = request.Suspend;
         var taken = await _queue.WriteAsync(due, ours, cancellationToken).ConfigureAwait(false);
-        foreach (var done in due.Where(request => taken.Contains(request.Key))) _said.Remove(done.Job.Id);
-        foreach (var (request, why, _) in _queue.TakeRefused())
+        foreach (var (request, why, at) in _queue.TakeRefused())
         {
             if (_said.GetValueOrDefault(request.Job.Id) != why) _parts.Log($"{request.Job.Id}: {why}");
             _said[request.Job.Id] = why;
+            _refused.Add((request.Step, why, at));
+            _asked.Remove(request.Job.Target!.Uid);
         }
 
         return taken;
+    }
+
+    /// <summary>Whether we asked last that the target run.</summary>
+    public bool IsAskedToRun(JobView target) => _asked.TryGetValue(target.Uid, out var suspend) && !suspend;
+
+    /// <summary>Steps that the server refused since the call before; what is kept of jobs that are gone goes.</summary>
+    public IReadOnlyList<(StepId Step, string Why, DateTimeOffset At)> TakeRefused(IReadOnlyCollection<ResolvedJob> jobs)
+    {
+        var refused = _refused.ToArray();
+        _refused.Clear();
+        var (ids, uids) = (jobs.Select(job => job.Id).ToHashSet(), jobs.Select(job => job.Target?.Uid).ToHashSet());
+        foreach (var gone in _said.Keys.Where(job => !ids.Contains(job)).ToArray()) _said.Remove(gone);
+        foreach (var gone in _asked.Keys.Where(uid => !uids.Contains(uid)).ToArray()) _asked.Remove(gone);
+        return refused;
     }
 
     /// <inheritdoc cref="WriteQueue{T}.EndAsync"/>
@@ -69,10 +89,9 @@ internal sealed class SuspendWriter
         {
             try
             {
-                if (!job.WasLaunched) await NoteLaunchAsync(job, target, request.Suspend ? target.StartedAt : null, cancellationToken).ConfigureAwait(false);
-                if (!_parts.MayWrite()) return false;
                 using var written = await _parts.Cluster.Api.PatchAsync(job.TargetPath!, body, PatchKind.Merge, cancellationToken).ConfigureAwait(false);
                 _parts.Log($"{job.Id}: {target.Kind} {target.Name.Name} is {(request.Suspend ? "suspended" : "launched")}");
+                if (!job.WasLaunched) await NoteLaunchAsync(job, target, request.Suspend ? target.StartedAt : null, cancellationToken).ConfigureAwait(false);
                 return true;
             }
             catch (ApiException raced) when (raced.Status == HttpStatusCode.Conflict && attempt < 5)
@@ -92,9 +111,17 @@ internal sealed class SuspendWriter
             ["metadata"] = new JsonObject { ["uid"] = view.Uid },
             ["status"] = new JsonObject { ["launchedAt"] = Text(at ?? _parts.Time.GetUtcNow()), ["targetUid"] = target.Uid },
         }.ToJsonString());
-        using var noted = await _parts.Cluster.Api.PatchAsync(
-            $"apis/{ResourceGroup.ApiVersion}/namespaces/{view.Name.Namespace}/{PlannedJob.KubePluralName}/{view.Name.Name}/status",
-            body, PatchKind.Merge, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            using var noted = await _parts.Cluster.Api.PatchAsync(
+                $"apis/{ResourceGroup.ApiVersion}/namespaces/{view.Name.Namespace}/{PlannedJob.KubePluralName}/{view.Name.Name}/status",
+                body, PatchKind.Merge, cancellationToken).ConfigureAwait(false);
+        }
+        catch (ApiException refused)
+        {
+            // Its status says so too, once the gang is seen to start.
+            _parts.Log($"{job.Id}: that it was launched could not be noted: {refused.Message}");
+        }
     }
 
     /// <summary>A moment as Kubernetes writes it.</summary>

@@ -28,8 +28,13 @@ internal sealed class TrainingJobs(KubernetesFleetParts parts)
         return [.. Jobs.Select(job => job.Spec).OfType<TrainingSpec>().OrderBy(spec => spec.Id)];
     }
 
+    /// <summary>Those that are named and cannot be planned now, or are left alone; default where there are none.</summary>
+    public ImmutableArray<JobId> Unplanned => Jobs.Any(job => job.Spec is null) ? [.. Jobs.Where(job => job.Spec is null).Select(job => job.Id).Order()] : default;
+
     /// <summary>Keys of workloads whose pods are members of gangs. Of a job that is over what is left is anybody's.</summary>
-    public IReadOnlySet<string> Keys => Jobs.Where(job => job is { Spec: not null, Target.EndedAt: null }).Select(job => job.Target!.Key).ToHashSet(StringComparer.Ordinal);
+    /// <remarks>With when the job was made: an older pod is of another one that had its name before.</remarks>
+    public IReadOnlyDictionary<string, DateTimeOffset> Keys =>
+        Jobs.Where(job => job is { Spec: not null, Target.EndedAt: null }).ToDictionary(job => job.Target!.Key, job => job.Target!.CreatedAt, StringComparer.Ordinal);
 
     /// <summary>Keys of the workloads whose gangs a plan has stay where they are.</summary>
     public IReadOnlySet<string> Kept(Plan plan)
@@ -45,12 +50,16 @@ internal sealed class TrainingJobs(KubernetesFleetParts parts)
     /// <param name="placed">Where those of gangs are, by uid, that are bound to a node that is there.</param>
     public FleetSnapshot Onto(FleetSnapshot snapshot, IEnumerable<PodView> pods, IReadOnlyDictionary<string, Placement> placed)
     {
+        ImmutableArray<Outcome> refused = [.. _suspends.TakeRefused(Jobs).Select(one => new Outcome.StepFailed { At = one.At, Step = one.Step, Why = one.Why })];
         if (Jobs.IsEmpty) return snapshot;
         var planned = Jobs.Where(job => job.Spec is not null).ToDictionary(job => job.Target!.Key, StringComparer.Ordinal);
-        var of = pods.Where(pod => pod.WorkloadKey is { } key && planned.ContainsKey(key)).ToLookup(pod => pod.WorkloadKey!, StringComparer.Ordinal);
+        var of = pods.Where(pod => pod.WorkloadKey is { } key && planned.TryGetValue(key, out var job) && pod.CreatedAt >= job.Target!.CreatedAt).ToLookup(pod => pod.WorkloadKey!, StringComparer.Ordinal);
         var (gangs, outcomes) = _gangs.Look(
-            planned.Select(one => new GangSeen(one.Value, _suspends.IsSuspended(one.Value.Target!), [.. Members(of[one.Key], placed)], of[one.Key].Count(pod => pod.Phase == "Succeeded"))), snapshot.At);
-        return snapshot with { Training = gangs, Outcomes = [.. snapshot.Outcomes, .. outcomes] };
+            planned.Select(one => new GangSeen(one.Value, _suspends.IsSuspended(one.Value.Target!), [.. Members(of[one.Key], placed)], of[one.Key].Count(pod => pod.Phase == "Succeeded"))
+            {
+                AskedToRun = _suspends.IsAskedToRun(one.Value.Target!),
+            }), snapshot.At);
+        return snapshot with { Training = gangs, Outcomes = [.. snapshot.Outcomes, .. outcomes, .. refused] };
     }
 
     /// <summary>Launches, resumes and suspends what a plan says and its mode allows.</summary>
@@ -59,7 +68,7 @@ internal sealed class TrainingJobs(KubernetesFleetParts parts)
     {
         var acting = Jobs.Where(job => job is { Acts: true, Target.EndedAt: null }).ToDictionary(job => job.Id);
         var steps = plan.Steps.Select(step => (Step: step, Job: JobOf(step))).Where(one => one.Job is { } job && acting.ContainsKey(job)).ToArray();
-        var due = steps.Where(one => one.Step.After.IsEmpty).Select(one => (one.Step, Request: new SuspendRequest(acting[one.Job!.Value], one.Step is Step.Suspend)))
+        var due = steps.Where(one => one.Step.After.IsEmpty).Select(one => (one.Step, Request: new SuspendRequest(acting[one.Job!.Value], one.Step is Step.Suspend, one.Step.Id)))
             .Where(one => _suspends.IsSuspended(one.Request.Job.Target!) != one.Request.Suspend).ToArray();
         var written = await _suspends.WriteAsync(
             [.. due.Select(one => one.Request)], acting.Values.Select(job => job.Target!.Key).ToHashSet(StringComparer.Ordinal), cancellationToken).ConfigureAwait(false);

@@ -39,6 +39,9 @@ public sealed record JobKind(string Kind, string ApiVersion, string Plural)
 /// <param name="Spec">What of their spec says where they may go and what they ask; nothing else is kept.</param>
 public sealed record JobPods(int Size, byte[] Spec)
 {
+    /// <summary>A rule of theirs on where one may be beside another, by the field that holds it; null where there is none that must be kept.</summary>
+    public string? Apart { get; init; }
+
     /// <summary>As the client reads it. What others' kinds hold nobody has checked.</summary>
     /// <exception cref="JsonException">It is no pod spec.</exception>
     public V1PodSpec Pod => KubernetesJson.Deserialize<V1PodSpec>(System.Text.Encoding.UTF8.GetString(Spec));
@@ -83,6 +86,9 @@ public sealed record JobView
 
     /// <summary>Pods that have succeeded, those counted that are gone.</summary>
     public int Succeeded { get; init; }
+
+    /// <summary>Whether some of a JobSet's pods come only once others are done, or ready.</summary>
+    public bool InPhases { get; init; }
 
     /// <summary>Kueue's queue, as the label has it.</summary>
     public string? Queue { get; init; }
@@ -131,6 +137,7 @@ public sealed record JobView
             Pods = isSet ? [.. spec.List("replicatedJobs").Select(OfSet).OfType<JobPods>()] : OfJob(spec, 1) is { } pods ? [pods] : [],
             Completions = isSet ? null : spec.Number("completions"),
             Succeeded = isSet ? SucceededOf(spec, status) : Math.Max(0, status.Number("succeeded") ?? 0),
+            InPhases = isSet && spec.List("replicatedJobs").Any(one => one.List("dependsOn").Any()),
             Queue = metadata.At("labels")?.Text(QueueLabel),
             ManagedBy = spec.Text("managedBy") is { } other && other != (isSet ? "jobset.sigs.k8s.io/jobset-controller" : "kubernetes.io/job-controller") ? other
                 : metadata.List("ownerReferences").FirstOrDefault(one => one.Flag("controller")) is { ValueKind: JsonValueKind.Object } owner && owner.Text("kind") is { } maker and not "CronJob"
@@ -146,7 +153,16 @@ public sealed record JobView
         if (job.At("template", "spec") is not { } pod) return null;
         var each = Math.Max(0, Math.Min(job.Number("parallelism") ?? 1, job.Number("completions") ?? int.MaxValue));
         var size = (int)Math.Min((long)each * replicas, PodsMax);
-        return size == 0 ? null : new JobPods(size, Kept(pod));
+        return size == 0 ? null : new JobPods(size, Kept(pod)) { Apart = ApartOf(pod) };
+    }
+
+    // What is only preferred keeps no pod from a node.
+    private static string? ApartOf(JsonElement pod)
+    {
+        const string Required = "requiredDuringSchedulingIgnoredDuringExecution";
+        foreach (var kind in (ReadOnlySpan<string>)["podAffinity", "podAntiAffinity"])
+            if (pod.At("affinity", kind) is { } affinity && affinity.List(Required).Any()) return $"affinity.{kind}.{Required}";
+        return pod.List("topologySpreadConstraints").Any(one => one.Text("whenUnsatisfiable") is null or "DoNotSchedule") ? "topologySpreadConstraints" : null;
     }
 
     // A JobSet counts jobs, each of which has all its pods behind it.

@@ -52,6 +52,10 @@ public sealed record FleetSpec
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public ImmutableArray<ModelId> Unplanned { get; init; }
 
+    /// <summary>The same of training jobs.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public ImmutableArray<JobId> UnplannedJobs { get; init; }
+
     public ModelSpec? Find(ModelId id)
     {
         var (from, to) = (0, Models.Length - 1);

@@ -71,6 +71,7 @@ internal sealed partial class PlanDraft
         }
 
         _roomFor.Clear();
+        _unsureFor.Clear();
         if (_jobVerdicts.ContainsKey(gang.Job)) _jobVerdicts[gang.Job] = why;
         foreach (var (node, frees) in Goes(gang).Frees)
             if (_ledgers.TryGetValue(node, out var ledger)) ledger.WillStop(suspend.Id, frees);

@@ -29,6 +29,10 @@ internal sealed partial class PlanDraft
     // By kind of member the smallest gang that nobody goes for: who comes after it, and is no smaller, need not be looked at.
     private readonly Dictionary<Alike, int> _nobodyGoesFor = [];
 
+    // Those for which it is unsafe, or not sure, whoever asks next.
+    private readonly Dictionary<Alike, Reason> _refusedAlike = [];
+    private readonly Dictionary<Alike, int> _unsureFor = [];
+
     // Members that find room alike.
     private readonly record struct Alike(ReplicaNeeds Needs, string? Kind, string Pools, SchedulerRequests? Requests)
     {
@@ -48,6 +52,8 @@ internal sealed partial class PlanDraft
     private const int LaunchedMost = 16;
     private int _scheduledJobs;
     private int _launched;
+    private JobId? _lastLookedAt;
+    private bool _leftOver;
 
     private bool PlacesGangs => _observed.Can.HasFlag(Capabilities.ChooseNode);
 
@@ -124,7 +130,9 @@ internal sealed partial class PlanDraft
 
         if (!_roomFor.TryGetValue(alike, out var places) || places >= job.GangSize)
         {
-            if (!PlacesGangs && (++_scheduledJobs > ScheduledMost || _launched >= LaunchedMost)) return new Reason(Rule.HoldJobTurn, []);
+            if (_refusedAlike.TryGetValue(alike, out var unsafely)) return unsafely;
+            if (!known.RoomMade && _unsureFor.TryGetValue(alike, out var unsure) && job.GangSize >= unsure) return new Reason(Rule.HoldJobUnsure, [.. Asked(job)]);
+            if (!PlacesGangs && !MayBeLookedAt(job)) return new Reason(Rule.HoldJobTurn, []);
             if (Reserve(job, nodes, out places, out var danger) is { } room)
             {
                 if (room.After.IsEmpty) _findRoom.Add(job.Id);
@@ -132,12 +140,13 @@ internal sealed partial class PlanDraft
                 return room.After.IsEmpty && !known.RoomMade && Awaits(job, gang, known.RoomSince ?? _observed.At) is { } awaits ? awaits : Begin(job, gang, room);
             }
 
-            if (danger is not null) return danger;
+            if (danger is not null) return _refusedAlike[alike] = danger;
 
             // All of it would find room, were there not others that wait for theirs: nobody goes for that, and what was made for it stays its own.
             if (!PlacesGangs && _findRoom.Contains(job.Id))
             {
                 if (known.RoomMade) _scheduler.KeepFor(job);
+                else _unsureFor[alike] = job.GangSize;
                 return new Reason(Rule.HoldJobUnsure, [.. Asked(job)]);
             }
 
@@ -177,6 +186,25 @@ internal sealed partial class PlanDraft
         }
 
         return false;
+    }
+
+    // The first in rank in every plan, and of the others so many from where the plan before left off.
+    private bool MayBeLookedAt(TrainingSpec job)
+    {
+        if (_launched >= LaunchedMost) return false;
+        if (_scheduledJobs >= ScheduledMost / 2)
+        {
+            if (_scheduledJobs >= ScheduledMost || _training.LookedAt is { } last && _jobs.TryGetValue(last, out var before) && GangRoom.ByRank.Compare(job, before) <= 0)
+            {
+                _leftOver = true;
+                return false;
+            }
+
+            _lastLookedAt = job.Id;
+        }
+
+        _scheduledJobs++;
+        return true;
     }
 
     // Nodes that others may yet ask for.
@@ -325,6 +353,6 @@ internal sealed partial class PlanDraft
             if (next != known) jobs = jobs.SetItem(job, next);
         }
 
-        return _training with { Jobs = jobs };
+        return _training with { Jobs = jobs, LookedAt = _leftOver && _scheduledJobs >= ScheduledMost ? _lastLookedAt : null };
     }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 
 namespace Plimsoll;
 
@@ -18,6 +19,10 @@ public sealed record TrainingKnowledge
 
     /// <summary>By job; one that left the fleet is forgotten once it holds nothing.</summary>
     public ImmutableSortedDictionary<JobId, JobKnowledge> Jobs { get; init; } = ImmutableSortedDictionary<JobId, JobKnowledge>.Empty;
+
+    /// <summary>Where more wait than a plan looks at, the last that was; the next goes on behind it. Null, and not in JSON, where all are.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public JobId? LookedAt { get; init; }
 
     internal JobKnowledge Of(JobId job) => Jobs.GetValueOrDefault(job, JobKnowledge.Nothing);
 
@@ -76,7 +81,8 @@ public sealed record TrainingKnowledge
             if (!ReferenceEquals(now, Job(gang.Job))) jobs[gang.Job] = now;
         }
 
-        var there = spec.Training.Select(job => job.Id).Concat(snapshot.Training.Where(gang => gang.Holds).Select(gang => gang.Job)).ToHashSet();
+        var there = spec.Training.Select(job => job.Id).Concat(snapshot.Training.Where(gang => gang.Holds).Select(gang => gang.Job))
+            .Concat(spec.UnplannedJobs.IsDefault ? [] : spec.UnplannedJobs).ToHashSet();
         foreach (var gone in jobs.Keys.Where(job => !there.Contains(job)).ToArray()) jobs.Remove(gone);
         return known with { Checkpoints = checkpoints, Starts = starts, Jobs = jobs.ToImmutable() };
 

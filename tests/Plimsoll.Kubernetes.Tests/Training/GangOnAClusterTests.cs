@@ -155,7 +155,12 @@ public sealed class GangOnAClusterTests : OperatorTest
             }, said => said.Contains(one.Lacking, StringComparison.Ordinal));
         }
 
+        // Nothing was launched, and the plan is told: it tries again after waits that double.
         Assert.True(await scene.IsSuspendedAsync("set"));
+        Assert.Null((await JobScene.StatusAsync(Cluster, "set", Cancel))?.LaunchedAt);
+        var (_, seen) = await scene.LookAsync();
+        Assert.DoesNotContain(seen.Training, gang => gang.Job == JobScene.Id("set"));
+        Assert.Contains(scene.Outcomes.OfType<Outcome.StepFailed>(), failed => failed.Step == JobScene.Launch("set").Id && failed.Why.Contains("jobsets", StringComparison.Ordinal));
     }
 
     [Fact]

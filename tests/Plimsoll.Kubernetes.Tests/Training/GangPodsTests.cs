@@ -35,7 +35,22 @@ public sealed class GangPodsTests
         Assert.Empty(Build(memory, [pods[0] with { Phase = "Succeeded" }], Key).Members);
     }
 
-    private static (FleetSnapshot Snapshot, IReadOnlyDictionary<string, Placement> Members) Build(SnapshotMemory memory, PodView[] pods, params string[] gangs)
+    [Fact]
+    public void Pods_of_another_job_that_had_the_name_before_are_anybodys()
+    {
+        var memory = new SnapshotMemory();
+        PodView[] pods = [Pod("train-0", "Job", "train", 1)];
+        Assert.Single(Build(memory, pods, Key).Members);
+        _made = pods[0].CreatedAt.AddSeconds(1);
+        var (snapshot, members) = Build(memory, pods, Key);
+        Assert.Empty(members);
+        Assert.Single(snapshot.Foreign, use => use.Device is not null);
+    }
+
+    // When the job was made.
+    private DateTimeOffset _made = DateTimeOffset.UnixEpoch;
+
+    private (FleetSnapshot Snapshot, IReadOnlyDictionary<string, Placement> Members) Build(SnapshotMemory memory, PodView[] pods, params string[] gangs)
     {
         using var node = JsonDocument.Parse("""
             {"metadata":{"name":"gpu-1","labels":{"nvidia.com/gpu.product":"NVIDIA-L4","nvidia.com/gpu.memory":"23034","nvidia.com/gpu.count":"4"}},
@@ -43,7 +58,7 @@ public sealed class GangPodsTests
             """);
         _node ??= NodeView.Of(node.RootElement)!;
         var builder = new SnapshotBuilder(
-            Noon, new NodeGroups([_node], new Dictionary<string, k8s.Models.V1PodSpec>()), [], new Dictionary<string, PodLoad>(), 3, memory: memory, gangs: gangs.ToHashSet(StringComparer.Ordinal));
+            Noon, new NodeGroups([_node], new Dictionary<string, k8s.Models.V1PodSpec>()), [], new Dictionary<string, PodLoad>(), 3, memory: memory, gangs: gangs.ToDictionary(key => key, _ => _made, StringComparer.Ordinal));
         return (builder.Build([_node], pods, new Dictionary<string, Promised>(), Capabilities.None), builder.GangPods);
     }
 

@@ -13,6 +13,7 @@ public sealed class GangsTests
 
     private readonly Gangs _gangs = new();
     private readonly List<Outcome> _told = [];
+    private bool _askedToRun;
 
     [Fact]
     public void A_gang_that_is_launched_starts_runs_gives_way_and_goes_on_each_told_once()
@@ -136,6 +137,50 @@ public sealed class GangsTests
     }
 
     [Fact]
+    public void One_that_goes_on_starts_now_whatever_its_controller_says_of_the_time_before()
+    {
+        Look(4000, Target(suspended: true, suspendedAt: 3900), true, true);
+        var starting = Look(4002, Target(started: 10), false, true)!;
+        Assert.Equal((GangState.Starting, At(4002), At(4002)), (starting.State, starting.StateSince, starting.StartedAt));
+        Assert.Equal(At(4002), Look(4004, Target(started: 10), false, true)!.StateSince);
+
+        // Once it says when that was, that counts.
+        Assert.Equal(At(4003), Look(4006, Target(started: 4003), false, true, Pod(0))!.StartedAt);
+    }
+
+    [Fact]
+    public void Of_one_that_nobody_looked_at_before_nobody_knows_how_long_it_has_lacked_a_pod()
+    {
+        var broken = Look(18_000, Target(started: 1), false, true, Pod(0, ready: 4))!;
+        Assert.Equal((GangState.Starting, At(18_000), At(1)), (broken.State, broken.StateSince, broken.StartedAt));
+        Assert.Equal(At(18_000), Look(18_005, Target(started: 1), false, true, Pod(0, ready: 4))!.StateSince);
+    }
+
+    [Fact]
+    public void A_suspend_that_is_refused_after_all_starts_nothing_anew()
+    {
+        Look(20, Target(started: 1), false, true, Pod(0, ready: 4), Pod(1, ready: 12));
+        Assert.Equal(GangState.Stopping, Look(30, Target(started: 1), true, true, Pod(0, ready: 4), Pod(1, ready: 12))!.State);
+        var gang = Look(40, Target(started: 1), false, true, Pod(0, ready: 4), Pod(1, ready: 12))!;
+        Assert.Equal((GangState.Running, At(1)), (gang.State, gang.StartedAt));
+        Assert.Empty(_told);
+    }
+
+    [Fact]
+    public void One_that_somebody_else_suspends_has_failed_and_one_that_we_did_has_not()
+    {
+        Look(20, Target(started: 1), false, true, Pod(0, ready: 4), Pod(1, ready: 12));
+        Look(30, Target(started: 1), true, true, Pod(0, ready: 4), Pod(1, ready: 12));
+        Assert.Empty(_told);
+
+        Look(40, Target(started: 1), false, true, Pod(0, ready: 4), Pod(1, ready: 12));
+        _askedToRun = true;
+        Look(50, Target(suspended: true, suspendedAt: 50), true, true, Pod(0, ready: 4, deleted: 80), Pod(1, ready: 12, deleted: 80));
+        Look(51, Target(suspended: true, suspendedAt: 50), true, true, Pod(1, ready: 12, deleted: 80));
+        Assert.Equal("somebody else suspended it", Assert.IsType<Outcome.GangFailed>(Assert.Single(_told)).Why);
+    }
+
+    [Fact]
     public void What_its_pods_ask_is_their_own()
     {
         var gang = Look(20, Target(started: 1), false, true, Pod(0, ready: 4), Pod(1, ready: 4))!;
@@ -197,7 +242,7 @@ public sealed class GangsTests
                 Requests = new SchedulerRequests { Memory = Bytes.GiB(8), Cores = new Cores(2000), Resource = "nvidia.com/gpu", Devices = 1, Pools = ["pool"] },
             },
         };
-        var (gangs, outcomes) = _gangs.Look([new GangSeen(job, suspended, pods, succeeded)], At(second));
+        var (gangs, outcomes) = _gangs.Look([new GangSeen(job, suspended, pods, succeeded) { AskedToRun = _askedToRun }], At(second));
         _told.AddRange(outcomes);
         return gangs.SingleOrDefault();
     }

@@ -80,6 +80,9 @@ public sealed class JobResolverTests(SharedControlPlane shared) : ClusterTest(sh
     [InlineData("NoMemory", "light", "state no memory")]
     [InlineData("SeveralDevices", "mixed", "amd.com/gpu and nvidia.com/gpu")]
     [InlineData("NoPods", "empty", "no pods")]
+    [InlineData("TooMuchMemory", "huge", "no node has that")]
+    [InlineData("InPhases", "phases", "one kind after the other")]
+    [InlineData("ApartByRule", "apart", "topologySpreadConstraints")]
     [InlineData("Observed", "seen", "mode observe")]
     [InlineData("NotFound", "missing", "is not there")]
     public async Task What_is_in_the_way_is_said_and_nothing_is_planned(string reason, string name, string says)
@@ -93,6 +96,10 @@ public sealed class JobResolverTests(SharedControlPlane shared) : ClusterTest(sh
             "light" => SetAsync(name, Replicated("a", 1, """{"resources":{"limits":{"nvidia.com/gpu":"2"}}}""")),
             "mixed" => SetAsync(name, Replicated("a", 1, """{"resources":{"limits":{"memory":"1Gi","nvidia.com/gpu":"2","amd.com/gpu":"1"}}}""")),
             "empty" => SetAsync(name),
+            "huge" => SetAsync(name, Replicated("a", 1, Pod.Replace("48Gi", "2Ei", StringComparison.Ordinal))),
+            "phases" => SetAsync(name, Replicated("a", 1, Pod), Depending("b")),
+            "apart" => SetAsync(name, set => set["spec"]!["replicatedJobs"]![0]!["template"]!["spec"]!["template"]!["spec"]!["topologySpreadConstraints"] = new JsonArray(
+                new JsonObject { ["whenUnsatisfiable"] = "DoNotSchedule", ["topologyKey"] = "zone", ["maxSkew"] = 1 }), Replicated("a", 1, Pod)),
             "missing" => Task.FromResult<object>(name),
             _ => SetAsync(name, Replicated("a", 1, Pod)),
         });
@@ -145,6 +152,13 @@ public sealed class JobResolverTests(SharedControlPlane shared) : ClusterTest(sh
         var made = JsonNode.Parse("""{"template":{"spec":{"template":{"spec":{"restartPolicy":"Never","containers":[{"name":"trainer","image":"example.com/trainer:1"}]}}}}}""")!;
         (made["name"], made["replicas"]) = (name, replicas);
         made["template"]!["spec"]!["template"]!["spec"]!["containers"]![0]!["resources"] = JsonNode.Parse(container)!["resources"]!.DeepClone();
+        return made;
+    }
+
+    private static JsonNode Depending(string name)
+    {
+        var made = Replicated(name, 1, Pod);
+        made["dependsOn"] = new JsonArray(new JsonObject { ["name"] = "a", ["status"] = "Complete" });
         return made;
     }
 

@@ -304,6 +304,45 @@ public sealed partial class ScheduledGangTests
         Assert.Equal(84, plan.Jobs.Count(verdict => verdict.Reason.Rule == Rule.HoldJobTurn));
     }
 
+    [Fact]
+    public void However_many_wait_in_vain_each_has_its_turn()
+    {
+        // A hundred unlike ones that find no room, and one behind them that does.
+        TrainingSpec[] vain = [.. Enumerable.Range(0, 100).Select(i => Asking($"vain{i:00}", members: 2, devices: 8, memoryMiB: 1000 + i, secondsAgo: 1000 - i, pools: "small"))];
+        var last = Asking("last", devices: 1, pools: "free");
+        var spec = Fleet([], [.. vain, last]);
+        var seen = Here([
+            GroupChoiceTests.Node("a", 8, free: 7, pool: "small"), GroupChoiceTests.Node("b", 8, free: 7, pool: "small"), GroupChoiceTests.Node("c", 8, pool: "free")]);
+        var (knowledge, launched, turns) = (Knowledge.Empty, 0, 0);
+        for (; launched == 0 && turns < 5; turns++)
+        {
+            var plan = new Planner(new WeightAllocator()).Decide(spec, seen, knowledge);
+            (knowledge, launched) = (plan.Next, plan.Steps.OfType<Step.Launch>().Count());
+        }
+
+        Assert.Equal((1, 3), (launched, turns));
+    }
+
+    [Fact]
+    public void Those_that_are_alike_and_unsafe_are_looked_at_once()
+    {
+        TrainingSpec[] unsafely = [.. Enumerable.Range(0, 100).Select(i => Asking($"j{i:00}", devices: 4, memoryMiB: 60_000, askedMiB: 30_000, secondsAgo: 1000 - i, pools: "a"))];
+        var last = Asking("last", devices: 1, pools: "free");
+        var plan = Decide(Fleet([], [.. unsafely, last]), Here([GroupChoiceTests.Node("a", 4, memoryMiB: 50_000, pool: "a"), GroupChoiceTests.Node("b", 4, pool: "a"), GroupChoiceTests.Node("c", 8, pool: "free")]));
+        Assert.Equal(["launch/last"], plan.StepIds());
+        Assert.Equal(100, plan.Jobs.Count(verdict => verdict.Reason.Rule == Rule.HoldUnsafeNode));
+    }
+
+    [Fact]
+    public void Of_a_job_that_cannot_be_planned_for_now_what_was_learned_stays()
+    {
+        var job = Asking("train", devices: 8);
+        var known = Known(job, new JobKnowledge { GaveWay = true });
+        var seen = Here([GroupChoiceTests.Node("a", 8)]);
+        Assert.True(known.Fold(Fleet([]) with { UnplannedJobs = [job.Id] }, seen).Training!.Of(job.Id).GaveWay);
+        Assert.False(known.Fold(Fleet([]), seen).Training!.Of(job.Id).GaveWay);
+    }
+
     private static TrainingSpec Asking(
         string id, int members = 1, int devices = 0, double memoryMiB = 32_000, double? askedMiB = null, int priority = -1, double secondsAgo = 60, params string[] pools) => new()
         {
