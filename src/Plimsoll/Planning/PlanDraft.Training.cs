@@ -155,8 +155,7 @@ internal sealed partial class PlanDraft
 
         // Nobody goes for one that fails again and again, nor for one that gave way until that has paid, nor for what is only shown.
         var mayAsk = known.Failures.Count == 0 && !job.OnlyShown && (!_nobodyGoesFor.TryGetValue(alike, out var size) || job.GangSize < size);
-        if (mayAsk && Awaits(job, gang, gang?.StateSince ?? _observed.At) is { } early) return early;
-        if (mayAsk && _lookedThrough < MakeRoomMost)
+        if (mayAsk && Awaits(job, gang, gang?.StateSince ?? _observed.At) is null && _lookedThrough < MakeRoomMost)
         {
             if (MakeRoom(job, gang, nodes) is { } made)
             {

@@ -258,7 +258,7 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.JobLater] = "it comes in {left}",
         [Rule.JobUnmanaged] = "nobody here launches training: its body cannot, or another scheduler places it",
         [Rule.HoldJobScarce] = "needs {members} × {each} at once, and there is room for {free}; nobody may go for the rest{waited?}",
-        [Rule.HoldJobRoom] = "it gave way to a model; it goes on once it could have for the {cost} that giving way again would cost, and could for {since}",
+        [Rule.HoldJobRoom] = "it gave way to a model; it goes on once there has been room for the {cost} that giving way again would cost; so far for {since}",
         [Rule.HoldJobUnsure] = "there is room for {members} × {each}, a part of which others that wait for a node may take first",
         [Rule.HoldJobTurn] = "so many others were looked at before it in this plan; its turn comes with one of the next",
         [Rule.RefusedJob] = "needs {members} × {each}, and all nodes empty would take {most}",
