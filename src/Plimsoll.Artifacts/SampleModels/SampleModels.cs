@@ -15,11 +15,11 @@ public sealed record SampleModelResult(
 public static class SampleModels
 {
     /// <summary>Ensures a model of about <paramref name="bytes"/> bytes.</summary>
-    /// <inheritdoc cref="EnsureAsync(string, SampleModel, bool?, bool, Action{long}?, CancellationToken)"/>
+    /// <inheritdoc cref="EnsureAsync(string, SampleModel, bool?, bool, Action{long}?, bool, CancellationToken)"/>
     public static Task<SampleModelResult> EnsureAsync(
         string folder, string name, long bytes, ulong seed = 1, bool? externalData = null, bool verify = false,
-        Action<long>? written = null, CancellationToken cancel = default) =>
-        EnsureAsync(folder, SampleModel.OfSize(name, bytes, seed), externalData, verify, written, cancel);
+        Action<long>? written = null, bool onlyOwn = false, CancellationToken cancel = default) =>
+        EnsureAsync(folder, SampleModel.OfSize(name, bytes, seed), externalData, verify, written, onlyOwn, cancel);
 
     /// <summary>
     /// Returns at once when the files match their manifest's sizes and modification times. Otherwise, or with
@@ -31,19 +31,20 @@ public static class SampleModels
     /// <param name="externalData">Weights in a second file; null chooses so only above protobuf's 2 GB.</param>
     /// <param name="verify">Compute the checksums even when sizes and times match.</param>
     /// <param name="written">Told, every megabyte, how many bytes of weights are written; not called when nothing is.</param>
+    /// <param name="onlyOwn">Refuse where a file of the name is there without a manifest: it may be somebody's model.</param>
     /// <param name="cancel">Stops the writing; nothing half-written is left.</param>
-    /// <exception cref="ArtifactException">The folder cannot be written, or the disk is full.</exception>
+    /// <exception cref="ArtifactException">The folder cannot be written, the disk is full, or what is there is not ours.</exception>
     public static Task<SampleModelResult> EnsureAsync(
         string folder, SampleModel model, bool? externalData = null, bool verify = false, Action<long>? written = null,
-        CancellationToken cancel = default)
+        bool onlyOwn = false, CancellationToken cancel = default)
     {
         if (model.Name.Length is 0 or > 200 || model.Name.AsSpan().ContainsAny("/\\\0") || model.Name[0] == '.')
             throw new ArtifactException($"'{model.Name}' cannot be a model's file name.");
-        return Task.Run(() => Ensure(folder, model, externalData, verify, written, cancel), cancel);
+        return Task.Run(() => Ensure(folder, model, externalData, verify, written, onlyOwn, cancel), cancel);
     }
 
     private static SampleModelResult Ensure(
-        string folder, SampleModel model, bool? externalData, bool verify, Action<long>? written, CancellationToken cancel)
+        string folder, SampleModel model, bool? externalData, bool verify, Action<long>? written, bool onlyOwn, CancellationToken cancel)
     {
         var path = Path.Combine(folder, model.Name + ".onnx");
         var isExternal = externalData ?? model.WeightBytes > SampleModelWriter.InlineBytesMax;
@@ -51,6 +52,8 @@ public static class SampleModels
         {
             Directory.CreateDirectory(folder);
             var manifest = SampleModelManifest.Read(path);
+            if (onlyOwn && manifest is null && new[] { path, path + ".data" }.FirstOrDefault(File.Exists) is { } there)
+                throw new ArtifactException($"{there} is there and was not made as a sample model, as far as can be seen: it would be written over. Another name or folder would do, or remove it first");
             var reason = Mismatch(path, model, isExternal, manifest, verify, cancel);
             if (reason is not null)
                 manifest = Make(folder, path, model, isExternal, written, cancel);

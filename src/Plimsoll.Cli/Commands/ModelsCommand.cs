@@ -41,7 +41,7 @@ public static class ModelsCommand
             var (model, bytes) = (parsed.GetValue(name)!, parsed.GetValue(size)!.Value.Value);
             var progress = new WritingProgress(Show.Text(model), bytes, parsed.InvocationConfiguration.Error.WriteLine, time);
             var made = await SampleModels.EnsureAsync(
-                parsed.GetValue(folder) ?? DemoFolders.Open().Models, model, bytes, parsed.GetValue(seed), written: progress.Written,
+                parsed.GetValue(folder) ?? DemoFolders.Open().Models, model, bytes, parsed.GetValue(seed), written: progress.Written, onlyOwn: true,
                 cancel: cancellationToken).ConfigureAwait(false);
             await parsed.InvocationConfiguration.Output.WriteLineAsync(made.MadeBecause is { } why
                 ? $"{made.Path}: written, {new Bytes(made.Model.WeightBytes)} of weights ({why})"

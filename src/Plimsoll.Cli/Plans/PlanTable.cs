@@ -168,5 +168,5 @@ internal static class PlanTable
 
     private static string Factor(double factor) => factor.ToString(factor >= 10 ? "0" : "0.00", CultureInfo.InvariantCulture);
 
-    private static string Number(double value) => value.ToString(value >= 100 ? "#,0" : value >= 10 ? "0.0" : "0.##", CultureInfo.InvariantCulture);
+    private static string Number(double value) => value.ToString(value >= 100 ? "#,0" : value >= 10 ? "0.0" : value >= 0.1 ? "0.##" : "0.######", CultureInfo.InvariantCulture);
 }

@@ -43,10 +43,10 @@ public static class CompareCommand
             var place = parsed.GetValue(traffic)!;
             var file = Scenario(parsed, trace, place, own);
             var (listing, runs, bounds) = Run(file, own, count, parsed.GetValue(bound), parsed.InvocationConfiguration.Error, time, cancellationToken);
-            page?.Write(new SimulationReport { Scenario = listing.Scenario, About = listing.About, Length = file.Document.Length!.Value, Runs = [.. runs], Bounds = [.. bounds] });
             var output = parsed.InvocationConfiguration.Output;
             if (parsed.GetValue(json)) output.WriteLine(JsonSerializer.Serialize(listing, CommandJson.Default.SimulationListing));
             else foreach (var line in SimulationTable.Lines(listing)) output.WriteLine(line);
+            page?.Write(new SimulationReport { Scenario = listing.Scenario, About = listing.About, Length = file.Document.Length!.Value, Runs = [.. runs], Bounds = [.. bounds] });
             return Task.FromResult(ExitCode.Ok);
         });
         return command;
@@ -102,14 +102,16 @@ public static class CompareCommand
     private static string Verdict(SimulationListing listing)
     {
         var (plimsoll, yours) = (listing.Controllers[0], listing.Controllers[1]);
-        var dollars = plimsoll.Dollars > 0 && yours.Dollars > 0;
+        var dollars = plimsoll.Dollars > 0 || yours.Dollars > 0;
         var (ours, theirs) = dollars ? (plimsoll.Dollars, yours.Dollars) : (plimsoll.DeviceHours, yours.DeviceHours);
-        var cost = theirs <= 0 || Math.Abs((ours / theirs) - 1) < 0.005 ? "costs as much as"
-            : string.Create(CultureInfo.InvariantCulture, $"costs {Math.Abs((ours / theirs) - 1) * 100:0}% {(ours < theirs ? "less" : "more")} than");
+        var cost = theirs <= 0 && ours > 0
+            ? string.Create(CultureInfo.InvariantCulture, $"costs {(dollars ? $"${ours:#,0.00}" : $"{ours:#,0.0} device-hours")} where yours costs nothing")
+            : theirs <= 0 || Math.Abs((ours / theirs) - 1) < 0.005 ? "costs as much as yours"
+            : string.Create(CultureInfo.InvariantCulture, $"costs {Math.Abs((ours / theirs) - 1) * 100:0}% {(ours < theirs ? "less" : "more")} than yours");
         var points = (plimsoll.Attainment - yours.Attainment) * 100;
         var kept = Math.Abs(points) < 0.05 ? "keeps as many requests within SLO"
             : string.Create(CultureInfo.InvariantCulture, $"keeps {Math.Abs(points):0.0} points {(points > 0 ? "more" : "fewer")} of the requests within SLO");
-        return $"Plimsoll {cost} yours and {kept}";
+        return $"Plimsoll {cost} and {kept}";
     }
 
     private static IEnumerable<string> Notes(World world, ImmutableArray<OwnAutoscaler> own)

@@ -46,18 +46,28 @@ internal sealed partial class MetricWords(ImmutableDictionary<string, string> to
         if (told.GetValueOrDefault(name) is { } said)
         {
             var (reads, scale) = Quantities[said];
-            return metric with { Reads = reads, Scale = scale, OfPods = reads is SimulatedMetric.Running or SimulatedMetric.CacheUse or SimulatedMetric.Busy or SimulatedMetric.AnsweredPerSecond };
+            return metric with { Reads = reads, Scale = scale, OfPods = reads is SimulatedMetric.Running or SimulatedMetric.CacheUse or SimulatedMetric.Busy or SimulatedMetric.AnsweredPerSecond || Matches((query ?? name).ToLowerInvariant()).Any(one => one.OfPods), Aggregate = Joined(reads) };
         }
 
         var text = (query ?? name).ToLowerInvariant();
-        var found = Known.Where(one => one.Words.Any(word => text.Contains(word, StringComparison.Ordinal))).ToList();
+        var found = Matches(text);
 
         // Those that run and those that wait, added up.
         if (found.Count == 2 && found.All(one => one.Reads is SimulatedMetric.Running or SimulatedMetric.Waiting) && text.Contains('+', StringComparison.Ordinal))
             return metric with { Reads = SimulatedMetric.InFlight, OfPods = true };
         if (found.Count != 1 || (query is not null && found[0].Reads != SimulatedMetric.InFlight && Arithmetic().IsMatch(Labels().Replace(query, "")))) return null;
         var (_, is_, times, ofPods) = found[0];
-        return metric with { Reads = is_, Scale = times, OfPods = ofPods, Aggregate = query is null && is_ is SimulatedMetric.CacheUse or SimulatedMetric.Busy ? MetricAggregate.Mean : metric.Aggregate };
+        return metric with { Reads = is_, Scale = times, OfPods = ofPods, Aggregate = Joined(is_) };
+
+        // Shares are not added up, unless a query says so.
+        MetricAggregate Joined(SimulatedMetric reads) => query is null && reads is SimulatedMetric.CacheUse or SimulatedMetric.Busy ? MetricAggregate.Mean : metric.Aggregate;
+    }
+
+    // A server's own name may hold a gateway's in it: then it is the longer one.
+    private static List<(string[] Words, SimulatedMetric Reads, double Scale, bool OfPods)> Matches(string text)
+    {
+        var hits = Known.SelectMany(one => one.Words.Where(word => text.Contains(word, StringComparison.Ordinal)).Select(word => (One: one, Word: word))).ToList();
+        return [.. hits.Where(hit => !hits.Any(other => other.Word.Length > hit.Word.Length && other.Word.Contains(hit.Word, StringComparison.Ordinal))).Select(hit => hit.One).Distinct()];
     }
 
     /// <summary>What a metric reads, in the words of <c>--metric</c>.</summary>

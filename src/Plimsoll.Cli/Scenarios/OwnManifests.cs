@@ -83,10 +83,11 @@ internal sealed class OwnManifests(string file, MetricWords words)
         _ => throw Refuse(at, " has none of pods, external, object, resource and containerResource"),
     };
 
-    // A server's processors tell little of its requests, so nothing here is cpu unless its user says what it moves with.
+    // A server's processors tell little of its requests, so nothing here is cpu unless its user says what it moves with. A share is of what a pod
+    // requests then, in percent or not: the HPA makes the percent itself.
     private OwnMetric Resource(string? name, V2MetricTarget? target, string at) => target?.AverageUtilization is { } percent
-        ? Named(name, null, at + ".name") with { Kind = MetricTarget.Utilization, Target = percent > 0 ? percent : throw Refuse(at, ".target.averageUtilization is not above 0") }
-        : Targeted(Named(name, null, at + ".name"), target, at + ".target", perPod: true);
+        ? Named(name, null, at + ".name") with { Scale = 1, Kind = MetricTarget.Utilization, Target = percent > 0 ? percent : throw Refuse(at, ".target.averageUtilization is not above 0") }
+        : Targeted(Named(name, null, at + ".name") with { Scale = 1 }, target, at + ".target", perPod: true);
 
     private OwnMetric Targeted(OwnMetric metric, V2MetricTarget? target, string at, bool perPod = false)
     {

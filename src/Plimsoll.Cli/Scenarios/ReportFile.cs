@@ -28,7 +28,17 @@ internal sealed class ReportFile
         var text = Path.GetExtension(_path).Equals(".md", StringComparison.OrdinalIgnoreCase) ? report.Markdown() : report.Html();
         try
         {
-            File.WriteAllText(_path, text);
+            // Whatever was there stays until all of the new one is.
+            var part = $"{_path}.{Environment.ProcessId}.part";
+            try
+            {
+                File.WriteAllText(part, text);
+                File.Move(part, _path, overwrite: true);
+            }
+            finally
+            {
+                File.Delete(part);
+            }
         }
         catch (Exception unwritable) when (unwritable is IOException or UnauthorizedAccessException)
         {

@@ -82,12 +82,13 @@ public sealed record ScenarioFile
                 problems.Add(string.Create(CultureInfo.InvariantCulture, $"training[{i}].name"), $"found \"{name}\", which one of others is called too; another name would do");
         }
 
+        var called = document.Models.Where(model => model.Name is not null).SelectMany(model => ScenarioResolver.NamesOf(model).Take(CopiesLooked)).ToHashSet(StringComparer.Ordinal);
         for (var i = 0; i < document.Faults.Length; i++)
         {
             var fault = document.Faults[i];
             if (fault.Strikes is not { } strikes || fault.What is not { } what) continue;
-            var known = Fault.StrikesNode(what) ? IsNode(strikes, nodeNames) : names.Any(name => name is not null && (strikes == name || strikes.StartsWith(name + "-", StringComparison.Ordinal)));
-            if (!known) problems.Add(string.Create(CultureInfo.InvariantCulture, $"faults[{i}].strikes"), $"found \"{Show.Text(strikes)}\", which is no {(Fault.StrikesNode(what) ? "node" : "model")} of this scenario");
+            var known = Fault.StrikesNode(what) ? IsNode(strikes, nodeNames) : called.Contains(strikes);
+            if (!known) problems.Add(string.Create(CultureInfo.InvariantCulture, $"faults[{i}].strikes"), $"found \"{Show.Text(strikes)}\", which is no {(Fault.StrikesNode(what) ? "node" : "model")} of this scenario{(names.Contains(strikes) ? $"; of its copies {Show.Text(strikes)}-0 would do" : "")}");
         }
     }
 

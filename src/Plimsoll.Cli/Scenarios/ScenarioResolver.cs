@@ -232,6 +232,8 @@ internal sealed class ScenarioResolver(ScenarioFile file)
                 if (instance is null) file.Problems.Add($"{path}.instance", $"found \"{Show.Text(type)}\", which is no machine of the catalogue; plimsoll devices --instances lists them");
             }
 
+            if (instance is not null && nodes.Memory is null && instance.Memory == Bytes.Zero) file.Problems.Add($"{path}.memory", $"missing; the catalogue does not know how much {instance.Type} has, and a size such as 64GiB would do");
+            if (instance is not null && nodes.Cores is null && instance.Cores == Cores.Zero) file.Problems.Add($"{path}.cores", $"missing; the catalogue does not know how many {instance.Type} has, and a number of cores would do");
             var device = nodes.Device ?? instance?.Accelerator;
             var accelerator = device is null ? null : DeviceCatalogue.BuiltIn.Find(device);
             if (device is not null && accelerator is null) file.Problems.Add($"{path}.device", $"found \"{Show.Text(device)}\", which is no device of the catalogue; plimsoll devices lists them");

@@ -44,7 +44,6 @@ public static class SimulateCommand
             var page = parsed.GetValue(report) is { } path ? ReportFile.Of(path) : null;
             var file = ScenarioFile.Read(parsed.GetValue(scenario)!);
             var (listing, runs, bounds, curves) = Run(file, count, rivals, search, new Asked(parsed.GetValue(fluid), parsed.GetValue(bound), parsed.GetValue(curve), moments), parsed.InvocationConfiguration.Error, time, cancellationToken);
-            page?.Write(new SimulationReport { Scenario = listing.Scenario, About = listing.About, Length = file.Document.Length!.Value, Runs = [.. runs], Bounds = [.. bounds], Curves = curves });
             var output = parsed.InvocationConfiguration.Output;
             if (parsed.GetValue(json)) output.WriteLine(JsonSerializer.Serialize(listing, CommandJson.Default.SimulationListing));
             else
@@ -56,6 +55,7 @@ public static class SimulateCommand
                 foreach (var line in lines) output.WriteLine(line);
             }
 
+            page?.Write(new SimulationReport { Scenario = listing.Scenario, About = listing.About, Length = file.Document.Length!.Value, Runs = [.. runs], Bounds = [.. bounds], Curves = curves });
             return Task.FromResult(ExitCode.Ok);
         });
         return command;
@@ -97,6 +97,10 @@ public static class SimulateCommand
 
             if (rivals.Any(rival => rival.Tuned))
             {
+                // What cannot be answered is said before hours of tuning.
+                var asks = Of(1, earlier: false);
+                if (asked.Bound) NeedsAllRequests(asks);
+                ExplainedMoments.Check(asks, asked.Moments);
                 ImmutableArray<(int, World)> parts = [.. TuningSeeds.All.Select(seed => (seed, Of(seed, earlier: true)))];
                 foreach (var rival in rivals.Where(rival => rival.Tuned && RivalNames.HasSomethingToDo(rival, parts[0].Item2))) tuned.Add(RivalSearch.Tune(rival.Of, parts, search.Goal, search.Candidates, Tell));
             }

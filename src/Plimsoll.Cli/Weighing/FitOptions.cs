@@ -30,7 +30,7 @@ internal sealed class FitOptions
     {
         Description = "Tokens of one sequence (default: the longest it was made for)",
         HelpName = "N",
-        CustomParser = result => long.TryParse(result.Tokens[0].Value, NumberStyles.AllowThousands, CultureInfo.InvariantCulture, out var n)
+        CustomParser = result => Whole(result.Tokens[0].Value) is { } n
             && n is > 0 and <= TokensMax ? n : Refuse<long?>(result, $"a whole number from 1 to {TokensMax}"),
     };
 
@@ -109,9 +109,13 @@ internal sealed class FitOptions
     {
         Description = description,
         HelpName = help,
-        CustomParser = result => int.TryParse(result.Tokens[0].Value, NumberStyles.AllowThousands, CultureInfo.InvariantCulture, out var n)
-            && n >= least && n <= most ? n : Refuse<int?>(result, string.Create(CultureInfo.InvariantCulture, $"a whole number from {least} to {most}")),
+        CustomParser = result => Whole(result.Tokens[0].Value) is { } n
+            && n >= least && n <= most ? (int)n : Refuse<int?>(result, string.Create(CultureInfo.InvariantCulture, $"a whole number from {least} to {most}")),
     };
+
+    // 32768 or 32,768; "2,4" is no 24.
+    private static long? Whole(string text) => text.Split(',') is var groups && (groups.Length == 1 || groups[0].Length is > 0 and <= 3 && groups.Skip(1).All(group => group.Length == 3))
+        && long.TryParse(string.Concat(groups), NumberStyles.None, CultureInfo.InvariantCulture, out var n) ? n : null;
 
     private static Option<double?> Share(string name, string description) => new(name)
     {

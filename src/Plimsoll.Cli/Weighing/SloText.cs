@@ -24,7 +24,7 @@ internal static class SloText
         var limit = target.Seconds < 1
             ? string.Create(CultureInfo.InvariantCulture, $"{target.Seconds * 1000:0.###}ms")
             : string.Create(CultureInfo.InvariantCulture, $"{target.Seconds:0.###}s");
-        return string.Create(CultureInfo.InvariantCulture, $"{metric}-p{target.Share * 100:0.##}={limit}");
+        return string.Create(CultureInfo.InvariantCulture, $"{metric}-p{target.Share * 100:0.##########}={limit}");
     }
 
     private static LatencyTarget Term(string term)

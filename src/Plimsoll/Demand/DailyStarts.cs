@@ -55,7 +55,9 @@ public sealed record DailyStarts(ImmutableArray<DailyStarts.Moment> Moments, flo
     public static DailyStarts? Learn(DailyStarts? known, DateTimeOffset at, bool started, TimeSpan unseen)
     {
         if (known is null) return started ? new DailyStarts([new Moment(SecondOf(at), SpreadFirst, 1)], 0, at) : null;
-        var next = unseen > TimeSpan.Zero ? known with { DayFrom = known.DayFrom + unseen } : known;
+        // A day that was to begin later than now, as a clock was set back, begins now.
+        var from = at - known.DayFrom < unseen ? at : known.DayFrom + (unseen > TimeSpan.Zero ? unseen : TimeSpan.Zero);
+        var next = from != known.DayFrom ? known with { DayFrom = from } : known;
         if ((at - next.DayFrom).TotalDays > DaysAtOnceMost) return Learn(null, at, started, TimeSpan.Zero);
         while (at - next.DayFrom >= TimeSpan.FromDays(1)) next = next.DayOver();
         if (started) return next.Started(SecondOf(at));

@@ -18,10 +18,11 @@ public sealed partial record Knowledge
     /// <param name="arrivals">What arrived, at the least.</param>
     /// <param name="serving">Whether a replica was ready.</param>
     /// <param name="lastArrival">When somebody last asked before.</param>
+    /// <param name="countedUntil">Until when was counted before; null before anything was.</param>
     /// <param name="boot">How long a node may take to come.</param>
     /// <param name="known">What the buckets and the rest have learned of the same row.</param>
     private static ModelKnowledge FoldForecast(
-        PlannerSettings settings, ModelSpec? model, ModelTraffic row, double arrivals, bool serving, DateTimeOffset? lastArrival, TimeSpan boot, ModelKnowledge known)
+        PlannerSettings settings, ModelSpec? model, ModelTraffic row, double arrivals, bool serving, DateTimeOffset? lastArrival, DateTimeOffset? countedUntil, TimeSpan boot, ModelKnowledge known)
     {
         if (!settings.ForecastDemand)
             return known.Forecast is null && known.IdleTimes is null && known.Shortage is null && known.Surplus is null && known.Daily is null && known.Seasons is null && known.LoadDebt == 0
@@ -35,7 +36,7 @@ public sealed partial record Knowledge
             Forecast = forecast,
             Seasons = settings.ForecastSeasons ? Seasons(known, row, before, forecast, boot + settings.Review) : null,
             IdleTimes = Idle(known.IdleTimes, row, before?.Until, IdleReviews * settings.Review),
-            Daily = settings.WakeAhead ? Daily(known, row, lastArrival, IdleReviews * settings.Review) : null,
+            Daily = settings.WakeAhead ? Daily(known, row, lastArrival, countedUntil - settings.DemandBucket, IdleReviews * settings.Review) : null,
             Shortage = Corrected(settings, row, serving, model?.Slo.Attainment ?? 0, known),
             LoadDebt = Owed(model, arrivals, serving, known),
         };
@@ -62,9 +63,11 @@ public sealed partial record Knowledge
     }
 
     // The first request that anybody saw is a start; the first after a time in which nobody looked may be none.
-    private static DailyStarts? Daily(ModelKnowledge known, ModelTraffic row, DateTimeOffset? lastArrival, TimeSpan shortest)
+    // A forecast stands still while an event takes nearly everything, though somebody looks all the while: the buckets say until when.
+    private static DailyStarts? Daily(ModelKnowledge known, ModelTraffic row, DateTimeOffset? lastArrival, DateTimeOffset? counted, TimeSpan shortest)
     {
-        var unseen = known.Forecast?.Until is { } seen && row.From - seen > shortest ? row.From - seen : TimeSpan.Zero;
+        var until = known.Forecast?.Until is { } forecast && counted > forecast ? counted : known.Forecast?.Until;
+        var unseen = until is { } seen && row.From - seen > shortest ? row.From - seen : TimeSpan.Zero;
         var asked = row.Arrivals > 0 || row.HeldNow > 0 || row.Censored;
         var paused = unseen == TimeSpan.Zero && (lastArrival is not { } last || row.To - last >= DailyStarts.PauseLeast);
         return DailyStarts.Learn(known.Daily, row.To, asked && paused, unseen);

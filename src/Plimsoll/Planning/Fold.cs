@@ -85,7 +85,7 @@ public sealed partial record Knowledge
             : known.RateBeforeCensored ?? (known.Demand.MeanRate(ActiveWindow, spec.Settings).TryGetKnown(out var before) ? before : 0);
         var arrivals = Math.Max(row.Arrivals, (floor ?? 0) * (row.To - row.From).TotalSeconds);
         var demand = known.Demand.Add(row.From, row.To, arrivals, spec.Settings);
-        return FoldForecast(spec.Settings, model, row, arrivals, serving.Ready, known.LastArrival, boot, known with
+        return FoldForecast(spec.Settings, model, row, arrivals, serving.Ready, known.LastArrival, known.Demand.End, boot, known with
         {
             Demand = demand,
             RateBeforeCensored = floor,

@@ -12,6 +12,7 @@ public sealed class CommandLineTests
     [InlineData("up --mode foo", "plimsoll: Argument 'foo' not recognized. Must be one of: 'observe', 'recommend', 'act'")]
     [InlineData("models create x", "plimsoll models create --help shows what it takes")]
     [InlineData("import prometheus", "plimsoll import prometheus --help shows what it takes")]
+    [InlineData("fit x --tp 2,4", "plimsoll: --tp is '2,4'; expected a whole number from 1 to 1024.")]
     [InlineData("history --since soon", "plimsoll: --since is 'soon'; expected a time above zero like 200ms, 30s, 4m or 1h.")]
     public async Task Bad_usage_is_one_sentence_and_exit_code_2(string line, string sentence)
     {

@@ -182,6 +182,24 @@ public sealed class PlanSourceTests : IDisposable
         Assert.Equal(Path.Combine(folder, "small.onnx"), Assert.Single(file.Document.Models).Source);
     }
 
+    [Fact]
+    public async Task A_model_of_somebodys_own_is_not_written_over()
+    {
+        var folder = Path.Combine(_folder, "mine");
+        Directory.CreateDirectory(folder);
+        var mine = Path.Combine(folder, "small.onnx");
+        await File.WriteAllTextAsync(mine, "weights of a year", TestContext.Current.CancellationToken);
+        var (code, _, error) = await CreateAsync(folder);
+        Assert.Equal(1, code);
+        Assert.Contains("it would be written over", error, StringComparison.Ordinal);
+        Assert.Equal("weights of a year", await File.ReadAllTextAsync(mine, TestContext.Current.CancellationToken));
+
+        // One of ours is made again, and left as it is.
+        File.Delete(mine);
+        Assert.Equal(0, (await CreateAsync(folder)).Code);
+        Assert.Contains("there already", (await CreateAsync(folder)).Output, StringComparison.Ordinal);
+    }
+
     private static async Task<(int Code, string Output, string Error)> CreateAsync(string folder)
     {
         using var output = new StringWriter { NewLine = "\n" };

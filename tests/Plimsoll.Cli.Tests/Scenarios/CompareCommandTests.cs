@@ -88,6 +88,18 @@ public sealed class CompareCommandTests : IDisposable
     }
 
     [Fact]
+    public void A_folder_of_manifests_is_read_as_one_file_of_them()
+    {
+        Of("b.yaml", Hpa);
+        Of("a.yml", Scaled.Replace("name: tiny", "name: small", StringComparison.Ordinal));
+        Of("notes.txt", "kind: [");
+        Assert.Equal(["small", "tiny"], Read(BoundedText.Read(_folder, 10_000)).Select(one => one.Target));
+        Assert.Contains($"over {new Bytes(700)}", Assert.Throws<CommandException>(() => BoundedText.Read(_folder, 700)).Message, StringComparison.Ordinal);
+        var empty = Directory.CreateDirectory(Path.Combine(_folder, "none")).FullName;
+        Assert.Contains("with no .yaml", Assert.Throws<CommandException>(() => BoundedText.Read(empty, 1000)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Manifests_are_read_as_their_API_says()
     {
         var own = Read($"{Hpa}\n---\nkind: Service\n---\n{Scaled.Replace("name: tiny", "name: small", StringComparison.Ordinal)}");
@@ -114,6 +126,47 @@ public sealed class CompareCommandTests : IDisposable
     {
         var metric = MetricWords.Read([]).Of("q", query)!;
         Assert.Equal((reads, aggregate, seconds), (metric.Reads, metric.Aggregate, (int)metric.Window.TotalSeconds));
+    }
+
+    [Theory]
+    [InlineData("tgi_queue_size", SimulatedMetric.Waiting, true)]
+    [InlineData("nv_inference_pending_request_count", SimulatedMetric.Waiting, true)]
+    [InlineData("queue_size", SimulatedMetric.Waiting, false)]
+    public void A_servers_own_name_with_a_gateways_in_it_is_the_servers(string name, SimulatedMetric reads, bool ofPods)
+    {
+        var metric = MetricWords.Read([]).Of(name, null)!;
+        Assert.Equal((reads, ofPods), (metric.Reads, metric.OfPods));
+        Assert.Equal(ofPods, MetricWords.Read([$"{name}=waiting"]).Of(name, null)!.OfPods);
+    }
+
+    [Fact]
+    public void A_share_that_a_user_names_is_what_the_HPA_makes_percent_of_and_is_not_added_up()
+    {
+        const string Cpu = """
+            apiVersion: autoscaling/v2
+            kind: HorizontalPodAutoscaler
+            metadata: {name: h}
+            spec:
+              scaleTargetRef: {name: tiny}
+              maxReplicas: 8
+              metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 70}}}]
+            """;
+        var metric = new OwnManifests("own.yaml", MetricWords.Read(["cpu=busy-percent"])).Read(Cpu)[0].Metrics[0];
+        Assert.Equal((MetricTarget.Utilization, 1.0, 70.0), (metric.Kind, metric.Scale, metric.Target));
+        Assert.Equal(MetricAggregate.Mean, MetricWords.Read(["util=busy-percent"]).Of("util", null)!.Aggregate);
+    }
+
+    [Fact]
+    public async Task Where_yours_cost_nothing_no_share_of_that_is_told()
+    {
+        var scenario = Of("s.yaml", """
+            length: 5min
+            nodes: [{name: cpu, count: 2, memory: 16GiB, cores: 8, pricePerHour: 1}]
+            models: [{name: tiny, weights: 100MB, runs: [{seconds: 50ms, secondsEach: 5ms}], traffic: {rate: 30}}]
+            """);
+        var (_, output, _) = await RunAsync([scenario, "--hpa", Of("so.yaml", Scaled)], trace: false);
+        Assert.Matches(@"Plimsoll costs (\$[0-9.]+|[0-9.]+ device-hours)\s+where\s+yours\s+costs\s+nothing|Plimsoll costs [0-9]+% (less|more) than yours", output);
+        Assert.DoesNotContain("costs as much", output, StringComparison.Ordinal);
     }
 
     [Theory]

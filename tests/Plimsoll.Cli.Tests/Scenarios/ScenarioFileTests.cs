@@ -42,6 +42,8 @@ public sealed class ScenarioFileTests
     [InlineData("{rate: 3}", "{wave: {least: 5, most: 4}}", "models[0].traffic.wave.least: is above most")]
     [InlineData("{rate: 3}", "{rate: 3}\nfaults: [{at: 1s, what: node-lost, strikes: cpu-1}]", "faults[0].strikes: found \"cpu-1\", which is no node of this scenario")]
     [InlineData("{rate: 3}", "{rate: 3}\nfaults: [{at: 1s, what: replica-dies, strikes: b}]", "faults[0].strikes: found \"b\", which is no model of this scenario")]
+    [InlineData("{rate: 3}", "{rate: 3}\nfaults: [{at: 1s, what: replica-dies, strikes: a-1}]", "faults[0].strikes: found \"a-1\", which is no model of this scenario")]
+    [InlineData("{rate: 3}", "{rate: 3}\n  copies: 3\nfaults: [{at: 1s, what: replica-dies, strikes: a}]", "faults[0].strikes: found \"a\", which is no model of this scenario; of its copies a-0 would do")]
     [InlineData("{rate: 3}", "{rate: 3}\nplacedBy: karpenter", "placedBy: found \"karpenter\"; planner or kube-scheduler would do")]
     [InlineData("{rate: 3}", "{rate: 3}\n- {name: a, weights: 1MB, runs: [{seconds: 1s}], traffic: {rate: 1}}", "models[1].name: found \"a\" a second time, first in models[0]; names must differ")]
     [InlineData("{seconds: 50ms}", "{seconds: 50ms, context: 512}]\n  tokens: {input: 1200, output: 220}\n  events: [", "models[0].runs[0].context: found 512, and requests are of 1,420 tokens on the mean (tokens); so many or more would do")]

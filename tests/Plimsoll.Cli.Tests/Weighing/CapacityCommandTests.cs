@@ -43,6 +43,11 @@ public sealed class CapacityCommandTests : IDisposable
         Assert.Equal("e2e-p90=10s", listing.GetProperty("slo")[0].GetString());
     }
 
+    [Theory]
+    [InlineData("ttft-p99.999=1s")]
+    [InlineData("e2e-p50=250ms")]
+    public void An_objective_is_shown_as_it_was_said(string said) => Assert.Equal(said, Plimsoll.Cli.Weighing.SloText.Of(Plimsoll.Cli.Weighing.SloText.Parse(said).Single()));
+
     [Fact]
     public async Task A_profile_stands_for_the_model_and_the_device()
     {

@@ -72,6 +72,30 @@ public sealed class OwnRuleTests
     }
 
     [Fact]
+    public void KEDA_polls_as_often_as_it_says_and_its_HPA_looks_every_fifteen_seconds()
+    {
+        var keda = new KedaSettings { MaxReplicaCount = 20, PollingInterval = TimeSpan.FromSeconds(5) };
+        var rule = new OwnRule(new OwnAutoscaler("m", keda.ToHpa(), keda, [Metric(SimulatedMetric.Waiting, MetricTarget.AverageValue, 5)]));
+        Assert.Equal(TimeSpan.FromSeconds(5), rule.Period);
+        Assert.Equal(0, rule.Desired(TextWorlds.Seen(0, spec: 0, ready: 0)).Total);
+
+        // Awake five seconds later, and up to what waits at once; beyond that with the HPA's next look.
+        var first = rule.Desired(TextWorlds.Seen(5, spec: 0, ready: 0, held: 7)).Total;
+        Assert.Equal(2, first);
+        Assert.Equal(2, rule.Desired(TextWorlds.Seen(10, spec: 2, ready: 2, held: 0) with { Pods = [Pod("a", 20), Pod("b", 20)] }).Total);
+        Assert.Equal(4, rule.Desired(TextWorlds.Seen(20, spec: 2, ready: 2, held: 0) with { Pods = [Pod("a", 20), Pod("b", 20)] }).Total);
+        Assert.Equal(TimeSpan.FromSeconds(5), new OwnRule(new OwnAutoscaler("m", keda.ToHpa(), keda with { PollingInterval = TimeSpan.FromSeconds(20) }, [Metric(SimulatedMetric.Waiting, MetricTarget.AverageValue, 5)])).Period);
+    }
+
+    [Fact]
+    public void KEDAs_idle_replicas_are_the_fewest_that_it_has()
+    {
+        var keda = new KedaSettings { MinReplicaCount = 2, IdleReplicaCount = 0, MaxReplicaCount = 8 };
+        Assert.Equal(0, new OwnAutoscaler("m", keda.ToHpa(), keda, [Metric(SimulatedMetric.Waiting, MetricTarget.AverageValue, 5)]).MinReplicas);
+        Assert.Equal(2, new OwnAutoscaler("m", keda.ToHpa(), keda with { IdleReplicaCount = null }, [Metric(SimulatedMetric.Waiting, MetricTarget.AverageValue, 5)]).MinReplicas);
+    }
+
+    [Fact]
     public void What_only_pods_report_wakes_nobody_from_zero()
     {
         var keda = new KedaSettings { MaxReplicaCount = 8 };

@@ -52,6 +52,16 @@ public class DailyStartsTests
     }
 
     [Fact]
+    public void A_day_that_lies_ahead_begins_now()
+    {
+        // However long nobody is said to have looked, and whatever a clock that was set back left.
+        var known = On(9, 33);
+        for (var i = 0; i < 1000; i++) known = DailyStarts.Learn(known, Midnight.AddHours(34 + (i / 60.0)), started: false, TimeSpan.FromDays(400));
+        Assert.Equal(Midnight.AddHours(34 + (999 / 60.0)), known!.DayFrom);
+        Assert.Equal(Midnight.AddHours(12), DailyStarts.Learn(On(9, 33), Midnight.AddHours(12), started: false, TimeSpan.Zero)!.DayFrom);
+    }
+
+    [Fact]
     public void Around_midnight_is_one_time_of_day()
     {
         var moment = Assert.Single(On(24 - 0.05, 48 + 0.05)!.Moments);

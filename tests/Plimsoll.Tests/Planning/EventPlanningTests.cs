@@ -33,6 +33,16 @@ public class EventPlanningTests
 
     private static string Json(Plan plan) => Encoding.UTF8.GetString(PlimsollJson.ToBytes(plan, PlimsollJson.Default.Plan));
 
+    // Nothing is learned of the usual while an event takes all of it; that nobody looked it is not.
+    [Fact]
+    public void A_time_in_which_a_model_is_closed_counts_among_its_days()
+    {
+        var model = With(Model("m", 100), In(1, forMinutes: 30, factor: 0));
+        var spec = Spec(model) with { Settings = PlannerSettings.Latest with { Review = TimeSpan.FromSeconds(1), DemandBucket = TimeSpan.FromSeconds(1) } };
+        var known = Learn(spec, Enumerable.Range(0, 40 * 60).Select(second => second == 0 ? 1L : 0L)).Of(model.Id);
+        Assert.Equal(Noon.AddSeconds(1), known.Daily!.DayFrom);
+    }
+
     [Fact]
     public void A_model_at_zero_begins_to_load_as_long_before_an_event_as_its_load_takes()
     {

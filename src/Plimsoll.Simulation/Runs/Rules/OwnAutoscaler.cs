@@ -88,7 +88,8 @@ public sealed record OwnMetric
 /// <param name="Metrics">At least one.</param>
 public sealed record OwnAutoscaler(string Target, HpaSettings Hpa, KedaSettings? Keda, ImmutableArray<OwnMetric> Metrics)
 {
-    public int MinReplicas => Keda?.MinReplicaCount ?? Hpa.MinReplicas;
+    /// <summary>The fewest that it ever has: KEDA's idle ones where it has fewer of these.</summary>
+    public int MinReplicas => Keda is { } keda ? Math.Min(keda.MinReplicaCount, keda.IdleReplicaCount ?? keda.MinReplicaCount) : Hpa.MinReplicas;
 
     public int MaxReplicas => Hpa.MaxReplicas;
 

@@ -13,8 +13,18 @@ internal sealed class OwnRule(OwnAutoscaler own) : IScalingRule
     private KedaState _keda = KedaState.Fresh;
     private DateTimeOffset? _created;
     private DateTimeOffset _nextPoll;
+    private DateTimeOffset _nextSync;
 
-    public TimeSpan Period => own.Hpa.SyncPeriod;
+    /// <summary>So often that both of KEDA's clocks are met, that of its own polls and that of the HPA it makes.</summary>
+    public TimeSpan Period { get; } = own.Keda is { } keda ? Common(keda.PollingInterval, own.Hpa.SyncPeriod) : own.Hpa.SyncPeriod;
+
+    // Intervals are of whole seconds.
+    private static TimeSpan Common(TimeSpan one, TimeSpan other)
+    {
+        var (a, b) = ((long)one.TotalSeconds, (long)other.TotalSeconds);
+        while (b > 0) (a, b) = (b, a % b);
+        return TimeSpan.FromSeconds(Math.Max(1, a));
+    }
 
     public ScalingWish Desired(ModelView seen)
     {
@@ -36,7 +46,8 @@ internal sealed class OwnRule(OwnAutoscaler own) : IScalingRule
             (_keda, spec) = (polled.State, polled.Replicas);
         }
 
-        if (spec == 0) return 0;
+        if (spec == 0 || seen.Now + (Period / 2) < _nextSync) return spec;
+        _nextSync = seen.Now + own.Hpa.SyncPeriod;
         (var metrics, _keda) = KedaScaler.Query(keda, _keda, observed);
         return Follow(seen, spec, metrics);
     }
