@@ -151,8 +151,8 @@ public sealed class GroupChoiceTests
 
     [Fact]
     public void Whatever_the_scheduler_chooses_no_node_is_overfilled_and_all_pods_of_a_group_find_a_place() => Situations.Sample(
-        pair => Place(pair.Spec, pair.Snapshot, Plan(pair.Spec, pair.Snapshot), pair.Seed) is null, iter: 4000,
-        print: pair => $"{Place(pair.Spec, pair.Snapshot, Plan(pair.Spec, pair.Snapshot), pair.Seed)}\n{pair.Spec}\n{string.Join('\n', pair.Snapshot.Nodes)}\n{string.Join('\n', pair.Snapshot.Replicas)}");
+        pair => SchedulerAdversary.Place(pair.Spec, pair.Snapshot, Plan(pair.Spec, pair.Snapshot), pair.Seed) is null, iter: 4000,
+        print: pair => $"{SchedulerAdversary.Place(pair.Spec, pair.Snapshot, Plan(pair.Spec, pair.Snapshot), pair.Seed)}\n{pair.Spec}\n{string.Join('\n', pair.Snapshot.Nodes)}\n{string.Join('\n', pair.Snapshot.Replicas)}");
 
     [Fact]
     public void A_planner_that_charges_a_group_as_its_leader_alone_is_caught() => Assert.NotEqual(0, Caught(model => model with
@@ -173,62 +173,13 @@ public sealed class GroupChoiceTests
         Situations.Sample(pair =>
         {
             var plan = Plan(pair.Spec with { Models = [.. pair.Spec.Models.Select(wrong)] }, pair.Snapshot);
-            if (Place(pair.Spec, pair.Snapshot, plan, pair.Seed) is not null) Interlocked.Increment(ref caught);
+            if (SchedulerAdversary.Place(pair.Spec, pair.Snapshot, plan, pair.Seed) is not null) Interlocked.Increment(ref caught);
         }, iter: 2000);
         return caught;
     }
 
     private static Plan Plan(FleetSpec spec, FleetSnapshot snapshot) =>
         new Planner(new WeightAllocator()).Decide(spec, snapshot, Knowledge.Empty.Fold(spec, snapshot));
-
-    // Pods come in any order and land on any node whose requests add up; stops end or do not; everything is at its peak.
-    private static string? Place(FleetSpec spec, FleetSnapshot snapshot, Plan plan, int seed)
-    {
-        var random = new Random(seed);
-        var room = snapshot.Nodes.ToDictionary(node => node.Id, node => node.Scheduler!);
-        var host = snapshot.Nodes.ToDictionary(node => node.Id, node => node.HostMemoryBudget);
-        foreach (var pod in snapshot.Replicas.SelectMany(replica => Pods(replica)).Where(pod => host.ContainsKey(pod.Node))) host[pod.Node] -= pod.Needs.Host.Highest;
-        var done = new HashSet<StepId>();
-        foreach (var stop in plan.Steps.OfType<Step.Stop>().Where(_ => random.Next(2) == 0))
-        {
-            done.Add(stop.Id);
-            foreach (var pod in Pods(snapshot.Replicas.Single(one => one.Id == stop.Replica)).Where(pod => host.ContainsKey(pod.Node)))
-            {
-                host[pod.Node] += pod.Needs.Host.Highest;
-                room[pod.Node] = room[pod.Node].Without(pod.Requests!);
-            }
-        }
-
-        var coming = new List<(string What, bool Sure, ReplicaNeeds Needs, SchedulerRequests Requests)>();
-        foreach (var start in plan.Steps.OfType<Step.Start>().Where(start => start.After.All(done.Contains)))
-        {
-            var variant = spec.Find(start.Model)!.Variants.Single(one => one.Id == start.Variant);
-            coming.Add(($"{start.Id}", start.After.IsEmpty, variant.Needs, start.Requests!));
-            for (var i = 0; i < (variant.Workers?.Count ?? 0); i++) coming.Add(($"worker {i} of {start.Id}", start.After.IsEmpty, variant.Workers!.Needs, variant.Workers.Requests));
-        }
-
-        // Those that were waiting before take places too, if they find any.
-        foreach (var pod in snapshot.Replicas.SelectMany(Pods).Where(pod => pod.Node == Placement.Pending.Node)) coming.Add(("one that waited", false, pod.Needs, pod.Requests!));
-        foreach (var (what, sure, needs, requests) in coming.OrderBy(_ => random.Next()).ToArray())
-        {
-            var open = snapshot.Nodes.Where(node => room[node.Id].Takes(requests) && (requests.Pools.IsEmpty || requests.Pools.Contains(node.Pool))).ToArray();
-            if (open.Length == 0 && sure) return $"{what} finds no place";
-            if (open.Length == 0) continue;
-            var node = open[random.Next(open.Length)];
-            room[node.Id] = room[node.Id].With(requests);
-            host[node.Id] -= needs.Host.Highest;
-            if (host[node.Id] < Bytes.Zero && what != "one that waited") return $"{what} overfills the memory of {node.Id}";
-            if (needs.PerDevice is { } each && node.Devices.Any(device => each.Highest > device.MemoryBudget)) return $"{what} does not fit the devices of {node.Id}";
-        }
-
-        return null;
-    }
-
-    internal static IEnumerable<(NodeId Node, ReplicaNeeds Needs, SchedulerRequests? Requests)> Pods(InferenceReplica replica) =>
-    [
-        (replica.Placement.Node, replica.Reserved, replica.Requests),
-        .. (replica.Members.IsDefaultOrEmpty ? [] : replica.Members).Select(member => (member.Placement.Node, member.Reserved, member.Requests)),
-    ];
 
     private static readonly Gen<(FleetSpec Spec, FleetSnapshot Snapshot, int Seed)> Situations =
         from nodes in Gen.Select(Gen.Int[30_000, 160_000], Gen.Int[0, 8], Gen.Int[24_000, 80_000], Gen.Int[0, 1]).Array[1, 6]
