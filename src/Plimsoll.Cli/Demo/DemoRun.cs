@@ -90,7 +90,7 @@ public sealed class DemoRun(DemoArguments arguments, TextWriter output, TextWrit
         var asked = DemoFleetSpec.Of(_models, artifacts, server, null, ImmutableSortedDictionary<ModelId, MemoryNeed>.Empty, 1, null);
         var key = WeighedFile.KeyOf(asked.Spec, server);
         if (WeighedFile.Read(_folders.Models, key) is { } known) return known.Needs;
-        Tell("weighing the models on this machine (once): each is loaded and answers some requests; about a minute");
+        Tell("weighing the models (once, about a minute): each loads and answers requests");
         var needs = await new Weigh(asked, _folders.Weighing, Tell, time).MeasureAsync(ExerciseAsync, cancellationToken).ConfigureAwait(false);
         new WeighedFile(key, needs).Write(_folders.Models);
         return needs;
