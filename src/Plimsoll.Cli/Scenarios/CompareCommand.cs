@@ -105,7 +105,7 @@ public static class CompareCommand
         var dollars = plimsoll.Dollars > 0 || yours.Dollars > 0;
         var (ours, theirs) = dollars ? (plimsoll.Dollars, yours.Dollars) : (plimsoll.DeviceHours, yours.DeviceHours);
         var cost = theirs <= 0 && ours > 0
-            ? string.Create(CultureInfo.InvariantCulture, $"costs {(dollars ? $"${ours:#,0.00}" : $"{ours:#,0.0} device-hours")} where yours costs nothing")
+            ? string.Create(CultureInfo.InvariantCulture, $"costs {(dollars ? $"${ours:#,0.00####}" : $"{ours:#,0.0##} device-hours")} where yours costs nothing")
             : theirs <= 0 || Math.Abs((ours / theirs) - 1) < 0.005 ? "costs as much as yours"
             : string.Create(CultureInfo.InvariantCulture, $"costs {Math.Abs((ours / theirs) - 1) * 100:0}% {(ours < theirs ? "less" : "more")} than yours");
         var points = (plimsoll.Attainment - yours.Attainment) * 100;

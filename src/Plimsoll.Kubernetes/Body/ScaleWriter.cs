@@ -41,29 +41,19 @@ internal sealed class ScaleWriter
     /// <inheritdoc cref="WriteQueue{T}.EndAsync"/>
     public Task EndAsync() => _queue.EndAsync();
 
-    private async Task<bool> WriteAsync(ScaleRequest request, CancellationToken cancellationToken)
+    private async Task WriteAsync(ScaleRequest request, CancellationToken cancellationToken)
     {
         var workload = request.Target.Workload!;
         var body = Encoding.UTF8.GetBytes(new JsonObject { ["spec"] = new JsonObject { ["replicas"] = request.Replicas } }.ToJsonString());
-        for (var attempt = 0; _parts.MayWrite(); attempt++)
+        try
         {
-            try
-            {
-                using var written = await _parts.Cluster.Api.PatchAsync(request.Target.ScalePath!, body, PatchKind.Merge, cancellationToken).ConfigureAwait(false);
-                _parts.Log($"{request.Target.Id}: {workload.Kind} {workload.Name.Name} is asked for {request.Replicas} replicas");
-                return true;
-            }
-            catch (ApiException raced) when (raced.Status == HttpStatusCode.Conflict && attempt < 5)
-            {
-                await Task.Delay(TimeSpan.FromMilliseconds(20 << attempt), _parts.Time, cancellationToken).ConfigureAwait(false);
-            }
-            catch (ApiException refused)
-            {
-                _parts.Log($"{request.Target.Id}: {refused.Message}");
-                throw;
-            }
+            using var written = await _parts.Cluster.Api.PatchAsync(request.Target.ScalePath!, body, PatchKind.Merge, cancellationToken).ConfigureAwait(false);
+            _parts.Log($"{request.Target.Id}: {workload.Kind} {workload.Name.Name} is asked for {request.Replicas} replicas");
         }
-
-        return false;
+        catch (ApiException refused) when (refused.Status != HttpStatusCode.Conflict)
+        {
+            _parts.Log($"{request.Target.Id}: {refused.Message}");
+            throw;
+        }
     }
 }

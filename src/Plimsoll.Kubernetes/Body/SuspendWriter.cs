@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
 using Plimsoll.Kubernetes.Cluster;
@@ -77,7 +76,7 @@ internal sealed class SuspendWriter
     /// <inheritdoc cref="WriteQueue{T}.EndAsync"/>
     public Task EndAsync() => _queue.EndAsync();
 
-    private async Task<bool> WriteAsync(SuspendRequest request, CancellationToken cancellationToken)
+    private async Task WriteAsync(SuspendRequest request, CancellationToken cancellationToken)
     {
         var (job, target) = (request.Job, request.Job.Target!);
         var body = Encoding.UTF8.GetBytes(new JsonObject
@@ -85,22 +84,9 @@ internal sealed class SuspendWriter
             ["metadata"] = new JsonObject { ["uid"] = target.Uid },
             ["spec"] = new JsonObject { ["suspend"] = request.Suspend },
         }.ToJsonString());
-        for (var attempt = 0; _parts.MayWrite(); attempt++)
-        {
-            try
-            {
-                using var written = await _parts.Cluster.Api.PatchAsync(job.TargetPath!, body, PatchKind.Merge, cancellationToken).ConfigureAwait(false);
-                _parts.Log($"{job.Id}: {target.Kind} {target.Name.Name} is {(request.Suspend ? "suspended" : "launched")}");
-                if (!job.WasLaunched) await NoteLaunchAsync(job, target, request.Suspend ? target.StartedAt : null, cancellationToken).ConfigureAwait(false);
-                return true;
-            }
-            catch (ApiException raced) when (raced.Status == HttpStatusCode.Conflict && attempt < 5)
-            {
-                await Task.Delay(TimeSpan.FromMilliseconds(20 << attempt), _parts.Time, cancellationToken).ConfigureAwait(false);
-            }
-        }
-
-        return false;
+        using var written = await _parts.Cluster.Api.PatchAsync(job.TargetPath!, body, PatchKind.Merge, cancellationToken).ConfigureAwait(false);
+        _parts.Log($"{job.Id}: {target.Kind} {target.Name.Name} is {(request.Suspend ? "suspended" : "launched")}");
+        if (!job.WasLaunched) await NoteLaunchAsync(job, target, request.Suspend ? target.StartedAt : null, cancellationToken).ConfigureAwait(false);
     }
 
     private async Task NoteLaunchAsync(ResolvedJob job, JobView target, DateTimeOffset? at, CancellationToken cancellationToken)

@@ -1,3 +1,4 @@
+using System.Net;
 using Plimsoll.Kubernetes.Cluster;
 
 namespace Plimsoll.Kubernetes.Body;
@@ -17,8 +18,8 @@ internal abstract record WriteRequest
 /// waiting: what is asked for counts as asked from then on, until the watch shows it or it should have.
 /// </summary>
 /// <param name="parts">What a fleet has.</param>
-/// <param name="write">Writes one; false where it may not be written any more.</param>
-internal sealed class WriteQueue<T>(KubernetesFleetParts parts, Func<T, CancellationToken, Task<bool>> write) where T : WriteRequest
+/// <param name="write">Writes one; tried again where the server says that somebody wrote meanwhile.</param>
+internal sealed class WriteQueue<T>(KubernetesFleetParts parts, Func<T, CancellationToken, Task> write) where T : WriteRequest
 {
     // What we wrote is believed for so long while the watch has not shown it.
     private static readonly TimeSpan Believed = TimeSpan.FromSeconds(10);
@@ -118,7 +119,7 @@ internal sealed class WriteQueue<T>(KubernetesFleetParts parts, Func<T, Cancella
         {
             try
             {
-                if (await write(request, cancellationToken).ConfigureAwait(false))
+                if (await TryAsync(request, cancellationToken).ConfigureAwait(false))
                 {
                     lock (_lock) _written[request.Key] = (request, parts.Time.GetTimestamp());
                 }
@@ -133,6 +134,25 @@ internal sealed class WriteQueue<T>(KubernetesFleetParts parts, Func<T, Cancella
                 lock (_lock) _writing.Remove(request.Key);
             }
         }
+    }
+
+    // False where it may not be written any more.
+    private async Task<bool> TryAsync(T request, CancellationToken cancellationToken)
+    {
+        for (var attempt = 0; parts.MayWrite(); attempt++)
+        {
+            try
+            {
+                await write(request, cancellationToken).ConfigureAwait(false);
+                return true;
+            }
+            catch (ApiException raced) when (raced.Status == HttpStatusCode.Conflict && attempt < 5)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(20 << attempt), parts.Time, cancellationToken).ConfigureAwait(false);
+            }
+        }
+
+        return false;
     }
 
     private T? Next()

@@ -67,7 +67,7 @@ internal sealed partial class PlanDraft
             }
 
             if (choice is null && mayChoose && YieldBeside(way, eligible, _ => [], mayPay) is { } both && StartAfter(way, replica, why, both.Choice.Victims, both.Gangs, ref then)) return true;
-            if (choice is null && StartAfterGangs(way, replica, why, mayPay)) return true;
+            if (StartAfterGangs(way, replica, why, mayPay)) return true;
             if (way != ways[0]) continue;
             no = verdict?.Rule == Rule.HoldScarceEqual ? verdict : then ?? (dear is { } training ? WhyNot(way, training) : no);
         }

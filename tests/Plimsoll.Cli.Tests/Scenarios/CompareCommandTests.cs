@@ -165,7 +165,7 @@ public sealed class CompareCommandTests : IDisposable
             models: [{name: tiny, weights: 100MB, runs: [{seconds: 50ms, secondsEach: 5ms}], traffic: {rate: 30}}]
             """);
         var (_, output, _) = await RunAsync([scenario, "--hpa", Of("so.yaml", Scaled)], trace: false);
-        Assert.Matches(@"Plimsoll costs (\$[0-9.]+|[0-9.]+ device-hours)\s+where\s+yours\s+costs\s+nothing|Plimsoll costs [0-9]+% (less|more) than yours", output);
+        Assert.Matches(@"Plimsoll costs \$[0-9.]*[1-9]\s+where\s+yours\s+costs\s+nothing", output);
         Assert.DoesNotContain("costs as much", output, StringComparison.Ordinal);
     }
 

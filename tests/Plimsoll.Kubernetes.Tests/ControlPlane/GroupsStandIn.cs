@@ -11,55 +11,32 @@ namespace Plimsoll.Kubernetes.Tests.ControlPlane;
 /// labels and names that the controller gives them, ends the highest groups first, and makes a group anew when one of its pods
 /// goes. It knows no rolling update and no start policy.
 /// </summary>
-public sealed class GroupsStandIn : IAsyncDisposable
+public sealed class GroupsStandIn : ControllerStandIn
 {
     private const string Label = "leaderworkerset.sigs.k8s.io/";
 
-    private readonly k8s.Kubernetes _client;
-    private readonly string _space;
-    private readonly CancellationTokenSource _stop = new();
     private readonly HashSet<string> _begun = []; // groups whose pods all were there once
-    private readonly Task _running;
 
     private GroupsStandIn(k8s.Kubernetes client, string space)
+        : base(client, space)
     {
-        (_client, _space) = (client, space);
-        _running = Task.Run(RunAsync);
     }
 
-    public static GroupsStandIn Start(k8s.Kubernetes client, string space) => new(client, space);
-
-    public async ValueTask DisposeAsync()
+    public static GroupsStandIn Start(k8s.Kubernetes client, string space)
     {
-        await _stop.CancelAsync();
-        await _running;
-        _stop.Dispose();
+        var made = new GroupsStandIn(client, space);
+        made.Run(TimeSpan.FromMilliseconds(200));
+        return made;
     }
 
-    private async Task RunAsync()
+    private protected override async Task LookAsync()
     {
-        while (!_stop.IsCancellationRequested)
-        {
-            try
-            {
-                var sets = await _client.CustomObjects.ListNamespacedCustomObjectAsync<JsonElement>(
-                    "leaderworkerset.x-k8s.io", "v1", _space, "leaderworkersets", cancellationToken: _stop.Token);
-                var pods = await _client.CoreV1.ListNamespacedPodAsync(_space, labelSelector: Label + "name", cancellationToken: _stop.Token);
-                foreach (var set in sets.GetProperty("items").EnumerateArray()) await LookAsync(JsonNode.Parse(set.GetRawText())!, pods.Items);
-                var names = sets.GetProperty("items").EnumerateArray().Select(set => set.GetProperty("metadata").GetProperty("name").GetString()).ToHashSet();
-                foreach (var pod in pods.Items.Where(pod => !names.Contains(pod.Metadata.Labels[Label + "name"]))) await EndAsync(pod);
-            }
-            catch (Exception) when (!_stop.IsCancellationRequested)
-            {
-                // The server is busy or a pod is there already: look again.
-            }
-            catch (Exception)
-            {
-                return;
-            }
-
-            await Task.Delay(TimeSpan.FromMilliseconds(200), TimeProvider.System, CancellationToken.None);
-        }
+        var sets = await Client.CustomObjects.ListNamespacedCustomObjectAsync<JsonElement>(
+            "leaderworkerset.x-k8s.io", "v1", Space, "leaderworkersets", cancellationToken: Stop);
+        var pods = await Client.CoreV1.ListNamespacedPodAsync(Space, labelSelector: Label + "name", cancellationToken: Stop);
+        foreach (var set in sets.GetProperty("items").EnumerateArray()) await LookAsync(JsonNode.Parse(set.GetRawText())!, pods.Items);
+        var names = sets.GetProperty("items").EnumerateArray().Select(set => set.GetProperty("metadata").GetProperty("name").GetString()).ToHashSet();
+        foreach (var pod in pods.Items.Where(pod => !names.Contains(pod.Metadata.Labels[Label + "name"]))) await EndAsync(pod);
     }
 
     private async Task LookAsync(JsonNode set, IList<V1Pod> all)
@@ -86,7 +63,7 @@ public sealed class GroupsStandIn : IAsyncDisposable
             {
                 if (here.ContainsKey(number)) continue;
                 var from = (number == 0 ? template["leaderTemplate"] : null) ?? template["workerTemplate"]!;
-                await _client.CoreV1.CreateNamespacedPodAsync(Pod(from, name, group, number, set["metadata"]!["uid"]!.GetValue<string>()), _space, cancellationToken: _stop.Token);
+                await Client.CoreV1.CreateNamespacedPodAsync(Pod(from, name, group, number, set["metadata"]!["uid"]!.GetValue<string>()), Space, cancellationToken: Stop);
             }
 
             _begun.Add(leader);
@@ -114,6 +91,6 @@ public sealed class GroupsStandIn : IAsyncDisposable
     private async Task EndAsync(V1Pod pod)
     {
         if (pod.Metadata.DeletionTimestamp is null)
-            await _client.CoreV1.DeleteNamespacedPodAsync(pod.Metadata.Name, _space, cancellationToken: _stop.Token);
+            await Client.CoreV1.DeleteNamespacedPodAsync(pod.Metadata.Name, Space, cancellationToken: Stop);
     }
 }

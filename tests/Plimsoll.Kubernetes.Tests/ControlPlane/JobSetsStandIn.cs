@@ -13,57 +13,33 @@ namespace Plimsoll.Kubernetes.Tests.ControlPlane;
 /// pods, and says in the set's conditions what became of it. A server before 1.21 cannot suspend a Job: those of a suspended set are
 /// deleted, which ends their pods as suspending does.
 /// </summary>
-public sealed class JobSetsStandIn : IAsyncDisposable
+public sealed class JobSetsStandIn : ControllerStandIn
 {
     public const string Label = "jobset.sigs.k8s.io/jobset-name";
 
     private const string Group = "jobset.x-k8s.io";
     private const string Version = "v1alpha2";
 
-    private readonly k8s.Kubernetes _client;
-    private readonly string _space;
-    private readonly CancellationTokenSource _stop = new();
-    private readonly Task _running;
-
     private JobSetsStandIn(k8s.Kubernetes client, string space)
+        : base(client, space)
     {
-        (_client, _space) = (client, space);
-        _running = Task.Run(RunAsync);
     }
 
-    public static JobSetsStandIn Start(k8s.Kubernetes client, string space) => new(client, space);
-
-    public async ValueTask DisposeAsync()
+    public static JobSetsStandIn Start(k8s.Kubernetes client, string space)
     {
-        await _stop.CancelAsync();
-        await _running;
-        _stop.Dispose();
+        var made = new JobSetsStandIn(client, space);
+        made.Run(TimeSpan.FromMilliseconds(100));
+        return made;
     }
 
-    private async Task RunAsync()
+    private protected override async Task LookAsync()
     {
-        while (!_stop.IsCancellationRequested)
+        var sets = await Client.CustomObjects.ListNamespacedCustomObjectAsync<JsonElement>(Group, Version, Space, "jobsets", cancellationToken: Stop);
+        var jobs = await Client.BatchV1.ListNamespacedJobAsync(Space, labelSelector: Label, cancellationToken: Stop);
+        foreach (var set in sets.GetProperty("items").EnumerateArray())
         {
-            try
-            {
-                var sets = await _client.CustomObjects.ListNamespacedCustomObjectAsync<JsonElement>(Group, Version, _space, "jobsets", cancellationToken: _stop.Token);
-                var jobs = await _client.BatchV1.ListNamespacedJobAsync(_space, labelSelector: Label, cancellationToken: _stop.Token);
-                foreach (var set in sets.GetProperty("items").EnumerateArray())
-                {
-                    var node = JsonNode.Parse(set.GetRawText())!;
-                    await LookAsync(node, [.. jobs.Items.Where(job => job.Metadata.Labels[Label] == (string)node["metadata"]!["name"]!)]);
-                }
-            }
-            catch (Exception) when (!_stop.IsCancellationRequested)
-            {
-                // The server is busy or a Job is there already: look again.
-            }
-            catch (Exception)
-            {
-                return;
-            }
-
-            await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, CancellationToken.None);
+            var node = JsonNode.Parse(set.GetRawText())!;
+            await LookAsync(node, [.. jobs.Items.Where(job => job.Metadata.Labels[Label] == (string)node["metadata"]!["name"]!)]);
         }
     }
 
@@ -73,7 +49,7 @@ public sealed class JobSetsStandIn : IAsyncDisposable
         if (set["spec"]!["suspend"]?.GetValue<bool>() == true)
         {
             foreach (var job in jobs.Where(job => job.Metadata.DeletionTimestamp is null))
-                await _client.BatchV1.DeleteNamespacedJobAsync(job.Metadata.Name, _space, propagationPolicy: "Background", cancellationToken: _stop.Token);
+                await Client.BatchV1.DeleteNamespacedJobAsync(job.Metadata.Name, Space, propagationPolicy: "Background", cancellationToken: Stop);
             await SayAsync(set, "Suspended", "True");
             return;
         }
@@ -104,7 +80,7 @@ public sealed class JobSetsStandIn : IAsyncDisposable
         job.Spec.Template.Spec.RestartPolicy = "Never";
         try
         {
-            await _client.BatchV1.CreateNamespacedJobAsync(job, _space, cancellationToken: _stop.Token);
+            await Client.BatchV1.CreateNamespacedJobAsync(job, Space, cancellationToken: Stop);
         }
         catch (HttpOperationException there) when (there.Response.StatusCode == HttpStatusCode.Conflict)
         {
@@ -125,8 +101,8 @@ public sealed class JobSetsStandIn : IAsyncDisposable
             ["status"] = status,
             ["lastTransitionTime"] = TimeProvider.System.GetUtcNow().ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture),
         };
-        await _client.CustomObjects.PatchNamespacedCustomObjectStatusAsync(
+        await Client.CustomObjects.PatchNamespacedCustomObjectStatusAsync(
             new V1Patch(new JsonObject { ["status"] = new JsonObject { ["conditions"] = new JsonArray([.. others, said]) } }.ToJsonString(), V1Patch.PatchType.MergePatch),
-            Group, Version, _space, "jobsets", (string)set["metadata"]!["name"]!, cancellationToken: _stop.Token);
+            Group, Version, Space, "jobsets", (string)set["metadata"]!["name"]!, cancellationToken: Stop);
     }
 }

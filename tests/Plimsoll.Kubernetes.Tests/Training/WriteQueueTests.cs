@@ -50,21 +50,43 @@ public sealed class WriteQueueTests
     [Fact]
     public async Task What_is_refused_is_told_once_and_not_believed()
     {
-        var queue = new WriteQueue<Ask>(Parts(TimeProvider.System), (one, _) => one.Value == 5 ? throw new ApiException("not so") : Task.FromResult(false));
-        Assert.Empty(await queue.WriteAsync([new Ask("a", 5, "1"), new Ask("b", 6, "1")], new HashSet<string> { "a", "b" }, Cancel));
+        var queue = new WriteQueue<Ask>(Parts(TimeProvider.System), (_, _) => throw new ApiException("not so"));
+        Assert.Empty(await queue.WriteAsync([new Ask("a", 5, "1")], new HashSet<string> { "a" }, Cancel));
         Assert.Null(queue.Asked("a", "1"));
-        Assert.Null(queue.Asked("b", "1"));
         Assert.Equal([("a", "not so")], queue.TakeRefused().Select(one => (one.Request.Of, one.Why)));
         Assert.Empty(queue.TakeRefused());
     }
 
-    private static KubernetesFleetParts Parts(TimeProvider time) => new()
+    [Fact]
+    public async Task Who_may_not_write_any_more_writes_nothing_and_is_refused_nothing()
+    {
+        var writes = 0;
+        var queue = new WriteQueue<Ask>(Parts(TimeProvider.System, mayWrite: false), (_, _) => Task.FromResult(Interlocked.Increment(ref writes)));
+        Assert.Empty(await queue.WriteAsync([new Ask("a", 5, "1")], new HashSet<string> { "a" }, Cancel));
+        Assert.Equal((0, null), (writes, queue.Asked("a", "1")?.Value));
+        Assert.Empty(queue.TakeRefused());
+    }
+
+    [Theory]
+    [InlineData(1, 2, 0)]
+    [InlineData(100, 6, 1)]
+    public async Task Where_somebody_wrote_meanwhile_it_is_tried_again_five_times(int conflicts, int tries, int refused)
+    {
+        var writes = 0;
+        var queue = new WriteQueue<Ask>(Parts(TimeProvider.System), (_, _) => Interlocked.Increment(ref writes) <= conflicts
+            ? throw new ApiException("somebody did", System.Net.HttpStatusCode.Conflict) : Task.CompletedTask);
+        await queue.WriteAsync([new Ask("a", 5, "1")], new HashSet<string> { "a" }, Cancel);
+        await queue.EndAsync();
+        Assert.Equal((tries, refused), (writes, queue.TakeRefused().Count));
+    }
+
+    private static KubernetesFleetParts Parts(TimeProvider time, bool mayWrite = true) => new()
     {
         Cluster = null!,
         Footprints = new FootprintStore(new SourceSettings { Variable = _ => null }, time),
         ReadPods = (_, _) => throw new InvalidOperationException("no pods are read here"),
         Desired = new DesiredScales(time),
-        MayWrite = () => true,
+        MayWrite = () => mayWrite,
         Time = time,
         Log = _ => { },
     };

@@ -9,9 +9,7 @@ namespace Plimsoll.Tests.Planning;
 /// <summary>Each invariant on random fleets, and beside it the bug that must make it fail.</summary>
 public class InvariantTests
 {
-    // PLIMSOLL_CASES=1000000 for a long run offline; docs/benchmarks/invariants.md has what such runs found.
-    private static readonly int Cases =
-        int.TryParse(Environment.GetEnvironmentVariable("PLIMSOLL_CASES"), out var cases) ? cases : 10_000;
+    private static readonly int Cases = RandomCases.Or(10_000);
 
     // A seeded bug shows in many fleets of a few.
     private static readonly int CasesWithBug = Math.Min(Cases, 2000);

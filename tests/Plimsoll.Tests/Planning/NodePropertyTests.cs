@@ -7,8 +7,7 @@ namespace Plimsoll.Tests.Planning;
 /// <summary>Requests for nodes on random clusters: enough, not too many, within limits, safe, and the same when asked again.</summary>
 public class NodePropertyTests
 {
-    private static readonly int Cases =
-        int.TryParse(Environment.GetEnvironmentVariable("PLIMSOLL_CASES"), out var cases) ? cases : 10_000;
+    private static readonly int Cases = RandomCases.Or(10_000);
 
     [Fact]
     public void Asking_again_changes_nothing() => Scenes.Sample(scene =>
