@@ -48,7 +48,7 @@ internal sealed class Gangs
         /// <summary>It has trained since it was last let run.</summary>
         public bool Trained { get; init; }
 
-        /// <summary>When the grace of the last of its pods ends that are ending; null while none is.</summary>
+        /// <summary>When the grace of the last of its pods ends that are or were ending; null before one is.</summary>
         public DateTimeOffset? GraceEnds { get; init; }
     }
 
@@ -72,7 +72,9 @@ internal sealed class Gangs
     private static Memory Now(GangSeen seen, Memory? known, DateTimeOffset at)
     {
         var (target, state) = (seen.Job.Target!, StateOf(seen, known));
-        var now = (known ?? new Memory { Uid = target.Uid }) with { State = state, GraceEnds = seen.Pods.Max(one => one.Pod.DeletedAt) ?? known?.GraceEnds };
+        // A kubelet that is done with a pod shortens its grace to nothing just before the pod goes: what it was given counts.
+        var graceEnds = seen.Pods.Select(one => one.Pod.DeletedAt).Append(known?.GraceEnds).Max();
+        var now = (known ?? new Memory { Uid = target.Uid }) with { State = state, GraceEnds = graceEnds };
         if (state is null) return now with { GraceEnds = null };
 
         // Of one that was just let run the job says nothing yet, or when it was let run the time before.

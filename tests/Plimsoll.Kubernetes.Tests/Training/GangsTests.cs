@@ -96,6 +96,19 @@ public sealed class GangsTests
     }
 
     [Fact]
+    public void What_saved_within_its_grace_is_told_though_its_kubelet_takes_the_grace_back_at_the_end()
+    {
+        Look(0, Target(suspended: true), true, true);
+        Look(20, Target(started: 1), false, true, Pod(0, ready: 4), Pod(1, ready: 12));
+        Look(30, Target(suspended: true, suspendedAt: 30), true, true, Pod(0, ready: 4, deleted: 60), Pod(1, ready: 12, deleted: 60));
+
+        // The API server moves deletionTimestamp to when it was first asked, before it removes the pod.
+        Look(40, Target(suspended: true, suspendedAt: 30), true, true, Pod(1, ready: 12, deleted: 30));
+        Look(41, Target(suspended: true, suspendedAt: 30), true, true);
+        Assert.Equal(TimeSpan.FromSeconds(11), Assert.IsType<Outcome.CheckpointWritten>(_told[^1]).Took);
+    }
+
+    [Fact]
     public void A_gang_without_a_checkpoint_tells_of_none()
     {
         Look(0, Target(suspended: true), true, true, Bytes.Zero);
