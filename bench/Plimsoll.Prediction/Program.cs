@@ -12,6 +12,7 @@ using Plimsoll.Prediction.Steps;
 // capacity-times COUNT: what so many of those cases' answers cost and are, without the simulation.
 // batches [PAGE]: the formula for models that answer at once, by their profile, against the simulation; try-batches COUNT: of the seed it was made with.
 // correction [PAGE]: a predicted capacity corrected by what is seen of simulated replicas; try-correction COUNT: of the seed it was set by.
+// priors [PAGE]: what a planner reads of a variant's numbers against the formulas themselves; try-priors COUNT: of the seed they were made with.
 // loads [PAGE]: load times, into docs/benchmarks/loads.md; try-loads: on what the rule was chosen by.
 // fit: the coefficients again, from the calibration rows. held-out FILE: what fits without them say of them.
 const string Page = "docs/benchmarks/prediction.md";
@@ -26,6 +27,8 @@ return args switch
     ["try-batches", var count] => BatchesCommand.Try(int.Parse(count, CultureInfo.InvariantCulture)),
     ["correction", ..] => CorrectionCommand.Report(args.ElementAtOrDefault(1) ?? Page),
     ["try-correction", var count] => CorrectionCommand.Try(int.Parse(count, CultureInfo.InvariantCulture)),
+    ["priors", ..] => PriorsCommand.Report(args.ElementAtOrDefault(1) ?? Page),
+    ["try-priors", var count] => PriorsCommand.Try(int.Parse(count, CultureInfo.InvariantCulture)),
     ["loads", ..] => LoadsCommand.Report(args.ElementAtOrDefault(1) ?? "docs/benchmarks/loads.md"),
     ["try-loads", ..] => LoadsCommand.Try(),
     ["fit", ..] => StepsCommand.Fit(),
@@ -35,6 +38,6 @@ return args switch
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: steps [PAGE] | vllm-runs [PAGE] | capacity [PAGE] | try-capacity COUNT | capacity-times COUNT | batches [PAGE] | try-batches COUNT | correction [PAGE] | try-correction COUNT | loads [PAGE] | try-loads | fit | held-out FILE");
+    Console.Error.WriteLine("usage: steps [PAGE] | vllm-runs [PAGE] | capacity [PAGE] | try-capacity COUNT | capacity-times COUNT | batches [PAGE] | try-batches COUNT | correction [PAGE] | try-correction COUNT | priors [PAGE] | try-priors COUNT | loads [PAGE] | try-loads | fit | held-out FILE");
     return 2;
 }

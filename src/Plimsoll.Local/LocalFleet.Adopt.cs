@@ -143,6 +143,7 @@ public sealed partial class LocalFleet
             At = _time.GetUtcNow(),
             Replica = record.Replica,
             Model = record.Model,
+            Version = record.Version,
             Was = hung is null ? record.State : ReplicaState.Ready,
             Asked = asked,
             Why = tail.Length == 0 ? asked ? why : $"{why}; it wrote nothing" : $"{why}; the end of its output:\n{tail}",

@@ -81,6 +81,13 @@ internal static class BatchesCommand
         }
     }
 
+    /// <summary>A profile, and what is asked of it.</summary>
+    internal static (BatchProfile Profile, double Share, double Limit) Draw(ulong seed, int number)
+    {
+        var (profile, _, share, limit) = Draw(new SeededRandom(SeededRandom.Mix(seed, (ulong)number)));
+        return (profile, share, limit);
+    }
+
     private static Case Draw(SeededRandom random)
     {
         var most = Pick(Batches, random);

@@ -155,7 +155,7 @@ internal sealed partial class SimulatedCluster
         replica.IsGone = true;
         _replicas.Remove(replica.Id);
         Use.Ended(replica, Now);
-        _outcomes.Add(new Outcome.Exited { At = Clock, Replica = replica.Id, Model = replica.Model.Id, Was = was, Asked = asked, Why = why });
+        _outcomes.Add(new Outcome.Exited { At = Clock, Replica = replica.Id, Model = replica.Model.Id, Version = replica.Version, Was = was, Asked = asked, Why = why });
         Changed = true;
         LetOthersIn(Now);
         WatchEmpty(replica.Node, Now);

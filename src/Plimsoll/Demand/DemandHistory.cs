@@ -167,7 +167,7 @@ public sealed partial record DemandHistory
         CopyNewest(buckets);
         var width = Math.Min(length, Buckets(window, settings));
         var over = Buckets(averaged, settings);
-        if (over > 1) Average(buckets, over);
+        if (over > 1) Average(buckets, over, settings.LearnsSoberly ? (over + 1) / 2 : 1);
         var maxima = RollingMaxima(buckets, width);
         if (maxima.IsEmpty) return Signal.Missing<double>("no arrivals were counted");
         maxima.Sort();
@@ -212,8 +212,9 @@ public sealed partial record DemandHistory
 
     private static long Index(long ticks, long width) => ticks / width;
 
-    // Each becomes the mean of so many that end with it. Buckets nobody counted are left out; where none was counted there is none.
-    private static void Average(Span<double> buckets, int over)
+    // Each becomes the mean of so many that end with it. Buckets nobody counted are left out; where fewer than the least were counted there
+    // is none, but for the newest: the first request after a gap is no second full of them.
+    private static void Average(Span<double> buckets, int over, int least)
     {
         var before = buckets.Length <= OnStack ? stackalloc double[buckets.Length] : new double[buckets.Length];
         buckets.CopyTo(before);
@@ -222,7 +223,7 @@ public sealed partial record DemandHistory
         {
             if (before[i] >= 0) (sum, seen) = (sum + before[i], seen + 1);
             if (i >= over && before[i - over] >= 0) (sum, seen) = (sum - before[i - over], seen - 1);
-            buckets[i] = seen > 0 ? Math.Max(0, sum / seen) : -1;
+            buckets[i] = seen > 0 && (seen >= least || i == before.Length - 1) ? Math.Max(0, sum / seen) : -1;
         }
     }
 

@@ -16,7 +16,7 @@ internal static class RateWidth
     // With fewer requests a mean time is an anecdote.
     private const double RequestsLeast = 100;
 
-    // With another width the forecast begins anew, so one is kept while it is about right.
+    // With another width the forecast begins anew, so one is kept while it is about right; and until a new version has served some.
     private const double WidenFrom = 1.1;
     private const double NarrowFrom = 0.8;
 
@@ -28,7 +28,8 @@ internal static class RateWidth
     {
         var stays = Stays(known, model);
         if (known.Forecast is { Bucket: var kept } && Steps.Any(step => step * settings.DemandBucket == kept)
-            && (kept == settings.DemandBucket || stays >= kept * NarrowFrom) && Widest(stays / WidenFrom, settings) <= kept)
+            && ((settings.LearnsSoberly && known.Service.Weight < RequestsLeast)
+                || ((kept == settings.DemandBucket || stays >= kept * NarrowFrom) && Widest(stays / WidenFrom, settings) <= kept)))
             return kept;
         return Widest(stays, settings);
     }

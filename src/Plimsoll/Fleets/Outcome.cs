@@ -72,6 +72,10 @@ public abstract record Outcome
 
         public required ModelId Model { get; init; }
 
+        /// <summary>Of the model that it served; null where nobody knows. Left out of JSON then.</summary>
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public string? Version { get; init; }
+
         /// <summary>The state it was in before it ended.</summary>
         public required ReplicaState Was { get; init; }
 

@@ -38,6 +38,8 @@ public sealed record PlannerSettings
         LeavingNodesFirst = true,
         LoadsWorkOff = true,
         ShortagesLast = true,
+        LearnsSoberly = true,
+        LooksPastSleepers = true,
     };
 
     /// <summary>Time between two regular ticks.</summary>
@@ -211,6 +213,21 @@ public sealed record PlannerSettings
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool ShortagesLast { get; init; }
+
+    /// <summary>
+    /// Whether one request that took absurdly long, replicas of another version, a clock that was set back and the edge of what was counted
+    /// teach nothing, and memory that was measured is forgotten where less is asked for now.
+    /// Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool LearnsSoberly { get; init; }
+
+    /// <summary>
+    /// Whether demand is looked ahead for by the time of a load, and not of a wake, where those that sleep would not be enough for it.
+    /// Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool LooksPastSleepers { get; init; }
 
     /// <summary>Waiting time after a replica's first failure; doubles with each further one.</summary>
     public TimeSpan CrashBackoff { get; init; } = TimeSpan.FromSeconds(1);

@@ -66,7 +66,8 @@ internal readonly record struct DemandOutlook(Signal<double> Forecast, double Qu
         Span<double> grid = stackalloc double[WindowForecast.Grid.Length];
         var windows = forecast.Distribution(horizon, grid, told);
         var byDays = known.Seasons?.Distribution(horizon, grid) ?? 0;
-        if (byDays > 0) windows = byDays;
+        // Few windows of days take nothing from what the last minutes have seen enough of.
+        if (byDays > 0 && !(settings.LearnsSoberly && byDays < WindowsLeast && windows >= WindowsLeast)) windows = byDays;
         if (windows < WindowsLeast) return Past();
         var quantile = (known.Shortage ?? ShortageCost.Uncorrected).Quantile(grid, attainment);
         now.TryGetLast(out var lately);

@@ -34,6 +34,8 @@ public sealed partial record Knowledge
                     Paces = null,
                     Failures = FailureRecord.None,
                 };
+            else if (spec.Settings.LearnsSoberly && !known.Memory.IsEmpty && Expecting(known.Memory, model, snapshot.At) is { } memory && !ReferenceEquals(memory, known.Memory))
+                models[model.Id] = known with { Memory = memory };
         }
 
         FoldTraffic(spec, snapshot, BootLongest(spec), models);
@@ -51,6 +53,13 @@ public sealed partial record Knowledge
         };
     }
 
+    private static ImmutableSortedDictionary<VariantId, MeasuredMemory> Expecting(ImmutableSortedDictionary<VariantId, MeasuredMemory> memory, ModelSpec model, DateTimeOffset at)
+    {
+        foreach (var variant in model.Variants)
+            if (memory.TryGetValue(variant.Id, out var measured) && measured.Expecting(variant.Needs.PerDevice?.Highest, at) is var now && !ReferenceEquals(now, measured)) memory = memory.SetItem(variant.Id, now);
+        return memory;
+    }
+
     // What is known of a model is another's only where it is another object: to compare all of it, as its record would, costs more than to write it.
     internal static ImmutableSortedDictionary<ModelId, ModelKnowledge>.Builder Editing(ImmutableSortedDictionary<ModelId, ModelKnowledge> models)
     {
@@ -62,15 +71,15 @@ public sealed partial record Knowledge
     private static void FoldTraffic(
         FleetSpec spec, FleetSnapshot snapshot, TimeSpan boot, ImmutableSortedDictionary<ModelId, ModelKnowledge>.Builder models)
     {
-        var serving = Serving(snapshot);
         var specs = spec.Models.ToDictionary(model => model.Id);
+        var serving = Serving(spec.Settings, snapshot, specs);
         var known = new ModelKnowledge?[snapshot.Traffic.Length];
         for (var i = 0; i < known.Length; i++) known[i] = models.GetValueOrDefault(snapshot.Traffic[i].Model);
         OfEach.Do(known.Length, i =>
         {
             var row = snapshot.Traffic[i];
             if (known[i] is { } before)
-                known[i] = FoldTraffic(spec, specs.GetValueOrDefault(row.Model), row, boot, before, serving.GetValueOrDefault(row.Model, ([], false)));
+                known[i] = FoldTraffic(spec, specs.GetValueOrDefault(row.Model), row, boot, before, serving.GetValueOrDefault(row.Model, new Serves([], false, false)));
         });
         for (var i = 0; i < known.Length; i++)
         {
@@ -79,8 +88,10 @@ public sealed partial record Knowledge
     }
 
     private static ModelKnowledge FoldTraffic(
-        FleetSpec spec, ModelSpec? model, ModelTraffic row, TimeSpan boot, ModelKnowledge known, (VariantId[] Variants, bool Ready) serving)
+        FleetSpec spec, ModelSpec? model, ModelTraffic row, TimeSpan boot, ModelKnowledge known, Serves serving)
     {
+        // Requests of another version's replicas cannot be told apart from those of this one's, and teach of none.
+        var sample = serving.Others ? null : row.Service;
         double? floor = !row.Censored ? null
             : known.RateBeforeCensored ?? (known.Demand.MeanRate(ActiveWindow, spec.Settings).TryGetKnown(out var before) ? before : 0);
         var arrivals = Math.Max(row.Arrivals, (floor ?? 0) * (row.To - row.From).TotalSeconds);
@@ -91,37 +102,41 @@ public sealed partial record Knowledge
             RateBeforeCensored = floor,
             ActiveRate = row.Arrivals > 0 && demand.MeanRate(ActiveWindow, spec.Settings).TryGetKnown(out var rate)
                 ? rate : known.ActiveRate,
-            LastArrival = row.Arrivals > 0 || row.HeldNow > 0 || row.Censored ? row.To : known.LastArrival,
+            LastArrival = row.Arrivals > 0 || row.HeldNow > 0 || row.Censored || (spec.Settings.LearnsSoberly && known.LastArrival > row.To) ? row.To : known.LastArrival,
             HeldDebt = row.HeldNow > 0 || !serving.Ready
                 ? known.HeldDebt + Math.Max(0, row.HeldRequestSeconds) : 0,
-            Service = row.Service is { } sample ? Learned(spec, row, known.Service, sample) : known.Service,
-            VariantServices = Services(spec, model, row, known, serving.Variants),
+            Service = sample is not null ? Learned(spec, row, known.Service, sample) : known.Service,
+            VariantServices = Services(spec, model, row, sample, known, serving.Variants),
             Tokens = row.Tokens is { } tokens ? (known.Tokens ?? TokenMeans.None).Add(tokens) : known.Tokens,
-            Paces = Paces(model, row, known, serving.Variants),
+            Paces = Paces(model, row, sample, known, serving.Variants),
         });
     }
 
     private TimeSpan BootLongest(FleetSpec spec) => spec.NodePools.IsDefaultOrEmpty ? TimeSpan.Zero : spec.NodePools.Max(BootTime);
 
-    // Of each model the variants whose replicas had requests, and whether one is ready.
-    private static Dictionary<ModelId, (VariantId[] Variants, bool Ready)> Serving(FleetSnapshot snapshot)
+    // Of a model the variants whose replicas had requests, whether one is ready, and whether any is of another version.
+    private readonly record struct Serves(VariantId[] Variants, bool Ready, bool Others);
+
+    private static Dictionary<ModelId, Serves> Serving(PlannerSettings settings, FleetSnapshot snapshot, Dictionary<ModelId, ModelSpec> specs)
     {
-        var serving = new Dictionary<ModelId, (VariantId[] Variants, bool Ready)>();
+        var serving = new Dictionary<ModelId, Serves>();
         foreach (var replica in snapshot.Replicas)
         {
             if (replica.State is not (ReplicaState.Ready or ReplicaState.Draining)) continue;
-            var (variants, ready) = serving.GetValueOrDefault(replica.Model, ([], false));
-            serving[replica.Model] = (
-                variants.Contains(replica.Variant) ? variants : [.. variants, replica.Variant], ready || replica.State == ReplicaState.Ready);
+            var (variants, ready, others) = serving.GetValueOrDefault(replica.Model, new Serves([], false, false));
+            others |= settings.LearnsSoberly && specs.TryGetValue(replica.Model, out var model) && model.Version != replica.Version;
+            serving[replica.Model] = new Serves(
+                variants.Contains(replica.Variant) ? variants : [.. variants, replica.Variant], ready || replica.State == ReplicaState.Ready, others);
         }
 
         return serving;
     }
 
     // Requests of replicas of several variants cannot be told apart, and teach of none.
-    private static ImmutableSortedDictionary<VariantId, Slowness>? Paces(ModelSpec? model, ModelTraffic row, ModelKnowledge known, VariantId[] serving)
+    private static ImmutableSortedDictionary<VariantId, Slowness>? Paces(
+        ModelSpec? model, ModelTraffic row, ServiceSample? sample, ModelKnowledge known, VariantId[] serving)
     {
-        if (row.Service is not { } sample || serving is not [var id]) return known.Paces;
+        if (sample is null || serving is not [var id]) return known.Paces;
         if (model?.Variants.FirstOrDefault(variant => variant.Id == id)?.Service is not { } prior) return known.Paces;
         var before = known.Paces ?? ImmutableSortedDictionary<VariantId, Slowness>.Empty;
         var lengths = (known.Tokens ?? TokenMeans.None).Or(prior.PromptTokens, prior.AnswerTokens);
@@ -130,9 +145,9 @@ public sealed partial record Knowledge
     }
 
     private static ImmutableSortedDictionary<VariantId, ServiceFit>? Services(
-        FleetSpec spec, ModelSpec? model, ModelTraffic row, ModelKnowledge known, VariantId[] serving)
+        FleetSpec spec, ModelSpec? model, ModelTraffic row, ServiceSample? sample, ModelKnowledge known, VariantId[] serving)
     {
-        if (!spec.Settings.CheapestVariant || model is not { Variants.Length: > 1 } || row.Service is not { } sample || serving is not [var id]) return known.VariantServices;
+        if (!spec.Settings.CheapestVariant || model is not { Variants.Length: > 1 } || sample is null || serving is not [var id]) return known.VariantServices;
         var before = known.VariantServices ?? ImmutableSortedDictionary<VariantId, ServiceFit>.Empty;
         return before.SetItem(id, Learned(spec, row, before.GetValueOrDefault(id, ServiceFit.None), sample));
     }
@@ -141,7 +156,7 @@ public sealed partial record Knowledge
     // times say how much was asked of it. Where nothing is known it is better than nothing.
     private static ServiceFit Learned(FleetSpec spec, ModelTraffic row, ServiceFit known, ServiceSample sample)
     {
-        var learned = known.Add(sample, spec.Settings.DrainAsLongAsSeen);
+        var learned = known.Add(spec.Settings.LearnsSoberly ? known.Sober(sample) : sample, spec.Settings.DrainAsLongAsSeen);
         if (!row.Censored || spec.Find(row.Model) is not { } model) return learned;
         var concurrency = model.Variants.Max(variant => variant.Concurrency);
         return known.CapacityPerSecond(model.Slo, concurrency) is { } before
@@ -170,7 +185,7 @@ public sealed partial record Knowledge
                 known = known with { Memory = known.Memory.SetItem(replica.Variant, measured with { Steady = now }) };
             if (replica.State == ReplicaState.Ready && replica.Version == known.Version
                 && replica.DeviceMemory.TryGetKnown(out var onDevice)
-                && known.Memory.TryGetValue(replica.Variant, out measured) && !(measured.PerDevice >= onDevice))
+                && known.Memory.TryGetValue(replica.Variant, out measured) && !(measured.PerDevice >= onDevice) && !(replica.StartedAt < measured.Since))
                 known = known with { Memory = known.Memory.SetItem(replica.Variant, measured with { PerDevice = onDevice }) };
 
             if (replica.State == ReplicaState.Ready && known.Memory.TryGetValue(replica.Variant, out measured) && measured.Unworked && HasWorked(known, replica.Variant))
@@ -179,7 +194,7 @@ public sealed partial record Knowledge
             // A reading from before it slept tells of when it was awake.
             if (replica is { State: ReplicaState.Asleep, Turning: false } && replica.Version == known.Version
                 && replica.DeviceMemory.TryGetKnown(out var kept) && replica.DeviceMemory.At >= replica.StateSince
-                && known.Memory.TryGetValue(replica.Variant, out measured) && !(measured.PerDeviceAsleep >= kept))
+                && known.Memory.TryGetValue(replica.Variant, out measured) && !(measured.PerDeviceAsleep >= kept) && !(replica.StartedAt < measured.Since))
                 known = known with { Memory = known.Memory.SetItem(replica.Variant, measured with { PerDeviceAsleep = kept }) };
             if (!ReferenceEquals(known, before)) models[replica.Model] = known;
         }
@@ -224,7 +239,8 @@ public sealed partial record Knowledge
                     if (models.TryGetValue(exited.Model, out known))
                     {
                         known = known with { NextOrdinal = Math.Max(known.NextOrdinal, exited.Replica.Ordinal + 1) };
-                        models[exited.Model] = exited.Asked ? known : FailedNow(known, exited.Model, exited.At, exited.Why, waking: false);
+                        var ofOther = spec.Settings.LearnsSoberly && exited.Version is { } version && version != known.Version;
+                        models[exited.Model] = exited.Asked || ofOther ? known : FailedNow(known, exited.Model, exited.At, exited.Why, waking: false);
                     }
 
                     break;
@@ -295,6 +311,8 @@ public sealed partial record Knowledge
         {
             PerDevice = before?.PerDevice,
             PerDeviceAsleep = before?.PerDeviceAsleep,
+            Expected = before?.Expected,
+            Since = before?.Since,
             Unworked = unworked && before is not { Unworked: false },
         });
     }

@@ -159,6 +159,9 @@ public sealed record ModelOutlook
     /// <summary>The same predicted from size and hardware and corrected by what was seen; null where they say nothing.</summary>
     public CapacityEstimate? CapacityExpected { get; init; }
 
+    /// <summary>What each of several replicas carries over that, at each of <see cref="ServicePrior.Together"/>; default where nothing is expected.</summary>
+    public ImmutableArray<double> Pooled { get; init; }
+
     /// <summary>What a replica of the variant costs; null where nothing has a price, or nobody chooses by it.</summary>
     public UsdPerHour? PricePerHour { get; init; }
 
@@ -256,7 +259,7 @@ public sealed record ModelOutlook
 
     /// <summary>What one of the variant carries among so many that share the requests; null where nobody knows.</summary>
     internal double? CapacityOfOneAmong(int replicas) =>
-        Capacity is { } one && CapacityExpected is not null && Variant.Service is { } prior ? one * prior.PooledAt(replicas) : Capacity;
+        Capacity is { } one && !Pooled.IsDefault ? one * ServicePrior.PooledAt(Pooled.AsSpan(), replicas) : Capacity;
 
     /// <summary>
     /// Where a replica of the variant comes among those that are kept, 0 for the first: those that are cheapest for what they carry;

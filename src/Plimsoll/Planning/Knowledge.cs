@@ -253,4 +253,23 @@ public sealed record MeasuredMemory(Bytes? LoadPeak, Bytes Steady, int Samples)
 
     /// <summary>The same while it slept; null before any was seen to, so that older journals read and hash as they did.</summary>
     public Bytes? PerDeviceAsleep { get; init; }
+
+    /// <summary>What was expected of each device as it was measured; null where nobody notes it. Left out of JSON then.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public Bytes? Expected { get; init; }
+
+    /// <summary>Replicas that started before this take what was asked for then, and say nothing. Left out of JSON where there was no such moment.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? Since { get; init; }
+
+    /// <summary>
+    /// With what is expected now: where that is less, as with a smaller share of the device's memory, what was measured of devices is
+    /// another thing's.
+    /// </summary>
+    internal MeasuredMemory Expecting(Bytes? perDevice, DateTimeOffset at)
+    {
+        if (perDevice == Expected) return this;
+        return Expected is { } before && !(perDevice >= before)
+            ? this with { Expected = perDevice, PerDevice = null, PerDeviceAsleep = null, Since = at } : this with { Expected = perDevice };
+    }
 }

@@ -200,11 +200,7 @@ internal static class Outlooks
         if (!onDisk) load += fetch;
         var (cold, wake) = (load, Sleeping.Wake(variant, known, model.Footprint.Weights, observed.Can));
         var asleep = wake is null ? 0 : mine.Asleep;
-        if (asleep > 0 && known.Failures.Wakes < Sleeping.WakesFailedMost) load = wake!;
-
-        var horizon = load.P90 + turn.Training.GivesWayIn(model.Priority, variant.DeviceKind) + spec.Settings.Review;
         var now = known.Demand.MeanRate(spec.Settings.Lately, spec.Settings);
-        var demand = DemandOutlook.Of(known, model, horizon, observed.At, now, spec.Settings, told);
         var expected = CapacityEstimate.Of(variant, known);
 
         // Once some requests were served their times decide: what a prediction does not know (a server's own bounds) shows in
@@ -213,6 +209,11 @@ internal static class Outlooks
         var seen = service.CapacityPerSecond(model.Slo, variant.Concurrency);
         if (service.Weight >= SeenRequests && seen is not null && variant.Service is not { Profiled: true } && model.Slo is { TimeToFirstToken: null, TimePerOutputToken: null }) expected = null;
         var capacity = expected?.PerSecond ?? seen;
+        var pooled = expected is { } priced && variant.Service is { } prior ? prior.PooledAt(priced.Pace, priced.PromptTokens, priced.AnswerTokens) : default;
+        if (asleep > 0 && known.Failures.Wakes < Sleeping.WakesFailedMost && !IsMoreThan(mine.Serving + mine.Coming + asleep)) load = wake!;
+        var horizon = HorizonOf(load);
+        var demand = DemandOutlook.Of(known, model, horizon, observed.At, now, spec.Settings, told);
+
         // Whom nobody ever asked lies idle since an event last wanted it.
         var idle = known.LastArrival is { } last ? Positive(observed.At - last)
             : !model.Events.IsDefaultOrEmpty && known.LastWanted is [var wanted, ..] ? Positive(observed.At - wanted) : (TimeSpan?)null;
@@ -252,6 +253,7 @@ internal static class Outlooks
             Ahead = demand.Ahead.IsDefault ? [] : demand.Ahead,
             Capacity = capacity,
             CapacityExpected = expected,
+            Pooled = pooled,
             Serving = mine.Serving,
             Loading = mine.Coming,
             Lost = mine.Lost,
@@ -265,6 +267,13 @@ internal static class Outlooks
             MissesOnReturn = misses,
             TrafficSeen = traffic is not null,
         };
+
+        TimeSpan HorizonOf(LoadEstimate by) => by.P90 + turn.Training.GivesWayIn(model.Priority, variant.DeviceKind) + spec.Settings.Review;
+
+        // Whoever else is to come takes as long as a load, and is to be begun as early.
+        bool IsMoreThan(int there) => spec.Settings.LooksPastSleepers && capacity is > 0 and var one
+            && DemandOutlook.Of(known, model, HorizonOf(cold), observed.At, now, spec.Settings).Forecast.TryGetLast(out var most)
+            && ServicePrior.ReplicasFor(most, one, pooled.IsDefault ? ServicePriors.None.AsSpan() : pooled.AsSpan(), there + 1) > there;
 
         // As time of its price; null where nothing has one.
         TimeSpan? ToComeBack(LoadEstimate by, double late) =>

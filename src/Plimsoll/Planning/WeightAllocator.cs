@@ -205,7 +205,7 @@ public sealed class WeightAllocator : IAllocator
     /// <summary>Replicas of the outlook's variant alone that carry a rate, whatever the file's bounds; at most a million.</summary>
     internal static int Needed(ModelOutlook outlook, double perSecond) =>
         perSecond <= 0 ? 0
-        : outlook is { CapacityExpected.PerSecond: > 0 and var each, Variant.Service: { } prior } ? prior.ReplicasFor(perSecond, each, ReplicasMost)
+        : outlook is { CapacityExpected.PerSecond: > 0 and var each, Pooled.IsDefault: false } ? ServicePrior.ReplicasFor(perSecond, each, outlook.Pooled.AsSpan(), ReplicasMost)
         : outlook.Capacity is { } capacity and > 0 ? (int)Math.Min(Math.Ceiling(perSecond / capacity), ReplicasMost)
         : 1;
 

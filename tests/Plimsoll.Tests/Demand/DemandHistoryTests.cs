@@ -136,13 +136,27 @@ public class DemandHistoryTests
 
     [Fact]
     public void Whether_a_quantile_is_above_nothing_is_what_the_quantile_says() =>
-        Gen.Select(Gen.OneOf(Gen.Const(0.0), Gen.Double[0, 3], Gen.Const(-1.0)).List[1, 40], Gen.Double[0.3, 0.999], Gen.Int[1, 8], Gen.Int[1, 5]).Sample((seen, quantile, window, averaged) =>
+        Gen.Select(Gen.OneOf(Gen.Const(0.0), Gen.Double[0, 3], Gen.Const(-1.0)).List[1, 40], Gen.Double[0.3, 0.999], Gen.Int[1, 8], Gen.Int[1, 5], Gen.Bool).Sample((seen, quantile, window, averaged, sober) =>
         {
+            var settings = Settings with { LearnsSoberly = sober };
             var history = new DemandHistory(Noon, [.. seen]);
             var (ahead, lookback, over) = (TimeSpan.FromSeconds(window), TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(averaged));
-            return history.IsAbove(ahead, lookback, quantile, Settings, over)
-                == (history.Quantile(ahead, lookback, quantile, Settings, over).TryGetKnown(out var most) && most > 0);
+            return history.IsAbove(ahead, lookback, quantile, settings, over)
+                == (history.Quantile(ahead, lookback, quantile, settings, over).TryGetKnown(out var most) && most > 0);
         });
+
+    [Fact]
+    public void Where_counting_begins_one_request_is_no_ten_seconds_full_of_them()
+    {
+        double Most(double[] seen, bool sober) => new DemandHistory(Noon, [.. seen])
+            .Quantile(TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(1), 0.99, Settings with { LearnsSoberly = sober }, TimeSpan.FromSeconds(10)).Value;
+        double[] quiet = [.. Enumerable.Repeat(0.0, 20)], unseen = [.. Enumerable.Repeat(-1.0, 20)];
+        Assert.Equal((1, 0.2), (Most([1, .. quiet], false), Most([1, .. quiet], true)));
+        Assert.Equal((1, 0.2), (Most([.. quiet, .. unseen, 1, .. quiet], false), Most([.. quiet, .. unseen, 1, .. quiet], true)));
+
+        // Of what was just begun to be counted there is nothing else to say.
+        Assert.Equal((2, 2), (Most([2], false), Most([2], true)));
+    }
 
     // As slowly as it can be said.
     [Fact]

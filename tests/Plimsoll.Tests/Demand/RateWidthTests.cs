@@ -25,6 +25,14 @@ public class RateWidthTests
     public void A_rate_is_of_about_as_long_as_a_request_stays(double seconds, double width) => Assert.Equal(width, Of(Stays(seconds)));
 
     [Fact]
+    public void One_is_kept_until_a_new_version_has_served_some()
+    {
+        var sober = Settings with { LearnsSoberly = true };
+        Assert.Equal(10, RateWidth.Of(Stays(0.1, requests: 99, kept: 10), Fleets.Model("m", 100), sober).TotalSeconds);
+        Assert.Equal(1, RateWidth.Of(Stays(0.1, requests: 100, kept: 10), Fleets.Model("m", 100), sober).TotalSeconds);
+    }
+
+    [Fact]
     public void With_few_requests_and_no_prediction_it_is_the_narrowest() => Assert.Equal(1, Of(Stays(60, requests: 99)));
 
     [Theory]

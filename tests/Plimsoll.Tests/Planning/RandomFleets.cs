@@ -171,6 +171,8 @@ internal static class RandomFleets
                 NodesByWay = true,
                 LoadsWorkOff = (long)(memory * 16384) % 2 == 1,
                 ShortagesLast = (long)(memory * 32768) % 2 == 0,
+                LearnsSoberly = (long)(memory * 65536) % 2 == 0,
+                LooksPastSleepers = (long)(memory * 131072) % 2 == 0,
                 LeavingNodesFirst = (long)(memory * 16384) % 2 == 0,
             },
         };

@@ -44,6 +44,26 @@ public sealed record ServiceFit(
         };
     }
 
+    // One request may count for as much as so many usual ones: lengths of answers vary by as much.
+    private const double LongMost = 10;
+
+    // Fewer say nothing of what is usual.
+    private const double UsualLeast = 20;
+
+    /// <summary>
+    /// The sample with its longest request counted for no more than ten usual ones, by the others of its interval or by those before,
+    /// whichever took longer: what hung once says nothing of what a replica carries. Requests that all take longer are soon usual.
+    /// </summary>
+    internal ServiceSample Sober(ServiceSample sample)
+    {
+        if (sample.Count <= 0 || !(sample.SumL > 0) || !(sample.SumN > 0)) return sample;
+        var others = sample.Count > 1 ? (sample.SumL - sample.MaxLatencySeconds) / (sample.Count - 1) : 0;
+        var usual = Math.Max(others, Weight >= UsualLeast ? SumL / Weight : 0);
+        var beyond = sample.MaxLatencySeconds - (LongMost * usual);
+        if (!(usual > 0) || !(beyond > 0) || !(beyond < sample.SumL)) return sample;
+        return sample with { SumL = sample.SumL - beyond, SumNL = Math.Max(sample.SumNL * 1e-3, sample.SumNL - (beyond * sample.SumN / sample.Count)) };
+    }
+
     private static double Longest(ServiceSample sample) =>
         double.IsFinite(sample.MaxLatencySeconds) ? Math.Clamp(sample.MaxLatencySeconds, 0, LongestMax) : 0;
 

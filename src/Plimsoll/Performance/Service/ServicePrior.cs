@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 using System.Text.Json.Serialization;
 
 namespace Plimsoll;
@@ -10,7 +11,7 @@ namespace Plimsoll;
 /// </summary>
 public sealed record ServicePrior
 {
-    /// <summary>How many times as long as predicted all steps take, at each element of <see cref="TermCapacity.PerSecond"/>.</summary>
+    /// <summary>How many times as long as predicted all steps take, at each element of a <see cref="TermCapacity.PerSecond"/> that says nothing else.</summary>
     public static readonly ImmutableArray<double> Paces = [0.4, 0.63, 1, 1.6, 2.5];
 
     /// <summary>How many replicas share the requests, at each element of <see cref="Pooled"/>.</summary>
@@ -19,8 +20,15 @@ public sealed record ServicePrior
     /// <summary>For each term of the objective what one replica carries within it; within all it carries the least of them.</summary>
     public required ImmutableArray<TermCapacity> Terms { get; init; }
 
-    /// <summary>What each of several replicas carries over what one by itself does, at each of <see cref="Together"/>; rising from 1.</summary>
+    /// <summary>
+    /// What each of several replicas carries over what one by itself does at the predicted pace, at each of <see cref="Together"/>; rising
+    /// from 1. What counts where there are no <see cref="Shared"/>, as in older journals.
+    /// </summary>
     public required ImmutableArray<double> Pooled { get; init; }
+
+    /// <summary>How full each of several replicas may be at a few paces, rising; the slowest is just below where even a request that is alone is late.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public ImmutableArray<SharedCapacity> Shared { get; init; }
 
     /// <summary>Requests a second that one replica gets through at all, as predicted, with no objective.</summary>
     public required double MostPerSecond { get; init; }
@@ -73,17 +81,51 @@ public sealed record ServicePrior
     /// <param name="replicas">How many share the requests.</param>
     public double CapacityPerSecond(double pace, double promptTokens, double answerTokens, int replicas = 1)
     {
+        var (one, _, _) = Alone(pace, promptTokens, answerTokens);
+        return replicas <= 1 ? one : one * PooledAt(PooledAt(pace, promptTokens, answerTokens).AsSpan(), replicas);
+    }
+
+    /// <summary>What each of several replicas carries over what one by itself does, at each of <see cref="Together"/>; rising from 1.</summary>
+    public ImmutableArray<double> PooledAt(double pace, double promptTokens, double answerTokens)
+    {
+        if (Shared.IsDefault) return Pooled;
+        var (one, longer, beyond) = Alone(pace, promptTokens, answerTokens);
+        var most = ThroughputPerSecond(pace, promptTokens, answerTokens);
+        var pooled = new double[Together.Length];
+        for (var k = 0; k < pooled.Length; k++)
+        {
+            var each = k == 0 ? one : Blended(SharedCapacity.At(Shared, pace * longer, k) * most, most, beyond);
+            pooled[k] = Math.Max(k == 0 ? 1 : pooled[k - 1], one > 0 ? Math.Min(each, most) / one : 1);
+        }
+
+        return ImmutableCollectionsMarshal.AsImmutableArray(pooled);
+    }
+
+    // What one carries by itself, by how much longer what binds it takes for the lengths, and how far beyond where a request that is alone keeps it.
+    private (double One, double Longer, double Beyond) Alone(double pace, double promptTokens, double answerTokens)
+    {
         var work = Work(PromptTokens, AnswerTokens) / Work(promptTokens, answerTokens);
         var most = ThroughputPerSecond(pace, promptTokens, answerTokens);
-        var within = most;
+        var (within, binding, beyond) = (most, 1.0, 0.0);
         foreach (var term in Terms)
         {
             // Longer requests leave less of a limit, as slower steps do; but steps are no slower for it, and that is in the work.
             var longer = Longer(term.Metric, promptTokens, answerTokens);
-            within = Math.Min(within, term.At(pace * longer) * longer * work);
+            var carried = term.At(pace * longer) * longer * work;
+            beyond = Math.Max(beyond, term.Beyond(pace * longer));
+            if (carried < within) (within, binding) = (carried, longer);
         }
 
-        return within > 0 ? within * PooledAt(replicas) : most * BestEffort;
+        return (Blended(within, most, beyond), binding, beyond);
+    }
+
+    // Where the objective is missed even alone, more replicas do not mend it: as many as keep their queues short. From one to the other is
+    // a slope, as nobody knows a pace as well as an edge would need, and paces that move by a hundredth may not move a fleet.
+    private static double Blended(double within, double most, double beyond)
+    {
+        if (beyond <= 0) return within > 0 ? within : most * BestEffort;
+        if (beyond >= Slope || within <= 0) return most * BestEffort;
+        return within * Math.Pow(Math.Max(1, most * BestEffort / within), beyond / Slope);
     }
 
     /// <summary>Requests a second that one replica gets through, however long they wait.</summary>
@@ -94,21 +136,27 @@ public sealed record ServicePrior
     public bool Keeps(double pace, double promptTokens, double answerTokens)
     {
         foreach (var term in Terms)
-            if (term.At(pace * Longer(term.Metric, promptTokens, answerTokens)) <= 0) return false;
+            if (!term.Keeps(pace * Longer(term.Metric, promptTokens, answerTokens))) return false;
         return true;
     }
 
     /// <summary>The fewest replicas that carry a rate, at most so many.</summary>
-    public int ReplicasFor(double perSecond, double capacityOfOne, int most)
+    /// <param name="perSecond">Requests a second.</param>
+    /// <param name="capacityOfOne">What one by itself carries.</param>
+    /// <param name="pooled">What each of several carries over that, at each of <see cref="Together"/>.</param>
+    /// <param name="most">The answer at the most.</param>
+    public static int ReplicasFor(double perSecond, double capacityOfOne, ReadOnlySpan<double> pooled, int most)
     {
         if (!(perSecond > 0) || !(capacityOfOne > 0)) return perSecond > 0 ? 1 : 0;
-        for (var n = Math.Max(1, (int)Math.Min(most, Math.Floor(perSecond / (capacityOfOne * Pooled[^1])))); n < most; n++)
-            if (n * capacityOfOne * PooledAt(n) >= perSecond) return n;
+        for (var n = Math.Max(1, (int)Math.Min(most, Math.Floor(perSecond / (capacityOfOne * pooled[^1])))); n < most; n++)
+            if (n * capacityOfOne * PooledAt(pooled, n) >= perSecond) return n;
         return Math.Max(1, most);
     }
 
-    // Where the objective is missed even alone, more replicas do not mend it: as many as keep their queues short.
     private const double BestEffort = 0.8;
+
+    /// <summary>Of the pace's logarithm.</summary>
+    private const double Slope = 0.1;
 
     // Seconds of a replica that a request takes where it is as full as it gets.
     private double Work(double promptTokens, double answerTokens)
@@ -120,13 +168,13 @@ public sealed record ServicePrior
     }
 
     /// <summary>What each of so many replicas carries over what one by itself does; at least 1.</summary>
-    public double PooledAt(int replicas)
+    public static double PooledAt(ReadOnlySpan<double> pooled, int replicas)
     {
         var at = 0;
         while (at < Together.Length - 1 && Together[at + 1] <= replicas) at++;
-        if (at == Together.Length - 1) return Pooled[^1];
+        if (at == Together.Length - 1) return pooled[^1];
         var part = Math.Log((double)Math.Max(1, replicas) / Together[at]) / Math.Log((double)Together[at + 1] / Together[at]);
-        return Pooled[at] + (part * (Pooled[at + 1] - Pooled[at]));
+        return pooled[at] + (part * (pooled[at + 1] - pooled[at]));
     }
 
     // How many times as long as with the lengths computed for what a term times takes, of a request that is alone.
@@ -137,25 +185,4 @@ public sealed record ServicePrior
         LatencyMetric.EndToEnd => Seconds(1, promptTokens, answerTokens) / Seconds(1, PromptTokens, AnswerTokens),
         _ => 1,
     };
-}
-
-/// <summary>Requests a second that one replica carries within one term of an objective.</summary>
-/// <param name="Metric">What the term limits.</param>
-/// <param name="PerSecond">At each of <see cref="ServicePrior.Paces"/>; 0 where requests that are alone miss it.</param>
-public sealed record TermCapacity(LatencyMetric Metric, ImmutableArray<double> PerSecond)
-{
-    /// <summary>At any pace: linear in its logarithm between those computed, and never below 0.</summary>
-    internal double At(double pace)
-    {
-        var paces = ServicePrior.Paces;
-        var log = Math.Log(Math.Clamp(pace, 1e-3, 1e3));
-        var at = 0;
-        while (at < paces.Length - 2 && Math.Log(paces[at + 1]) < log) at++;
-        var (from, to) = (Math.Log(paces[at]), Math.Log(paces[at + 1]));
-
-        // Faster than any computed: at least as much more as all is faster. Slower: no more than in proportion.
-        if (log <= from) return PerSecond[at] * Math.Exp(from - log);
-        if (log > to) return PerSecond[at + 1] <= 0 ? 0 : Math.Max(0, PerSecond[at + 1] + ((PerSecond[at + 1] - PerSecond[at]) * (log - to) / (to - from)));
-        return PerSecond[at] + ((PerSecond[at + 1] - PerSecond[at]) * (log - from) / (to - from));
-    }
 }

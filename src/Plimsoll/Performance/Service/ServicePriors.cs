@@ -53,13 +53,12 @@ public static class ServicePriors
         var group = new GroupCapacity(limits, times, lengths);
         var targets = Targets(slo);
         var places = group.Places;
-        var terms = targets.Select(target => new TermCapacity(
-            target.Metric,
-            Falling([.. ServicePrior.Paces.Select(pace => group.PerSecond(1, [target with { Seconds = target.Seconds / pace }]) / pace)]))).ToImmutableArray();
-        var one = group.PerSecond(1, targets);
-
-        // Where it is missed alone, or so tight that one replica carries next to nothing, sharing says nothing of use.
-        ImmutableArray<double> pooled = [.. ServicePrior.Together.Select(n => one > 0 && n > 1 ? group.PerSecond(n, targets) / n / one : 1)];
+        ImmutableArray<TermCapacity> terms = [.. targets.Select(target => Term(
+            target.Metric, KeptUpTo(pace => group.Keeps(group.MostPerSecond * 1e-4, 1, [target with { Seconds = target.Seconds / pace }])),
+            pace => group.PerSecond(1, [target with { Seconds = target.Seconds / pace }])))];
+        var shared = Shares(
+            terms, group.MostPerSecond,
+            (n, pace) => group.PerSecond(n, [.. targets.Select(target => target with { Seconds = target.Seconds / pace })]));
         var context = lengths.Context + 1;
         var (alone, full) = (times.Seconds(StepBatch.Decode(1, context)), times.Seconds(StepBatch.Decode(Math.Max(1, places), context)));
         var each = places > 1 ? Math.Max(0, full - alone) / (places - 1) : 0;
@@ -67,7 +66,8 @@ public static class ServicePriors
         return new ServicePrior
         {
             Terms = terms,
-            Pooled = Rising(pooled),
+            Pooled = None,
+            Shared = shared,
             MostPerSecond = group.MostPerSecond,
             PromptTokens = lengths.Prompt,
             AnswerTokens = lengths.Steps + 1,
@@ -90,12 +90,14 @@ public static class ServicePriors
         ArgumentNullException.ThrowIfNull(slo);
         var queue = new BatchCapacity(profile, concurrency);
         var (share, limit) = (slo.Attainment, slo.MayWait.TotalSeconds);
-        var one = queue.PerSecond(1, share, limit);
+        var edge = Math.Min(PaceMost, limit / queue.Alone);
+        var term = Term(LatencyMetric.EndToEnd, edge, pace => queue.PerSecond(1, share, limit / pace));
         var (start, each) = queue.Line();
         return new ServicePrior
         {
-            Terms = [new TermCapacity(LatencyMetric.EndToEnd, Falling([.. ServicePrior.Paces.Select(pace => queue.PerSecond(1, share, limit / pace) / pace)]))],
-            Pooled = Rising([.. ServicePrior.Together.Select(n => one > 0 ? queue.Together(n, one, limit) / n / one : 1)]),
+            Terms = [term],
+            Pooled = None,
+            Shared = Shares([term], queue.MostPerSecond, (n, pace) => queue.PerSecond(n, share, limit / pace)),
             MostPerSecond = Rounded(queue.MostPerSecond),
             PromptTokens = 0,
             AnswerTokens = 0,
@@ -108,6 +110,76 @@ public static class ServicePriors
             From = string.Create(CultureInfo.InvariantCulture, $"batches of up to {profile.BatchMax} as its profile has them"),
         };
     }
+
+    /// <summary>No pace is learned beyond these (<see cref="Slowness"/>), nor is any asked for.</summary>
+    private const double PaceLeast = 0.1;
+    private const double PaceMost = 10;
+
+    /// <summary>Points that a curve is given beside those it begins with.</summary>
+    private const int MoreMost = 6;
+
+    internal static readonly ImmutableArray<double> None = [.. ServicePrior.Together.Select(_ => 1.0)];
+
+    // To a third of a percent, halving the logarithm; 0 where even the fastest does not.
+    private static double KeptUpTo(Func<double, bool> keeps)
+    {
+        if (!keeps(PaceLeast)) return 0;
+        if (keeps(PaceMost)) return PaceMost;
+        var (low, high) = (Math.Log(PaceLeast), Math.Log(PaceMost));
+        while (high - low > 0.003)
+        {
+            var half = (low + high) / 2;
+            if (keeps(Math.Exp(half))) low = half;
+            else high = half;
+        }
+
+        return Math.Exp(low);
+    }
+
+    // What a limit leaves at a slower pace is what a tighter one does at the predicted pace, all in seconds of that.
+    private static TermCapacity Term(LatencyMetric metric, double edge, Func<double, double> perSecond)
+    {
+        var points = Points(edge, TermCapacity.BelowEdge, pace => [perSecond(pace)]);
+        return new TermCapacity(metric, Falling([.. points.Select(point => point.Values[0] / point.Pace)]))
+        {
+            Paces = [.. points.Select(point => point.Pace)],
+            KeptUpTo = points.Count == 0 ? 0 : Rounded(edge),
+        };
+    }
+
+    // Of four and of sixteen; those between, and what one carries, are read off.
+    private static ImmutableArray<SharedCapacity> Shares(ImmutableArray<TermCapacity> terms, double most, Func<int, double, double> perSecond)
+    {
+        return [.. Points(terms.Min(term => term.KeptUpTo), SharedCapacity.BelowEdge, pace => [Part(4, pace), Part(16, pace)]).Select(point =>
+        {
+            var (one, few, many) = (Math.Min(1, terms.Min(term => term.At(point.Pace)) * point.Pace / most), point.Values[0], point.Values[1]);
+            return new SharedCapacity(point.Pace, Rising([one, (one + few) / 2, few, (few + many) / 2, many]));
+        })];
+
+        double Part(int replicas, double pace) => Math.Min(1, perSecond(replicas, pace) / replicas / most);
+    }
+
+    // By pace, rising; the predicted one is among them. Where a value changes more than twofold between two, as where a limit leaves no time for anybody else's step, more are
+    // computed there: no line between the two would tell on which side a replica is.
+    private static List<(double Pace, double[] Values)> Points(double edge, ImmutableArray<double> below, Func<double, double[]> values)
+    {
+        if (edge < PaceLeast) return [];
+        var points = below.Select(one => Rounded(edge * Math.Exp(-one))).Where(pace => Math.Abs(Math.Log(pace)) > 0.05).Concat(edge >= 1 ? [1.0] : []).Order()
+            .Select(pace => (Pace: pace, Values: values(pace))).ToList();
+        for (var more = 0; more < MoreMost; more++)
+        {
+            var steps = Enumerable.Range(1, points.Count - 1).Select(at => Steepest(points[at - 1].Values, points[at].Values)).ToArray();
+            var steepest = Array.IndexOf(steps, steps.Max());
+            if (!(steps[steepest] > 2)) break;
+            var pace = Rounded(Math.Sqrt(points[steepest].Pace * points[steepest + 1].Pace));
+            if (pace <= points[steepest].Pace || pace >= points[steepest + 1].Pace) break;
+            points.Insert(steepest + 1, (pace, values(pace)));
+        }
+
+        return points;
+    }
+
+    private static double Steepest(double[] from, double[] to) => from.Zip(to, (a, b) => b > 0 ? a / b : a > 0 ? double.MaxValue : 1).Max();
 
     // What approximations and searches leave of a curve that only falls, and of one that only rises.
     private static ImmutableArray<double> Falling(ImmutableArray<double> values)

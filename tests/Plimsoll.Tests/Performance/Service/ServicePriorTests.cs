@@ -1,4 +1,7 @@
+using System.Collections.Immutable;
+using System.Text.Json;
 using CsCheck;
+using Plimsoll.Json;
 using Plimsoll.Tests.Footprints;
 
 namespace Plimsoll.Tests.Performance;
@@ -60,7 +63,7 @@ public sealed class ServicePriorTests
     public void As_many_replicas_as_carry_the_rate_and_not_one_more() =>
         Gen.Select(Gen.Double[0.01, 500], Gen.Double[0.1, 20], Gen.Int[1, 200]).Sample((rate, one, most) =>
         {
-            var wanted = Known.ReplicasFor(rate, one, most);
+            var wanted = ServicePrior.ReplicasFor(rate, one, Pooled.AsSpan(), most);
             Assert.InRange(wanted, 1, most);
             double Carried(int n) => n * one * Known.CapacityPerSecond(1, Known.PromptTokens, Known.AnswerTokens, n) / Known.CapacityPerSecond(1, Known.PromptTokens, Known.AnswerTokens);
             if (wanted < most) Assert.True(Carried(wanted) >= rate * (1 - 1e-9));
@@ -70,9 +73,9 @@ public sealed class ServicePriorTests
     [Fact]
     public void Nothing_asked_needs_none_and_an_unknown_pace_one()
     {
-        Assert.Equal(0, Known.ReplicasFor(0, 2, 10));
-        Assert.Equal(1, Known.ReplicasFor(3, 0, 10));
-        Assert.Equal(0, Known.ReplicasFor(double.NaN, 2, 10));
+        Assert.Equal(0, ServicePrior.ReplicasFor(0, 2, Pooled.AsSpan(), 10));
+        Assert.Equal(1, ServicePrior.ReplicasFor(3, 0, Pooled.AsSpan(), 10));
+        Assert.Equal(0, ServicePrior.ReplicasFor(double.NaN, 2, Pooled.AsSpan(), 10));
     }
 
     [Fact]
@@ -141,5 +144,77 @@ public sealed class ServicePriorTests
         }
     }
 
+    [Fact]
+    public void At_any_pace_several_replicas_are_near_what_the_formula_says_and_never_more_than_they_get_through()
+    {
+        var lengths = new TypicalLengths(600, 120).Sample();
+        foreach (var slo in (Slo[])[Minute, Minute with { TimeToFirstToken = TimeSpan.FromMilliseconds(90) }, new(TimeSpan.FromSeconds(3), 0.95)])
+        {
+            var (prior, targets) = (Of(slo, lengths), ServicePriors.Targets(slo));
+            foreach (var pace in (double[])[0.3, 0.55, 0.8, 1, 1.25, 1.7, 2.4])
+            {
+                if (!prior.Keeps(pace, prior.PromptTokens, prior.AnswerTokens)) continue;
+                var formula = new GroupCapacity(Limits, Times(pace), lengths);
+                foreach (var n in (int[])[1, 2, 3, 6, 12, 16])
+                {
+                    var (read, asked) = (prior.CapacityPerSecond(pace, prior.PromptTokens, prior.AnswerTokens, n), formula.PerSecond(n, targets) / n);
+                    Assert.True(read > asked / 1.3 && read < asked * 1.3, $"pace {pace}, {n} replicas: {read} and not {asked}");
+                }
+
+                Assert.True(prior.CapacityPerSecond(pace, prior.PromptTokens, prior.AnswerTokens, 1000) <= formula.MostPerSecond * 1.001);
+            }
+        }
+    }
+
+    [Fact]
+    public void A_profile_with_little_time_to_spare_gives_several_no_more_than_they_get_through_at_another_pace()
+    {
+        var profile = BatchProfile.Of([new(1, 0.010), new(8, 0.020), new(64, 0.080)]).Profile!;
+        var prior = ServicePriors.Of(profile, 128, new Slo(TimeSpan.FromMilliseconds(14), 0.99));
+        foreach (var pace in (double[])[0.2, 0.45, 0.7, 1, 1.3])
+        {
+            var formula = new BatchCapacity(profile.Slower(pace), 128);
+            foreach (var n in (int[])[1, 4, 16, 40])
+                Assert.InRange(prior.CapacityPerSecond(pace, 0, 0, n), formula.PerSecond(n, 0.99, 0.014) / n / 1.6, Math.Min(formula.MostPerSecond * 1.001, formula.PerSecond(n, 0.99, 0.014) / n * 1.6));
+        }
+    }
+
+    [Fact]
+    public void A_pace_that_moves_by_a_hundredth_moves_no_fleet_not_even_where_a_request_alone_begins_to_be_late()
+    {
+        var prior = ServicePriors.Of(BatchProfile.Of([new(1, 0.010), new(8, 0.020), new(64, 0.080)]).Profile!, 128, new Slo(TimeSpan.FromMilliseconds(14), 0.99));
+        Assert.Equal(1.4, prior.Terms[0].KeptUpTo, 1e-3);
+        var before = Replicas(0.9);
+        var most = before;
+        for (var pace = 0.909; pace < 2; pace *= 1.01)
+        {
+            var now = Replicas(pace);
+            Assert.True(now <= (before * 1.5) + 1 && before <= (now * 1.5) + 1, $"{before} replicas, at pace {pace} {now}");
+            (before, most) = (now, Math.Max(most, now));
+        }
+
+        // Late alone: as many as keep their queues short, though before it took many more.
+        Assert.True(most > 3 * before, $"{most} and {before}");
+        Assert.False(prior.Keeps(1.41, 0, 0));
+
+        int Replicas(double pace) => ServicePrior.ReplicasFor(500, prior.CapacityPerSecond(pace, 0, 0), prior.PooledAt(pace, 0, 0).AsSpan(), 10_000);
+    }
+
+    [Fact]
+    public void Numbers_of_older_journals_are_read_as_they_were()
+    {
+        var older = Known with { Terms = [new TermCapacity(LatencyMetric.Tpot, [5, 4, 2, 1, 0])], Shared = default, Pooled = [1, 1.2, 1.4, 1.5, 1.6] };
+        Assert.Equal(2, older.CapacityPerSecond(1, older.PromptTokens, older.AnswerTokens), 9);
+        Assert.Equal(1, older.CapacityPerSecond(1.6, older.PromptTokens, older.AnswerTokens), 9);
+        Assert.Equal(1.4, older.CapacityPerSecond(1.6, older.PromptTokens, older.AnswerTokens, 4), 9);
+        Assert.True(older.Keeps(2.4, older.PromptTokens, older.AnswerTokens));
+        Assert.False(older.Keeps(2.5, older.PromptTokens, older.AnswerTokens));
+        var text = JsonSerializer.Serialize(older, PlimsollJson.Default.Options);
+        Assert.DoesNotContain("shared", text, StringComparison.OrdinalIgnoreCase);
+        Assert.DoesNotContain("keptUpTo", text, StringComparison.OrdinalIgnoreCase);
+        Assert.True(JsonSerializer.Deserialize<ServicePrior>(text, PlimsollJson.Default.Options)!.Shared.IsDefault);
+    }
+
     private static readonly ServicePrior Known = Of(Minute, new TypicalLengths(600, 120).Sample());
+    private static readonly ImmutableArray<double> Pooled = Known.PooledAt(1, Known.PromptTokens, Known.AnswerTokens);
 }
