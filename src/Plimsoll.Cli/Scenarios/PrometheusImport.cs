@@ -45,6 +45,8 @@ internal static class PrometheusImport
             else
             {
                 if (queries is not null) throw new CommandException(ExitCode.BadInput, $"{Show.Text(place, 200)} is no server (http:// or https://), and a saved answer is asked nothing; leave the queries out");
+                foreach (var option in (Option[])[back, to, step, token, any])
+                    if (parsed.GetResult(option) is { Implicit: false }) throw new CommandException(ExitCode.BadInput, $"{option.Name} is of what a server is asked, and {Show.Text(place, 200)} is a saved answer; leave it out");
                 rates = Rates.Of(Saved(place));
             }
 
@@ -93,7 +95,7 @@ internal static class PrometheusImport
             }
             catch (Exception problem) when (problem is MetricsException or IOException or UnauthorizedAccessException)
             {
-                throw new CommandException(ExitCode.BadInput, $"{Show.Text(place, 200)}, asked for {option}: {Show.Text(problem.Message, 400)}");
+                throw new CommandException(ExitCode.Failed, $"{Show.Text(place, 200)}, asked for {option}: {Show.Text(problem.Message, 400)}");
             }
         }
 

@@ -112,6 +112,7 @@ public sealed record ScenarioFile
             if (told != 1) problems.Add($"{path}.traffic", told == 0 ? "missing; rate, wave or trace would do" : "more than one of rate, wave and trace is given; one would do");
             if (traffic is { Trace: null, Client: not null }) problems.Add($"{path}.traffic.client", "there is no trace whose client it could be");
             if (traffic is { Trace: null, From: not null }) problems.Add($"{path}.traffic.from", "there is no trace to begin in");
+            if (traffic is { Trace: null, Scale: not null }) problems.Add($"{path}.traffic.scale", "there is no trace whose rate it is times; a rate says itself how much");
             if (traffic.Wave is { Least: { } least, Most: { } most } && least > most) problems.Add($"{path}.traffic.wave.least", "is above most");
         }
 

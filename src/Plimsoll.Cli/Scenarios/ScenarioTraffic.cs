@@ -121,6 +121,9 @@ internal sealed class ScenarioTraffic(ScenarioFile file, bool earlier = false)
         if (header.StartsWith(RateFile.Header, StringComparison.Ordinal)) return FromRates(traffic, at, path, lengths, (from, length), random);
         if (!header.StartsWith("client,window_start_s", StringComparison.Ordinal))
         {
+            // The trace's own requests come when they came; only rates leave that open.
+            if (traffic.Burstiness is not null) file.Problems.Add($"{path}.traffic.burstiness", "the trace tells when each request comes; leave this out");
+            NoClients(traffic, path);
             if (!_traces.TryGetValue(at, out var requests)) requests = _traces[at] = TraceFile.Read(at);
             ReachesTo(from + length, requests.Length, path);
             return file.Problems.Any ? null : requests.Part(from, length).Scaled(scale, random);
@@ -143,6 +146,7 @@ internal sealed class ScenarioTraffic(ScenarioFile file, bool earlier = false)
     private (RateCurve Curve, Func<double, TokenLengths> Lengths, double Variation)? Rates(
         TrafficDocument traffic, string at, string path, TokenLengths lengths, (double From, double Length) part)
     {
+        NoClients(traffic, path);
         if (!_overTime.TryGetValue(at, out var rates)) rates = _overTime[at] = RateFile.Read(at);
         ReachesTo(part.From + part.Length, rates.Curve.Length, path);
         if (file.Problems.Any) return null;
@@ -150,6 +154,11 @@ internal sealed class ScenarioTraffic(ScenarioFile file, bool earlier = false)
             rates.Curve.Part(part.From, part.Length).Times(traffic.Scale ?? 1),
             second => rates.TokensAt(part.From + second) is { } told ? lengths.WithMeans(told.Prompt, told.Answer) : lengths,
             traffic.Burstiness ?? 1);
+    }
+
+    private void NoClients(TrafficDocument traffic, string path)
+    {
+        if (traffic.Client is not null) file.Problems.Add($"{path}.traffic.client", "the trace tells of no clients; leave this out");
     }
 
     private static RateCurve CurveOf(TrafficDocument traffic, double length) => traffic.Wave is { } wave

@@ -39,6 +39,9 @@ public static class SimulateCommand
             var count = parsed.GetValue(seeds);
             if (count is < 1 or > SeedsMax) throw new CommandException(ExitCode.BadInput, $"--seeds is {count}; 1 to {SeedsMax} would do");
             var rivals = RivalNames.Read(parsed.GetValue(against));
+            if (parsed.GetValue(json) && parsed.GetValue(decisions)) throw new CommandException(ExitCode.BadInput, "--decisions lists for a person, and --json has no such list; leave out one of the two");
+            foreach (var option in (Option[])[tuneFor, candidates])
+                if (parsed.GetResult(option) is { Implicit: false } && !rivals.Any(rival => rival.Tuned)) throw new CommandException(ExitCode.BadInput, $"{option.Name} is of rivals that are tuned, and none is; :tuned after a name in --against would do");
             var search = RivalNames.Search(parsed.GetValue(tuneFor)!, parsed.GetValue(candidates));
             var moments = AskedMoment.Read(parsed.GetValue(explain));
             var page = parsed.GetValue(report) is { } path ? ReportFile.Of(path) : null;

@@ -62,13 +62,28 @@ public sealed class PrometheusImportTests : IDisposable
     [InlineData("one of --prompt-tokens and --answer-tokens is missing", "--query", "b", "--answer-tokens", "c")]
     [InlineData("--last is 1 min, which has no two steps of 1 min", "--query", "b", "--last", "1min")]
     [InlineData("--to is \"soon\"; a time such as", "--query", "b", "--to", "soon")]
-    [InlineData("it cannot be reached (ConnectionRefused)", "--vllm", "m", "--last", "1d")]
     public async Task What_cannot_be_asked_is_said(string problem, params string[] options)
     {
         // Port 1 of loopback: nobody listens there.
         var (code, output, error) = await RunAsync(["import", "prometheus", "http://127.0.0.1:1", .. options]);
         Assert.Equal((ExitCode.BadInput, ""), (code, output));
         Assert.Contains(problem, error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_server_that_is_not_there_has_failed_and_is_no_mistake_of_who_asks()
+    {
+        var (code, output, error) = await RunAsync("import", "prometheus", "http://127.0.0.1:1", "--vllm", "m", "--last", "1d");
+        Assert.Equal((ExitCode.Failed, ""), (code, output));
+        Assert.Contains("it cannot be reached (ConnectionRefused)", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_saved_answer_is_not_asked_for_another_step()
+    {
+        var (code, output, error) = await RunAsync("import", "prometheus", Of("a.json", "{}"), "--step", "5min");
+        Assert.Equal((ExitCode.BadInput, ""), (code, output));
+        Assert.Contains("--step is of what a server is asked, and ", error, StringComparison.Ordinal);
     }
 
     private string Of(string name, string text)

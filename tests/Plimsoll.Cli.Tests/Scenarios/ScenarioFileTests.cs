@@ -39,6 +39,7 @@ public sealed class ScenarioFileTests
     [InlineData("{rate: 3}", "{rate: 3}\n  events: [{at: 1min, for: 2min}]", "models[0].events[0].factor: it changes nothing; a factor other than 1 or addedPerSecond would do")]
     [InlineData("{rate: 3}", "{rate: 3}\n  events: [{at: 1min, factor: 2}]", "models[0].events[0].for: missing; a time such as 2h would do")]
     [InlineData("{rate: 3}", "{burstiness: 2}", "models[0].traffic: missing; rate, wave or trace would do")]
+    [InlineData("{rate: 3}", "{rate: 3, scale: 2}", "models[0].traffic.scale: there is no trace whose rate it is times; a rate says itself how much")]
     [InlineData("{rate: 3}", "{wave: {least: 5, most: 4}}", "models[0].traffic.wave.least: is above most")]
     [InlineData("{rate: 3}", "{rate: 3}\nfaults: [{at: 1s, what: node-lost, strikes: cpu-1}]", "faults[0].strikes: found \"cpu-1\", which is no node of this scenario")]
     [InlineData("{rate: 3}", "{rate: 3}\nfaults: [{at: 1s, what: replica-dies, strikes: b}]", "faults[0].strikes: found \"b\", which is no model of this scenario")]
@@ -76,6 +77,27 @@ public sealed class ScenarioFileTests
         Assert.Equal([], file.Problems.Lines());
         Assert.Null(new ScenarioResolver(file).Of(1, TestContext.Current.CancellationToken));
         Assert.Contains(file.Problems.Lines(), line => line.Contains(problem, StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("seconds,prompt_tokens,answer_tokens\n0,10,10\n700,10,10\n", "burstiness: 2", "models[0].traffic.burstiness: the trace tells when each request comes; leave this out")]
+    [InlineData("seconds,prompt_tokens,answer_tokens\n0,10,10\n700,10,10\n", "client: 3", "models[0].traffic.client: the trace tells of no clients; leave this out")]
+    [InlineData("seconds,requests_per_second\n0,1\n700,1\n", "client: 3", "models[0].traffic.client: the trace tells of no clients; leave this out")]
+    public void What_a_trace_leaves_no_choice_of_is_refused(string trace, string field, string problem)
+    {
+        var path = Path.Combine(Path.GetTempPath(), $"plimsoll-trace-{Environment.ProcessId}-{field.Length}-{trace.Length}.csv");
+        File.WriteAllText(path, trace);
+        try
+        {
+            var file = ScenarioFile.Parse(Good.Replace("{rate: 3}", $"{{trace: {path}, {field}}}", StringComparison.Ordinal), "s");
+            Assert.Equal([], file.Problems.Lines());
+            Assert.Null(new ScenarioResolver(file).Of(1, TestContext.Current.CancellationToken));
+            Assert.Contains(file.Problems.Lines(), line => line.Contains(problem, StringComparison.Ordinal));
+        }
+        finally
+        {
+            File.Delete(path);
+        }
     }
 
     private const string Trained = """

@@ -38,6 +38,17 @@ public sealed class SimulateCommandTests : IDisposable
         Assert.All(output.Split('\n'), line => Assert.True(line.Length <= 80, line));
     }
 
+    [Theory]
+    [InlineData("--decisions lists for a person, and --json has no such list; leave out one of the two", "--json", "--decisions")]
+    [InlineData("--candidates is of rivals that are tuned, and none is; :tuned after a name in --against would do", "--against", "hpa", "--candidates", "4")]
+    [InlineData("--tune-for is of rivals that are tuned, and none is", "--tune-for", "95%")]
+    public async Task What_would_be_left_unheard_is_said(string problem, params string[] options)
+    {
+        var (code, output, error) = await RunAsync(options);
+        Assert.Equal((ExitCode.BadInput, ""), (code, output));
+        Assert.Contains(problem, error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_fluid_run_has_the_same_requests_and_comes_to_nearly_the_same()
     {
