@@ -1,4 +1,5 @@
 using System.Globalization;
+using k8s.Models;
 using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Cli.Fleets;
 using Plimsoll.Kubernetes.Cluster;
@@ -34,17 +35,27 @@ internal static class ModelExplanation
             yield return Row("requests", string.Join(", ", requests.OrderBy(one => one.Key, StringComparer.Ordinal).Select(one => $"{one.Key}: {one.Value}")) + " recommended for each pod", width);
         foreach (var variant in status.Variants ?? [])
             yield return Row("variant", $"{variant.Name} ({variant.Target}): {variant.ReadyReplicas ?? 0} ready, {variant.DesiredReplicas ?? 0} wanted. {variant.Reason}", width);
+        foreach (var line in Conditions(status.Conditions, width)) yield return line;
+        foreach (var line in Events(events, now, width)) yield return line;
+    }
+
+    internal static IEnumerable<string> Conditions(IReadOnlyList<V1Condition>? conditions, int width)
+    {
         yield return "";
-        foreach (var condition in status.Conditions ?? [])
+        var type = Math.Max(13, (conditions ?? []).Select(one => one.Type?.Length + 1 ?? 0).DefaultIfEmpty(0).Max());
+        foreach (var condition in conditions ?? [])
         {
             var first = true;
-            foreach (var line in FleetTable.Wrap(Show.Text(condition.Message, 1000), width - 24))
+            foreach (var line in FleetTable.Wrap(Show.Text(condition.Message, 1000), width - type - 11))
             {
-                yield return first ? $"  {condition.Type,-13}{condition.Status,-8} {line}" : new string(' ', 24) + line;
+                yield return first ? $"  {condition.Type?.PadRight(type)}{condition.Status,-8} {line}" : new string(' ', type + 11) + line;
                 first = false;
             }
         }
+    }
 
+    internal static IEnumerable<string> Events(IReadOnlyList<ObjectEvent> events, DateTimeOffset now, int width)
+    {
         if (events.Count == 0) yield break;
         yield return "";
         foreach (var one in events.Take(EventsShown))
@@ -59,7 +70,7 @@ internal static class ModelExplanation
         }
     }
 
-    private static string Row(string word, string text, int width) => string.Join('\n',
+    internal static string Row(string word, string text, int width) => string.Join('\n',
         FleetTable.Wrap(Show.Text(text, 800), width - 13).Select((line, n) => (n == 0 ? $"  {word,-11}" : new string(' ', 13)) + line));
 
     private static string Rate(double? perSecond) => perSecond is { } rate ? Fact.Rate("", rate).Shown : "not known";

@@ -7,7 +7,7 @@ using Plimsoll.Kubernetes.Resources;
 
 namespace Plimsoll.Cli.Kubectl;
 
-/// <summary>ScaledModels in a table, what takes most memory first.</summary>
+/// <summary>ScaledModels in a table, what takes most memory first, and PlannedJobs in another.</summary>
 internal static class TopTable
 {
     private const int NumberColumns = 48;
@@ -35,6 +35,28 @@ internal static class TopTable
         yield return string.Create(CultureInfo.InvariantCulture,
             $"{named.Length} {(named.Length == 1 ? "model" : "models")}, {ready} {(ready == 1 ? "replica" : "replicas")} ready, {new Bytes(named.Aggregate(0L, (sum, one) => sum + Taken(one.Status)))} of weights in memory");
     }
+
+    /// <summary>PlannedJobs in a table of their own, those that run first; nothing where there are none.</summary>
+    public static IEnumerable<string> Jobs(ImmutableArray<PlannedJob> jobs, string? space, int width)
+    {
+        if (jobs.IsEmpty) yield break;
+        var named = jobs.Select(job => (Job: job, Status: job.Status ?? new PlannedJobStatus(),
+            Name: Show.Text(space is null ? ClusterReader.NameOf(job).ToString() : ClusterReader.NameOf(job).Name))).ToArray();
+        var name = Math.Clamp(named.Max(one => one.Name.Length), 5, Math.Max(12, width - JobColumns - 13)) + 1;
+        yield return "";
+        yield return $"{"TRAINING JOB".PadRight(Math.Max(name, 13))}{"STATE",10}{"PODS",6}{"PRIORITY",10}  WHY";
+        foreach (var (job, status, shown) in named.OrderBy(one => Rank(one.Status.State)).ThenBy(one => one.Name, StringComparer.Ordinal))
+        {
+            var row = $"{FleetTable.CutName(shown, Math.Max(name, 13) - 1).PadRight(Math.Max(name, 13))}{Cell(status.State, 10)}{Cell(Number(status.Members), 6)}"
+                + $"{Cell(Number(job.Spec?.Priority ?? PlannedJobSettings.PriorityDefault), 10)}  ";
+            yield return row + FleetTable.Cut(Show.Text($"{status.Mode ?? "-"}: {status.Reason ?? "no operator looked at it yet"}", 400), Math.Max(10, width - row.Length));
+        }
+    }
+
+    private const int JobColumns = 28;
+
+    // What is there, what is to come, and what is over.
+    private static int Rank(string? state) => state switch { "Running" => 0, "Starting" => 1, "Stopping" => 2, "Suspended" => 3, "Ended" => 5, _ => 4 };
 
     // What its replicas' weights take together.
     private static long Taken(ScaledModelStatus status) =>

@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
+using System.Net;
 using System.Text.Json;
 using k8s;
+using k8s.Models;
 using Plimsoll.Kubernetes.Resources;
 
 namespace Plimsoll.Kubernetes.Cluster;
@@ -34,6 +36,30 @@ public sealed class ClusterReader(KubernetesApi api)
         return found is null ? null : KubernetesJson.Deserialize<ScaledModel>(found.RootElement);
     }
 
+    /// <summary>PlannedJobs of a namespace, or of all where it is null; ordered by name. Empty where the cluster does not know the kind.</summary>
+    /// <exception cref="ApiException">It was refused, or nothing answered.</exception>
+    public async Task<ImmutableArray<PlannedJob>> JobsAsync(string? space, CancellationToken cancellationToken)
+    {
+        var path = $"apis/{ResourceGroup.ApiVersion}/{(space is null ? "" : $"namespaces/{space}/")}{PlannedJob.KubePluralName}";
+        try
+        {
+            var items = await ListAsync(path, item => KubernetesJson.Deserialize<PlannedJob>(item), cancellationToken).ConfigureAwait(false);
+            return [.. items.OrderBy(job => NameOf(job))];
+        }
+        catch (ApiException unknown) when (unknown.Status == HttpStatusCode.NotFound)
+        {
+            return [];
+        }
+    }
+
+    /// <summary>One PlannedJob; null where there is none.</summary>
+    /// <exception cref="ApiException">It was refused, or nothing answered.</exception>
+    public async Task<PlannedJob?> JobAsync(ObjectName name, CancellationToken cancellationToken)
+    {
+        using var found = await api.FindAsync($"apis/{ResourceGroup.ApiVersion}/namespaces/{name.Namespace}/{PlannedJob.KubePluralName}/{name.Name}", cancellationToken).ConfigureAwait(false);
+        return found is null ? null : KubernetesJson.Deserialize<PlannedJob>(found.RootElement);
+    }
+
     /// <summary>What it scales; null where that is not there.</summary>
     /// <exception cref="ApiException">It was refused, or nothing answered.</exception>
     public async Task<WorkloadView?> WorkloadAsync(string space, ScaleTarget target, CancellationToken cancellationToken)
@@ -62,11 +88,11 @@ public sealed class ClusterReader(KubernetesApi api)
     public async Task<ImmutableArray<NodeView>> NodesAsync(CancellationToken cancellationToken) =>
         [.. (await ListAsync("api/v1/nodes", NodeView.Of, cancellationToken).ConfigureAwait(false)).OrderBy(node => node.Name, StringComparer.Ordinal)];
 
-    /// <summary>Events of a ScaledModel, the newest first.</summary>
+    /// <summary>Events of a ScaledModel or another kind of object, the newest first.</summary>
     /// <exception cref="ApiException">It was refused, or nothing answered.</exception>
-    public async Task<ImmutableArray<ObjectEvent>> EventsAsync(ObjectName name, CancellationToken cancellationToken)
+    public async Task<ImmutableArray<ObjectEvent>> EventsAsync(ObjectName name, CancellationToken cancellationToken, string kind = ScaledModel.KubeKind)
     {
-        var selector = Uri.EscapeDataString($"involvedObject.kind={ScaledModel.KubeKind},involvedObject.name={name.Name}");
+        var selector = Uri.EscapeDataString($"involvedObject.kind={kind},involvedObject.name={name.Name}");
         var items = await ListAsync($"api/v1/namespaces/{name.Namespace}/events?fieldSelector={selector}", item => new ObjectEvent(
             item.Time("lastTimestamp") ?? item.At("series")?.Time("lastObservedTime") ?? item.Time("eventTime") ?? item.At("metadata")?.Time("creationTimestamp"),
             item.Text("type") ?? "", item.Text("reason") ?? "", item.Text("message") ?? item.Text("note") ?? "",
@@ -74,10 +100,10 @@ public sealed class ClusterReader(KubernetesApi api)
         return [.. items.OrderByDescending(one => one.At).ThenBy(one => one.Message, StringComparer.Ordinal).Take(EventsMax)];
     }
 
-    public static ObjectName NameOf(ScaledModel model)
+    public static ObjectName NameOf(IKubernetesObject<V1ObjectMeta> one)
     {
-        ArgumentNullException.ThrowIfNull(model);
-        return new(model.Metadata?.NamespaceProperty ?? "", model.Metadata?.Name ?? "");
+        ArgumentNullException.ThrowIfNull(one);
+        return new(one.Metadata?.NamespaceProperty ?? "", one.Metadata?.Name ?? "");
     }
 
     private async Task<List<T>> ListAsync<T>(string path, Func<JsonElement, T?> read, CancellationToken cancellationToken) where T : class

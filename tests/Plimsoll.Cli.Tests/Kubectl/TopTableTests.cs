@@ -61,6 +61,49 @@ public sealed class TopTableTests
         Assert.Contains("no operator looked at it yet", string.Join(' ', ModelExplanation.Lines(model, [], Now, 80)), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Training_jobs_stand_in_a_table_of_their_own_those_that_run_first()
+    {
+        Assert.Empty(TopTable.Jobs([], "prod", 80));
+        var lines = TopTable.Jobs([Job("a-new-one", null), Job("tune-the-model-that-everybody-waits-for-and-more", "Suspended"), Job("pretrain", "Running")], "prod", 80).ToArray();
+        Assert.All(lines, line => Assert.InRange(line.Length, 0, 80));
+        Assert.Matches("^TRAINING JOB +STATE +PODS +PRIORITY  WHY$", lines[1]);
+        Assert.Matches("^pretrain +Running +8 +-1  act: it gave way", lines[2]);
+        Assert.Matches("^tune-the-.* Suspended +8 +-1  act: ", lines[3]);
+        Assert.Matches("^a-new-one +- +- +-1  -: no operator", lines[4]);
+        Assert.Matches("^prod/pretrain +Running ", TopTable.Jobs([Job("pretrain", "Running")], null, 80).Last());
+    }
+
+    [Fact]
+    public void An_explanation_of_a_job_has_what_it_is_what_it_saves_and_why_it_stands_so()
+    {
+        var lines = string.Join('\n', JobExplanation.Lines(Job("pretrain", "Suspended"), [new ObjectEvent(Now - TimeSpan.FromMinutes(3), "Normal", "Suspended", "it gave way", 1)], Now, 80)).Split('\n');
+        Assert.All(lines, line => Assert.InRange(line.Length, 0, 80));
+        Assert.Equal("prod/pretrain, act: it gave way to a model", lines[0]);
+        Assert.Contains("  target     JobSet pretrain", lines);
+        Assert.Contains("  state      Suspended, 8 pods, all or none", lines);
+        Assert.Contains("  launched   2 h ago", lines);
+        Assert.Contains("  saves      140GB when its pods are told to end", lines);
+        Assert.Contains(lines, line => line.StartsWith("  GraceCoversCheckpoint False    ", StringComparison.Ordinal));
+        Assert.Contains(lines, line => line.StartsWith("  3 min ago     Suspended: it gave way", StringComparison.Ordinal));
+        Assert.Contains("no operator looked at it yet", string.Join(' ', JobExplanation.Lines(Job("new", null), [], Now, 80)), StringComparison.Ordinal);
+    }
+
+    private static PlannedJob Job(string name, string? state) => new()
+    {
+        Metadata = new V1ObjectMeta { Name = name, NamespaceProperty = "prod" },
+        Spec = new PlannedJobSpec { TargetRef = new JobReference { Kind = "JobSet", Name = name }, Checkpoint = new JobCheckpoint { Size = "140GB" } },
+        Status = state is null ? null : new PlannedJobStatus
+        {
+            State = state,
+            Members = 8,
+            Mode = "act",
+            LaunchedAt = "2026-11-26T07:00:00Z",
+            Reason = "it gave way to a model",
+            Conditions = [new V1Condition { Type = "GraceCoversCheckpoint", Status = "False", Reason = "TooShort", Message = "it takes 70 s to save, and its pods have 30 s; terminationGracePeriodSeconds: 90 would do" }],
+        },
+    };
+
     private static ScaledModel Model(string name, long? weight, int? replicas, string? reason) => new()
     {
         Metadata = new V1ObjectMeta { Name = name, NamespaceProperty = "prod", Generation = 4 },

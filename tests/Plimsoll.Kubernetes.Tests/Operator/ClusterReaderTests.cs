@@ -54,10 +54,28 @@ public sealed class ClusterReaderTests : OperatorTest
         await EventAsync("second", "ScaledModel", "llama", 2);
         await EventAsync("another", "ScaledModel", "mistral", 3);
         await EventAsync("pods", "Pod", "llama", 4);
+        await EventAsync("job", "PlannedJob", "llama", 5);
         using var api = new KubernetesApi(Cluster.Plane.Admin(), TimeProvider.System);
 
         var events = await new ClusterReader(api).EventsAsync(new ObjectName(OperatedCluster.Space, "llama"), Cancel);
 
         Assert.Equal(["second", "first"], events.Select(one => one.Reason));
+        Assert.Equal("job", Assert.Single(await new ClusterReader(api).EventsAsync(new ObjectName(OperatedCluster.Space, "llama"), Cancel, "PlannedJob")).Reason);
+    }
+
+    [Fact]
+    public async Task Planned_jobs_are_read_and_none_where_the_kind_is_not_known()
+    {
+        using var api = new KubernetesApi(Cluster.Plane.Admin(), TimeProvider.System);
+        var reader = new ClusterReader(api);
+        foreach (var name in (string[])["tune", "pretrain"])
+            await Cluster.Client.CustomObjects.CreateNamespacedCustomObjectAsync(
+                new PlannedJob { Metadata = new() { Name = name }, Spec = new PlannedJobSpec { TargetRef = new JobReference { Name = name } } },
+                ResourceGroup.Group, ResourceGroup.Version, OperatedCluster.Space, PlannedJob.KubePluralName, cancellationToken: Cancel);
+
+        Assert.Equal(["models/pretrain", "models/tune"], (await reader.JobsAsync(null, Cancel)).Select(job => ClusterReader.NameOf(job).ToString()));
+        Assert.Empty(await reader.JobsAsync("elsewhere", Cancel));
+        Assert.Equal("tune", (await reader.JobAsync(new ObjectName(OperatedCluster.Space, "tune"), Cancel))!.Spec!.TargetRef!.Name);
+        Assert.Null(await reader.JobAsync(new ObjectName(OperatedCluster.Space, "none"), Cancel));
     }
 }

@@ -34,7 +34,7 @@ public sealed record TermCapacity(LatencyMetric Metric, ImmutableArray<double> P
     /// <summary>At any pace, and never below 0.</summary>
     internal double At(double pace) => Paces.IsDefault ? AtOlder(pace) : Paces.IsEmpty ? 0 : Between(pace);
 
-    // Its part of what could be got through at all is linear in the pace's logarithm between those computed, and no more where it is faster.
+    // Its part of what could be got through at all, by the pace's logarithm between those computed, and no more where it is faster.
     private double Between(double pace)
     {
         var wanted = Math.Clamp(pace, Paces[0], Paces[^1]);
@@ -42,8 +42,12 @@ public sealed record TermCapacity(LatencyMetric Metric, ImmutableArray<double> P
         while (at < Paces.Length - 2 && Paces[at + 1] < wanted) at++;
         var part = Math.Log(wanted / Paces[at]) / Math.Log(Paces[at + 1] / Paces[at]);
         var (from, to) = (PerSecond[at] * Paces[at], PerSecond[at + 1] * Paces[at + 1]);
-        return from > 0 && to > 0 ? from * Math.Pow(to / from, part) / pace : 0;
+        return Interpolated(from, to, part) / pace;
     }
+
+    // Where it falls by more than half lies a cliff somewhere between, and half of what is above it is far more than what is below it.
+    internal static double Interpolated(double from, double to, double part) =>
+        from <= 2 * to ? from + (part * (to - from)) : to > 0 ? from * Math.Pow(to / from, part) : 0;
 
     private double AtOlder(double pace)
     {
@@ -68,7 +72,7 @@ public sealed record SharedCapacity(double Pace, ImmutableArray<double> Parts)
     /// <summary>Logarithms of the slowest pace that keeps the objective over each pace that is computed.</summary>
     internal static readonly ImmutableArray<double> BelowEdge = [1.6, 0.8, 0.4, 0.15, 0.03];
 
-    /// <summary>The part at any pace: linear in its logarithm between those computed.</summary>
+    /// <summary>The part at any pace, by its logarithm between those computed.</summary>
     /// <param name="of">By pace, rising; not empty.</param>
     /// <param name="pace">Any.</param>
     /// <param name="k">Which of <see cref="ServicePrior.Together"/>.</param>
@@ -80,7 +84,7 @@ public sealed record SharedCapacity(double Pace, ImmutableArray<double> Parts)
         {
             if (pace > of[at].Pace) continue;
             var part = Math.Log(pace / of[at - 1].Pace) / Math.Log(of[at].Pace / of[at - 1].Pace);
-            return of[at - 1].Parts[k] * Math.Pow(of[at].Parts[k] / of[at - 1].Parts[k], part);
+            return TermCapacity.Interpolated(of[at - 1].Parts[k], of[at].Parts[k], part);
         }
 
         return of[^1].Parts[k];
