@@ -138,6 +138,9 @@ public static class Architecture
             largest = Math.Max(largest, tensor.Bytes);
         }
 
+        // Storages that no tensor is known to lie in are loaded all the same.
+        ledger.AddUnnamed(Math.Max(0, (header.StorageBytes ?? 0) - ledger.Bytes));
+
         // A projector for images lies in a file of its own beside a GGUF model.
         foreach (var tensor in header.Parts.SelectMany(part => part.Header.Tensors))
             ledger.Add(new WeighedTensor(tensor.Name, tensor.Dtype, StoredParameters.Of(tensor, 0, pairsInInt8: false), tensor.Bytes, 1));
