@@ -7,6 +7,10 @@ namespace Plimsoll.Artifacts;
 /// </summary>
 public sealed record ArtifactHeader
 {
+    /// <summary>The key in <see cref="Metadata"/> under which a format that is not known names a model elsewhere, whose weights
+    /// these files have not.</summary>
+    internal const string ModelElsewhere = "model";
+
     public required ArtifactFormat Format { get; init; }
 
     /// <summary>The artefact as messages name it; no credentials in it.</summary>
