@@ -7,6 +7,10 @@ namespace Plimsoll.Artifacts;
 /// </summary>
 public sealed record ArtifactHeader
 {
+    /// <summary>The key in <see cref="Metadata"/> under which a format that is not known names a model elsewhere, whose weights
+    /// these files have not.</summary>
+    internal const string ModelElsewhere = "model";
+
     public required ArtifactFormat Format { get; init; }
 
     /// <summary>The artefact as messages name it; no credentials in it.</summary>
@@ -18,8 +22,9 @@ public sealed record ArtifactHeader
     /// <summary>Every tensor, in the files' order; empty when no header tells (a configuration alone, an unknown format).</summary>
     public ImmutableArray<StoredTensor> Tensors { get; init; } = [];
 
-    /// <summary>Exact bytes of the weights where they are known and the tensors are not (a PyTorch file whose pickle is not
-    /// understood); null where <see cref="Tensors"/> tells them, or nothing does.</summary>
+    /// <summary>Exact bytes of the weights where they are known and <see cref="Tensors"/> lists not all of them (a PyTorch file
+    /// whose pickle is not understood, or in part, or whose tensors are parts of larger storages): those listed are among them,
+    /// and the rest is weighed without a shape. Null where the tensors tell them, or nothing does.</summary>
     public long? StorageBytes { get; init; }
 
     /// <summary>The text of config.json, of model_index.json for a pipeline, of adapter_config.json for an adapter, or of

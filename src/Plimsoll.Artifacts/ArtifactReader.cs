@@ -124,6 +124,8 @@ public static class ArtifactReader
             var models = all.Where(name => !GgufNames.IsProjector(name)).ToList();
             if (models.Count > 1 && models.Contains("model" + ending))
                 models = ["model" + ending];
+            if (ending is ".engine" or ".plan" && RankFiles.Of(models, ending) is { } ranks)
+                return ReadRanks(folder, ranks);
             if (models.Count > 1)
                 throw new ArtifactException($"{folder.Name} holds {models.Count} models; name one of {Messages.Some(models)}.");
             if (models.Count == 1)
@@ -139,6 +141,19 @@ public static class ArtifactReader
         const string UsualName = "model.onnx";
         using var file = folder.Open(UsualName);
         return file is null ? null : ReadSingle(folder, UsualName, [UsualName]);
+    }
+
+    private static ArtifactHeader ReadRanks(ByteFolder folder, ImmutableArray<string> ranks)
+    {
+        var header = ReadSingle(folder, ranks[0], [ranks[0]]);
+        var files = header.Files.ToBuilder();
+        foreach (var rank in ranks[1..])
+        {
+            using var file = folder.Open(rank) ?? throw new ArtifactException($"{folder.Name}/{rank} does not exist.");
+            files.AddRange(Read(file).Files);
+        }
+
+        return header with { Files = files.ToImmutable(), Notes = header.Notes.Add(RankFiles.Note(ranks.Length)) };
     }
 
     private static ArtifactHeader ReadSingle(ByteFolder folder, string name, List<string> all)

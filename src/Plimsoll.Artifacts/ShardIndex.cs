@@ -31,8 +31,8 @@ internal sealed class ShardIndex
     /// <summary>The file that holds each tensor.</summary>
     public Dictionary<string, string> ShardOf { get; } = new(StringComparer.Ordinal);
 
-    /// <summary>The shards, ordered by name.</summary>
-    public IEnumerable<string> Shards => _shards.Values.Order(StringComparer.Ordinal);
+    /// <summary>The shards, each once however it is spelled, ordered by name.</summary>
+    public IEnumerable<string> Shards => _shards.Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
 
     /// <summary>Bytes of all tensors as the index claims them; null when it does not.</summary>
     public long? TotalBytes { get; private set; }

@@ -53,23 +53,26 @@ internal static class ShardedWeights
         beside.ExpectBeside(names);
         var parts = new StoredWeights[names.Length];
         var errors = new ArtifactException?[names.Length];
+        long tensors = 0;
         if (beside.ReadsInParallel && names.Length > 1)
             Parallel.For(0, names.Length, ReadOne);
         else
             for (var i = 0; i < names.Length && (i == 0 || errors[i - 1] is null); i++) ReadOne(i);
-        if (Array.Find(errors, error => error is not null) is { } first)
-            throw first;
-        if (parts.Sum(part => (long)part.Tensors.Length) > TensorsMax)
+        if (tensors > TensorsMax)
             throw new ArtifactException($"{beside.Name} has more than {TensorsMax} tensors, and no more are accepted.");
-        return parts;
+        return Array.Find(errors, error => error is not null) is { } first ? throw first : parts;
 
         void ReadOne(int i)
         {
+            // Thousands of shards of as many tensors as one may have are not all held before they are counted.
+            if (Interlocked.Read(ref tensors) > TensorsMax)
+                return;
             try
             {
                 using var file = beside.OpenBeside(names[i])
                     ?? throw new ArtifactException($"{beside.Name} names the file '{Messages.Shown(names[i])}', which does not exist.");
                 parts[i] = read(file);
+                Interlocked.Add(ref tensors, parts[i].Tensors.Length);
             }
             catch (ArtifactException e)
             {

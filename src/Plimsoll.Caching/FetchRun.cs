@@ -175,6 +175,8 @@ internal sealed class FetchRun(
     private async Task PourAsync(
         SourceFile file, SourceStream source, FileStream local, IncrementalHash hash, CancellationToken cancellationToken)
     {
+        // An answer that ends with its connection does not tell its length, nor that it was cut: what was listed or weighed does.
+        var whole = source.Length ?? file.Length ?? spec.Files.FirstOrDefault(one => one.Name == file.Name)?.Size?.Value;
         var buffer = new byte[bucket.Piece(Piece)];
         using var patience = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
@@ -200,8 +202,8 @@ internal sealed class FetchRun(
             }
 
             if (read == 0) break;
-            if (source.Length is { } length && local.Position + read > length)
-                throw new FetchFailedException($"{file.Name} from {_shown} is longer than the {length} bytes it was said to be", dropPartial: true);
+            if (whole is { } most && local.Position + read > most)
+                throw new FetchFailedException($"{file.Name} from {_shown} is longer than the {most} bytes it was said to be", dropPartial: true);
             local.Write(buffer, 0, read);
             hash.AppendData(buffer, 0, read);
             Moved += read;
@@ -216,8 +218,8 @@ internal sealed class FetchRun(
             await bucket.TakeAsync(read, cancellationToken).ConfigureAwait(false);
         }
 
-        if (source.Length is { } whole && local.Position != whole)
-            throw new FetchFailedException($"{file.Name} from {_shown} ended after {local.Position} of {whole} bytes", transient: true);
+        if (whole is { } all && local.Position != all)
+            throw new FetchFailedException($"{file.Name} from {_shown} ended after {local.Position} of {all} bytes", transient: true);
     }
 
     private ManifestFile Finish(

@@ -72,6 +72,8 @@ internal sealed class HttpFetch(HttpMessageInvoker http, TimeSpan stall, TimePro
         try
         {
             var content = response.Content.Headers;
+            if (content.ContentEncoding.Count > 0 && response.IsSuccessStatusCode)
+                throw new FetchFailedException($"{source.Shown} is sent compressed although it was asked for as it is; those bytes are not the file's");
             if (response.StatusCode == HttpStatusCode.PartialContent)
             {
                 // A part that begins elsewhere than asked would make a whole of the wrong bytes.

@@ -36,7 +36,7 @@ public sealed partial class ModelCache
                 }
 
                 fetch = entry.Fetch;
-                ending = fetch.End.IsCancellationRequested;
+                ending = fetch.Ending || fetch.End.IsCancellationRequested;
                 if (!ending)
                 {
                     fetch.Callers++;
@@ -59,8 +59,9 @@ public sealed partial class ModelCache
             finally
             {
                 bool last;
-                lock (_gate) last = --fetch.Callers == 0;
-                if (last && !fetch.Task.IsCompleted)
+                // Marked before the gate opens: one who joined between that and the cancellation would be cancelled along.
+                lock (_gate) last = fetch.Ending = --fetch.Callers == 0 && !fetch.Task.IsCompleted;
+                if (last)
                 {
                     await fetch.End.CancelAsync().ConfigureAwait(false);
                     await ((Task)fetch.Task).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -211,6 +212,9 @@ public sealed partial class ModelCache
         public Task<FetchResult> Task { get; set; } = null!;
 
         public int Callers { get; set; }
+
+        /// <summary>Its last caller gave it up: nobody joins it any more.</summary>
+        public bool Ending { get; set; }
 
         public long Reserved { get; set; }
 

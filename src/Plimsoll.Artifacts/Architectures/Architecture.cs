@@ -62,9 +62,12 @@ public static class Architecture
     {
         if (header.Tensors.IsEmpty && !header.Parts.IsEmpty)
             return WeighedParts.Of(header);
+        // The weights lie elsewhere: what names them takes a few bytes, and tells nothing of theirs.
+        if (header.Tensors.IsEmpty && header.Format == ArtifactFormat.Unknown && header.Metadata.ContainsKey(ArtifactHeader.ModelElsewhere))
+            throw new ArtifactException($"{header.Source}: {header.Notes.LastOrDefault() ?? "its weights lie elsewhere."}");
         var bytesAlone = header.StorageBytes is not null || header.Config is null
-            // Of a plan in a Triton repository the configuration says nothing of weights; of a name of weights elsewhere, nor do the bytes.
-            || (header.Format is ArtifactFormat.TensorRt or ArtifactFormat.Unknown && !header.Metadata.ContainsKey("model"));
+            // Of a plan in a Triton repository the configuration says nothing of weights.
+            || header.Format is ArtifactFormat.TensorRt or ArtifactFormat.Unknown;
         if (header.Tensors.IsEmpty && bytesAlone && !header.Files.IsEmpty)
             return BytesAlone(header);
         var read = ReadModel.Of(header);
@@ -137,6 +140,9 @@ public static class Architecture
             ledger.Add(new WeighedTensor(tensor.Name, tensor.Dtype, parameters, tensor.Bytes, 1));
             largest = Math.Max(largest, tensor.Bytes);
         }
+
+        // Storages that no tensor is known to lie in are loaded all the same.
+        ledger.AddUnnamed(Math.Max(0, (header.StorageBytes ?? 0) - ledger.Bytes));
 
         // A projector for images lies in a file of its own beside a GGUF model.
         foreach (var tensor in header.Parts.SelectMany(part => part.Header.Tensors))

@@ -14,7 +14,7 @@ internal sealed class DecoderFields
     {
         _config = config;
         (Root, Head, TiedAbove, IsPart) = (root, head, tiedAbove, isPart);
-        Hidden = config.Positive("hidden_size", "n_embd", "d_model", "dim");
+        Hidden = config.Positive("hidden_size", "n_embd", "d_model", "dim", "n_embed");
         Vocabulary = config.Positive("vocab_size", "padded_vocab_size");
         Heads = config.OptionalInt("num_attention_heads", "n_head", "n_heads", "attention_heads", "num_heads") ?? 0;
         MaxPositions = config.OptionalInt(
@@ -50,7 +50,9 @@ internal sealed class DecoderFields
         : Hidden % NeedHeads() == 0 ? Hidden / Heads
         : throw _config.Wrong("hidden_size", $"{Hidden}", $"a multiple of num_attention_heads ({Heads}), or a head_dim beside it");
 
-    public int Width => _config.Positive("intermediate_size", "ffn_dim", "n_inner", "ffn_hidden_size");
+    /// <summary>The feed-forward parts' width; the widest of them where each layer has its own (Gemma 3n).</summary>
+    public int Width => _config.IsArray("intermediate_size") && _config.Ints("intermediate_size") is { IsEmpty: false } each && each.Max() is > 0 and var widest
+        ? widest : _config.Positive("intermediate_size", "ffn_dim", "n_inner", "ffn_hidden_size");
 
     public string Architecture => _config.Texts("architectures") is [var first, ..] ? first
         : _config.Text("model_type") ?? "unknown";

@@ -25,6 +25,7 @@ internal static class FamilyCatalogue
         ["GPT2LMHeadModel"] = "gpt2",
         ["BertModel"] = "bert",
         ["DeepseekV4ForCausalLM"] = "deepseek_v4",
+        ["DeepseekV2ForCausalLM"] = "deepseek_v2",
         ["DeepseekV3ForCausalLM"] = "deepseek_v3",
         ["DeepseekV32ForCausalLM"] = "deepseek_v32",
     }.ToFrozenDictionary(StringComparer.Ordinal);
@@ -46,27 +47,45 @@ internal static class FamilyCatalogue
 
     /// <summary>
     /// A decoder whose architecture is not known, taken for the usual one with its fields: latent attention, a mixture,
-    /// or Llama's build. Null, and why, where a field of those is missing.
+    /// or Llama's build. An encoder keeps nothing, and layers that are no attention nothing that is known. Null, and why,
+    /// where a field of those is missing.
     /// </summary>
     public static ArchitectureSpec? Estimate(ModelConfig config, out string why)
     {
-        var text = config.Section("text_config", "llm_config") ?? config;
+        var text = config.Section("text_config", "llm_config", "language_config") ?? config;
         var name = config.Texts("architectures") is [var first, ..] ? first : config.Text("model_type") ?? "nothing";
         var missing = NeededToEstimate.Where(field => !text.Has(field)).ToArray();
         why = $"config.json names {name} as its architecture, which is not known, and lacks {string.Join(", ", missing)} to estimate it from.";
         if (missing.Length > 0)
             return null;
-        var (type, taken) = text.Has("kv_lora_rank") ? ("deepseek_v3", "DeepSeek-V3's")
+        var (type, taken) = text.Has("kv_lora_rank") && text.Bool("use_mla", true) ? ("deepseek_v3", "DeepSeek-V3's")
             : text.OptionalInt("num_experts", "num_local_experts", "n_routed_experts") is > 1 ? ("qwen3_moe", "Qwen3-MoE's") : ("llama", "Llama's");
         var spec = ByType[type](new DecoderFields(text, isPart: !ReferenceEquals(text, config)), type);
+        var (types, task) = (text.Texts("layer_types"), ModelClass.EncoderTask(name, config.Text("model_type") ?? ""));
+        var states = types.Take(spec.Layers.Length).Where(kind => !Attends(kind)).ToList();
+        if (states.Count > 0 && task is null)
+        {
+            spec = spec with
+            {
+                Notes = spec.Notes.Add($"{states.Count} of {spec.Layers.Length} layers ({Messages.Some([.. states.Distinct()])}) are no attention: "
+                    + "what they keep of a sequence is not counted."),
+            };
+        }
+
         return spec with
         {
+            Task = task ?? spec.Task,
+            Layers = [.. spec.Layers.Select((layer, i) => task is not null || (i < types.Length && !Attends(types[i])) ? layer with { Cache = LayerCache.None } : layer)],
             Architecture = name,
             Notes = spec.Notes.Add($"{name} is not a known architecture: what the model keeps per token, and its weights where no tensors "
                 + $"are at hand, are estimated as those of {taken} build."),
             Unplanned = config.Section("vision_config", "audio_config") is null ? null : $"{name}'s parts for images or sound are not known",
         };
     }
+
+    // "attention", "full_attention", "sliding_attention"; linear attention keeps a state as "mamba" does, and "conv" its last inputs.
+    private static bool Attends(string layerType) => layerType.Contains("attention", StringComparison.Ordinal)
+        && !layerType.StartsWith("linear", StringComparison.Ordinal) && !layerType.StartsWith("lightning", StringComparison.Ordinal);
 
     // Gemma 3 leaves fields out even where it is a model of text alone.
     private static ModelConfig Filled(ModelConfig config, string type) => type == "gemma3_text" ? ClassDefaults.Behind(config, type) : config;

@@ -69,22 +69,24 @@ internal sealed class GgufSpec
 
     private Mixer Mixer(int layer, int hidden, bool encoder)
     {
-        if (Int("attention.kv_lora_rank") is { } latent and > 0 && Int("rope.dimension_count") is { } rotary)
-        {
-            return new Mixer.LatentAttention(
-                At("attention.head_count", layer) ?? 0, latent, rotary, Math.Max(0, (Int("attention.key_length_mla") ?? Int("attention.key_length") ?? rotary) - rotary),
-                Int("attention.value_length_mla") ?? Int("attention.value_length") ?? 0);
-        }
+        // llama.cpp caches the latent alone where the header tells both lengths that its heads have; of files converted before it could,
+        // keys and values of every head, ten times as much.
+        if (Int("attention.kv_lora_rank") is { } latent and > 0 && Int("rope.dimension_count") is { } rotary
+            && Int("attention.key_length_mla") is { } key and > 0 && Int("attention.value_length_mla") is { } value and > 0)
+            return new Mixer.LatentAttention(At("attention.head_count", layer) ?? 0, latent, rotary, Math.Max(0, key - rotary), value);
 
         var heads = At("attention.head_count", layer) ?? 0;
         var kv = At("attention.head_count_kv", layer) ?? heads;
+        // Each of Nemotron-H's layers is one thing: with a feed-forward part it has no state.
         if (heads == 0 || kv == 0 || RecurrentAt(layer))
-            return State();
-        var width = Int("attention.key_length") ?? hidden / heads;
-        var attention = new Mixer.Attention(heads, kv, width)
+            return _name.StartsWith("nemotron_h", StringComparison.Ordinal) && At("feed_forward_length", layer) > 0 ? new Mixer.Nothing() : State();
+        int? window = Int("attention.sliding_window") is { } tokens and > 0 && SlidesAt(layer) ? tokens : null;
+        int Width(string kind) => (window is null ? null : Int($"attention.{kind}_length_swa")) ?? Int($"attention.{kind}_length") ?? hidden / heads;
+        var attention = new Mixer.Attention(heads, kv, Width("key"))
         {
-            ValueWidth = Int("attention.value_length") ?? hidden / heads,
-            Window = Int("attention.sliding_window") is { } window and > 0 && SlidesAt(layer) ? window : null,
+            ValueWidth = Width("value"),
+            Window = window,
+            Shared = layer >= OwnCaches(),
         };
         return encoder ? new Mixer.Own(LayerCache.None, attention.Plan) : attention;
     }
@@ -103,19 +105,28 @@ internal sealed class GgufSpec
         }, (_, _, _) => { });
     }
 
-    // Qwen3-Next and 3.5 attend to everything on every fourth layer.
+    // Layers from the first on that keep keys and values of their own; those after them read an earlier one's. Gemma 3n's
+    // number is fixed in llama.cpp, Gemma 4's follows from the header.
+    private int OwnCaches() => _name == "gemma3n" ? 20 : (Int("block_count") ?? 0) - (Int("attention.shared_kv_layers") ?? 0);
+
+    // Qwen3-Next and 3.5 attend to everything on every fourth layer, whether the header says so or not.
     private bool RecurrentAt(int layer) =>
-        Int("ssm.state_size") is > 0 && Int("full_attention_interval") is { } interval and > 0 && (layer + 1) % interval != 0;
+        Int("ssm.state_size") is > 0 && (Int("full_attention_interval") ?? (_name is "qwen3next" or "qwen35" or "qwen35moe" ? 4 : 0)) is var interval and > 0
+        && (layer + 1) % interval != 0;
 
     // Gemma 2, 3 and gpt-oss slide in a pattern that the header does not hold; converters write a period, or each layer's own.
     private bool SlidesAt(int layer)
     {
+        // Phi's headers tell a window, which llama.cpp switches off (its pull request 13676).
+        if (_name is "phi3" or "phimoe")
+            return false;
         if (_metadata.GetValueOrDefault($"{_name}.attention.sliding_window_pattern")?.Split(',') is { Length: > 1 } each)
             return layer < each.Length && (each[layer].Trim() is "true" or "1");
         var period = Int("attention.sliding_window_pattern") ?? _name switch
         {
             "gemma2" or "gpt-oss" => 2,
             "gemma3" => 6,
+            "gemma3n" => 5,
             "cohere2" => 4,
             _ => 0,
         };

@@ -11,7 +11,9 @@ internal static class LatentFamily
     public static ArchitectureSpec Read(DecoderFields fields, string type)
     {
         var config = fields.Config;
-        var attention = Attention(fields);
+        // DeepSeek-OCR and VL2-tiny are of this build with all heads' keys and values.
+        var latent = config.Bool("use_mla", true) && !config.IsNull("kv_lora_rank") ? Attention(fields) : null;
+        Mixer attention = latent is not null ? latent : Plain(fields);
         var dense = new FeedForward.Dense(fields.Width, Gated: true);
         var first = config.Int("first_k_dense_replace", 0);
         var every = Math.Max(1, config.IsArray("moe_layer_freq") ? 1 : config.Int("moe_layer_freq", 1));
@@ -19,7 +21,13 @@ internal static class LatentFamily
         var layers = Enumerable.Range(0, fields.Layers)
             .Select(i => new LayerSpec(attention, i >= first && i % every == 0 ? sparse : dense)).ToImmutableArray();
         var form = Predictors.NextLayer(fields, new DecoderForm(), new LayerSpec(attention, sparse));
-        return Decoder.Spec(fields, form, fields.Tied(false), layers) with { RotaryWidth = attention.RotaryWidth };
+        return Decoder.Spec(fields, form, fields.Tied(false), layers) with { RotaryWidth = latent?.RotaryWidth ?? fields.RotaryWidth };
+    }
+
+    private static Mixer.Attention Plain(DecoderFields fields)
+    {
+        var bias = fields.Config.Bool("attention_bias");
+        return new Mixer.Attention(fields.NeedHeads(), fields.KvHeads, fields.HeadWidth) { QueryBias = bias, KeyBias = bias, ValueBias = bias, OutBias = bias };
     }
 
     internal static Mixer.LatentAttention Attention(DecoderFields fields)

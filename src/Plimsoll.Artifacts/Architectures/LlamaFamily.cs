@@ -38,7 +38,7 @@ internal static class LlamaFamily
         ["ministral"] = new() { Slides = (_, _) => true },
         ["ministral3"] = new() { Slides = (_, _) => true },
         ["granite"] = new(),
-        ["smollm3"] = new(),
+        ["smollm3"] = new(Tied: true),
         ["seed_oss"] = new(Bias: true) { OutBias = false },
         ["exaone4"] = new(QkNorm: QkNorm.Head) { Norms = ["post_attention_layernorm", "post_feedforward_layernorm"], Slides = (_, i) => (i + 1) % 4 != 0 },
         ["mimo"] = new(Bias: true) { OutBias = false },

@@ -31,7 +31,7 @@ internal static class MixtureFamily
             Next = true,
         }, DenseFirst(fields)),
         ["dots1"] = fields => Simple(fields, new(MixtureNames.Qwen) { QkNorm = QkNorm.Head, Correction = "gate.e_score_correction_bias" }, DenseFirst(fields)),
-        ["ernie4_5_moe"] = fields => Simple(fields, new(MixtureNames.Qwen) { Correction = "moe_statics.e_score_correction_bias" }, i => i >= fields.Config.Int("moe_layer_start_index", 0)),
+        ["ernie4_5_moe"] = fields => Simple(fields, new(MixtureNames.Qwen) { Correction = "moe_statics.e_score_correction_bias", Tied = true }, i => i >= fields.Config.Int("moe_layer_start_index", 1)),
         ["gpt_oss"] = GptOss,
         ["llama4_text"] = Llama4,
         ["mimo_v2_flash"] = MiMoFlash,
@@ -51,6 +51,9 @@ internal static class MixtureFamily
         public bool Stacked { get; init; }
 
         public bool SharedGate { get; init; }
+
+        /// <summary>Whether the head is the embedding where tie_word_embeddings does not say.</summary>
+        public bool Tied { get; init; }
 
         public string? Correction { get; init; }
 
@@ -94,7 +97,7 @@ internal static class MixtureFamily
         var form = new DecoderForm { NormBias = traits.NormBias, HeadBias = traits.HeadBias };
         if (traits.Next)
             form = Predictors.NextLayer(fields, form, new LayerSpec(layers[0].Mixer, mixture));
-        return Decoder.Spec(fields, form, fields.Tied(false), layers.MoveToImmutable()) with { RotaryWidth = fields.RotaryWidth };
+        return Decoder.Spec(fields, form, fields.Tied(traits.Tied), layers.MoveToImmutable()) with { RotaryWidth = fields.RotaryWidth };
     }
 
     // gpt-oss (OpenAI 2025): biases everywhere, a learned sink a head, windows on every other layer.

@@ -13,6 +13,14 @@ internal static class ModelClass
         : Ends(name, "Model") && !Ends(name, "HeadModel") && !Ends(name, "HeadsModel") ? ModelTask.Embed
         : ModelTask.Generate;
 
+    /// <summary>What a class that is not known does where it reads whole inputs and keeps nothing between steps: it fills in
+    /// masked words, was trained to, hears speech, or compares texts with images. Null where it may write text.</summary>
+    public static ModelTask? EncoderTask(string name, string type) =>
+        Ends(name, "ForCTC") ? ModelTask.Transcribe
+        : Ends(name, "ForMaskedLM") || Ends(name, "ForPreTraining")
+            || type.StartsWith("clip", StringComparison.Ordinal) || type.StartsWith("siglip", StringComparison.Ordinal) ? ModelTask.Embed
+        : null;
+
     /// <summary>Labels that a classifier tells apart; two unless said, as the published classes have it.</summary>
     public static int Labels(ModelConfig config) => config.OptionalInt("num_labels") ?? config.LabelCount() ?? 2;
 

@@ -97,6 +97,9 @@ internal sealed class ModelConfig
 
     public bool Has(string name) => Find(name) is not null;
 
+    /// <summary>Whether the field is there and says that there is none.</summary>
+    public bool IsNull(string name) => !Has(name) && _fields.TryGetProperty(name, out _);
+
     /// <summary>A whole number from 0; the first of the names that is there and not null.</summary>
     public int? OptionalInt(params ReadOnlySpan<string> names)
     {

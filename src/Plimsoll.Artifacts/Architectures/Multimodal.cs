@@ -103,8 +103,10 @@ internal static class Multimodal
     // The outputs of several of the encoder's layers lie side by side where more than one is named.
     private static void Llava(TensorPlan plan, ModelConfig config, ModelConfig vision, int hidden)
     {
-        var clip = vision.Text("model_type") == "clip_vision_model";
-        VisionTower.Siglip(plan, "vision_tower.vision_model", vision, clip);
+        if (vision.Text("model_type") == "pixtral")
+            VisionTower.Pixtral(plan, "vision_tower", vision);
+        else
+            VisionTower.Siglip(plan, "vision_tower.vision_model", vision, clip: vision.Text("model_type") == "clip_vision_model");
         var bias = config.Bool("multimodal_projector_bias", true);
         var taken = Math.Max(1, config.ArrayLength("vision_feature_layer"));
         plan.Linear("multi_modal_projector.linear_1", hidden, checked((long)vision.Int("hidden_size", 768) * taken), bias);
@@ -188,9 +190,16 @@ internal static class Multimodal
         return checked((int)Math.Min(int.MaxValue, most + ((long)side * side)));
     }
 
-    // As its tensors are planned: CLIP's files leave out what is usual.
-    private static ModelConfig Told(ModelConfig whole, ModelConfig vision) =>
-        whole.Text("model_type") is "llava" or "llava_next" && vision.Text("model_type") == "clip_vision_model" ? ClipDefaults(vision) : vision;
+    // As its tensors are planned: CLIP's and Pixtral's files leave out what is usual.
+    private static ModelConfig Told(ModelConfig whole, ModelConfig vision) => (whole.Text("model_type"), vision.Text("model_type")) switch
+    {
+        ("llava" or "llava_next", "clip_vision_model") => ClipDefaults(vision),
+        ("llava" or "llava_next" or "mistral3", "pixtral") => PixtralDefaults(vision),
+        _ => vision,
+    };
+
+    private static ModelConfig PixtralDefaults(ModelConfig vision) => vision.With(
+        ("hidden_size", 1024), ("intermediate_size", 4096), ("patch_size", 16), ("image_size", 1024), ("num_hidden_layers", 24));
 
     private static ModelConfig ClipDefaults(ModelConfig vision) => vision.With(
         ("hidden_size", 1024), ("intermediate_size", 4096), ("patch_size", 14), ("image_size", 336), ("num_hidden_layers", 24));

@@ -54,6 +54,17 @@ internal sealed class WeightLedger(ArchitectureSpec? spec, int layers, string? c
         Put(place, tensor.Dtype, sum);
     }
 
+    /// <summary>Adds bytes that are stored and belong to no tensor that is known: no parameters, and whole on every rank.</summary>
+    public void AddUnnamed(long bytes)
+    {
+        if (bytes == 0)
+            return;
+        const string Unknown = "unknown";
+        Bytes = checked(Bytes + bytes);
+        _byDtype[Unknown] = checked(_byDtype.GetValueOrDefault(Unknown) + bytes);
+        Put(new Place(ModelSection.Before, 0, component ?? "other", WeightSplit.Replicated), Unknown, new Sum(0, bytes));
+    }
+
     /// <summary>Groups outside the layers, ordered by component, split and dtype.</summary>
     public ImmutableArray<WeightGroup> Outside(ModelSection section) => Groups(section, 0);
 

@@ -77,6 +77,8 @@ internal static partial class FolderWeights
             own = names;
         if (own.Length == 0)
             return null;
+        if (RankFiles.Of(own, ".safetensors") is { } ranks)
+            return Noted(RankFiles.Read(folder, ranks), RankFiles.Note(ranks.Length));
         var numbered = own.Where(name => Shard().IsMatch(name)).ToImmutableArray();
         if (numbered.Length == 0)
         {

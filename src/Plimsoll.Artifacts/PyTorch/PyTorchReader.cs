@@ -49,7 +49,7 @@ internal static class PyTorchReader
         if (storages.Values.Append(pickle).FirstOrDefault(entry => !entry.IsStored) is { } packed)
             throw file.Broken($"entry '{Messages.Shown(packed.Name)}' is compressed or encrypted, which PyTorch never does");
         var total = storages.Values.Sum(entry => entry.Bytes);
-        List<(string, PickleValue.Tensor)> tensors;
+        List<FoundTensor> tensors;
         try
         {
             tensors = Scan(file, pickle);
@@ -67,7 +67,7 @@ internal static class PyTorchReader
         return new PyTorchTensors(file, storages).Choose(tensors) with { Files = files };
     }
 
-    private static List<(string, PickleValue.Tensor)> Scan(HeaderFile file, ZipEntry pickle)
+    private static List<FoundTensor> Scan(HeaderFile file, ZipEntry pickle)
     {
         if (pickle.Bytes > PickleBytesMax)
             throw new PickleException(string.Create(CultureInfo.InvariantCulture, $"it has {pickle.Bytes} bytes, and at most {PickleBytesMax} are scanned"));

@@ -13,9 +13,9 @@ internal sealed class PyTorchTensors(HeaderFile file, Dictionary<string, ZipEntr
     private readonly List<string> _wide = [];
     private readonly ImmutableArray<string>.Builder _notes = ImmutableArray.CreateBuilder<string>();
 
-    public StoredWeights Choose(List<(string Name, PickleValue.Tensor Tensor)> found)
+    public StoredWeights Choose(List<FoundTensor> found)
     {
-        foreach (var (name, tensor) in found)
+        foreach (var (name, tensor, _) in found)
             Check(name, tensor);
         var (prefix, model) = Model(found);
         var tensors = Distinct(prefix, model);
@@ -63,13 +63,15 @@ internal sealed class PyTorchTensors(HeaderFile file, Dictionary<string, ZipEntr
         _named.Add(storage.Key);
     }
 
-    // The whole pickle where its root holds tensors; else the part that is the model.
-    private static (string Prefix, List<(string Name, PickleValue.Tensor Tensor)> Tensors) Model(List<(string Name, PickleValue.Tensor Tensor)> found)
+    // The whole pickle where a tensor lies at its root; else the part that is the model.
+    private static (string Prefix, List<FoundTensor> Tensors) Model(List<FoundTensor> found)
     {
+        if (found.Exists(one => one.Part is null))
+            return ("", found);
         foreach (var key in ModelKeys)
         {
-            var part = found.Where(one => one.Name.StartsWith(key + ".", StringComparison.Ordinal)).ToList();
-            if (part.Count > 0 && (part.Count == found.Count || found.All(one => one.Name.Contains('.'))))
+            var part = found.Where(one => one.Part == key && one.Name.Length > key.Length).ToList();
+            if (part.Count > 0)
                 return (key, part);
         }
 
@@ -77,12 +79,12 @@ internal sealed class PyTorchTensors(HeaderFile file, Dictionary<string, ZipEntr
     }
 
     // Tied weights are one storage under two names, and take its bytes once.
-    private ImmutableArray<StoredTensor> Distinct(string prefix, List<(string Name, PickleValue.Tensor Tensor)> model)
+    private ImmutableArray<StoredTensor> Distinct(string prefix, List<FoundTensor> model)
     {
         var tensors = ImmutableArray.CreateBuilder<StoredTensor>(model.Count);
         var names = new HashSet<string>(StringComparer.Ordinal);
         var views = new HashSet<(string, long, string)>();
-        foreach (var (found, tensor) in model)
+        foreach (var (found, tensor, _) in model)
         {
             var name = prefix.Length == 0 ? found : found[(prefix.Length + 1)..];
             if (!names.Add(name))

@@ -35,7 +35,9 @@ internal sealed class TritonModel
 
         _config = TextProto.Parse($"{folder.Name}/config.pbtxt", _text ?? "");
         var versions = Loaded();
-        Parts = [.. versions.Select(version => new ArtifactPart(versions.Count == 1 ? name : $"{name}/{version}", Header(version)))];
+        Parts = versions.Count == 0 && Platform != "ensemble" && Engine() is { } engine
+            ? [new ArtifactPart(name, Elsewhere(folder, engine.Path, $"its parameter {engine.Key}") with { Config = _text })]
+            : [.. versions.Select(version => new ArtifactPart(versions.Count == 1 ? name : $"{name}/{version}", Header(version)))];
     }
 
     public static bool IsDefaultName(string file) => DefaultNames.Any(one => one.File == file);
@@ -79,13 +81,15 @@ internal sealed class TritonModel
     {
         var folder = _folder.Below(version.ToString(CultureInfo.InvariantCulture));
         var (file, backend) = ModelFileOf(folder);
-        var header = ReadModel(folder, file);
+        var header = Engine() is { } engine && !folder.Files!.Any(one => IsWeights(one.Name))
+            ? Elsewhere(folder, engine.Path, $"its parameter {engine.Key}") : ReadModel(folder, file);
         var metadata = header.Metadata.ToBuilder();
         metadata["triton.version"] = version.ToString(CultureInfo.InvariantCulture);
         if (backend is not null) metadata["triton.backend"] = backend;
         if (Platform is { } platform) metadata["triton.platform"] = platform;
         if (_config.Number("max_batch_size") is { } batch) metadata["triton.max_batch_size"] = batch.ToString(CultureInfo.InvariantCulture);
-        foreach (var (kind, count) in Instances())
+        var instances = Instances();
+        foreach (var (kind, count) in instances)
             metadata[$"triton.instances.{kind}"] = count.ToString(CultureInfo.InvariantCulture);
         var files = header.Files.Select(one => one with { Name = $"{_name}/{version}/{one.Name}" });
         var config = _files.FirstOrDefault(one => one.Name == "config.pbtxt");
@@ -94,6 +98,9 @@ internal sealed class TritonModel
             Files = config is null ? [.. files] : [config with { Name = $"{_name}/config.pbtxt" }, .. files],
             Config = _text ?? header.Config,
             Metadata = metadata.ToImmutable(),
+            Notes = instances.Values.Sum() is > 1 and var all && !header.Metadata.ContainsKey(ArtifactHeader.ModelElsewhere)
+                ? header.Notes.Add($"Triton makes {all} instances of it ({string.Join(", ", instances.Keys)}); each may hold the weights once more, and they are counted once.")
+                : header.Notes,
         };
     }
 
@@ -146,15 +153,31 @@ internal sealed class TritonModel
     private static ArtifactHeader Vllm(ByteFolder folder, ByteSource file)
     {
         using var arguments = JsonFile.Parse(file.Name, JsonFile.ReadText(file));
-        var header = ArtifactReader.Unknown(folder.Name, [.. folder.Files!]);
         if (arguments.RootElement.Text("model") is not { } model)
-            return header;
-        return header with
-        {
-            Metadata = header.Metadata.Add("model", model),
-            Notes = [$"The weights are those of '{Messages.Shown(model)}', which model.json names, and they are not here."],
-        };
+            return ArtifactReader.Unknown(folder.Name, [.. folder.Files!]);
+        return Elsewhere(folder, model, "model.json");
     }
+
+    // TensorRT-LLM's backend, and code that drives its runtime, name the engine's folder by a parameter.
+    private (string Key, string Path)? Engine()
+    {
+        foreach (var parameter in _config.Messages("parameters"))
+        {
+            if (parameter.Text("key") is "gpt_model_path" or "engine_dir" && parameter.Message("value")?.Text("string_value") is { Length: > 0 } path)
+                return (parameter.Text("key")!, path);
+        }
+
+        return null;
+    }
+
+    private static ArtifactHeader Elsewhere(ByteFolder folder, string model, string named) => ArtifactReader.Unknown(folder.Name, [.. folder.Files!]) with
+    {
+        Metadata = ImmutableDictionary<string, string>.Empty.Add(ArtifactHeader.ModelElsewhere, model),
+        Notes = [$"The weights are those of '{Messages.Shown(model)}', which {named} names, and they are not here."],
+    };
+
+    private static bool IsWeights(string name) => FolderWeights.IsWeights(name)
+        || name.EndsWith(".engine", StringComparison.Ordinal) || name.EndsWith(".plan", StringComparison.Ordinal);
 
     // Copies on each device; Triton makes one where nothing is said.
     private SortedDictionary<string, long> Instances()

@@ -54,6 +54,60 @@ public sealed class ConfigurationTests
     }
 
     [Fact]
+    public void A_width_that_differs_by_layer_is_taken_to_be_the_widest()
+    {
+        var widest = Weighing.Model(Small.Replace("\"intermediate_size\":128", "\"intermediate_size\":[64,128]", StringComparison.Ordinal));
+        Assert.Equal(Weighing.Model(Small).Parameters, widest.Parameters);
+    }
+
+    // What neither reads a cache nor writes text, by the end of its class or the begin of its type.
+    [Theory]
+    [InlineData("NewForMaskedLM", "new", ModelTask.Embed)]
+    [InlineData("NewForPreTraining", "new", ModelTask.Embed)]
+    [InlineData("NewForCTC", "new", ModelTask.Transcribe)]
+    [InlineData("NewTextModelWithProjection", "clip_text_model", ModelTask.Embed)]
+    [InlineData("NewVision", "siglip3_vision_model", ModelTask.Embed)]
+    public void An_encoder_that_is_not_known_is_not_taken_for_a_generator(string name, string type, ModelTask task)
+    {
+        var footprint = Architecture.FootprintOf(Weighing.Config(Small.Replace("LlamaForCausalLM", name, StringComparison.Ordinal).Replace("\"llama\"", $"\"{type}\"", StringComparison.Ordinal)), "d");
+        Assert.Equal((0, task), (footprint.KvPerToken.Value, footprint.Shape!.Task));
+        Assert.Equal(CacheKind.None, Assert.Single(footprint.Shape.Layers).Cache.Kind);
+    }
+
+    [Fact]
+    public void A_hybrid_that_is_not_known_keeps_keys_and_values_where_its_layers_attend_alone()
+    {
+        // Granite 4.0-H in small: a layer of attention beside states, whose size nothing says.
+        var weighed = Weighing.Model(Small.Replace("\"model_type\":\"llama\"", "\"model_type\":\"granitemoehybrid\",\"num_key_value_heads\":2,\"layer_types\":[\"mamba\",\"attention\"]", StringComparison.Ordinal)
+            .Replace("LlamaForCausalLM", "GraniteMoeHybridForCausalLM", StringComparison.Ordinal));
+        // 2 × 2 × 16.
+        Assert.Equal([(CacheKind.None, 0), (CacheKind.KeyValue, 64)], weighed.Shape!.Layers.Select(run => (run.Cache.Kind, (int)run.Cache.ElementsPerToken)));
+        Assert.Contains("1 of 2 layers ('mamba') are no attention: what they keep of a sequence is not counted.", weighed.Notes);
+        var linear = Weighing.Model(Small.Replace("LlamaForCausalLM", "NewForCausalLM", StringComparison.Ordinal)
+            .Replace("\"model_type\":\"llama\"", "\"model_type\":\"new\",\"layer_types\":[\"linear_attention\",\"full_attention\"]", StringComparison.Ordinal));
+        Assert.Equal([CacheKind.None, CacheKind.KeyValue], linear.Shape!.Layers.Select(run => run.Cache.Kind));
+    }
+
+    // DeepSeek-OCR's text part: 12 layers × 10 heads × 2 × 128 elements, and no latent.
+    [Theory]
+    [InlineData("\"kv_lora_rank\":null,\"q_lora_rank\":null,\"qk_nope_head_dim\":0,\"qk_rope_head_dim\":0,\"use_mla\":false,\"v_head_dim\":0", 30_720)]
+    [InlineData("\"kv_lora_rank\":512,\"qk_nope_head_dim\":128,\"qk_rope_head_dim\":64,\"use_mla\":false,\"v_head_dim\":128", 30_720)]
+    [InlineData("\"kv_lora_rank\":512,\"qk_nope_head_dim\":128,\"qk_rope_head_dim\":64,\"v_head_dim\":128", 12 * 576)]
+    public void DeepSeeks_layers_without_a_latent_attend_as_usual(string attention, long elements)
+    {
+        var weighed = Weighing.Model($$"""
+            {"architectures":["DeepseekV2ForCausalLM"],{{attention}},"first_k_dense_replace":1,"hidden_size":1280,"intermediate_size":6848,"moe_intermediate_size":896,
+             "n_routed_experts":64,"n_shared_experts":2,"num_attention_heads":10,"num_experts_per_tok":6,"num_hidden_layers":12,"num_key_value_heads":10,"vocab_size":129280}
+            """);
+        Assert.Equal(elements, weighed.Shape!.Layers.Sum(run => run.Count * run.Cache.ElementsPerToken));
+        if (elements == 30_720)
+        {
+            // 2 × 165,478,400; 4 × 1,638,400 and 2 × 1280 each layer; 26,296,320 once; 64 × 3,440,640 + 6,881,280 + 81,920 eleven times; 1280.
+            Assert.Equal(2_934_734_080, weighed.Parameters);
+        }
+    }
+
+    [Fact]
     public void Infinity_and_nan_as_python_writes_them_are_read_as_nothing()
     {
         var config = Small.Replace("\"vocab_size\":100", "\"vocab_size\":100,\"time_step_limit\":[0.0,Infinity],\"x\":-Infinity,\"y\":NaN,\"name\":\"NaN and Infinity\"", StringComparison.Ordinal);

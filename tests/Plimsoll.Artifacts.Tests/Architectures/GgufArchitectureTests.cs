@@ -59,6 +59,57 @@ public sealed class GgufArchitectureTests
         Assert.True(weighed.Shape.TiedEmbeddings);
     }
 
+    // DeepSeek-V2-Lite. Converted before llama.cpp knew latent attention, it caches keys and values of all heads, 27 × 16 × (192 + 128) × 2
+    // bytes; with both lengths beside the latent's, that alone, 27 × (512 + 64) × 2.
+    [Theory]
+    [InlineData("attention.head_count_kv 16 attention.key_length 192 attention.value_length 128", 276_480)]
+    [InlineData("attention.head_count_kv 1 attention.key_length 576 attention.value_length 512 attention.key_length_mla 192 attention.value_length_mla 128", 31_104)]
+    [InlineData("attention.head_count_kv 16 attention.key_length 192 attention.value_length 128 attention.key_length_mla 192", 276_480)]
+    public void A_latent_is_kept_only_where_both_lengths_of_its_heads_are_told(string keys, long bytes) => Assert.Equal(bytes, Architecture.FootprintOf(
+        Blocks("deepseek2", 27, "attention.head_count 16 attention.kv_lora_rank 512 rope.dimension_count 64 " + keys), "d").KvPerToken.Value);
+
+    [Theory]
+    // Phi's windows are switched off in llama.cpp.
+    [InlineData("phi3", 2, "attention.sliding_window 2047", "128 128")]
+    [InlineData("gemma2", 2, "attention.sliding_window 2047", "128/2047 128")]
+    // Gemma 4: wider keys where all is seen, and the last layers keep none of their own.
+    [InlineData("gemma4", 5, "attention.sliding_window 512 attention.sliding_window_pattern true,false,true,false,true attention.shared_kv_layers 2"
+        + " attention.key_length 64 attention.value_length 64 attention.key_length_swa 32 attention.value_length_swa 16", "96/512 256 96/512 - -")]
+    // Gemma 3n's keep twenty layers' whatever is told, and slide on four of five.
+    [InlineData("gemma3n", 22, "attention.sliding_window 512", "128/512*4 128 128/512*4 128 128/512*4 128 128/512*4 128 - -")]
+    // Nemotron-H: neither heads nor a feed-forward part make a state, the part alone makes nothing.
+    [InlineData("nemotron_h", 3, "attention.head_count_kv 0,2,0 feed_forward_length 0,0,512 ssm.inner_size 64 ssm.state_size 16 ssm.conv_kernel 4", "S1216 128 -")]
+    [InlineData("jamba", 2, "attention.head_count_kv 0,2 feed_forward_length 512 ssm.inner_size 64 ssm.state_size 16 ssm.conv_kernel 4", "S1216 128")]
+    // Qwen3-Next attends on every fourth layer where nothing is told.
+    [InlineData("qwen3next", 4, "ssm.inner_size 64 ssm.state_size 16 ssm.conv_kernel 4", "S1216 S1216 S1216 128")]
+    [InlineData("qwen3next", 4, "full_attention_interval 2 ssm.inner_size 64 ssm.state_size 16 ssm.conv_kernel 4", "S1216 128 S1216 128")]
+    public void What_each_layer_keeps_is_what_llama_cpp_keeps(string name, int blocks, string keys, string kept)
+    {
+        // Four heads of 32 over two: 2 × (32 + 32) elements where nothing else is told.
+        var shape = Architecture.Weigh(Blocks(name, blocks, "attention.head_count 4 " + (keys.Contains("head_count_kv", StringComparison.Ordinal) ? "" : "attention.head_count_kv 2 ") + keys)).Shape!;
+        Assert.Equal(kept, string.Join(' ', Runs(shape)));
+    }
+
+    // Elements a token with the window, "-" for none, S for a state's; equal neighbours with a window told once.
+    private static IEnumerable<string> Runs(ModelShape shape) => shape.Layers.SelectMany(run => run.Cache.Kind switch
+    {
+        CacheKind.None => Enumerable.Repeat("-", run.Count),
+        CacheKind.State => Enumerable.Repeat($"S{run.Cache.StateElements}", run.Count),
+        _ when run.Cache.Window is { } window => [$"{run.Cache.ElementsPerToken}/{window}" + (run.Count > 1 ? $"*{run.Count}" : "")],
+        _ => Enumerable.Repeat($"{run.Cache.ElementsPerToken}", run.Count),
+    });
+
+    private static ArtifactHeader Blocks(string name, int blocks, string keys)
+    {
+        var words = keys.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        return Header(
+            [
+                ("general.architecture", name), ($"{name}.block_count", $"{blocks}"), ($"{name}.embedding_length", "128"),
+                .. words.Chunk(2).Select(pair => ($"{name}.{pair[0]}", pair[1])),
+            ],
+            [Tensor("token_embd.weight", "F16", 25_600, 100, 128), .. Enumerable.Range(0, blocks).Select(i => Tensor($"blk.{i}.attn_norm.weight", "F32", 512, 128))]);
+    }
+
     [Fact]
     public void More_blocks_than_tensors_are_not_believed() =>
         Assert.Null(Architecture.Weigh(Header([.. Keys(2), ("llama.feed_forward_length", "8")], [Tensor("token_embd.weight", "F16", 512, 1, 256)])).Shape);

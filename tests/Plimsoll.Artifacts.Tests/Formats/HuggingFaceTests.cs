@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text;
 using static Plimsoll.Artifacts.Tests.PickleBytes;
 
@@ -50,6 +51,31 @@ public sealed class HuggingFaceTests
             .With("2.safetensors", SafetensorsBytes.File(("b", "BF16", [2, 2], 8), ("x", "BF16", [2, 2], 8)));
 
         Assert.Equal("memory/model.safetensors.index.json does not name tensor 'x', which both '1.safetensors' and '2.safetensors' hold.", Refusal(folder));
+    }
+
+    [Fact]
+    public void A_shard_that_the_index_spells_in_two_ways_is_one_shard()
+    {
+        var header = ArtifactReader.Read(Folder(("config.json", Config), ("model.safetensors.index.json", """{"weight_map":{"a":"1.safetensors","b":".//./1.safetensors"}}"""))
+            .With("1.safetensors", SafetensorsBytes.File(("a", "BF16", [2, 2], 8), ("b", "BF16", [2, 2], 8))));
+
+        Assert.Equal(["a", "b"], header.Tensors.Select(tensor => tensor.Name));
+        Assert.Equal(["config.json", "model.safetensors.index.json", "1.safetensors"], header.Files.Select(file => file.Name));
+    }
+
+    [Fact]
+    public void Tensors_are_counted_while_shards_are_read()
+    {
+        var (folder, read) = (Folder(("0", ""), ("1", ""), ("2", ""), ("3", ""), ("4", "")), 0);
+        var half = ImmutableArray.Create(new StoredTensor[1_500_000]);
+
+        var refused = Assert.Throws<ArtifactException>(() => ShardedWeights.Read(folder.Open("0")!, ["0", "1", "2", "3", "4"], _ =>
+        {
+            read++;
+            return new StoredWeights { Files = [], Tensors = half };
+        }));
+
+        Assert.Equal(("memory/0 has more than 2000000 tensors, and no more are accepted.", 2), (refused.Message, read));
     }
 
     [Fact]

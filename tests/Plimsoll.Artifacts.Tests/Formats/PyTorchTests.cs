@@ -43,13 +43,41 @@ public sealed class PyTorchTests
     [Fact]
     public void A_training_checkpoint_is_its_model_and_the_rest_is_said()
     {
-        byte[] Weights(string key) => Tensor(Storage("FloatStorage", key, 2), 0, [2], [1]);
         var header = Read(Archive(Dict(
-            ("epoch", Number(3)), ("state_dict", OrderedDict(("w", Weights("0")))), ("optimizer", Dict(("m", Weights("1")), ("v", Weights("2"))))), 8, 8, 8));
+            ("epoch", Number(3)), ("state_dict", OrderedDict(("w", Floats("0")))), ("optimizer", Dict(("m", Floats("1")), ("v", Floats("2"))))), 8, 8, 8));
 
         Assert.Equal(["w float32 2 8"], Told(header));
         Assert.Null(header.StorageBytes);
         Assert.Equal(["The weights are those of 'state_dict'; beside them lie 16 B of other tensors, as an optimiser's state."], header.Notes);
+    }
+
+    [Fact]
+    public void A_flat_state_dict_whose_names_begin_as_a_checkpoints_part_is_read_whole()
+    {
+        var header = Read(Archive(OrderedDict(("model.w", Floats("0")), ("lm_head.weight", Floats("1"))), 8, 8));
+
+        Assert.Equal(["model.w float32 2 8", "lm_head.weight float32 2 8"], Told(header));
+        Assert.Empty(header.Notes);
+
+        var sharded = ArtifactReader.Read(new MemoryFolder()
+            .With("pytorch_model.bin.index.json", """{"metadata":{"total_size":24},"weight_map":{"model.w":"1.bin","model.x":"2.bin","lm_head.weight":"2.bin"}}"""u8.ToArray())
+            .With("1.bin", Archive(OrderedDict(("model.w", Floats("0"))), 8)).With("2.bin", Archive(OrderedDict(("model.x", Floats("0")), ("lm_head.weight", Floats("1"))), 8, 8)));
+        Assert.Equal(["model.w float32 2 8", "model.x float32 2 8", "lm_head.weight float32 2 8"], Told(sharded));
+        Assert.Equal(["There is no config.json beside the weights: the architecture is told by the tensors alone."], sharded.Notes);
+    }
+
+    [Fact]
+    public void A_part_of_a_checkpoint_is_told_by_its_whole_key_and_by_what_lies_beside_it()
+    {
+        // A module pickled whole is a part as its state is; one that is nothing but a tensor is none.
+        byte[] module = [.. Global("my.code", "Net"), (byte)')', 0x81, .. Dict(("_parameters", Dict(("w", Floats("0"))))), (byte)'b'];
+        Assert.Equal(["w float32 2 8"], Told(Read(Archive(Dict(("model", module), ("ema", Dict(("w", Floats("1"))))), 8, 8))));
+        byte[] odd = [.. Global("my.code", "Net"), (byte)')', 0x81, .. Floats("0"), (byte)'b'];
+        Assert.Equal(["model float32 2 8"], Told(Read(Archive(Dict(("model", odd)), 8))));
+
+        // A tensor at the root belongs to no part, and a key with a dot is no other key.
+        Assert.Equal(2, Read(Archive(Dict(("model", Dict(("w", Floats("0")))), ("step", Floats("1"))), 8, 8)).Tensors.Length);
+        Assert.Equal(2, Read(Archive(Dict(("model.a", Dict(("w", Floats("0")))), ("b", Dict(("w", Floats("1"))))), 8, 8)).Tensors.Length);
     }
 
     [Fact]
@@ -74,6 +102,10 @@ public sealed class PyTorchTests
         var opaque = Read(Archive(Dict(("w", Tensor(Storage("FloatStorage", "0", 2), 0, [2], [1])), ("x", evil), ("y", custom)), 8, 16));
         Assert.Equal(["w float32 2 8"], Told(opaque));
         Assert.Equal(24, opaque.StorageBytes);
+        var weighed = Architecture.Weigh(opaque);
+        Assert.Equal((24, 2), (weighed.Weights.Value, weighed.Parameters));
+        Assert.Equal(["other 2 24"], weighed.Components.Select(part => $"{part.Component} {part.Parameters} {part.Weights.Value}"));
+        Assert.Equal(["float32 8", "unknown 16"], weighed.ByDtype.Select(part => $"{part.Dtype} {part.Weights.Value}"));
         Assert.Equal(["16 B of its storages belong to no tensor that was recognised: they are exact in bytes, and their shapes are unknown."], opaque.Notes);
     }
 
@@ -141,6 +173,8 @@ public sealed class PyTorchTests
 
         Assert.Equal(ArtifactFormat.Unknown, Read(new ZipBytes().Add("readme.txt", [1]).File()).Format);
     }
+
+    private static byte[] Floats(string storage) => Tensor(Storage("FloatStorage", storage, 2), 0, [2], [1]);
 
     private static ZipBytes StateDict() => Zip(
         OrderedDict(("a.weight", Tensor(Storage("HalfStorage", "0", 6), 0, [2, 3], [3, 1])), ("a.bias", Tensor(Storage("FloatStorage", "1", 3), 0, [3], [1]))), 12, 12);

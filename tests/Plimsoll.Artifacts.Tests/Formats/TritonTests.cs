@@ -67,6 +67,64 @@ public sealed class TritonTests
     }
 
     [Theory]
+    [InlineData("gpt_model_path", "")]
+    [InlineData("engine_dir", "1/.gitkeep")]
+    [InlineData("gpt_model_path", "1/model.py")]
+    public void An_engine_that_a_parameter_names_elsewhere_is_not_weighed_as_nothing(string key, string file)
+    {
+        var folder = new MemoryFolder().With("llm/config.pbtxt", Text($"backend: \"tensorrtllm\" instance_group [ {{ count: 2 }} ] parameters {{ key: \"batch\" value {{ string_value: \"8\" }} }} parameters: {{ key: \"{key}\" value: {{ string_value: \"/engines/llama\" }} }}"))
+            .With("net/1/model.onnx", Onnx(3));
+        if (file.Length > 0)
+            folder.With("llm/" + file, new byte[7]);
+
+        var header = ArtifactReader.Read(folder);
+        var llm = header.Parts[0].Header;
+        Assert.Equal(("llm", "/engines/llama"), (header.Parts[0].Name, llm.Metadata["model"]));
+        var weighed = Architecture.Weigh(header);
+        Assert.Equal(12, weighed.Weights.Value);
+        Assert.Contains(weighed.Notes, note => note.StartsWith("llm is not in these numbers: ", StringComparison.Ordinal) && note.Contains("'/engines/llama'", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_model_elsewhere_is_no_model_of_the_bytes_that_name_it()
+    {
+        var header = ArtifactReader.Read(new MemoryFolder().With("m/1/model.json", Text("""{"model":"org/name"}""")));
+
+        Assert.Contains("the weights are those of 'org/name'", Assert.Throws<ArtifactException>(() => Architecture.Weigh(header)).Message, StringComparison.OrdinalIgnoreCase);
+    }
+
+    [Fact]
+    public void Ranks_of_an_engine_are_one_model_and_all_of_them_count()
+    {
+        var engines = new MemoryFolder().With("config.json", Text("""{"pretrained_config":{"architecture":"LlamaForCausalLM"}}""")).With("rank0.engine", new byte[70]).With("rank1.engine", new byte[77]);
+        var header = ArtifactReader.Read(engines);
+        Assert.Equal((ArtifactFormat.TensorRt, 147L), (header.Format, Architecture.Weigh(header).Weights.Value));
+        Assert.Equal(["rank0.engine", "rank1.engine"], header.Files.Select(one => one.Name));
+        Assert.Contains("Its 2 files are one model, a part for each rank; all are counted.", header.Notes);
+        var gap = new MemoryFolder().With("rank0.engine", new byte[70]).With("rank2.engine", new byte[77]);
+        Assert.Contains("holds 2 models; name one of", Assert.Throws<ArtifactException>(() => ArtifactReader.Read(gap)).Message, StringComparison.Ordinal);
+
+        // A rank's parts have the names of the others'; the engine in a version's folder counts as well.
+        var weights = ArtifactReader.Read(new MemoryFolder().With("config.json", Text("""{"architecture":"LlamaForCausalLM"}"""))
+            .With("rank0.safetensors", SafetensorsBytes.File(("a", "BF16", [2, 2], 8))).With("rank1.safetensors", SafetensorsBytes.File(("a", "BF16", [2, 2], 8))));
+        Assert.Equal(["rank0.a", "rank1.a"], weights.Tensors.Select(tensor => tensor.Name));
+        Assert.Equal(16, Architecture.Weigh(weights).Weights.Value);
+        var served = ArtifactReader.Read(new MemoryFolder().With("m/config.pbtxt", Text("backend: \"tensorrtllm\" parameters { key: \"gpt_model_path\" value { string_value: \"/models/m/1\" } }"))
+            .With("m/1/config.json", Text("{}")).With("m/1/rank0.engine", new byte[70]).With("m/1/rank1.engine", new byte[77]));
+        Assert.Equal(149, Architecture.Weigh(served).Weights.Value);
+    }
+
+    [Fact]
+    public void Instances_that_may_each_hold_the_weights_are_said()
+    {
+        var header = ArtifactReader.Read(new MemoryFolder().With("m/config.pbtxt", Text("backend: \"onnxruntime\" instance_group [ { count: 2 kind: KIND_GPU gpus: [ 0, 1 ] } ]")).With("m/1/model.onnx", Onnx(1))
+            .With("n/config.pbtxt", Text("backend: \"onnxruntime\" instance_group [ { count: 1 kind: KIND_GPU } ]")).With("n/1/model.onnx", Onnx(1)));
+
+        Assert.Equal(["Triton makes 4 instances of it (gpu); each may hold the weights once more, and they are counted once."], header.Parts[0].Header.Notes);
+        Assert.Empty(header.Parts[1].Header.Notes);
+    }
+
+    [Theory]
     [InlineData("version_policy { specific { versions: [ 9 ] } }", "asks for version 9, and there is no such folder")]
     [InlineData("default_model_filename: \"../../x.onnx\"", "leaves the model's folder; that is refused")]
     [InlineData("default_model_filename: \"other.onnx\"", "holds no such file")]

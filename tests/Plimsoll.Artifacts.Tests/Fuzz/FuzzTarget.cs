@@ -35,12 +35,16 @@ internal sealed record FuzzTarget(string Name, MemoryFolder Folder, string? File
             version_policy: { specific: { versions: [1, 2] } }
             instance_group [ { count: 2 kind: KIND_GPU gpus: [ 0, 1 ] } ]
             """)).With("a/1/model.onnx", Onnx()).With("a/1/w.bin", new byte[40]).With("a/2/model.onnx", Onnx()).With("a/2/w.bin", new byte[40])
-            .With("b/1/model.pt", Torch(zip64: false)).With("c/config.pbtxt", Utf8("backend: 'vllm'")).With("c/1/model.json", Utf8("""{"model":"org/name"}""")), null),
+            .With("b/1/model.pt", Torch(zip64: false)).With("c/config.pbtxt", Utf8("backend: 'vllm'")).With("c/1/model.json", Utf8("""{"model":"org/name"}"""))
+            .With("d/config.pbtxt", Utf8("backend: 'tensorrtllm' parameters { key: 'gpt_model_path' value { string_value: '/e' } }")).With("d/1/.keep", []), null),
+        new("checkpoint-ranks", new MemoryFolder().With("config.json", Utf8(Config)).With("rank0.safetensors", Weights("a", "b")).With("rank1.safetensors", Weights("a", "b")), null),
+        new("pytorch-flat", new MemoryFolder().With("m.pt", FlatTorch()), "m.pt"),
         new("config", new MemoryFolder().With("x.json", SmallConfigs.Bytes(SmallConfigs.Of("llama"))), "x.json"),
         new("configurations", new MemoryFolder().With("config.json", []), "config.json") { Configs = SmallConfigs.All },
         new("quantization", new MemoryFolder().With("config.json", []), "config.json") { Configs = SmallConfigs.AllQuantized },
         new("weights-and-config", new MemoryFolder().With("config.json", []).With("model.safetensors", Layers()), null) { Configs = SmallConfigs.All },
         new("gguf-shape", new MemoryFolder().With("m.gguf", GgufShape()), "m.gguf"),
+        new("gguf-shared", new MemoryFolder().With("m.gguf", GgufShared()), "m.gguf"),
         new("gguf-recurrent", new MemoryFolder().With("m.gguf", GgufRecurrent()), "m.gguf"),
     ];
 
@@ -92,6 +96,16 @@ internal sealed record FuzzTarget(string Name, MemoryFolder Folder, string? File
         return GgufLayers(file, 3);
     }
 
+    private static byte[] GgufShared()
+    {
+        using var file = new GgufBytes();
+        file.Text("general.architecture", "gemma4").UInt32("gemma4.block_count", 3).UInt32("gemma4.embedding_length", 64).UInt32("gemma4.attention.head_count", 4)
+            .UInt32("gemma4.attention.head_count_kv", 2).UInt32("gemma4.attention.key_length", 32).UInt32("gemma4.attention.value_length", 32)
+            .UInt32("gemma4.attention.key_length_swa", 16).UInt32("gemma4.attention.value_length_swa", 16).UInt32("gemma4.attention.sliding_window", 32)
+            .UInt32s("gemma4.attention.sliding_window_pattern", 1, 0, 1).UInt32("gemma4.attention.shared_kv_layers", 1).UInt32("gemma4.attention.kv_lora_rank", 8);
+        return GgufLayers(file, 3);
+    }
+
     private static byte[] GgufLayers(GgufBytes file, int layers)
     {
         file.Tensor("token_embd.weight", 12, 144, 256);
@@ -105,6 +119,14 @@ internal sealed record FuzzTarget(string Name, MemoryFolder Folder, string? File
         OnnxBytes.Content(5, OnnxBytes.Number(1, 10), OnnxBytes.Number(2, 1), OnnxBytes.Text(8, "e"), OnnxBytes.Entry("location", "w.bin"), OnnxBytes.Entry("offset", "0"), OnnxBytes.Number(14, 1)),
         OnnxBytes.Content(1, OnnxBytes.Text(4, "If"), OnnxBytes.Content(5, OnnxBytes.Text(1, "then"), OnnxBytes.Content(6, OnnxBytes.Content(5, OnnxBytes.Number(1, 1), OnnxBytes.Number(2, 22), OnnxBytes.Content(9, [1]))))),
         OnnxBytes.Content(11, OnnxBytes.Text(1, "x"), OnnxBytes.Content(2, OnnxBytes.Content(1, OnnxBytes.Number(1, 1)))));
+
+    // Names of a flat state_dict that begin as a checkpoint's parts, and a storage of no tensor.
+    private static byte[] FlatTorch()
+    {
+        byte[] Halves(string key) => Tensor(Storage("HalfStorage", key, 6), 0, [2, 3], [3, 1]);
+        return new ZipBytes().Add("m/data.pkl", Pickle(OrderedDict(("model.a", Halves("0")), ("lm_head.weight", Halves("1")), ("module", Dict(("b", Halves("0")))))))
+            .Add("m/data/0", new byte[12]).Add("m/data/1", new byte[12]).Add("m/data/2", new byte[4]).File();
+    }
 
     private static byte[] Torch(bool zip64)
     {

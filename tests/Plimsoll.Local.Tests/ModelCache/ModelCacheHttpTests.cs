@@ -1,4 +1,5 @@
 using System.Globalization;
+using Plimsoll.Artifacts.Tests;
 using static Plimsoll.Local.Tests.CacheFixture;
 
 namespace Plimsoll.Local.Tests;
@@ -65,6 +66,71 @@ public sealed class ModelCacheHttpTests : IAsyncLifetime
         Assert.Null(fetched.Why);
         Assert.Equal(_content, File.ReadAllBytes(fetched.Path!));
         Assert.True(fetched.Moved.Value > 2_000_000);
+    }
+
+    [Theory]
+    [InlineData(1000, 0, "weights.bin from {0}/weights.bin ended after 1000 of 1500 bytes; given up after 6 tries")]
+    [InlineData(1000, 1500, null)]
+    [InlineData(1501, 0, "is longer than the 1500 bytes it was said to be")]
+    public async Task An_answer_that_ends_when_the_connection_does_is_as_long_as_was_weighed(int first, int then, string? why)
+    {
+        var asked = 0;
+        await using var server = new RawServer(_ => $"HTTP/1.1 200 OK\r\nETag: \"one\"\r\nConnection: close\r\n\r\n{new string('x', ++asked > 1 && then > 0 ? then : first)}");
+        await using var cache = _fixture.Open();
+
+        var fetched = await FetchAsync(cache, From(server.Address + "/weights.bin") with { Files = [new FetchFile("weights.bin", new Bytes(1500))] });
+
+        Assert.Equal(why is null, fetched.Why is null);
+        if (why is not null)
+            Assert.Contains(string.Format(CultureInfo.InvariantCulture, why, server.Address), fetched.Why, StringComparison.Ordinal);
+        else
+            Assert.Equal(1500, new FileInfo(fetched.Path!).Length);
+    }
+
+    [Fact]
+    public async Task A_body_sent_compressed_is_not_the_file()
+    {
+        _server.Faults.Enqueue(context =>
+        {
+            context.Response.Headers.ContentEncoding = "gzip";
+            return _server.CutAfterAsync(context, 2_000_000);
+        });
+        await using var cache = _fixture.Open();
+
+        Assert.Contains("is sent compressed although it was asked for as it is", (await FetchAsync(cache, From(_server.Url))).Why, StringComparison.Ordinal);
+        Assert.Empty(cache.List());
+        Assert.Null((await FetchAsync(cache, From(_server.Url))).Why);
+    }
+
+    // The moment lasts less than a microsecond, and is seldom met: the one who comes begins ever a little later.
+    [Fact]
+    public async Task A_caller_that_comes_while_the_last_one_leaves_is_not_cancelled_with_it()
+    {
+        var source = _fixture.Source(("a", Content(1_000_000)));
+        await using var cache = _fixture.Open(_fixture.Options with { Bandwidth = new BytesPerSecond(1000) });
+        for (var i = 0; i < 60; i++)
+        {
+            using var leaving = new CancellationTokenSource();
+            using var coming = new CancellationTokenSource();
+            var first = cache.FetchAsync(Model, "v1", From(source), null, leaving.Token);
+            using var together = new Barrier(2);
+            var leave = new Thread(() =>
+            {
+                together.SignalAndWait();
+                leaving.Cancel();
+            });
+            leave.Start();
+            together.SignalAndWait(TestContext.Current.CancellationToken);
+            Thread.SpinWait(i * 100);
+            var second = cache.FetchAsync(Model, "v1", From(source), null, coming.Token);
+            leave.Join();
+            await Task.WhenAny(second, Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System, TestContext.Current.CancellationToken));
+
+            Assert.False(second.IsCanceled, $"cancelled by nobody in round {i}");
+            await coming.CancelAsync();
+            await Task.WhenAny(first);
+            await Task.WhenAny(second);
+        }
     }
 
     [Fact]

@@ -293,6 +293,17 @@ public class FitTests
         Assert.Contains(report.Notes, note => note.Contains("architecture is not known", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData(ArtifactFormat.HuggingFace, 0, Certainty.Assumed, "not counted: what is kept of a token is not known")]
+    [InlineData(ArtifactFormat.TensorRt, 0, Certainty.Assumed, "not counted: what is kept of a token is not known")]
+    [InlineData(ArtifactFormat.Onnx, 0, Certainty.Exact, "1 × 4,096 tokens in blocks of 16")]
+    [InlineData(ArtifactFormat.HuggingFace, 1000, Certainty.Exact, "1 × 4,096 tokens in blocks of 16")]
+    public void A_cache_that_nobody_knows_is_not_called_none(ArtifactFormat format, long perToken, Certainty certainty, string from)
+    {
+        var kv = Fit.Of(HandShapes.Llama31() with { Shape = null, Format = format, KvPerToken = new Bytes(perToken) }, On(HandShapes.H100) with { Context = 4096, Concurrency = 1 }).PerDevice.Kv;
+        Assert.Equal((4096 * perToken, certainty, from), (kv.Bytes.Value, kv.Certainty, kv.From));
+    }
+
     [Fact]
     public void A_shared_device_gives_its_share()
     {

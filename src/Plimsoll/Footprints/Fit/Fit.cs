@@ -142,10 +142,18 @@ public static class Fit
         };
         var step = new MemoryTerm(
             weights.Bytes.Scale(0.2), Certainty.Assumed, "a fifth of the weights: the architecture is not known");
-        return Need(
+        var need = Need(
             variant, 0, 0, pages, weights, step,
             EngineOverhead.Inside(variant, stage, fitted), EngineOverhead.Outside(variant, stage, fitted, step));
+        // Where nothing says what a token leaves behind, nothing is not what it leaves.
+        return need.Kv.Bytes == Bytes.Zero && MayKeep(footprint)
+            ? need with { Kv = new MemoryTerm(Bytes.Zero, Certainty.Assumed, "not counted: what is kept of a token is not known") }
+            : need with { Kv = need.Kv.AtMost(footprint.CertaintyOf("kvBytesPerToken")) };
     }
+
+    // An ONNX graph is run as it is, an adapter keeps nothing beside its base model, and a pipeline draws.
+    private static bool MayKeep(Footprint footprint) =>
+        footprint.Shape is null && footprint.Format is not (ArtifactFormat.Onnx or ArtifactFormat.Lora or ArtifactFormat.Diffusers);
 
     private static DeviceNeed Need(
         ServingVariant variant, int stage, int layers, CachePages pages, MemoryTerm weights, MemoryTerm step,
