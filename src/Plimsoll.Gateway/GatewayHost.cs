@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -21,6 +22,11 @@ public sealed class GatewayException(string message) : Exception(message);
 /// <summary>The running gateway: a data port, and an admin port apart from it.</summary>
 public sealed class GatewayHost : IAsyncDisposable
 {
+    // Of the file descriptors of this process: a request takes two, its client's and its replica's, and the rest is for all else,
+    // since a process without any can neither look at its replicas nor start one.
+    private const double ClientsShare = 0.4;
+    private const double AdminShare = 0.05;
+
     private readonly WebApplication _data;
     private readonly WebApplication? _admin;
     private readonly HttpMessageInvoker _client;
@@ -72,8 +78,12 @@ public sealed class GatewayHost : IAsyncDisposable
             ActivityHeadersPropagator = null,
             ConnectTimeout = TimeSpan.FromSeconds(5),
             PooledConnectionIdleTimeout = TimeSpan.FromSeconds(60),
+
+            // Kestrel reads and writes headers so too: what is not ASCII goes on in the bytes that it came in.
+            RequestHeaderEncodingSelector = (_, _) => Encoding.UTF8,
+            ResponseHeaderEncodingSelector = (_, _) => Encoding.UTF8,
         });
-        var data = Build(options.Address, options.Port, options, tls, logs);
+        var data = Build(options.Address, options.Port, DescriptorLimit.Bound(options.Connections, ClientsShare), options, tls, logs);
         var handler = new RequestHandler(router, options, data.Services.GetRequiredService<IHttpForwarder>(), client, time, live);
         data.Run(handler.InvokeAsync);
         WebApplication? admin = null;
@@ -82,7 +92,7 @@ public sealed class GatewayHost : IAsyncDisposable
             await BindAsync(data, "gateway.listen", options.Address, options.Port, cancellationToken).ConfigureAwait(false);
             if (options.AdminPort is { } adminPort)
             {
-                admin = Build(options.AdminAddress, adminPort, options, null, logs);
+                admin = Build(options.AdminAddress, adminPort, DescriptorLimit.Bound(options.Connections, AdminShare), options, null, logs);
                 admin.Run(context => !options.IsGuarded && LoopbackCallers.Refusal(context.Request, hasKey: true) is { } stranger
                     ? AdminPages.RefuseAsync(context, stranger) : live?.TryAnswer(context) ?? AdminPages.InvokeAsync(context, router, trouble, pages));
                 await BindAsync(admin, "gateway.adminListen", options.AdminAddress, adminPort, cancellationToken).ConfigureAwait(false);
@@ -140,7 +150,7 @@ public sealed class GatewayHost : IAsyncDisposable
     }
 
     private static WebApplication Build(
-        IPAddress address, int port, GatewayOptions options, HttpsConnectionAdapterOptions? tls, ILoggerFactory? logs)
+        IPAddress address, int port, long connections, GatewayOptions options, HttpsConnectionAdapterOptions? tls, ILoggerFactory? logs)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
@@ -149,7 +159,8 @@ public sealed class GatewayHost : IAsyncDisposable
 
             // The request handler bounds bodies. Kestrel would cut the connection instead, and the client miss the 413.
             kestrel.Limits.MaxRequestBodySize = null;
-            kestrel.Limits.MaxConcurrentConnections = options.Connections;
+            kestrel.Limits.MaxConcurrentConnections = connections;
+            kestrel.ResponseHeaderEncodingSelector = _ => Encoding.UTF8;
             kestrel.Limits.RequestHeadersTimeout = options.HeaderTime;
             kestrel.Limits.KeepAliveTimeout = TimeSpan.FromMinutes(2);
             kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(options.SlowestBody.Value, options.BodyGrace);

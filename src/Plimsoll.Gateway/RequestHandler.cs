@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -59,7 +60,7 @@ internal sealed class RequestHandler(
 
         if (request.ContentLength > options.LargestBody.Value)
         {
-            await TooLargeAsync(context, path, options.LargestBody).ConfigureAwait(false);
+            await TooLargeAsync(context, path, Above(options.LargestBody)).ConfigureAwait(false);
             return;
         }
 
@@ -101,7 +102,7 @@ internal sealed class RequestHandler(
             if (body is not null) return body;
             if (end == BodyEnd.TooLarge)
             {
-                await TooLargeAsync(context, path, options.BufferedBody).ConfigureAwait(false);
+                await TooLargeAsync(context, path, Above(options.BufferedBody)).ConfigureAwait(false);
                 return null;
             }
 
@@ -159,7 +160,7 @@ internal sealed class RequestHandler(
                     return;
                 }
 
-                var error = await AttemptAsync(context, queue, slot, body, held).ConfigureAwait(false);
+                var error = await AttemptAsync(context, queue, slot, body, held, hasDied: deaths > 0).ConfigureAwait(false);
                 if (error == ForwarderError.None)
                 {
                     end = context.Response.StatusCode < 500 ? RequestEnd.Completed : RequestEnd.Failed;
@@ -186,7 +187,7 @@ internal sealed class RequestHandler(
                     if (context.Response.HasStarted) context.Abort();
                     else await Answer.ErrorAsync(context, path,
                         error == ForwarderError.RequestTimedOut ? StatusCodes.Status504GatewayTimeout : StatusCodes.Status502BadGateway,
-                        $"the replica {slot.Route.Replica} ended or failed before it answered").ConfigureAwait(false);
+                        $"the replica {slot.Route.Replica} {Complaint(error, context.GetForwarderErrorFeature()?.Exception)}").ConfigureAwait(false);
                     return;
                 }
 
@@ -204,7 +205,7 @@ internal sealed class RequestHandler(
     }
 
     private async ValueTask<ForwarderError> AttemptAsync(
-        HttpContext context, ModelQueue queue, Slot slot, byte[]? body, TimeSpan held)
+        HttpContext context, ModelQueue queue, Slot slot, byte[]? body, TimeSpan held, bool hasDied)
     {
         if (body is not null)
         {
@@ -230,8 +231,11 @@ internal sealed class RequestHandler(
         finally
         {
             var answered = error == ForwarderError.None && context.Response.StatusCode < 500;
+
+            // It may be the request that is at fault, and not every replica that drops it: so its first death speaks against one,
+            // and those after it do not. A replica that is dead refuses the next connection, which does again.
             var refused = !context.RequestAborted.IsCancellationRequested && error != ForwarderError.None
-                && (IsDeath(error) || IsUnreached(context, error));
+                && (IsUnreached(context, error) || (IsDeath(error) && !hasDied));
             router.Release(queue, slot, answered, refused);
         }
 
@@ -250,6 +254,19 @@ internal sealed class RequestHandler(
         && context.GetForwarderErrorFeature()?.Exception is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError }
             or OperationCanceledException { InnerException: TimeoutException };
 
+    // What a replica did wrong that did not answer.
+    private string Complaint(ForwarderError error, Exception? problem) => error switch
+    {
+        ForwarderError.RequestTimedOut => $"sent nothing for {Durations.Show(options.ReplicaSilence)}",
+        ForwarderError.RequestBodyDestination => "ended or broke the connection before it had read the body",
+        ForwarderError.ResponseHeaders => "answered with headers that cannot be passed on",
+        ForwarderError.ResponseBodyDestination => "broke its answer off before any of it was passed on",
+        ForwarderError.Request when problem is HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse } => "answered what is no HTTP",
+        ForwarderError.Request when problem is HttpRequestException { HttpRequestError: HttpRequestError.ConfigurationLimitExceeded } => "answered with more headers than are taken",
+        ForwarderError.Request => "ended or broke the connection before it answered",
+        _ => $"could not be asked ({error})",
+    };
+
     private static Task BrokenBodyAsync(HttpContext context, ProtocolPath path, Exception? problem)
     {
         // The forwarder wraps what it met when it read a streamed body.
@@ -264,11 +281,12 @@ internal sealed class RequestHandler(
         return Task.CompletedTask;
     });
 
-    private async Task TooLargeAsync(HttpContext context, ProtocolPath path, Bytes bound)
+    private static string Above(Bytes bound) => $"the body is larger than the {bound} that are taken here";
+
+    private async Task TooLargeAsync(HttpContext context, ProtocolPath path, string why)
     {
         if (HttpProtocol.IsHttp11(context.Request.Protocol)) CloseAfter(context);
-        await Answer.ErrorAsync(context, path, StatusCodes.Status413PayloadTooLarge, $"the body is larger than the {bound} that are taken here")
-            .ConfigureAwait(false);
+        await Answer.ErrorAsync(context, path, StatusCodes.Status413PayloadTooLarge, why).ConfigureAwait(false);
         await context.Response.CompleteAsync().ConfigureAwait(false);
 
         // Closing under a client that still sends would reset the connection, and the client might never read the answer.
@@ -296,6 +314,13 @@ internal sealed class RequestHandler(
             return;
         }
 
+        if (HasBody(context.Request))
+        {
+            // No bound is kept to here, and no replica reads it.
+            await TooLargeAsync(context, path, $"GET {context.Request.Path} takes no body").ConfigureAwait(false);
+            return;
+        }
+
         ReplicaRoute? route;
         lock (queue.Gate)
         {
@@ -312,6 +337,10 @@ internal sealed class RequestHandler(
         if (error != ForwarderError.None && !context.Response.HasStarted)
             await Answer.ErrorAsync(context, path, StatusCodes.Status502BadGateway, $"the replica {route.Replica} did not answer").ConfigureAwait(false);
     }
+
+    // Over HTTP/2 a body need not announce itself.
+    private static bool HasBody(HttpRequest request) => request.ContentLength > 0 || request.Headers.TransferEncoding.Count > 0
+        || (!HttpProtocol.IsHttp11(request.Protocol) && request.HttpContext.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody == true);
 
     private static Task UnknownAsync(HttpContext context, ProtocolPath path, string model) =>
         Answer.ErrorAsync(context, path, StatusCodes.Status404NotFound,

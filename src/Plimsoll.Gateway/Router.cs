@@ -393,7 +393,7 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
     private async ValueTask<(Slot? Slot, string? Refused)> LeaveAsync(ModelQueue queue, Waiter waiter, string? why)
     {
         Leave(queue, waiter);
-        return waiter.TryGrant(null) ? (null, why) : (await waiter.Granted.ConfigureAwait(false), null);
+        return !waiter.TryGrant(null) && await waiter.Granted.ConfigureAwait(false) is { } slot ? (slot, null) : (null, why);
     }
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);

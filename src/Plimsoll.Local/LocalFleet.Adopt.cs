@@ -70,7 +70,7 @@ public sealed partial class LocalFleet
         if (record.BootId != _bootId || record.Process is not { } process)
         {
             // Another boot, or never started: nothing of it can be there, and it was no fault of the model's.
-            _records.Delete(record);
+            Delete_NeedsLock(record);
             return;
         }
 
@@ -153,10 +153,32 @@ public sealed partial class LocalFleet
     /// <summary>Clears what is on disk and in the cgroups of a replica that is gone.</summary>
     private void Forget_NeedsLock(ReplicaRecord record)
     {
+        _cache?.Unpin(record.Replica);
         ReplicaLog.Close(record.LogFile);
         // A process that was killed may still be on its way out of it: then later.
         if (record.MemoryCgroup is { } cgroup && !cgroup.TryRemove()) _emptyCgroups.Add(cgroup);
-        _records.Delete(record);
-        _cache?.Unpin(record.Replica);
+        Delete_NeedsLock(record);
+    }
+
+    // A record that stays has the next controller tell of its replica's end once more, so it is tried again.
+    private void Delete_NeedsLock(ReplicaRecord record)
+    {
+        if (TryDelete_NeedsLock(record) is not { } why) return;
+        LogNotDeleted(record.Replica, why);
+        _undeleted.Add(record);
+    }
+
+    /// <summary>Null once it is gone, or another replica of that name has written its own in its place; else why it is not.</summary>
+    private string? TryDelete_NeedsLock(ReplicaRecord record)
+    {
+        try
+        {
+            if (!_replicas.ContainsKey(record.Replica)) _records.Delete(record);
+            return null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return e.Message;
+        }
     }
 }

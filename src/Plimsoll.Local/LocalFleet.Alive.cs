@@ -18,6 +18,9 @@ public sealed partial class LocalFleet
         /// <summary>Nobody listens: the one silence that is told at once.</summary>
         Refused,
         Nothing,
+
+        /// <summary>We have no file descriptor left to ask with, which is no fault of its.</summary>
+        Unasked,
     }
 
     private void Watch_NeedsLock(LocalReplica replica)
@@ -62,6 +65,7 @@ public sealed partial class LocalFleet
         var answered = _parts.Routing.Answered?.Invoke(replica.Id) ?? 0;
         var hasServed = answered != replica.Answered;
         replica.Answered = answered;
+        if (heard == Heard.Unasked) return;
         // One that somebody stopped, as a debugger does, says nothing of how it runs.
         if (heard is Heard.Ready or Heard.Answer || hasServed || replica.Members.Any(IsStopped))
         {
@@ -98,9 +102,14 @@ public sealed partial class LocalFleet
             return answer.IsSuccessStatusCode ? Heard.Ready
                 : answer.StatusCode == HttpStatusCode.ServiceUnavailable ? Heard.NotReady : Heard.Answer;
         }
-        catch (Exception e) when (e is HttpRequestException or SocketException or TaskCanceledException && !_end.IsCancellationRequested)
+        catch (Exception e) when (e is HttpRequestException or SocketException || (e is TaskCanceledException && !_end.IsCancellationRequested))
         {
-            return e.InnerException is SocketException { SocketErrorCode: SocketError.ConnectionRefused } ? Heard.Refused : Heard.Nothing;
+            return (e as SocketException ?? e.InnerException as SocketException)?.SocketErrorCode switch
+            {
+                SocketError.ConnectionRefused => Heard.Refused,
+                SocketError.TooManyOpenSockets => Heard.Unasked,
+                _ => Heard.Nothing,
+            };
         }
     }
 }

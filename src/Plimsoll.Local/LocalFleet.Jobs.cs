@@ -108,6 +108,7 @@ public sealed partial class LocalFleet
                     KillAt = record.State == GangState.Stopping ? record.StateSince + record.Grace : null,
                 };
                 job.Process.Gather(table);
+                if (!_parts.Node.EnforceMemoryBudget) record.MemoryCgroup?.TryLimit(null);
                 Save_NeedsLock(job);
                 LogJobAdopted(job.Id, process.Pid, job.Record.State!.Value);
                 continue;
@@ -143,6 +144,7 @@ public sealed partial class LocalFleet
             Token = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(TokenBytes)),
             BootId = _bootId,
         };
+        int? spawned = null;
         try
         {
             // What it wrote before it gave way stays; a new job does not go on in the log of another.
@@ -151,25 +153,27 @@ public sealed partial class LocalFleet
             if (_parts.Node.EnforceMemoryBudget) cgroup?.TryLimit(needs.Host.Highest);
             record = record with { Cgroup = cgroup?.Folder, CgroupVersion = cgroup?.Version ?? 0, LogFrom = ReplicaLog.LengthOf(record.LogFile) };
             _jobRecords.Write(record);
-            var (pid, error) = ChildProcess.Spawn(new ChildStart(how.Command, EnvironmentFor(record, how, resumes), how.WorkingDirectory, record.LogFile));
-            if (pid is null)
+            (spawned, var error) = ChildProcess.Spawn(new ChildStart(how.Command, EnvironmentFor(record, how, resumes), how.WorkingDirectory, record.LogFile, _parts.Withheld));
+            if (spawned is not { } pid)
             {
                 cgroup?.TryRemove();
                 Save_NeedsLock(job);
                 return Failed_NeedsLock(step, null, error!);
             }
 
-            cgroup?.TryAdd(pid.Value);
-            job.Record = record with { Process = ProcessIdentity.Of(pid.Value) ?? new ProcessIdentity(pid.Value, -1, _bootId) };
+            cgroup?.TryAdd(pid);
+            job.Record = record with { Process = ProcessIdentity.Of(pid) ?? new ProcessIdentity(pid, -1, _bootId) };
             job.Process = new OwnProcess(job.Record.Process, record.MemoryCgroup, ownChild: true);
             (job.WasKilled, job.GoneAt) = (false, null);
             Save_NeedsLock(job);
-            LogJobStarted(id, pid.Value, resumes ? "goes on" : "begins");
+            LogJobStarted(id, pid, resumes ? "goes on" : "begins");
             SignalChange_NeedsLock();
             return true;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
+            if (spawned is { } pid) ChildProcess.Abandon(pid);
+            Save_NeedsLock(job);
             return Failed_NeedsLock(step, null, $"{id} could not be started: {e.Message}");
         }
     }
@@ -177,7 +181,8 @@ public sealed partial class LocalFleet
     private Dictionary<string, string> EnvironmentFor(JobRecord record, JobLaunch how, bool resumes)
     {
         var environment = new Dictionary<string, string>(StringComparer.Ordinal);
-        if (record.Placement is { Devices: { IsEmpty: false } devices }) environment["CUDA_VISIBLE_DEVICES"] = string.Join(',', devices.Select(device => device.Value));
+        if (record.Placement is { Devices: { IsEmpty: false } devices }) environment[DevicesVariable] = string.Join(',', devices.Select(device => device.Value));
+        else if (HasGpus) environment[DevicesVariable] = "";
         foreach (var (name, value) in how.Environment) environment[name] = value;
         environment[FleetVariable] = _key;
         environment[JobVariable] = record.Job.Value;
@@ -204,6 +209,7 @@ public sealed partial class LocalFleet
         if (process.Exit is null && process.Look() is { } exit) process.Exit = exit;
         if (process.Exit is null)
         {
+            process.SignalOwed();
             if (isLate)
             {
                 process.Signal(Native.SigKill);
@@ -282,6 +288,7 @@ public sealed partial class LocalFleet
     private void Forget_NeedsLock(LocalJob job)
     {
         _jobs.Remove(job.Id);
+        ReplicaLog.Prune(JobLogFolder, LogsKept, _jobs.Values.Select(one => one.Record.LogFile).ToHashSet());
         try
         {
             _jobRecords.Delete(job.Record);

@@ -45,11 +45,20 @@ public sealed partial class LocalFleet
     private partial void LogGpuSliced(string uuid);
 
     [LoggerMessage(Level = LogLevel.Warning,
-        Message = "The kernel cannot be made to enforce the memory budget: this user may not make memory cgroups here")]
-    private partial void LogBudgetNotEnforced();
+        Message = "The kernel cannot be made to enforce the memory budget: {Why}")]
+    private partial void LogBudgetNotEnforced(string why);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "The record of {Replica} cannot be written: {Why}")]
     private partial void LogNotRecorded(ReplicaId replica, string why);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The record of {Replica}, which is gone, cannot be deleted and is tried again: {Why}")]
+    private partial void LogNotDeleted(ReplicaId replica, string why);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "What runs cannot be looked at, and is taken to be as it was: {Why}")]
+    private partial void LogProcessesUnreadable(string why);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Work on a replica failed")]
+    private partial void LogErrandFailed(Exception e);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Fetching {Model} from {Source}")]
     private partial void LogFetching(ModelId model, string source);

@@ -110,10 +110,10 @@ public sealed partial class LocalFleet
             What = "the system, other programs and this controller",
         };
         if (_gpus is null) return [host];
-        var own = members.Concat(_jobs.Values.SelectMany(job => job.Members)).Select(member => member.Pid).ToHashSet();
-        var devices = _replicas.Values.SelectMany(replica => replica.Record.Placement.Devices)
-            .Concat(_jobs.Values.Where(job => job.Process is not null).SelectMany(job => job.Record.Placement!.Devices)).ToHashSet();
-        return [host, .. _gpus.Foreign(Node, own, devices)];
+        var placed = _replicas.Values.Select(replica => (replica.Record.Placement, replica.Members))
+            .Concat(_jobs.Values.Where(job => job.Process is not null).Select(job => (job.Record.Placement!, job.Members)))
+            .SelectMany(one => one.Item1.Devices.SelectMany(device => one.Members.Select(member => (Device: device, member.Pid))));
+        return [host, .. _gpus.Foreign(Node, placed.ToLookup(one => one.Device, one => one.Pid))];
     }
 
     private ImmutableArray<WorkInFlight> InFlight_NeedsLock(DateTimeOffset now)

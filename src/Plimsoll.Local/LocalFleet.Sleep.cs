@@ -78,7 +78,7 @@ public sealed partial class LocalFleet
                 .ConfigureAwait(false);
             return answer.IsSuccessStatusCode ? null : $"{replica.Id} answered {path} with {(int)answer.StatusCode}";
         }
-        catch (Exception e) when (e is HttpRequestException or SocketException or TaskCanceledException && !_end.IsCancellationRequested)
+        catch (Exception e) when (e is HttpRequestException or SocketException || (e is TaskCanceledException && !_end.IsCancellationRequested))
         {
             return $"{replica.Id} did not answer {path}: {e.Message}";
         }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using Plimsoll.Control;
 using Plimsoll.Gateway;
@@ -9,6 +10,7 @@ namespace Plimsoll.Local;
 public sealed partial class LocalFleet
 {
     private const int TokenBytes = 16;
+    private const string DevicesVariable = "CUDA_VISIBLE_DEVICES";
 
     public ValueTask<ApplyResult> ApplyAsync(Plan plan, CancellationToken cancellationToken)
     {
@@ -65,36 +67,41 @@ public sealed partial class LocalFleet
         var (artifact, missing) = TakeArtifact_NeedsLock(start, launch);
         if (artifact is null) return Failed_NeedsLock(start, start.Model, missing!);
 
-        var record = RecordFor_NeedsLock(start, launch);
-        var values = PlaceholdersFor(record, artifact);
-        var child = new ChildStart(
-            CommandTemplate.Fill(launch.Command, values), EnvironmentFor(record, launch, values),
-            launch.WorkingDirectory ?? _parts.StateFolder, record.LogFile);
+        ReplicaRecord? record = null;
+        int? spawned = null;
         try
         {
+            record = RecordFor_NeedsLock(start, launch);
+            var values = PlaceholdersFor(record, artifact);
+            var child = new ChildStart(
+                CommandTemplate.Fill(launch.Command, values), EnvironmentFor(record, launch, values),
+                launch.WorkingDirectory ?? _parts.StateFolder, record.LogFile, _parts.Withheld);
             File.Delete(record.LogFile);
             var cgroup = _fleetCgroup?.TryMakeChild($"{Short(record.Replica.Value)}-{record.Token[..8]}");
             record = record with { Cgroup = cgroup?.Folder, CgroupVersion = cgroup?.Version ?? 0 };
             _records.Write(record);
-            var (pid, error) = ChildProcess.Spawn(child);
-            if (pid is null)
+            (spawned, var error) = ChildProcess.Spawn(child);
+            if (spawned is not { } pid)
             {
                 Forget_NeedsLock(record);
                 return Failed_NeedsLock(start, start.Model, error!);
             }
 
-            record = record with { Process = ProcessIdentity.Of(pid.Value) ?? new ProcessIdentity(pid.Value, -1, _bootId) };
+            record = record with { Process = ProcessIdentity.Of(pid) ?? new ProcessIdentity(pid, -1, _bootId) };
             // Moving in takes the kernel some milliseconds; what was forked meanwhile follows at the next scan.
-            cgroup?.TryAdd(pid.Value);
-            Begun_NeedsLock(new LocalReplica(record, ownChild: true));
-            Save_NeedsLock(record);
-            return true;
+            cgroup?.TryAdd(pid);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or SocketException)
         {
-            _cache?.Unpin(start.Replica);
+            if (spawned is { } pid) ChildProcess.Abandon(pid);
+            if (record is null) _cache?.Unpin(start.Replica);
+            else Forget_NeedsLock(record);
             return Failed_NeedsLock(start, start.Model, $"{start.Replica} could not be started: {e.Message}");
         }
+
+        Begun_NeedsLock(new LocalReplica(record, ownChild: true));
+        Save_NeedsLock(record);
+        return true;
     }
 
     private void Begun_NeedsLock(LocalReplica replica)
@@ -123,7 +130,7 @@ public sealed partial class LocalFleet
             Weights = model?.Footprint.Weights ?? Bytes.Zero,
             Concurrency = variant?.Concurrency ?? 1,
             Token = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(TokenBytes)),
-            Port = LoopbackPorts.Choose(_replicas.Values.Select(replica => replica.Record.Port).ToHashSet()),
+            Port = _parts.ChoosePort(_replicas.Values.Select(replica => replica.Record.Port).ToHashSet()),
             BootId = _bootId,
             LogFile = Path.Combine(_logFolder, Uri.EscapeDataString(start.Replica.Value) + ".log"),
             StartedAt = now,
@@ -152,13 +159,17 @@ public sealed partial class LocalFleet
     {
         var environment = new Dictionary<string, string>(StringComparer.Ordinal);
         // Any CUDA server keeps to the devices it was placed on without being told in its own words.
-        if (!values.Devices.IsEmpty) environment["CUDA_VISIBLE_DEVICES"] = CommandTemplate.Fill("{device}", values);
+        if (!values.Devices.IsEmpty) environment[DevicesVariable] = CommandTemplate.Fill("{device}", values);
+        else if (HasGpus) environment[DevicesVariable] = "";
         foreach (var (name, value) in launch.Environment) environment[name] = CommandTemplate.Fill(value, values);
         environment[FleetVariable] = _key;
         environment[ReplicaVariable] = record.Replica.Value;
         environment[TokenVariable] = record.Token;
         return environment;
     }
+
+    // Where there are GPUs, one that was placed on none is shown none: it would take memory there that nobody counts.
+    private bool HasGpus => _gpus is { Gpus.IsEmpty: false };
 
     private bool BeginDrain_NeedsLock(LocalReplica replica)
     {

@@ -9,9 +9,13 @@ public sealed partial class LocalFleet
     private static readonly TimeSpan ProbePatience = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan ProbePeriod = TimeSpan.FromMilliseconds(50);
 
+    // While somebody else answers its port, or it cannot be looked at.
+    private static readonly TimeSpan LookAgainPeriod = TimeSpan.FromSeconds(1);
+
     private async Task TendAsync(CancellationToken cancellationToken)
     {
         using var timer = new PeriodicTimer(TendPeriod, _time);
+        var isFailing = false;
         for (var turn = 0L; await timer.WaitForNextTickAsync(cancellationToken).ConfigureAwait(false); turn++)
         {
             try
@@ -23,12 +27,16 @@ public sealed partial class LocalFleet
                     foreach (var replica in _replicas.Values.ToList()) Tend_NeedsLock(replica);
                     foreach (var job in _jobs.Values.ToList()) Tend_NeedsLock(job);
                     _emptyCgroups.RemoveAll(cgroup => cgroup.TryRemove());
+                    if (turn % TendsPerScan == 0) _undeleted.RemoveAll(record => TryDelete_NeedsLock(record) is null);
                 }
+
+                isFailing = false;
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
                 // A full disk must not end what runs: the records are written again at the next change.
-                LogTendFailed(e);
+                if (!isFailing) LogTendFailed(e);
+                isFailing = true;
             }
         }
     }
@@ -36,7 +44,7 @@ public sealed partial class LocalFleet
     private void Scan_NeedsLock()
     {
         if (_replicas.Count == 0 && !_jobs.Values.Any(job => job.Process is not null)) return;
-        var table = ProcessTable.Read();
+        if (TryReadProcesses_NeedsLock() is not { } table) return;
         foreach (var job in _jobs.Values)
             if (job.Process is { Exit: null } process) process.Gather(table);
         foreach (var replica in _replicas.Values)
@@ -44,6 +52,23 @@ public sealed partial class LocalFleet
             if (replica.Exit is null) replica.Gather(table);
             if (replica.State is ReplicaState.Ready or ReplicaState.Draining && replica.MemoryNow() is { } now)
                 replica.Seen = Bytes.Max(replica.Seen, now);
+        }
+    }
+
+    // Null where no file descriptor is left: what was seen last stands.
+    private ProcessTable? TryReadProcesses_NeedsLock()
+    {
+        try
+        {
+            var table = ProcessTable.Read();
+            _isBlind = false;
+            return table;
+        }
+        catch (IOException e)
+        {
+            if (!_isBlind) LogProcessesUnreadable(e.Message);
+            _isBlind = true;
+            return null;
         }
     }
 
@@ -62,6 +87,7 @@ public sealed partial class LocalFleet
             return;
         }
 
+        replica.SignalOwed();
         if (replica.KillAt is { } killAt && Now_NeedsLock() >= killAt) replica.Signal(Native.SigKill);
         if (replica is { State: ReplicaState.Draining, Busy: null } && _parts.Routing.Outstanding(replica.Id) == 0)
             Enter_NeedsLock(replica, ReplicaState.Drained);
@@ -102,10 +128,23 @@ public sealed partial class LocalFleet
         {
             while (replica is { State: ReplicaState.Loading, Exit: null })
             {
-                if (await AnswersAsync(replica, replica.Record.ReadyPath).ConfigureAwait(false)
-                    && await BecameReadyAsync(replica, adopted).ConfigureAwait(false))
-                    return;
-                await Task.Delay(ProbePeriod, _time, _end).ConfigureAwait(false);
+                var pause = ProbePeriod;
+                try
+                {
+                    if (await AnswersAsync(replica, replica.Record.ReadyPath).ConfigureAwait(false))
+                    {
+                        if (await BecameReadyAsync(replica, adopted).ConfigureAwait(false)) return;
+                        pause = LookAgainPeriod;
+                    }
+                }
+                catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+                {
+                    // It serves, and is not to stay loading for that.
+                    LogTendFailed(e);
+                    pause = LookAgainPeriod;
+                }
+
+                await Task.Delay(pause, _time, _end).ConfigureAwait(false);
             }
         }
         catch (OperationCanceledException) when (_end.IsCancellationRequested)
@@ -125,7 +164,8 @@ public sealed partial class LocalFleet
             replica.Gather(ProcessTable.Read());
             if (LoopbackPorts.IsHeldBy(replica.Record.Port, replica.Members) == false)
             {
-                LogPortTaken(replica.Record.Port, replica.Id);
+                if (!replica.IsPortKnownTaken) LogPortTaken(replica.Record.Port, replica.Id);
+                replica.IsPortKnownTaken = true;
                 return false;
             }
 

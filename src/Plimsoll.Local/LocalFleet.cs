@@ -25,6 +25,9 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
     // Long enough for a server that is willing.
     private static readonly TimeSpan HurriedGrace = TimeSpan.FromSeconds(2);
 
+    private const string WantsDelegation = "this user may not count memory below this process's cgroup, or others are in it; "
+        + "one of its own that is delegated is had by: systemd-run --user --scope -p Delegate=yes plimsoll up ...";
+
     private readonly Lock _gate = new();
     private readonly LocalFleetParts _parts;
     private readonly TimeProvider _time;
@@ -41,6 +44,7 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
     private readonly Dictionary<ModelId, StartPause> _pauses = [];
     private readonly List<Outcome> _outcomes = [];
     private readonly List<MemoryCgroup> _emptyCgroups = [];
+    private readonly List<ReplicaRecord> _undeleted = [];
     private readonly CancellationTokenSource _ending = new();
     private readonly CancellationToken _end;
     private readonly List<Task> _errands = [];
@@ -57,6 +61,7 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
     private volatile bool _keep;
     private bool _disposed;
     private bool _hurry;
+    private bool _isBlind;
 
     private LocalFleet(LocalFleetParts parts, FleetLock fleetLock)
     {
@@ -190,9 +195,12 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
         OpenCache();
         _cores = _parts.Node.Cores ?? HostCores.Detect();
         _budget = DecideBudget();
-        _fleetCgroup = _ownCgroup?.TryMakeChild(CgroupName(_parts.Name, _key));
+        var isEnforced = _parts.Node.EnforceMemoryBudget;
+        _fleetCgroup = _ownCgroup?.TryMakeChild(CgroupName(_parts.Name, _key), mayMove: isEnforced);
         _fleetCgroup?.RemoveEmptyChildren();
-        if (_parts.Node.EnforceMemoryBudget && _fleetCgroup?.TryLimit(_budget) != true) LogBudgetNotEnforced();
+        // One that outlived a killed controller has that one's limit.
+        if (_fleetCgroup?.TryLimit(isEnforced ? _budget : null) != true && isEnforced)
+            LogBudgetNotEnforced(_ownCgroup?.Version == 2 ? WantsDelegation : "this user may not make memory cgroups here");
         _tending = TendAsync(_end);
     }
 
@@ -266,7 +274,7 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
     private void Send_NeedsLock(Task errand)
     {
         _errands.RemoveAll(one => one.IsCompleted);
-        _errands.Add(errand);
+        _errands.Add(Ended(errand));
     }
 
     // A full disk stops nothing that runs. A record that is behind is still found by its process, or by its token.
@@ -286,7 +294,7 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private static async Task Ended(Task task)
+    private async Task Ended(Task task)
     {
         try
         {
@@ -295,6 +303,11 @@ public sealed partial class LocalFleet : IFleet, IAsyncDisposable
         catch (OperationCanceledException)
         {
             // It was told to end.
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            // Nobody else would ever hear of it, and it must not keep the fleet from ending in order.
+            LogErrandFailed(e);
         }
     }
 

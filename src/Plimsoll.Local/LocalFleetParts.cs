@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
 using Plimsoll.Gateway;
+using Plimsoll.Local.Processes;
 
 namespace Plimsoll.Local;
 
@@ -31,6 +32,12 @@ public sealed record LocalFleetParts
     public required Routing Routing { get; init; }
 
     public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    /// <summary>Variables of this process's environment that no replica and no job is to have, unless its own environment sets them.</summary>
+    public ImmutableArray<string> Withheld { get; init; } = [];
+
+    /// <summary>A port for a replica, none of those given.</summary>
+    internal Func<IReadOnlySet<int>, int> ChoosePort { get; init; } = LoopbackPorts.Choose;
 
     /// <summary>When a replica that was ready and answers nothing is given up.</summary>
     internal Silence Silence { get; init; } = Silence.Usual;

@@ -75,6 +75,25 @@ public sealed class GpuFleetTests
         string Tiers() => string.Join(' ', scene.StatusAsync().GetAwaiter().GetResult().Models.Select(model => model.Tier));
     }
 
+    [Fact]
+    public async Task Who_was_placed_on_no_device_is_shown_none_unless_it_says_so_itself_and_nobody_is_given_the_gateways_key()
+    {
+        await using var scene = new Scene();
+        await File.WriteAllTextAsync(Path.Combine(scene.Folder, "weights"), "w", Scene.Cancel);
+        const string Rest = ", weights: 1MiB, minReplicas: 1, memory: {loadPeak: 300MiB, steady: 200MiB}";
+        scene.Fleet("machine: {memory: 2GiB}\ngateway: {listen: 127.0.0.1:0, apiKey: {env: SESAME}}\nplanner: {review: 200ms}\nmodels:\n"
+            + $"- {{name: plain, source: weights{Rest}, {Command("plain")}}}\n- {{name: stubborn, source: weights{Rest}, env: {{CUDA_VISIBLE_DEVICES: all}}, {Command("stubborn")}}}\n");
+        var up = scene.Up(environment: [.. Programs(scene.Folder), ("SESAME", "open"), ("CUDA_VISIBLE_DEVICES", "0")]);
+        await up.LineAsync("ready plain-1");
+        await up.LineAsync("ready stubborn-1");
+
+        Assert.Equal("devices= key=\n", await File.ReadAllTextAsync(Path.Combine(scene.Folder, "plain.seen"), Scene.Cancel));
+        Assert.Equal("devices=all key=\n", await File.ReadAllTextAsync(Path.Combine(scene.Folder, "stubborn.seen"), Scene.Cancel));
+        await scene.EndAsync(up);
+
+        string Command(string name) => $"command: [sh, -c, \"echo devices=$CUDA_VISIBLE_DEVICES key=$SESAME > {scene.Folder}/{name}.seen; exec {Host} serve $0\", \"{{port}}\"]";
+    }
+
     private static async Task AskAsync(HttpClient http, string model)
     {
         using var answer = await http.PostAsync(new Uri("/v1/completions", UriKind.Relative), new StringContent($$"""{"model": "{{model}}", "prompt": "hello"}""", Encoding.UTF8, "application/json"), Scene.Cancel);

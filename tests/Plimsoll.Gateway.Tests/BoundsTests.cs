@@ -8,6 +8,42 @@ public sealed class BoundsTests : GatewayScene
     private static readonly ModelId Other = new("other");
 
     [Fact]
+    public async Task A_request_whose_time_ends_in_the_moment_its_place_is_taken_is_told_why()
+    {
+        var router = new Router(new GatewayOptions(), TimeProvider.System);
+        router.Publish(new RouteTable([Route(Bert)]));
+        Assert.True(router.TryFind("bert", out var queue));
+        using var isWaiting = new ManualResetEventSlim();
+        var taking = Task.Run(async () =>
+        {
+            var take = router.TakeAsync(queue, 0, TimeSpan.FromMilliseconds(50), again: false, Patience);
+            isWaiting.Set();
+            return await take;
+        }, Patience);
+        isWaiting.Wait(Patience);
+        lock (queue.Gate)
+        {
+            // Its time ends, and it cannot leave the queue before its place is taken.
+            isWaiting.Reset();
+            isWaiting.Wait(TimeSpan.FromMilliseconds(500), Patience);
+            router.Publish(new RouteTable([Route(Bert) with { Unavailable = "no more" }]));
+        }
+
+        var (slot, refused) = await taking;
+        Assert.Null(slot);
+        Assert.NotNull(refused);
+    }
+
+    [Theory]
+    [InlineData("Limit  Soft Limit  Hard Limit  Units\nMax open files            1024                 524288               files\n", 409)]
+    [InlineData("Max open files            1048576              1048576              files\n", 10_000)]
+    [InlineData("Max open files            20                   20                   files\n", 16)]
+    [InlineData("Max open files            unlimited            unlimited            files\n", 10_000)]
+    [InlineData("", 10_000)]
+    public void Connections_leave_most_file_descriptors_to_others(string limits, long connections) =>
+        Assert.Equal(connections, DescriptorLimit.Bound(10_000, 0.4, DescriptorLimit.Parse(limits)));
+
+    [Fact]
     public async Task One_model_holds_no_more_requests_than_its_share()
     {
         var gateway = await GatewayAsync(new GatewayOptions { HeldRequestsPerModel = 1 });

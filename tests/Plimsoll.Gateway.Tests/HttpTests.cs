@@ -44,6 +44,47 @@ public sealed class HttpTests : GatewayScene
         Assert.Equal("", asked);
     }
 
+    [Fact]
+    public async Task A_header_that_is_not_ASCII_goes_to_the_replica_and_back_as_it_came_and_its_replica_is_thought_no_worse_of()
+    {
+        var gateway = await GatewayAsync();
+        var seen = new List<string>();
+        var upstream = await UpstreamAsync(context =>
+        {
+            seen.Add(context.Request.Headers["X-Title"].ToString());
+            return Task.CompletedTask;
+        });
+        using var echo = new RawServer("HTTP/1.1 200 OK\r\nX-Title: Caf\u00c3\u00a9\r\nContent-Length: 0\r\n\r\n");
+        foreach (var replica in new[] { Replica(1, upstream.Address), Replica(2, echo.Address) })
+        {
+            Router.Publish(new RouteTable([Route(Bert, replica)]));
+            using var client = await RawClient.ConnectAsync(gateway);
+            // The two bytes that are é in UTF-8.
+            await client.SendAsync("POST /v2/models/bert/infer HTTP/1.1\r\nHost: localhost\r\nX-Title: Caf\u00c3\u00a9\r\nContent-Length: 2\r\n\r\n{}");
+            var answer = await client.ReadUntilAsync("\r\n\r\n");
+            Assert.StartsWith("HTTP/1.1 200", answer, StringComparison.Ordinal);
+            if (replica.Replica == ReplicaId.Of(Bert, 2)) Assert.Contains("X-Title: Caf\u00c3\u00a9\r\n", answer, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(["Café"], seen);
+        Assert.Contains("X-Title: Caf\u00c3\u00a9\r\n", Assert.Single(echo.Requests), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("/v2/models/bert", "Content-Length: 300000000\r\n", "413")]
+    [InlineData("/v2/models/bert/ready", "Transfer-Encoding: chunked\r\n", "413")]
+    [InlineData("/v2/models/bert/ready", "Content-Length: 0\r\n", "200")]
+    public async Task A_question_for_metadata_brings_no_body(string path, string headers, string status)
+    {
+        var gateway = await GatewayAsync();
+        var upstream = await UpstreamAsync();
+        Router.Publish(new RouteTable([Route(Bert, Replica(1, upstream.Address))]));
+        using var client = await RawClient.ConnectAsync(gateway);
+        await client.SendAsync($"GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
+        Assert.StartsWith($"HTTP/1.1 {status}", await client.ReadUntilAsync("\r\n\r\n"), StringComparison.Ordinal);
+        Assert.Equal(status == "200" ? 1 : 0, upstream.Bodies.Count);
+    }
+
     [Theory]
     [InlineData("DELETE", "/v1/models/bert", "GET, HEAD")]
     [InlineData("POST", "/v1/models", "GET, HEAD")]

@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Net;
+using Microsoft.AspNetCore.Http;
 
 namespace Plimsoll.Gateway.Tests;
 
@@ -89,6 +91,68 @@ public sealed class RetryTests : GatewayScene
         Assert.Equal(HttpStatusCode.BadGateway, response.StatusCode);
         Assert.Equal(3, dying.Requests);
         Assert.Equal(1, (await TrafficAsync(row => row.Failed == 1)).Arrivals);
+    }
+
+    [Fact]
+    public async Task A_request_that_its_replica_drops_again_and_again_costs_the_others_one_short_avoidance()
+    {
+        var gateway = await GatewayAsync();
+        Upstream? upstream = null;
+        upstream = await UpstreamAsync(context =>
+        {
+            if (upstream!.Bodies.Last() == "poison") context.Abort();
+            return Task.CompletedTask;
+        });
+        Router.Publish(new RouteTable([Route(Bert, Replica(1, upstream.Address))]));
+        using var poison = await InferAsync(gateway, "poison");
+        Assert.Equal((HttpStatusCode.BadGateway, 5), (poison.StatusCode, upstream.Bodies.Count));
+        using var plain = await InferAsync(gateway, "plain");
+        Assert.Equal(HttpStatusCode.OK, plain.StatusCode);
+
+        // After five failures in a row it would be four seconds.
+        Assert.InRange(int.Parse(plain.Headers.GetValues("x-plimsoll-held-ms").Single(), CultureInfo.InvariantCulture), 0, 3000);
+    }
+
+    [Theory]
+    [InlineData("", "ended or broke the connection before it answered")]
+    [InlineData("no HTTP at all\r\n\r\n", "answered what is no HTTP")]
+    public async Task What_a_replica_did_wrong_is_told_in_its_own_sentence(string answer, string said)
+    {
+        var gateway = await GatewayAsync(new GatewayOptions { Attempts = 1 });
+        using var replica = new RawServer(answer);
+        Router.Publish(new RouteTable([Route(Bert, Replica(1, replica.Address))]));
+        using var response = await InferAsync(gateway);
+        Assert.Equal(HttpStatusCode.BadGateway, response.StatusCode);
+        Assert.Contains($"the replica bert-1 {said}", await response.Content.ReadAsStringAsync(Patience), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_replica_that_is_silent_before_its_answer_is_told_as_that_and_one_in_mid_answer_counts_as_failed()
+    {
+        var gateway = await GatewayAsync(new GatewayOptions { ReplicaSilence = TimeSpan.FromMilliseconds(400) });
+        var over = new TaskCompletionSource();
+        var upstream = await UpstreamAsync(async context =>
+        {
+            if (context.Request.Headers.ContainsKey("X-Begin"))
+            {
+                await context.Response.WriteAsync("so far", Patience);
+                await context.Response.Body.FlushAsync(Patience);
+            }
+
+            await over.Task;
+        });
+        Router.Publish(new RouteTable([Route(Bert, Replica(1, upstream.Address))]));
+        using var silent = await InferAsync(gateway);
+        Assert.Equal(HttpStatusCode.GatewayTimeout, silent.StatusCode);
+        Assert.Contains("the replica bert-1 sent nothing for 400 ms", await silent.Content.ReadAsStringAsync(Patience), StringComparison.Ordinal);
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(gateway, "/v2/models/bert/infer")) { Content = new StringContent("{}") };
+        request.Headers.Add("X-Begin", "yes");
+        using var begun = await Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Patience);
+        Assert.Equal(HttpStatusCode.OK, begun.StatusCode);
+        await Assert.ThrowsAnyAsync<HttpRequestException>(() => begun.Content.ReadAsStringAsync(Patience));
+        var traffic = await TrafficAsync(row => row.Failed + row.Abandoned == 2);
+        Assert.Equal((2, 0), (traffic.Failed, traffic.Abandoned));
+        over.SetResult();
     }
 
     [Fact]

@@ -25,6 +25,9 @@ public sealed record FleetDefinition
 
     public required GatewayOptions Gateway { get; init; }
 
+    /// <summary>Variables of the environment that no replica and no job is to have: the one that the gateway's key was read from.</summary>
+    public ImmutableArray<string> Withheld { get; init; } = [];
+
     /// <summary>What a person should know although nothing is wrong.</summary>
     public ImmutableArray<string> Notes { get; init; } = [];
 }

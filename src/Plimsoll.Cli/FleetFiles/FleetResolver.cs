@@ -71,6 +71,7 @@ public sealed class FleetResolver(
             Fetches = fetches.ToImmutable(),
             Node = FleetSettings.Node(document.Machine ?? new MachineDocument(), file.Folder),
             Gateway = gateway,
+            Withheld = document.Gateway?.ApiKey?.Env is { } name ? [name] : [],
             Notes = [.. weigher.Notes, .. _notes],
         };
     }

@@ -239,6 +239,7 @@ public sealed partial class FleetHost : IAsyncDisposable
             Fetch = model => definition.Now.Fetches.GetValueOrDefault(model),
             Spec = () => definition.Now.Spec,
             Routing = new Routing(router.Publish, router.ReadTraffic, router.Outstanding, router.WaitForChangeAsync, router.Answered),
+            Withheld = options.Definition.Withheld,
             Time = time,
             Log = log,
         };

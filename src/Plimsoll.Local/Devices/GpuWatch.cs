@@ -39,9 +39,8 @@ internal sealed class GpuWatch(string program, TimeProvider time)
 
     /// <summary>What others use of each GPU.</summary>
     /// <param name="node">This node.</param>
-    /// <param name="ours">Our processes' pids.</param>
-    /// <param name="withReplicas">Devices one of our replicas was placed on.</param>
-    public ImmutableArray<ForeignUse> Foreign(NodeId node, IReadOnlySet<int> ours, IReadOnlySet<DeviceId> withReplicas)
+    /// <param name="placed">By device, the pids of our processes that were placed on it. What others of ours use of it nobody is charged.</param>
+    public ImmutableArray<ForeignUse> Foreign(NodeId node, ILookup<DeviceId, int> placed)
     {
         var look = _last;
         if (look.Reading is not { } reading) return [];
@@ -49,7 +48,7 @@ internal sealed class GpuWatch(string program, TimeProvider time)
         {
             Node = node,
             Device = DeviceId.Of(gpu.Uuid),
-            Memory = ForeignOn(gpu, look, ours, withReplicas),
+            Memory = ForeignOn(gpu, look, placed),
             What = $"other processes on {gpu.Name}",
         })];
     }
@@ -71,13 +70,14 @@ internal sealed class GpuWatch(string program, TimeProvider time)
         return Signal.Known(most, at);
     }
 
-    private Signal<Bytes> ForeignOn(Gpu gpu, Look look, IReadOnlySet<int> ours, IReadOnlySet<DeviceId> withReplicas)
+    private Signal<Bytes> ForeignOn(Gpu gpu, Look look, ILookup<DeviceId, int> placed)
     {
+        var ours = placed[DeviceId.Of(gpu.Uuid)];
         if (gpu.Used is not { } used) return Signal.Missing<Bytes>("nvidia-smi does not tell this device's memory in use");
         var mine = look.Reading!.Uses.Where(use => use.Uuid == gpu.Uuid && ours.Contains(use.Pid)).ToList();
         if (mine.Exists(use => use.Used is null))
             return Signal.Missing<Bytes>("nvidia-smi does not tell what our processes use of it");
-        if (mine.Count == 0 && withReplicas.Contains(DeviceId.Of(gpu.Uuid)) && look.Reading.Uses.IsEmpty && used > Bytes.Zero)
+        if (mine.Count == 0 && ours.Any() && look.Reading.Uses.IsEmpty && used > Bytes.Zero)
             return Signal.Missing<Bytes>("the driver shows no processes here, so ours cannot be told from others");
         var foreign = mine.Aggregate(used, (left, use) => left - use.Used!.Value);
         var value = Bytes.Max(Bytes.Zero, foreign);

@@ -12,6 +12,9 @@ namespace Plimsoll.Local.Processes;
 /// <param name="Version">1 or 2.</param>
 internal sealed record MemoryCgroup(string Folder, int Version)
 {
+    // Below the cgroup that the controller was started in, where version 2 has it go: see TryMakeChild.
+    private const string OwnLeaf = "plimsoll-controller";
+
     /// <summary>Where this process is, among the memory controllers mounted; null where there is none.</summary>
     public static MemoryCgroup? OfThisProcess()
     {
@@ -32,6 +35,7 @@ internal sealed record MemoryCgroup(string Folder, int Version)
             if (version == 0 || PathIn(own, version) is not { } path) continue;
             // In a container the mount's root is our own cgroup and the path is the host's: then the root it is.
             var folder = (fields[1] + path).TrimEnd('/');
+            if (version == 2 && Path.GetFileName(folder) == OwnLeaf) folder = Path.GetDirectoryName(folder)!;
             var found = new MemoryCgroup(exists(folder) ? folder : fields[1], version);
             if (version == 1 || exists(Path.Combine(found.Folder, "memory.stat")) || HasMemory(found.Folder)) return found;
         }
@@ -55,12 +59,15 @@ internal sealed record MemoryCgroup(string Folder, int Version)
     }
 
     /// <summary>Makes a child that counts memory; null where this user or this hierarchy does not allow it.</summary>
-    public MemoryCgroup? TryMakeChild(string name)
+    /// <param name="name">Its name.</param>
+    /// <param name="mayMove">Whether this process may go into a child of its own for that, which version 2 wants: a cgroup has
+    /// processes, or children whose memory is counted. It goes where no other process is in this cgroup.</param>
+    public MemoryCgroup? TryMakeChild(string name, bool mayMove = false)
     {
         var child = this with { Folder = Path.Combine(Folder, name) };
         try
         {
-            if (Version == 2) ProcFile.TryWrite(Path.Combine(Folder, "cgroup.subtree_control"), "+memory");
+            if (Version == 2 && !TryCountChildren() && mayMove && TryMoveAside()) TryCountChildren();
             Directory.CreateDirectory(child.Folder);
             if (Version == 1) ProcFile.TryWrite(Path.Combine(child.Folder, "memory.use_hierarchy"), "1");
         }
@@ -74,13 +81,24 @@ internal sealed record MemoryCgroup(string Folder, int Version)
         return null;
     }
 
+    private bool TryCountChildren() => ProcFile.TryWrite(Path.Combine(Folder, "cgroup.subtree_control"), "+memory");
+
+    private bool TryMoveAside()
+    {
+        if (Pids() is not [var only] || only != Environment.ProcessId) return false;
+        var leaf = this with { Folder = Path.Combine(Folder, OwnLeaf) };
+        Directory.CreateDirectory(leaf.Folder);
+        return leaf.TryAdd(only);
+    }
+
     /// <summary>Moves a process in; what it forks from then on is in here too.</summary>
     public bool TryAdd(int pid) =>
         ProcFile.TryWrite(Path.Combine(Folder, "cgroup.procs"), pid.ToString(CultureInfo.InvariantCulture));
 
-    public bool TryLimit(Bytes limit) => ProcFile.TryWrite(
+    /// <summary>Has the kernel allow it no more than this; null lifts a limit.</summary>
+    public bool TryLimit(Bytes? limit) => ProcFile.TryWrite(
         Path.Combine(Folder, Version == 2 ? "memory.max" : "memory.limit_in_bytes"),
-        limit.Value.ToString(CultureInfo.InvariantCulture));
+        limit?.Value.ToString(CultureInfo.InvariantCulture) ?? (Version == 2 ? "max" : "-1"));
 
     public ImmutableArray<int> Pids()
     {

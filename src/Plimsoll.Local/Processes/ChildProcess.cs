@@ -11,8 +11,9 @@ namespace Plimsoll.Local.Processes;
 /// <param name="Environment">Added to this process's own environment.</param>
 /// <param name="Folder">Working directory.</param>
 /// <param name="LogFile">Takes both its outputs, appended.</param>
+/// <param name="Withheld">Variables of this process's environment that it does not get.</param>
 internal sealed record ChildStart(
-    ImmutableArray<string> Command, IReadOnlyDictionary<string, string> Environment, string Folder, string LogFile);
+    ImmutableArray<string> Command, IReadOnlyDictionary<string, string> Environment, string Folder, string LogFile, ImmutableArray<string> Withheld);
 
 /// <summary>How a process ended, in words; null code and signal when nobody could say.</summary>
 internal readonly record struct ProcessExit(int? Code, int? Signal)
@@ -54,12 +55,13 @@ internal readonly record struct ProcessExit(int? Code, int? Signal)
 internal static unsafe class ChildProcess
 {
     /// <summary>Starts it. Null pid and a sentence when the operating system would not.</summary>
+    /// <exception cref="IOException">Not even that could be tried, as where no file descriptor is left.</exception>
     public static (int? Pid, string? Error) Spawn(ChildStart start)
     {
         var attributes = NativeMemory.AllocZeroed(Native.OpaqueSize);
         var actions = NativeMemory.AllocZeroed(Native.OpaqueSize);
         var argv = ToNative(start.Command);
-        var envp = ToNative([.. MergedEnvironment(start.Environment)]);
+        var envp = ToNative([.. MergedEnvironment(start.Environment, start.Withheld)]);
         try
         {
             Prepare(attributes, actions, start);
@@ -91,6 +93,15 @@ internal static unsafe class ChildProcess
             return Marshal.GetLastPInvokeError() == Native.NoChild ? ProcessExit.Unknown : null;
         var signal = status & 0x7f;
         return signal == 0 ? new ProcessExit((status >> 8) & 0xff, null) : new ProcessExit(null, signal);
+    }
+
+    /// <summary>Ends one that was started a moment ago and cannot be looked after, with what it has started since.</summary>
+    public static void Abandon(int pid)
+    {
+        // It leads a group of its own, and keeps its number until we reap it.
+        _ = Native.Kill(-pid, Native.SigKill);
+        int status;
+        _ = Native.WaitPid(pid, &status, Native.WaitNoHang);
     }
 
     private static void Prepare(void* attributes, void* actions, ChildStart start)
@@ -129,12 +140,12 @@ internal static unsafe class ChildProcess
         }
     }
 
-    private static IEnumerable<string> MergedEnvironment(IReadOnlyDictionary<string, string> added)
+    private static IEnumerable<string> MergedEnvironment(IReadOnlyDictionary<string, string> added, ImmutableArray<string> withheld)
     {
         foreach (DictionaryEntry own in Environment.GetEnvironmentVariables())
         {
             var name = (string)own.Key;
-            if (!added.ContainsKey(name)) yield return $"{name}={own.Value}";
+            if (!added.ContainsKey(name) && !withheld.Contains(name)) yield return $"{name}={own.Value}";
         }
 
         foreach (var (name, value) in added) yield return $"{name}={value}";
@@ -147,11 +158,35 @@ internal static unsafe class ChildProcess
         {
             Native.NoEntry when !Directory.Exists(start.Folder) =>
                 $"the folder {start.Folder} to run '{program}' in does not exist",
+            Native.NoEntry when Unrunnable(program, start.Folder) is { } missing => $"the program '{program}' is there, but not {missing}",
             Native.NoEntry => $"the program '{program}' was not found; install it, or give its full path in the command",
             Native.AccessDenied => $"the program '{program}' may not be executed; is it a program, and are its rights set?",
             Native.ExecFormat => $"'{program}' is not a program this machine can run",
             _ => $"'{program}' could not be started: {Marshal.GetPInvokeErrorMessage(error)}",
         };
+    }
+
+    // The kernel says "no such file" too where the program is there and what it needs to run is not.
+    private static string? Unrunnable(string program, string folder)
+    {
+        var paths = program.Contains('/', StringComparison.Ordinal)
+            ? [Path.Combine(folder, program)]
+            : (System.Environment.GetEnvironmentVariable("PATH") ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries).Select(one => Path.Combine(one, program));
+        if (paths.FirstOrDefault(File.Exists) is not { } path) return null;
+        try
+        {
+            using var file = File.OpenHandle(path);
+            Span<byte> head = stackalloc byte[256];
+            var text = Encoding.UTF8.GetString(head[..RandomAccess.Read(file, head, 0)]);
+            if (!text.StartsWith("#!", StringComparison.Ordinal)) return "what loads it; was it built for another system?";
+            var line = text[2..].Split('\n')[0].Trim(' ', '\t');
+            // A file with a foreign system's line ends names one that ends in a carriage return.
+            return $"'{line.Split(' ', '\t')[0].Replace("\r", "\\r", StringComparison.Ordinal)}', which its first line has run it";
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
     }
 
     private static byte** ToNative(ImmutableArray<string> strings)
@@ -175,6 +210,6 @@ internal static unsafe class ChildProcess
 
     private static void Check(int error)
     {
-        if (error != 0) throw new InvalidOperationException("spawn: " + Marshal.GetPInvokeErrorMessage(error));
+        if (error != 0) throw new IOException("spawn: " + Marshal.GetPInvokeErrorMessage(error));
     }
 }

@@ -13,6 +13,9 @@ internal sealed class LocalReplica(ReplicaRecord record, bool ownChild) : OwnPro
     /// <summary>That the wall clock jumped while it loads or wakes: the machine may have slept, and how long that takes is not known.</summary>
     public bool ClockJumped { get; set; }
 
+    /// <summary>That it was said that somebody else answers its port.</summary>
+    public bool IsPortKnownTaken { get; set; }
+
     /// <summary>That its ready path is being asked whether it lives.</summary>
     public bool IsAsked { get; set; }
 

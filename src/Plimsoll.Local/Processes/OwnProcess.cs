@@ -8,6 +8,9 @@ namespace Plimsoll.Local.Processes;
 /// <param name="ownChild">True for our own child, whose end we are told; false for an adopted one, which we must look after.</param>
 internal class OwnProcess(ProcessIdentity leader, MemoryCgroup? cgroup, bool ownChild)
 {
+    // Whom a signal did not reach for want of a file descriptor.
+    private (int Signal, ImmutableArray<ProcessIdentity> To) _owed = (0, []);
+
     public ProcessIdentity Leader { get; } = leader;
 
     /// <summary>Its processes as last seen, the leader first where it lives.</summary>
@@ -38,14 +41,54 @@ internal class OwnProcess(ProcessIdentity leader, MemoryCgroup? cgroup, bool own
     public ProcessExit? Look()
     {
         if (ownChild) return ChildProcess.TryReap(Leader.Pid);
-        return Leader.IsAlive() ? null : ProcessExit.Unknown;
+        try
+        {
+            return Leader.IsAlive() ? null : ProcessExit.Unknown;
+        }
+        catch (IOException)
+        {
+            // Nobody can say now.
+            return null;
+        }
     }
 
-    /// <summary>Signals all that came from it.</summary>
+    /// <summary>Signals all that came from it; whom that does not reach for want of a file descriptor, <see cref="SignalOwed"/> does.</summary>
     public void Signal(int signal)
     {
-        Members = ProcessTable.Read().TreeOf(Leader, CgroupPids());
-        foreach (var process in Members) process.Signal(signal);
+        try
+        {
+            Members = ProcessTable.Read().TreeOf(Leader, CgroupPids());
+        }
+        catch (IOException)
+        {
+            // Those that were seen last.
+        }
+
+        Send(signal, Members);
+    }
+
+    /// <summary>Signals those that the last signal did not reach, and no other: a second SIGTERM has some trainers stop writing.</summary>
+    public void SignalOwed()
+    {
+        if (!_owed.To.IsEmpty) Send(_owed.Signal, _owed.To);
+    }
+
+    private void Send(int signal, ImmutableArray<ProcessIdentity> to)
+    {
+        var unreached = ImmutableArray.CreateBuilder<ProcessIdentity>();
+        foreach (var process in to)
+        {
+            try
+            {
+                process.Signal(signal);
+            }
+            catch (IOException)
+            {
+                unreached.Add(process);
+            }
+        }
+
+        _owed = (signal, unreached.ToImmutable());
     }
 
     /// <summary>What its leader left behind.</summary>

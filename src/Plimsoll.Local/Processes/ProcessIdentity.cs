@@ -18,6 +18,7 @@ public sealed record ProcessIdentity(int Pid, long StartTicks, string BootId)
         ProcessStat.Read(pid) is { } stat ? new ProcessIdentity(pid, stat.StartTicks, ThisBoot()) : null;
 
     /// <summary>True while this very process is there and is not a zombie.</summary>
+    /// <exception cref="IOException">It cannot be looked at: no file descriptor is left.</exception>
     public bool IsAlive() =>
         ProcessStat.Read(Pid) is { IsZombie: false } stat && stat.StartTicks == StartTicks && ThisBoot() == BootId;
 
@@ -45,6 +46,7 @@ public sealed record ProcessIdentity(int Pid, long StartTicks, string BootId)
     /// <summary>
     /// Sends a signal to this very process and to no other that got its number since; false when it is gone.
     /// </summary>
+    /// <exception cref="IOException">It cannot be reached: no file descriptor is left.</exception>
     public bool Signal(int signal)
     {
         var descriptor = Native.OpenProcess(Pid);
@@ -73,9 +75,11 @@ internal readonly record struct ProcessStat(int Pid, char State, int Parent, int
     /// <summary>By a signal, or by who traces it.</summary>
     public bool IsStopped => State is 'T' or 't';
 
+    /// <summary>Null when it is gone.</summary>
+    /// <exception cref="IOException">No file descriptor is left, and one that lives must not be taken for gone.</exception>
     public static ProcessStat? Read(int pid)
     {
-        var text = ProcFile.TryRead($"/proc/{pid.ToString(CultureInfo.InvariantCulture)}/stat");
+        var text = ProcFile.Read($"/proc/{pid.ToString(CultureInfo.InvariantCulture)}/stat");
         return text is not null && TryParse(text, out var stat) ? stat : null;
     }
 
@@ -104,10 +108,30 @@ internal static class ProcFile
 {
     private const int TextBytesMax = 256 * 1024;
 
+    // errno, which an IOException brings as its code.
+    private const int TooManyOpenHere = 24;
+    private const int TooManyOpenAnywhere = 23;
+
     public static string? TryRead(string path) =>
         TryReadBytes(path, TextBytesMax) is { } bytes ? Encoding.UTF8.GetString(bytes) : null;
 
+    /// <summary>Null when it is not there or may not be read.</summary>
+    /// <exception cref="IOException">No file descriptor is left, which says nothing of the file.</exception>
+    public static string? Read(string path) => ReadBytes(path, TextBytesMax) is { } bytes ? Encoding.UTF8.GetString(bytes) : null;
+
     public static byte[]? TryReadBytes(string path, int max)
+    {
+        try
+        {
+            return ReadBytes(path, max);
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
+
+    private static byte[]? ReadBytes(string path, int max)
     {
         try
         {
@@ -124,7 +148,7 @@ internal static class ProcFile
 
             return buffer[..length];
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
+        catch (Exception e) when ((e is IOException && e.HResult is not (TooManyOpenHere or TooManyOpenAnywhere)) || e is UnauthorizedAccessException or NotSupportedException)
         {
             return null;
         }

@@ -19,6 +19,8 @@ internal sealed class ProcessTable
 
     public IEnumerable<int> Pids => _byPid.Keys;
 
+    /// <summary>A look at /proc.</summary>
+    /// <exception cref="IOException">It cannot be looked at: no file descriptor is left.</exception>
     public static ProcessTable Read()
     {
         var byPid = new Dictionary<int, ProcessStat>();

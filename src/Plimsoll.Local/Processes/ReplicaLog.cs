@@ -82,13 +82,20 @@ internal static class ReplicaLog
     /// <summary>How long a log is; zero where there is none.</summary>
     public static long LengthOf(string path) => new FileInfo(path) is { Exists: true } file ? file.Length : 0;
 
-    /// <summary>Deletes the oldest logs of replicas that ended, beyond a number.</summary>
+    /// <summary>Deletes the oldest logs in a folder that nobody writes any more, beyond a number.</summary>
     public static void Prune(string folder, int keep, IReadOnlySet<string> inUse)
     {
-        var ended = new DirectoryInfo(folder).GetFiles("*.log")
-            .Where(file => !inUse.Contains(file.FullName))
-            .OrderByDescending(file => file.LastWriteTimeUtc).ThenBy(file => file.Name, StringComparer.Ordinal);
-        foreach (var file in ended.Skip(keep)) file.Delete();
+        try
+        {
+            var ended = new DirectoryInfo(folder).GetFiles("*.log")
+                .Where(file => !inUse.Contains(file.FullName))
+                .OrderByDescending(file => file.LastWriteTimeUtc).ThenBy(file => file.Name, StringComparer.Ordinal);
+            foreach (var file in ended.Skip(keep)) file.Delete();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // When the next one ends.
+        }
     }
 
     private static byte[] ReadEnd(string path, long bytes)

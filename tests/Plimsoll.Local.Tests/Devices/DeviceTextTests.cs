@@ -100,6 +100,30 @@ public sealed class DeviceTextTests
     }
 
     [Fact]
+    [System.Runtime.Versioning.SupportedOSPlatform("linux")]
+    public async Task What_a_process_of_ours_uses_of_a_device_it_was_not_placed_on_is_foreign_there()
+    {
+        var folder = Directory.CreateTempSubdirectory("plimsoll-test-").FullName;
+        var program = Path.Combine(folder, "nvidia-smi");
+        await File.WriteAllTextAsync(program, """
+            #!/bin/sh
+            case "$1" in
+                --query-gpu=*) echo "GPU-a, NVIDIA L4, 23034, 3000, [N/A]"; echo "GPU-b, NVIDIA L4, 23034, 500, [N/A]";;
+                *) echo "GPU-a, 10, 2000"; echo "GPU-a, 11, 900"; echo "GPU-b, 10, 500";;
+            esac
+            """, TestContext.Current.CancellationToken);
+        File.SetUnixFileMode(program, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        var watch = new GpuWatch(program, TimeProvider.System);
+        await watch.LookAsync(TestContext.Current.CancellationToken);
+
+        // 10 is placed on a alone; 11 is ours too, and was placed on none.
+        var foreign = watch.Foreign(NodeId.Of("local"), Enumerable.Repeat(10, 1).ToLookup(_ => DeviceId.Of("GPU-a")));
+
+        Assert.Equal([Bytes.MiB(1000), Bytes.MiB(500)], foreign.Select(use => use.Memory.TryGetKnown(out var used) ? used : Bytes.Zero));
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
     public void A_cgroup_limit_above_us_binds_and_its_reclaimable_pages_are_available()
     {
         // Two levels: the outer one allows 1000 MiB, of which 700 are used, 200 of those droppable.

@@ -105,6 +105,31 @@ public sealed class FleetMemoryTests
     }
 
     [Fact]
+    public async Task A_limit_that_is_no_longer_asked_for_is_lifted_from_replicas_that_outlived_it()
+    {
+        var folder = RunningFleet.NewFolder();
+        var node = new LocalNodeOptions { MemoryBudget = Bytes.GiB(1), StopGrace = TimeSpan.FromSeconds(2), EnforceMemoryBudget = true };
+        await using (var limited = await RunningFleet.OpenAsync(RunningFleet.Server(), node, folder))
+        {
+            await limited.ApplyAsync(RunningFleet.Start(1));
+            await limited.UntilStateAsync(1, ReplicaState.Ready);
+            if (FleetCgroup(limited) is { } cgroup) Assert.Equal(Bytes.GiB(1), cgroup.Limit);
+            limited.Fleet.KeepReplicas();
+        }
+
+        await using (var free = await RunningFleet.OpenAsync(RunningFleet.Server(), node with { EnforceMemoryBudget = false }, folder))
+        {
+            if (FleetCgroup(free) is { } cgroup) Assert.Null(cgroup.Limit);
+        }
+
+        Directory.Delete(folder, recursive: true);
+    }
+
+    // Null where this user may make none.
+    private static MemoryCgroup? FleetCgroup(RunningFleet running) =>
+        running.Record(1) is { Cgroup: { } cgroup } record ? new MemoryCgroup(Path.GetDirectoryName(cgroup)!, record.CgroupVersion) : null;
+
+    [Fact]
     public async Task A_log_is_bounded_on_disk_and_its_end_is_quoted()
     {
         // 100 MB, then a last word.

@@ -61,6 +61,28 @@ public sealed class KernelTextTests
     }
 
     [Fact]
+    public void In_version_2_we_move_aside_where_we_are_alone_and_are_found_again_from_there()
+    {
+        const string V2 = "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n";
+        Assert.Equal(new MemoryCgroup("/sys/fs/cgroup/a.scope", 2), MemoryCgroup.Locate("0::/a.scope\n", V2, _ => true));
+        Assert.Equal(new MemoryCgroup("/sys/fs/cgroup/a.scope", 2), MemoryCgroup.Locate("0::/a.scope/plimsoll-controller\n", V2, _ => true));
+        foreach (var (inside, mayMove, moves) in new[] { ($"{Environment.ProcessId}\n", true, true), ($"{Environment.ProcessId}\n", false, false), ($"1\n{Environment.ProcessId}\n", true, false) })
+        {
+            var folder = Directory.CreateTempSubdirectory("plimsoll-test-").FullName;
+            File.WriteAllText(Path.Combine(folder, "cgroup.procs"), inside);
+            var aside = Path.Combine(Directory.CreateDirectory(Path.Combine(folder, "plimsoll-controller")).FullName, "cgroup.procs");
+            File.WriteAllText(aside, "");
+
+            // There is no subtree_control to write to, as where the kernel refuses it.
+            Assert.Null(new MemoryCgroup(folder, 2).TryMakeChild("fleet", mayMove));
+
+            Assert.Equal(moves ? $"{Environment.ProcessId}" : "", File.ReadAllText(aside));
+            Assert.False(Directory.Exists(Path.Combine(folder, "fleet")));
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Fact]
     public void An_exit_is_told_in_words()
     {
         Assert.Equal("exited with code 3", new ProcessExit(3, null).ToString());
