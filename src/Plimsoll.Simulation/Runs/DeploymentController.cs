@@ -68,7 +68,7 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
 
         // As ReplicaSet's controller chooses: not ready before ready, then the newest.
         var excess = kept.Count + bound.Count - desired;
-        foreach (var pod in bound.AsEnumerable().Reverse().Take(Math.Max(0, excess))) cluster.Bound.Remove(pod);
+        foreach (var pod in bound.AsEnumerable().Reverse().Take(Math.Max(0, excess))) cluster.Bound.Remove(cluster, pod);
         excess -= bound.Count;
         foreach (var replica in kept.OrderBy(replica => replica.State == ReplicaState.Ready).ThenByDescending(replica => replica.StateSince).Take(Math.Max(0, excess)))
         {
