@@ -44,6 +44,8 @@ public static class ClairvoyantBound
         var slots = Math.Max(1, (int)Math.Ceiling(length / slot));
         var truth = model.Truth[variant.Id];
         var load = truth.Load.Stages.Sum(stage => stage.Seconds());
+        // Who may sleep comes back by waking, and what it keeps of a device meanwhile is left out.
+        if (!world.IsScheduled && variant.Needs.Asleep is not null && truth.Wake is { } wake) load = Math.Min(load, wake.Seconds());
         var price = LeastPrice.Of(world, variant);
 
         using var solver = Solver.CreateSolver("GLOP");
