@@ -77,6 +77,10 @@ internal sealed class BoundPods
     // What was used least recently makes room.
     private static void Fetch(SimulatedCluster cluster, SimulatedNode node, ModelSpec model)
     {
+        // Nothing goes where all of it that may go would not do.
+        var stays = node.Cache.Where(one => one.Key != model.Id && (one.Value.Fetching is not null || cluster.Replicas.Any(replica => replica.Node == node && replica.Model.Id == one.Key)))
+            .Sum(one => one.Value.Size.Value);
+        if (stays + model.Footprint.OnDisk.Value > (node.Group.CacheSize?.Value ?? 0)) return;
         while (cluster.Prefetch(model.Id, model.Version, node.Id, model.Footprint.OnDisk) is not null)
         {
             var oldest = node.Cache.Where(one => one.Value.Fetching is null && cluster.Replicas.All(replica => replica.Node != node || replica.Model.Id != one.Key))
