@@ -44,7 +44,7 @@ internal sealed class ModelRequests : IModelRequests
 
     public RequestCounts Counts { get; } = new();
 
-    public List<(int Prompt, int Answer)>? Answered { get; set; }
+    public List<(double At, int Prompt, int Answer)>? Answered { get; set; }
 
     public long Arrived => _next;
 
@@ -257,7 +257,7 @@ internal sealed class ModelRequests : IModelRequests
         var within = end - Trace.Arrivals[request] <= _slo.Latency.TotalSeconds
             && (_slo.TimeToFirstToken is not { } first || Log.Ttft(request) <= first.TotalSeconds)
             && (_slo.TimePerOutputToken is not { } each || Log.Tpot(request) <= each.TotalSeconds);
-        Answered?.Add((Trace.Prompts[request], Trace.Answers[request]));
+        Answered?.Add((end, Trace.Prompts[request], Trace.Answers[request]));
         Counts.Served(_sentAs[request], end - _sentAt[request], Trace.Prompts[request], Trace.Answers[request]);
         End(request, within ? RequestOutcome.WithinSlo : RequestOutcome.Late);
     }

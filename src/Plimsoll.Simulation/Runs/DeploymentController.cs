@@ -92,7 +92,7 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
     {
         private double _nextLook;
         private long _arrived;
-        private List<(int Prompt, int Answer)>? _answered;
+        private List<(double At, int Prompt, int Answer)>? _answered;
 
         public ModelSpec Model => model;
 
@@ -128,7 +128,7 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
                 Held = requests.HeldNow,
                 Arrived = _arrived,
                 Served = requests.Counts.Answered,
-                Answered = _answered is null ? [] : [.. _answered],
+                Answered = _answered is null ? [] : [.. _answered.Select(one => (cluster.At(one.At), one.Prompt, one.Answer))],
                 Pods = [.. kept.Select(replica => Of(cluster, replica)), .. Pending(cluster, kept, bound)],
             };
             _answered?.Clear();

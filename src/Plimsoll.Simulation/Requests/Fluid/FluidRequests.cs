@@ -36,7 +36,7 @@ internal sealed class FluidRequests : IModelRequests
 
     public RequestCounts Counts => _ledger.Counts;
 
-    public List<(int Prompt, int Answer)>? Answered
+    public List<(double At, int Prompt, int Answer)>? Answered
     {
         get => _ledger.Answers;
         set => _ledger.Answers = value;
