@@ -46,7 +46,7 @@ public static class ClairvoyantBound
         var load = truth.Load.Stages.Sum(stage => stage.Seconds());
         // Who may sleep comes back by waking, and what it keeps of a device meanwhile is left out.
         if (!world.IsScheduled && variant.Needs.Asleep is not null && truth.Wake is { } wake) load = Math.Min(load, wake.Seconds());
-        var price = LeastPrice.Of(world, variant);
+        var price = LeastPrice.Of(world, model, variant);
 
         using var solver = Solver.CreateSolver("GLOP");
         var budget = solver.MakeConstraint(0, missed);
