@@ -64,7 +64,7 @@ internal sealed class CurveRun
         Keep(rival, [.. RivalCloud.Of(rival, most).Select(tuning => (tuning.Light.ToString(), (Func<(int Seed, World World), CloudRun>)(one => Of(SimulationRun.Rival(one.World, one.Seed, rival, tuning)))))]);
     }
 
-    private static CloudRun Of(RunResult run) => new(run.Seed, run.Attainment, RunResult.CostOf([run]), run.Models.Min(model => model.Attainment));
+    private static CloudRun Of(RunResult run) => new(run.Seed, run.Attainment, run.Cost, run.Models.Min(model => model.Attainment));
 
     private void Keep(string scaler, ImmutableArray<(string Setting, Func<(int Seed, World World), CloudRun> Run)> settings)
     {

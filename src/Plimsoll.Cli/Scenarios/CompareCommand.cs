@@ -102,8 +102,8 @@ public static class CompareCommand
     private static string Verdict(SimulationListing listing)
     {
         var (plimsoll, yours) = (listing.Controllers[0], listing.Controllers[1]);
-        var dollars = plimsoll.Dollars > 0 || yours.Dollars > 0;
-        var (ours, theirs) = dollars ? (plimsoll.Dollars, yours.Dollars) : (plimsoll.DeviceHours, yours.DeviceHours);
+        var dollars = listing.CostIn != CostUnit.DeviceHours.Word();
+        var (ours, theirs) = (plimsoll.Cost, yours.Cost);
         var cost = theirs <= 0 && ours > 0
             ? string.Create(CultureInfo.InvariantCulture, $"costs {(dollars ? $"${ours:#,0.00####}" : $"{ours:#,0.0##} device-hours")} where yours costs nothing")
             : theirs <= 0 || Math.Abs((ours / theirs) - 1) < 0.005 ? "costs as much as yours"

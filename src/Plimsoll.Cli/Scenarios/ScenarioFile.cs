@@ -3,6 +3,7 @@ using System.Globalization;
 using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Cli.FleetFiles.Yaml;
 using Plimsoll.Simulation.Scenarios;
+using Plimsoll.Simulation.Traces;
 
 namespace Plimsoll.Cli.Scenarios;
 
@@ -64,7 +65,7 @@ public sealed record ScenarioFile
             if (nodes.Device is null && nodes.Instance is null && nodes.Devices is > 0) problems.Add($"{path}.device", "missing; the kind of its devices, such as h100-80gb, would do");
         }
 
-        for (var i = 0; i < document.Models.Length; i++) Check(document.Models[i], string.Create(CultureInfo.InvariantCulture, $"models[{i}]"), problems);
+        for (var i = 0; i < document.Models.Length; i++) Check(document.Models[i], string.Create(CultureInfo.InvariantCulture, $"models[{i}]"), document.Length, problems);
         var names = document.Models.Select(model => model.Name).ToHashSet();
         var nodeNames = document.Nodes.DistinctBy(nodes => nodes.Name).ToDictionary(nodes => nodes.Name ?? "", nodes => Math.Max(nodes.Count ?? 1, nodes.Most ?? 0), StringComparer.Ordinal);
         for (var i = 0; i < document.Others.Length; i++)
@@ -101,7 +102,7 @@ public sealed record ScenarioFile
             if (given) problems.Add($"{path}.{field}", "there is no source that it is of");
     }
 
-    private static void Check(ScenarioModelDocument model, string path, Problems problems)
+    private static void Check(ScenarioModelDocument model, string path, TimeSpan? length, Problems problems)
     {
         if (model.Source is null == model.Weights is null) problems.Add($"{path}.source", "either source or weights would do");
         FleetChecks.Check(model.MinReplicas, model.MaxReplicas, model.Slo, path, problems);
@@ -114,6 +115,8 @@ public sealed record ScenarioFile
             if (traffic is { Trace: null, From: not null }) problems.Add($"{path}.traffic.from", "there is no trace to begin in");
             if (traffic is { Trace: null, Scale: not null }) problems.Add($"{path}.traffic.scale", "there is no trace whose rate it is times; a rate says itself how much");
             if (traffic.Wave is { Least: { } least, Most: { } most } && least > most) problems.Add($"{path}.traffic.wave.least", "is above most");
+            if (traffic.Wave is { Period: { } period } && length is { } all && all / period > RateCurve.WavesMost)
+                problems.Add($"{path}.traffic.wave.period", $"found {Durations.Show(period)}, more than {RateCurve.WavesMost} times in the {Durations.Show(all)} of the scenario; {Durations.Show(TimeSpan.FromSeconds(Math.Ceiling(all.TotalSeconds / RateCurve.WavesMost)))} or more would do");
         }
 
         for (var i = 0; i < model.Runs.Length; i++)

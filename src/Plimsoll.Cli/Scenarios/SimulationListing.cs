@@ -22,6 +22,9 @@ public sealed record SimulationListing
     /// <summary>Whether nodes come and go, so that their own price is worth a look.</summary>
     public required bool NodesComeAndGo { get; init; }
 
+    /// <summary>What is paid for, and what costs are compared in: dollars, nodeDollars or deviceHours.</summary>
+    public required string CostIn { get; init; }
+
     public required ImmutableArray<ControllerListing> Controllers { get; init; }
 
     /// <summary>Who was not run and why, who left which models to an HPA, and what was chosen for those that were tuned.</summary>
@@ -47,6 +50,7 @@ public sealed record SimulationListing
             SimulatedSeconds = length.TotalSeconds,
             TookSeconds = Math.Round(took.TotalSeconds, 2),
             NodesComeAndGo = nodesComeAndGo,
+            CostIn = runs[0].Unit.Word(),
             Controllers =
             [
                 .. runs.Select((run, i) => (Run: run, Bound: i < bounds.Count ? bounds[i] : null)).GroupBy(one => one.Run.Controller)
@@ -67,7 +71,7 @@ public sealed record CurveListing(string Controller, ImmutableArray<CurvePoint> 
     {
         if (curves.IsEmpty) return [];
         var own = runs.Where(run => run.Controller == curves[0].Controller).ToList();
-        var equal = own.Average(run => runs.Any(one => one.Dollars > 0) ? run.Dollars : run.DeviceHours);
+        var equal = own.Average(run => run.Cost);
         return [.. curves.Select(curve => new CurveListing(curve.Controller, curve.Points, curve.CostAt(0.99), equal, curve.AttainmentAt(equal)))];
     }
 }
@@ -90,6 +94,9 @@ public sealed record ControllerListing
     /// <summary>Means over the seeds.</summary>
     public required double Attainment { get; init; }
 
+    /// <summary>What it is compared by; see <see cref="SimulationListing.CostIn"/>.</summary>
+    public required double Cost { get; init; }
+
     public required double Dollars { get; init; }
 
     /// <summary>Of whole nodes while they were there or on their way, whoever used them.</summary>
@@ -105,7 +112,7 @@ public sealed record ControllerListing
     public double? Bound { get; init; }
 
     /// <summary>What was paid over that.</summary>
-    public double? OverBound => Bound is > 0 and var least ? (Dollars > 0 ? Dollars : DeviceHours) / least : null;
+    public double? OverBound => Bound is > 0 and var least ? Cost / least : null;
 
     /// <summary>By model, means over the seeds.</summary>
     public required ImmutableArray<SimulatedModelListing> Models { get; init; }
@@ -115,6 +122,7 @@ public sealed record ControllerListing
         Controller = controller,
         Runs = [.. runs.Zip(bounds, RunListing.Of)],
         Attainment = runs.Average(run => run.Attainment),
+        Cost = runs.Average(run => run.Cost),
         Dollars = runs.Average(run => run.Dollars),
         NodeDollars = runs.Average(run => run.NodeDollars),
         DeviceHours = runs.Average(run => run.DeviceHours),
@@ -128,7 +136,7 @@ public sealed record ControllerListing
                     LostSeconds = group.First().Job.GaveWay is null ? null : group.Average(one => one.Job.LostSeconds),
                 }),
         ],
-        Bound = bounds.Select(bound => bound is null ? null : bound.Dollars > 0 ? bound.Dollars : (double?)bound.DeviceHours).Where(one => one is { } known && double.IsFinite(known)).Average(),
+        Bound = bounds.Select(bound => bound is null ? null : runs[0].Unit == CostUnit.DeviceHours ? bound.DeviceHours : (double?)bound.Dollars).Where(one => one is { } known && double.IsFinite(known)).Average(),
         Models = [.. runs[0].Models.Select((model, i) => SimulatedModelListing.Of([.. runs.Select(run => run.Models[i])], runs[0].Verdicts.ElementAtOrDefault(i), review))],
     };
 }

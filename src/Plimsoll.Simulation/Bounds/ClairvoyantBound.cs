@@ -32,7 +32,7 @@ public static class ClairvoyantBound
     private static ModelBound Of(World world, SimulatedModel model, long missed)
     {
         // Of several ways to run it the cheapest work counts, whichever it is.
-        return model.Spec.Variants.Select(variant => Of(world, model, variant, missed)).MinBy(one => one.Dollars > 0 ? one.Dollars : one.DeviceHours)!;
+        return model.Spec.Variants.Select(variant => Of(world, model, variant, missed)).MinBy(one => (one.Dollars, one.DeviceHours))!;
     }
 
     private static ModelBound Of(World world, SimulatedModel model, VariantSpec variant, long missed)
@@ -42,8 +42,11 @@ public static class ClairvoyantBound
         var slack = SlackOf(model.Spec.Slo, trace);
         var slot = Math.Max(Math.Max(ShortestSlot, length / SlotsMax), Math.Min(slack, length));
         var slots = Math.Max(1, (int)Math.Ceiling(length / slot));
-        var load = model.Truth[variant.Id].Load.Stages.Sum(stage => stage.Seconds());
-        var perHour = PricePerHour(world, variant);
+        var truth = model.Truth[variant.Id];
+        var load = truth.Load.Stages.Sum(stage => stage.Seconds());
+        // Who may sleep comes back by waking, and what it keeps of a device meanwhile is left out.
+        if (!world.IsScheduled && variant.Needs.Asleep is not null && truth.Wake is { } wake) load = Math.Min(load, wake.Seconds());
+        var price = LeastPrice.Of(world, model, variant);
 
         using var solver = Solver.CreateSolver("GLOP");
         var budget = solver.MakeConstraint(0, missed);
@@ -91,7 +94,7 @@ public static class ClairvoyantBound
         if (status != Solver.ResultStatus.OPTIMAL)
             return new ModelBound(model.Spec.Id, double.NaN, double.NaN, $"its programme ended {status}: more is asked than the most replicas can serve");
         var hours = objective.Value() / 3600;
-        return new ModelBound(model.Spec.Id, hours * Math.Max(1, variant.Needs.Devices), hours * perHour, null);
+        return new ModelBound(model.Spec.Id, hours * price.Devices, hours * price.DollarsPerHour, null);
     }
 
     // The longest that an answer in time can take after its slot.
@@ -100,15 +103,6 @@ public static class ClairvoyantBound
         var latency = slo.Latency.TotalSeconds;
         if (slo is not { TimeToFirstToken: { } first, TimePerOutputToken: { } each } || trace.Count == 0) return latency;
         return Math.Min(latency, first.TotalSeconds + (trace.Answers.Max() * each.TotalSeconds));
-    }
-
-    private static double PricePerHour(World world, VariantSpec variant)
-    {
-        var prices = world.Nodes.Where(group => group.PricePerHour is not null && (variant.DeviceKind is null || group.DeviceKind == variant.DeviceKind))
-            .Select(group => group.PricePerHour!.Value.Dollars * (variant.Needs.Devices > 0
-                ? variant.Needs.Devices / (double)Math.Max(1, group.Devices)
-                : variant.Needs.Host.Highest.Value / (double)group.HostMemory.Value)).ToList();
-        return prices.Count == 0 ? 0 : prices.Min();
     }
 }
 

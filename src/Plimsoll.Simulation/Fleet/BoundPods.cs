@@ -8,7 +8,14 @@ namespace Plimsoll.Simulation.Fleet;
 /// <param name="Needs">What is set aside for it.</param>
 /// <param name="At">Since when it is bound, in seconds of the run.</param>
 /// <param name="ExpectedLoad">What whoever wants it expects its start to take; nothing where nobody does.</param>
-internal sealed record BoundPod(ReplicaId Id, ModelSpec Model, VariantSpec Variant, Placement Placement, ReplicaNeeds Needs, double At, TimeSpan ExpectedLoad);
+internal sealed record BoundPod(ReplicaId Id, ModelSpec Model, VariantSpec Variant, Placement Placement, ReplicaNeeds Needs, double At, TimeSpan ExpectedLoad) : IHolder
+{
+    public bool HasLeftDevices => false;
+
+    public Bytes? HeldOfEach => Needs.PerDevice?.Highest;
+
+    public Bytes HeldOfHost => Needs.Host.Highest;
+}
 
 /// <summary>Pods that kube-scheduler has bound: each begins once its model is on its node's disk, which it is brought to as a kubelet pulls what it is to run.</summary>
 internal sealed class BoundPods
@@ -29,7 +36,10 @@ internal sealed class BoundPods
     public bool Bind(SimulatedCluster cluster, ReplicaId id, ModelSpec model, VariantSpec? only, ReplicaNeeds? needs = null, TimeSpan expected = default)
     {
         if (new PodScheduler(cluster, _waiting).Choose(model, only) is not { } chosen) return false;
-        _waiting.Add(new BoundPod(id, model, chosen.Variant, chosen.Placement, needs ?? chosen.Variant.Needs, cluster.Now, expected));
+        var pod = new BoundPod(id, model, chosen.Variant, chosen.Placement, needs ?? chosen.Variant.Needs, cluster.Now, expected);
+        _waiting.Add(pod);
+        // Nobody else can have what it waits on.
+        cluster.Use.Holds(pod, cluster.Nodes.First(node => node.Id == pod.Placement.Node), cluster.Now);
         Begin(cluster);
         return true;
     }
@@ -41,7 +51,7 @@ internal sealed class BoundPods
         {
             if (cluster.Nodes.FirstOrDefault(one => one.Id == pod.Placement.Node) is not { IsOpen: true } node)
             {
-                _waiting.Remove(pod);
+                Remove(cluster, pod);
                 continue;
             }
 
@@ -52,16 +62,25 @@ internal sealed class BoundPods
             }
 
             _waiting.Remove(pod);
-            cluster.Start(pod.Id, pod.Model.Id, pod.Model.Version, pod.Variant.Id, pod.Placement, pod.Needs, pod.ExpectedLoad);
+            if (cluster.Start(pod.Id, pod.Model.Id, pod.Model.Version, pod.Variant.Id, pod.Placement, pod.Needs, pod.ExpectedLoad) is not null) cluster.Use.Ended(pod, cluster.Now);
         }
     }
 
     /// <summary>Gives one up that has not begun.</summary>
-    public bool Remove(BoundPod pod) => _waiting.Remove(pod);
+    public bool Remove(SimulatedCluster cluster, BoundPod pod)
+    {
+        if (!_waiting.Remove(pod)) return false;
+        cluster.Use.Ended(pod, cluster.Now);
+        return true;
+    }
 
     // What was used least recently makes room.
     private static void Fetch(SimulatedCluster cluster, SimulatedNode node, ModelSpec model)
     {
+        // Nothing goes where all of it that may go would not do.
+        var stays = node.Cache.Where(one => one.Key != model.Id && (one.Value.Fetching is not null || cluster.Replicas.Any(replica => replica.Node == node && replica.Model.Id == one.Key)))
+            .Sum(one => one.Value.Size.Value);
+        if (stays + model.Footprint.OnDisk.Value > (node.Group.CacheSize?.Value ?? 0)) return;
         while (cluster.Prefetch(model.Id, model.Version, node.Id, model.Footprint.OnDisk) is not null)
         {
             var oldest = node.Cache.Where(one => one.Value.Fetching is null && cluster.Replicas.All(replica => replica.Node != node || replica.Model.Id != one.Key))

@@ -3,7 +3,7 @@ using Plimsoll.Simulation.Requests;
 namespace Plimsoll.Simulation.Fleet;
 
 /// <summary>A replica of the simulated fleet.</summary>
-internal sealed class FleetReplica
+internal sealed class FleetReplica : IHolder
 {
     public required ReplicaId Id { get; init; }
 
@@ -57,15 +57,18 @@ internal sealed class FleetReplica
     /// <summary>Since when it sleeps; null while it does not.</summary>
     public double? SleptSince { get; set; }
 
-    /// <summary>How long it slept before that.</summary>
-    public double SecondsAsleep { get; set; }
-
     /// <summary>What it takes of its node's memory now.</summary>
     public Bytes HostNow => State == ReplicaState.Loading ? Takes.Host.LoadPeak
         : (SleptSince is not null || Turning) && Takes.Asleep is { } asleep ? Bytes.Max(asleep.Host, Takes.Host.Steady) : Takes.Host.Steady;
 
     /// <summary>What it takes of each of its devices now.</summary>
     public Bytes PerDeviceNow => SleptSince is not null && Takes.Asleep is { } asleep ? asleep.PerDevice : Takes.PerDevice?.Highest ?? Bytes.Zero;
+
+    public bool HasLeftDevices => SleptSince is not null && Takes.Asleep is not null;
+
+    public Bytes? HeldOfEach => Takes.PerDevice is null ? null : PerDeviceNow;
+
+    public Bytes HeldOfHost => Needs.Host.Highest;
 
     public int Concurrency => Variant.Concurrency;
 

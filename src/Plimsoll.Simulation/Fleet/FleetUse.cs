@@ -6,6 +6,7 @@ namespace Plimsoll.Simulation.Fleet;
 internal sealed class FleetUse
 {
     private readonly Dictionary<NodeId, double> _nodeSince = [];
+    private readonly SortedDictionary<NodeId, NodeBill> _bills = [];
 
     public FleetUse(World world)
     {
@@ -19,10 +20,10 @@ internal sealed class FleetUse
     /// <summary>Seconds that nodes were there, by group.</summary>
     public SortedDictionary<string, double> NodeSeconds { get; } = new(StringComparer.Ordinal);
 
-    /// <summary>Seconds that devices were held, by model; of a replica without devices the seconds themselves.</summary>
+    /// <summary>Seconds that devices were held, by model, those of a shared one by parts; of a replica without devices the seconds themselves.</summary>
     public SortedDictionary<ModelId, double> DeviceSeconds { get; } = [];
 
-    /// <summary>Dollars of what replicas held: their share of their nodes' devices, or of their memory.</summary>
+    /// <summary>Dollars of what replicas held of their nodes (<see cref="NodeBill"/>), from when their pods were bound to them.</summary>
     public double Dollars { get; private set; }
 
     /// <summary>The same by model.</summary>
@@ -33,19 +34,35 @@ internal sealed class FleetUse
     /// <summary>Replicas that died of memory.</summary>
     public int OutOfMemory { get; set; }
 
-    public void Began(FleetReplica replica) => Starts[replica.Model.Id] = Starts.GetValueOrDefault(replica.Model.Id) + 1;
-
-    public void Ended(FleetReplica replica, double now)
+    public void Began(FleetReplica replica, double now)
     {
-        // What sleeps leaves its devices to others, but for what it keeps of them.
-        var asleep = replica.SecondsAsleep + (replica.SleptSince is { } since ? now - since : 0);
-        var kept = replica.Takes is { Asleep: { } need, PerDevice: not null } ? (double)need.PerDevice.Value / replica.Node.Group.DeviceMemory.Value : 1;
-        var seconds = now - replica.StartedAt - (asleep * (1 - kept));
-        var devices = Math.Max(1, replica.Placement.Devices.Length);
-        DeviceSeconds[replica.Model.Id] = DeviceSeconds.GetValueOrDefault(replica.Model.Id) + (seconds * devices);
-        var dollars = seconds / 3600 * PricePerHour(replica);
-        Dollars += dollars;
-        ModelDollars[replica.Model.Id] = ModelDollars.GetValueOrDefault(replica.Model.Id) + dollars;
+        Starts[replica.Model.Id] = Starts.GetValueOrDefault(replica.Model.Id) + 1;
+        Holds(replica, replica.Node, now);
+    }
+
+    /// <summary>From now on it holds what it says; in place of the pod that waited under its name, where one did.</summary>
+    public void Holds(IHolder holder, SimulatedNode node, double now)
+    {
+        if (!_bills.TryGetValue(node.Id, out var bill)) bill = _bills[node.Id] = new NodeBill(node.Group);
+        bill.Charge(now, Charge);
+        bill.Add(holder);
+        bill.Divide();
+    }
+
+    /// <summary>What it holds is something else from now on.</summary>
+    public void Changed(IHolder holder, double now)
+    {
+        var bill = _bills[holder.Placement.Node];
+        bill.Charge(now, Charge);
+        bill.Divide();
+    }
+
+    public void Ended(IHolder holder, double now)
+    {
+        var bill = _bills[holder.Placement.Node];
+        bill.Charge(now, Charge);
+        bill.Remove(holder.Id);
+        bill.Divide();
     }
 
     public void NodeBegan(NodeId node, double now) => _nodeSince[node] = now;
@@ -57,17 +74,15 @@ internal sealed class FleetUse
 
     public void Close(double now)
     {
+        foreach (var bill in _bills.Values) bill.Charge(now, Charge);
         foreach (var (node, since) in _nodeSince) NodeSeconds[node.Value[..node.Value.LastIndexOf('-')]] += now - since;
         _nodeSince.Clear();
     }
 
-    private static double PricePerHour(FleetReplica replica)
+    private void Charge(ModelId model, double deviceSeconds, double dollars)
     {
-        var group = replica.Node.Group;
-        if (group.PricePerHour is not { } price) return 0;
-        var share = group.Devices > 0
-            ? replica.Placement.Devices.Length / (double)group.Devices
-            : replica.Needs.Host.Highest.Value / (double)group.HostMemory.Value;
-        return price.Dollars * share;
+        DeviceSeconds[model] = DeviceSeconds.GetValueOrDefault(model) + deviceSeconds;
+        Dollars += dollars;
+        ModelDollars[model] = ModelDollars.GetValueOrDefault(model) + dollars;
     }
 }

@@ -3,7 +3,7 @@ namespace Plimsoll.Simulation.Fleet;
 /// <summary>
 /// Where kube-scheduler puts a pod with the requests of a replica, by its default plugins: NodeResourcesFit as a filter and, by
 /// LeastAllocated, as a score; BalancedAllocation (weight 1 each) and the spread of a workload's pods over nodes (weight 2). It counts
-/// requests, and devices by their number. Of equal scores the first node by name is taken, where the real one draws.
+/// requests, and devices by their number; a model that is cached goes only where an empty cache would hold it. Of equal scores the first node by name is taken, where the real one draws.
 /// </summary>
 internal sealed class PodScheduler(SimulatedCluster cluster, IReadOnlyCollection<BoundPod> bound)
 {
@@ -15,7 +15,7 @@ internal sealed class PodScheduler(SimulatedCluster cluster, IReadOnlyCollection
         foreach (var variant in model.Variants)
         {
             if (only is not null && variant.Id != only.Id) continue;
-            var fitting = cluster.Nodes.Where(node => node.IsOpen).Select(node => new NodeUse(cluster, bound, node, model.Id)).Where(use => use.Fits(variant)).ToList();
+            var fitting = cluster.Nodes.Where(node => node.IsOpen).Select(node => new NodeUse(cluster, bound, node, model.Id)).Where(use => use.Fits(model, variant)).ToList();
             if (fitting.Count == 0) continue;
             var most = fitting.Max(use => use.OfModel);
             var best = fitting.MaxBy(use => use.Score(variant) + (most == 0 ? 200 : 200.0 * (most - use.OfModel) / most))!;
@@ -61,10 +61,10 @@ internal sealed class PodScheduler(SimulatedCluster cluster, IReadOnlyCollection
 
         public int OfModel { get; }
 
-        public bool Fits(VariantSpec variant)
+        public bool Fits(ModelSpec model, VariantSpec variant)
         {
             var (needs, group) = (variant.Needs, _node.Group);
-            return (variant.DeviceKind is null || variant.DeviceKind == group.DeviceKind)
+            return group.CouldCache(model) && (variant.DeviceKind is null || variant.DeviceKind == group.DeviceKind)
                 && group.Devices - _taken.Count >= needs.Devices
                 && _memory + needs.Host.Highest.Value <= group.HostMemory.Value
                 && _cores + needs.Cores.Milli <= group.Cores.Milli;

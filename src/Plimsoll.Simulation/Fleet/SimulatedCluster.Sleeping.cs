@@ -10,6 +10,7 @@ internal sealed partial class SimulatedCluster
         {
             replica.Enter(ReplicaState.Asleep, now);
             replica.SleptSince = now;
+            Use.Changed(replica, now);
         });
 
     /// <summary>A replica that sleeps moves them back and serves. Whether it does.</summary>
@@ -49,9 +50,9 @@ internal sealed partial class SimulatedCluster
     }
 
     // From here on it holds its devices whole.
-    private static void Awake(FleetReplica replica, double now)
+    private void Awake(FleetReplica replica, double now)
     {
-        if (replica.SleptSince is { } since) replica.SecondsAsleep += now - since;
         replica.SleptSince = null;
+        Use.Changed(replica, now);
     }
 }

@@ -121,7 +121,6 @@ internal sealed partial class SimulatedCluster
     public void Close()
     {
         foreach (var model in _requests.Values) model.Close();
-        foreach (var replica in _replicas.Values) Use.Ended(replica, Now);
         Use.Close(Now);
     }
 

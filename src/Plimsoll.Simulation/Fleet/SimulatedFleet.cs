@@ -52,7 +52,7 @@ internal sealed class SimulatedFleet(SimulatedCluster cluster) : IFleet
             start.Replica, start.Model, start.Version, start.Variant, placement, start.Needs, start.ExpectedLoad)),
         Step.Start start => cluster.Find(start.Replica) is null && Waiting(start.Replica) is null && Done(step, start.Model, Bind(start)),
         Step.Drain drain => cluster.Drain(drain.Replica),
-        Step.Stop stop => Waiting(stop.Replica) is { } pod ? cluster.Bound.Remove(pod) : cluster.Stop(stop.Replica),
+        Step.Stop stop => Waiting(stop.Replica) is { } pod ? cluster.Bound.Remove(cluster, pod) : cluster.Stop(stop.Replica),
         Step.Sleep sleep => cluster.Sleep(sleep.Replica),
         Step.Wake wake => cluster.Wake(wake.Replica),
         Step.Prefetch prefetch => Done(step, prefetch.Model, cluster.Prefetch(prefetch.Model, prefetch.Version, prefetch.Node, prefetch.Size)),

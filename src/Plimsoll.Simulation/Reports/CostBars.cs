@@ -9,6 +9,8 @@ internal static class CostBars
 
     private const int Tones = 4;
 
+    private const string Nobody = "held by nobody";
+
     // Of the longest bar: a name has room in a part that is at least so wide, on a telephone too.
     private const double NamedShare = 0.16;
 
@@ -24,6 +26,7 @@ internal static class CostBars
             page.Add($"""<div class="bar"><span>{one.Name}</span><div class="stack">""");
             for (var i = 0; i < named; i++) Part(one.Models[order[i]].Model.Value, compared.CostOf(one.Models[order[i]]), i % Tones);
             if (named < order.Count) Part($"{order.Count - named} others", order.Skip(named).Sum(model => compared.CostOf(one.Models[model])), named % Tones);
+            if (compared.IsOfNodes) Part(Nobody, compared.CostOf(one) - one.Models.Sum(compared.CostOf), (named + 1) % Tones);
             page.Add($"""</div><span class="cost">{compared.Cost(compared.CostOf(one))}</span></div>""");
         }
 
@@ -49,13 +52,20 @@ internal static class CostBars
     private static void Table(MarkupWriter page, ComparedRuns compared, List<int> order)
     {
         const int RowsMax = 40;
-        page.Add($"""<details><summary>The figures</summary><div class="wide" tabindex="0" role="region" aria-label="Cost by model"><table class="small"><thead><tr><th scope="col">{compared.CostUnit}</th>""");
+        page.Add($"""<details><summary>The figures</summary><div class="wide" tabindex="0" role="region" aria-label="Cost by model"><table class="small"><thead><tr><th scope="col">{compared.CostWords}</th>""");
         foreach (var one in compared.Controllers) page.Add($"""<th scope="col">{one.Name}</th>""");
         page.Add($"</tr></thead><tbody>");
         foreach (var model in order.Take(RowsMax))
         {
             page.Add($"""<tr><th scope="row">{compared.First.Models[model].Model.Value}</th>""");
             foreach (var one in compared.Controllers) page.Add($"<td>{Short(one.Models[model])}</td>");
+            page.Add($"</tr>");
+        }
+
+        if (compared.IsOfNodes)
+        {
+            page.Add($"""<tr><th scope="row">{Nobody}</th>""");
+            foreach (var one in compared.Controllers) page.Add($"<td>{Figures.Dollars(compared.CostOf(one) - one.Models.Sum(compared.CostOf))}</td>");
             page.Add($"</tr>");
         }
 

@@ -30,7 +30,7 @@ internal static class HtmlReport
         page.Add($"""</style></head><body><main>""");
         Head(page, compared);
         Controllers(page, compared);
-        page.Add($"""<h2>{(compared.IsPriced ? "Where each dollar went" : "Where each device hour went")}</h2><p class="soft">{(compared.IsPriced ? "Dollars" : "Device hours")} of what each model's replicas held, loading and draining included; first the model that is dearest under all of them together.</p>""");
+        page.Add($"""<h2>{(compared.IsPriced ? "Where each dollar went" : "Where each device hour went")}</h2><p class="soft">{(compared.IsPriced ? "Dollars" : "Device hours")} of what each model's replicas held, loading and draining included; first the model that is dearest under all of them together.{(compared.IsOfNodes ? " The rest of what nodes cost while they were there or on their way was held by nobody." : "")}</p>""");
         page.Add($"{CostBars.Of(compared)}");
         Models(page, compared);
         Decisions(page, compared);
@@ -48,9 +48,9 @@ internal static class HtmlReport
 
     private static void Controllers(MarkupWriter page, ComparedRuns compared)
     {
-        page.Add($"""<h2>Attainment and cost</h2><div class="pair"><div class="wide" tabindex="0" role="region" aria-label="Controllers"><table><thead><tr><th scope="col">controller</th><th scope="col">requests</th><th scope="col">within SLO</th><th scope="col">device h</th><th scope="col">dollars</th><th scope="col"><abbr title="replicas that died of memory, in all runs">OOM</abbr></th>{(compared.IsBounded ? new Markup("<th scope=\"col\">least</th>") : new Markup(""))}</tr></thead><tbody>""");
+        page.Add($"""<h2>Attainment and cost</h2><div class="pair"><div class="wide" tabindex="0" role="region" aria-label="Controllers"><table><thead><tr><th scope="col">controller</th><th scope="col">requests</th><th scope="col">within SLO</th><th scope="col">device h</th><th scope="col">dollars</th>{(compared.IsOfNodes ? new Markup("<th scope=\"col\">of nodes</th>") : new Markup(""))}<th scope="col"><abbr title="replicas that died of memory, in all runs">OOM</abbr></th>{(compared.IsBounded ? new Markup("<th scope=\"col\">least</th>") : new Markup(""))}</tr></thead><tbody>""");
         foreach (var one in compared.Controllers)
-            page.Add($"""<tr><th scope="row">{one.Name}</th><td>{Figures.Count(one.Requests)}</td><td>{Figures.Percent(one.Attainment)}</td><td>{Figures.Number(one.DeviceHours)}</td><td>{(compared.IsPriced ? Figures.Dollars(one.Dollars) : Figures.None)}</td><td>{one.OutOfMemory}</td>{(compared.IsBounded ? new Markup($"<td>{Least(compared, one)}</td>") : new Markup(""))}</tr>""");
+            page.Add($"""<tr><th scope="row">{one.Name}</th><td>{Figures.Count(one.Requests)}</td><td>{Figures.Percent(one.Attainment)}</td><td>{Figures.Number(one.DeviceHours)}</td><td>{(compared.IsPriced ? Figures.Dollars(one.Dollars) : Figures.None)}</td>{(compared.IsOfNodes ? new Markup($"<td>{Figures.Dollars(one.NodeDollars)}</td>") : new Markup(""))}<td>{one.OutOfMemory}</td>{(compared.IsBounded ? new Markup($"<td>{Least(compared, one)}</td>") : new Markup(""))}</tr>""");
         page.Add($"</tbody></table></div>");
         page.Add($"{ScatterPlot.Of(compared)}</div>");
         if (!compared.Report.Curves.IsEmpty)

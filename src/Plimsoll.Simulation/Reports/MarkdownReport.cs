@@ -16,9 +16,9 @@ internal static class MarkdownReport
         if (compared.Report.About is { } about) Line(text, Escaped(about), "");
         Line(text, $"{Durations.Show(compared.Report.Length)} simulated, {compared.Seeds}: {Escaped(string.Join(", ", compared.Controllers.Select(one => one.Name)))}, each on the same nodes with the same requests.", "");
         Line(text, Escaped(compared.Finding), "");
-        Line(text, "## Attainment and cost", "", "| controller | requests | within SLO | device h | dollars | out of memory |", "| :-- | --: | --: | --: | --: | --: |");
+        Line(text, "## Attainment and cost", "", $"| controller | requests | within SLO | device h | dollars | {(compared.IsOfNodes ? "of nodes | " : "")}out of memory |", $"| :-- | --: | --: | --: | --: | {(compared.IsOfNodes ? "--: | " : "")}--: |");
         foreach (var one in compared.Controllers)
-            Line(text, $"| {Escaped(one.Name)} | {Figures.Count(one.Requests)} | {Figures.Percent(one.Attainment)} | {Figures.Number(one.DeviceHours)} | {(compared.IsPriced ? Figures.Dollars(one.Dollars) : Figures.None)} | {one.OutOfMemory.ToString(CultureInfo.InvariantCulture)} |");
+            Line(text, $"| {Escaped(one.Name)} | {Figures.Count(one.Requests)} | {Figures.Percent(one.Attainment)} | {Figures.Number(one.DeviceHours)} | {(compared.IsPriced ? Figures.Dollars(one.Dollars) : Figures.None)} | {(compared.IsOfNodes ? Figures.Dollars(one.NodeDollars) + " | " : "")}{one.OutOfMemory.ToString(CultureInfo.InvariantCulture)} |");
         foreach (var one in compared.Controllers)
             if (compared.BoundOf(one) is { } least) Line(text, "", $"Whoever knows all arrivals and misses as many as {Escaped(one.Name)} spends {compared.Cost(least)} at the least.");
         Curves(text, compared);

@@ -14,7 +14,7 @@ internal static class ScatterPlot
     public static Markup Of(ComparedRuns compared)
     {
         var points = compared.Controllers
-            .Select((one, i) => (Index: i, one.Name, At: one.Runs.Select(run => (Cost: compared.CostOf(run), Percent: run.Attainment * 100)).ToList()))
+            .Select((one, i) => (Index: i, one.Name, At: one.Runs.Select(run => (Cost: run.Cost, Percent: run.Attainment * 100)).ToList()))
             .ToList();
         var all = points.SelectMany(one => one.At).ToList();
         var curves = compared.Report.Curves.SelectMany(curve => curve.Front).Select(point => (point.Cost, Percent: point.Attainment * 100)).ToList();
@@ -31,14 +31,14 @@ internal static class ScatterPlot
             svg.Add($"""<path class="grid" d="M{Left} {y[tick]}H{Right}"/><text class="tick" x="{Left - 6}" y="{y[tick] + 4}" text-anchor="end">{y.Label(tick)}</text>""");
         foreach (var tick in x.Ticks)
             svg.Add($"""<path class="grid" d="M{x[tick]} {Top}V{Bottom}"/><text class="tick" x="{x[tick]}" y="{Bottom + 16}" text-anchor="middle">{x.Label(tick)}</text>""");
-        svg.Add($"""<text class="axis" x="4" y="13">within SLO, %</text><text class="axis" x="{Right}" y="{Bottom + 36}" text-anchor="end">{compared.CostUnit} a run</text>""");
+        svg.Add($"""<text class="axis" x="4" y="13">within SLO, %</text><text class="axis" x="{Right}" y="{Bottom + 36}" text-anchor="end">{compared.CostWords} a run</text>""");
         svg.Add($"""<text class="axis" x="{Right}" y="13" text-anchor="end">{"\u2196 better: more in time, for less"}</text>""");
         foreach (var run in compared.Report.Runs)
         {
             // From the least possible to what it was, for as many in time: what is left to be gained.
             if (compared.BoundOf(run) is not { } bound) continue;
             var at = y[run.Attainment * 100];
-            svg.Add($"""<path class="bound" d="M{x[bound]} {at - 4}v8m0 -4H{x[compared.CostOf(run)]}"><title>{run.Controller}, seed {run.Seed}: at the least {compared.Cost(bound)}</title></path>""");
+            svg.Add($"""<path class="bound" d="M{x[bound]} {at - 4}v8m0 -4H{x[run.Cost]}"><title>{run.Controller}, seed {run.Seed}: at the least {compared.Cost(bound)}</title></path>""");
         }
 
         foreach (var one in points)

@@ -43,7 +43,7 @@ internal sealed class ComparedRuns
         Report = report;
         Controllers = [.. report.Runs.GroupBy(run => run.Controller).Select(group => new ControllerRuns([.. group]))];
         _bounds = report.Bounds.Zip(report.Runs).ToDictionary(pair => (pair.Second.Controller, pair.Second.Seed), pair => pair.First);
-        IsPriced = report.Runs.Any(run => run.Dollars > 0);
+        Unit = First.Runs[0].Unit;
         Heaviest = [.. Enumerable.Range(0, First.Models.Length)
             .OrderByDescending(i => First.Models[i].Weights.Value).ThenBy(i => First.Models[i].Model)];
     }
@@ -55,18 +55,23 @@ internal sealed class ComparedRuns
 
     public ControllerRuns First => Controllers[0];
 
+    /// <summary>What was paid for.</summary>
+    public CostUnit Unit { get; }
+
     /// <summary>Whether cost is counted in dollars; in device hours where all is owned.</summary>
-    public bool IsPriced { get; }
+    public bool IsPriced => Unit != CostUnit.DeviceHours;
+
+    /// <summary>Whether whole nodes are paid for, as they come and go: more than models' replicas held of them.</summary>
+    public bool IsOfNodes => Unit == CostUnit.NodeDollars;
 
     /// <summary>Indices of models, the heaviest first.</summary>
     public ImmutableArray<int> Heaviest { get; }
 
-    public string CostUnit => IsPriced ? "dollars" : "device hours";
+    public string CostWords => IsOfNodes ? "dollars of nodes" : IsPriced ? "dollars" : "device hours";
 
-    public double CostOf(RunResult run) => IsPriced ? run.Dollars : run.DeviceHours;
+    public double CostOf(ControllerRuns controller) => controller.Runs.Average(run => run.Cost);
 
-    public double CostOf(ControllerRuns controller) => IsPriced ? controller.Dollars : controller.DeviceHours;
-
+    /// <summary>Of what its replicas held: nobody's share of a node is no model's.</summary>
     public double CostOf(ModelMeans model) => IsPriced ? model.Dollars : model.DeviceHours;
 
     /// <summary>"$12.3" or "12.3 device h".</summary>
@@ -113,6 +118,8 @@ internal sealed class ControllerRuns(ImmutableArray<RunResult> runs)
     public double Attainment { get; } = runs.Average(run => run.Attainment);
 
     public double Dollars { get; } = runs.Average(run => run.Dollars);
+
+    public double NodeDollars { get; } = runs.Average(run => run.NodeDollars);
 
     public double DeviceHours { get; } = runs.Average(run => run.DeviceHours);
 

@@ -10,8 +10,8 @@ internal interface IModelRequests
 
     RequestCounts Counts { get; }
 
-    /// <summary>Where tokens of a prompt and its answer are added as requests are answered; null where nobody reads them one by one.</summary>
-    List<(int Prompt, int Answer)>? Answered { get; set; }
+    /// <summary>Where the time, and tokens of a prompt and its answer, are added as requests are answered; null where nobody reads them one by one.</summary>
+    List<(double At, int Prompt, int Answer)>? Answered { get; set; }
 
     /// <summary>Requests that arrived so far.</summary>
     long Arrived { get; }

@@ -44,7 +44,7 @@ internal sealed class ModelRequests : IModelRequests
 
     public RequestCounts Counts { get; } = new();
 
-    public List<(int Prompt, int Answer)>? Answered { get; set; }
+    public List<(double At, int Prompt, int Answer)>? Answered { get; set; }
 
     public long Arrived => _next;
 
@@ -165,7 +165,7 @@ internal sealed class ModelRequests : IModelRequests
     {
         Counts.Arrivals++;
         foreach (var engine in _engines) Advance(engine, now);
-        if (_held.Count > 0 || !TrySend(request, now)) Hold(request, now, first: false);
+        if ((_held.Count > 0 && !RoomsDiffer) || !TrySend(request, now)) Hold(request, now, first: false);
     }
 
     private void Hold(int request, double now, bool first)
@@ -184,12 +184,22 @@ internal sealed class ModelRequests : IModelRequests
     private void DispatchHeld(double now)
     {
         DropOld(now);
-        while (_held.First is { } waiting && TrySend(waiting.Value, now))
+        for (var waiting = _held.First; waiting is not null;)
         {
-            Counts.HeldChanged(_held.Count, now);
-            _held.RemoveFirst();
+            var next = waiting.Next;
+            if (TrySend(waiting.Value, now))
+            {
+                Counts.HeldChanged(_held.Count, now);
+                _held.Remove(waiting);
+            }
+            else if (!RoomsDiffer) return;
+
+            waiting = next;
         }
     }
+
+    // Then one that waits for the only replica that holds it keeps nobody from another.
+    private bool RoomsDiffer => _replicas.Exists(replica => replica.RoomTokens != _replicas[0].RoomTokens);
 
     private void DropOld(double now)
     {
@@ -203,17 +213,19 @@ internal sealed class ModelRequests : IModelRequests
 
     private bool TrySend(int request, double now)
     {
-        var (at, fewest) = (-1, int.MaxValue);
+        var (at, fewest, isFree) = (-1, int.MaxValue, false);
         for (var i = 0; i < _replicas.Count; i++)
         {
             var other = (_turn + i) % _replicas.Count;
             var outstanding = _engines[other].Outstanding;
-            if (outstanding < _replicas[other].Concurrency && outstanding < fewest) (at, fewest) = (other, outstanding);
+            if (outstanding >= _replicas[other].Concurrency) continue;
+            isFree = true;
+            if (outstanding < fewest && CanHold(_replicas[other], request)) (at, fewest) = (other, outstanding);
         }
 
-        if (at < 0) return false;
-        if (!_replicas[at].CanHold(Trace.Prompts[request], Trace.Answers[request]))
+        if (at < 0)
         {
+            if (!isFree || _replicas.Exists(replica => CanHold(replica, request))) return false;
             End(request, RequestOutcome.Failed);
             return true;
         }
@@ -223,6 +235,8 @@ internal sealed class ModelRequests : IModelRequests
         (_sentAt[request], _sentAs[request]) = (now, _engines[at].Outstanding);
         return true;
     }
+
+    private bool CanHold(FleetReplica replica, int request) => replica.CanHold(Trace.Prompts[request], Trace.Answers[request]);
 
     private IReplicaEngine? Earliest(out double end)
     {
@@ -243,7 +257,7 @@ internal sealed class ModelRequests : IModelRequests
         var within = end - Trace.Arrivals[request] <= _slo.Latency.TotalSeconds
             && (_slo.TimeToFirstToken is not { } first || Log.Ttft(request) <= first.TotalSeconds)
             && (_slo.TimePerOutputToken is not { } each || Log.Tpot(request) <= each.TotalSeconds);
-        Answered?.Add((Trace.Prompts[request], Trace.Answers[request]));
+        Answered?.Add((end, Trace.Prompts[request], Trace.Answers[request]));
         Counts.Served(_sentAs[request], end - _sentAt[request], Trace.Prompts[request], Trace.Answers[request]);
         End(request, within ? RequestOutcome.WithinSlo : RequestOutcome.Late);
     }
@@ -271,7 +285,7 @@ public enum RequestOutcome : byte
     /// <summary>Turned away: too many were held, or it was held too long.</summary>
     Rejected,
 
-    /// <summary>Its replica died while it answered, or no replica can hold it.</summary>
+    /// <summary>Its replica died while it answered, or no replica that serves can hold it.</summary>
     Failed,
 }
 

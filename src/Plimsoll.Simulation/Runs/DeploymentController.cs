@@ -12,9 +12,6 @@ namespace Plimsoll.Simulation.Runs;
 /// <param name="rule">Makes a model's rule.</param>
 internal sealed class DeploymentController(string name, Scenarios.World world, Func<Scenarios.SimulatedModel, IScalingRule> rule) : IController
 {
-    // Kubernetes' terminationGracePeriodSeconds: what a pod still answers by then is lost.
-    private const double GraceSeconds = 30;
-
     private readonly List<Workload> _workloads = [.. world.Models.Select(model => new Workload(model.Spec, rule(model)))];
     private readonly NodeScaler _nodes = new();
 
@@ -39,7 +36,7 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
             workload.Look(cluster, kept, [.. cluster.Bound.Waiting.Where(pod => pod.Model.Id == workload.Model.Id)]);
             if (workload.Desired != before)
                 Decisions.Add(new Decision(cluster.Now, workload.Model.Id, $"{before} to {workload.Desired} replicas", $"{name} says so at {workload.InFlight} requests in flight"));
-            End(cluster, mine);
+            End(cluster, mine, workload.GraceSeconds);
             if (workload.ByVariant.IsDefault) Scale(cluster, workload, kept, null, workload.Desired, pending);
             else
                 for (var i = 0; i < workload.ByVariant.Length; i++)
@@ -71,7 +68,7 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
 
         // As ReplicaSet's controller chooses: not ready before ready, then the newest.
         var excess = kept.Count + bound.Count - desired;
-        foreach (var pod in bound.AsEnumerable().Reverse().Take(Math.Max(0, excess))) cluster.Bound.Remove(pod);
+        foreach (var pod in bound.AsEnumerable().Reverse().Take(Math.Max(0, excess))) cluster.Bound.Remove(cluster, pod);
         excess -= bound.Count;
         foreach (var replica in kept.OrderBy(replica => replica.State == ReplicaState.Ready).ThenByDescending(replica => replica.StateSince).Take(Math.Max(0, excess)))
         {
@@ -80,14 +77,14 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
         }
     }
 
-    private static void End(SimulatedCluster cluster, List<FleetReplica> mine)
+    private static void End(SimulatedCluster cluster, List<FleetReplica> mine, double grace)
     {
         foreach (var replica in mine)
         {
             // A node that is told to go is cordoned and its pods are evicted, as Karpenter's interruption controller does.
             if (replica is { Node.IsLeaving: true, State: ReplicaState.Ready }) cluster.Drain(replica.Id);
             else if (replica is { Node.IsLeaving: true, State: ReplicaState.Loading }) cluster.Stop(replica.Id);
-            if (replica.State == ReplicaState.Drained || (replica.State == ReplicaState.Draining && cluster.Now - replica.StateSince >= GraceSeconds)) cluster.Stop(replica.Id);
+            if (replica.State == ReplicaState.Drained || (replica.State == ReplicaState.Draining && cluster.Now - replica.StateSince >= grace)) cluster.Stop(replica.Id);
         }
     }
 
@@ -95,9 +92,15 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
     {
         private double _nextLook;
         private long _arrived;
-        private List<(int Prompt, int Answer)>? _answered;
+        private List<(double At, int Prompt, int Answer)>? _answered;
 
         public ModelSpec Model => model;
+
+        /// <summary>
+        /// Its pods' terminationGracePeriodSeconds, after which what one still answers is lost: what Plimsoll's own documents recommend
+        /// (docs/kubernetes-requests.md), as Plimsoll's replicas too may drain for as long as requests take.
+        /// </summary>
+        public double GraceSeconds { get; } = Math.Clamp(Math.Ceiling((2 * model.Slo.Latency.TotalSeconds) + 10), 30, 3600);
 
         public int Desired { get; private set; } = model.MinReplicas;
 
@@ -125,7 +128,7 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
                 Held = requests.HeldNow,
                 Arrived = _arrived,
                 Served = requests.Counts.Answered,
-                Answered = _answered is null ? [] : [.. _answered],
+                Answered = _answered is null ? [] : [.. _answered.Select(one => (cluster.At(one.At), one.Prompt, one.Answer))],
                 Pods = [.. kept.Select(replica => Of(cluster, replica)), .. Pending(cluster, kept, bound)],
             };
             _answered?.Clear();

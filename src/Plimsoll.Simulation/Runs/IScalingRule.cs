@@ -64,8 +64,8 @@ internal sealed record ModelView
     /// <summary>Requests answered since the beginning, and the tokens of their prompts and answers: counters of the engines.</summary>
     public (long Requests, double Prompts, double Answers) Served { get; init; }
 
-    /// <summary>Tokens of requests answered since the last look, for rules that read them.</summary>
-    public ImmutableArray<(int Prompt, int Answer)> Answered { get; init; } = [];
+    /// <summary>When requests were answered since the last look, and their tokens, for rules that read them.</summary>
+    public ImmutableArray<(DateTimeOffset At, int Prompt, int Answer)> Answered { get; init; } = [];
 
     public int Ready => Pods.Count(pod => pod.Ready);
 

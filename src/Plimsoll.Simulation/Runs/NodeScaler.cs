@@ -22,11 +22,11 @@ internal sealed class NodeScaler
         var coming = cluster.Coming.Select(one => new EmptyNode(one.Group)).ToList();
         foreach (var model in pending)
         {
-            if (coming.Any(node => model.Variants.Any(node.Take))) continue;
+            if (coming.Any(node => node.Take(model))) continue;
             foreach (var group in cluster.World.Nodes.Where(group => group.IsElastic).OrderBy(group => group.PricePerHour?.Micro ?? 0).ThenBy(group => group.Name, StringComparer.Ordinal))
             {
                 var node = new EmptyNode(group);
-                if (!model.Variants.Any(node.Take) || cluster.AddNode(group.Name, ++_ordinal, [new ModelCount(model.Id, 1)]) is not null) continue;
+                if (!node.Take(model) || cluster.AddNode(group.Name, ++_ordinal, [new ModelCount(model.Id, 1)]) is not null) continue;
                 coming.Add(node);
                 break;
             }
@@ -39,7 +39,9 @@ internal sealed class NodeScaler
         private long _memory = group.HostMemory.Value;
         private long _cores = group.Cores.Milli;
 
-        public bool Take(VariantSpec variant)
+        public bool Take(ModelSpec model) => group.CouldCache(model) && model.Variants.Any(Take);
+
+        private bool Take(VariantSpec variant)
         {
             var needs = variant.Needs;
             if ((variant.DeviceKind is { } kind && kind != group.DeviceKind) || needs.Devices > _devices

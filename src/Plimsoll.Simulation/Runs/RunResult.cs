@@ -17,6 +17,12 @@ public sealed record RunResult
     /// <summary>Ordered by model.</summary>
     public required ImmutableArray<ModelResult> Models { get; init; }
 
+    /// <summary>What is paid for in its world.</summary>
+    public required CostUnit Unit { get; init; }
+
+    /// <summary>What it cost, in its <see cref="Unit"/>.</summary>
+    public double Cost => Unit switch { CostUnit.NodeDollars => NodeDollars, CostUnit.Dollars => Dollars, _ => DeviceHours };
+
     /// <summary>Dollars of what replicas held: their share of their nodes. Zero where all is owned.</summary>
     public required double Dollars { get; init; }
 
@@ -52,19 +58,13 @@ public sealed record RunResult
     /// <summary>The share of all requests that was answered within their models' objectives.</summary>
     public double Attainment => Requests == 0 ? 1 : Models.Sum(model => model.WithinSlo) / (double)Requests;
 
-    /// <summary>The mean cost of runs of one world: dollars of what replicas held, or device hours where nothing has a price.</summary>
-    public static double CostOf(IReadOnlyCollection<RunResult> runs)
-    {
-        ArgumentNullException.ThrowIfNull(runs);
-        return runs.Any(run => run.Dollars > 0) ? runs.Average(run => run.Dollars) : runs.Average(run => run.DeviceHours);
-    }
-
     internal static RunResult Of(SimulatedCluster cluster, string controller, int seed, int turns) => new()
     {
         Controller = controller,
         Seed = seed,
         Turns = turns,
         Models = [.. cluster.Requests.Values.OrderBy(one => one.Model.Id).Select(one => ModelResult.Of(one, cluster.Use))],
+        Unit = CostUnits.Of(cluster.World),
         Dollars = cluster.Use.Dollars,
         NodeHours = cluster.Use.NodeSeconds.ToImmutableSortedDictionary(pair => pair.Key, pair => pair.Value / 3600, StringComparer.Ordinal),
         NodeDollars = cluster.World.Nodes.Sum(group => (group.PricePerHour?.Dollars ?? 0) * cluster.Use.NodeSeconds[group.Name] / 3600),

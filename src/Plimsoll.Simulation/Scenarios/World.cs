@@ -95,6 +95,13 @@ public sealed record NodeGroup
     /// <summary>Room for models on its disk; null where it keeps none.</summary>
     public Bytes? CacheSize { get; init; }
 
+    /// <summary>Whether an empty cache of it has room for the model; true of one that is not cached. As by a label of the nodes that its pods select.</summary>
+    public bool CouldCache(ModelSpec model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return !model.Cached || CacheSize >= model.Footprint.OnDisk;
+    }
+
     /// <summary>What its disk gives all loads together.</summary>
     public required BytesPerSecond DiskBandwidth { get; init; }
 

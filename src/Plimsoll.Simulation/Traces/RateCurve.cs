@@ -3,6 +3,9 @@ namespace Plimsoll.Simulation.Traces;
 /// <summary>Requests a second over time, in steps: each holds until the next begins.</summary>
 public sealed class RateCurve
 {
+    /// <summary>Periods of a wave at the most: a hundred steps each are kept, and drawn from, for every model.</summary>
+    public const int WavesMost = 10_000;
+
     private readonly double[] _starts;
     private readonly double[] _rates;
     private readonly double[] _sums;
@@ -44,8 +47,10 @@ public sealed class RateCurve
     /// <param name="period">Seconds from trough to trough.</param>
     /// <param name="length">Seconds.</param>
     /// <param name="trough">Seconds at which the first trough is.</param>
+    /// <exception cref="ArgumentException">More than <see cref="WavesMost"/> periods.</exception>
     public static RateCurve Wave(double least, double most, double period, double length, double trough = 0)
     {
+        if (!(length / period <= WavesMost)) throw new ArgumentException($"a wave of {period} s over {length} s has more than {WavesMost} periods");
         var step = period / 100;
         var steps = Math.Max(1, (int)Math.Ceiling(length / step));
         var starts = new double[steps];

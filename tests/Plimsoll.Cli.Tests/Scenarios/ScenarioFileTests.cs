@@ -119,6 +119,14 @@ public sealed class ScenarioFileTests
     }
 
     [Fact]
+    public void A_wave_that_comes_too_often_is_said_before_anything_is_drawn()
+    {
+        var text = Good.Replace("10min", "365d", StringComparison.Ordinal).Replace("{rate: 3}", "{wave: {most: 4, period: 1s}}", StringComparison.Ordinal);
+        Assert.Contains(ScenarioFile.Parse(text, "s").Problems.Lines(), line =>
+            line.Contains("models[0].traffic.wave.period: found 1 s, more than 10000 times in the ", StringComparison.Ordinal) && line.EndsWith(" or more would do", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void What_a_job_takes_follows_from_what_it_trains()
     {
         // Eight billion parameters at 16 bytes are 128 GB of weights, gradients and optimiser beside activations: two devices, and 14 of 16 bytes saved.

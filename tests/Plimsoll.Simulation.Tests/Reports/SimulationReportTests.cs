@@ -125,7 +125,7 @@ public sealed partial class SimulationReportTests
     public void Where_all_is_owned_cost_is_in_device_hours_and_a_bound_is_shown_where_one_is_known()
     {
         var made = Made(models: 1, controllers: 2);
-        var owned = made with { Runs = [.. made.Runs.Select(run => run with { Dollars = 0 })] };
+        var owned = made with { Runs = [.. made.Runs.Select(run => run with { Unit = CostUnit.DeviceHours, Dollars = 0 })] };
         Assert.Contains("Where each device hour went", owned.Html(), StringComparison.Ordinal);
         Assert.DoesNotContain("$", owned.Html(), StringComparison.Ordinal);
         var model = new ModelBound(ModelId.Of("m000"), 0.25, 0, null);
@@ -136,6 +136,26 @@ public sealed partial class SimulationReportTests
         Assert.Contains("spends 0.75 device h at the least", bounded.Markdown(), StringComparison.Ordinal);
         var unknown = bound with { Models = [model with { Problem = "none" }] };
         Assert.DoesNotContain("at the least", (owned with { Bounds = [unknown, unknown] }).Html(), StringComparison.Ordinal);
+    }
+
+    /// <summary>Who holds less may have kept more nodes: what is paid are these.</summary>
+    [Fact]
+    public void Where_nodes_come_and_go_the_bill_of_whole_nodes_says_who_won()
+    {
+        var made = Made(models: 1, controllers: 2);
+        var elastic = made with
+        {
+            Runs = [made.Runs[0] with { Unit = CostUnit.NodeDollars, Dollars = 4, NodeDollars = 30 }, made.Runs[1] with { Unit = CostUnit.NodeDollars, Dollars = 4, NodeDollars = 20 }],
+        };
+        foreach (var text in (string[])[elastic.Html(), elastic.Markdown()])
+        {
+            Assert.Contains("rival1 was the cheapest, for less: 99.0", text, StringComparison.Ordinal);
+            Assert.Contains("of nodes", text, StringComparison.Ordinal);
+        }
+
+        // Its one model held $4 of them.
+        Assert.Contains("held by nobody: $16.00", elastic.Html(), StringComparison.Ordinal);
+        Assert.DoesNotContain("of nodes", made.Html() + made.Markdown(), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -168,6 +188,7 @@ public sealed partial class SimulationReportTests
                 Model = id, Weights = Bytes.GiB(1 + (models - i)), Requests = 1000, WithinSlo = 990, Late = 10, Rejected = 0, Failed = 0, Unfinished = 0,
                 Seconds = new AnswerSeconds(1.5, 2, 3), DeviceHours = 2 + i, Dollars = 4 + i, Starts = 3,
             })],
+            Unit = CostUnit.Dollars,
             NodeDollars = 0,
             Dollars = 10 + controller,
             NodeHours = ImmutableSortedDictionary<string, double>.Empty,

@@ -74,13 +74,16 @@ public sealed class AibrixTests
     }
 
     [Fact]
-    public void Without_requests_the_last_answer_stands_or_every_deployment_is_at_its_minimum()
+    public void Without_requests_every_deployment_is_at_its_minimum_and_with_too_few_for_a_cluster_the_last_answer_stands()
     {
         var nothing = new AibrixOptimizerObservation(RivalVector.At(1000), RivalVector.Start, [], 0);
         var fresh = AibrixOptimizer.Decide(new(), Profile, nothing, null, Least);
         Assert.Equal((100, 0), (fresh["small"], fresh["large"]));
-        var kept = AibrixOptimizer.Decide(new(), Profile, nothing, fresh.SetItem("small", 7), Least);
-        Assert.Equal(7, kept["small"]);
+        var last = fresh.SetItem("small", 700);
+        Assert.Equal(100, AibrixOptimizer.Decide(new(), Profile, nothing, last, Least)["small"]);
+        var few = nothing with { Requests = [.. Enumerable.Range(0, 9).Select(i => new AibrixRequest(RivalVector.At(990 + i), 32, 32))] };
+        Assert.Equal(700, AibrixOptimizer.Decide(new(), Profile, few, last, Least)["small"]);
+        Assert.Equal(100, AibrixOptimizer.Decide(new(), Profile, few, null, Least)["small"]);
     }
 
     [Fact]

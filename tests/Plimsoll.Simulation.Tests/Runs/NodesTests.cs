@@ -1,6 +1,7 @@
 using Plimsoll.Control;
 using Plimsoll.Simulation.Runs;
 using Plimsoll.Simulation.Runs.Rules;
+using Plimsoll.Simulation.Runs.Tuning;
 using Plimsoll.Simulation.Scenarios;
 
 namespace Plimsoll.Simulation.Tests.Runs;
@@ -33,6 +34,8 @@ public sealed class NodesTests
         var hours = result.NodeHours["cpu"];
         Assert.InRange(hours, (1500 + (most - 1) * 600.0) / 3600, most * 1500.0 / 3600);
         Assert.Equal(hours, result.NodeDollars, 6);
+        Assert.Equal((CostUnit.NodeDollars, result.NodeDollars), (result.Unit, result.Cost));
+        Assert.True(result.Dollars < result.NodeDollars);
         var alone = SimulationRun.Plimsoll(Growing(most: 1), 1);
         Assert.True(result.Attainment > alone.Attainment + 0.05, $"{result.Attainment} with nodes to ask for, {alone.Attainment} without");
     }
@@ -44,6 +47,14 @@ public sealed class NodesTests
         Assert.InRange(result.NodeHours["cpu"], 1.2 * 1500 / 3600, 4 * 1500.0 / 3600);
         var bounded = SimulationRun.Rival(Growing(most: 1), 1, "hpa", RivalTuning.Same(new RivalKnobs { Target = 0.2 }));
         Assert.Equal(1500.0 / 3600, bounded.NodeHours["cpu"], 6);
+    }
+
+    [Fact]
+    public void A_rival_is_tuned_by_what_nodes_cost_where_they_come_and_go()
+    {
+        (int Seed, World World) part = (1001, Growing(most: 4));
+        var tuned = RivalSearch.Tune("hpa", [part], 0.9, candidatesMax: 1);
+        Assert.Equal(SimulationRun.Rival(part.World, part.Seed, "hpa", tuned.Tuning).NodeDollars, tuned.Cost, 9);
     }
 
     [Fact]

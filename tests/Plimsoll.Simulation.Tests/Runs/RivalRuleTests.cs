@@ -117,7 +117,7 @@ public sealed class RivalRuleTests
         for (var at = 0; at <= 300; at += 10)
         {
             var seen = Seen(at, counts[^1], counts[^1], arrived: 600L * at / 10, served: 600L * at / 10);
-            counts.Add(rule.Desired(seen with { Answered = [.. Enumerable.Repeat((400, 100), at == 0 ? 0 : 600)] }).Total);
+            counts.Add(rule.Desired(seen with { Answered = [.. Enumerable.Repeat((seen.Now, 400, 100), at == 0 ? 0 : 600)] }).Total);
         }
 
         Assert.InRange(counts[^1], 2, 8);

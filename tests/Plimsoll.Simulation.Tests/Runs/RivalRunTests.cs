@@ -3,6 +3,7 @@ using Plimsoll.Simulation.Runs;
 using Plimsoll.Simulation.Runs.Rules;
 using Plimsoll.Simulation.Runs.Tuning;
 using Plimsoll.Simulation.Scenarios;
+using Plimsoll.Simulation.Traces;
 
 namespace Plimsoll.Simulation.Tests.Runs;
 
@@ -39,6 +40,19 @@ public sealed class RivalRunTests
         var ready = SimulationRun.Rival(world, 1, rival).Timeline!.Models[0].Ready;
         Assert.True(ready.Max() >= 2, $"at the most {ready.Max()} ready");
         Assert.True(ready[^1] < ready.Max(), $"{ready[^1]} ready at the end, {ready.Max()} at the most");
+    }
+
+    [Fact]
+    public void A_pod_that_goes_finishes_answers_of_a_minute()
+    {
+        // Six answers at once, which is two replicas of four, and then three, one of them at the least in the replica that goes.
+        double[] arrivals = [.. Enumerable.Range(0, 40).Select(i => 10.0 * i), .. Enumerable.Range(0, 30).Select(i => 400 + (20.0 * i))];
+        var model = TextWorlds.Model(new RequestTrace(arrivals, [.. arrivals.Select(_ => 100)], [.. arrivals.Select(_ => 4500)], 1100), min: 1);
+        model = model with { Spec = model.Spec with { Slo = new Slo(TimeSpan.FromMinutes(2), 0.99) } };
+        var result = SimulationRun.Rival(TextWorlds.Of(model, 1100), 1, "hpa", RivalTuning.Same(new RivalKnobs { Target = 0.125 }));
+        Assert.Contains(result.Decisions, decision => decision.What == "2 to 1 replicas");
+        Assert.InRange(result.Models[0].Seconds!.P50, 50, 80);
+        Assert.Equal(0, result.Models[0].Failed);
     }
 
     [Fact]

@@ -63,6 +63,16 @@ public sealed class ScheduledRunTests
     }
 
     [Fact]
+    public void A_pod_is_put_and_nodes_are_asked_for_only_where_the_cache_could_hold_its_model()
+    {
+        var little = Worlds.Processors(1, 64, cacheGiB: 5) with { Most = 4, Boot = TimeSpan.FromSeconds(10) };
+        World Of(params NodeGroup[] nodes) => Worlds.Of([Worlds.Small("a", Worlds.Poisson(5, 600), 10_000, min: 1, cached: true)], nodes, 600);
+        Assert.InRange(SimulationRun.Rival(Of(little, Worlds.Processors(1, 64, cacheGiB: 50) with { Name = "disk" }), 1, "hpa").Attainment, 0.75, 1);
+        var nowhere = SimulationRun.Rival(Of(little), 1, "hpa");
+        Assert.Equal((0, 600.0), (nowhere.Models[0].DeviceHours, Math.Round(nowhere.NodeHours["cpu"] * 3600, 6)));
+    }
+
+    [Fact]
     public void What_no_node_has_the_devices_for_is_put_nowhere()
     {
         var (result, ticks) = Run(Worlds.Of([OnDevices("a", Worlds.Poisson(5, 120), Large)], [Devices("s", Small, 2)], 120).Scheduled());

@@ -1,4 +1,6 @@
 using Plimsoll.Control;
+using Plimsoll.Simulation.Bounds;
+using Plimsoll.Simulation.Requests;
 using Plimsoll.Simulation.Runs;
 using Plimsoll.Simulation.Scenarios;
 using Plimsoll.Simulation.Traces;
@@ -67,6 +69,21 @@ public sealed class SleepRunTests
 
         Assert.DoesNotContain(ticks.SelectMany(tick => tick.Plan.Steps), step => step is Step.Sleep);
         Assert.Equal(0, result.OutOfMemory);
+    }
+
+    /// <summary>Asked for every other minute, for which it fills a device: whoever wakes it each time, in some two seconds, has its device for half of the hour.</summary>
+    [Fact]
+    public void The_bound_is_below_what_waking_for_each_burst_costs()
+    {
+        double[] arrivals = [.. Enumerable.Range(0, 30).SelectMany(burst => Enumerable.Range(0, 100).Select(i => (burst * 120) + (i * 0.6)))];
+        int[] ones = [.. arrivals.Select(_ => 1)];
+        var recipe = Model("m", new RequestTrace(arrivals, ones, ones, 3600), sleeps: true) with { Footprint = Footprint.Declared(Bytes.MiB(19_000), "m") };
+        recipe = recipe with { Variants = [recipe.Variants[0] with { Batch = new BatchTimes(0.8, 0.4) }] };
+        var world = Worlds.Of([recipe], [Worlds.Processors(1, 200) with { DeviceKind = Kind, Devices = 1, DeviceMemory = Bytes.GiB(24) }], 3600);
+        var bound = ClairvoyantBound.Of(world, [0]).DeviceHours;
+        Assert.InRange(bound, 0.2, 30 * 62 / 3600.0);
+        var awake = world.WithSpecs(model => model with { Variants = [model.Variants[0] with { Needs = model.Variants[0].Needs with { Asleep = null } }] });
+        Assert.True(ClairvoyantBound.Of(awake, [0]).DeviceHours > 1.2 * bound);
     }
 
     [Fact]

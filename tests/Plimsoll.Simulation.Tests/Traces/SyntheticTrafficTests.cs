@@ -34,6 +34,10 @@ public sealed class SyntheticTrafficTests
     }
 
     [Fact]
+    public void A_wave_of_too_many_periods_is_refused() =>
+        Assert.Contains("more than 10000 periods", Assert.Throws<ArgumentException>(() => RateCurve.Wave(0, 1, 1, 31_536_000)).Message, StringComparison.Ordinal);
+
+    [Fact]
     public void Steps_without_requests_have_none()
     {
         var trace = SyntheticTraffic.Of(new RateCurve([0, 10, 20], [5, 0, 5], 30), Fixed, 1, new Random(3));

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.CommandLine;
 using System.Text.Json;
 using Plimsoll.Cli.Commands;
+using Plimsoll.Simulation.Runs;
 using Plimsoll.Simulation.Runs.Tuning;
 using Plimsoll.Simulation.Scenarios;
 

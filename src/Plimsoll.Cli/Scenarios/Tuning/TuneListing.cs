@@ -58,7 +58,7 @@ public sealed record TuneListing
         Scenario = name,
         SimulatedSeconds = document.Length!.Value.TotalSeconds,
         TookSeconds = Math.Round(took.TotalSeconds, 2),
-        CostIn = tuned.Unit switch { CostUnit.NodeDollars => "nodeDollars", CostUnit.Dollars => "dollars", _ => "deviceHours" },
+        CostIn = tuned.Unit.Word(),
         Want = want,
         SearchedSeeds = tuned.SearchedOn,
         JudgedSeeds = tuned.JudgedOn,

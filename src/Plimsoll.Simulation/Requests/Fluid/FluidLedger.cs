@@ -28,7 +28,7 @@ internal sealed class FluidLedger(Slo slo)
 
     public RequestCounts Counts { get; } = new();
 
-    public List<(int Prompt, int Answer)>? Answers { get; set; }
+    public List<(double At, int Prompt, int Answer)>? Answers { get; set; }
 
     public long Ended { get; private set; }
 
@@ -43,7 +43,7 @@ internal sealed class FluidLedger(Slo slo)
         var one = sent.Requests;
         var within = end - one.At <= _latency && first - one.At <= _first && (one.Answer <= 1 || end - first <= _each * (one.Answer - 1));
         Counts.Served(sent.SentAs, end - sent.SentAt, one.Prompt, one.Answer, one.Count);
-        for (var i = 0; Answers is not null && i < one.Count; i++) Answers.Add((one.Prompt, one.Answer));
+        for (var i = 0; Answers is not null && i < one.Count; i++) Answers.Add((end, one.Prompt, one.Answer));
         _seconds[Bin(end - one.At)] += one.Count;
         End(within ? RequestOutcome.WithinSlo : RequestOutcome.Late, one.Count);
     }

@@ -36,7 +36,7 @@ internal sealed class FluidRequests : IModelRequests
 
     public RequestCounts Counts => _ledger.Counts;
 
-    public List<(int Prompt, int Answer)>? Answered
+    public List<(double At, int Prompt, int Answer)>? Answered
     {
         get => _ledger.Answers;
         set => _ledger.Answers = value;
@@ -175,7 +175,7 @@ internal sealed class FluidRequests : IModelRequests
         Arrived += arrived.Count;
         Counts.Arrivals += arrived.Count;
         AdvancePools(arrived.At);
-        var left = HeldNow > 0 ? arrived.Count : Send(arrived, arrived.At);
+        var left = HeldNow > 0 && _pools.Count < 2 ? arrived.Count : Send(arrived, arrived.At);
         if (left == 0) return;
         var room = Math.Min(left, Math.Max(0, _bounds.HeldRequestsPerModel - HeldNow));
         if (room < left) _ledger.End(RequestOutcome.Rejected, left - room);
@@ -188,19 +188,20 @@ internal sealed class FluidRequests : IModelRequests
     private void DispatchHeld(double now)
     {
         DropOld(now);
-        while (_held.First is { } first)
+        for (var one = _held.First; one is not null;)
         {
-            var left = Send(first.Value, now);
-            if (left == first.Value.Count) return;
-            Counts.HeldChanged(HeldNow, now);
-            HeldNow -= first.Value.Count - left;
-            if (left > 0)
+            var (next, left) = (one.Next, Send(one.Value, now));
+            if (left < one.Value.Count)
             {
-                first.Value = first.Value with { Count = left };
-                return;
+                Counts.HeldChanged(HeldNow, now);
+                HeldNow -= one.Value.Count - left;
             }
 
-            _held.RemoveFirst();
+            if (left > 0) one.Value = one.Value with { Count = left };
+            else _held.Remove(one);
+            // What waits for the only variant that holds it keeps nobody from another.
+            if (left > 0 && _pools.Count < 2) return;
+            one = next;
         }
     }
 
@@ -220,12 +221,16 @@ internal sealed class FluidRequests : IModelRequests
     {
         while (requests.Count > 0)
         {
-            FluidPool? chosen = null;
+            var (chosen, isFree) = ((FluidPool?)null, false);
             foreach (var (_, pool) in _pools)
-                if (pool.Free > 0 && (chosen is null || (long)pool.InFlight * chosen.Replicas.Count < (long)chosen.InFlight * pool.Replicas.Count)) chosen = pool;
-            if (chosen is null) return requests.Count;
-            if (!chosen.CanHold(requests))
             {
+                isFree |= pool.Free > 0;
+                if (pool.Free > 0 && pool.CanHold(requests) && (chosen is null || (long)pool.InFlight * chosen.Replicas.Count < (long)chosen.InFlight * pool.Replicas.Count)) chosen = pool;
+            }
+
+            if (chosen is null)
+            {
+                if (!isFree || _pools.Exists(one => one.Pool.CanHold(requests))) return requests.Count;
                 _ledger.End(RequestOutcome.Failed, requests.Count);
                 return 0;
             }

@@ -9,8 +9,8 @@ namespace Plimsoll.Simulation.Rivals.Aibrix;
 /// </summary>
 public static class AibrixOptimizer
 {
-    /// <param name="previous">The last answer, kept where there is none.</param>
-    /// <param name="least">Each deployment's minimum, the answer while there is no data.</param>
+    /// <param name="previous">The last answer, kept where requests make no cluster or the programme has no solution.</param>
+    /// <param name="least">Each deployment's minimum, the answer while no request is in the window.</param>
     public static ImmutableSortedDictionary<string, int> Decide(
         AibrixOptimizerSettings settings, AibrixProfile profile, AibrixOptimizerObservation seen,
         ImmutableSortedDictionary<string, int>? previous, IReadOnlyDictionary<string, int> least)
@@ -25,7 +25,7 @@ public static class AibrixOptimizer
         var centres = AibrixClusters.Centres(points, settings.ClusterDistance, settings.ClusterPoints);
         if (centres.IsEmpty)
         {
-            return previous ?? profile.Gpus.ToImmutableSortedDictionary(
+            return (points.Length > 0 ? previous : null) ?? profile.Gpus.ToImmutableSortedDictionary(
                 gpu => gpu.Deployment, gpu => least.GetValueOrDefault(gpu.Deployment) * settings.GpuFraction, StringComparer.Ordinal);
         }
 

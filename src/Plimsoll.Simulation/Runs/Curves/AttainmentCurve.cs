@@ -4,7 +4,7 @@ namespace Plimsoll.Simulation.Runs.Curves;
 
 /// <summary>One setting of a controller's dial, and what it came to; means over seeds.</summary>
 /// <param name="Dial">"target 0.5".</param>
-/// <param name="Cost">Dollars, or device hours where nothing has a price.</param>
+/// <param name="Cost">In the unit of its world (<see cref="CostUnit"/>).</param>
 public sealed record CurvePoint(string Dial, double Attainment, double Cost);
 
 /// <summary>What a controller answers in time for what it costs, from one end of its dial to the other.</summary>

@@ -58,7 +58,7 @@ public static class CurveRuns
             ran?.Invoke();
         }
 
-        return new CurvePoint(dial, all.Average(run => run.Attainment), RunResult.CostOf(all));
+        return new CurvePoint(dial, all.Average(run => run.Attainment), all.Average(run => run.Cost));
     }
 
     /// <summary>The same world, of which every model asks for another attainment; what counts as in time stays.</summary>

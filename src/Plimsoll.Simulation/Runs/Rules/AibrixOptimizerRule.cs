@@ -25,7 +25,7 @@ internal sealed class AibrixOptimizerRule : IScalingRule
     private readonly ImmutableSortedDictionary<string, int> _least;
     private ImmutableSortedDictionary<string, int>? _answer;
     private DateTimeOffset? _since;
-    private long _arrived;
+    private (DateTimeOffset? At, long Arrived) _last;
 
     public AibrixOptimizerRule(SimulatedModel model, ImmutableArray<double?> costs, RivalKnobs knobs)
     {
@@ -51,10 +51,10 @@ internal sealed class AibrixOptimizerRule : IScalingRule
     public ScalingWish Desired(ModelView seen)
     {
         _since ??= seen.Now;
-        foreach (var (prompt, answer) in seen.Answered) _requests.Enqueue(new AibrixRequest(seen.Now, Counted(prompt), Counted(answer)));
+        foreach (var (at, prompt, answer) in seen.Answered) _requests.Enqueue(new AibrixRequest(at, Counted(prompt), Counted(answer)));
         while (_requests.TryPeek(out var oldest) && oldest.At < seen.Now - _settings.Window) _requests.Dequeue();
-        var latest = (seen.Arrived - _arrived) / _settings.Interval.TotalSeconds;
-        _arrived = seen.Arrived;
+        var latest = (seen.Arrived - _last.Arrived) / (_last.At is { } last && last < seen.Now ? seen.Now - last : _settings.Interval).TotalSeconds;
+        _last = (seen.Now, seen.Arrived);
         _answer = AibrixOptimizer.Decide(_settings, _profile, new AibrixOptimizerObservation(seen.Now, _since.Value, [.. _requests], latest), _answer, _least);
         var spec = seen.SpecByVariant.IsDefault ? [.. _scalers.Select((_, i) => i == 0 ? seen.Spec : 0)] : seen.SpecByVariant;
         var counts = ImmutableArray.CreateBuilder<int>(_scalers.Length);

@@ -12,10 +12,10 @@ internal sealed class DynamoRule : IScalingRule
     private readonly DynamoSettings _settings;
     private readonly int _room;
     private readonly CounterWindow _means = new(TimeSpan.FromMinutes(5));
-    private readonly Dictionary<string, (long, int)> _last = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, ((long, double) Prompt, (int, long, double) Decode)> _last = new(StringComparer.Ordinal);
     private DynamoState _state;
     private DateTimeOffset? _nextThroughput;
-    private (long Arrived, long Requests, double Prompts, double Answers) _interval;
+    private (DateTimeOffset At, long Arrived, long Requests, double Prompts, double Answers) _interval;
 
     public DynamoRule(SimulatedModel model, DynamoSettings settings, RivalKnobs knobs)
     {
@@ -39,11 +39,14 @@ internal sealed class DynamoRule : IScalingRule
 
     public TimeSpan Period => _settings.LoadInterval;
 
+    /// <summary>What its planner remembers.</summary>
+    public DynamoState State => _state;
+
     public ScalingWish Desired(ModelView seen)
     {
         _means.Look(seen);
         Observe(seen);
-        _nextThroughput ??= seen.Now + _settings.ThroughputInterval;
+        if (_nextThroughput is null) (_nextThroughput, _interval) = (seen.Now + _settings.ThroughputInterval, (seen.Now, 0, 0, 0, 0));
         var replicas = Math.Max(seen.Spec, _settings.Least.Decode);
         if (seen.Now >= _nextThroughput)
         {
@@ -69,22 +72,22 @@ internal sealed class DynamoRule : IScalingRule
         List<DynamoSample> prefill = [], decode = [];
         foreach (var pod in seen.Pods.Where(pod => pod.Ready))
         {
-            var marks = (pod.LastPrompt.Tokens, HashCode.Combine(pod.LastPrompt.Seconds, pod.LastDecode.Seconds));
-            if (_last.TryGetValue(pod.Name, out var last) && last == marks) continue;
-            _last[pod.Name] = marks;
-            if (pod.LastPrompt.Seconds > 0) prefill.Add(new DynamoSample(0, pod.LastPrompt.Tokens, pod.LastPrompt.Seconds));
-            if (pod.LastDecode.Seconds > 0) decode.Add(new DynamoSample(pod.LastDecode.Sequences, pod.LastDecode.Context, pod.LastDecode.Seconds));
+            var last = _last.GetValueOrDefault(pod.Name);
+            _last[pod.Name] = (pod.LastPrompt, pod.LastDecode);
+            if (pod.LastPrompt.Seconds > 0 && pod.LastPrompt != last.Prompt) prefill.Add(new DynamoSample(0, pod.LastPrompt.Tokens, pod.LastPrompt.Seconds));
+            if (pod.LastDecode.Seconds > 0 && pod.LastDecode != last.Decode) decode.Add(new DynamoSample(pod.LastDecode.Sequences, pod.LastDecode.Context, pod.LastDecode.Seconds));
         }
 
         _state = DynamoPlanner.Observe(_state, prefill, decode);
     }
 
+    // Where metrics were away for longer than an interval, at the mean rate of the time since the last one.
     private DynamoTraffic? Traffic(ModelView seen)
     {
         var before = _interval;
-        _interval = (seen.Arrived, seen.Served.Requests, seen.Served.Prompts, seen.Served.Answers);
+        _interval = (seen.Now, seen.Arrived, seen.Served.Requests, seen.Served.Prompts, seen.Served.Answers);
         var served = seen.Served.Requests - before.Requests;
         return served == 0 ? null : new DynamoTraffic(
-            seen.Arrived - before.Arrived, (seen.Served.Prompts - before.Prompts) / served, (seen.Served.Answers - before.Answers) / served);
+            (seen.Arrived - before.Arrived) * (_settings.ThroughputInterval / (seen.Now - before.At)), (seen.Served.Prompts - before.Prompts) / served, (seen.Served.Answers - before.Answers) / served);
     }
 }

@@ -10,6 +10,8 @@ namespace Plimsoll.Simulation.Runs.Rules;
 /// </summary>
 internal sealed class InfernoRule : IScalingRule
 {
+    private const double LatencyToFirstToken = 0.1;
+
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(60);
 
     private readonly SimulatedModel _model;
@@ -50,10 +52,14 @@ internal sealed class InfernoRule : IScalingRule
     {
         var slo = _model.Spec.Slo;
         var (prompt, answer) = (_minute.MeanPrompt, _minute.MeanAnswer);
+        // Who states a latency alone types in targets that a mean request keeps it with: a tenth of it to the first token.
+        var (first, each) = slo is { TimeToFirstToken: null, TimePerOutputToken: null }
+            ? (slo.Latency * LatencyToFirstToken, answer > 0 ? slo.Latency * (1 - LatencyToFirstToken) / answer : TimeSpan.Zero)
+            : (slo.TimeToFirstToken ?? TimeSpan.Zero, slo.TimePerOutputToken ?? TimeSpan.Zero);
         // Before anything was answered nothing is known of lengths, and it keeps what there is.
         var candidates = _model.Spec.Variants.Select((variant, i) => _fits[i] is not { } fit ? null : InfernoAllocation.For(variant.Id.Value, new InfernoDemand(
                 new InfernoService(fit.Alpha, fit.Beta, fit.Gamma, prompt, answer), variant.Concurrency, _minute.ArrivalsPerSecond * 60,
-                (slo.TimeToFirstToken?.TotalMilliseconds ?? 0) * _objectives, (slo.TimePerOutputToken?.TotalMilliseconds ?? 0) * _objectives, 0,
+                first.TotalMilliseconds * _objectives, each.TotalMilliseconds * _objectives, 0,
                 _costs[i] ?? 1, 1, _least)))
             .OfType<InfernoAllocation>().Select(one => one.From(_current)).ToImmutableArray();
         var solved = InfernoSolver.Unlimited([new InfernoServer(_model.Spec.Id.Value, 1, candidates, ImmutableDictionary<string, int>.Empty)]);

@@ -219,18 +219,19 @@ internal static class RequestRules
 
     private sealed class AibrixRule(AibrixSettings settings, double target) : IScalingRule
     {
-        private readonly Queue<double> _inFlight = new();
+        private readonly AibrixWindow _means = new(settings.StableWindow);
         private AibrixState _state = AibrixState.Fresh;
 
         public TimeSpan Period => settings.ReconcileInterval;
 
         public ScalingWish Desired(ModelView seen)
         {
-            _inFlight.Enqueue(seen.InFlight);
-            while (_inFlight.Count > settings.StableWindow / settings.ReconcileInterval) _inFlight.Dequeue();
-            var replicas = Math.Max(1, seen.Spec);
-            // Its metric is a mean over pods, of a window.
-            var decision = AibrixAutoscaler.Decide(settings, _state, new AibrixObservation(seen.Now, replicas, [new AibrixMetric(target, _inFlight.Average() / replicas, null)]));
+            // A mean over the pods that answer, which those that load do not, and then over a window of such means; APA multiplies it by
+            // all replicas, those that load among them (aibrix#2670). Where no pod answers the source has failed, and nothing changes.
+            double? mean = seen.Ready == 0 ? null : seen.Pods.Where(pod => pod.Ready).Average(pod => pod.Running + seen.WaitingIn(pod));
+            if (mean is { } sample) _means.Record(seen.Now, sample);
+            var decision = AibrixAutoscaler.Decide(settings, _state, new AibrixObservation(
+                seen.Now, Math.Max(1, seen.Spec), [new AibrixMetric(target, mean is null ? null : _means.Mean(seen.Now), null)]));
             _state = decision.State;
             return decision.Replicas;
         }

@@ -30,6 +30,9 @@ internal sealed class SageServeRule : IScalingRule
 
     public TimeSpan Period => TimeSpan.FromSeconds(1);
 
+    /// <summary>Tokens of each whole minute so far.</summary>
+    public IReadOnlyList<double> Minutes => _minutes;
+
     public ScalingWish Desired(ModelView seen)
     {
         if (_began is null) (_began, _nextPlan) = (seen.Now, seen.Now + _settings.PlanInterval);
@@ -62,9 +65,11 @@ internal sealed class SageServeRule : IScalingRule
     {
         var minute = (int)((seen.Now - _began!.Value) / TimeSpan.FromMinutes(1));
         var total = seen.Served.Prompts + seen.Served.Answers;
+        // Of several at once, as metrics were away, each has its part.
+        var each = (total - _tokens) / Math.Max(1, minute - _minutes.Count);
         while (_minutes.Count < minute)
         {
-            _minutes.Add(total - _tokens);
+            _minutes.Add(each);
             _tokens = total;
         }
     }

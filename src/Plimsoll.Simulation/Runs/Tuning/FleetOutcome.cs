@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Plimsoll.Simulation.Scenarios;
 
 namespace Plimsoll.Simulation.Runs.Tuning;
 
@@ -48,7 +47,7 @@ internal sealed class FleetOutcome
         return new FleetOutcome(
             wanted,
             [.. models.Select(list => (list.Sum(model => model.Requests), list.Sum(model => model.WithinSlo)))],
-            [.. runs.Select(run => unit switch { CostUnit.NodeDollars => run.NodeDollars, CostUnit.Dollars => run.Dollars, _ => run.DeviceHours })],
+            [.. runs.Select(run => run.Cost)],
             [.. runs.Select(run => run.Attainment)],
             wanted.Zip(models).ToImmutableDictionary(pair => pair.First.Name, pair => pair.Second.Sum(model => unit == CostUnit.DeviceHours ? model.DeviceHours : model.Dollars), StringComparer.Ordinal));
     }
@@ -91,28 +90,4 @@ internal sealed class FleetOutcome
 
     // Where nothing is missing nothing can be gained, however it is counted.
     private int GainedOver(FleetOutcome before) => (int)Math.Floor((before.Missing - Missing + 1e-9) / ShareStep);
-}
-
-/// <summary>What a fleet is paid for by.</summary>
-public enum CostUnit
-{
-    /// <summary>Hours that devices are held, where nothing has a price.</summary>
-    DeviceHours,
-
-    /// <summary>Of what replicas hold of nodes that are there anyway.</summary>
-    Dollars,
-
-    /// <summary>Of whole nodes, where they come and go.</summary>
-    NodeDollars,
-}
-
-/// <summary>Which one it is of a world.</summary>
-public static class CostUnits
-{
-    public static CostUnit Of(World world)
-    {
-        ArgumentNullException.ThrowIfNull(world);
-        return world.Nodes.All(group => group.PricePerHour is null) ? CostUnit.DeviceHours
-            : world.Nodes.Any(group => group.IsElastic) ? CostUnit.NodeDollars : CostUnit.Dollars;
-    }
 }

@@ -12,7 +12,7 @@ namespace Plimsoll.Simulation.Runs.Tuning;
 /// <param name="Candidates">Settings that were tried, its defaults among them.</param>
 /// <param name="Goal">The attainment that was asked for.</param>
 /// <param name="Attainment">Reached on that traffic.</param>
-/// <param name="Cost">Paid on that traffic, dollars, or device hours where nothing has a price.</param>
+/// <param name="Cost">Paid on that traffic, in the unit of its world.</param>
 public sealed record TunedRival(
     string Rival, RivalTuning Tuning, string Chosen, ImmutableArray<int> Seeds, int Candidates, double Goal, double Attainment, double Cost)
 {
@@ -46,7 +46,7 @@ public static class RivalSearch
             tuning =>
             {
                 var runs = parts.AsParallel().AsOrdered().Select(part => SimulationRun.Rival(part.World, part.Seed, rival, tuning)).ToList();
-                return new Came(runs.Average(run => run.Attainment), RunResult.CostOf(runs));
+                return new Came(runs.Average(run => run.Attainment), runs.Average(run => run.Cost));
             },
             (one, other) => one.IsBetterThan(other, goal), candidatesMax, progress);
         var best = walk.Best(RivalTuning.Defaults, Rounds(KnobSpace.Of(rival), classes, parts[0].Seed, rival).Select(round => round.Select(one => TurnsOf(one.Knob, one.Of))));

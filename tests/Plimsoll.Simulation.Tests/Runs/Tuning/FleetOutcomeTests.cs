@@ -48,6 +48,7 @@ public sealed class FleetOutcomeTests
                 Seed = runs.Count + 1,
                 Turns = 1,
                 Models = [Model("busy", 1000, busy), Model("rare", 100, rare)],
+                Unit = CostUnit.Dollars,
                 Dollars = dollars,
                 NodeHours = ImmutableSortedDictionary<string, double>.Empty,
                 NodeDollars = dollars,
