@@ -42,7 +42,7 @@ internal static class TopTable
         if (jobs.IsEmpty) yield break;
         var named = jobs.Select(job => (Job: job, Status: job.Status ?? new PlannedJobStatus(),
             Name: Show.Text(space is null ? ClusterReader.NameOf(job).ToString() : ClusterReader.NameOf(job).Name))).ToArray();
-        var name = Math.Clamp(named.Max(one => one.Name.Length), 5, Math.Max(12, width - JobColumns - 13)) + 1;
+        var name = Math.Clamp(named.Max(one => one.Name.Length), 5, Math.Max(12, width - JobColumns - ReasonColumns)) + 1;
         yield return "";
         yield return $"{"TRAINING JOB".PadRight(Math.Max(name, 13))}{"STATE",10}{"PODS",6}{"PRIORITY",10}  WHY";
         foreach (var (job, status, shown) in named.OrderBy(one => Rank(one.Status.State)).ThenBy(one => one.Name, StringComparer.Ordinal))
@@ -54,6 +54,9 @@ internal static class TopTable
     }
 
     private const int JobColumns = 28;
+
+    // Why it waits or gave way is what is looked for.
+    private const int ReasonColumns = 30;
 
     // What is there, what is to come, and what is over.
     private static int Rank(string? state) => state switch { "Running" => 0, "Starting" => 1, "Stopping" => 2, "Suspended" => 3, "Ended" => 5, _ => 4 };

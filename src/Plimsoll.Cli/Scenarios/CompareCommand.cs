@@ -122,6 +122,15 @@ public static class CompareCommand
                 + string.Join(" and ", one.Metrics.Select(metric => $"{Show.Text(metric.Name, 60)} ({MetricWords.NameOf(metric)}, {TargetOf(metric)})"));
         }
 
+        // Of a trace both sides have the manifest's; a scenario says its own.
+        var apart = (from one in own
+                     from model in world.Models
+                     let spec = model.Spec
+                     where one.Scales(spec.Id) && (one.MinReplicas, one.MaxReplicas) != (spec.MinReplicas, spec.MaxReplicas)
+                     select $"{spec.Id} ({spec.MinReplicas} to {spec.MaxReplicas} in the scenario, {one.MinReplicas} to {one.MaxReplicas} in yours)").ToList();
+        if (apart.Count > 0)
+            yield return $"each side keeps to its own bounds, which differ: {string.Join(", ", apart.Take(NamedMax))}{(apart.Count > NamedMax ? $" and {apart.Count - NamedMax} more" : "")}";
+
         var without = world.Models.Where(model => own.All(one => !one.Scales(model.Spec.Id))).Select(model => model.Spec.Id.Value).ToList();
         if (without.Count > 0)
             yield return $"without an autoscaler of yours, and so with as many replicas as they began with: {string.Join(", ", without.Take(NamedMax))}{(without.Count > NamedMax ? $" and {without.Count - NamedMax} more" : "")}";

@@ -262,14 +262,17 @@ public sealed record MeasuredMemory(Bytes? LoadPeak, Bytes Steady, int Samples)
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public DateTimeOffset? Since { get; init; }
 
+    // Devices of a kind differ by as much, and whoever is the smallest of them comes and goes.
+    private const double AboutSame = 0.98;
+
     /// <summary>
     /// With what is expected now: where that is less, as with a smaller share of the device's memory, what was measured of devices is
     /// another thing's.
     /// </summary>
     internal MeasuredMemory Expecting(Bytes? perDevice, DateTimeOffset at)
     {
-        if (perDevice == Expected) return this;
-        return Expected is { } before && !(perDevice >= before)
+        if (perDevice == Expected || (perDevice < Expected && perDevice >= Expected.Value.Scale(AboutSame))) return this;
+        return perDevice is null || perDevice < Expected
             ? this with { Expected = perDevice, PerDevice = null, PerDeviceAsleep = null, Since = at } : this with { Expected = perDevice };
     }
 }

@@ -80,6 +80,7 @@ public sealed class CompareCommandTests : IDisposable
         var notes = listing.GetProperty("notes").EnumerateArray().Select(note => note.GetString()).ToList();
         Assert.Contains("tiny: KEDA, 0 to 4 replicas, by prometheus (in-flight, 8 a replica)", notes);
         Assert.Contains("without an autoscaler of yours, and so with as many replicas as they began with: other", notes);
+        Assert.Contains(notes, note => note!.StartsWith("each side keeps to its own bounds, which differ: tiny (0 to ", StringComparison.Ordinal) && note.EndsWith(" in the scenario, 0 to 4 in yours)", StringComparison.Ordinal));
 
         // Its metric is the pods' own, so nothing wakes it from zero: as it would be in a cluster.
         var models = listing.GetProperty("controllers")[1].GetProperty("models").EnumerateArray().ToDictionary(model => model.GetProperty("model").GetString()!);

@@ -67,6 +67,11 @@ public sealed class SoberKnowledgeTests
         known = known.Fold(spec, Using(spec, Noon.AddSeconds(1), 1200, Noon));
         Assert.Equal(Bytes.MiB(1200), Needs(spec, known));
 
+        // A device of the kind that is a little smaller is no other share.
+        var smaller = SpecOf(Model1 with { Variants = [Model1.Variants[0] with { Needs = Model1.Variants[0].Needs with { PerDevice = new MemoryNeed(Bytes.MiB(1090), Bytes.MiB(1090)) } }] });
+        known = known.Fold(smaller, Using(smaller, Noon.AddSeconds(1.5), 1000, Noon));
+        Assert.Equal(Bytes.MiB(1200), Needs(smaller, known));
+
         // A replica of before goes on using what it was given; the next one says what it takes.
         var half = SpecOf(Half);
         known = known.Fold(half, Using(half, Noon.AddSeconds(2), 1200, Noon)).Fold(half, Using(half, Noon.AddSeconds(3), 1200, Noon));
