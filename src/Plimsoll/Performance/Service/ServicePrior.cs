@@ -92,11 +92,10 @@ public sealed record ServicePrior
         var (one, longer, beyond) = Alone(pace, promptTokens, answerTokens);
         var most = ThroughputPerSecond(pace, promptTokens, answerTokens);
         var pooled = new double[Together.Length];
-        for (var k = 0; k < pooled.Length; k++)
-        {
-            var each = k == 0 ? one : Blended(SharedCapacity.At(Shared, pace * longer, k) * most, most, beyond);
-            pooled[k] = Math.Max(k == 0 ? 1 : pooled[k - 1], one > 0 ? Math.Min(each, most) / one : 1);
-        }
+        if (!Shared.IsEmpty) SharedCapacity.At(Shared, pace * longer, pooled);
+        pooled[0] = 1;
+        for (var k = 1; k < pooled.Length; k++)
+            pooled[k] = Math.Max(pooled[k - 1], one > 0 ? Math.Min(Blended(pooled[k] * most, most, beyond), most) / one : 1);
 
         return ImmutableCollectionsMarshal.AsImmutableArray(pooled);
     }

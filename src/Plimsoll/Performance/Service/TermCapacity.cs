@@ -72,21 +72,16 @@ public sealed record SharedCapacity(double Pace, ImmutableArray<double> Parts)
     /// <summary>Logarithms of the slowest pace that keeps the objective over each pace that is computed.</summary>
     internal static readonly ImmutableArray<double> BelowEdge = [1.6, 0.8, 0.4, 0.15, 0.03];
 
-    /// <summary>The part at any pace, by its logarithm between those computed.</summary>
+    /// <summary>The parts at any pace, by its logarithm between those computed.</summary>
     /// <param name="of">By pace, rising; not empty.</param>
     /// <param name="pace">Any.</param>
-    /// <param name="k">Which of <see cref="ServicePrior.Together"/>.</param>
-    internal static double At(ImmutableArray<SharedCapacity> of, double pace, int k)
+    /// <param name="parts">Out: with so many as each of <see cref="ServicePrior.Together"/>.</param>
+    internal static void At(ImmutableArray<SharedCapacity> of, double pace, Span<double> parts)
     {
-        if (of.IsEmpty) return 0;
-        if (pace <= of[0].Pace) return of[0].Parts[k];
-        for (var at = 1; at < of.Length; at++)
-        {
-            if (pace > of[at].Pace) continue;
-            var part = Math.Log(pace / of[at - 1].Pace) / Math.Log(of[at].Pace / of[at - 1].Pace);
-            return TermCapacity.Interpolated(of[at - 1].Parts[k], of[at].Parts[k], part);
-        }
-
-        return of[^1].Parts[k];
+        var at = 0;
+        while (at < of.Length - 1 && of[at + 1].Pace < pace) at++;
+        var (slower, faster) = (of[Math.Min(at + 1, of.Length - 1)], of[at]);
+        var part = pace <= faster.Pace ? 0 : pace >= slower.Pace ? 1 : Math.Log(pace / faster.Pace) / Math.Log(slower.Pace / faster.Pace);
+        for (var k = 0; k < parts.Length; k++) parts[k] = part <= 0 ? faster.Parts[k] : TermCapacity.Interpolated(faster.Parts[k], slower.Parts[k], part);
     }
 }
