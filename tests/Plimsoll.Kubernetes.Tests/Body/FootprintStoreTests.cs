@@ -89,7 +89,7 @@ public sealed class FootprintStoreTests : IDisposable
                     if (answer is not null) _ = AnswerAsync(client, answer);
                 }
             }
-            catch (Exception e) when (e is SocketException or ObjectDisposedException)
+            catch (Exception e) when (e is SocketException or ObjectDisposedException or InvalidOperationException)
             {
                 // The listener was stopped.
             }

@@ -9,6 +9,7 @@ internal sealed class AnsweringStranger : IAsyncDisposable
 {
     private readonly TcpListener _listener;
     private readonly SemaphoreSlim _asked = new(0);
+    private readonly CancellationTokenSource _stop = new();
     private readonly Task _serving;
 
     private AnsweringStranger(TcpListener listener)
@@ -32,27 +33,29 @@ internal sealed class AnsweringStranger : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        _listener.Stop();
+        await _stop.CancelAsync();
         await _serving;
+        _listener.Stop();
         _asked.Dispose();
+        _stop.Dispose();
     }
 
     private async Task ServeAsync()
     {
-        try
+        while (!_stop.IsCancellationRequested)
         {
-            while (true)
+            try
             {
-                using var client = await _listener.AcceptTcpClientAsync();
+                using var client = await _listener.AcceptTcpClientAsync(_stop.Token);
                 await using var stream = client.GetStream();
-                _ = await stream.ReadAsync(new byte[4096]);
-                await stream.WriteAsync(Encoding.ASCII.GetBytes("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
+                _ = await stream.ReadAsync(new byte[4096], _stop.Token);
+                await stream.WriteAsync(Encoding.ASCII.GetBytes("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"), _stop.Token);
                 _asked.Release();
             }
-        }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException or IOException)
-        {
-            // The listener was stopped.
+            catch (Exception e) when (e is SocketException or IOException || (e is OperationCanceledException && _stop.IsCancellationRequested))
+            {
+                // Whoever asked has hung up, or it is over.
+            }
         }
     }
 }
