@@ -1,6 +1,4 @@
 using System.Globalization;
-using Plimsoll.Cli.FleetFiles;
-using Plimsoll.Cli.Fleets;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Resources;
 
@@ -11,16 +9,9 @@ internal static class JobExplanation
 {
     public static IEnumerable<string> Lines(PlannedJob job, IReadOnlyList<ObjectEvent> events, DateTimeOffset now, int width)
     {
-        var (name, spec) = (ClusterReader.NameOf(job), job.Spec);
-        if (job.Status is not { } status)
-        {
-            foreach (var line in FleetTable.Wrap($"{name}: no operator looked at it yet; kubectl get pods -n plimsoll-system shows whether one runs", width)) yield return line;
-            yield break;
-        }
-
-        foreach (var line in FleetTable.Wrap($"{name}, {status.Mode ?? "no mode"}: {Show.Text(status.Reason ?? "nothing was said of it", 600)}", width)) yield return line;
-        if (job.Metadata?.Generation is { } generation && status.ObservedGeneration is { } observed && observed < generation)
-            yield return $"  (of generation {observed}; what is asked for now is generation {generation})";
+        var spec = job.Spec;
+        foreach (var line in ModelExplanation.Head(job, job.Status is { } said ? (said.Mode, said.Reason, said.ObservedGeneration) : null, width)) yield return line;
+        if (job.Status is not { } status) yield break;
         yield return ModelExplanation.Row("target", $"{spec?.TargetRef?.Kind ?? "Job"} {spec?.TargetRef?.Name ?? "of no name"}", width);
         yield return ModelExplanation.Row("state", string.Create(CultureInfo.InvariantCulture,
             $"{status.State ?? "not known"}{(status.Members is { } members ? $", {members} {(members == 1 ? "pod" : "pods, all or none")}" : "")}"), width);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using k8s;
 using k8s.Models;
 using Plimsoll.Cli.FleetFiles;
 using Plimsoll.Cli.Fleets;
@@ -15,15 +16,8 @@ internal static class ModelExplanation
     public static IEnumerable<string> Lines(ScaledModel model, IReadOnlyList<ObjectEvent> events, DateTimeOffset now, int width)
     {
         var settings = ScaledModelSettings.Of(model);
-        if (model.Status is not { } status)
-        {
-            foreach (var line in FleetTable.Wrap($"{ClusterReader.NameOf(model)}: no operator looked at it yet; kubectl get pods -n plimsoll-system shows whether one runs", width)) yield return line;
-            yield break;
-        }
-
-        foreach (var line in FleetTable.Wrap($"{ClusterReader.NameOf(model)}, {status.Mode ?? "no mode"}: {Show.Text(status.Reason ?? "nothing was said of it", 600)}", width)) yield return line;
-        if (model.Metadata?.Generation is { } generation && status.ObservedGeneration is { } observed && observed < generation)
-            yield return $"  (of generation {observed}; what is asked for now is generation {generation})";
+        foreach (var line in Head(model, model.Status is { } said ? (said.Mode, said.Reason, said.ObservedGeneration) : null, width)) yield return line;
+        if (model.Status is not { } status) yield break;
         foreach (var target in settings.Variants) yield return Row("target", target.Target.ToString(), width);
         yield return Row("weight", $"{status.Weight ?? "not known"}{(status.Model is { } artefact ? $" ({artefact})" : "")}", width);
         yield return Row("replicas", string.Create(CultureInfo.InvariantCulture,
@@ -37,6 +31,16 @@ internal static class ModelExplanation
             yield return Row("variant", $"{variant.Name} ({variant.Target}): {variant.ReadyReplicas ?? 0} ready, {variant.DesiredReplicas ?? 0} wanted. {variant.Reason}", width);
         foreach (var line in Conditions(status.Conditions, width)) yield return line;
         foreach (var line in Events(events, now, width)) yield return line;
+    }
+
+    /// <summary>What is said of an object first; a null status is of one that nobody looked at yet.</summary>
+    internal static IEnumerable<string> Head(IKubernetesObject<V1ObjectMeta> one, (string? Mode, string? Reason, long? Observed)? status, int width)
+    {
+        var said = status is var (mode, reason, _) ? $", {mode ?? "no mode"}: {Show.Text(reason ?? "nothing was said of it", 600)}"
+            : ": no operator looked at it yet; kubectl get pods -n plimsoll-system shows whether one runs";
+        foreach (var line in FleetTable.Wrap(ClusterReader.NameOf(one) + said, width)) yield return line;
+        if (one.Metadata?.Generation is { } generation && status?.Observed is { } observed && observed < generation)
+            yield return $"  (of generation {observed}; what is asked for now is generation {generation})";
     }
 
     internal static IEnumerable<string> Conditions(IReadOnlyList<V1Condition>? conditions, int width)
