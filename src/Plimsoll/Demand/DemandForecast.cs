@@ -148,8 +148,9 @@ public sealed record DemandForecast
     /// <param name="window">Length of the window that begins now.</param>
     /// <param name="quantiles">Out: arrivals a second, at the grid.</param>
     /// <param name="told">What each window learned says, where it was asked before: a grid each, NaN first where not. Empty to keep nothing.</param>
+    /// <param name="between">Whether windows between two lengths are counted between them, as their distribution is drawn, and not as the longer.</param>
     /// <returns>How many windows as long were scored, overlapping ones counted once; 0 before anything was.</returns>
-    internal double Distribution(TimeSpan window, Span<double> quantiles, Span<double> told = default)
+    internal double Distribution(TimeSpan window, Span<double> quantiles, Span<double> told = default, bool between = false)
     {
         quantiles.Clear();
         if (Until is not { } until || Windows[0].Seen == 0) return 0;
@@ -158,6 +159,7 @@ public sealed record DemandForecast
         while (above < Windows.Length - 1 && Windows[above].Buckets < buckets) above++;
         var context = new ForecastContext(until, Seasons, Bucket.TotalSeconds, Newest);
         Predict(above, context, quantiles, told);
+        var scored = Scored(above);
         if (above > 0 && Windows[above].Buckets > buckets)
         {
             // A maximum grows with the log of the window, as extreme values do.
@@ -165,9 +167,14 @@ public sealed record DemandForecast
             Predict(above - 1, context, shorter, told);
             var share = Math.Log(buckets / Windows[above - 1].Buckets) / Math.Log((double)Windows[above].Buckets / Windows[above - 1].Buckets);
             for (var q = 0; q < quantiles.Length; q++) quantiles[q] = ((1 - share) * shorter[q]) + (share * quantiles[q]);
+
+            // As many as fit into the time that was seen: lengths are drawn between on the log scale.
+            if (between) scored = Math.Pow(Scored(above - 1), 1 - share) * Math.Pow(scored, share);
         }
 
-        return (double)Windows[above].Scored / Windows[above].Steps;
+        return scored;
+
+        double Scored(int at) => (double)Windows[at].Scored / Windows[at].Steps;
     }
 
     private void Predict(int at, in ForecastContext context, Span<double> quantiles, Span<double> told)

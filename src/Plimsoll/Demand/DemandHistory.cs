@@ -115,20 +115,30 @@ public sealed partial record DemandHistory
     }
 
     /// <summary>Mean arrivals a second over the last stretch; missing when no bucket of it was observed.</summary>
-    public Signal<double> MeanRate(TimeSpan over, PlannerSettings settings)
+    /// <param name="over">How long a stretch, in whole buckets.</param>
+    /// <param name="settings">Bucket width.</param>
+    /// <param name="until">Until when was counted: the newest bucket may have just begun. Null where it is whole.</param>
+    public Signal<double> MeanRate(TimeSpan over, PlannerSettings settings, DateTimeOffset? until = null)
     {
         ArgumentNullException.ThrowIfNull(settings);
-        var (sum, seen) = (0.0, 0);
-        for (var i = Math.Max(0, Length - Buckets(over, settings)); i < Length; i++)
+        var (sum, seen, buckets) = (0.0, 0, Buckets(over, settings));
+
+        // One that just began is looked at beside as many whole ones.
+        var ahead = settings.IdleIsSeen && _newest >= 0 && End!.Value - until is { } left && left > TimeSpan.Zero && left < settings.DemandBucket ? left : TimeSpan.Zero;
+        if (ahead > TimeSpan.Zero && buckets < settings.DemandBuckets) buckets++;
+        for (var i = Math.Max(0, Length - buckets); i < Length; i++)
         {
             if (At(i) is not (>= 0 and var arrivals)) continue;
             sum += arrivals;
             seen++;
         }
 
-        return seen == 0
-            ? Signal.Missing<double>("no arrivals were counted")
-            : Signal.Known(sum / (seen * settings.DemandBucket.TotalSeconds), End!.Value);
+        if (seen == 0) return Signal.Missing<double>("no arrivals were counted");
+        var seconds = seen * settings.DemandBucket.TotalSeconds;
+
+        // By itself it says too little.
+        if (seen > 1) seconds -= ahead.TotalSeconds;
+        return Signal.Known(sum / seconds, End!.Value);
     }
 
     /// <summary>The same as it would have been without known events; what they left too little of to tell was not observed.</summary>

@@ -4,13 +4,16 @@ namespace Plimsoll;
 /// What a shortage costs, as a multiple of what an excess costs (c_under / c_over): the multiple at which the target
 /// attainment is met. Solved from the forecast, then corrected by what was attained (design §6.2).
 /// </summary>
-/// <param name="LogCorrection">Added to the log of the solved multiple; between -6 and 3.</param>
+/// <param name="LogCorrection">Added to the log of the solved multiple; between -10 and 3.</param>
 public sealed partial record ShortageCost(double LogCorrection)
 {
     public static readonly ShortageCost Uncorrected = new(0);
 
     // So far down that what was attained can take any solved quantile, 0.99 with its odds of 99 too, below the median.
     private const double CorrectionLeast = -6;
+
+    // And any of them to a hundredth.
+    private const double CorrectionFurthest = -10;
     private const double CorrectionMost = 3;
 
     // A window in which as much was missed as the target allows twice over raises the multiple by a tenth.
@@ -19,6 +22,10 @@ public sealed partial record ShortageCost(double LogCorrection)
 
     // A peak that is carried late for a moment is in time still, so even half of all peaks may be left uncovered where requests say so.
     private const double CorrectedLeast = 0.05;
+
+    // Of a model whose windows are long the most in one is far above its mean, so that all requests but the allowed ones are in time with
+    // less than what is covered at a twentieth.
+    private const double CorrectedFurthest = 0.01;
     private const double QuantileMost = 0.999;
 
     /// <summary>
@@ -42,12 +49,13 @@ public sealed partial record ShortageCost(double LogCorrection)
     /// <param name="attained">Share of them that met the objective.</param>
     /// <param name="target">Share that had to.</param>
     /// <param name="weight">Share of a usual window's requests it held, 1 at most.</param>
-    public ShortageCost Observe(double attained, double target, double weight)
+    /// <param name="further">Whether what came in time may lower the quantile to a hundredth, and not to a twentieth alone.</param>
+    public ShortageCost Observe(double attained, double target, double weight, bool further = false)
     {
         if (!(attained >= 0 && attained <= 1 && target > 0 && target < 1 && weight > 0)) return this;
         var missed = Math.Min((1 - attained) / (1 - target), 20);
         return new ShortageCost(Math.Clamp(
-            LogCorrection + (Gain * Math.Min(weight, 1) * (missed - 1)), CorrectionLeast, CorrectionMost));
+            LogCorrection + (Gain * Math.Min(weight, 1) * (missed - 1)), further ? CorrectionFurthest : CorrectionLeast, CorrectionMost));
     }
 
     private static double Solve(Func<double, double> forecast, double allowed)

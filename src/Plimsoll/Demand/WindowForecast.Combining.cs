@@ -108,8 +108,14 @@ public sealed partial record WindowForecast
     private static double Straight(int q, double mean, double half) => q > Median ? mean : Math.Max(0, (mean * mean) - half);
 
     /// <summary>A quantile from those of the grid: between or above them straight on the normal scale, below the lowest.</summary>
-    internal static double Between(ReadOnlySpan<double> quantiles, double quantile) =>
-        !(quantile > Grid[0]) ? quantiles[0] : AtScore(quantiles, CountMaximum.NormalQuantile(Math.Min(quantile, QuantileMost)));
+    /// <param name="quantiles">At <see cref="Grid"/>, ascending.</param>
+    /// <param name="quantile">Which.</param>
+    /// <param name="below">Whether one below the grid is drawn on straight too, to half of the lowest at the least.</param>
+    internal static double Between(ReadOnlySpan<double> quantiles, double quantile, bool below = false)
+    {
+        if (quantile > Grid[0]) return AtScore(quantiles, CountMaximum.NormalQuantile(Math.Min(quantile, QuantileMost)));
+        return below && quantile > 0 ? Math.Max(quantiles[0] / 2, AtScore(quantiles, CountMaximum.NormalQuantile(quantile))) : quantiles[0];
+    }
 
     private static double AtScore(ReadOnlySpan<double> quantiles, double score)
     {

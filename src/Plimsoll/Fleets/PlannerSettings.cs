@@ -40,6 +40,12 @@ public sealed record PlannerSettings
         ShortagesLast = true,
         LearnsSoberly = true,
         LooksPastSleepers = true,
+        LossesTogether = true,
+        CountsWindowsBetween = true,
+        CoversLess = true,
+        IdleIsSeen = true,
+        ReplacedByQuarters = true,
+        AsksWithinReach = true,
     };
 
     /// <summary>Time between two regular ticks.</summary>
@@ -228,6 +234,50 @@ public sealed record PlannerSettings
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool LooksPastSleepers { get; init; }
+
+    /// <summary>
+    /// Whether what is lost by letting several replicas of a model go is weighed together, and not for each as if all others stayed.
+    /// Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool LossesTogether { get; init; }
+
+    /// <summary>
+    /// Whether for a time ahead between two lengths of learned windows so many windows count as were seen as long as that time, and not those
+    /// of the longer length alone. Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool CountsWindowsBetween { get; init; }
+
+    /// <summary>
+    /// Whether requests in time may lower the quantile of demand that is covered to a hundredth, drawn on below what is learned, and not to a
+    /// twentieth alone. Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool CoversLess { get; init; }
+
+    /// <summary>
+    /// Whether a model is idle only as far as its requests were counted: one whose counts are missing keeps its places, one that matters more
+    /// than who claims them keeps them between two requests, one that nobody ever asked is idle since it was last wanted, and what arrives now is
+    /// the mean of the time that was seen. Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IdleIsSeen { get; init; }
+
+    /// <summary>
+    /// Whether replicas of a version that is replaced go only as far as those that are wanted go on serving, and another goes in place of a
+    /// surplus one that may not. Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool ReplacedByQuarters { get; init; }
+
+    /// <summary>
+    /// Whether who waits to wake does so only where that comes sooner than a load elsewhere, copies of weights are worth what lately was asked
+    /// of them, and no more nodes are asked for than a quota lets all together use.
+    /// Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool AsksWithinReach { get; init; }
 
     /// <summary>Waiting time after a replica's first failure; doubles with each further one.</summary>
     public TimeSpan CrashBackoff { get; init; } = TimeSpan.FromSeconds(1);

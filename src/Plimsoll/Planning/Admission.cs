@@ -27,6 +27,9 @@ internal static class Admission
             if (perDevice.Highest > largest) return TooHeavy(perDevice.Highest, largest, outlook);
         }
 
+        // What else is short is short where its devices are.
+        ImmutableArray<NodeState> able = [.. nodes.Where(node => DevicesOf(node, kind, needs.PerDevice?.Highest ?? Bytes.Zero) >= needs.Devices)];
+        if (able.Length > 0) nodes = able;
         var budget = nodes.Max(node => Bytes.Min(node.HostMemory, node.HostMemoryBudget));
         if (needs.Host.Highest > budget) return TooHeavy(needs.Host.Highest, budget, outlook);
         if (nodes.Where(node => node.CacheBudget is not null).Select(node => node.CacheBudget!.Value)

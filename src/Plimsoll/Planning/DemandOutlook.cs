@@ -64,14 +64,14 @@ internal readonly record struct DemandOutlook(Signal<double> Forecast, double Qu
         if (!settings.ForecastDemand || known.Forecast is not { Until: { } until } forecast || !demand.IsAbove(horizon, lookback, attainment, settings, averaged))
             return Past();
         Span<double> grid = stackalloc double[WindowForecast.Grid.Length];
-        var windows = forecast.Distribution(horizon, grid, told);
+        var windows = forecast.Distribution(horizon, grid, told, settings.CountsWindowsBetween);
         var byDays = known.Seasons?.Distribution(horizon, grid) ?? 0;
         // Few windows of days take nothing from what the last minutes have seen enough of.
         if (byDays > 0 && !(settings.LearnsSoberly && byDays < WindowsLeast && windows >= WindowsLeast)) windows = byDays;
         if (windows < WindowsLeast) return Past();
-        var quantile = (known.Shortage ?? ShortageCost.Uncorrected).Quantile(grid, attainment);
+        var quantile = (known.Shortage ?? ShortageCost.Uncorrected).Quantile(grid, attainment, settings.CoversLess);
         now.TryGetLast(out var lately);
-        var expected = Math.Max(WindowForecast.Between(grid, quantile), lately);
+        var expected = Math.Max(WindowForecast.Between(grid, quantile, settings.CoversLess), lately);
         var basis = new ForecastBasis(
             quantile, horizon, (int)windows, WindowForecast.Between(grid, 0.5), WindowForecast.Between(grid, 0.99), known.Shortage is { LogCorrection: > 0 }, known.Shortage is { LogCorrection: < 0 }, byDays > 0);
         return new DemandOutlook(Signal.Known(expected, until.ToUniversalTime()), quantile, basis) { Ahead = [.. grid] };

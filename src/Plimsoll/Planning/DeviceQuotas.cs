@@ -8,11 +8,14 @@ internal sealed class DeviceQuotas
 {
     private readonly Dictionary<string, long> _most = [];
     private readonly Dictionary<string, long> _taken = [];
+    private readonly Dictionary<string, long> _asked = [];
     private readonly bool _bodyPlaces;
+    private readonly bool _together;
 
     public DeviceQuotas(FleetSpec spec, FleetSnapshot observed)
     {
         _bodyPlaces = observed.Can.HasFlag(Capabilities.ChooseNode);
+        _together = spec.Settings.AsksWithinReach;
         if (spec.Quotas.IsDefaultOrEmpty) return;
         foreach (var quota in spec.Quotas) _most[quota.Kind] = quota.Devices;
         var nodes = observed.Nodes.ToDictionary(node => node.Id);
@@ -38,8 +41,18 @@ internal sealed class DeviceQuotas
 
     /// <summary>How many more replicas may start.</summary>
     public int Room(ModelOutlook outlook) => (int)Math.Clamp(
-        Asked(outlook).Where(one => one.Devices > 0).Select(one => (_most[one.Kind] - _taken.GetValueOrDefault(one.Kind)) / one.Devices).DefaultIfEmpty(int.MaxValue).Min(),
+        Asked(outlook).Where(one => one.Devices > 0)
+            .Select(one => (_most[one.Kind] - _taken.GetValueOrDefault(one.Kind) - _asked.GetValueOrDefault(one.Kind)) / one.Devices).DefaultIfEmpty(int.MaxValue).Min(),
         0, int.MaxValue);
+
+    /// <summary>Of so many replicas as many as nodes may be asked for, which counts for whoever asks after it.</summary>
+    public int ToAsk(ModelOutlook outlook, int replicas)
+    {
+        var most = Math.Min(replicas, Room(outlook));
+        if (_together && most > 0)
+            foreach (var (kind, devices) in Asked(outlook)) _asked[kind] = _asked.GetValueOrDefault(kind) + (devices * most);
+        return most;
+    }
 
     /// <summary>Counts a start.</summary>
     public void Take(ModelOutlook outlook)

@@ -218,7 +218,11 @@ internal sealed partial class DiskDraft
     /// <summary>Seconds of waiting that a removed copy is expected to cost per second; nothing for what nobody will ask for.</summary>
     private double Worth(CachedArtifact artifact) =>
         _outlooks.TryGetValue(artifact.Model, out var owner) && owner.Model.Version == artifact.Version
-            ? owner.ActiveRate * Refetch(artifact.Size).TotalSeconds : -1;
+            ? RateOf(owner) * Refetch(artifact.Size).TotalSeconds : -1;
+
+    // What was asked for weeks ago is not asked for as often as it was then: one return per idle time so far is the estimate with nothing else known.
+    private double RateOf(ModelOutlook owner) => _spec.Settings.AsksWithinReach && owner.Idle is { } idle && idle > TimeSpan.Zero
+        ? Math.Min(owner.ActiveRate, 1 / idle.TotalSeconds) : owner.ActiveRate;
 
     private int Priority(CachedArtifact artifact) =>
         _outlooks.TryGetValue(artifact.Model, out var owner) ? owner.Model.Priority : int.MinValue;

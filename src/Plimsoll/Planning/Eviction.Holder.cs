@@ -16,19 +16,31 @@ internal sealed partial class Eviction
             (Priority, Load, LoadFromDisk, Fetch) = (owner.Model.Priority, owner.LoadAnew.P90, owner.LoadFromDisk.P90, owner.Fetch.P90);
             Wake = owner.Wake?.P90;
             var asleep = IsAsleep = replica.State == ReplicaState.Asleep && owner.Wake is not null;
-            (IsLeast, IsNeeded) = (!asleep && owner.Serving <= owner.Model.MinReplicas, asleep ? owner.Supply < wanted : owner.Serving <= wanted);
+            _beyondLeast = asleep ? int.MaxValue : owner.Serving - owner.Model.MinReplicas;
+            _beyondWanted = (asleep ? owner.Supply + 1 : owner.Serving) - wanted;
             ActiveRate = owner.ActiveRate;
             IdleSeconds = owner.Idle is { } gap ? Math.Max(gap.TotalSeconds, 1e-3) : double.PositiveInfinity;
             owner.Demand.TryGetLast(out var lately);
 
             // By when the last request came, and not by which buckets hold one: whether a pause shows in those depends on where in a bucket it falls.
             var asked = settings.LoadsPerTurn == 0 ? lately > 0 : owner.Idle is { } silent && silent < settings.Lately;
-            InUse = asked || owner.Outstanding > 0;
+            InUse = asked || owner.Outstanding > 0 || (settings.IdleIsSeen && !owner.TrafficSeen);
             Left = asleep ? owner.Serving : owner.Serving - 1;
             if (Left <= 0 || owner.Capacity is not { } capacity) return;
             owner.Forecast.TryGetLast(out var forecast);
-            Unserved = forecast <= 0 ? 0 : Math.Max(0, forecast - (capacity * Left)) / forecast;
+            (_capacity, _forecast) = (capacity, forecast);
         }
+
+        // Negative where there are too few.
+        private readonly int _beyondLeast;
+        private readonly int _beyondWanted;
+
+        // Of one replica, null where nobody knows; and of the model.
+        private readonly double? _capacity;
+        private readonly double _forecast;
+
+        /// <summary>Its place among those of its node.</summary>
+        public int At { get; init; }
 
         public InferenceReplica Replica { get; }
 
@@ -56,17 +68,19 @@ internal sealed partial class Eviction
         public bool IsAsleep { get; }
 
         /// <summary>Its model has no more than it is to have at the least.</summary>
-        public bool IsLeast { get; }
+        /// <param name="gone">How many others of it that serve go too.</param>
+        public bool IsLeast(int gone) => _beyondLeast <= gone;
 
         /// <summary>Its model has no more than it wants.</summary>
-        public bool IsNeeded { get; }
+        /// <param name="gone">How many others of it that serve go too.</param>
+        public bool IsNeeded(int gone) => _beyondWanted <= gone;
 
         /// <summary>Of a version that is being replaced, so that it yields to its successor.</summary>
         public bool IsReplaced => Replica.Version != Owner.Model.Version;
 
         /// <summary>Whether it could go for an equal that asks for it, whoever that is: one that is there, no longer loads, is more than the least, and has served for its own load.</summary>
         public bool MayGoForEqual(DateTimeOffset at) =>
-            State is ReplicaState.Ready or ReplicaState.Asleep && !Replica.Turning && !IsLeast && at - Since >= (Wake is { } wake && wake < Load ? wake : Load);
+            State is ReplicaState.Ready or ReplicaState.Asleep && !Replica.Turning && !IsLeast(0) && at - Since >= (Wake is { } wake && wake < Load ? wake : Load);
 
         /// <summary>It serves, or a request came lately.</summary>
         public bool InUse { get; }
@@ -76,11 +90,14 @@ internal sealed partial class Eviction
         /// <summary>Without end where nobody ever asked.</summary>
         public double IdleSeconds { get; }
 
-        /// <summary>Replicas that would still serve.</summary>
+        /// <summary>Replicas that would still serve if none went but it.</summary>
         public int Left { get; }
 
-        /// <summary>The share of what is expected that those have no capacity for; null where there are none, or nobody knows.</summary>
-        public double? Unserved { get; }
+        /// <summary>The share of what it serves that is lost: what those that stay have no capacity for, its part of all where nobody knows.</summary>
+        /// <param name="gone">How many of those that would still serve go too.</param>
+        public double Unserved(int gone) => Left > gone && _capacity is { } capacity
+            ? _forecast <= 0 ? 0 : Math.Max(0, _forecast - (capacity * (Left - gone))) / _forecast
+            : 1.0 / Math.Max(1, Left - gone + 1);
     }
 
     /// <summary>Who holds what of one node, and who of them could go for an equal at all.</summary>
@@ -130,7 +147,7 @@ internal sealed partial class Eviction
             if (!outlooks.TryGetValue(replica.Model, out var owner) || !owner.Model.Acts) continue;
             if (replica.EndsInOrder is { } order && observed.Replicas.Any(other => other.Model == replica.Model && other.EndsInOrder > order)) continue;
             var holder = new Holder(replica, owner, NodeLedger.Release.Of(replica, knowledge.Of(replica.Model)), allocations[replica.Model].Wanted, settings);
-            if (byNode.TryGetValue(replica.Placement.Node, out var here)) here.Add(holder);
+            if (byNode.TryGetValue(replica.Placement.Node, out var here)) here.Add(holder with { At = here.Count });
             else byNode[replica.Placement.Node] = [holder];
         }
 

@@ -35,7 +35,7 @@ internal sealed partial class Eviction
                 if (holder.State is not (ReplicaState.Ready or ReplicaState.Asleep)) continue;
                 if (!lower)
                 {
-                    if (holder.IsNeeded || observed.At - holder.Since < (holder.IsAsleep && holder.Wake is { } woken ? woken : holder.Load)) continue;
+                    if (holder.IsNeeded(0) || observed.At - holder.Since < (holder.IsAsleep && holder.Wake is { } woken ? woken : holder.Load)) continue;
                     if (!holder.IsAsleep && !spare.TryGetValue(holder.Owner.Model.Id, out var left)) spare[holder.Owner.Model.Id] = left = Spare(holder.Owner, again, going);
                     else left = holder.IsAsleep ? 1 : spare[holder.Owner.Model.Id];
                     if (left == 0) continue;
@@ -44,7 +44,7 @@ internal sealed partial class Eviction
                 var absent = lower && holder.InUse ? HeldMost : write + (holder.IsAsleep && holder.Wake is { } wake ? holder.Load - wake : holder.Load);
                 var waiting = Waiting(holder.ActiveRate, Math.Max(0, absent.TotalSeconds), HeldMost.TotalSeconds);
                 yield return new ForJobs(
-                    holder.Replica, holder.Priority, waiting * (holder.Unserved ?? 1.0 / Math.Max(1, holder.Left + 1)), IsSpare: !lower && !holder.IsAsleep);
+                    holder.Replica, holder.Priority, waiting * holder.Unserved(0), IsSpare: !lower && !holder.IsAsleep);
             }
         }
     }

@@ -30,11 +30,13 @@ internal sealed partial class Eviction(
     private readonly NodeLedger.Trial _after = new();
 
     // Counted once for a claimant, and only where it is a version's successor.
-    private int? _mayYield;
     private bool _mayTakeUsed;
 
     private readonly record struct Candidate(InferenceReplica Replica, NodeLedger.Release Release, int Priority, double Loss)
     {
+        /// <summary>Its place among those of its node.</summary>
+        public required int At { get; init; }
+
         /// <summary>What it would lose if the claimant stayed for one load and not for a turn of them.</summary>
         public double LossOfOneLoad { get; init; } = Loss;
 
@@ -44,6 +46,9 @@ internal sealed partial class Eviction(
         /// <summary>It serves, in a version that the claimant is to replace.</summary>
         public bool IsPredecessor { get; init; }
     }
+
+    /// <summary>Of the last choice that was refused because equals would lose more than the claimant has: by how many request-seconds.</summary>
+    public double Refused { get; private set; }
 
     /// <summary>The best choice over the nodes, or null and why not.</summary>
     /// <param name="claimant">Who needs room.</param>
@@ -63,14 +68,15 @@ internal sealed partial class Eviction(
             : new Reason(Rule.HoldMissingData, [Fact.Of("what", "a ready node"), Fact.Of("why", "none was reported")]);
         // What would go would go; what is only shown would not come.
         if (!observed.Can.HasFlag(Capabilities.ChooseVictim) || !allocations[claimant.Model.Id].MayClaim || !claimant.Model.Acts) return null;
-        (_mayYield, _mayTakeUsed) = (null, IsLasting(claimant));
+        (_mayYield, _mayTakeUsed, _goneOf, Refused) = (null, IsLasting(claimant), null, 0);
+        _begun = queue is null ? 0 : allocations[claimant.Model.Id].Missing(claimant) - queue.Lacks;
         var debt = knowledge.Of(claimant.Model.Id).HeldDebt;
         var (others, nobody) = (new Others(settings.ClaimantsShare ? queue : null, knowledge, ledgers), new Others(null, knowledge, ledgers));
-        (NodeLedger Node, Candidate[] Set, double Loss, Shared Shared)? best = null;
+        (NodeLedger Node, Candidate[] Set, int Rank, double Loss, Shared Shared)? best = null;
         (Shared Shared, NodeLedger Node)? cheapestRefused = null;
         foreach (var ledger in nodes)
         {
-            if (LeastLoss(claimant, ledger, mustGo(ledger.Node.Id), going, best?.Loss, on) is not { } set) continue;
+            if (LeastLoss(claimant, ledger, mustGo(ledger.Node.Id), going, best is { } least ? (least.Rank, least.Loss) : null, on) is not { } set) continue;
 
             // Only what the claimant may not simply take must be paid for by what it has lost.
             var paid = set.Where(candidate => candidate.Priority >= claimant.Model.Priority).ToArray();
@@ -86,7 +92,9 @@ internal sealed partial class Eviction(
                 continue;
             }
 
-            if (best is null || loss < best.Value.Loss) best = (ledger, set, loss, shared);
+            // The same order over nodes as on one: first who matters least.
+            var rank = settings.LossesTogether ? set.Max(candidate => Math.Min(candidate.Priority, claimant.Model.Priority)) : 0;
+            if (best is not { } before || rank < before.Rank || (rank == before.Rank && loss < before.Loss)) best = (ledger, set, rank, loss, shared);
         }
 
         if (best is { } chosen)
@@ -105,11 +113,11 @@ internal sealed partial class Eviction(
         if (cheapestRefused is { } refused && settings.PaysWhereOthersCannot && refused.Shared.Price <= refused.Shared.Lost)
             verdict = new Reason(Rule.HoldScarceHigher, [.. Lacking(claimant, refused.Node)]);
         else if (cheapestRefused is { } dear)
-            verdict = new Reason(Rule.HoldScarceEqual,
+            (verdict, Refused) = (new Reason(Rule.HoldScarceEqual,
             [
                 .. Lacking(claimant, dear.Node), Fact.Of("held", claimant.Held),
                 Fact.Quantity("debt", Math.Round(dear.Shared.Lost, 1)), .. With(dear.Shared), Fact.Quantity("price", Math.Round(dear.Shared.Price, 1)),
-            ]);
+            ]), dear.Shared.Price - dear.Shared.Lost);
         return null;
     }
 
@@ -145,7 +153,7 @@ internal sealed partial class Eviction(
     // Cheapest first until it fits, then whatever proved unnecessary is kept after all, dearest first. An exact
     // knapsack comes with the Decide issue. Nothing where whatever it would be loses no less than another node already does.
     private Candidate[]? LeastLoss(
-        ModelOutlook claimant, NodeLedger ledger, ImmutableArray<InferenceReplica> mustGo, HashSet<ReplicaId> going, double? below,
+        ModelOutlook claimant, NodeLedger ledger, ImmutableArray<InferenceReplica> mustGo, HashSet<ReplicaId> going, (int Rank, double Loss)? below,
         ImmutableArray<DeviceId> on)
     {
         var here = _byNode.Value.GetValueOrDefault(ledger.Node.Id, Here.Nobody);
@@ -154,7 +162,7 @@ internal sealed partial class Eviction(
         foreach (var replica in mustGo)
         {
             var at = Array.FindIndex(here.All, one => ReferenceEquals(one.Replica, replica));
-            if (at < 0 || Consider(claimant, ledger, here.All[at], withWeights: true) is not { } candidate
+            if (at < 0 || Consider(claimant, ledger, here.All[at], withWeights: true, Gone(here.All[at], going)) is not { } candidate
                 || floors.Holds(replica, mustGo.Where(other => other != replica)) is not null) return null;
             Take(candidate);
         }
@@ -164,21 +172,24 @@ internal sealed partial class Eviction(
             _candidates.Clear();
             foreach (ref readonly var holder in here.For(claimant, observed.At))
             {
-                if (Consider(claimant, ledger, in holder, withWeights: false) is { } candidate && !(going.Count > 0 && going.Contains(candidate.Replica.Id)) && !mustGo.Contains(candidate.Replica))
+                if (Consider(claimant, ledger, in holder, withWeights: false, Gone(in holder, going)) is { } candidate && !(going.Count > 0 && going.Contains(candidate.Replica.Id)) && !mustGo.Contains(candidate.Replica))
                     _candidates.Add(candidate);
             }
 
-            if (_candidates.Count == 0 || below is { } loses && _candidates.Min(candidate => candidate.Loss) >= loses) return null;
-            _candidates.Sort((a, b) => Math.Min(a.Priority, claimant.Model.Priority).CompareTo(Math.Min(b.Priority, claimant.Model.Priority)) is var rank and not 0 ? rank
+            if (_candidates.Count == 0 || below is { } found && IsNoBetter(claimant, found.Rank, found.Loss)) return null;
+            var cheapestFirst = Comparer<Candidate>.Create((a, b) => Math.Min(a.Priority, claimant.Model.Priority).CompareTo(Math.Min(b.Priority, claimant.Model.Priority)) is var rank and not 0 ? rank
                 : a.Loss.CompareTo(b.Loss) is var loss and not 0 ? loss : a.Replica.Id.CompareTo(b.Replica.Id));
+            _candidates.Sort(cheapestFirst);
             var (fits, yielded) = (false, 0);
-            foreach (var candidate in _candidates)
+            for (var next = 0; next < _candidates.Count; next++)
             {
+                var candidate = _candidates[next];
                 if (candidate.IsPredecessor && yielded >= (_mayYield ??= MayYield(claimant, going))) continue;
                 if (floors.Holds(candidate.Replica, _chosen.Select(one => one.Replica)) is not null) continue;
                 Take(candidate);
                 if (candidate.IsPredecessor) yielded++;
                 if (fits = _after.Fits()) break;
+                if (settings.LossesTogether && WeighAnew(claimant, ledger, here, mustGo, going, candidate, next + 1)) _candidates.Sort(next + 1, _candidates.Count - next - 1, cheapestFirst);
             }
 
             if (!fits) return null;
@@ -191,6 +202,7 @@ internal sealed partial class Eviction(
             _chosen.RemoveAt(i);
         }
 
+        if (settings.LossesTogether && _chosen.Count > 1) WeighTogether(claimant, ledger, here, mustGo, going);
         return [.. _chosen];
     }
 
@@ -200,7 +212,7 @@ internal sealed partial class Eviction(
         _after.Give(candidate.Release);
     }
 
-    private Candidate? Consider(ModelOutlook claimant, NodeLedger ledger, in Holder holder, bool withWeights)
+    private Candidate? Consider(ModelOutlook claimant, NodeLedger ledger, in Holder holder, bool withWeights, int gone)
     {
         var lower = holder.Priority < claimant.Model.Priority;
 
@@ -209,20 +221,21 @@ internal sealed partial class Eviction(
             return holder.Replica.Version == holder.Owner.Model.Version ? null : Predecessor(claimant, in holder, withWeights);
         if (lower && (holder.InUse || holder.State == ReplicaState.Loading) && !_mayTakeUsed) return null;
         if (holder.State == ReplicaState.Loading || holder.Replica.Turning)
-            return lower ? new Candidate(holder.Replica, holder.Release, holder.Priority, holder.Load.TotalSeconds) : null;
+            return lower ? new Candidate(holder.Replica, holder.Release, holder.Priority, holder.Load.TotalSeconds) { At = holder.At } : null;
         if (holder.State is not (ReplicaState.Ready or ReplicaState.Asleep)) return null;
-        if (!lower && holder.IsLeast) return null;
+        if (!lower && (holder.IsLeast(gone) || settings.IdleIsSeen && !holder.Owner.TrafficSeen)) return null;
 
         // A load just paid for must serve as long as the longer of the two loads takes before an equal may undo it; else
         // two models that cannot both be there would spend their time loading.
         var sleeps = !withWeights && MaySleep(claimant, ledger, in holder);
         if (!lower && observed.At - holder.Since < Residence(holder, claimant, sleeps)) return null;
-        if (holder.Priority > claimant.Model.Priority && (holder.IsNeeded || WantedLately(holder, claimant, sleeps)) && !IsIdle(holder.Owner)) return null;
-        var loss = ExpectedLoss(holder, claimant, withWeights, sleeps, Math.Max(1, settings.LoadsPerTurn));
+        if (holder.Priority > claimant.Model.Priority && (holder.IsNeeded(gone) || WantedLately(holder, claimant, sleeps, gone)) && !IsIdle(holder.Owner, claimant)) return null;
+        var loss = ExpectedLoss(holder, claimant, withWeights, sleeps, Math.Max(1, settings.LoadsPerTurn), gone);
         return new Candidate(holder.Replica, holder.Release, holder.Priority, loss)
         {
-            LossOfOneLoad = settings.ClaimantsShare && IsLarger(holder.Replica, claimant) ? ExpectedLoss(holder, claimant, withWeights, sleeps, 1) : loss,
-            PerSecond = holder.InUse ? holder.ActiveRate * (holder.Unserved ?? 1.0 / Math.Max(1, holder.Left + 1)) : 0,
+            At = holder.At,
+            LossOfOneLoad = settings.ClaimantsShare && IsLarger(holder.Replica, claimant) ? ExpectedLoss(holder, claimant, withWeights, sleeps, 1, gone) : loss,
+            PerSecond = holder.InUse ? holder.ActiveRate * holder.Unserved(gone) : 0,
         };
     }
 
@@ -234,17 +247,8 @@ internal sealed partial class Eviction(
     // One that serves goes as one of the next lower priority, by what is lost until its successor serves; it asks for no debt.
     private Candidate Predecessor(ModelOutlook claimant, in Holder holder, bool withWeights) =>
         settings.SuccessorsWait && holder.State == ReplicaState.Ready
-            ? new Candidate(holder.Replica, holder.Release, Math.Max(claimant.Model.Priority, int.MinValue + 1) - 1, ExpectedLoss(holder, claimant, withWeights, sleeps: false, 1)) { IsPredecessor = true }
-            : new Candidate(holder.Replica, holder.Release, int.MinValue, 0);
-
-    // So many of the version before may go at once for their successors: a quarter of what is wanted, as a Deployment's rollout has it, and one
-    // at the least, as there would be no way to begin; none while fewer serve.
-    private int MayYield(ModelOutlook claimant, HashSet<ReplicaId> going)
-    {
-        var wanted = allocations[claimant.Model.Id].Wanted;
-        var serving = observed.Replicas.Count(replica => replica.Model == claimant.Model.Id && replica.State == ReplicaState.Ready && !going.Contains(replica.Id));
-        return Math.Max(0, serving - Math.Max(0, wanted - Math.Max(1, wanted / 4)));
-    }
+            ? new Candidate(holder.Replica, holder.Release, Math.Max(claimant.Model.Priority, int.MinValue + 1) - 1, ExpectedLoss(holder, claimant, withWeights, sleeps: false, 1, gone: 0)) { At = holder.At, IsPredecessor = true }
+            : new Candidate(holder.Replica, holder.Release, int.MinValue, 0) { At = holder.At };
 
     // Where its node's memory takes its weights beside the claimant; more than one such may find that it does not take them all.
     private bool MaySleep(ModelOutlook claimant, NodeLedger ledger, in Holder holder)
@@ -255,15 +259,15 @@ internal sealed partial class Eviction(
     }
 
     // Demand that dips for a moment leaves a replica over; who takes it for that has it taken back, and both have loaded for nothing.
-    private bool WantedLately(in Holder holder, ModelOutlook claimant, bool sleeps)
+    private bool WantedLately(in Holder holder, ModelOutlook claimant, bool sleeps, int gone)
     {
         var (owner, known) = (holder.Owner, knowledge.Of(holder.Replica.Model));
-        var wanted = known.LastWanted;
-        if (owner.Serving == 0 || owner.Serving > wanted.Length) return false;
+        var (wanted, rank) = (known.LastWanted, owner.Serving - gone);
+        if (rank <= 0 || rank > wanted.Length) return false;
         var stays = Residence(holder, claimant, sleeps);
-        if (known.Surplus is not null && DemandOutlook.Surplus(known, owner.Load.P90, owner.Quantile, owner.Horizon, owner.Serving).Time is var held && held > stays)
+        if (known.Surplus is not null && DemandOutlook.Surplus(known, owner.Load.P90, owner.Quantile, owner.Horizon, rank).Time is var held && held > stays)
             stays = held;
-        return observed.At - wanted[owner.Serving - 1] < stays;
+        return observed.At - wanted[rank - 1] < stays;
     }
 
     private static TimeSpan Residence(in Holder holder, ModelOutlook claimant, bool sleeps)
@@ -272,8 +276,12 @@ internal sealed partial class Eviction(
         return back > claimant.Load.P90 ? back : claimant.Load.P90;
     }
 
-    private static bool IsIdle(ModelOutlook owner) =>
-        owner.Held == 0 && owner.Outstanding == 0 && (owner.Idle is not { } idle || idle > owner.Load.P90);
+    // One that is asked now and then and matters more would have its place back with its next request, and both would load over and over:
+    // it is idle once nobody asked for as long as equals keep a place.
+    private bool IsIdle(ModelOutlook owner, ModelOutlook claimant) =>
+        owner.Held == 0 && owner.Outstanding == 0 && (owner.Idle is not { } idle || (settings.IdleIsSeen
+            ? idle > Math.Max(1, settings.LoadsPerTurn) * (owner.Load.P90 > claimant.Load.P90 ? owner.Load.P90 : claimant.Load.P90)
+            : idle > owner.Load.P90));
 
     /// <summary>
     /// Request-seconds lost by letting one replica go: P(needed before it could be back) × what then waits. Requests at
@@ -290,17 +298,18 @@ internal sealed partial class Eviction(
     /// <param name="withWeights">Whether its weights leave the disk too, so that it must be fetched, as the claimant must first.</param>
     /// <param name="sleeps">Whether it would sleep, so that it is back once it has woken.</param>
     /// <param name="loads">How many loads long the claimant is taken to stay.</param>
-    private double ExpectedLoss(in Holder holder, ModelOutlook claimant, bool withWeights, bool sleeps, int loads)
+    /// <param name="gone">How many others of its model that serve go too.</param>
+    private double ExpectedLoss(in Holder holder, ModelOutlook claimant, bool withWeights, bool sleeps, int loads, int gone)
     {
         var loaded = (holder.LoadFromDisk + (withWeights ? holder.Fetch : TimeSpan.Zero)).TotalSeconds;
         var woken = holder.Wake is { } wake ? wake.TotalSeconds : loaded;
-        var loss = ExpectedLoss(holder, claimant, withWeights, sleeps ? woken : loaded, sleeps, loads);
+        var loss = ExpectedLoss(holder, claimant, withWeights, sleeps ? woken : loaded, sleeps, loads, gone);
 
         // Of one that sleeps there is lost by how much sooner it would wake than load.
-        return holder.IsAsleep ? Math.Max(0, loss - ExpectedLoss(holder, claimant, withWeights, woken, sleeps: true, loads)) : loss;
+        return holder.IsAsleep ? Math.Max(0, loss - ExpectedLoss(holder, claimant, withWeights, woken, sleeps: true, loads, gone)) : loss;
     }
 
-    private double ExpectedLoss(in Holder holder, ModelOutlook claimant, bool withWeights, double reload, bool sleeps, int loads)
+    private double ExpectedLoss(in Holder holder, ModelOutlook claimant, bool withWeights, double reload, bool sleeps, int loads, int gone)
     {
         var away = reload + (claimant.LoadFromDisk.P90 + (withWeights ? claimant.Fetch.P90 : TimeSpan.Zero)).TotalSeconds;
 
@@ -308,7 +317,7 @@ internal sealed partial class Eviction(
         var returns = holder.InUse ? 1 : 1 - Math.Exp(-away / holder.IdleSeconds);
         var absent = holder.InUse ? away + (Residence(holder, claimant, sleeps).TotalSeconds * loads) : reload;
         var waiting = Waiting(holder.ActiveRate, absent, settings.LoadsPerTurn > 0 ? HeldMost.TotalSeconds : double.PositiveInfinity);
-        return holder.Unserved is { } unserved ? returns * waiting * unserved : returns * waiting / Math.Max(1, holder.Left + 1);
+        return returns * waiting * holder.Unserved(gone);
     }
 
     // Request-seconds of the first request, and of those behind it at a constant rate, of which none waits longer than the most.

@@ -90,7 +90,7 @@ public sealed partial record Knowledge
             return known.Shortage;
         var usual = Math.Max(known.ActiveRate * CorrectionWindow.TotalSeconds, ended);
         var corrected = (known.Shortage ?? ShortageCost.Uncorrected).Observe(
-            Math.Clamp((double)row.WithinSlo / ended, 0, 1), target, ended / usual).LogCorrection;
+            Math.Clamp((double)row.WithinSlo / ended, 0, 1), target, ended / usual, settings.CoversLess).LogCorrection;
         return (settings.CorrectBothWays ? Math.Abs(corrected) : corrected) < 1e-4 ? null : new ShortageCost(Math.Round(corrected, 5));
     }
 }

@@ -93,14 +93,14 @@ public sealed partial record Knowledge
         // Requests of another version's replicas cannot be told apart from those of this one's, and teach of none.
         var sample = serving.Others ? null : row.Service;
         double? floor = !row.Censored ? null
-            : known.RateBeforeCensored ?? (known.Demand.MeanRate(ActiveWindow, spec.Settings).TryGetKnown(out var before) ? before : 0);
+            : known.RateBeforeCensored ?? (known.Demand.MeanRate(ActiveWindow, spec.Settings, row.From).TryGetKnown(out var before) ? before : 0);
         var arrivals = Math.Max(row.Arrivals, (floor ?? 0) * (row.To - row.From).TotalSeconds);
         var demand = known.Demand.Add(row.From, row.To, arrivals, spec.Settings);
         return FoldForecast(spec.Settings, model, row, arrivals, serving.Ready, known.LastArrival, known.Demand.End, boot, known with
         {
             Demand = demand,
             RateBeforeCensored = floor,
-            ActiveRate = row.Arrivals > 0 && demand.MeanRate(ActiveWindow, spec.Settings).TryGetKnown(out var rate)
+            ActiveRate = row.Arrivals > 0 && demand.MeanRate(ActiveWindow, spec.Settings, row.To).TryGetKnown(out var rate)
                 ? rate : known.ActiveRate,
             LastArrival = row.Arrivals > 0 || row.HeldNow > 0 || row.Censored || (spec.Settings.LearnsSoberly && known.LastArrival > row.To) ? row.To : known.LastArrival,
             HeldDebt = row.HeldNow > 0 || !serving.Ready

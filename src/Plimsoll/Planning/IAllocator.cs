@@ -202,6 +202,9 @@ public sealed record ModelOutlook
     /// <summary>How long nothing has arrived; null when nothing ever did.</summary>
     public required TimeSpan? Idle { get; init; }
 
+    /// <summary>Where nothing ever arrived, how long no replica has been wanted; null where one never was, or something did.</summary>
+    public TimeSpan? Unasked { get; init; }
+
     /// <summary>How long an idle replica is held: break-even, or least cost by its idle gaps; null on owned hardware.</summary>
     public required TimeSpan? Hold { get; init; }
 

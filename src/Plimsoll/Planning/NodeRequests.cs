@@ -133,7 +133,7 @@ internal sealed class NodeRequests
             var wanted = WeightAllocator.Wanted(outlook with { Forecast = forecast });
             var missing = Math.Min(wanted - counted, quotas.Room(outlook));
             missing -= missing > 0 ? room.Take(outlook, missing) : 0;
-            if (missing > 0) yield return new AheadNeed(outlook with { Quantile = quantile, Basis = basis, Event = ahead.Event }, missing, horizon, boot, forecast);
+            if (missing > 0 && quotas.ToAsk(outlook, missing) is > 0 and var asked) yield return new AheadNeed(outlook with { Quantile = quantile, Basis = basis, Event = ahead.Event }, asked, horizon, boot, forecast);
         }
     }
 
@@ -164,8 +164,8 @@ internal sealed class NodeRequests
         {
             if (Math.Min(more[i], quotas.Room(outlook.Ways[i])) is not (> 0 and var missing)) continue;
             missing -= room.Take(outlook.Ways[i], missing);
-            if (missing > 0)
-                yield return new AheadNeed(outlook.Ways[i] with { Quantile = ahead.Quantile, Basis = ahead.Basis, Event = ahead.Event }, missing, horizon, _knowledge.BootTime(pools[i]!), ahead.Forecast);
+            if (missing > 0 && quotas.ToAsk(outlook.Ways[i], missing) is > 0 and var asked)
+                yield return new AheadNeed(outlook.Ways[i] with { Quantile = ahead.Quantile, Basis = ahead.Basis, Event = ahead.Event }, asked, horizon, _knowledge.BootTime(pools[i]!), ahead.Forecast);
         }
     }
 

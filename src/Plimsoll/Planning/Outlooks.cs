@@ -200,7 +200,7 @@ internal static class Outlooks
         if (!onDisk) load += fetch;
         var (cold, wake) = (load, Sleeping.Wake(variant, known, model.Footprint.Weights, observed.Can));
         var asleep = wake is null ? 0 : mine.Asleep;
-        var now = known.Demand.MeanRate(spec.Settings.Lately, spec.Settings);
+        var now = known.Demand.MeanRate(Now(HorizonOf(cold)), spec.Settings, observed.At);
         var expected = CapacityEstimate.Of(variant, known);
 
         // Once some requests were served their times decide: what a prediction does not know (a server's own bounds) shows in
@@ -261,12 +261,17 @@ internal static class Outlooks
             Outstanding = mine.Outstanding,
             Backlog = spec.Settings.ForecastDemand ? (traffic?.HeldNow ?? 0) + InQueues(mine.Replicas, variant) : 0,
             Idle = idle,
+            Unasked = spec.Settings.IdleIsSeen && idle is null && known.LastWanted is [var needed, ..] ? Positive(observed.At - needed) : null,
             Hold = hold,
             HoldGaps = gaps,
             Use = rests ? UseExpected.Of(known, observed.At, horizon, load.P90, reload) : null,
             MissesOnReturn = misses,
             TrafficSeen = traffic is not null,
         };
+
+        // A burst of a few seconds is over before what takes minutes to load could serve.
+        TimeSpan Now(TimeSpan ahead) => !spec.Settings.CoversLess ? spec.Settings.Lately
+            : TimeSpan.FromTicks(Math.Clamp(ahead.Ticks / 4, spec.Settings.Lately.Ticks, Math.Max(spec.Settings.Lately.Ticks, Knowledge.ActiveWindow.Ticks)));
 
         TimeSpan HorizonOf(LoadEstimate by) => by.P90 + turn.Training.GivesWayIn(model.Priority, variant.DeviceKind) + spec.Settings.Review;
 

@@ -72,7 +72,7 @@ internal sealed partial class PlanDraft
             return;
         }
 
-        _nodeRequests.Lack(lacking.Outlook, Math.Min(lacking.Replicas, _quotas.Room(lacking.Outlook)), first, _scheduler);
+        _nodeRequests.Lack(lacking.Outlook, _quotas.ToAsk(lacking.Outlook, lacking.Replicas), first, _scheduler);
     }
 
     // All that is missing at once, or a mix of two pools would come one boot after the other; of those ways that a node could come for, if any.
@@ -83,7 +83,7 @@ internal sealed partial class PlanDraft
         foreach (var at in outlook.Mix!.Order)
         {
             var way = outlook.Ways[at];
-            if (missing[at] > 0) _nodeRequests.Lack(way, Math.Min(missing[at], _quotas.Room(way)), why, _scheduler);
+            if (missing[at] > 0) _nodeRequests.Lack(way, _quotas.ToAsk(way, missing[at]), why, _scheduler);
         }
     }
 

@@ -58,7 +58,7 @@ internal sealed partial class PlanDraft
         nodes = [.. nodes.Where(ledger => ways.ContainsKey(ledger.Node.Id))];
         var mayPay = MayPay(outlook);
         if (WakeInstead(outlook, mayPay, out var waits)) return true;
-        if (waits is not null)
+        if (waits is not null && (!_spec.Settings.AsksWithinReach || _wakesSoon))
         {
             _verdicts[outlook.Model.Id] = waits;
             Refused(outlook);

@@ -101,11 +101,14 @@ internal sealed partial class PlanDraft
         }
     }
 
+    // Whether the last that waited to wake will have lost enough before it could have loaded anew.
+    private bool _wakesSoon;
+
     // Others let go of their devices for it, or sleep themselves, rather than that it loads anew. Where that will pay once it has waited for
     // a little longer it waits: nobody goes for a load that takes many times as long.
     private bool WakeInstead(ModelOutlook outlook, Func<NodeLedger, bool> mayPay, out Reason? waits)
     {
-        waits = null;
+        (waits, _wakesSoon) = (null, false);
         if (!_observed.Can.HasFlag(Capabilities.Sleep) || outlook.Wake is not { } wake) return false;
         var waking = Asleep(outlook).Where(replica => !_steps.ContainsKey(StepId.Of($"wake/{replica.Id}"))).ToArray();
         foreach (var replica in waking)
@@ -115,7 +118,11 @@ internal sealed partial class PlanDraft
             var claimant = outlook with { Needs = needs, Load = wake, LoadAnew = wake, LoadFromDisk = wake, Fetch = new LoadEstimate(TimeSpan.Zero, TimeSpan.Zero, 0) };
             if (_eviction.Choose(claimant, [ledger], _ => [], _going, mayPay, out var verdict, replica.Placement.Devices) is not { } choice)
             {
-                if (verdict.Rule == Rule.HoldScarceEqual) waits ??= verdict;
+                if (verdict.Rule != Rule.HoldScarceEqual) continue;
+                waits ??= verdict;
+
+                // Who waits loses as many request-seconds a second as requests are held.
+                _wakesSoon |= _eviction.Refused <= outlook.Held * outlook.LoadAnew.P90.TotalSeconds;
                 continue;
             }
 

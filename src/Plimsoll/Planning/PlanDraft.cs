@@ -157,7 +157,7 @@ internal sealed partial class PlanDraft
             {
                 var ordinal = known.NextOrdinal + missing - back.Count - _lacks;
                 if (Start(outlook, ReplicaId.Of(outlook.Model.Id, ordinal), outlook.Supply + missing - _lacks)) continue;
-                _nodeRequests.Lack(outlook, Math.Min(_lacks, _quotas.Room(outlook)), _verdicts.GetValueOrDefault(outlook.Model.Id), _scheduler);
+                _nodeRequests.Lack(outlook, _quotas.ToAsk(outlook, _lacks), _verdicts.GetValueOrDefault(outlook.Model.Id), _scheduler);
                 break;
             }
         }
@@ -194,7 +194,7 @@ internal sealed partial class PlanDraft
                 LastWanted = Ranks(known.LastWanted, allocation.Wanted, outlook),
                 Recommendations = allocation.Remember,
                 Overpaid = _overpaid.GetValueOrDefault(outlook.Model.Id),
-                ShortSince = _spec.Settings.ShortagesLast && allocation.Missing(outlook) > 0 ? known.ShortSince ?? _observed.At : null,
+                ShortSince = _spec.Settings.ShortagesLast && allocation.Missing(outlook) > 0 ? known.ShortSince is { } since ? Past(since) : _observed.At : null,
                 Shortage = _moved.Contains(outlook.Model.Id) ? null : known.Shortage,
             };
         });
@@ -214,9 +214,12 @@ internal sealed partial class PlanDraft
         // A replica that was never wanted is surplus from the moment it is seen: one that was there before us must be able to go.
         var length = Math.Max(Math.Max(wanted, outlook.Supply), Math.Min(before.Length, outlook.Model.MaxReplicas));
         var ranks = new DateTimeOffset[length];
-        for (var rank = 0; rank < length; rank++) ranks[rank] = rank < wanted || rank >= before.Length ? _observed.At : before[rank];
+        for (var rank = 0; rank < length; rank++) ranks[rank] = rank < wanted || rank >= before.Length ? _observed.At : Past(before[rank]);
         return ImmutableCollectionsMarshal.AsImmutableArray(ranks);
     }
+
+    // After a clock that was set back what was seen before lies ahead, and would count for nothing until the clock has caught up.
+    private DateTimeOffset Past(DateTimeOffset kept) => _spec.Settings.IdleIsSeen && kept > _observed.At ? _observed.At : kept;
 
     private void RetireDraining(InferenceReplica replica)
     {
@@ -258,9 +261,9 @@ internal sealed partial class PlanDraft
         if (surplus <= 0 && _replicas[outlook.Model.Id].All(replica => replica.Version == outlook.Model.Version)) return;
         var mine = _replicas[outlook.Model.Id].Where(replica => !_going.Contains(replica.Id)).ToArray();
         var old = mine.Where(replica => replica.Version != outlook.Model.Version).ToArray();
-        if (old.Length > 0 && outlook.Serving >= Math.Max(1, Math.Min(allocation.Wanted, old.Length)) | allocation.Wanted == 0)
+        if (old.Length > 0 && (_spec.Settings.ReplacedByQuarters || outlook.Serving >= Math.Max(1, Math.Min(allocation.Wanted, old.Length)) || allocation.Wanted == 0))
         {
-            foreach (var replica in old.Where(replica => !Held(replica)))
+            foreach (var replica in Replaced(outlook, allocation, old).Where(replica => !Held(replica)))
                 LetGo(replica, new Reason(Rule.DrainOldVersion, [Fact.Of("version", outlook.Model.Version)]));
         }
 
@@ -278,12 +281,25 @@ internal sealed partial class PlanDraft
             .ThenByDescending(PaidFor).ThenByDescending(replica => together.GetValueOrDefault(replica.Placement.Node))
             .ThenBy(replica => replica.Outstanding).ThenByDescending(replica => replica.Id.Ordinal).ThenBy(replica => replica.Id);
         _verdicts[outlook.Model.Id] = allocation.Why;
-        foreach (var replica in NotKept(outlook, allocation, victims).Take(surplus))
+        foreach (var replica in NotKept(outlook, allocation, victims))
         {
+            if (surplus == 0) break;
             if (!Held(replica)) LetGo(replica, allocation.Why);
             // Those before it in their controller's order cannot go while it stays.
             else if (replica.EndsInOrder is not null) break;
+            // Another goes in its place.
+            else if (_spec.Settings.ReplacedByQuarters) continue;
+            surplus--;
         }
+    }
+
+    // So many of the version before as leave those that are wanted, its successors among them; one that does not serve once one of these does.
+    private InferenceReplica[] Replaced(ModelOutlook outlook, Allocation allocation, InferenceReplica[] old)
+    {
+        if (!_spec.Settings.ReplacedByQuarters || allocation.Wanted == 0) return old;
+        if (outlook.Serving == 0) return [];
+        var serve = old.Where(replica => replica.State == ReplicaState.Ready).ToArray();
+        return [.. old.Except(serve), .. serve.Take(outlook.Serving + serve.Length - allocation.Wanted)];
     }
 
     // Its node is told to go and takes it along anyway: 0, before the others.

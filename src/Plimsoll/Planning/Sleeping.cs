@@ -18,7 +18,7 @@ internal static class Sleeping
         && !IsPastLimit(outlook);
 
     /// <summary>Whether the file's own limit has an idle model leave the memory.</summary>
-    public static bool IsPastLimit(ModelOutlook outlook) => outlook.Model.IdleLimit is { } limit && outlook.Held == 0 && outlook.Idle >= limit;
+    public static bool IsPastLimit(ModelOutlook outlook) => outlook.Model.IdleLimit is { } limit && outlook.Held == 0 && (outlook.Idle ?? outlook.Unasked) >= limit;
 
     /// <summary>How long one takes to wake, by those that did, else by its bytes; null where it cannot sleep.</summary>
     public static LoadEstimate? Wake(VariantSpec variant, ModelKnowledge known, Bytes weights, Capabilities can) =>

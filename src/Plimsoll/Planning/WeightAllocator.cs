@@ -156,7 +156,7 @@ public sealed class WeightAllocator : IAllocator
         {
             var held = DemandOutlook.Surplus(known, outlook.Load.P90, outlook.Quantile, HeldLeast(settings, outlook), worth + 1).Time;
             var quantile = 1 - ((1 - outlook.Quantile) * (1 + (StartCost(outlook) / held)));
-            var level = WindowForecast.Between(outlook.Ahead.AsSpan(), Math.Max(quantile, outlook.Quantile / 2));
+            var level = WindowForecast.Between(outlook.Ahead.AsSpan(), Math.Max(quantile, outlook.Quantile / 2), settings.CoversLess);
             if (Needed(outlook, Math.Max(level, lately)) <= worth) break;
         }
 
@@ -233,7 +233,7 @@ public sealed class WeightAllocator : IAllocator
     // Why an idle model's replicas go now; null while they stay.
     private static Reason? LetGo(ModelOutlook outlook)
     {
-        if (outlook.Held > 0 || outlook.Outstanding > 0 || outlook.Idle is not { } idle || outlook.Use is not null) return null;
+        if (outlook.Held > 0 || outlook.Outstanding > 0 || (outlook.Idle ?? outlook.Unasked) is not { } idle || outlook.Use is not null) return null;
         if (outlook.Model.IdleLimit is { } limit && idle >= limit)
             return new Reason(Rule.DrainIdleLimit, [Fact.Of("idle", idle), Fact.Of("limit", limit)]);
         return outlook.Hold is { } hold && idle >= hold
@@ -250,7 +250,7 @@ public sealed class WeightAllocator : IAllocator
 
     // Why an idle model's replicas sleep that do not go yet; null while they stay awake.
     private static Reason? Drowsy(ModelOutlook outlook) =>
-        outlook is { Held: 0, Outstanding: 0, Use: null, Idle: { } idle, HoldAwake: { } hold, Wake: { } wake } && idle >= hold
+        outlook is { Held: 0, Outstanding: 0, Use: null, HoldAwake: { } hold, Wake: { } wake } && (outlook.Idle ?? outlook.Unasked) is { } idle && idle >= hold
             ? new Reason(Rule.SleepIdle, [Fact.Of("idle", idle), Fact.Of("hold", hold), Fact.Of("wake", wake.P90)], new Rejected("keeping it awake", [Fact.Of("memory of each device", outlook.Needs.PerDevice?.Highest ?? Bytes.Zero)]))
             : null;
 

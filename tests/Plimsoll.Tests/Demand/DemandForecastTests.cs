@@ -24,6 +24,23 @@ public class DemandForecastTests
         return value;
     }
 
+    [Theory]
+    [InlineData(10)]
+    [InlineData(60)]
+    [InlineData(61)]
+    [InlineData(200)]
+    [InlineData(599)]
+    [InlineData(600)]
+    public void As_many_windows_count_as_long_as_one_as_fit_into_what_was_seen(double seconds)
+    {
+        var forecast = Of(Enumerable.Repeat(5.0, 1200), DemandForecastSettings.ForPlanner(TimeSpan.FromSeconds(1)));
+        var grid = new double[WindowForecast.Grid.Length];
+
+        // Those that overlap are counted once, and the first ends with the first window.
+        Assert.InRange(forecast.Distribution(TimeSpan.FromSeconds(seconds), grid, between: true), 1200 / seconds / 3, 1200 / seconds * 1.1);
+        Assert.Equal(seconds is > 60 and < 600, forecast.Distribution(TimeSpan.FromSeconds(seconds), grid) < forecast.Distribution(TimeSpan.FromSeconds(seconds), grid, between: true));
+    }
+
     [Fact]
     public void Nothing_observed_is_missing_and_not_zero() =>
         Assert.Equal(SignalState.Missing, DemandForecast.Start(Short).Quantile(TenSeconds, 0.95).State);

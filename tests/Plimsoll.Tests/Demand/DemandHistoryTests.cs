@@ -134,6 +134,24 @@ public class DemandHistoryTests
                 && one.Shared.MeanRate(TimeSpan.FromSeconds(5), few) == one.Alone.MeanRate(TimeSpan.FromSeconds(5), few));
         });
 
+    [Theory]
+    [InlineData(0.1)]
+    [InlineData(0.5)]
+    [InlineData(1.0)]
+    public void A_second_that_just_began_is_counted_for_as_long_as_it_was_seen(double seen)
+    {
+        var (history, at) = (DemandHistory.None, Noon);
+        for (var i = 0; i < 20; i++) history = history.Add(at, at = at.AddSeconds(1), 10, Settings);
+        history = history.Add(at, at.AddSeconds(seen), 10 * seen, Settings);
+
+        Assert.Equal(10, history.MeanRate(TimeSpan.FromSeconds(5), Settings with { IdleIsSeen = true }, at.AddSeconds(seen)).Value, 9);
+        Assert.Equal((40 + (10 * seen)) / 5, history.MeanRate(TimeSpan.FromSeconds(5), Settings, at.AddSeconds(seen)).Value, 9);
+    }
+
+    [Fact]
+    public void A_first_second_is_not_divided_by_the_moment_that_it_was_seen() =>
+        Assert.Equal(1, DemandHistory.None.Add(Noon, Noon.AddMilliseconds(1), 1, Settings).MeanRate(TimeSpan.FromSeconds(5), Settings with { IdleIsSeen = true }, Noon.AddMilliseconds(1)).Value);
+
     [Fact]
     public void Whether_a_quantile_is_above_nothing_is_what_the_quantile_says() =>
         Gen.Select(Gen.OneOf(Gen.Const(0.0), Gen.Double[0, 3], Gen.Const(-1.0)).List[1, 40], Gen.Double[0.3, 0.999], Gen.Int[1, 8], Gen.Int[1, 5], Gen.Bool).Sample((seen, quantile, window, averaged, sober) =>

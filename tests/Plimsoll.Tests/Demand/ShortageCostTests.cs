@@ -38,6 +38,24 @@ public class ShortageCostTests
     }
 
     [Fact]
+    public void Asked_to_it_goes_down_to_a_hundredth_which_is_read_below_what_is_learned()
+    {
+        var cost = ShortageCost.Uncorrected;
+        for (var i = 0; i < 1000; i++) cost = cost.Observe(1, 0.99, 1, further: true);
+        ReadOnlySpan<double> grid = [9, 12, 16, 18, 22];
+
+        Assert.Equal(-10, cost.LogCorrection);
+        Assert.Equal((0.01, 0.05), (cost.Quantile(grid, 0.99, further: true), cost.Quantile(grid, 0.99)));
+
+        // As steep as between the tenth and the median, 3 in 1.2816 standard deviations: 2.3263 of them below the median.
+        Assert.Equal(12 - (3 * 2.3263 / 1.2816), WindowForecast.Between(grid, 0.01, below: true), 2);
+        Assert.Equal(9, WindowForecast.Between(grid, 0.01));
+        Assert.Equal(9, WindowForecast.Between(grid, 0.1, below: true), 9);
+        Assert.Equal(4.5, WindowForecast.Between([9, 30, 40, 50, 60], 0.01, below: true));
+        Assert.Equal(9, WindowForecast.Between(grid, 0, below: true));
+    }
+
+    [Fact]
     public void What_is_no_attainment_changes_nothing() =>
         Assert.Same(ShortageCost.Uncorrected, ShortageCost.Uncorrected.Observe(double.NaN, 0.99, 1));
 

@@ -173,6 +173,12 @@ internal static class RandomFleets
                 ShortagesLast = (long)(memory * 32768) % 2 == 0,
                 LearnsSoberly = (long)(memory * 65536) % 2 == 0,
                 LooksPastSleepers = (long)(memory * 131072) % 2 == 0,
+                LossesTogether = (long)(memory * 131072) % 2 == 1,
+                CountsWindowsBetween = (long)(memory * 262144) % 2 == 0,
+                CoversLess = (long)(memory * 262144) % 2 == 1,
+                IdleIsSeen = (long)(memory * 524288) % 2 == 0,
+                ReplacedByQuarters = (long)(memory * 524288) % 2 == 1,
+                AsksWithinReach = (long)(memory * 1048576) % 2 == 0,
                 LeavingNodesFirst = (long)(memory * 16384) % 2 == 0,
             },
         };

@@ -33,6 +33,20 @@ public sealed class RefusalTests
         Assert.DoesNotContain("too heavy", verdict.Reason.ToString(), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void What_no_node_has_together_is_named_by_what_is_short_where_its_devices_are()
+    {
+        // 64 GiB of host memory beside a device: one node has the memory, the other the device.
+        var model = Model("m", 1000, min: 1, peakMiB: 64_000, devices: 1);
+        var spec = Spec(model);
+        var snapshot = Snapshot(spec, Node(32_000, id: "device", deviceMiB: 24_000), Noon);
+        snapshot = snapshot with { Nodes = [Node(128_000, id: "bare"), .. snapshot.Nodes] };
+
+        var verdict = Fleets.Decide(spec, snapshot).Models[0];
+        Assert.True(verdict.Refused);
+        Assert.StartsWith("too heavy: 62.5 GiB while loading against a budget of 31.", verdict.Reason.ToString(), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("v1", -3600, 2)] // it served before: the next one may crash as the last did
     [InlineData("v0", -31, 2)] // another version's
