@@ -109,6 +109,20 @@ internal sealed class TrafficCounter
         MaxL = Math.Max(MaxL, seconds);
     }
 
+    /// <summary>How long requests took by how many were in the replica with them; null where none was served.</summary>
+    public ServiceSample? Service => Samples == 0 ? null : new ServiceSample(Samples, SumN, SumL, SumNN, SumNL, MaxN, MaxL);
+
+    /// <summary>
+    /// As when the model came into the table: of what was counted only what is held or in a replica now is left, as arrived.
+    /// Not for counts that a reading reset.
+    /// </summary>
+    public void BeginAnew(DateTimeOffset from)
+    {
+        var inside = Arrivals - Completed - Failed - Rejected - Abandoned;
+        Reset(from);
+        Arrivals = inside;
+    }
+
     public void Reset(DateTimeOffset from)
     {
         From = from;

@@ -17,6 +17,9 @@ public sealed record ModelRoute
 {
     public required ModelId Model { get; init; }
 
+    /// <summary>Who counts the requests as its own, where the name may pass to another; null where it is the model itself.</summary>
+    public string? Owner { get; init; }
+
     /// <summary>Higher is served first when requests compete for a place in the queue.</summary>
     public int Priority { get; init; }
 

@@ -42,13 +42,16 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
             var queues = new Dictionary<string, ModelQueue>(StringComparer.Ordinal);
             foreach (var route in table.Models)
             {
-                if (!before.TryGetValue(route.Model.Value, out var queue) && (queue = Array.Find(_left, one => one.Route.Model == route.Model)) is null)
+                var stayed = before.TryGetValue(route.Model.Value, out var queue);
+                queue ??= Array.Find(_left, one => one.Route.Model == route.Model) ?? new ModelQueue(route);
+                lock (queue.Gate)
                 {
-                    queue = new ModelQueue(route);
-                    queue.Counter.Reset(time.GetUtcNow());
+                    // A new owner of the name, or one that has it again, would else get all that others counted as its own.
+                    if (queue.Counter.From == default || (route.Owner is { } owner && (!stayed || owner != queue.Route.Owner)))
+                        queue.Counter.BeginAnew(time.GetUtcNow());
+                    Update_NeedsLock(queue, route);
                 }
 
-                lock (queue.Gate) Update_NeedsLock(queue, route);
                 queues[route.Model.Value] = queue;
             }
 
@@ -96,7 +99,7 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
 
     /// <summary>
     /// The same without a mark for the next reading: where nobody takes <see cref="ReadTraffic"/>, all since each model came
-    /// into the table, for any number of readers who take differences themselves.
+    /// into the table or got its <see cref="ModelRoute.Owner"/>, for any number of readers who take differences themselves.
     /// </summary>
     public ImmutableArray<ModelTraffic> Totals(DateTimeOffset now) => Read(now, again: false);
 
@@ -345,8 +348,6 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
     {
         var counter = queue.Counter;
         var timestamp = time.GetTimestamp();
-        var held = counter.HeldSecondsEnded;
-        foreach (var waiter in queue.Waiting) held += HeldSince(queue, waiter, timestamp);
         return new ModelTraffic
         {
             Model = queue.Route.Model,
@@ -361,9 +362,8 @@ public sealed class Router(GatewayOptions options, TimeProvider time)
             WithinSlo = counter.WithinSlo,
             HeldNow = queue.Waiting.Count,
             OldestHeld = queue.Waiting.First is { } oldest ? time.GetElapsedTime(oldest.Value.ArrivedTimestamp, timestamp) : null,
-            HeldRequestSeconds = held,
-            Service = counter.Samples == 0 ? null : new ServiceSample(
-                counter.Samples, counter.SumN, counter.SumL, counter.SumNN, counter.SumNL, counter.MaxN, counter.MaxL),
+            HeldRequestSeconds = counter.HeldSecondsEnded + queue.Waiting.Sum(waiter => HeldSince(queue, waiter, timestamp)),
+            Service = counter.Service,
         };
     }
 

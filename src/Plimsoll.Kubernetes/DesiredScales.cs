@@ -22,7 +22,8 @@ public sealed record DesiredScale
 }
 
 /// <summary>
-/// The scales of the last plan, handed from the control loop to those who read them. A reader must treat a scale older
+/// The scales of the last plan, of models in mode act and without a conflict, handed from the control loop to those who read
+/// them. A reader must treat a scale older
 /// than <see cref="LongestAge"/> as not there: a controller that stopped deciding must not keep on scaling.
 /// </summary>
 // It lives as long as the process, and its tokens are in the hands of those who listen.

@@ -31,6 +31,33 @@ public sealed class SeveralReadersTests : GatewayScene
     }
 
     [Fact]
+    public async Task With_another_owner_or_back_in_the_table_a_model_has_counted_what_is_in_it_and_nothing_else()
+    {
+        var gateway = await GatewayAsync();
+        var upstream = await UpstreamAsync();
+        ModelRoute Owned(string owner, params ReplicaRoute[] replicas) => Route(Bert, replicas) with { Owner = owner };
+        var replica = Replica(0, upstream.Address);
+        Router.Publish(new RouteTable([Owned("prod/a", replica)]));
+        for (var i = 0; i < 3; i++) Assert.Equal(HttpStatusCode.OK, (await InferAsync(gateway)).StatusCode);
+        await UntilAsync(() => Total().Completed == 3);
+        Router.Publish(new RouteTable([Owned("prod/a")]));
+        var held = InferAsync(gateway);
+        await UntilAsync(() => Router.HeldCount == 1);
+        Assert.Equal((4, 3, 1), (Total().Arrivals, Total().Completed, Total().HeldNow));
+
+        Router.Publish(new RouteTable([Owned("prod/b")]));
+        Assert.Equal((1, 0, 1, null), (Total().Arrivals, Total().Completed, Total().HeldNow, Total().Service));
+        Router.Publish(new RouteTable([Owned("prod/b", replica)]));
+        Assert.Equal(HttpStatusCode.OK, (await held).StatusCode);
+        await UntilAsync(() => Total().Completed == 1);
+        Assert.Equal(1, Total().Arrivals);
+
+        Router.Publish(RouteTable.Empty);
+        Router.Publish(new RouteTable([Owned("prod/b", replica)]));
+        Assert.Equal((0, 0), (Total().Arrivals, Total().Completed));
+    }
+
+    [Fact]
     public async Task A_gateway_that_turns_away_serves_on_and_closes_connections_also_of_those_it_held()
     {
         var gateway = await GatewayAsync();

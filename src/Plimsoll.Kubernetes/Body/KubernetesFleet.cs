@@ -328,11 +328,12 @@ public sealed class KubernetesFleet : IFleet
             : ImmutableSortedDictionary<ModelId, Signal<FrontSample>>.Empty;
     }
 
+    // Of a model that is only shown, or that somebody else scales, no number is given out: KEDA and the HPA would scale by it.
     private void Publish(Plan plan, Dictionary<ModelId, int> wanted)
     {
         var at = plan.Next.FoldedAt ?? _parts.Time.GetUtcNow();
         var verdicts = plan.Models.ToDictionary(verdict => verdict.Model);
-        _parts.Desired.Publish(Models.Where(model => wanted.ContainsKey(model.Id) && verdicts.ContainsKey(model.Id)).Select(model => new DesiredScale
+        _parts.Desired.Publish(Models.Where(model => model.Spec is { Acts: true } && wanted.ContainsKey(model.Id) && verdicts.ContainsKey(model.Id)).Select(model => new DesiredScale
         {
             ScaledModel = model.View.Name,
             Replicas = wanted[model.Id],

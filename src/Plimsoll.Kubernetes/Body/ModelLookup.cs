@@ -109,7 +109,7 @@ internal sealed class ModelLookup(
         if (!problems.IsEmpty)
             return new Looked(view) { Findings = [No(ConditionTypes.Ready, "Invalid", string.Join("; ", problems.Select(problem => problem.ToString())))] };
         var (variant, kind, workload, missing) = Target(settings);
-        var looked = new Looked(view) { Settings = settings, Variant = variant, Kind = kind, Workload = workload, IsPatched = IsPatched(settings) };
+        var looked = new Looked(view) { Settings = settings, Variant = variant, Kind = kind, Workload = workload, IsPatched = IsPatched(settings) && workload is not { LeavesPodsAlone: true } };
         if (missing is { Reason: { } reason, Problem: { } problem }) return looked with { Findings = [No(ConditionTypes.TargetFound, reason, problem)] };
         if (kind is null)
             return looked with { Findings = [No(ConditionTypes.TargetFound, "UnknownKind", $"the server has no kind {variant.Target.Kind} that is scaled here; Deployment, StatefulSet or LeaderWorkerSet would do")] };

@@ -252,6 +252,7 @@ public sealed class ModelResolver(
         {
             Pod = looked.Pod!,
             Served = served,
+            FromTemplate = looked.Workload is { MadeLike: null, Kind: not "InferenceService" },
             Footprint = footprint,
             Latency = settings.SloFor(footprint).Latency,
             Fits = fits.ToImmutable(),

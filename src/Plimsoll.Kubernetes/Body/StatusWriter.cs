@@ -166,7 +166,7 @@ internal sealed class StatusWriter(KubernetesFleetParts parts)
 
     // Whoever makes pods goes by it.
     private static string Shown(RecommendedPod? recommended) => recommended is null ? "" : string.Join(
-        ',', [.. recommended.Requests!.Select(one => one.Key + one.Value), .. (recommended.Nodes ?? []).Select(one => one.Label + one.Value), recommended.SharedMemory, recommended.Differs]);
+        ',', [.. recommended.Requests!.Select(one => one.Key + one.Value), .. (recommended.Nodes ?? []).Select(one => one.Label + one.Value), recommended.SharedMemory, recommended.Template, recommended.Differs]);
 
     // What a person must learn of at once: not the seconds and rates that move by themselves.
     private static string Essence(ScaledModelStatus status, ModelVerdict? verdict)

@@ -23,9 +23,10 @@ internal abstract record ScaleReading
         // A model is only unknown to a plan that is fresh; before the first plan, and after the last, nothing is known.
         var current = scales.Current;
         if (!current.ContainsKey(name) && current.Keys.Any(other => scales.TryGet(other, out _)))
-            return new Unknown($"no ScaledModel '{name.Name}' in namespace '{name.Namespace}' is in the plan");
+            return new Unknown($"no ScaledModel '{name.Name}' in namespace '{name.Namespace}' is in the plan with mode act and without a conflict");
         if (current.Count == 0)
-            return new Stale("no plan has been made yet, so no number of replicas is given out: wait, or see the operator's log");
+            return new Stale(scales.Tells ? "the plan has no model whose mode is act, of the Fleet too, and that nobody else scales: see the ScaledModel's status"
+                : "no plan has been made yet, so no number of replicas is given out: wait, or see the operator's log");
         var decided = current.TryGetValue(name, out var old) ? old.DecidedAt : current.Values.Max(other => other.DecidedAt);
         return new Stale(
             $"the last plan is {Seconds(time.GetUtcNow() - decided)} s old and none older than {Seconds(DesiredScales.LongestAge)} s "

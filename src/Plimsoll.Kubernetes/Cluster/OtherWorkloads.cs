@@ -289,7 +289,7 @@ public sealed class OtherWorkloads(ClusterWatch cluster, Action changed, TimePro
     private async Task<WorkloadView> WithPodAsync(WorkloadView workload, TargetKey key, CancellationToken cancellationToken)
     {
         if (workload.PodSpecJson is not null) return workload;
-        if (_made.TryGetValue(key, out var made) && made.Uid == workload.Uid) workload = workload with { PodSpecJson = made.PodSpecJson, PodAnnotations = made.PodAnnotations, MadeLike = made.MadeLike };
+        if (_made.TryGetValue(key, out var made) && made.Uid == workload.Uid) workload = workload with { PodSpecJson = made.PodSpecJson, PodAnnotations = made.PodAnnotations, LeavesPodsAlone = made.LeavesPodsAlone, MadeLike = made.MadeLike };
         var newest = cluster.Pods.Items.Values.Where(pod => pod.Name.Namespace == key.Name.Namespace && pod is { IsOver: false, DeletedAt: null } && workload.Selector!.Matches(pod.Labels))
             .MaxBy(pod => (pod.CreatedAt, pod.Name));
         if (newest is null || newest.Uid == workload.MadeLike) return workload;
@@ -298,6 +298,7 @@ public sealed class OtherWorkloads(ClusterWatch cluster, Action changed, TimePro
         {
             PodSpecJson = pod.Spec,
             PodAnnotations = pod.Metadata.Texts("annotations").ToImmutableSortedDictionary(StringComparer.Ordinal),
+            LeavesPodsAlone = WorkloadView.IsLeftAlone(pod.Metadata.At("labels")),
             MadeLike = newest.Uid,
         };
     }

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Text.Json;
 using k8s;
 using k8s.Models;
+using Plimsoll.Kubernetes.Webhook;
 
 namespace Plimsoll.Kubernetes.Cluster;
 
@@ -45,6 +46,9 @@ public sealed record WorkloadView
 
     /// <summary>Of the pods.</summary>
     public ImmutableSortedDictionary<string, string> PodAnnotations { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+
+    /// <summary>Whether its pods have the label by which the webhook is not asked about them.</summary>
+    public bool LeavesPodsAlone { get; init; }
 
     public DateTimeOffset? CreatedAt { get; init; }
 
@@ -90,6 +94,7 @@ public sealed record WorkloadView
         var groups = kind == "LeaderWorkerSet" ? spec.At("leaderWorkerTemplate") : null;
         var template = groups is { } group ? group.At("leaderTemplate", "spec") ?? group.At("workerTemplate", "spec")
             : spec.At("template", "spec") ?? spec.At("predictor");
+        var pods = groups?.At("leaderTemplate", "metadata") ?? spec.At("template", "metadata");
         return new WorkloadView
         {
             Name = new ObjectName(metadata.Text("namespace") ?? "", metadata.Text("name") ?? ""),
@@ -101,16 +106,20 @@ public sealed record WorkloadView
             Replicas = Math.Max(0, spec.Number("replicas") ?? spec.At("predictor")?.Number("minReplicas") ?? 1),
             ProgressDeadline = TimeSpan.FromSeconds(Math.Clamp(spec.Number("progressDeadlineSeconds") ?? 600, 30, 86_400)),
             PodsPerReplica = Math.Clamp(groups?.Number("size") ?? 1, 1, 10_000),
-            PodSpecJson = template is { } pods ? pods.Raw() : null,
+            PodSpecJson = template?.Raw(),
             WorkerSpecJson = groups?.At("workerTemplate", "spec") is { } workers ? workers.Raw() : null,
             ControllerUid = metadata.List("ownerReferences").FirstOrDefault(one => one.Flag("controller")).Text("uid"),
             MadeForVariant = metadata.At("labels")?.Text(Resources.TemplateWorkload.VariantLabel),
             Annotations = Texts(metadata.At("annotations")),
-            PodAnnotations = Texts((groups?.At("leaderTemplate", "metadata") ?? spec.At("template", "metadata"))?.At("annotations")),
+            PodAnnotations = Texts(pods?.At("annotations")),
+            LeavesPodsAlone = IsLeftAlone(pods?.At("labels")),
             CreatedAt = metadata.Time("creationTimestamp"),
             ManagedFieldsJson = metadata.At("managedFields") is { } fields ? fields.Raw() : null,
         };
     }
+
+    /// <summary>Whether a pod's labels keep it as its template has it.</summary>
+    public static bool IsLeftAlone(JsonElement? labels) => labels?.Text(WebhookRegistration.ApplyLabel) == WebhookRegistration.ApplyNothing;
 
     private static ImmutableSortedDictionary<string, string> Texts(JsonElement? map) =>
         map is { ValueKind: JsonValueKind.Object } found

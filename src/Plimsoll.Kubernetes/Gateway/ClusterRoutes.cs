@@ -61,7 +61,7 @@ internal sealed class ClusterRoutes
                 : read.Selectors.GetValueOrDefault(variant.Name) is { } selector ? byNamespace[read.Name.Namespace].Where(pod => selector.Matches(pod.Labels)) : [];
             routes.Add(read.Settings is { } settings
                 ? Route(name, settings, read, settings.Variants.SelectMany(variant => PodsOf(variant).Select(pod => (variant, pod))), gateways)
-                : new ModelRoute { Model = new ModelId(name), Slo = Objective(null, false), Unavailable = $"the ScaledModel {read.Name} has mistakes; its status says which" });
+                : new ModelRoute { Model = new ModelId(name), Owner = read.Name.ToString(), Slo = Objective(null, false), Unavailable = $"the ScaledModel {read.Name} has mistakes; its status says which" });
         }
 
         return new GatewayTable(
@@ -125,6 +125,7 @@ internal sealed class ClusterRoutes
         return new ModelRoute
         {
             Model = new ModelId(name),
+            Owner = read.Name.ToString(),
             Priority = settings.Priority,
             Slo = Objective(settings, there.Any(one => one.Pod.Server.Generates)),
             HoldTime = settings.GatewayWait,

@@ -10,6 +10,9 @@ internal sealed record GatewayCounts
 {
     public static readonly GatewayCounts Zero = new();
 
+    /// <summary>How long it has counted; null of a gateway that does not say.</summary>
+    public double? Seconds { get; init; }
+
     public long Arrivals { get; init; }
 
     public long RequestBytes { get; init; }
@@ -42,6 +45,7 @@ internal sealed record GatewayCounts
 
     public static GatewayCounts Of(ModelTraffic row, bool isUntimed) => new()
     {
+        Seconds = Math.Max(0, (row.To - row.From).TotalSeconds),
         Arrivals = row.Arrivals,
         RequestBytes = row.RequestBytes,
         Completed = row.Completed,
@@ -127,6 +131,7 @@ internal sealed record DemandSample
 
     private static void Write(Utf8JsonWriter writer, GatewayCounts counts)
     {
+        if (counts.Seconds is { } seconds) writer.WriteNumber("seconds", seconds);
         writer.WriteNumber("arrivals", counts.Arrivals);
         writer.WriteNumber("requestBytes", counts.RequestBytes);
         writer.WriteNumber("completed", counts.Completed);
@@ -151,6 +156,7 @@ internal sealed record DemandSample
 
     private static GatewayCounts Counts(JsonElement model) => model.ValueKind != JsonValueKind.Object ? throw Strange("a model has no counts") : new GatewayCounts
     {
+        Seconds = model.TryGetProperty("seconds", out _) ? Number(model, "seconds", 1e10) : null,
         Arrivals = Whole(model, "arrivals"),
         RequestBytes = Whole(model, "requestBytes"),
         Completed = Whole(model, "completed"),

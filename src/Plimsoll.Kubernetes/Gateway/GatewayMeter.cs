@@ -19,6 +19,9 @@ internal sealed class GatewayMeter(ObjectName gateway)
     /// <summary>What a silent replica held is believed for so long.</summary>
     private static readonly TimeSpan HeldFor = TimeSpan.FromSeconds(15);
 
+    /// <summary>A replica is read a little later than a look is dated.</summary>
+    private static readonly TimeSpan Slack = TimeSpan.FromSeconds(2);
+
     private readonly Dictionary<string, Last> _replicas = new(StringComparer.Ordinal);
     private DateTimeOffset? _began;
 
@@ -83,10 +86,17 @@ internal sealed class GatewayMeter(ObjectName gateway)
                 continue;
             }
 
-            var before = last?.Sample.Models.GetValueOrDefault(model) ?? GatewayCounts.Zero;
+            var before = last?.Sample.Models.GetValueOrDefault(model);
+            if (last is not null && before is null && !(now.Seconds <= (at - from + Slack).TotalSeconds))
+            {
+                // It came into the table since, with a count from before that: nobody knows how much of it is new.
+                sum.Hold(now);
+                sum.IsCensored = true;
+                continue;
+            }
 
             // Out of the table and back in: counted from zero again.
-            sum.Add(now.IsBefore(before) ? GatewayCounts.Zero : before, now, from);
+            sum.Add(before is null || now.IsBefore(before) ? GatewayCounts.Zero : before, now, from);
         }
 
         _replicas[uid] = new Last(sample, at, false);

@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace Plimsoll.Kubernetes.Metrics;
 
 /// <summary>What happened in one pod between two of its samples.</summary>
@@ -34,6 +36,12 @@ internal sealed record PodInterval
 
     public bool Asleep { get; init; }
 
+    /// <summary>
+    /// What the next interval is counted from: the later sample, or where its counters stepped back the earlier one's, as
+    /// of its own time, so that nothing counts twice once they are past it.
+    /// </summary>
+    public required ServerSample Next { get; init; }
+
     /// <summary>The difference of two samples of one pod.</summary>
     /// <param name="before">The earlier one; null when the pod started with nothing at <paramref name="from"/>.</param>
     /// <param name="from">When the earlier one was true.</param>
@@ -45,6 +53,8 @@ internal sealed record PodInterval
     {
         var growth = before is null ? null : Growth(before, now);
         var restarted = before is not null && Restarted(before, now, growth);
+        var stepped = before is not null && !restarted && SteppedBack(before, now, growth);
+        if (stepped) (now, growth) = (before! with { At = now.At, Running = now.Running, Waiting = now.Waiting, Asleep = now.Asleep }, null);
         var start = before is null || restarted ? new ServerSample { Server = now.Server, At = from } : before;
 
         // A model was unloaded, say: what the others count is known, but sums over all are not to be compared.
@@ -76,8 +86,9 @@ internal sealed record PodInterval
             Tokens = broken ? null : Lengths(start, now, completed, generated),
             Service = restarted || broken ? null : ServicePair.Between(start, now, from, saturated),
             Saturated = saturated,
-            LowerBound = restarted || broken || blind,
+            LowerBound = restarted || broken || stepped || blind,
             Asleep = now.Asleep is true,
+            Next = stepped ? now with { At = from } : now,
         };
 
         double? Grown(MetricField field, double? earlier, double? later) =>
@@ -102,19 +113,29 @@ internal sealed record PodInterval
         && ((before.Running is not null && now.Running is null) || (before.Waiting is not null && now.Waiting is null));
 
     private static CounterGrowth? Growth(ServerSample before, ServerSample now) =>
-        before.Series.IsEmpty || (now.Series.IsEmpty && (now.Arrived ?? now.Completed) > 0) ? null : new CounterGrowth(before.Series, now.Series);
+        before.Series.IsEmpty || (now.Series.IsEmpty && (now.Arrived ?? now.Completed) > 0) ? null
+            : new CounterGrowth(before.Series, now.Series, RunsOn(before, now) is true);
 
-    // A process that started later began anew; where none says when it started, one whose counters fell or vanished.
+    // Null where no process says when it started.
+    private static bool? RunsOn(ServerSample before, ServerSample now) =>
+        now.ProcessStartSeconds - before.ProcessStartSeconds is { } later ? later <= 1 : null;
+
+    // A process that started later began anew; where none says when it started, one whose counters fell far or vanished.
     private static bool Restarted(ServerSample before, ServerSample now, CounterGrowth? growth)
     {
         if (before.Server != now.Server) return true;
-        if (now.ProcessStartSeconds - before.ProcessStartSeconds is { } later) return later > 1;
-        return growth?.BeganAnew ?? (Fell(before.Arrived, now.Arrived) || Fell(before.Completed, now.Completed)
-            || Fell(before.Failed, now.Failed) || Fell(before.PromptTokens, now.PromptTokens)
-            || Fell(before.GenerationTokens, now.GenerationTokens) || Fell(before.Latency?.Count, now.Latency?.Count));
+        if (RunsOn(before, now) is { } runs) return !runs;
+        return growth?.BeganAnew ?? Counts(before, now).Any(pair => pair.Before is { } b && (pair.Now is not { } n || CounterGrowth.FellFar(b, n)));
     }
 
-    private static bool Fell(double? before, double? now) => before is { } b && !(now >= b);
+    private static bool SteppedBack(ServerSample before, ServerSample now, CounterGrowth? growth) =>
+        growth?.SteppedBack ?? Counts(before, now).Any(pair => pair.Now < pair.Before);
+
+    private static ImmutableArray<(double? Before, double? Now)> Counts(ServerSample before, ServerSample now) =>
+    [
+        (before.Arrived, now.Arrived), (before.Completed, now.Completed), (before.Failed, now.Failed),
+        (before.PromptTokens, now.PromptTokens), (before.GenerationTokens, now.GenerationTokens), (before.Latency?.Count, now.Latency?.Count),
+    ];
 
     // A counter that is not there before its first event counts from zero, as prometheus clients have it.
     private static double? Difference(double? before, double? now) => now is { } n ? Math.Max(0, n - (before ?? 0)) : null;

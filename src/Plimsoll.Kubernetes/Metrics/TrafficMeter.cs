@@ -62,7 +62,7 @@ public sealed class TrafficMeter
         MeteredModel model, PodReading[] readings, ModelMemory memory, DateTimeOffset at, out string why)
     {
         var look = Look(model, readings, at);
-        var front = FrontInterval.Between(memory.Front, model.Front, _longestGap);
+        var front = FrontInterval.Between(memory.Front, model.Front, _longestGap, mayWait: memory.To is not null);
         why = look.Why ?? front.Why ?? (look.Waits || front.Waits
             ? $"the metrics of {model.Model} are no newer than at the look before" : Nothing(model, readings));
         var held = Math.Min(look.Held + (front.Queued ?? 0), int.MaxValue);
@@ -106,7 +106,7 @@ public sealed class TrafficMeter
             Service = ServicePair.Sum((awake.Any(Clear) ? awake.Where(Clear) : awake)
                 .Select(interval => interval.Service).OfType<ServiceSample>()),
             Tokens = Tokens(intervals),
-            Censored = saturated || rejected > 0
+            Censored = saturated || rejected > 0 || front.LowerBound
                 || (front.Arrived is null && (look.Missed || front.Missed || intervals.Any(interval => interval.LowerBound))),
         };
         (memory.To, memory.Held, memory.Censored) = (to, held, row.Censored);
@@ -154,7 +154,7 @@ public sealed class TrafficMeter
                 var interval = PodInterval.Between(earlier, from, sample, model.Slo, pod.Concurrency);
                 if (interval.Arrivals > MostPerSecond * (sample.At - from).TotalSeconds)
                     look.Restart(pod, sample, $"{pod.Pod} counted more than a million requests a second, which is not believed");
-                else look.Advanced.Add((pod.Uid, sample, interval));
+                else look.Advanced.Add((pod.Uid, interval.Next, interval));
             }
         }
 

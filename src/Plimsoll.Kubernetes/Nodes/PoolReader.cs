@@ -24,6 +24,12 @@ internal sealed class PoolReader(
 
     private static readonly string[] OfOneNode = ["kubernetes.io/hostname", "topology.kubernetes.io/zone", "topology.kubernetes.io/region", "node.kubernetes.io/exclude-from-external-load-balancers"];
 
+    // What kubelets, cluster-autoscaler and Karpenter put on nodes of any pool, never on a pool.
+    private static readonly string[] Passing = ["node.kubernetes.io/", "node.cloudprovider.kubernetes.io/", "ToBeDeletedByClusterAutoscaler", "DeletionCandidateOfClusterAutoscaler", "karpenter.sh/"];
+
+    // Static pods are the node's own.
+    private static readonly string[] Daemons = ["DaemonSet/", "Node/"];
+
     private readonly List<string> _problems = [];
 
     /// <summary>What is wrong with pools that were left out, a sentence each.</summary>
@@ -46,21 +52,35 @@ internal sealed class PoolReader(
         if (selector.IsEmpty) return No(settings, "nothing says which nodes are its own; nodeLabels would do, or a Karpenter NodePool of its name");
 
         var pool = new OfferedPool { Name = settings.Name, Selector = selector, Node = Blank(settings.Name) };
-        var mine = nodes.Where(pool.Has).OrderBy(node => node.Memory).ThenBy(node => node.Name, StringComparer.Ordinal).ToArray();
-        var seen = mine.FirstOrDefault(node => node.Ready && (settings.Devices == 0 || !node.Devices.Groups.IsEmpty));
+        var mine = nodes.Where(pool.Has).ToArray();
+
+        // A node that just came has no devices yet, and one that is not ready for a moment is still what a node of it is like.
+        var seen = mine.Where(node => settings.Devices == 0 || !node.Devices.Groups.IsEmpty)
+            .OrderBy(node => node.Devices.Groups.IsEmpty).ThenByDescending(TakesPods).ThenByDescending(node => node.Ready)
+            .ThenBy(node => node.Memory).ThenBy(node => node.Name, StringComparer.Ordinal).FirstOrDefault();
         var machine = type is null ? null : DeviceCatalogue.BuiltIn.Instance(type);
         if ((settings.Memory is null || settings.Cores is null) && seen is null && machine is not { Memory.Value: > 0 })
             return No(settings, "what one of its nodes has is not known; memory and cores would do, or an instanceType that plimsoll devices lists");
         var devices = DevicesOf(settings, seen, machine);
         if (devices is null) return No(settings, $"the catalogue has no device {settings.Device}; a name that plimsoll devices lists would do");
-        var daemons = seen is null ? [] : pods.Where(pod => pod.Node == seen.Name && !pod.IsOver && pod.Workload?.StartsWith("DaemonSet/", StringComparison.Ordinal) == true).ToArray();
+        var daemons = seen is null ? [] : pods.Where(pod => pod.Node == seen.Name && !pod.IsOver && pod.Workload is { } owner && Daemons.Any(kind => owner.StartsWith(kind, StringComparison.Ordinal))).ToArray();
         pool = pool with
         {
-            Node = NodeOf(settings, selector, maker, seen, machine, devices, daemons),
+            Node = NodeOf(settings, selector, maker, seen, machine, devices, daemons) with { Taints = settings.Taints ?? maker?.Taints ?? SharedTaints(mine, seen) },
             PricePerHour = settings.PricePerHour ?? machine?.Price ?? PriceOf(devices),
             BootTime = settings.BootTime,
         };
         return pool with { Limit = LimitOf(settings, maker, mine.Length, pool.Node, machine) };
+    }
+
+    private static bool TakesPods(NodeView node) => node is { Ready: true, Unschedulable: false };
+
+    // What one node alone has passes: it is new, maintained or about to be removed.
+    private static ImmutableArray<Taint> SharedTaints(NodeView[] mine, NodeView? seen)
+    {
+        NodeView[] telling = mine.Any(TakesPods) ? [.. mine.Where(TakesPods)] : seen is null ? [] : [seen];
+        return telling.Length == 0 ? [] : [.. telling[0].Taints.Where(taint =>
+            !Passing.Any(key => taint.Key.StartsWith(key, StringComparison.Ordinal)) && telling.All(node => node.Taints.Contains(taint)))];
     }
 
     private static NodeView NodeOf(
@@ -73,7 +93,6 @@ internal sealed class PoolReader(
         return Blank(settings.Name) with
         {
             Labels = LabelsOf(selector, maker, seen),
-            Taints = settings.Taints ?? maker?.Taints ?? [.. seen?.Taints.Where(taint => !taint.Key.StartsWith("node.kubernetes.io/", StringComparison.Ordinal)) ?? []],
             Memory = Bytes.Max(Bytes.Zero, memory - new Bytes(daemons.Sum(pod => pod.Requests.MemoryBytes))),
             MemoryCapacity = capacity,
             Cores = new Cores(Math.Max(0, cores.Milli - daemons.Sum(pod => pod.Requests.CpuMilli))),

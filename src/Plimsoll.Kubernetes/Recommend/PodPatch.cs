@@ -2,6 +2,8 @@ using System.Collections.Immutable;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using k8s;
+using k8s.Models;
 using Plimsoll.Kubernetes.Resources;
 using Plimsoll.Kubernetes.Resources.Pods;
 
@@ -10,7 +12,8 @@ namespace Plimsoll.Kubernetes.Recommend;
 /// <summary>
 /// What a pod is made to ask beyond what it asks itself: missing requests filled in, too small ones raised with the limits
 /// that they would pass, nodes on which it does not fit left out, a memory volume at /dev/shm. Nothing that was stated is
-/// lowered or taken away, and a pod that was patched once needs no patch again. Pure.
+/// lowered or taken away, a pod of another template than the recommendation is left as it is, and one that was patched once
+/// needs no patch again. Pure.
 /// </summary>
 public sealed record PodPatch
 {
@@ -35,13 +38,19 @@ public sealed record PodPatch
         ArgumentNullException.ThrowIfNull(recommended);
         try
         {
-            return new Making((JsonObject)pod.DeepClone()).Apply(recommended);
+            return IsOfAnother(pod, recommended) ? new PodPatch { Operations = [], Pod = (JsonObject)pod.DeepClone() }
+                : new Making((JsonObject)pod.DeepClone()).Apply(recommended);
         }
         catch (Exception odd) when (odd is InvalidOperationException or InvalidCastException or FormatException)
         {
             throw new JsonException($"this is not a pod as the API server takes it: {odd.Message}", odd);
         }
     }
+
+    // A pod that was patched already, which the API server asks about again, may ask for more devices than its template.
+    private static bool IsOfAnother(JsonObject pod, RecommendedPod recommended) =>
+        recommended is { Template: { } template, Container: { } container } && pod["metadata"]?["annotations"]?[Annotation] is null
+        && pod["spec"] is { } spec && !TemplateDigest.Covers(template, KubernetesJson.Deserialize<V1PodSpec>(spec.ToJsonString()), container);
 
     // Works on a copy of its own.
     private sealed class Making(JsonObject pod)
@@ -119,7 +128,8 @@ public sealed record PodPatch
         {
             if (labels.Length == 0 || Spec["nodeName"] is JsonValue) return;
             var selector = Spec["nodeSelector"] as JsonObject;
-            if (selector is not null && labels.Any(one => (string?)selector[one.Label] == one.Value)) return;
+            // What it selects itself is believed, also where it is none of these: of both together there would be no node.
+            if (selector is not null && (labels.Any(one => (string?)selector[one.Label] == one.Value) || labels.All(one => selector.ContainsKey(one.Label)))) return;
             var affinity = Spec["affinity"] as JsonObject ?? [];
             var node = affinity["nodeAffinity"] as JsonObject ?? [];
             var required = node["requiredDuringSchedulingIgnoredDuringExecution"] as JsonObject ?? [];

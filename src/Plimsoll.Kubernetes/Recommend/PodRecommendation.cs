@@ -23,6 +23,9 @@ public sealed record RecommendationQuestion
     /// <summary>By the kind of device on which it fits ("cpu" without devices), what a replica takes there.</summary>
     public required ImmutableSortedDictionary<string, ReplicaNeeds> Fits { get; init; }
 
+    /// <summary>Whether <see cref="Pod"/> is what pods are made of, and not itself read off one, which may have been patched.</summary>
+    public bool FromTemplate { get; init; }
+
     /// <summary>Nodes with its device resource that its selectors and tolerations allow.</summary>
     public ImmutableArray<AlikeNodes> Nodes { get; init; } = [];
 }
@@ -59,6 +62,9 @@ public sealed record PodRecommendation
 
     public required int GraceSeconds { get; init; }
 
+    /// <summary>Of the template that it was derived from; null where there is none.</summary>
+    public string? Template { get; init; }
+
     public RequestsVerdict Verdict { get; init; }
 
     /// <summary>What the template has otherwise, the dangerous first; a part of a sentence each.</summary>
@@ -85,6 +91,7 @@ public sealed record PodRecommendation
             Nodes = served.DeviceResource is null ? new NodeChoice([], [], false) : NodeChoice.Of(question.Nodes, question.Fits.Keys.ToHashSet(StringComparer.Ordinal)),
             SharedMemory = shared,
             GraceSeconds = GraceOf(question.Latency),
+            Template = question.FromTemplate ? TemplateDigest.Of(question.Pod, served.Container) : null,
         };
         return recommended.ComparedWith(question.Pod);
     }
@@ -115,6 +122,7 @@ public sealed record PodRecommendation
             Nodes = Nodes.Labels.IsEmpty ? null : [.. Nodes.Labels.Select(one => new RecommendedLabel { Label = one.Label, Value = one.Value })],
             SharedMemory = SharedMemory is { } shared ? Mebi(shared) : null,
             TerminationGracePeriodSeconds = GraceSeconds,
+            Template = Template,
             Differs = Differs.IsEmpty ? null : string.Join("; ", Differs),
         };
     }

@@ -14,6 +14,9 @@ internal enum WeightsPlace
 
     /// <summary>In an emptyDir of memory.</summary>
     Memory,
+
+    /// <summary>Nowhere: they are read from a store straight to the devices.</summary>
+    Streamed,
 }
 
 /// <summary>Looks where the folder of the weights is mounted from.</summary>
@@ -22,11 +25,14 @@ internal static class WeightsPlaces
     // Where the hub's library keeps files unless told otherwise, TGI's image, and KServe's storage initializer.
     private static readonly string[] Usual = ["/root/.cache/huggingface", "/data", "/mnt/models"];
 
+    private static readonly string[] Stores = ["s3://", "gs://", "az://"];
+
     public static WeightsPlace Of(V1PodSpec pod, ServedModel served)
     {
         if (served.Source?.StartsWith("pvc://", StringComparison.Ordinal) == true) return WeightsPlace.Volume;
         var container = (pod.Containers ?? []).FirstOrDefault(one => one?.Name == served.Container);
         if (container is null) return WeightsPlace.NodeDisk;
+        if (IsStreamed(ServerCommand.Of(container).Arguments, served)) return WeightsPlace.Streamed;
         var mounts = (container.VolumeMounts ?? []).Where(mount => mount?.MountPath is not null).ToArray();
         foreach (var folder in Folders(container).Concat(Usual))
         {
@@ -37,6 +43,14 @@ internal static class WeightsPlaces
 
         return WeightsPlace.NodeDisk;
     }
+
+    // Run:ai's streamer fetches what is on the hub into its cache first, as every loader does.
+    private static bool IsStreamed(ServerArguments arguments, ServedModel served) => arguments.Text("--load-format") switch
+    {
+        { } format when format.StartsWith("runai_streamer", StringComparison.Ordinal) => Stores.Any(store => served.Source?.StartsWith(store, StringComparison.Ordinal) == true),
+        "tensorizer" => arguments.Text("--model-loader-extra-config") is { } more && more.Contains("://", StringComparison.Ordinal),
+        _ => false,
+    };
 
     // Without a volume of that name it is a StatefulSet's own claim.
     private static WeightsPlace Of(V1Volume? volume) => volume switch

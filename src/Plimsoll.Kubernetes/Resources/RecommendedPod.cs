@@ -28,6 +28,9 @@ public sealed record RecommendedPod
     [Means("Seconds in which it can finish what it works on when it is told to end.")]
     public int? TerminationGracePeriodSeconds { get; init; }
 
+    [Means("A digest of what it was derived from in the pod template: the webhook leaves pods of another one as they are.")]
+    public string? Template { get; init; }
+
     [Means("What the pod template has otherwise.")]
     public string? Differs { get; init; }
 }

@@ -17,6 +17,10 @@ public sealed class WebhookRegistration(
     /// <summary>The webhook's name in its configuration.</summary>
     public const string Name = "pods.plimsoll.dev";
 
+    /// <summary>With this value the label keeps a pod, and so what is planned for it, as its template has it.</summary>
+    public const string ApplyLabel = "plimsoll.dev/apply";
+    public const string ApplyNothing = "nothing";
+
     // More names than anybody reads; a configuration must stay an object of a size that the API server stores.
     private const int NamespacesMax = 5_000;
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(1);
@@ -150,7 +154,7 @@ public sealed class WebhookRegistration(
                 ["name"] = Name,
                 ["clientConfig"] = client,
                 ["namespaceSelector"] = selector,
-                ["objectSelector"] = Selecting("plimsoll.dev/apply", "NotIn", "nothing"),
+                ["objectSelector"] = Selecting(ApplyLabel, "NotIn", ApplyNothing),
                 ["rules"] = new JsonArray(new JsonObject
                 {
                     ["apiGroups"] = new JsonArray(""),

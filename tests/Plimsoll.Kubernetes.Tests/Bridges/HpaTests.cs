@@ -70,7 +70,7 @@ public sealed class HpaTests(SharedControlPlane shared, MetricsApiGround ground)
         ground.Publish(Namespace.Name, TimeSpan.Zero, ("mistral", 1));
         await target.InactiveAsync("the plan has no ScaledModel");
         ground.Scales.Publish([]);
-        await target.InactiveAsync("no plan has been made yet");
+        await target.InactiveAsync("the plan has no model whose mode is act");
 
         ground.Publish(Namespace.Name, TimeSpan.Zero, ("llama", 2));
         await target.SettledAsync(2, "1");

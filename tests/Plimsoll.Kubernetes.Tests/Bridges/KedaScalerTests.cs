@@ -75,7 +75,7 @@ public sealed class KedaScalerTests : IAsyncLifetime
         _scales.Publish([Scale("prod", "llama", 3)]);
         var unknown = await Failure(Ref("lama"));
         Assert.Equal(StatusCode.NotFound, unknown.StatusCode);
-        Assert.Equal("no ScaledModel 'lama' in namespace 'prod' is in the plan", unknown.Detail);
+        Assert.Equal("no ScaledModel 'lama' in namespace 'prod' is in the plan with mode act and without a conflict", unknown.Detail);
 
         _time.Advance(TimeSpan.FromSeconds(121));
         foreach (var name in (string[])["llama", "lama"])

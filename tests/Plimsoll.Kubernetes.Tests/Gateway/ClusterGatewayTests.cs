@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json;
 using k8s;
 using k8s.Models;
+using Plimsoll.Kubernetes.Gateway;
 using Plimsoll.Kubernetes.Tests.ControlPlane;
 using Plimsoll.Kubernetes.Tests.Operator;
 
@@ -57,6 +58,40 @@ public sealed class ClusterGatewayTests : OperatorTest
         Assert.NotNull(late.Headers.RetryAfter);
         var metrics = await (await ground.AdminAsync(gateway, "/metrics")).Content.ReadAsStringAsync(Cancel);
         Assert.Contains("plimsoll_gateway_requests_ended_total{model=\"org/llama\",end=\"rejected\"} 1", metrics, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Who_gets_a_name_that_was_anothers_gets_none_of_its_requests()
+    {
+        await using var ground = new GatewayGround(Cluster);
+        await Cluster.ModelAsync("first", "\"weights\":\"16GiB\",\"gateway\":{\"model\":\"chat\",\"wait\":\"100ms\"}");
+        var gateway = await ground.StartAsync(IPAddress.Loopback);
+        async Task<long?> ArrivedAsync(string model)
+        {
+            using var told = await ground.AdminAsync(gateway, "/demand");
+            return told.IsSuccessStatusCode ? DemandSample.Read(await told.Content.ReadAsByteArrayAsync(Cancel)).Models.GetValueOrDefault(new ModelId($"models/{model}"))?.Arrivals : null;
+        }
+
+        await Patience.UntilAsync("the first has the name", _ => ArrivedAsync("first"), arrived => arrived == 0);
+        for (var i = 0; i < 3; i++) (await ground.ChatAsync(gateway, "chat")).Dispose();
+        Assert.Equal(3, await ArrivedAsync("first"));
+
+        // The younger one waits for the name until the older one lets it go.
+        await Task.Delay(TimeSpan.FromSeconds(1.1), TimeProvider.System, Cancel);
+        await Cluster.ModelAsync("second", "\"weights\":\"16GiB\",\"gateway\":{\"model\":\"chat\",\"wait\":\"100ms\"}");
+        await NamedAsync("first", "other");
+        await Patience.UntilAsync("the second has it", _ => ArrivedAsync("second"), arrived => arrived is not null);
+        Assert.Equal(0, await ArrivedAsync("second"));
+        (await ground.ChatAsync(gateway, "chat")).Dispose();
+        Assert.Equal(1, await ArrivedAsync("second"));
+
+        await NamedAsync("first", "chat");
+        await Patience.UntilAsync("the first has it again", _ => ArrivedAsync("second"), arrived => arrived is null);
+        Assert.Equal(0, await ArrivedAsync("first"));
+
+        Task<object> NamedAsync(string model, string name) => Cluster.Client.CustomObjects.PatchNamespacedCustomObjectAsync(
+            new V1Patch($$$$"""{"spec":{"gateway":{"model":"{{{{name}}}}"}}}""", V1Patch.PatchType.MergePatch),
+            "plimsoll.dev", "v1alpha1", OperatedCluster.Space, "scaledmodels", model, cancellationToken: Cancel);
     }
 
     [Fact]

@@ -15,6 +15,7 @@ public sealed class DemandSampleTests
     {
         var counts = new GatewayCounts
         {
+            Seconds = 7.5,
             Arrivals = 9,
             RequestBytes = 1 << 20,
             Completed = 4,

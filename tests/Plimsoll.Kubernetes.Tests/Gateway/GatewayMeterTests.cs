@@ -111,6 +111,18 @@ public sealed class GatewayMeterTests
         Assert.Equal(2, Row(5, Read("a", 105, Counts(2, 1))).Arrivals);
     }
 
+    [Theory]
+    [InlineData(4.5, 7, false)] // it came into the table between the looks, and all of its requests are new
+    [InlineData(3600.0, 0, true)] // it had another owner under whom most of them came
+    [InlineData(null, 0, true)] // a gateway that does not say
+    public void Of_a_model_that_is_new_at_a_known_gateway_only_what_was_counted_since_the_last_look_is_growth(double? seconds, long arrivals, bool censored)
+    {
+        Row(0, Read("a", 100, Counts(1)), Read("b", 100, null));
+        var row = Row(5, Read("a", 105, Counts(1)), Read("b", 105, Counts(seconds is 4.5 ? 7 : 1_000_000, held: 1) with { Seconds = seconds }));
+        Assert.Equal((arrivals, 1, censored), (row.Arrivals, row.HeldNow, row.Censored));
+        Assert.Equal((2, false), Row(10, Read("a", 110, Counts(1)), Read("b", 110, Counts(seconds is 4.5 ? 9 : 1_000_002))) is var next ? (next.Arrivals, next.Censored) : default);
+    }
+
     [Fact]
     public void Whatever_happens_to_gateways_each_arrival_they_told_of_counts_once()
     {

@@ -53,6 +53,48 @@ public sealed class FrontTests
     }
 
     [Fact]
+    public void A_counter_that_stepped_back_is_an_older_reading_and_waited_for()
+    {
+        Told(0, null, ("x", 999_000));
+        _scene.Look(0);
+        Told(5, null, ("x", 1_000_000));
+        Assert.Equal(1000, _scene.Row(5).Arrivals);
+        Told(10, null, ("x", 999_990));
+        Assert.Equal((0, At(5), At(5)), _scene.Row(10) is var back ? (back.Arrivals, back.From, back.To) : default);
+        Told(15, null, ("x", 1_000_010));
+        Assert.Equal((10, At(5), At(15), false), _scene.Row(15) is var on ? (on.Arrivals, on.From, on.To, on.Censored) : default);
+
+        // A sum that lost one of its parts stays below: from where it is now, once that is sure.
+        Told(70, null, ("x", 700_000));
+        _scene.Look(70);
+        Told(75, null, ("x", 700_020));
+        Assert.Equal((0, true), _scene.Row(75) is var less ? (less.Arrivals, less.Censored) : default);
+        Told(80, null, ("x", 700_027));
+        Assert.Equal((7, false), _scene.Row(80) is var rest ? (rest.Arrivals, rest.Censored) : default);
+    }
+
+    [Fact]
+    public void Between_two_scrapes_nothing_is_told_so_that_what_came_meanwhile_is_no_burst_and_silence_takes_a_minute()
+    {
+        Told(0, null, ("x", 0));
+        _scene.Look(0);
+        Told(5, null, ("x", 10));
+        Assert.Equal(10, _scene.Row(5).Arrivals);
+        for (var at = 10; at < 35; at += 5)
+        {
+            Told(at, null, ("x", 10));
+            Assert.Equal(At(5), _scene.Row(at).To);
+        }
+
+        Told(35, null, ("x", 70));
+        Assert.Equal((60, At(5), At(35)), _scene.Row(35) is var scraped ? (scraped.Arrivals, scraped.From, scraped.To) : default);
+        Told(94, null, ("x", 70));
+        Assert.Equal(At(35), _scene.Row(94).To);
+        Told(95, null, ("x", 70));
+        Assert.Equal((0, At(35), At(95)), _scene.Row(95) is var silent ? (silent.Arrivals, silent.From, silent.To) : default);
+    }
+
+    [Fact]
     public void While_the_front_cannot_be_read_the_pods_stand_in_and_nothing_is_counted_twice()
     {
         Told(0, null, ("x", 100));

@@ -112,6 +112,33 @@ public sealed class TrafficMeterTests
         Assert.Equal(1, _scene.Row(10, Read("a", Sample(10, 70_000, 3) with { ProcessStartSeconds = 1000 })).Arrivals);
     }
 
+    [Theory]
+    [InlineData(null)] // no process says when it started
+    [InlineData(1000.0)]
+    public void Counters_of_an_older_scrape_than_the_one_counted_are_no_arrivals_and_none_counts_twice(double? started)
+    {
+        ServerSample Told(double at, double completed) => Sample(at, completed, 4) with
+        {
+            ProcessStartSeconds = started,
+            Failed = 1,
+            Series = [new(MetricField.Completed, "engine=0", completed), new(MetricField.Failed, "", completed > 1_000_000 ? 1 : 0)],
+        };
+        _scene.Look(0, Read("a", Told(0, 1_000_001)));
+        var back = _scene.Row(5, Read("a", Told(5, 999_990)));
+        Assert.Equal((0, 0, true), (back.Arrivals, back.Completed, back.Censored));
+        var on = _scene.Row(10, Read("a", Told(10, 1_000_011)));
+        Assert.Equal((10, 10, false, At(0)), (on.Arrivals, on.Completed, on.Censored, on.From));
+    }
+
+    [Fact]
+    public void A_sum_that_fell_a_little_and_stays_there_is_counted_from_anew_after_a_while()
+    {
+        _scene.Look(0, Read("a", Sample(0, 1000)));
+        for (var at = 60; at <= 180; at += 60) Assert.Equal((0, true), _scene.Row(at, Read("a", Sample(at, 700 + at))) is var row ? (row.Arrivals, row.Censored) : default);
+        _scene.Why(190, Read("a", Sample(190, 900)));
+        Assert.Equal((5, false), _scene.Row(200, Read("a", Sample(200, 905))) is var anew ? (anew.Arrivals, anew.Censored) : default);
+    }
+
     [Fact]
     public void A_pod_that_went_takes_nothing_back()
     {

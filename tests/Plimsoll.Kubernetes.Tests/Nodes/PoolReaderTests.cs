@@ -34,6 +34,38 @@ public sealed class PoolReaderTests
     }
 
     [Fact]
+    public void What_one_node_alone_has_for_a_while_is_no_trait_of_its_pool()
+    {
+        const string Ready = "\"type\":\"Ready\",\"status\":\"True\"";
+        const string Taint = "\"effect\":\"NoExecute\"";
+        var cordoned = Labelled.Replace("\"spec\":{", "\"spec\":{\"unschedulable\":true,", StringComparison.Ordinal).Replace("28Gi", "20Gi", StringComparison.Ordinal);
+        var maintained = Labelled.Replace(Taint, Taint + "},{\"key\":\"maintenance\",\"effect\":\"NoSchedule\"", StringComparison.Ordinal);
+        var going = Labelled.Replace(Taint, Taint + "},{\"key\":\"ToBeDeletedByClusterAutoscaler\",\"value\":\"1796000000\",\"effect\":\"NoSchedule\"", StringComparison.Ordinal);
+        var fresh = Labelled.Replace(",\"nvidia.com/gpu\":\"1\"", "", StringComparison.Ordinal).Replace("nvidia.com/gpu.", "later/", StringComparison.Ordinal).Replace("28Gi", "20Gi", StringComparison.Ordinal);
+        var unready = Labelled.Replace(Ready, Ready.Replace("True", "Unknown", StringComparison.Ordinal), StringComparison.Ordinal);
+        foreach (var nodes in (NodeView[][])
+            [[Node(maintained, "n1"), Node(Labelled, "n2")], [Node(going, "n1")], [Node(cordoned, "n1"), Node(Labelled, "n2")], [Node(fresh, "n1"), Node(Labelled, "n2")],
+             [Node(unready, "n1")], [Node(fresh, "n1"), Node(unready, "n2")]])
+        {
+            var pool = Assert.Single(Read("nodePools: [{name: l4, nodeLabels: {pool: l4}}]", nodes, []).Pools);
+            Assert.Equal("nvidia.com/gpu", Assert.Single(pool.Node.Taints).Key);
+            Assert.Equal((Bytes.GiB(28), "l4-24gb"), (pool.Node.Memory, Assert.Single(pool.Node.Devices.Groups).Accelerator.Name));
+        }
+
+        // What all of them have is the pool's.
+        Assert.Equal(["maintenance", "nvidia.com/gpu"],
+            Assert.Single(Read("nodePools: [{name: l4, nodeLabels: {pool: l4}}]", [Node(maintained, "n1"), Node(maintained, "n2")], []).Pools).Node.Taints.Select(taint => taint.Key));
+    }
+
+    [Fact]
+    public void A_nodes_own_static_pods_are_daemons()
+    {
+        var proxy = Pod("""{"metadata":{"name":"p","namespace":"s","uid":"u","ownerReferences":[{"controller":true,"kind":"Node","name":"n1"}]},"spec":{"nodeName":"n1","containers":[{"resources":{"requests":{"memory":"1Gi","cpu":"500m"}}}]}}""");
+        var pool = Assert.Single(Read("nodePools: [{name: l4, nodeLabels: {pool: l4}}]", [Node(Labelled, "n1")], [], [proxy]).Pools);
+        Assert.Equal((Bytes.GiB(27), Cores.Of(7), 57), (pool.Node.Memory, pool.Node.Cores, pool.Node.Pods));
+    }
+
+    [Fact]
     public void A_machine_type_of_the_catalogue_needs_no_more()
     {
         var type = DeviceCatalogue.BuiltIn.Instances.First(one => one is { Memory.Value: > 0, Price: not null, Provider: "aws" });

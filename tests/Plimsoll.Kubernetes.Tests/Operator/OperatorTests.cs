@@ -29,6 +29,37 @@ public sealed class OperatorTests : OperatorTest
     }
 
     [Fact]
+    public async Task A_number_is_given_to_those_who_scale_by_it_only_where_the_mode_is_act_and_nobody_else_scales()
+    {
+        await Cluster.ServeAsync("llama", 0, 1, "24Gi");
+        await Cluster.ServeAsync("shown", 0, 1, "24Gi");
+        await Cluster.ModelAsync("llama", "\"weights\":\"16GiB\",\"minReplicas\":1,\"mode\":\"act\",\"actuation\":\"metric\"");
+        await Cluster.ModelAsync("shown", "\"weights\":\"16GiB\",\"minReplicas\":1,\"actuation\":\"metric\"");
+        var told = (await Cluster.OperateAsync()).Desired;
+        Task GivenAsync(string what, params string[] names) => Patience.UntilAsync(
+            what, _ => Task.FromResult(told.Current.Keys.Select(name => name.Name).ToArray()), names.SequenceEqual, given => string.Join(", ", given));
+        foreach (var name in (string[])["llama", "shown"]) await Cluster.StatusAsync(name, status => status.DesiredReplicas == 1, "one in status");
+
+        await GivenAsync("of the one that acts", "llama");
+        await FleetModeAsync("recommend");
+        await GivenAsync("of none while the Fleet only shows");
+        await FleetModeAsync("act");
+        await GivenAsync("of the one that acts again", "llama");
+        await Cluster.Client.AutoscalingV1.CreateNamespacedHorizontalPodAutoscalerAsync(
+            new k8s.Models.V1HorizontalPodAutoscaler
+            {
+                Metadata = new() { Name = "other" },
+                Spec = new() { MaxReplicas = 3, ScaleTargetRef = new() { ApiVersion = "apps/v1", Kind = "Deployment", Name = "llama" } },
+            }, OperatedCluster.Space, cancellationToken: Cancel);
+        await GivenAsync("of none that an HPA scales by something else");
+        Assert.True(told.Tells);
+
+        Task<object> FleetModeAsync(string mode) => Cluster.Client.CustomObjects.PatchClusterCustomObjectAsync(
+            new k8s.Models.V1Patch($$$"""{"spec":{"mode":"{{{mode}}}"}}""", k8s.Models.V1Patch.PatchType.MergePatch),
+            ResourceGroup.Group, ResourceGroup.Version, "fleets", "default", cancellationToken: Cancel);
+    }
+
+    [Fact]
     public async Task Demand_scales_it_up_within_its_bounds_and_it_serves()
     {
         await Cluster.ServeAsync("llama", 1, 1, "24Gi", "--max-num-seqs", "8");

@@ -81,9 +81,39 @@ public sealed class PodPatchTests
         var chosen = Pod("{name: server, image: x}");
         chosen["spec"]!["nodeSelector"] = new JsonObject { ["nvidia.com/gpu.product"] = "H100" };
         Assert.Null(PodPatch.Of(chosen, Wanted).Pod["spec"]!["affinity"]);
+        var elsewhere = Pod("{name: server, image: x}");
+        elsewhere["spec"]!["nodeSelector"] = new JsonObject { ["nvidia.com/gpu.product"] = "T4" };
+        Assert.Null(PodPatch.Of(elsewhere, Wanted).Pod["spec"]!["affinity"]);
         var bound = Pod("{name: server, image: x}");
         bound["spec"]!["nodeName"] = "node-1";
         Assert.Null(PodPatch.Of(bound, Wanted).Pod["spec"]!["affinity"]);
+    }
+
+    [Theory]
+    [InlineData("{name: server, image: 'org/vllm:1', command: [serve], args: [--model, a], resources: {limits: {nvidia.com/gpu: '1'}}}", true)]
+    [InlineData("{name: server, image: 'mirror.corp:5000/org/vllm@sha256:0', command: [serve], args: [--model, a], resources: {requests: {memory: 1Gi}, limits: {nvidia.com/gpu: '1'}}}", true)]
+    [InlineData("{name: server, image: 'org/vllm:1', command: [serve], args: [--model, b], resources: {limits: {nvidia.com/gpu: '1'}}}", false)]
+    [InlineData("{name: server, image: 'org/sglang:1', command: [serve], args: [--model, a], resources: {limits: {nvidia.com/gpu: '1'}}}", false)]
+    [InlineData("{name: server, image: 'org/vllm:1', command: [serve, --model], args: [a], resources: {limits: {nvidia.com/gpu: '1'}}}", false)]
+    [InlineData("{name: server, image: 'org/vllm:1', command: [serve], args: [--model, a], resources: {limits: {nvidia.com/gpu: '2'}}}", false)]
+    [InlineData("{name: server, image: 'org/vllm:1', command: [serve], args: [--model, a], env: [{name: MODEL_ID, value: c}], resources: {limits: {nvidia.com/gpu: '1'}}}", false)]
+    public void A_pod_of_another_template_than_the_recommendation_is_left_as_it_is(string container, bool patched)
+    {
+        var template = Pod("{name: server, image: 'org/vllm:1', command: [serve], args: [--model, a], resources: {limits: {nvidia.com/gpu: '1'}}}", "{name: side, image: x}");
+        template["spec"]!["nodeSelector"] = new JsonObject { ["pool"] = "a" };
+        var wanted = Wanted with { Template = TemplateDigest.Of(Spec(template), "server") };
+        var pod = Pod(container, "{name: side, image: y}");
+
+        // Others may add to what a pod selects as it is made, and do not take away or change.
+        foreach (var (selector, same) in ((JsonObject, bool)[])[(new() { ["pool"] = "a" }, true), (new() { ["pool"] = "a", ["project"] = "x" }, true), (new() { ["pool"] = "b" }, false), ([], false)])
+        {
+            pod["spec"]!["nodeSelector"] = selector;
+            var once = PodPatch.Of(pod, wanted);
+            Assert.Equal(patched && same, !once.Operations.IsEmpty);
+            Assert.Empty(PodPatch.Of(once.Pod, wanted).Operations);
+        }
+
+        Assert.NotEmpty(PodPatch.Of(pod, Wanted).Operations);
     }
 
     [Fact]

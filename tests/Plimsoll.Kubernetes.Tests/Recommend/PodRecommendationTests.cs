@@ -73,6 +73,28 @@ public sealed class PodRecommendationTests
         Assert.Equal((disk, memory), (requests["ephemeral-storage"], requests["memory"]));
     }
 
+    [Theory]
+    [InlineData("s3://models/m", "--load-format, runai_streamer", "1024Mi")]
+    [InlineData("gs://models/m", "--load-format=runai_streamer_sharded", "1024Mi")]
+    [InlineData("org/name", "--load-format, runai_streamer", "17408Mi")] // fetched from the hub first
+    [InlineData("s3://models/m", "--load-format, auto", "17408Mi")]
+    [InlineData("org/name", "--load-format, tensorizer, --model-loader-extra-config, '{\"tensorizer_uri\":\"s3://m/model.tensors\"}'", "1024Mi")]
+    [InlineData("org/name", "--load-format, tensorizer, --model-loader-extra-config, '{\"tensorizer_uri\":\"/m/model.tensors\"}'", "17408Mi")]
+    public void Weights_that_are_streamed_from_a_store_lie_on_no_disk(string model, string arguments, string disk)
+    {
+        var requests = Recommend(Vllm($"--model, '{model}', {arguments}"), [Node("h100")])!.Requests();
+        Assert.Equal((disk, "20480Mi"), (requests["ephemeral-storage"], requests["memory"]));
+    }
+
+    [Fact]
+    public void Only_what_was_derived_from_a_template_has_its_digest()
+    {
+        var pod = Vllm("--disable-log-requests");
+        var read = Recommend(pod, [Node("h100")])!;
+        Assert.Null(read.Status().Template);
+        Assert.Matches("^[0-9a-f]{12}$", Recommend(pod, [Node("h100")], fromTemplate: true)!.Status().Template);
+    }
+
     [Fact]
     public void A_small_model_on_the_processor_asks_for_little_and_for_no_node()
     {
@@ -128,10 +150,11 @@ public sealed class PodRecommendationTests
     private static ImmutableSortedDictionary<string, string> Labels(params (string Key, string Value)[] labels) =>
         labels.ToImmutableSortedDictionary(one => one.Key, one => one.Value, StringComparer.Ordinal);
 
-    private static PodRecommendation? Recommend(V1PodSpec pod, ImmutableArray<AlikeNodes> nodes) => PodRecommendation.Of(new RecommendationQuestion
+    private static PodRecommendation? Recommend(V1PodSpec pod, ImmutableArray<AlikeNodes> nodes, bool fromTemplate = false) => PodRecommendation.Of(new RecommendationQuestion
     {
         Pod = pod,
         Served = ServedModel.Of(pod),
+        FromTemplate = fromTemplate,
         Footprint = Footprint(Bytes.GiB(16)),
         Latency = TimeSpan.FromMinutes(1),
         Fits = ImmutableSortedDictionary<string, ReplicaNeeds>.Empty.Add("h100", Needs(Bytes.GiB(20), 1)),

@@ -42,7 +42,7 @@ public sealed class WebhookTests : OperatorTest
         Assert.Equal("1Gi", alone[0].Spec.Containers[0].Resources.Requests["memory"].ToString());
 
         // A dry run is answered like any other, and nothing is kept of it.
-        var dry = await Cluster.Client.CoreV1.CreateNamespacedPodAsync(LikeOf(pods[0]), OperatedCluster.Space, dryRun: "All", cancellationToken: Cancel);
+        var dry = await Cluster.Client.CoreV1.CreateNamespacedPodAsync(await LikeOfAsync(pods[0]), OperatedCluster.Space, dryRun: "All", cancellationToken: Cancel);
         Assert.Equal("21300Mi", dry.Spec.Containers[0].Resources.Requests["memory"].ToString());
 
         await Cluster.EndAsync(host);
@@ -79,6 +79,32 @@ public sealed class WebhookTests : OperatorTest
         using var asked = await AskAsync(second.Webhook!, pods[0]);
         Assert.Equal(System.Net.HttpStatusCode.OK, asked.StatusCode);
         Assert.Contains("\"patch\"", await asked.Content.ReadAsStringAsync(Cancel), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_target_whose_pods_are_labelled_to_be_left_alone_is_planned_as_it_is()
+    {
+        await Cluster.Nodes.CreateAsync("t4", gpus: 8, product: "Tesla-T4", gpuMemoryMiB: 15_360);
+        var options = await WebhookGround.InstallAsync(Cluster);
+        await Cluster.ServeAsync("llama", 0, 1, "1Gi");
+        await LabelAsync("\"nothing\"");
+        await Cluster.ModelAsync("llama", "\"weights\":\"16GiB\",\"mode\":\"act\",\"minReplicas\":1,\"apply\":\"requests\"");
+        await Cluster.OperateAsync(webhook: options, space: WebhookGround.Home);
+        await WebhookGround.RegisteredAsync(Cluster);
+
+        await Cluster.StatusAsync("llama", status => status.Reason?.Contains("t4", StringComparison.Ordinal) == true
+            && OperatedCluster.Condition(status, ConditionTypes.Requests) is { Reason: "TooLittle" }, "it is not started where it might not fit");
+        Assert.Equal(0, (await Cluster.DeploymentAsync("llama", Cancel)).Spec.Replicas);
+        await ScaleAsync("llama", 1);
+        var pod = await PodsAsync("llama", pods => pods.Length == 1, "a pod that somebody makes");
+        Assert.Equal("1Gi", pod[0].Spec.Containers[0].Resources.Requests["memory"].ToString());
+
+        await LabelAsync("null");
+        await Cluster.StatusAsync("llama", status => OperatedCluster.Condition(status, ConditionTypes.Requests) is { Reason: "Applied" }, "its requests are applied");
+
+        Task<V1Deployment> LabelAsync(string value) => Cluster.Client.AppsV1.PatchNamespacedDeploymentAsync(
+            new V1Patch($"{{\"spec\":{{\"template\":{{\"metadata\":{{\"labels\":{{\"plimsoll.dev/apply\":{value}}}}}}}}}}}", V1Patch.PatchType.MergePatch),
+            "llama", OperatedCluster.Space, cancellationToken: Cancel);
     }
 
     [Fact]
@@ -226,17 +252,17 @@ public sealed class WebhookTests : OperatorTest
         handler.SslOptions.CertificateChainPolicy.CustomTrustStore.ImportFromPem(System.Text.Encoding.UTF8.GetString(secret.Data["ca.crt"]));
         using var http = new HttpClient(handler);
         var review = $$$"""
-            {"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"1","kind":{"kind":"Pod"},"operation":"CREATE","namespace":"{{{OperatedCluster.Space}}}","object":{{{KubernetesJson.Serialize(LikeOf(like))}}} }}
+            {"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"1","kind":{"kind":"Pod"},"operation":"CREATE","namespace":"{{{OperatedCluster.Space}}}","object":{{{KubernetesJson.Serialize(await LikeOfAsync(like))}}} }}
             """;
         using var content = new StringContent(review, System.Text.Encoding.UTF8, "application/json");
         return await http.PostAsync(new Uri("https://plimsoll-webhook.plimsoll-system.svc/mutate-pods"), content, Cancel);
     }
 
     // What a ReplicaSet would make next.
-    private static V1Pod LikeOf(V1Pod pod) => new()
+    private async Task<V1Pod> LikeOfAsync(V1Pod pod) => new()
     {
         Metadata = new() { GenerateName = "llama-", Labels = pod.Metadata.Labels, OwnerReferences = pod.Metadata.OwnerReferences },
-        Spec = Workloads.PodSpec(1, "1Gi"),
+        Spec = (await Cluster.DeploymentAsync("llama", Cancel)).Spec.Template.Spec,
     };
 
     private Task<V1Scale> ScaleAsync(string name, int replicas) => Cluster.Client.AppsV1.PatchNamespacedDeploymentScaleAsync(

@@ -106,6 +106,9 @@ internal sealed class ServedPod(V1PodSpec pod, IReadOnlyDictionary<string, strin
         switch (model.Server)
         {
             case ServerNames.Vllm:
+                // Of data-parallel ranks in pods of their own, which are no group, a pod is one, or as many as are local to it.
+                if (model.PodsPerReplica == 1)
+                    data = Arguments.Text("--data-parallel-rank", "-dpn") is not null ? 1 : Ranks("--data-parallel-size-local", "-dpl") ?? data;
                 var ranks = (tensor ?? 1) * data;
                 return model with
                 {

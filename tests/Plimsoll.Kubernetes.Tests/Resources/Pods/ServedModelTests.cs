@@ -168,6 +168,23 @@ public sealed class ServedModelTests
         Assert.Equal(4, tgi.TensorParallel);
     }
 
+    [Theory]
+    [InlineData("-dp, '8', --data-parallel-rank, '0'", 1)]
+    [InlineData("--data-parallel-size, '8', -dpn, '3'", 1)]
+    [InlineData("-dp, '8', --data-parallel-size-local, '2', --data-parallel-start-rank, '4'", 2)]
+    [InlineData("-dp, '8', -dpl, '2'", 2)]
+    [InlineData("-dp, '8'", 8)]
+    public void Of_data_parallel_ranks_in_pods_of_their_own_a_pod_has_its_own(string arguments, int ranks)
+    {
+        var text = $"image: x\ncommand: [vllm, serve, org/name, -tp, '2', {arguments}]\nresources: {{limits: {{nvidia.com/gpu: {2 * ranks}}}}}";
+        var model = Container(text);
+        Assert.Equal((2, ranks, 2L * ranks), (model.TensorParallel, model.DataParallel, model.Devices));
+        Assert.Empty(model.Notes);
+
+        // A group's ranks are all its.
+        Assert.Equal(8, ServedModel.Of(Spec($"containers:\n- name: server\n  {text.Replace("\n", "\n  ", StringComparison.Ordinal)}"), podsPerReplica: 4).DataParallel);
+    }
+
     [Fact]
     public void Llama_servers_context_is_shared_out_among_its_slots()
     {
