@@ -41,8 +41,9 @@ public static class Fit
             ? Known(Staged(shape, variant, fitted), footprint)
             : [Unstaged(footprint, variant, fitted)];
         var worst = stages.MinBy(stage => (stage.Headroom.Value, stage.Stage))!;
+        var refused = problem is null ? FractionProblem(variant, fitted) : null;
         var longer = problem is null ? ContextProblem(footprint.Shape, variant) : null;
-        var fits = problem is null && longer is null && worst.Headroom.Value >= 0;
+        var fits = problem is null && refused is null && longer is null && worst.Headroom.Value >= 0;
         var sequences = Math.Min(stages.Min(stage => stage.Sequences), SequencesMax(asked, variant, stages));
         return new FitReport
         {
@@ -51,14 +52,15 @@ public static class Fit
             PerDevice = worst,
             Stages = stages,
             KvBytesPerToken = PerToken(footprint, variant, worst.Stage),
-            KvTokens = problem is null ? stages.Min(stage => stage.KvTokens) : 0,
-            MaxConcurrency = problem is null ? sequences : 0,
+            KvTokens = problem is null && refused is null ? stages.Min(stage => stage.KvTokens) : 0,
+            MaxConcurrency = problem is null && refused is null ? sequences : 0,
             Host = HostNeed.Of(footprint, variant),
             Failure = fits ? null
                 : problem is not null ? new FitFailure("shape", Bytes.Zero, [])
                 : worst.Headroom.Value < 0 ? new FitFailure(FirstOver(worst), worst.Total - worst.Budget, [])
+                : refused is { } share ? new FitFailure("fraction", share.Excess, [])
                 : new FitFailure("context", Bytes.Zero, []),
-            Reason = problem ?? (worst.Headroom.Value >= 0 ? longer : null) ?? OverBudget.Sentence(variant.PipelineParallel, variant.Devices, worst.Stage, worst.Total, worst.Budget, FirstOver(worst)),
+            Reason = problem ?? (worst.Headroom.Value >= 0 ? refused?.Why ?? longer : null) ?? OverBudget.Sentence(variant.PipelineParallel, variant.Devices, worst.Stage, worst.Total, worst.Budget, FirstOver(worst)),
             Notes = FitNotes.Of(footprint, variant),
         };
     }
@@ -75,14 +77,14 @@ public static class Fit
     private static ServingVariant Resolve(Footprint footprint, ServingVariant asked)
     {
         var shape = footprint.Shape;
-        var context = asked.Context > 0 ? asked.Context : shape is { MaxPositions: > 0 } ? shape.MaxPositions : 4096;
         var engine = asked.Engine;
+        var context = asked.Context > 0 ? asked.Context : shape is { MaxPositions: > 0 } ? engine.DefaultContext(shape) : 4096;
         var variant = asked with
         {
             Context = context,
-            MemoryFraction = asked.MemoryFraction ?? engine.DefaultFraction(asked.Device, Math.Max(1, asked.TensorParallel)),
+            MemoryFraction = asked.MemoryFraction ?? engine.DefaultFraction(asked.Device, Math.Max(1, asked.TensorParallel), Math.Max(1, asked.PipelineParallel)),
             MaxBatchedTokens = asked.MaxBatchedTokens ?? engine.DefaultBatchedTokens(asked.Device, context),
-            MaxSequences = asked.MaxSequences ?? engine.DefaultSequences(asked.Device, asked.Concurrency),
+            MaxSequences = asked.MaxSequences ?? engine.DefaultSequences(asked.Device, asked.Concurrency, Math.Max(1, asked.TensorParallel)),
         };
         return engine.SplitsByLayer && variant.TensorParallel > 1
             ? variant with { PipelineParallel = variant.Devices, TensorParallel = 1, ExpertParallel = 1 }
@@ -187,6 +189,24 @@ public static class Fit
         if (footprint.Shape is not { LayerCount: > 0 } shape) return footprint.KvPerToken.Scale(1.0 / variant.Devices);
         var layers = StageLayers.Of(shape, variant.PipelineParallel)[stage];
         return new Bytes(CachePages.Of(shape, variant, layers, variant.MaxBatchedTokens!.Value).BytesPerToken);
+    }
+
+    /// <summary>
+    /// A share that the engine cannot have, whatever it serves: vLLM ends before it loads where less is free than its fraction of
+    /// the device, and SGLang finds no room for a step. The context of one rank is what surely is not free: what collectives take
+    /// beside it was seen over NVLink alone. An engine's own default is not doubted, for the smallest devices' contexts are
+    /// smaller than an H100's; and TGI takes what is there.
+    /// </summary>
+    private static (Bytes Excess, string Why)? FractionProblem(ServingVariant variant, FitCoefficients fitted)
+    {
+        var (engine, fraction) = (variant.Engine, variant.MemoryFraction!.Value);
+        if (engine.Kind is not (EngineKind.Vllm or EngineKind.SgLang)) return null;
+        if (fraction <= engine.DefaultFraction(variant.Device, variant.TensorParallel, variant.PipelineParallel)) return null;
+        var memory = variant.Device.Memory.Scale(variant.MemoryShare);
+        var free = Bytes.Max(Bytes.Zero, memory - Bytes.GiB(fitted.ContextGiB));
+        var wanted = new Bytes((long)(memory.Value * fraction));
+        return wanted <= free ? null
+            : (wanted - free, FormattableString.Invariant($"{engine.Name} cannot have {fraction:0.####} of {memory}: its own context leaves {free} of it"));
     }
 
     /// <summary>
