@@ -88,6 +88,9 @@ public class EngineDefaultTests
         Assert.Equal(0.851, engine.DefaultFraction(device, 1), 3);
         Assert.Equal(0.837, engine.DefaultFraction(device, 4), 3);
 
+        // Four groups of attention: 160 × 4 × 3 more.
+        Assert.Equal(0.796, engine.DefaultFraction(device, 4, 1, 4), 3);
+
         // Two stages of four ranks are eight.
         Assert.Equal(0.826, engine.DefaultFraction(device, 4, 2), 3);
     }

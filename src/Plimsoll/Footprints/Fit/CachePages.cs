@@ -143,8 +143,7 @@ internal sealed record CachePages
         {
             var cache = run.Cache;
             if (cache.Kind == CacheKind.None) continue;
-            var t = variant.TensorParallel;
-            var heads = Math.Max(1, cache.KvHeads / t);
+            var heads = Math.Max(1, cache.KvHeads / variant.AttentionRanks);
             var bytes = cache.Kind switch
             {
                 CacheKind.KeyValue => heads * width * (cache.KeyWidth + cache.ValueWidth),
@@ -181,7 +180,7 @@ internal sealed record CachePages
     }
 
     private static double StateBytes(LayerCache cache, ServingVariant variant, double width) =>
-        (double)cache.StateElements / variant.TensorParallel * (cache.StateElementBytes > 0 ? cache.StateElementBytes : width);
+        (double)cache.StateElements / variant.AttentionRanks * (cache.StateElementBytes > 0 ? cache.StateElementBytes : width);
 
     private sealed record CacheKindOfLayer(long TokenBytes, long StateBytes, long? Window);
 }

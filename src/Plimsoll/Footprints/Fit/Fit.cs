@@ -82,14 +82,17 @@ public static class Fit
         var variant = asked with
         {
             Context = context,
-            MemoryFraction = asked.MemoryFraction ?? engine.DefaultFraction(asked.Device, Math.Max(1, asked.TensorParallel), Math.Max(1, asked.PipelineParallel)),
+            MemoryFraction = asked.MemoryFraction ?? DefaultFraction(asked),
             MaxBatchedTokens = asked.MaxBatchedTokens ?? engine.DefaultBatchedTokens(asked.Device, context),
             MaxSequences = asked.MaxSequences ?? engine.DefaultSequences(asked.Device, asked.Concurrency, Math.Max(1, asked.TensorParallel)),
         };
         return engine.SplitsByLayer && variant.TensorParallel > 1
-            ? variant with { PipelineParallel = variant.Devices, TensorParallel = 1, ExpertParallel = 1 }
+            ? variant with { PipelineParallel = variant.DevicesOfCopy, TensorParallel = 1, ExpertParallel = 1, AttentionGroups = 1 }
             : variant;
     }
+
+    private static double DefaultFraction(ServingVariant variant) => variant.Engine.DefaultFraction(
+        variant.Device, Math.Max(1, variant.TensorParallel), Math.Max(1, variant.PipelineParallel), Math.Max(1, variant.AttentionGroups));
 
     /// <summary>The same terms, none surer than what of the footprint they follow from.</summary>
     private static ImmutableArray<DeviceNeed> Known(ImmutableArray<DeviceNeed> stages, Footprint footprint)
@@ -128,18 +131,18 @@ public static class Fit
     {
         var stage = new StageLayers(0, 1, []);
         var weights = new MemoryTerm(
-            Bytes.Min(footprint.Weights.Scale(1.0 / variant.Devices), Bytes.EstimateMax),
-            variant.Devices == 1 ? footprint.CertaintyOf("weightBytes") : Certainty.Assumed,
+            Bytes.Min(footprint.Weights.Scale(1.0 / variant.DevicesOfCopy), Bytes.EstimateMax),
+            variant.DevicesOfCopy == 1 ? footprint.CertaintyOf("weightBytes") : Certainty.Assumed,
             footprint.Format is ArtifactFormat.Unknown or ArtifactFormat.TensorRt
                 ? "the bytes on disk, over the devices evenly" : "all tensors, over the devices evenly");
-        var token = footprint.KvPerToken.Scale(1.0 / variant.Devices).Value;
+        var token = footprint.KvPerToken.Scale(1.0 / variant.DevicesOfCopy).Value;
         var pages = new CachePages
         {
             BlockTokens = variant.Engine.BlockTokens,
             BlockBytes = Bytes.Estimate((Int128)token * variant.Engine.BlockTokens).Value,
             Groups = token == 0 ? [] : [new CacheGroup(null, false)],
             BytesPerToken = token,
-            BytesPerSequence = footprint.StatePerSequence.Scale(1.0 / variant.Devices).Value,
+            BytesPerSequence = footprint.StatePerSequence.Scale(1.0 / variant.DevicesOfCopy).Value,
             StepTokens = variant.MaxBatchedTokens!.Value,
         };
         var step = new MemoryTerm(
@@ -186,7 +189,7 @@ public static class Fit
 
     private static Bytes PerToken(Footprint footprint, ServingVariant variant, int stage)
     {
-        if (footprint.Shape is not { LayerCount: > 0 } shape) return footprint.KvPerToken.Scale(1.0 / variant.Devices);
+        if (footprint.Shape is not { LayerCount: > 0 } shape) return footprint.KvPerToken.Scale(1.0 / variant.DevicesOfCopy);
         var layers = StageLayers.Of(shape, variant.PipelineParallel)[stage];
         return new Bytes(CachePages.Of(shape, variant, layers, variant.MaxBatchedTokens!.Value).BytesPerToken);
     }
@@ -201,7 +204,7 @@ public static class Fit
     {
         var (engine, fraction) = (variant.Engine, variant.MemoryFraction!.Value);
         if (engine.Kind is not (EngineKind.Vllm or EngineKind.SgLang)) return null;
-        if (fraction <= engine.DefaultFraction(variant.Device, variant.TensorParallel, variant.PipelineParallel)) return null;
+        if (fraction <= DefaultFraction(variant)) return null;
         var memory = variant.Device.Memory.Scale(variant.MemoryShare);
         var free = Bytes.Max(Bytes.Zero, memory - Bytes.GiB(fitted.ContextGiB));
         var wanted = new Bytes((long)(memory.Value * fraction));

@@ -88,7 +88,7 @@ public sealed record FitReport
     /// <summary>Tokens of key-value memory that the engine would have.</summary>
     public required long KvTokens { get; init; }
 
-    /// <summary>Sequences at the full context at once, at most as many as the engine takes in one step.</summary>
+    /// <summary>Sequences at the full context at once, at most as many as the engine takes in one step; of one data-parallel copy, or one group of attention.</summary>
     public required int MaxConcurrency { get; init; }
 
     /// <summary>Host memory of all ranks of the replica together.</summary>

@@ -101,7 +101,7 @@ internal static class NearestChange
     {
         for (var t = Math.Min(asked.TensorParallel - 1, 64); t >= 1; t--)
         {
-            var changed = asked with { TensorParallel = t, ExpertParallel = asked.ExpertParallel > 1 ? t : 1 };
+            var changed = asked.Over(t);
             if (!Fits(footprint, changed, fitted)) continue;
             found.Add(new FitChange(t == 1 ? "one tensor-parallel rank" : $"tensor parallelism over {t} devices", changed));
             return;
@@ -116,7 +116,7 @@ internal static class NearestChange
         if (asked.Device.SliceOf is not null) return;
         for (var t = Math.Clamp(asked.TensorParallel, 1, 64) + 1; t <= 64; t++)
         {
-            var changed = asked with { TensorParallel = t, ExpertParallel = asked.ExpertParallel > 1 ? t : 1 };
+            var changed = asked.Over(t);
             if (t > SmallestShapes.LargestTensorParallel(asked.Device) || !Fits(footprint, changed, fitted)) continue;
             found.Add(new FitChange($"tensor parallelism over {t} devices", changed));
             return;

@@ -149,13 +149,14 @@ public sealed record ServingEngine
     /// <param name="device">The device.</param>
     /// <param name="ranks">Tensor-parallel ranks.</param>
     /// <param name="stages">Pipeline stages.</param>
-    public double DefaultFraction(Accelerator device, int ranks, int stages = 1)
+    /// <param name="groups">Groups of attention among the ranks.</param>
+    public double DefaultFraction(Accelerator device, int ranks, int stages = 1, int groups = 1)
     {
         ArgumentNullException.ThrowIfNull(device);
         return Kind switch
         {
             EngineKind.Vllm => Version >= new Version(0, 21) ? 0.92 : 0.9,
-            EngineKind.SgLang => SgLangFraction(device, ranks, stages),
+            EngineKind.SgLang => SgLangFraction(device, ranks, stages, groups),
             EngineKind.TextGenerationInference => 0.9,
             _ => 1,
         };
@@ -221,13 +222,16 @@ public sealed record ServingEngine
 
     /// <summary>
     /// SGLang's server arguments (0.4 and 0.5): 512 MiB, 1.5 MiB a token of the prefill chunk, 2 MiB a sequence of the largest
-    /// graph and 128 MiB a rank of every stage stay free, at least 10 GiB on devices above 60 GiB.
+    /// graph and 128 MiB a rank of every stage stay free, at least 10 GiB on devices above 60 GiB. With groups of attention 3 MiB
+    /// more for each group and sequence, and 4.5 where a graph has more than 300 sequences.
     /// </summary>
-    private static double SgLangFraction(Accelerator device, int ranks, int stages)
+    private static double SgLangFraction(Accelerator device, int ranks, int stages, int groups)
     {
         var memory = SgLangMemory(device);
         var mib = memory.Value / 1048576.0;
-        var reserved = 512 + SgLangChunk(memory) * 1.5 + SgLangGraphs(memory, ranks) * 2 + (double)ranks * stages * 128;
+        var graphs = SgLangGraphs(memory, ranks);
+        var reserved = 512 + SgLangChunk(memory) * 1.5 + graphs * 2 + (double)ranks * stages * 128;
+        if (groups > 1) reserved += (double)groups * graphs * (graphs > 300 ? 4.5 : 3);
         if (mib > 60 * 1024) reserved = Math.Max(reserved, 10 * 1024);
         return Math.Max(0.1, Math.Round((mib - reserved) / mib, 3));
     }
