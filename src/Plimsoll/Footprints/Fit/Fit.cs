@@ -175,7 +175,7 @@ public static class Fit
             Kv = new MemoryTerm(
                 new Bytes(kv), Certainty.Exact, string.Create(
                     CultureInfo.InvariantCulture, $"{variant.Concurrency:N0} × {variant.Context:N0} tokens in blocks of {pages.BlockTokens}")
-                    + (pages.BytesPerSequence > 0 ? ", and what each sequence keeps whatever its length" : "")),
+                    + (pages.KeepsApart(variant.Context) ? ", and what each sequence keeps whatever its length" : "")),
             Activation = variant.Engine.ActivationInsideFraction ? step : MemoryTerm.None,
             Overhead = inside,
             Outside = outside,
