@@ -31,6 +31,7 @@ public class EngineDefaultTests
 
     [Theory]
     [InlineData("tgi", 40.0, 1.0)]
+    [InlineData("vllm@0.7.2", 40.0, 1.0)]
     [InlineData("llama.cpp", 40.0, 1.0)]
     [InlineData("vllm@0.21", 4.75, null)]
     public void What_takes_what_is_there_and_an_engines_own_default_are_not_refused(string engine, double gib, double? fraction)
@@ -70,9 +71,9 @@ public class EngineDefaultTests
     [InlineData(45, 1, 4096, 32)]
     [InlineData(45, 4, 4096, 160)]
     [InlineData(80, 2, 8192, 256)]
-    [InlineData(141, 8, 8192, 512)]
-    [InlineData(180, 1, 16384, 512)]
-    public void Sglangs_chunk_and_graphs_go_by_memory_and_ranks(double gib, int ranks, int chunk, int graphs)
+    [InlineData(141, 8, 8192, 256)]
+    [InlineData(180, 1, 16384, 256)]
+    public void Sglangs_chunk_and_sequences_go_by_memory_and_ranks(double gib, int ranks, int chunk, int graphs)
     {
         Assert.True(ServingEngine.TryParse("sglang", out var engine));
         var device = HandShapes.Device("some", gib);

@@ -195,15 +195,14 @@ public static class Fit
     }
 
     /// <summary>
-    /// A share that the engine cannot have, whatever it serves: vLLM ends before it loads where less is free than its fraction of
-    /// the device, and SGLang finds no room for a step. The context of one rank is what surely is not free: what collectives take
-    /// beside it was seen over NVLink alone. An engine's own default is not doubted, for the smallest devices' contexts are
-    /// smaller than an H100's; and TGI takes what is there.
+    /// A share that the engine cannot have, whatever it serves. The context of one rank is what surely is not free: what collectives
+    /// take beside it was seen over NVLink alone. An engine's own default is not doubted, for the smallest devices' contexts are
+    /// smaller than an H100's.
     /// </summary>
     private static (Bytes Excess, string Why)? FractionProblem(ServingVariant variant, FitCoefficients fitted)
     {
         var (engine, fraction) = (variant.Engine, variant.MemoryFraction!.Value);
-        if (engine.Kind is not (EngineKind.Vllm or EngineKind.SgLang)) return null;
+        if (!engine.NeedsItsShareFree) return null;
         if (fraction <= DefaultFraction(variant)) return null;
         var memory = variant.Device.Memory.Scale(variant.MemoryShare);
         var free = Bytes.Max(Bytes.Zero, memory - Bytes.GiB(fitted.ContextGiB));

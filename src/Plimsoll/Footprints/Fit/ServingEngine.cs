@@ -58,6 +58,12 @@ public sealed record ServingEngine
     /// <summary>Whether the engine takes all that its fraction allows at the start, for keys and values to come.</summary>
     public bool FillsItsShare => Kind is EngineKind.Vllm or EngineKind.SgLang or EngineKind.TextGenerationInference;
 
+    /// <summary>
+    /// Whether its whole share must be free when it starts: vLLM from 0.9 ends before it loads where less is, and SGLang finds no room
+    /// for a step. vLLM before that, and TGI, take what is there: DeepSeek R1 was served with a share of all of the device (vllm#13074).
+    /// </summary>
+    internal bool NeedsItsShareFree => Kind == EngineKind.SgLang || (Kind == EngineKind.Vllm && Version >= new Version(0, 9));
+
     /// <summary>Whether tensor-parallel ranks split layers between them rather than within (llama.cpp's default).</summary>
     public bool SplitsByLayer { get; init; }
 
@@ -193,7 +199,8 @@ public sealed record ServingEngine
         {
             EngineKind.Vllm when Version < new Version(0, 8) => 256,
             EngineKind.Vllm => LargeBatches(device) ? 1024 : 256,
-            EngineKind.SgLang => SgLangGraphs(SgLangMemory(device), ranks),
+            // Graphs of more are captured on many ranks, but a measured start of eight had more room than that many would leave it.
+            EngineKind.SgLang => Math.Min(256, SgLangGraphs(SgLangMemory(device), ranks)),
             EngineKind.TextGenerationInference => 128,
             _ => Math.Max(1, concurrency),
         };
