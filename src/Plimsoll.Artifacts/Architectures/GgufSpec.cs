@@ -80,7 +80,7 @@ internal sealed class GgufSpec
         // Each of Nemotron-H's layers is one thing: with a feed-forward part it has no state.
         if (heads == 0 || kv == 0 || RecurrentAt(layer))
             return _name.StartsWith("nemotron_h", StringComparison.Ordinal) && At("feed_forward_length", layer) > 0 ? new Mixer.Nothing() : State();
-        int? window = Int("attention.sliding_window") is { } tokens and > 0 && SlidesAt(layer) ? tokens : null;
+        int? window = WindowTokens() is > 0 and var tokens && SlidesAt(layer) ? tokens : null;
         int Width(string kind) => (window is null ? null : Int($"attention.{kind}_length_swa")) ?? Int($"attention.{kind}_length") ?? hidden / heads;
         var attention = new Mixer.Attention(heads, kv, Width("key"))
         {
@@ -114,6 +114,9 @@ internal sealed class GgufSpec
         Int("ssm.state_size") is > 0 && (Int("full_attention_interval") ?? (_name is "qwen3next" or "qwen35" or "qwen35moe" ? 4 : 0)) is var interval and > 0
         && (layer + 1) % interval != 0;
 
+    // Llama 4's chunks are fixed in llama.cpp, whatever a header says but 0, which is none.
+    private int? WindowTokens() => Int("attention.sliding_window") is var stated && _name == "llama4" && stated != 0 ? 8192 : stated;
+
     // Gemma 2, 3 and gpt-oss slide in a pattern that the header does not hold; converters write a period, or each layer's own.
     private bool SlidesAt(int layer)
     {
@@ -127,7 +130,7 @@ internal sealed class GgufSpec
             "gemma2" or "gpt-oss" => 2,
             "gemma3" => 6,
             "gemma3n" => 5,
-            "cohere2" => 4,
+            "cohere2" or "llama4" => 4,
             _ => 0,
         };
         return period <= 0 || (layer + 1) % period != 0;

@@ -35,13 +35,13 @@ public static class ExplainCommand
         var history = journal.History(new HistoryQuery { Model = model.Id, Limit = LastMax });
         if (json)
         {
-            var report = new ExplainReport(tick.Snapshot.At, Math.Round((now - tick.Snapshot.At).TotalSeconds, 1), ModelStatus.Of(model, tick.Snapshot, tick.Plan), [.. history.Select(HistoryLine.Of)]);
+            var report = new ExplainReport(tick.Snapshot.At, Math.Round((now - tick.Snapshot.At).TotalSeconds, 1), ModelStatus.Of(model, tick.Spec.Settings, tick.Snapshot, tick.Plan), [.. history.Select(HistoryLine.Of)]);
             output.WriteLine(JsonSerializer.Serialize(report, CommandJson.Default.ExplainReport));
             return ExitCode.Ok;
         }
 
         var lines = ExplainText.Lines(
-            model, tick.Snapshot, tick.Plan, When(now - tick.Snapshot.At),
+            model, tick.Spec.Settings, tick.Snapshot, tick.Plan, When(now - tick.Snapshot.At),
             history.Select(entry => HistoryCommand.Line(entry, now)), StatusCommand.Width());
         foreach (var line in lines) output.WriteLine(line);
         return ExitCode.Ok;

@@ -7,14 +7,15 @@ namespace Plimsoll.Cli.Commands;
 public static class ExplainText
 {
     /// <param name="model">What was asked.</param>
+    /// <param name="settings">What it was planned with.</param>
     /// <param name="seen">What was seen.</param>
     /// <param name="plan">What was decided.</param>
     /// <param name="when">When that was ("now", "at 50 min").</param>
     /// <param name="history">What was done with it lately, a sentence each, oldest first.</param>
     /// <param name="width">Columns.</param>
     public static IEnumerable<string> Lines(
-        ModelSpec model, FleetSnapshot seen, Plan plan, string when, IEnumerable<string> history, int width) =>
-        Unfolded(model, seen, plan, when, history).SelectMany(line => Folded(line, width));
+        ModelSpec model, PlannerSettings settings, FleetSnapshot seen, Plan plan, string when, IEnumerable<string> history, int width) =>
+        Unfolded(model, settings, seen, plan, when, history).SelectMany(line => Folded(line, width));
 
     /// <summary>The same of a training job.</summary>
     public static IEnumerable<string> Lines(
@@ -45,7 +46,7 @@ public static class ExplainText
         _ => null,
     };
 
-    private static IEnumerable<string> Unfolded(ModelSpec model, FleetSnapshot seen, Plan plan, string when, IEnumerable<string> history)
+    private static IEnumerable<string> Unfolded(ModelSpec model, PlannerSettings settings, FleetSnapshot seen, Plan plan, string when, IEnumerable<string> history)
     {
         var verdict = plan.Models.First(one => one.Model == model.Id);
         var slo = model.Slo;
@@ -54,7 +55,7 @@ public static class ExplainText
         yield return $"  objective {Fact.Fraction("", slo.Attainment).Shown} within {Durations.Show(slo.Latency)}"
             + (slo.TimeToFirstToken is { } first ? $", the first token within {Durations.Show(first)}" : "")
             + (slo.TimePerOutputToken is { } between ? $", {Durations.Show(between)} for each after it" : "");
-        yield return $"  demand    {Rate(verdict.DemandPerSecond)}, forecast {Rate(verdict.ForecastPerSecond)}{Basis(verdict, seen.At)}; "
+        yield return $"  demand    {Demand(verdict.DemandAsOf(settings, seen.At), seen.At)}, forecast {Rate(verdict.ForecastPerSecond)}{Basis(verdict, seen.At)}; "
             + (verdict.CapacityPerSecond > 0 ? $"one replica carries {Rate(verdict.CapacityPerSecond)}" : "what one replica carries is not known yet");
         if (DemandCalendar.Of(model)?.Next(seen.At) is { } next) yield return $"  event     {Event(next, seen.At, verdict.LoadTime)}";
         if (verdict.CapacityExpected is { } expected)
@@ -120,6 +121,9 @@ public static class ExplainText
         { Observed: 1 } => $", half are faster than {Durations.Show(load.Median)}; from the one load seen",
         _ => $", half are faster than {Durations.Show(load.Median)}; from the last {load.Observed} loads",
     };
+
+    private static string Demand(Signal<double> perSecond, DateTimeOffset now) => perSecond.State == SignalState.Stale && perSecond.TryGetLast(out var last)
+        ? $"{Rate(last)}? (counted last {Durations.Show(now - perSecond.At!.Value)} ago)" : Rate(perSecond);
 
     private static string Rate(Signal<double> perSecond) => perSecond.TryGetKnown(out var rate) ? Rate(rate) : "not known";
 

@@ -126,7 +126,7 @@ public sealed record StatusReport
             At = tick.Snapshot.At,
             AgeSeconds = Math.Round(age.TotalSeconds, 1),
             Tick = tick.Number,
-            Models = [.. tick.Spec.Models.Select(model => ModelStatus.Of(model, tick.Snapshot, tick.Plan))],
+            Models = [.. tick.Spec.Models.Select(model => ModelStatus.Of(model, tick.Spec.Settings, tick.Snapshot, tick.Plan))],
             Training = tick.Spec.Training.IsEmpty ? null : [.. tick.Spec.Training.Select(job => JobStatus.Of(job, tick.Snapshot, tick.Plan))],
             MemoryBudgetBytes = tick.Snapshot.Nodes.Sum(node => Bytes.Min(node.HostMemory, node.HostMemoryBudget).Value),
             CacheBudgetBytes = tick.Snapshot.Nodes.Any(node => node.CacheBudget is not null)
@@ -187,7 +187,7 @@ public sealed record ModelStatus
 
     public required bool Refused { get; init; }
 
-    public static ModelStatus Of(ModelSpec model, FleetSnapshot seen, Plan plan)
+    public static ModelStatus Of(ModelSpec model, PlannerSettings settings, FleetSnapshot seen, Plan plan)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(seen);
@@ -207,7 +207,7 @@ public sealed record ModelStatus
                     replica.HostMemory.TryGetLast(out var memory) ? memory.Value : null, replica.Outstanding)),
             ],
             Wanted = verdict.Wanted,
-            DemandPerSecond = verdict.DemandPerSecond.TryGetKnown(out var demand) ? demand : null,
+            DemandPerSecond = verdict.DemandAsOf(settings, seen.At).TryGetKnown(out var demand) ? demand : null,
             ForecastPerSecond = verdict.ForecastPerSecond.TryGetKnown(out var forecast) ? forecast : null,
             Forecast = verdict.ForecastFrom is { } basis ? new ForecastStatus(
                 basis.Quantile, basis.Window.TotalSeconds, basis.Windows, basis.Median, basis.Ninety9) : null,

@@ -73,15 +73,22 @@ internal sealed class ModelResolver(Problems problems)
     private static ServicePrior? Pace(Footprint footprint, FitReport fit, Slo slo, TokensDocument? tokens) =>
         ServicePriors.Of(footprint, fit, slo, new TypicalLengths(tokens?.Input, tokens?.Output));
 
-    // On the processor llama-server reserves keys and values on the host, for every layer the whole context.
+    // On the processor llama-server reserves on the host what it would on a device, which is the same on any: the stated context for each
+    // slot, or the model's own once, shared out among them.
     private static Bytes LlamaCache(ModelDocument model, Footprint footprint)
     {
         const int ContextOfNone = 4096;
         var slots = FleetResolver.ConcurrencyOf(model);
-        var tokens = model.Context is { } each ? (long)each * slots : footprint.Shape is { MaxPositions: > 0 and var made } ? made : ContextOfNone;
-        var reserved = ((Int128)footprint.KvPerToken.Value * tokens) + ((Int128)footprint.StatePerSequence.Value * slots);
+        var own = footprint.Shape is { MaxPositions: > 0 and var made } ? made : ContextOfNone;
+        var reserved = Fit.Of(footprint, new ServingVariant
+        {
+            Device = DeviceCatalogue.BuiltIn.Accelerators[0],
+            Engine = ServingEngine.LlamaCpp(new Version(1, 0)),
+            Context = model.Context ?? Math.Max(1, own / slots),
+            Concurrency = slots,
+        }).PerDevice.Kv.Bytes;
         // A header may claim anything; a petabyte fits nowhere.
-        return new Bytes((long)Int128.Min(reserved, 1_000_000_000_000_000));
+        return Bytes.Min(reserved, new Bytes(1_000_000_000_000_000));
     }
 
     private static string Short(string digest) => digest[(digest.LastIndexOf(':') + 1)..] is { Length: > 12 } hex ? hex[..12] : digest;

@@ -42,7 +42,7 @@ public static class FleetTable
             var verdict = verdicts.GetValueOrDefault(model.Id);
             lines.Add(Row(
                 name, model.Id.Value, model.Footprint.Weights.ToString(), ShownTier(model, seen), Replicas(model.Id, seen),
-                Rate(verdict?.DemandPerSecond), Rate(verdict?.ForecastPerSecond), Memory(model.Id, seen)));
+                Rate(verdict?.DemandAsOf(spec.Settings, seen.At)), Rate(verdict?.ForecastPerSecond), Memory(model.Id, seen)));
         }
 
         if (rows.Length < spec.Models.Length)

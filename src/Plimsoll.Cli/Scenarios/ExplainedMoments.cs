@@ -76,10 +76,10 @@ internal sealed class ExplainedMoments(World world, ImmutableArray<AskedMoment> 
                 .. run.Decisions.Where(done => done.Model == model.Id && done.At <= at.TotalSeconds).TakeLast(LastMax)
                     .Select(done => new DoneListing(done.At, done.What, done.Why)),
             ];
-            return new ExplainedListing(model.Id.Value, at.TotalSeconds, ModelStatus.Of(model, tick.Snapshot, tick.Plan), last)
+            return new ExplainedListing(model.Id.Value, at.TotalSeconds, ModelStatus.Of(model, tick.Spec.Settings, tick.Snapshot, tick.Plan), last)
             {
                 Lines = [.. ExplainText.Lines(
-                    model, tick.Snapshot, tick.Plan, $"at {SimulationTable.Moment(at.TotalSeconds)}",
+                    model, tick.Spec.Settings, tick.Snapshot, tick.Plan, $"at {SimulationTable.Moment(at.TotalSeconds)}",
                     last.Select(done => $"{SimulationTable.Moment(done.AtSeconds)} {done.What}: {done.Why}"), EightyColumns.Width)],
             };
         }),

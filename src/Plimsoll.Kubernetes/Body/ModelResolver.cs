@@ -165,7 +165,7 @@ public sealed class ModelResolver(
 
             // Copies behind one address share requests in their own way, which is not the gateway's.
             var isKnown = profile is not null ? _paces.TryFind(profile, concurrency, slo, out pace)
-                : fit is null || served.DataParallel > 1 || _paces.TryFind(footprint, AsAsked(fit, settings, concurrency), slo, lengths, out pace);
+                : fit is null || served.DataParallel > 1 || served.AttentionGroups > 1 || _paces.TryFind(footprint, AsAsked(fit, settings, concurrency), slo, lengths, out pace);
             if (isKnown) return variant with { Service = pace };
 
             // Until it is known for the lengths that were seen, what was known for others is nearer than nothing.
@@ -288,10 +288,10 @@ public sealed class ModelResolver(
                 Context = settings.Context ?? served.Context ?? 0,
                 MemoryShare = kind.Sharing == DeviceSharing.Mps ? 1.0 / kind.ReplicasPerDevice : 1,
             };
-            if ((long)variant.Devices * Math.Max(1, served.DataParallel) != devices)
+            if (variant.Devices != devices)
                 return (null, null, $"its arguments split it over {variant.Devices} devices and {(served.PodsPerReplica > 1 ? $"its {served.PodsPerReplica} pods ask" : "the pod asks")} for {devices}; the same number would do");
             var (needs, fit) = ServingNeeds.Of(footprint, variant, cores, cached: false, DeviceCatalogue.BuiltIn.Accelerators);
-            return fit.Fits ? (needs with { Devices = devices }, fit, null) : (null, null, $"{devices} × {NodeLayout.KindOf(kind)} with {rules.Name}: {fit.Reason}");
+            return fit.Fits ? (needs, fit, null) : (null, null, $"{devices} × {NodeLayout.KindOf(kind)} with {rules.Name}: {fit.Reason}");
         }
 
         var prior = EngineProfile.Named(engine).Needs(footprint, devices, cores, cached: false);

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Plimsoll.Control;
 using Plimsoll.Kubernetes.Cluster;
 using Plimsoll.Kubernetes.Resources;
 
@@ -118,12 +119,19 @@ internal sealed class StatusWriter(KubernetesFleetParts parts)
         {
             ReadyReplicas = replicas.Count(replica => replica.State == ReplicaState.Ready),
             DesiredReplicas = told.Wanted.TryGetValue(model.Id, out var wanted) ? wanted : null,
-            DemandPerSecond = verdict.DemandPerSecond.TryGetLast(out var demand) ? demand : null,
+            DemandPerSecond = Demand(verdict, told.Tick, isCounted: !told.Unobserved.ContainsKey(model.Id)),
             ForecastPerSecond = verdict.ForecastPerSecond.TryGetLast(out var forecast) ? forecast : null,
             Capacity = Capacity(verdict),
             LoadTime = Durations.Show(verdict.LoadTime),
             Hold = verdict.Hold is { } hold ? Durations.Show(hold) : "owned",
         }).Writable();
+    }
+
+    // A number cannot say that it is old: where nobody counts any more it is left out. Metrics that merely come late still count.
+    internal static double? Demand(ModelVerdict verdict, Tick tick, bool isCounted)
+    {
+        var demand = verdict.DemandAsOf(tick.Spec.Settings, tick.Snapshot.At);
+        return demand.TryGetLast(out var rate) && (isCounted || demand.State == SignalState.Known) ? rate : null;
     }
 
     // In two digits: what moves with every request would be written with every request.

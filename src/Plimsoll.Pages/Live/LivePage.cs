@@ -32,13 +32,14 @@ public static class LivePage
         <!DOCTYPE html>
         <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,"><title>plimsoll</title><style>{{Css}}</style></head>
         <body data-state="{{StatePath}}" data-events="{{EventsPath}}"><a class="skip" href="#models">To the models</a><main>
-        <header><h1 id="fleet">plimsoll</h1><p class="soft" id="when" role="status">connecting</p></header>
+        <header><h1 id="fleet">plimsoll</h1><p class="soft" id="when">connecting</p></header>
+        <p class="unseen" id="link" role="status"></p>
         <p id="trouble" role="alert" hidden></p>
         <noscript><p>This page shows a fleet as it changes and needs its own script for that. <a href="{{StatePath}}">The same as JSON</a>, or <code>plimsoll status</code> in a terminal, do without.</p></noscript>
         <div id="seen" hidden>
         <ul class="facts" id="totals"></ul>
         <div class="pair"><section class="half" aria-labelledby="h-memory"><h2 id="h-memory">Memory against budget</h2><div id="memory"></div></section>
-        <section class="half" aria-labelledby="h-time"><h2 id="h-time">The last ten minutes</h2><div id="plot"></div></section></div>
+        <section class="half" id="time" aria-labelledby="h-time"><h2 id="h-time">The last ten minutes</h2><div id="plot"></div></section></div>
         <details id="by-node" hidden><summary>By node</summary><div id="nodes" class="nodes"></div></details>
         <section aria-labelledby="models"><h2 id="models" tabindex="-1">Models</h2>
         <form id="ask" class="ask" role="search"><label>Search <input id="q" type="search" maxlength="100" autocomplete="off" spellcheck="false"></label>

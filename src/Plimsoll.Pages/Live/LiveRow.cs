@@ -20,6 +20,12 @@ internal sealed class LiveRow
             var (host, devices) = ReplicaMemory.Of(replica);
             Memory += host.Held + (devices.Held * Math.Max(1, replica.Reserved.Devices));
             MemoryCharged |= host.Charged || devices.Charged;
+            // A group's further pods are not measured one by one, and without a place they hold nothing.
+            foreach (var member in replica.Members.IsDefault ? [] : replica.Members.Where(member => member.Placement != Placement.Pending))
+            {
+                Memory += member.Reserved.Host.Steady + ((member.Reserved.PerDevice?.Steady ?? Bytes.Zero) * member.Reserved.Devices);
+                MemoryCharged = true;
+            }
         }
     }
 
@@ -94,7 +100,7 @@ internal sealed class LiveRow
         yield return new("objective", $"{Fact.Fraction("", Spec.Slo.Attainment).Shown} within {Durations.Show(Spec.Slo.Latency)}"
             + (Spec.Slo.TimeToFirstToken is { } first ? $", the first token within {Durations.Show(first)}" : "")
             + (Spec.Slo.TimePerOutputToken is { } between ? $", {Durations.Show(between)} for each after it" : ""));
-        yield return new("demand", $"{Shown(Demand)}, planned for {Shown(Forecast)}"
+        yield return new("demand", $"{Shown(Demand)}{(Verdict.DemandPerSecond.State == SignalState.Stale ? "?" : "")}, planned for {Shown(Forecast)}"
             + (Verdict.ForecastFrom is { } basis ? $", the {Fact.Fraction("", basis.Quantile).Shown} quantile over {Durations.Show(basis.Window)}" : "")
             + (Verdict.CapacityPerSecond > 0 ? $"; one replica carries {Fact.Rate("", Verdict.CapacityPerSecond).Shown}" : "; what a replica carries is not known yet"));
         var wakes = Replicas.Any(replica => replica.State == ReplicaState.Asleep);

@@ -20,11 +20,14 @@ internal sealed class LiveTick
         {
             var seen = new SnapshotIndex(tick.Snapshot);
             var verdicts = tick.Plan.Models.ToDictionary(verdict => verdict.Model);
-            return [.. tick.Spec.Models.Where(model => verdicts.ContainsKey(model.Id)).Select(model => new LiveRow(model, verdicts[model.Id], seen))];
+            return [.. tick.Spec.Models.Where(model => verdicts.ContainsKey(model.Id)).Select(model => new LiveRow(model, Shown(verdicts[model.Id], tick), seen))];
         });
         _totals = new(() => Sum(_rows.Value));
         _nodes = new(() => new LiveNodes(tick.Snapshot));
     }
+
+    private static ModelVerdict Shown(ModelVerdict verdict, Tick tick) =>
+        verdict with { DemandPerSecond = verdict.DemandAsOf(tick.Spec.Settings, tick.Snapshot.At) };
 
     public Tick Tick { get; }
 

@@ -14,7 +14,12 @@ function rate(n) {
   return n === undefined ? '?' : (n >= 99.95 ? count(Math.round(n)) : n >= 1 ? n.toFixed(1) : String(+n.toFixed(2))) + '/s';
 }
 const count = n => n.toLocaleString('en');
-const clock = at => new Date(at).toLocaleTimeString('en-GB');
+// Of another day than today's with that day, or what is days old looks like now.
+function clock(at) {
+  const moment = new Date(at), time = moment.toLocaleTimeString('en-GB');
+  return moment.toDateString() === today() ? time : moment.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' }) + ', ' + time;
+}
+const today = () => new Date().toDateString();
 function span(seconds) {
   return seconds < 60 ? Math.round(seconds) + ' s' : seconds < 3600 ? Math.round(seconds / 60) + ' min'
     : seconds < 172800 ? Math.round(seconds / 3600) + ' h' : Math.round(seconds / 86400) + ' d';
@@ -29,7 +34,7 @@ function el(name, text, kind) {
 // Only what has changed is touched, so that a selection or a reader's place is not lost at each tick.
 function say(element, text) { if (element.textContent !== text) element.textContent = text; }
 function fill(parent, key, make) {
-  if (parent.shown === key) return;
+  if (Object.hasOwn(parent, 'shown') && parent.shown === key) return;
   parent.shown = key;
   parent.replaceChildren(...make());
 }
@@ -69,11 +74,14 @@ function listen() {
   source.onmessage = event => {
     state = JSON.parse(event.data);
     received = performance.now();
+    if (behind) say($('link'), 'connected again');
     behind = 0;
     document.body.classList.remove('lost');
     show();
   };
   source.onerror = () => {
+    // The line beside the name changes with every tick, which would interrupt a reader each time: told is what was lost and found.
+    say($('link'), 'no connection');
     behind = behind || performance.now();
     document.body.classList.add('lost');
     // Refused for good, as when too many look on: the browser does not try again by itself.
@@ -104,11 +112,13 @@ function show() {
   keep($('memory'), state.memory, kind => kind.kind, bar, drawBar);
   $('by-node').hidden = state.nodeCount < 2;
   if (state.nodeCount > 1) nodes();
+  // Of an open model the plot is beside its facts; this one would stand still.
+  $('time').hidden = !!state.detail;
   if (!state.detail) fill($('plot'), state.plot, () => [state.plot ? plot(state.plot) : el('p', 'A moment, until there is something to draw.', 'soft')]);
   models();
   const of = state.detail ? ' of ' + state.detail.model.model : '';
   say($('h-done'), 'Decisions' + of);
-  fill($('done'), JSON.stringify(state.decisions), () => state.decisions.map(decision));
+  fill($('done'), today() + JSON.stringify(state.decisions), () => state.decisions.map(decision));
   $('none').hidden = state.decisions.length > 0;
   say($('none'), of ? 'Nothing was decided of it lately.' : 'Nothing was decided yet.');
 }

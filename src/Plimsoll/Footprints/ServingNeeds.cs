@@ -38,7 +38,7 @@ public sealed record ServingNeeds(ReplicaNeeds Needs, FitReport Fit)
     {
         ArgumentNullException.ThrowIfNull(footprint);
         ArgumentNullException.ThrowIfNull(variant);
-        return HostNeed.Of(footprint, variant with { TensorParallel = devices, PipelineParallel = 1 });
+        return HostNeed.Of(footprint, variant with { TensorParallel = devices, PipelineParallel = 1, DataParallel = 1 });
     }
 
     private static Bytes Held(DeviceNeed stage, ServingEngine engine) =>

@@ -72,6 +72,10 @@ public sealed class GgufArchitectureTests
     // Phi's windows are switched off in llama.cpp.
     [InlineData("phi3", 2, "attention.sliding_window 2047", "128 128")]
     [InlineData("gemma2", 2, "attention.sliding_window 2047", "128/2047 128")]
+    // Llama 4's chunks of 8,192 are in no header, which may only switch them off.
+    [InlineData("llama4", 5, "", "128/8192*3 128 128/8192")]
+    [InlineData("llama4", 4, "attention.sliding_window 4096", "128/8192*3 128")]
+    [InlineData("llama4", 2, "attention.sliding_window 0", "128 128")]
     // Gemma 4: wider keys where all is seen, and the last layers keep none of their own.
     [InlineData("gemma4", 5, "attention.sliding_window 512 attention.sliding_window_pattern true,false,true,false,true attention.shared_kv_layers 2"
         + " attention.key_length 64 attention.value_length 64 attention.key_length_swa 32 attention.value_length_swa 16", "96/512 256 96/512 - -")]

@@ -54,6 +54,8 @@ internal static class WeighingCase
         MaxBatchedTokens = Pick<int?>(random, null, null, 1, int.MaxValue, 0, -1),
         MaxSequences = Pick<int?>(random, null, null, 1, int.MaxValue, 0, -1),
         Graphs = random.Below(2) == 0,
+        DataParallel = Pick(random, 1, 1, 1, 2, 8, 0, int.MaxValue),
+        AttentionGroups = Pick(random, 1, 1, 1, 2, 8, 0, int.MinValue, int.MaxValue),
     };
 
     private static TrainingRun TrainingOf(SplitMix random) => new()

@@ -55,6 +55,19 @@ public sealed class FolderFleetTests : IDisposable
     }
 
     [Fact]
+    public void On_the_processor_too_a_window_keeps_no_more_than_itself_and_a_step()
+    {
+        // Of two layers of 512 bytes a token one slides over 512. Eight slots share 32,768 tokens: 16 MiB, and 8 × (512 + 512) are 4.
+        using var gguf = new GgufBytes().Text("general.architecture", "gemma2").UInt32("gemma2.block_count", 2).UInt32("gemma2.embedding_length", 256)
+            .UInt32("gemma2.feed_forward_length", 512).UInt32("gemma2.attention.head_count", 4).UInt32("gemma2.attention.head_count_kv", 2)
+            .UInt32("gemma2.attention.key_length", 64).UInt32("gemma2.attention.value_length", 64).UInt32("gemma2.attention.sliding_window", 512)
+            .UInt32("gemma2.context_length", 32_768).Tensor("token_embd.weight", 1, 512, 256, 1).Tensor("output_norm.weight", 0, 1024, 256);
+        Write("windows", gguf);
+
+        Assert.Equal(209_715_200 + 1767 + (20 << 20), Resolve(Bytes.GiB(1)).Spec.Models[0].Variants[0].Needs.Host.Steady.Value);
+    }
+
+    [Fact]
     public void A_model_that_fits_with_no_context_is_left_out_and_the_others_are_served()
     {
         Write("large", context: Million, width: 1 << 15);

@@ -18,6 +18,17 @@ public sealed class FleetTableTests
             FleetTable.Lines(Spec(), Seen(), Plan(), 80).Take(3));
 
     [Fact]
+    public void Demand_that_nobody_counted_lately_is_the_last_that_was()
+    {
+        var (spec, later) = (Spec(), Seen() with { At = At.AddMinutes(3) });
+        Assert.Contains(" 0.5/s? ", FleetTable.Lines(spec, later, Plan(), 80)[1], StringComparison.Ordinal);
+        Assert.Contains(
+            ExplainText.Lines(spec.Models[0], spec.Settings, later, Plan(), "now", [], 80), line => line.StartsWith("  demand    0.5/s? (counted last 3 min ago), forecast 120/s", StringComparison.Ordinal));
+        Assert.Null(ModelStatus.Of(spec.Models[0], spec.Settings, later, Plan()).DemandPerSecond);
+        Assert.Equal(0.5, ModelStatus.Of(spec.Models[0], spec.Settings, Seen(), Plan()).DemandPerSecond);
+    }
+
+    [Fact]
     public void No_line_is_wider_than_the_terminal() =>
         Assert.All(FleetTable.Lines(Spec(), Seen(), Plan(), 80), line => Assert.InRange(line.Length, 1, 80));
 

@@ -119,6 +119,33 @@ public sealed class LivePageTests
     }
 
     [Fact]
+    public async Task What_is_of_another_day_says_so_and_a_reader_hears_only_of_what_is_lost_and_found()
+    {
+        await using var browser = await Browser.StartAsync(1280, 900);
+        var fleet = new LiveFleet("shop", TimeProvider.System);
+        var host = await ServeAsync(fleet);
+        fleet.Show(Ticks.Three());
+        await browser.GoAsync(host.Address);
+        // Ticks of November 2026, whatever day it is; with one alone there is nothing to draw yet.
+        await browser.UntilAsync("document.querySelectorAll('#done tr').length === 1 && document.getElementById('plot').textContent.startsWith('A moment, until')");
+        Assert.Matches("^2[345] Nov, [0-9:]{8}$", await browser.TextAsync("document.querySelector('#done td').textContent"));
+        Assert.Matches("^[0-9:]{8}$", await browser.TextAsync("clock(Date.now())"));
+        Assert.Equal("", await browser.TextAsync("document.querySelector('#when').getAttribute('role') ?? ''"));
+        Assert.Equal("", await browser.TextAsync("document.querySelector('#link[role=status]').textContent"));
+
+        // Of an open model the plot is beside its facts, and the other one gone.
+        fleet.Show(Ticks.Three(5));
+        await browser.UntilAsync("document.querySelector('#plot svg') !== null");
+        await browser.AsksAsync("document.querySelector('#rows button').click()");
+        await browser.UntilAsync("document.querySelector('#rows .more svg') !== null && document.getElementById('time').hidden");
+        await browser.AsksAsync("choose('')");
+        await browser.UntilAsync("document.querySelector('#rows .more') === null && !document.getElementById('time').hidden");
+
+        await host.DisposeAsync();
+        await browser.UntilAsync("document.getElementById('link').textContent === 'no connection'");
+    }
+
+    [Fact]
     public async Task Five_thousand_models_are_leafed_through_and_searched()
     {
         await using var browser = await Browser.StartAsync(1280, 900);

@@ -56,6 +56,47 @@ public sealed class LiveStateTests
     }
 
     [Fact]
+    public void A_replica_of_several_pods_holds_what_all_that_have_a_place_hold()
+    {
+        var model = Fleets.Model("a", 60);
+        var spec = Fleets.Spec(model);
+        var needs = new ReplicaNeeds
+        {
+            Host = new MemoryNeed(Bytes.MiB(50), Bytes.MiB(7)),
+            PerDevice = new MemoryNeed(Bytes.MiB(40), Bytes.MiB(30)),
+            Devices = 2,
+            Cores = Cores.Of(1),
+            Disk = Bytes.Zero,
+        };
+        var leader = Fleets.Replica(model, 1, ReplicaState.Ready, Fleets.Noon) with
+        {
+            HostMemory = Signal.Known(Bytes.MiB(5), Fleets.Noon),
+            Members = [new ReplicaMember(new Placement(NodeId.Of("here"), []), needs, null), new ReplicaMember(Placement.Pending, needs, null)],
+        };
+
+        var row = Assert.Single(Shown(Ticks.Of(spec, Fleets.Snapshot(spec, Fleets.Node(1000), Fleets.Noon, leader))).Models!.Rows);
+
+        // 5 measured, and 7 + 2 × 30 of the one worker that is somewhere, which nobody measures.
+        Assert.Equal((Bytes.MiB(72).Value, true), (row.MemoryBytes, row.MemoryCharged));
+    }
+
+    [Fact]
+    public void Demand_that_nobody_counts_any_more_is_marked()
+    {
+        var first = Ticks.Three();
+        var seen = first.Snapshot with { At = Fleets.Noon + TimeSpan.FromMinutes(5), Traffic = [] };
+        var fleet = new LiveFleet("shop", _time);
+        fleet.Show(first);
+        Assert.All(fleet.State(new LiveQuery()).State.Models!.Rows, row => Assert.False(row.DemandStale));
+        fleet.Show(first with { Snapshot = seen, Plan = Fleets.Decide(first.Spec, seen, first.Plan.Next) });
+
+        var state = fleet.State(new LiveQuery(Model: "a")).State;
+        var row = state.Models!.Rows.Single(row => row.Model == "a");
+        Assert.Equal((2.0, true), (row.DemandPerSecond, row.DemandStale));
+        Assert.StartsWith("2/s?, planned for ", state.Detail!.Facts.Single(fact => fact.Name == "demand").Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void What_is_not_known_is_left_out_and_never_zero()
     {
         var model = Fleets.Model("a", 60);

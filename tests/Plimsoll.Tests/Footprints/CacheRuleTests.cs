@@ -51,6 +51,22 @@ public sealed class CacheRuleTests
         Assert.Equal(16 * ((10 * 8) + (7 * 4) + (3 * 2)) * 128 * 2 * 2, pages.BlockBytes);
     }
 
+    // llama.cpp keeps windows in a cache of their own: 5 full layers of 4,096 bytes a token, 25 of 8,192 with 1,024 tokens and a step's 512.
+    [Theory]
+    [InlineData(32_768, 32_768, 1536)]
+    [InlineData(2048, 2048, 1536)]
+    [InlineData(1024, 1024, 1024)]
+    [InlineData(256, 256, 256)]
+    public void A_window_of_llama_cpps_holds_no_more_than_the_context(long context, long full, long windowed)
+    {
+        var report = Fit.Of(HandShapes.Of(TwoWidths), Variant("llama.cpp") with { Context = context, Concurrency = 2 });
+        Assert.Equal(2 * ((full * 5 * 4096) + (windowed * 25 * 8192)), report.PerDevice.Kv.Bytes.Value);
+        Assert.Equal(windowed < full, report.PerDevice.Kv.From.EndsWith("whatever its length", StringComparison.Ordinal));
+        // As many as are reported are what the room holds.
+        var pages = CachePages.Of(TwoWidths, Variant("llama.cpp"), StageLayers.Of(TwoWidths, 1)[0], 512);
+        Assert.Equal(3, pages.Sequences(3 * pages.Bytes(context, 1), context));
+    }
+
     // 8 heads of 128, keys and values, 32 layers.
     [Theory]
     [InlineData("vllm", "modelopt", "auto", 65_536)]

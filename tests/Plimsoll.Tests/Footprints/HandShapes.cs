@@ -67,6 +67,43 @@ internal static class HandShapes
         return Llama31Shape() with { HiddenSize = 5376, VocabularySize = 262_208, Layers = runs.ToImmutable() };
     }
 
+    /// <summary>DeepSeek V3 and R1: 671 billion parameters in 8-bit floats, scales left out; 256 experts of 2,048 in all layers but three.</summary>
+    public static ModelShape DeepSeekV3Shape()
+    {
+        // Down to 1,536 and 576 on every rank; up to 128 heads of 192 and of 128 + 128, and back from 128 × 128.
+        WeightGroup[] attention = [Byte("attention", WeightSplit.Replicated, 15_138_816), Byte("attention", WeightSplit.Tensor, 171_966_464)];
+        var cache = new LayerCache { Kind = CacheKind.Latent, KeyWidth = 576, LatentHeadWidth = 256 };
+        return Llama31Shape() with
+        {
+            HiddenSize = 7168,
+            VocabularySize = 129_280,
+            MaxPositions = 163_840,
+            AttentionHeads = 128,
+            RotaryWidth = 64,
+            WeightBlock = new WeightBlock(128, 128),
+            Before = [Group("embedding", WeightSplit.Vocabulary, 926_679_040)],
+            Layers =
+            [
+                new LayerRun { First = 0, Count = 3, ActiveWidth = 18_432, Cache = cache, Weights = [.. attention, Byte("mlp", WeightSplit.Tensor, 396_361_728)] },
+                new LayerRun
+                {
+                    First = 3,
+                    Count = 58,
+                    Experts = 256,
+                    ExpertsPerToken = 8,
+                    ExpertWidth = 2048,
+                    ActiveWidth = 9 * 2048,
+                    Cache = cache,
+                    Weights = [.. attention, Byte("experts", WeightSplit.Experts, 256 * 44_040_192L), Byte("shared experts", WeightSplit.Tensor, 44_040_192)],
+                },
+            ],
+            After = [Group("head", WeightSplit.Vocabulary, 926_679_040)],
+        };
+
+        static WeightGroup Byte(string component, WeightSplit split, long parameters) =>
+            new(component, split, parameters, new Bytes(parameters), "float8_e4m3fn");
+    }
+
     private static LayerRun Windowed(int first, int count, int? window) => new()
     {
         First = first,

@@ -34,6 +34,9 @@ public sealed record ServedModel
     /// <summary>Copies of the model in one replica, each with its own ranks.</summary>
     public int DataParallel { get; init; } = 1;
 
+    /// <summary>Groups into which the ranks of one copy fall for attention, each with sequences of its own: SGLang's data-parallel attention.</summary>
+    public int AttentionGroups { get; init; } = 1;
+
     /// <summary>"auto", "bfloat16", "float16" or "float32".</summary>
     public string Dtype { get; init; } = "auto";
 
@@ -95,7 +98,7 @@ public sealed record ServedModel
         return new ServedPod(pod, annotations ?? ImmutableDictionary<string, string>.Empty, podsPerReplica, worker).Read();
     }
 
-    /// <summary>The variant to weigh this replica as, on devices of a kind. Data-parallel copies are equal: this is one of them.</summary>
+    /// <summary>The variant to weigh this replica as, on devices of a kind. Context and sequences are those of one of its data-parallel copies, which are equal.</summary>
     public ServingVariant VariantOn(Accelerator device)
     {
         var variant = new ServingVariant
@@ -103,7 +106,9 @@ public sealed record ServedModel
             Device = device,
             TensorParallel = TensorParallel,
             PipelineParallel = PipelineParallel,
-            ExpertParallel = Math.Min(ExpertParallel, TensorParallel),
+            ExpertParallel = ExpertParallel,
+            DataParallel = DataParallel,
+            AttentionGroups = AttentionGroups,
             WeightDtype = Dtype,
             // What was quantised before is read so from its files.
             QuantizeOnLoad = (Engine?.Kind, Quantization) switch

@@ -119,11 +119,13 @@ internal sealed class ServedPod(V1PodSpec pod, IReadOnlyDictionary<string, strin
                 };
             case ServerNames.SgLang:
                 // SGLang's data-parallel attention shares the ranks of one copy instead of adding some.
+                var grouped = Arguments.Has("--enable-dp-attention");
                 return model with
                 {
                     TensorParallel = tensor ?? 1,
                     PipelineParallel = pipeline,
-                    DataParallel = Arguments.Has("--enable-dp-attention") ? 1 : data,
+                    DataParallel = grouped ? 1 : data,
+                    AttentionGroups = grouped ? data : 1,
                     ExpertParallel = Ranks("--ep-size", "--expert-parallel-size", "--ep") ?? 1,
                 };
             case ServerNames.Tgi:

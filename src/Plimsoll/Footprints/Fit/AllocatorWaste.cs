@@ -44,8 +44,8 @@ internal static class AllocatorWaste
                 // The matrices, not a group of their biases.
                 case "attention" when run.Cache.Kind == CacheKind.KeyValue && group.Split == WeightSplit.Tensor
                                       && group.Parameters > 2L * shape.HiddenSize:
-                    var queries = (double)shape.AttentionHeads / t * run.Cache.KeyWidth;
-                    var keys = Math.Max(1, run.Cache.KvHeads / t) * (double)(run.Cache.KeyWidth + run.Cache.ValueWidth);
+                    var queries = (double)shape.AttentionHeads / variant.AttentionRanks * run.Cache.KeyWidth;
+                    var keys = Math.Max(1, run.Cache.KvHeads / variant.AttentionRanks) * (double)(run.Cache.KeyWidth + run.Cache.ValueWidth);
                     waste += OfTensor((queries + keys) * h * width) + OfTensor(queries * h * width);
                     break;
                 case "mlp":
@@ -56,7 +56,7 @@ internal static class AllocatorWaste
                     break;
                 case "experts" when run.Experts > 0:
                     var experts = (run.Experts + variant.ExpertParallel - 1) / variant.ExpertParallel;
-                    var inner = (double)run.ExpertWidth / Math.Max(1, t / variant.ExpertParallel);
+                    var inner = (double)run.ExpertWidth / Math.Max(1, variant.ExpertRanks / variant.ExpertParallel);
                     waste += OfTensor(experts * 2 * inner * h * width) + OfTensor(experts * inner * h * width);
                     break;
                 default:

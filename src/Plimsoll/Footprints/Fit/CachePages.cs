@@ -26,6 +26,9 @@ internal sealed record CachePages
     /// <summary>Bytes a sequence takes beside its tokens, where states have their own pool.</summary>
     public required long BytesPerSequence { get; init; }
 
+    /// <summary>Layers whose windows have a cache of their own, outside the blocks.</summary>
+    public ImmutableArray<CacheWindow> Windows { get; init; } = [];
+
     /// <summary>Tokens of the largest step: a windowed layer keeps them beside its window.</summary>
     public required int StepTokens { get; init; }
 
@@ -34,7 +37,14 @@ internal sealed record CachePages
 
     /// <summary>Bytes that a number of sequences hold at a context.</summary>
     public long Bytes(long context, long sequences) =>
-        Plimsoll.Bytes.Estimate(sequences * ((Int128)Blocks(context) * BlockBytes + BytesPerSequence)).Value;
+        Plimsoll.Bytes.Estimate(sequences * ((Int128)Blocks(context) * BlockBytes + BytesPerSequence + InWindows(context))).Value;
+
+    /// <summary>Whether a sequence keeps something that a longer context adds nothing to.</summary>
+    public bool KeepsApart(long context) => BytesPerSequence > 0 || Windows.Any(window => window.Tokens < context);
+
+    // A window is never filled further than the context (llama.cpp's min of the two).
+    private Int128 InWindows(long context) =>
+        Windows.Aggregate((Int128)0, (sum, window) => sum + (Int128)Math.Min(context, window.Tokens) * window.TokenBytes);
 
     /// <summary>Tokens as the engine reports them: blocks shared out evenly over the groups.</summary>
     public long Tokens(long room)
@@ -111,11 +121,12 @@ internal sealed record CachePages
     private static CachePages Apart(ServingEngine engine, Dictionary<CacheKindOfLayer, int> here, int stepTokens, long crossed)
     {
         Int128 token = 0, sequence = crossed;
+        var windows = ImmutableArray.CreateBuilder<CacheWindow>();
         foreach (var (kind, count) in here)
         {
             sequence += (Int128)kind.StateBytes * count;
             if (engine.WindowsCap && kind.Window is { } window)
-                sequence += ((Int128)window + stepTokens) * kind.TokenBytes * count;
+                windows.Add(new CacheWindow(window + stepTokens, Plimsoll.Bytes.Estimate((Int128)kind.TokenBytes * count).Value));
             else
                 token += (Int128)kind.TokenBytes * count;
         }
@@ -127,6 +138,7 @@ internal sealed record CachePages
             Groups = token == 0 ? [] : [new CacheGroup(null, false)],
             BytesPerToken = PerToken(here),
             BytesPerSequence = Plimsoll.Bytes.Estimate(sequence).Value,
+            Windows = windows.ToImmutable(),
             StepTokens = stepTokens,
         };
     }
@@ -143,8 +155,7 @@ internal sealed record CachePages
         {
             var cache = run.Cache;
             if (cache.Kind == CacheKind.None) continue;
-            var t = variant.TensorParallel;
-            var heads = Math.Max(1, cache.KvHeads / t);
+            var heads = Math.Max(1, cache.KvHeads / variant.AttentionRanks);
             var bytes = cache.Kind switch
             {
                 CacheKind.KeyValue => heads * width * (cache.KeyWidth + cache.ValueWidth),
@@ -181,10 +192,15 @@ internal sealed record CachePages
     }
 
     private static double StateBytes(LayerCache cache, ServingVariant variant, double width) =>
-        (double)cache.StateElements / variant.TensorParallel * (cache.StateElementBytes > 0 ? cache.StateElementBytes : width);
+        (double)cache.StateElements / variant.AttentionRanks * (cache.StateElementBytes > 0 ? cache.StateElementBytes : width);
 
     private sealed record CacheKindOfLayer(long TokenBytes, long StateBytes, long? Window);
 }
+
+/// <summary>Layers with a window in a cache of their own.</summary>
+/// <param name="Tokens">Tokens of a sequence that they keep at the most: the window, and those of a step.</param>
+/// <param name="TokenBytes">Bytes of a token in all of them.</param>
+internal readonly record struct CacheWindow(long Tokens, long TokenBytes);
 
 /// <summary>Layers that share a table of blocks.</summary>
 /// <param name="Window">Tokens they keep; null for all.</param>

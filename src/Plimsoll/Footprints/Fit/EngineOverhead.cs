@@ -23,8 +23,8 @@ internal static class EngineOverhead
         if (variant.Engine.GraphsInsideFraction) gib += Graphs(variant, stage, fitted);
         var graphs = variant.Engine.GraphsInsideFraction && variant.Graphs ? ", captured graphs" : "";
         return new MemoryTerm(
-            Bytes.GiB(gib), variant.Engine.Measured, variant.TensorParallel > 1
-                ? $"kernels, libraries and collectives of {variant.TensorParallel} ranks{graphs}"
+            Bytes.GiB(gib), variant.Engine.Measured, Ranks(variant, stage) is > 1 and var ranks
+                ? $"kernels, libraries and collectives of {ranks} ranks{graphs}"
                 : $"kernels and libraries{graphs}");
     }
 
@@ -33,7 +33,7 @@ internal static class EngineOverhead
         ServingVariant variant, StageLayers stage, FitCoefficients fitted, MemoryTerm step)
     {
         if (variant.Engine.Kind is EngineKind.LlamaCpp or EngineKind.OnnxRuntime) return MemoryTerm.None;
-        var gib = variant.TensorParallel > 1 ? fitted.ContextRanksGiB : fitted.ContextGiB;
+        var gib = Ranks(variant, stage) > 1 ? fitted.ContextRanksGiB : fitted.ContextGiB;
         if (!variant.Engine.GraphsInsideFraction) gib += Graphs(variant, stage, fitted);
         var graphs = !variant.Engine.GraphsInsideFraction && variant.Graphs;
         if (variant.Engine.ActivationInsideFraction)
@@ -43,8 +43,12 @@ internal static class EngineOverhead
             graphs ? "the device's context, captured graphs and the working set of a step" : "the device's context and the working set of a step");
     }
 
+    /// <summary>Ranks that speak to each other within a stage: copies too where they share experts.</summary>
+    private static int Ranks(ServingVariant variant, StageLayers stage) =>
+        stage.Runs.Any(run => run.Experts > 0) ? variant.ExpertRanks : variant.TensorParallel;
+
     private static double NonTorch(ServingVariant variant, StageLayers stage, FitCoefficients fitted) =>
-        variant.TensorParallel switch
+        Ranks(variant, stage) switch
         {
             1 => stage.IsFirst ? fitted.NonTorchGiB : fitted.NonTorchLaterStageGiB,
             2 or 3 => fitted.NonTorchTwoRanksGiB,

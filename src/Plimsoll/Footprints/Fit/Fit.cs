@@ -41,8 +41,9 @@ public static class Fit
             ? Known(Staged(shape, variant, fitted), footprint)
             : [Unstaged(footprint, variant, fitted)];
         var worst = stages.MinBy(stage => (stage.Headroom.Value, stage.Stage))!;
+        var refused = problem is null ? FractionProblem(variant, fitted) : null;
         var longer = problem is null ? ContextProblem(footprint.Shape, variant) : null;
-        var fits = problem is null && longer is null && worst.Headroom.Value >= 0;
+        var fits = problem is null && refused is null && longer is null && worst.Headroom.Value >= 0;
         var sequences = Math.Min(stages.Min(stage => stage.Sequences), SequencesMax(asked, variant, stages));
         return new FitReport
         {
@@ -51,14 +52,15 @@ public static class Fit
             PerDevice = worst,
             Stages = stages,
             KvBytesPerToken = PerToken(footprint, variant, worst.Stage),
-            KvTokens = problem is null ? stages.Min(stage => stage.KvTokens) : 0,
-            MaxConcurrency = problem is null ? sequences : 0,
+            KvTokens = problem is null && refused is null ? stages.Min(stage => stage.KvTokens) : 0,
+            MaxConcurrency = problem is null && refused is null ? sequences : 0,
             Host = HostNeed.Of(footprint, variant),
             Failure = fits ? null
                 : problem is not null ? new FitFailure("shape", Bytes.Zero, [])
                 : worst.Headroom.Value < 0 ? new FitFailure(FirstOver(worst), worst.Total - worst.Budget, [])
+                : refused is { } share ? new FitFailure("fraction", share.Excess, [])
                 : new FitFailure("context", Bytes.Zero, []),
-            Reason = problem ?? (worst.Headroom.Value >= 0 ? longer : null) ?? OverBudget.Sentence(variant.PipelineParallel, variant.Devices, worst.Stage, worst.Total, worst.Budget, FirstOver(worst)),
+            Reason = problem ?? (worst.Headroom.Value >= 0 ? refused?.Why ?? longer : null) ?? OverBudget.Sentence(variant.PipelineParallel, variant.Devices, worst.Stage, worst.Total, worst.Budget, FirstOver(worst)),
             Notes = FitNotes.Of(footprint, variant),
         };
     }
@@ -75,19 +77,22 @@ public static class Fit
     private static ServingVariant Resolve(Footprint footprint, ServingVariant asked)
     {
         var shape = footprint.Shape;
-        var context = asked.Context > 0 ? asked.Context : shape is { MaxPositions: > 0 } ? shape.MaxPositions : 4096;
         var engine = asked.Engine;
+        var context = asked.Context > 0 ? asked.Context : shape is { MaxPositions: > 0 } ? engine.DefaultContext(shape) : 4096;
         var variant = asked with
         {
             Context = context,
-            MemoryFraction = asked.MemoryFraction ?? engine.DefaultFraction(asked.Device, Math.Max(1, asked.TensorParallel)),
+            MemoryFraction = asked.MemoryFraction ?? DefaultFraction(asked),
             MaxBatchedTokens = asked.MaxBatchedTokens ?? engine.DefaultBatchedTokens(asked.Device, context),
-            MaxSequences = asked.MaxSequences ?? engine.DefaultSequences(asked.Device, asked.Concurrency),
+            MaxSequences = asked.MaxSequences ?? engine.DefaultSequences(asked.Device, asked.Concurrency, Math.Max(1, asked.TensorParallel)),
         };
         return engine.SplitsByLayer && variant.TensorParallel > 1
-            ? variant with { PipelineParallel = variant.Devices, TensorParallel = 1, ExpertParallel = 1 }
+            ? variant with { PipelineParallel = variant.DevicesOfCopy, TensorParallel = 1, ExpertParallel = 1, AttentionGroups = 1 }
             : variant;
     }
+
+    private static double DefaultFraction(ServingVariant variant) => variant.Engine.DefaultFraction(
+        variant.Device, Math.Max(1, variant.TensorParallel), Math.Max(1, variant.PipelineParallel), Math.Max(1, variant.AttentionGroups));
 
     /// <summary>The same terms, none surer than what of the footprint they follow from.</summary>
     private static ImmutableArray<DeviceNeed> Known(ImmutableArray<DeviceNeed> stages, Footprint footprint)
@@ -126,18 +131,18 @@ public static class Fit
     {
         var stage = new StageLayers(0, 1, []);
         var weights = new MemoryTerm(
-            Bytes.Min(footprint.Weights.Scale(1.0 / variant.Devices), Bytes.EstimateMax),
-            variant.Devices == 1 ? footprint.CertaintyOf("weightBytes") : Certainty.Assumed,
+            Bytes.Min(footprint.Weights.Scale(1.0 / variant.DevicesOfCopy), Bytes.EstimateMax),
+            variant.DevicesOfCopy == 1 ? footprint.CertaintyOf("weightBytes") : Certainty.Assumed,
             footprint.Format is ArtifactFormat.Unknown or ArtifactFormat.TensorRt
                 ? "the bytes on disk, over the devices evenly" : "all tensors, over the devices evenly");
-        var token = footprint.KvPerToken.Scale(1.0 / variant.Devices).Value;
+        var token = footprint.KvPerToken.Scale(1.0 / variant.DevicesOfCopy).Value;
         var pages = new CachePages
         {
             BlockTokens = variant.Engine.BlockTokens,
             BlockBytes = Bytes.Estimate((Int128)token * variant.Engine.BlockTokens).Value,
             Groups = token == 0 ? [] : [new CacheGroup(null, false)],
             BytesPerToken = token,
-            BytesPerSequence = footprint.StatePerSequence.Scale(1.0 / variant.Devices).Value,
+            BytesPerSequence = footprint.StatePerSequence.Scale(1.0 / variant.DevicesOfCopy).Value,
             StepTokens = variant.MaxBatchedTokens!.Value,
         };
         var step = new MemoryTerm(
@@ -170,7 +175,7 @@ public static class Fit
             Kv = new MemoryTerm(
                 new Bytes(kv), Certainty.Exact, string.Create(
                     CultureInfo.InvariantCulture, $"{variant.Concurrency:N0} × {variant.Context:N0} tokens in blocks of {pages.BlockTokens}")
-                    + (pages.BytesPerSequence > 0 ? ", and what each sequence keeps whatever its length" : "")),
+                    + (pages.KeepsApart(variant.Context) ? ", and what each sequence keeps whatever its length" : "")),
             Activation = variant.Engine.ActivationInsideFraction ? step : MemoryTerm.None,
             Overhead = inside,
             Outside = outside,
@@ -184,9 +189,26 @@ public static class Fit
 
     private static Bytes PerToken(Footprint footprint, ServingVariant variant, int stage)
     {
-        if (footprint.Shape is not { LayerCount: > 0 } shape) return footprint.KvPerToken.Scale(1.0 / variant.Devices);
+        if (footprint.Shape is not { LayerCount: > 0 } shape) return footprint.KvPerToken.Scale(1.0 / variant.DevicesOfCopy);
         var layers = StageLayers.Of(shape, variant.PipelineParallel)[stage];
         return new Bytes(CachePages.Of(shape, variant, layers, variant.MaxBatchedTokens!.Value).BytesPerToken);
+    }
+
+    /// <summary>
+    /// A share that the engine cannot have, whatever it serves. The context of one rank is what surely is not free: what collectives
+    /// take beside it was seen over NVLink alone. An engine's own default is not doubted, for the smallest devices' contexts are
+    /// smaller than an H100's.
+    /// </summary>
+    private static (Bytes Excess, string Why)? FractionProblem(ServingVariant variant, FitCoefficients fitted)
+    {
+        var (engine, fraction) = (variant.Engine, variant.MemoryFraction!.Value);
+        if (!engine.NeedsItsShareFree) return null;
+        if (fraction <= DefaultFraction(variant)) return null;
+        var memory = variant.Device.Memory.Scale(variant.MemoryShare);
+        var free = Bytes.Max(Bytes.Zero, memory - Bytes.GiB(fitted.ContextGiB));
+        var wanted = new Bytes((long)(memory.Value * fraction));
+        return wanted <= free ? null
+            : (wanted - free, FormattableString.Invariant($"{engine.Name} cannot have {fraction:0.####} of {memory}: its own context leaves {free} of it"));
     }
 
     /// <summary>

@@ -56,8 +56,8 @@ public sealed record DeviceNeed
 }
 
 /// <summary>Why a variant doesn't fit.</summary>
-/// <param name="Term">"shape" for a split the model doesn't allow, "context" for one beyond its positions, else the
-/// term that first goes over: "weights", "overhead", "activation" or "kv".</param>
+/// <param name="Term">"shape" for a split the model doesn't allow, "fraction" for a share of the device that its engine cannot have, "context"
+/// for one beyond its positions, else the term that first goes over: "weights", "overhead", "activation" or "kv".</param>
 /// <param name="Excess">By how much; zero for a shape or a context.</param>
 /// <param name="Changes">Single changes that make it fit, the nearest first; empty when none was found.</param>
 public sealed record FitFailure(string Term, Bytes Excess, ImmutableArray<FitChange> Changes);
@@ -88,7 +88,7 @@ public sealed record FitReport
     /// <summary>Tokens of key-value memory that the engine would have.</summary>
     public required long KvTokens { get; init; }
 
-    /// <summary>Sequences at the full context at once, at most as many as the engine takes in one step.</summary>
+    /// <summary>Sequences at the full context at once, at most as many as the engine takes in one step; of one data-parallel copy, or one group of attention.</summary>
     public required int MaxConcurrency { get; init; }
 
     /// <summary>Host memory of all ranks of the replica together.</summary>

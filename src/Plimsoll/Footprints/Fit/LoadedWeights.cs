@@ -56,14 +56,18 @@ internal static class LoadedWeights
         switch (group.Split)
         {
             case WeightSplit.Replicated:
+            // Where attention has groups, each rank looks its own tokens up.
+            case WeightSplit.Vocabulary when variant.AttentionGroups > 1 && group.Component == "embedding":
                 return loaded;
             case WeightSplit.KeyValueHeads:
-                return loaded / Math.Min(t, Math.Max(1, run?.Cache.KvHeads ?? t));
+                return loaded / Math.Min(variant.AttentionRanks, Math.Max(1, run?.Cache.KvHeads ?? t));
+            case WeightSplit.Tensor when group.Component is "attention" or "state":
+                return loaded / variant.AttentionRanks;
             case WeightSplit.Vocabulary when shape.VocabularySize > 0:
                 return loaded / shape.VocabularySize * PaddedRows(shape.VocabularySize, t);
             case WeightSplit.Experts when run is { Experts: > 0 }:
                 var held = (run.Experts + variant.ExpertParallel - 1) / variant.ExpertParallel;
-                var ranks = Math.Max(1, t / variant.ExpertParallel);
+                var ranks = Math.Max(1, variant.ExpertRanks / variant.ExpertParallel);
                 return loaded / run.Experts * held / ranks * Padding(shape, variant, run, group, ranks);
             default:
                 return loaded / t;
@@ -129,7 +133,7 @@ internal static class LoadedWeights
         {
             if (run.Cache.Kind != CacheKind.Latent) continue;
             var rank = run.Cache.KeyWidth - shape.RotaryWidth;
-            var heads = Math.Max(1, shape.AttentionHeads / variant.TensorParallel);
+            var heads = Math.Max(1, shape.AttentionHeads / variant.AttentionRanks);
             bytes += (double)run.Count * heads * run.Cache.LatentHeadWidth * rank * runWidth;
         }
 

@@ -20,7 +20,8 @@ internal static class NearestChange
         var found = ImmutableArray.CreateBuilder<FitChange>();
         if (report.Failure!.Term != "shape")
         {
-            TryFraction(footprint, asked, variant, fitted, found);
+            if (report.Failure.Term == "fraction") TrySmallerFraction(footprint, asked, variant, fitted, found);
+            else TryFraction(footprint, asked, variant, fitted, found);
             TryKvDtype(footprint, asked, fitted, found);
             TryContext(footprint, asked, variant, fitted, found);
             TryConcurrency(footprint, asked, fitted, found);
@@ -45,6 +46,20 @@ internal static class NearestChange
         if (resolved.MemoryFraction >= HighestFraction || resolved.Engine.Kind is EngineKind.LlamaCpp or EngineKind.OnnxRuntime)
             return;
         for (var hundredths = (int)(resolved.MemoryFraction!.Value * 100) + 1; hundredths <= 95; hundredths++)
+        {
+            var changed = asked with { MemoryFraction = hundredths / 100.0 };
+            if (!Fits(footprint, changed, fitted)) continue;
+            found.Add(new FitChange(Text($"a memory fraction of {hundredths / 100.0:0.00}"), changed));
+            return;
+        }
+    }
+
+    /// <summary>Where the engine cannot have so much: the most that it can and that does, in hundredths.</summary>
+    private static void TrySmallerFraction(
+        Footprint footprint, ServingVariant asked, ServingVariant resolved, FitCoefficients fitted,
+        ImmutableArray<FitChange>.Builder found)
+    {
+        for (var hundredths = (int)Math.Ceiling(resolved.MemoryFraction!.Value * 100) - 1; hundredths >= 1; hundredths--)
         {
             var changed = asked with { MemoryFraction = hundredths / 100.0 };
             if (!Fits(footprint, changed, fitted)) continue;
@@ -86,7 +101,7 @@ internal static class NearestChange
     {
         for (var t = Math.Min(asked.TensorParallel - 1, 64); t >= 1; t--)
         {
-            var changed = asked with { TensorParallel = t, ExpertParallel = asked.ExpertParallel > 1 ? t : 1 };
+            var changed = asked.Over(t);
             if (!Fits(footprint, changed, fitted)) continue;
             found.Add(new FitChange(t == 1 ? "one tensor-parallel rank" : $"tensor parallelism over {t} devices", changed));
             return;
@@ -101,7 +116,7 @@ internal static class NearestChange
         if (asked.Device.SliceOf is not null) return;
         for (var t = Math.Clamp(asked.TensorParallel, 1, 64) + 1; t <= 64; t++)
         {
-            var changed = asked with { TensorParallel = t, ExpertParallel = asked.ExpertParallel > 1 ? t : 1 };
+            var changed = asked.Over(t);
             if (t > SmallestShapes.LargestTensorParallel(asked.Device) || !Fits(footprint, changed, fitted)) continue;
             found.Add(new FitChange($"tensor parallelism over {t} devices", changed));
             return;

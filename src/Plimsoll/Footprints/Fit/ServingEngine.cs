@@ -58,6 +58,12 @@ public sealed record ServingEngine
     /// <summary>Whether the engine takes all that its fraction allows at the start, for keys and values to come.</summary>
     public bool FillsItsShare => Kind is EngineKind.Vllm or EngineKind.SgLang or EngineKind.TextGenerationInference;
 
+    /// <summary>
+    /// Whether its whole share must be free when it starts: vLLM from 0.9 ends before it loads where less is, and SGLang finds no room
+    /// for a step. vLLM before that, and TGI, take what is there: DeepSeek R1 was served with a share of all of the device (vllm#13074).
+    /// </summary>
+    internal bool NeedsItsShareFree => Kind == EngineKind.SgLang || (Kind == EngineKind.Vllm && Version >= new Version(0, 9));
+
     /// <summary>Whether tensor-parallel ranks split layers between them rather than within (llama.cpp's default).</summary>
     public bool SplitsByLayer { get; init; }
 
@@ -146,17 +152,28 @@ public sealed record ServingEngine
     internal bool KeepsWeightBlocks => Kind == EngineKind.SgLang || Kind == EngineKind.Vllm && Version < new Version(0, 26);
 
     /// <summary>The share of a device the engine takes when not told: a constant, or SGLang's rule by memory.</summary>
-    public double DefaultFraction(Accelerator device, int ranks)
+    /// <param name="device">The device.</param>
+    /// <param name="ranks">Tensor-parallel ranks.</param>
+    /// <param name="stages">Pipeline stages.</param>
+    /// <param name="groups">Groups of attention among the ranks.</param>
+    public double DefaultFraction(Accelerator device, int ranks, int stages = 1, int groups = 1)
     {
         ArgumentNullException.ThrowIfNull(device);
         return Kind switch
         {
             EngineKind.Vllm => Version >= new Version(0, 21) ? 0.92 : 0.9,
-            EngineKind.SgLang => SgLangFraction(device.Memory, ranks),
+            EngineKind.SgLang => SgLangFraction(device, ranks, stages, groups),
             EngineKind.TextGenerationInference => 0.9,
             _ => 1,
         };
     }
+
+    /// <summary>
+    /// Tokens of one sequence when not told: all that the model is made for. vLLM and TGI count positions that a rotary embedding is
+    /// scaled to; llama.cpp takes its header's, and SGLang leaves a factor out where the positions it starts from are stated.
+    /// </summary>
+    internal long DefaultContext(ModelShape shape) =>
+        Kind is EngineKind.Vllm or EngineKind.TextGenerationInference ? shape.PositionsMax : shape.MaxPositions;
 
     /// <summary>Tokens of the largest forward pass when not told.</summary>
     public int DefaultBatchedTokens(Accelerator device, long context)
@@ -167,7 +184,7 @@ public sealed record ServingEngine
             // Its first engine took whole prompts in one pass, and those beyond 32,768 tokens in chunks.
             EngineKind.Vllm when Version < new Version(0, 8) => context > 32_768 ? 2048 : (int)Math.Max(context, 2048),
             EngineKind.Vllm => LargeBatches(device) ? 8192 : 2048,
-            EngineKind.SgLang => SgLangChunk(device.Memory),
+            EngineKind.SgLang => SgLangChunk(SgLangMemory(device)),
             EngineKind.TextGenerationInference => 4096,
             EngineKind.LlamaCpp => 512,
             _ => 512,
@@ -175,14 +192,15 @@ public sealed record ServingEngine
     }
 
     /// <summary>Sequences in one step when not told.</summary>
-    public int DefaultSequences(Accelerator device, int concurrency)
+    public int DefaultSequences(Accelerator device, int concurrency, int ranks = 1)
     {
         ArgumentNullException.ThrowIfNull(device);
         return Kind switch
         {
             EngineKind.Vllm when Version < new Version(0, 8) => 256,
             EngineKind.Vllm => LargeBatches(device) ? 1024 : 256,
-            EngineKind.SgLang => SgLangGraphs(device.Memory),
+            // Graphs of more are captured on many ranks, but a measured start of eight had more room than that many would leave it.
+            EngineKind.SgLang => Math.Min(256, SgLangGraphs(SgLangMemory(device), ranks)),
             EngineKind.TextGenerationInference => 128,
             _ => Math.Max(1, concurrency),
         };
@@ -192,20 +210,35 @@ public sealed record ServingEngine
     private static bool LargeBatches(Accelerator device) =>
         device.Memory >= Bytes.GiB(70) && !device.Name.Contains("a100", StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>SGLang's prefill chunk by memory, in tokens.</summary>
-    private static int SgLangChunk(Bytes memory) => memory < Bytes.GiB(35) ? 2048 : memory < Bytes.GiB(160) ? 8192 : 16384;
+    /// <summary>What SGLang goes by: nvidia-smi's total, where it is known.</summary>
+    private static Bytes SgLangMemory(Accelerator device) => device.DriverMemory > Bytes.Zero ? device.DriverMemory : device.Memory;
 
-    /// <summary>Sequences of SGLang's largest graph by memory.</summary>
-    private static int SgLangGraphs(Bytes memory) => memory < Bytes.GiB(35) ? 24 : 256;
+    /// <summary>SGLang's prefill chunk by memory, in tokens.</summary>
+    private static int SgLangChunk(Bytes memory) =>
+        memory < Bytes.GiB(35) ? 2048 : memory < Bytes.GiB(60) ? 4096 : memory < Bytes.GiB(160) ? 8192 : 16384;
+
+    /// <summary>Sequences of SGLang's largest graph by memory: of few ranks on small devices a few, of four or more many.</summary>
+    private static int SgLangGraphs(Bytes memory, int ranks) => (memory.Value / (double)Bytes.GiB(1).Value) switch
+    {
+        < 20 => 8,
+        < 35 => ranks < 4 ? 24 : 80,
+        < 60 => ranks < 4 ? 32 : 160,
+        < 160 => ranks < 4 ? 256 : 512,
+        _ => 512,
+    };
 
     /// <summary>
-    /// SGLang's server arguments: 512 MiB, 1.5 MiB a token of the prefill chunk, 2 MiB a sequence of the largest
-    /// graph and 128 MiB a rank stay free, at least 10 GiB on devices above 60 GiB.
+    /// SGLang's server arguments (0.4 and 0.5): 512 MiB, 1.5 MiB a token of the prefill chunk, 2 MiB a sequence of the largest
+    /// graph and 128 MiB a rank of every stage stay free, at least 10 GiB on devices above 60 GiB. With groups of attention 3 MiB
+    /// more for each group and sequence, and 4.5 where a graph has more than 300 sequences.
     /// </summary>
-    private static double SgLangFraction(Bytes memory, int ranks)
+    private static double SgLangFraction(Accelerator device, int ranks, int stages, int groups)
     {
+        var memory = SgLangMemory(device);
         var mib = memory.Value / 1048576.0;
-        var reserved = 512 + SgLangChunk(memory) * 1.5 + SgLangGraphs(memory) * 2 + ranks * 128.0;
+        var graphs = SgLangGraphs(memory, ranks);
+        var reserved = 512 + SgLangChunk(memory) * 1.5 + graphs * 2 + (double)ranks * stages * 128;
+        if (groups > 1) reserved += (double)groups * graphs * (graphs > 300 ? 4.5 : 3);
         if (mib > 60 * 1024) reserved = Math.Max(reserved, 10 * 1024);
         return Math.Max(0.1, Math.Round((mib - reserved) / mib, 3));
     }

@@ -11,8 +11,20 @@ public sealed record ServingVariant
     /// <summary>Stages that share the layers out between them.</summary>
     public int PipelineParallel { get; init; } = 1;
 
-    /// <summary>Ranks of a stage over which whole experts are spread; a divisor of the tensor-parallel size.</summary>
+    /// <summary>Ranks of a stage over which whole experts are spread; a divisor of <see cref="ExpertRanks"/>.</summary>
     public int ExpertParallel { get; init; } = 1;
+
+    /// <summary>
+    /// Copies of the model in one replica, each with ranks, stages, keys and values of its own: context and concurrency are those of
+    /// one of them. vLLM's share one set of experts between them.
+    /// </summary>
+    public int DataParallel { get; init; } = 1;
+
+    /// <summary>
+    /// Groups into which a layer's ranks fall for attention alone, each with all of it and with its own sequences (SGLang's
+    /// <c>--enable-dp-attention</c>); a divisor of the tensor-parallel size.
+    /// </summary>
+    public int AttentionGroups { get; init; } = 1;
 
     /// <summary>"auto" for the model's own, or "bfloat16", "float16", "float32": of weights that are not quantised.</summary>
     public string WeightDtype { get; init; } = "auto";
@@ -46,6 +58,25 @@ public sealed record ServingVariant
     /// <summary>Part of the device's memory this replica may use where others share it; 1 for all of it.</summary>
     public double MemoryShare { get; init; } = 1;
 
-    /// <summary>Devices of one replica; of sizes that no replica has, as many as a number can say.</summary>
-    public int Devices => (int)Math.Clamp((long)TensorParallel * PipelineParallel, 0, int.MaxValue);
+    /// <summary>Devices of one replica, all its copies; of sizes that no replica has, as many as a number can say.</summary>
+    public int Devices => (int)Int128.Clamp((Int128)TensorParallel * PipelineParallel * DataParallel, 0, int.MaxValue);
+
+    /// <summary>Devices of one of its copies.</summary>
+    internal int DevicesOfCopy => (int)Math.Clamp((long)TensorParallel * PipelineParallel, 0, int.MaxValue);
+
+    /// <summary>
+    /// Ranks of a stage that hold one set of experts: of vLLM's data-parallel copies all, whole experts or not (without
+    /// <c>--enable-expert-parallel</c> they split each expert); elsewhere a copy has its own.
+    /// </summary>
+    internal int ExpertRanks => Engine.Kind == EngineKind.Vllm ? (int)Math.Clamp((long)TensorParallel * DataParallel, 0, int.MaxValue) : TensorParallel;
+
+    /// <summary>Ranks that share one layer's attention.</summary>
+    internal int AttentionRanks => TensorParallel / AttentionGroups;
+
+    /// <summary>The same over other tensor-parallel ranks; where experts are spread, over all the ranks that may hold them.</summary>
+    internal ServingVariant Over(int ranks)
+    {
+        var over = this with { TensorParallel = ranks, AttentionGroups = AttentionGroups > 1 && ranks % AttentionGroups == 0 ? AttentionGroups : 1 };
+        return over with { ExpertParallel = ExpertParallel > 1 ? over.ExpertRanks : 1 };
+    }
 }

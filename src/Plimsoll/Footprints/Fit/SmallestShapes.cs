@@ -47,12 +47,7 @@ public static class SmallestShapes
         {
             foreach (var ranks in RanksOf(count, domain))
             {
-                var shape = variant with
-                {
-                    TensorParallel = ranks,
-                    PipelineParallel = count / ranks,
-                    ExpertParallel = variant.ExpertParallel > 1 ? ranks : 1,
-                };
+                var shape = variant.Over(ranks) with { PipelineParallel = count / ranks };
                 var report = Fit.Evaluate(footprint, shape, FitCoefficients.Vllm019);
                 if (report.Fits) return report;
             }

@@ -86,7 +86,7 @@ internal static class StepMemory
         foreach (var run in stage.Runs.Where(run => run.Experts > 0))
         {
             if (shape.Quantization == "mxfp4") continue;
-            var inner = (double)run.ExpertWidth / Math.Max(1, variant.TensorParallel / variant.ExpertParallel);
+            var inner = (double)run.ExpertWidth / Math.Max(1, variant.ExpertRanks / variant.ExpertParallel);
             var first = Math.Max(inner, shape.HiddenSize);
             var second = Math.Max(2 * inner, shape.HiddenSize);
             most = Math.Max(most, (double)tokens * run.ExpertsPerToken * (first + second) * width);
