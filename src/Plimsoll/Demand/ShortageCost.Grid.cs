@@ -17,12 +17,12 @@ public sealed partial record ShortageCost
     /// </summary>
     /// <param name="grid">Quantiles of the window's maximum at <see cref="WindowForecast.Grid"/>, ascending.</param>
     /// <param name="attainment">Share of requests that must meet their objective, between 0 and 1.</param>
-    /// <param name="further">Whether what came in time may have lowered it to a hundredth, and not to a twentieth alone.</param>
-    internal double Quantile(ReadOnlySpan<double> grid, double attainment, bool further = false)
+    /// <param name="least">What requests in time may have lowered it to.</param>
+    internal double Quantile(ReadOnlySpan<double> grid, double attainment, double least = CorrectedLeast)
     {
         var solved = Math.Clamp(Solve(grid, 1 - Math.Clamp(attainment, 0, 1)), QuantileLeast, QuantileMost);
         var multiple = solved / (1 - solved) * Math.Exp(LogCorrection);
-        return Math.Clamp(multiple / (1 + multiple), further ? CorrectedFurthest : CorrectedLeast, QuantileMost);
+        return Math.Clamp(multiple / (1 + multiple), least, QuantileMost);
     }
 
     private static double Solve(ReadOnlySpan<double> grid, double allowed)

@@ -21,11 +21,15 @@ public sealed partial record ShortageCost(double LogCorrection)
     private const double QuantileLeast = 0.5;
 
     // A peak that is carried late for a moment is in time still, so even half of all peaks may be left uncovered where requests say so.
-    private const double CorrectedLeast = 0.05;
+    internal const double CorrectedLeast = 0.05;
 
-    // Of a model whose windows are long the most in one is far above its mean, so that all requests but the allowed ones are in time with
-    // less than what is covered at a twentieth.
+    // The longer a window the further is the most in it above its mean, so that all requests but the allowed ones are in time with less than
+    // what is covered at a twentieth; in one of seconds they are as good as the same, and what is saved there goes into starts.
     private const double CorrectedFurthest = 0.01;
+    private static readonly TimeSpan FurtherFrom = TimeSpan.FromSeconds(30);
+
+    /// <summary>The least quantile that requests in time may lower it to, where they may take it further the longer the time ahead.</summary>
+    internal static double LeastFor(TimeSpan horizon) => Math.Clamp(CorrectedLeast * (FurtherFrom / horizon), CorrectedFurthest, CorrectedLeast);
     private const double QuantileMost = 0.999;
 
     /// <summary>

@@ -69,7 +69,7 @@ internal readonly record struct DemandOutlook(Signal<double> Forecast, double Qu
         // Few windows of days take nothing from what the last minutes have seen enough of.
         if (byDays > 0 && !(settings.LearnsSoberly && byDays < WindowsLeast && windows >= WindowsLeast)) windows = byDays;
         if (windows < WindowsLeast) return Past();
-        var quantile = (known.Shortage ?? ShortageCost.Uncorrected).Quantile(grid, attainment, settings.CoversLess);
+        var quantile = (known.Shortage ?? ShortageCost.Uncorrected).Quantile(grid, attainment, settings.CoversLess ? ShortageCost.LeastFor(horizon) : ShortageCost.CorrectedLeast);
         now.TryGetLast(out var lately);
         var expected = Math.Max(WindowForecast.Between(grid, quantile, settings.CoversLess), lately);
         var basis = new ForecastBasis(

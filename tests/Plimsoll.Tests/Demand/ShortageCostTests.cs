@@ -45,7 +45,8 @@ public class ShortageCostTests
         ReadOnlySpan<double> grid = [9, 12, 16, 18, 22];
 
         Assert.Equal(-10, cost.LogCorrection);
-        Assert.Equal((0.01, 0.05), (cost.Quantile(grid, 0.99, further: true), cost.Quantile(grid, 0.99)));
+        Assert.Equal((0.01, 0.05), (cost.Quantile(grid, 0.99, ShortageCost.LeastFor(TimeSpan.FromMinutes(4))), cost.Quantile(grid, 0.99)));
+        Assert.Equal((0.05, 0.025), (ShortageCost.LeastFor(TimeSpan.FromSeconds(4)), ShortageCost.LeastFor(TimeSpan.FromMinutes(1))));
 
         // As steep as between the tenth and the median, 3 in 1.2816 standard deviations: 2.3263 of them below the median.
         Assert.Equal(12 - (3 * 2.3263 / 1.2816), WindowForecast.Between(grid, 0.01, below: true), 2);
