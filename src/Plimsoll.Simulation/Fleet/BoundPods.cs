@@ -10,6 +10,9 @@ namespace Plimsoll.Simulation.Fleet;
 /// <param name="ExpectedLoad">What whoever wants it expects its start to take; nothing where nobody does.</param>
 internal sealed record BoundPod(ReplicaId Id, ModelSpec Model, VariantSpec Variant, Placement Placement, ReplicaNeeds Needs, double At, TimeSpan ExpectedLoad) : IHolder
 {
+    /// <summary>It is not bound yet: its place is kept for it until those that are there have ended.</summary>
+    public bool IsNominated { get; init; }
+
     public bool HasLeftDevices => false;
 
     public Bytes? HeldOfEach => Needs.PerDevice?.Highest;
@@ -32,10 +35,12 @@ internal sealed class BoundPods
     /// <param name="only">The variant that it must be; null for the first that fits somewhere.</param>
     /// <param name="needs">What is set aside for it; null for what it asks for.</param>
     /// <param name="expected">What its start is expected to take.</param>
+    /// <param name="nominated">Pods whose places are kept for them.</param>
     /// <returns>Whether a node had room.</returns>
-    public bool Bind(SimulatedCluster cluster, ReplicaId id, ModelSpec model, VariantSpec? only, ReplicaNeeds? needs = null, TimeSpan expected = default)
+    public bool Bind(
+        SimulatedCluster cluster, ReplicaId id, ModelSpec model, VariantSpec? only, ReplicaNeeds? needs = null, TimeSpan expected = default, IEnumerable<BoundPod>? nominated = null)
     {
-        if (new PodScheduler(cluster, _waiting).Choose(model, only) is not { } chosen) return false;
+        if (new PodScheduler(cluster, nominated is null ? _waiting : [.. _waiting, .. nominated]).Choose(model, only) is not { } chosen) return false;
         var pod = new BoundPod(id, model, chosen.Variant, chosen.Placement, needs ?? chosen.Variant.Needs, cluster.Now, expected);
         _waiting.Add(pod);
         // Nobody else can have what it waits on.

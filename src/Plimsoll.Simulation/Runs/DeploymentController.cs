@@ -5,15 +5,17 @@ namespace Plimsoll.Simulation.Runs;
 
 /// <summary>
 /// A cluster as others scale it: a rule for each model says how many replicas, a Deployment makes and ends them, and
-/// kube-scheduler places them. They get the same requests, gateway, loads and disks that Plimsoll gets.
+/// kube-scheduler places them, and by their models' priorities, as PriorityClasses, has pods of lower ones go for them. They get the same requests, gateway, loads and disks that Plimsoll gets.
 /// </summary>
 /// <param name="name">Who scales.</param>
 /// <param name="world">What there is.</param>
 /// <param name="rule">Makes a model's rule.</param>
 internal sealed class DeploymentController(string name, Scenarios.World world, Func<Scenarios.SimulatedModel, IScalingRule> rule) : IController
 {
-    private readonly List<Workload> _workloads = [.. world.Models.Select(model => new Workload(model.Spec, rule(model)))];
+    // In the order in which the scheduler's queue has their pods.
+    private readonly List<Workload> _workloads = [.. world.Models.OrderByDescending(model => model.Spec.Priority).Select(model => new Workload(model.Spec, rule(model)))];
     private readonly NodeScaler _nodes = new();
+    private readonly Nominations _nominated = new();
 
     public string Name => name;
 
@@ -51,20 +53,25 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
     }
 
     /// <param name="kept">Of that variant, where one is named; of all otherwise.</param>
-    private static void Scale(SimulatedCluster cluster, Workload workload, List<FleetReplica> kept, VariantSpec? variant, int desired, List<ModelSpec> pending)
+    private void Scale(SimulatedCluster cluster, Workload workload, List<FleetReplica> kept, VariantSpec? variant, int desired, List<ModelSpec> pending)
     {
         var bound = cluster.Bound.Waiting.Where(pod => pod.Model.Id == workload.Model.Id && (variant is null || pod.Variant.Id == variant.Id)).ToList();
         for (var count = kept.Count + bound.Count; count < desired; count++)
         {
-            if (cluster.Bound.Bind(cluster, ReplicaId.Of(workload.Model.Id, workload.Ordinal + 1), workload.Model, variant))
+            if (cluster.Bound.Bind(cluster, ReplicaId.Of(workload.Model.Id, workload.Ordinal + 1), workload.Model, variant, nominated: _nominated.Before(workload.Model, fellows: false)))
             {
                 workload.Ordinal++;
+                _nominated.TakeOne(workload.Model, variant);
                 continue;
             }
 
-            pending.AddRange(Enumerable.Repeat(variant is null ? workload.Model : workload.Model with { Variants = [variant] }, desired - count));
+            // Who waits for others to end asks for no node.
+            var waiting = Preempt(cluster, workload.Model, variant, desired - count);
+            pending.AddRange(Enumerable.Repeat(variant is null ? workload.Model : workload.Model with { Variants = [variant] }, desired - count - waiting));
             return;
         }
+
+        while (_nominated.Of(workload.Model, variant) > 0) _nominated.TakeOne(workload.Model, variant);
 
         // As ReplicaSet's controller chooses: not ready before ready, then the newest.
         var excess = kept.Count + bound.Count - desired;
@@ -75,6 +82,22 @@ internal sealed class DeploymentController(string name, Scenarios.World world, F
             if (replica.State == ReplicaState.Loading) cluster.Stop(replica.Id);
             else cluster.Drain(replica.Id);
         }
+    }
+
+    // How many of those that find no place wait for others to end.
+    private int Preempt(SimulatedCluster cluster, ModelSpec model, VariantSpec? variant, int pods)
+    {
+        _nominated.Review(cluster, model, variant);
+        while (_nominated.Of(model, variant) > pods) _nominated.TakeOne(model, variant);
+        while (_nominated.Of(model, variant) < pods)
+        {
+            if (new PodScheduler(cluster, [.. cluster.Bound.Waiting, .. _nominated.Before(model, fellows: true)]).Preempt(model, variant) is not { } preemption) break;
+            _nominated.Add(cluster, model, preemption);
+            Decisions.Add(new Decision(
+                cluster.Now, model.Id, $"preempts {preemption.Victims.Length} {(preemption.Victims.Length == 1 ? "pod" : "pods")} on {preemption.Placement.Node}", $"no node has room for it, and their priority is lower than {model.Priority}"));
+        }
+
+        return _nominated.Of(model, variant);
     }
 
     private static void End(SimulatedCluster cluster, List<FleetReplica> mine, double grace)
