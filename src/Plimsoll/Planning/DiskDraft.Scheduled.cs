@@ -85,6 +85,10 @@ internal sealed partial class DiskDraft
         var runs = _observed.Replicas.Where(replica => replica.Placement != Placement.Pending).ToLookup(replica => replica.Model, replica => replica.Placement.Node);
         var failed = _observed.Cache.Where(artifact => artifact.NotBefore > _observed.At).ToLookup(artifact => artifact.Model);
         foreach (var key in _coming) open.Remove(key.Item1);
+
+        // Most room first, so that of thousands of full disks none but the first is looked at for each of thousands of models.
+        var byRoom = open.Values.OrderByDescending(node => LedgerOf(node.Id).FreeNow).ThenBy(node => node.Id).ToList();
+        var begun = _observed.Cache.Where(artifact => !artifact.Complete).ToLookup(artifact => (artifact.Model, artifact.Version), artifact => artifact.Node);
         var claims = _outlooks.Values.Where(outlook => outlook.Model is { Cached: true, Acts: true, Requests: not null })
             .Select(outlook => (Outlook: outlook, Have: copies.GetValueOrDefault(outlook.Model.Id), Wanted: Target(allocations[outlook.Model.Id].Wanted)))
             .Where(claim => claim.Have < claim.Wanted && failed[claim.Outlook.Model.Id].Count() < FailuresMax)
@@ -96,13 +100,7 @@ internal sealed partial class DiskDraft
             var model = outlook.Model;
             var here = runs[model.Id].ToHashSet();
             var refusing = failed[model.Id].Select(artifact => artifact.Node).ToHashSet();
-            var best = open.Values
-                .Where(node => !Has(node.Id, model) && !refusing.Contains(node.Id) && !_evicted.Contains((node.Id, model.Id, model.Version))
-                    && Missing(node.Id, model) <= LedgerOf(node.Id).FreeNow
-                    && (model.Requests!.Pools.IsEmpty || model.Requests.Pools.Contains(node.Pool))
-                    && (here.Contains(node.Id) || node.Scheduler!.Takes(model.Requests)))
-                .OrderByDescending(node => here.Contains(node.Id)).ThenByDescending(node => LedgerOf(node.Id).FreeNow).ThenBy(node => node.Id)
-                .FirstOrDefault();
+            var best = Most(here) ?? Most([.. begun[(model.Id, model.Version)], .. byRoom.TakeWhile(node => model.Footprint.OnDisk <= LedgerOf(node.Id).FreeNow).Where(Takes).Take(1).Select(node => node.Id)]);
             if (best is null) continue;
             var fetch = new Step.Prefetch(model.Id, model.Version, best.Id, model.Footprint.OnDisk)
             {
@@ -116,7 +114,16 @@ internal sealed partial class DiskDraft
             steps[fetch.Id] = fetch;
             _coming.Add((best.Id, model.Id, model.Version));
             open.Remove(best.Id);
+            byRoom.Remove(best);
             _fetches++;
+
+            NodeState? Most(IEnumerable<NodeId> nodes) => nodes.Select(open.GetValueOrDefault).OfType<NodeState>().Where(Takes)
+                .OrderByDescending(node => LedgerOf(node.Id).FreeNow).ThenBy(node => node.Id).FirstOrDefault();
+
+            bool Takes(NodeState node) => !Has(node.Id, model) && !refusing.Contains(node.Id) && !_evicted.Contains((node.Id, model.Id, model.Version))
+                && Missing(node.Id, model) <= LedgerOf(node.Id).FreeNow
+                && (model.Requests!.Pools.IsEmpty || model.Requests.Pools.Contains(node.Pool))
+                && (here.Contains(node.Id) || node.Scheduler!.Takes(model.Requests));
         }
     }
 

@@ -184,8 +184,8 @@ internal sealed partial class DiskDraft
     // them: those that end anyway cost nothing more, the others are for the caller to judge.
     private Way? Room(NodeId node, ModelSpec claimant, Bytes missing, HashSet<ReplicaId> going)
     {
-        var candidates = _observed.Cache
-            .Where(artifact => artifact.Node == node && artifact.Size.Value > 0 && !_evicted.Contains(Key(artifact))
+        var candidates = _artifacts[node]
+            .Where(artifact => artifact.Size.Value > 0 && !_evicted.Contains(Key(artifact))
                 && !_wanted.Contains(Key(artifact)) && !_coming.Contains(Key(artifact))
                 && (artifact.Model != claimant.Id || artifact.Version != claimant.Version)
                 && (!artifact.Pinned || _users.Value[Key(artifact)].Any()) && MayGo(artifact))

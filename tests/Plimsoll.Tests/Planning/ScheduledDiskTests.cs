@@ -50,6 +50,20 @@ public sealed class ScheduledDiskTests
     }
 
     [Fact]
+    public void What_a_fetch_that_was_broken_off_left_is_gone_on_with_where_no_disk_takes_the_whole()
+    {
+        // 600 of 1,000 MiB are on b, and 500 are free there.
+        var nodes = Cluster(Cached("a", 900), Cached("b", 1100), Cached("c", 950));
+        var begun = Copy(Llama, "b") with { Complete = false, Size = Bytes.MiB(600) };
+
+        Assert.Empty(Decide(Spec(Llama), nodes with { Nodes = [nodes.Nodes[0], nodes.Nodes[2]] }).Steps.OfType<Step.Prefetch>());
+        Assert.Equal("b", Assert.Single(Decide(Spec(Llama), nodes with { Cache = [begun] }).Steps.OfType<Step.Prefetch>()).Node.Value);
+
+        // More room than that is better.
+        Assert.Equal("d", Assert.Single(Decide(Spec(Llama), Cluster([.. nodes.Nodes, Cached("d", 5000)]) with { Cache = [begun] }).Steps.OfType<Step.Prefetch>()).Node.Value);
+    }
+
+    [Fact]
     public void A_source_that_failed_on_two_nodes_is_left_and_one_that_failed_on_one_is_tried_on_another()
     {
         var failed = Copy(Llama, "a") with { Complete = false, Size = Bytes.Zero, NotBefore = Noon.AddMinutes(1) };
