@@ -93,7 +93,7 @@ internal sealed partial class Eviction(
             }
 
             // The same order over nodes as on one: first who matters least.
-            var rank = settings.LossesTogether ? set.Max(candidate => Math.Min(candidate.Priority, claimant.Model.Priority)) : 0;
+            var rank = settings.LossesTogether ? set.Select(candidate => Math.Min(candidate.Priority, claimant.Model.Priority)).DefaultIfEmpty(int.MinValue).Max() : 0;
             if (best is not { } before || rank < before.Rank || (rank == before.Rank && loss < before.Loss)) best = (ledger, set, rank, loss, shared);
         }
 

@@ -51,6 +51,20 @@ public sealed class ScheduledRunTests
     private static int NodesUsed(IEnumerable<Tick> ticks) => ticks.SelectMany(tick => tick.Snapshot.Replicas).Select(replica => replica.Placement.Node).Distinct().Count();
 
     [Fact]
+    public void Equals_that_find_no_room_take_turns_by_the_settings_of_today()
+    {
+        // Two devices, and four models that each want one, asked by turns.
+        ModelRecipe[] models = [.. Enumerable.Range(0, 4).Select(i => OnDevices($"m{i}", Worlds.Poisson(0.3, 1800, i + 1), Small))];
+        var world = Worlds.Of(models, [Devices("s", Small, 1)], 1800).Scheduled();
+        world = world with { Spec = world.Spec with { Settings = PlannerSettings.Latest, Prices = new Prices { Devices = [new DevicePrice(Small, UsdPerHour.Of(1))] } } };
+        var (result, ticks) = Run(world);
+
+        Assert.All(result.Models, model => Assert.True(model.WithinSlo > 0, $"{model.Model} answered nothing in time"));
+        Assert.Contains(ticks.SelectMany(tick => tick.Plan.Steps).OfType<Step.Drain>(), drain => drain.Reason.Rule == Rule.DrainForClaimant);
+        Assert.Equal(0, result.OutOfMemory);
+    }
+
+    [Fact]
     public void A_pod_is_put_only_where_its_devices_are()
     {
         var world = Worlds.Of([OnDevices("a", Worlds.Poisson(20, 300), Large), Worlds.Small("b", Worlds.Poisson(20, 300, 2))], [Devices("l", Large, 2), Devices("s", Small, 2)], 300).Scheduled();

@@ -132,7 +132,7 @@ public sealed partial class ScheduledGangTests
             });
         }
 
-        var spec = Fleets.Spec(specs) with { Training = [.. trains.OrderBy(job => job.Id)] };
+        var spec = Fleets.Spec(specs) with { Training = [.. trains.OrderBy(job => job.Id)], Settings = specs.Length % 2 == 0 ? PlannerSettings.Latest : new PlannerSettings() };
         var snapshot = Here(states, spec, [.. gangs]) with { Replicas = [.. placed.OrderBy(replica => replica.Id)] };
         snapshot = snapshot with
         {

@@ -148,7 +148,7 @@ public sealed partial class SchedulerChoiceTests
 
         var spec = Spec(specs) with
         {
-            Settings = new PlannerSettings { CheapestVariant = nodes.Length % 2 == 0 },
+            Settings = (nodes[0].Memory % 3 == 0 ? new PlannerSettings() : PlannerSettings.Latest) with { CheapestVariant = nodes.Length % 2 == 0 },
             Prices = nodes[0].Memory % 2 == 0 ? new Prices { HostMemoryPerGiB = UsdPerHour.Of(0.02), Devices = [new DevicePrice("gpu", UsdPerHour.Of(1))] } : new Prices(),
         };
         var snapshot = Cluster([.. states]) with
