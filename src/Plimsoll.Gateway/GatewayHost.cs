@@ -3,13 +3,16 @@ using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Yarp.ReverseProxy.Forwarder;
@@ -26,6 +29,9 @@ public sealed class GatewayHost : IAsyncDisposable
     // since a process without any can neither look at its replicas nor start one.
     private const double ClientsShare = 0.4;
     private const double AdminShare = 0.05;
+
+    // Connections above the bound that are open until they are closed.
+    private const int TurnedAwayAtOnce = 16;
 
     private readonly WebApplication _data;
     private readonly WebApplication? _admin;
@@ -171,6 +177,11 @@ public sealed class GatewayHost : IAsyncDisposable
             });
         });
         if (tls is not null) builder.WebHost.UseKestrelHttpsConfiguration();
+
+        // Kestrel turns away who is above the bound, one after the other.
+        builder.Services.RemoveAll<IConnectionListenerFactory>();
+        builder.Services.AddSingleton<IConnectionListenerFactory>(services => new BoundedListener.Factory(
+            ActivatorUtilities.CreateInstance<SocketTransportFactory>(services), (int)Math.Min(connections + TurnedAwayAtOnce, int.MaxValue)));
         if (logs is not null) builder.Services.AddSingleton(logs);
         builder.Services.AddHttpForwarder();
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.ShutdownTime);

@@ -25,6 +25,9 @@ internal sealed class UpProcess : IAsyncDisposable
 
     public string Error => Text(_error);
 
+    /// <summary>It ended, and what it said before.</summary>
+    public string? Ended => _process.HasExited ? $"it ended with {_process.ExitCode}\n{Output}\n{Error}" : null;
+
     public static UpProcess Start(params string[] arguments) => Start([], arguments);
 
     /// <param name="environment">Variables beside those of the tests.</param>
