@@ -137,9 +137,10 @@ internal sealed class Gangs
             outcomes.Add(new Outcome.GangFailed { At = at, Job = job.Id, Why = "somebody else suspended it" });
         if (now.State != GangState.Suspended || known.State is GangState.Suspended or null) return now;
 
-        // What was ended while it started has nothing to save, and what was killed at the end of its grace may not have saved all.
+        // What was ended while it started has nothing to save, and what was killed at the end of its grace may not have saved all. Members that
+        // went from one look to the next may have been seen with no grace but the one that was taken back: none ends before its pods' time is over.
         var told = known.State == GangState.Stopping ? known.StateSince : job.Target!.SuspendedAt;
-        if (size > Bytes.Zero && now.Trained && told is { } since && !(at >= now.GraceEnds))
+        if (size > Bytes.Zero && now.Trained && told is { } since && (at < since + job.Grace || !(at >= now.GraceEnds)))
             outcomes.Add(new Outcome.CheckpointWritten { At = at, Job = job.Id, Size = size, Took = Positive(at - since) });
         return now with { GoesOn = null, Trained = false, GraceEnds = null };
     }

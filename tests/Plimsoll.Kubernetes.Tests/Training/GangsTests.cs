@@ -96,6 +96,17 @@ public sealed class GangsTests
     }
 
     [Fact]
+    public void What_saved_within_its_grace_is_told_though_only_the_grace_that_was_taken_back_was_ever_seen()
+    {
+        Look(0, Target(suspended: true), true, true);
+        Look(20, Target(started: 1), false, true, Pod(0, ready: 4), Pod(1, ready: 12));
+        Look(31, Target(suspended: true, suspendedAt: 30), true, true, Pod(0, ready: 4), Pod(1, ready: 12));
+        Look(33, Target(suspended: true, suspendedAt: 30), true, true, Pod(1, ready: 12, deleted: 32));
+        Look(35, Target(suspended: true, suspendedAt: 30), true, true);
+        Assert.Equal(TimeSpan.FromSeconds(5), Assert.IsType<Outcome.CheckpointWritten>(_told[^1]).Took);
+    }
+
+    [Fact]
     public void What_saved_within_its_grace_is_told_though_its_kubelet_takes_the_grace_back_at_the_end()
     {
         Look(0, Target(suspended: true), true, true);
