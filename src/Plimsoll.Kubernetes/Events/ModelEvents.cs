@@ -106,6 +106,6 @@ public static class ModelEvents
     };
 
     // What stands in the way of what is wanted; that nothing is wanted, or is on its way, is no news.
-    private static bool IsHeld(Rule rule) => rule is Rule.HoldMissingData or Rule.HoldBackoff or Rule.HoldScarce or Rule.HoldScarceEqual or Rule.HoldScarceHigher or Rule.HoldScarceForQueue or Rule.HoldScarceDevice
+    private static bool IsHeld(Rule rule) => rule is Rule.HoldMissingData or Rule.HoldBackoff or Rule.HoldScarce or Rule.HoldScarceEqual or Rule.HoldScarceHigher or Rule.HoldScarceForQueue or Rule.HoldScarceDevice or Rule.HoldDeviceTime
         or Rule.HoldUnsafeNode or Rule.HoldUnplaced or Rule.HoldDisk or Rule.HoldBudget;
 }

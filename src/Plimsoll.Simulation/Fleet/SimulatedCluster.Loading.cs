@@ -35,6 +35,7 @@ internal sealed partial class SimulatedCluster
         };
         if (node.Cache.GetValueOrDefault(model) is { } cached) cached.LastUsed = Now;
         _replicas.Add(id, replica);
+        _turns.Changed(Now);
         Use.Began(replica, Now);
         node.EmptySince = null;
         var loading = _replicas.Values.Where(other => other.Node == node && other.State == ReplicaState.Loading).ToList();

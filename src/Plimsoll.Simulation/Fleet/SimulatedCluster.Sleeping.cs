@@ -53,6 +53,7 @@ internal sealed partial class SimulatedCluster
     private void Awake(FleetReplica replica, double now)
     {
         replica.SleptSince = null;
+        _turns.Changed(now);
         Use.Changed(replica, now);
     }
 }

@@ -11,6 +11,10 @@ namespace Plimsoll.Simulation.Fleet;
 /// </summary>
 internal sealed partial class SimulatedCluster
 {
+    // Seconds over which it is counted who has work on a device that several have; without single requests they are longer.
+    private const double Window = 1;
+    private const double FluidWindow = 10;
+
     private readonly World _world;
     private readonly Random _loads;
     private readonly EventQueue _events = new();
@@ -23,12 +27,14 @@ internal sealed partial class SimulatedCluster
     private readonly HashSet<ModelId> _unmeasured = [];
     private readonly Dictionary<NodeId, int> _lives = [];
     private readonly int _seed;
+    private readonly DeviceTurns _turns;
     private List<Outcome> _outcomes = [];
 
     public SimulatedCluster(World world, int seed)
     {
         (_world, _seed, _loads) = (world, seed, Seeds.Of(seed, "loads"));
         Use = new FleetUse(world);
+        _turns = new DeviceTurns(_events, world.IsFluid ? FluidWindow : Window, () => _replicas.Values);
         foreach (var group in world.Nodes)
         {
             for (var i = 0; i < group.Count; i++)
@@ -153,6 +159,7 @@ internal sealed partial class SimulatedCluster
         if (replica.IsGone) return;
         replica.IsGone = true;
         _replicas.Remove(replica.Id);
+        _turns.Changed(Now);
         Use.Ended(replica, Now);
         _outcomes.Add(new Outcome.Exited { At = Clock, Replica = replica.Id, Model = replica.Model.Id, Version = replica.Version, Was = was, Asked = asked, Why = why });
         Changed = true;

@@ -8,12 +8,18 @@ internal sealed class BatchEngine(BatchTimes times, int concurrency, RequestLog 
 {
     private readonly PriorityQueue<int, (double End, int Request)> _running = new();
     private readonly Queue<int> _waiting = new();
+    private double _busy;
+    private double _busySince;
 
     public int Outstanding => _running.Count + _waiting.Count;
 
     public int Waiting => _waiting.Count;
 
     public double CacheUse => 0;
+
+    public double Slowdown { get; set; } = 1;
+
+    public double BusyUntil(double time) => _busy + (_running.Count > 0 ? Math.Max(0, time - _busySince) : 0);
 
     public double NextEvent => _running.TryPeek(out _, out var next) ? next.End : double.PositiveInfinity;
 
@@ -30,6 +36,7 @@ internal sealed class BatchEngine(BatchTimes times, int concurrency, RequestLog 
             _running.Dequeue();
             log.FirstTokens[request] = log.Ends[request] = next.End;
             ended.Add(request);
+            if (_running.Count == 0) _busy += next.End - _busySince;
             if (_waiting.TryDequeue(out var waiting)) Begin(waiting, next.End);
         }
     }
@@ -40,7 +47,11 @@ internal sealed class BatchEngine(BatchTimes times, int concurrency, RequestLog 
         while (_waiting.TryDequeue(out var request)) lost.Add(request);
     }
 
-    private void Begin(int request, double now) => _running.Enqueue(request, (now + times.Seconds(_running.Count + 1), request));
+    private void Begin(int request, double now)
+    {
+        if (_running.Count == 0) _busySince = now;
+        _running.Enqueue(request, (now + (times.Seconds(_running.Count + 1) * Slowdown), request));
+    }
 }
 
 /// <summary>How long a request takes with so many in its replica, itself among them.</summary>

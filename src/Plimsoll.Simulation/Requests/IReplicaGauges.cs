@@ -11,6 +11,12 @@ internal interface IReplicaGauges
 
     /// <summary>The share of the memory for keys and values in use; 0 where it keeps none.</summary>
     double CacheUse { get; }
+
+    /// <summary>How many times as long as alone what it begins from now on takes, as others work on its devices too; 1 where nobody does.</summary>
+    double Slowdown { get; set; }
+
+    /// <summary>Seconds up to a time in which it had something to compute.</summary>
+    double BusyUntil(double time);
 }
 
 /// <summary>What one that generates text tells besides.</summary>

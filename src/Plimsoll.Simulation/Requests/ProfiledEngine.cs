@@ -11,6 +11,10 @@ internal sealed class ProfiledEngine(BatchProfile profile, RequestLog log) : IRe
 
     public double CacheUse => 0;
 
+    public double Slowdown { get => _replica.Slowdown; set => _replica.Slowdown = value; }
+
+    public double BusyUntil(double time) => _replica.BusySeconds - (_replica.BatchEnds < double.PositiveInfinity ? Math.Max(0, _replica.BatchEnds - time) : 0);
+
     public double NextEvent => _replica.BatchEnds;
 
     public void Submit(int request, double now) => _replica.Submit(request, now);

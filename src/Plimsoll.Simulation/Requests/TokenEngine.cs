@@ -23,9 +23,13 @@ internal sealed class TokenEngine : IReplicaEngine, ITokenGauges
 
     public long TokensHeld => _replica.BlocksUsed * _limits.BlockTokens;
 
-    public (long Tokens, double Seconds) LastPrompt => _replica.LastPrompt;
+    public (long Tokens, double Seconds) LastPrompt => (_replica.LastPrompt.Tokens, _replica.LastPrompt.Seconds * Slowdown);
 
-    public (int Sequences, long Context, double Seconds) LastDecode => _replica.LastDecode;
+    public (int Sequences, long Context, double Seconds) LastDecode => _replica.LastDecode with { Seconds = _replica.LastDecode.Seconds * Slowdown };
+
+    public double Slowdown { get => _replica.Slowdown; set => _replica.Slowdown = value; }
+
+    public double BusyUntil(double time) => _replica.BusySeconds - (_replica.StepEnds < double.PositiveInfinity ? Math.Max(0, _replica.StepEnds - time) : 0);
 
     public double NextEvent => _replica.StepEnds;
 

@@ -46,6 +46,8 @@ public sealed record PlannerSettings
         IdleIsSeen = true,
         ReplacedByQuarters = true,
         AsksWithinReach = true,
+        SharesTime = true,
+        MovesForTime = true,
     };
 
     /// <summary>Time between two regular ticks.</summary>
@@ -278,6 +280,21 @@ public sealed record PlannerSettings
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool AsksWithinReach { get; init; }
+
+    /// <summary>
+    /// Whether replicas share a device only where all of them then carry what they are to, and what one carries is what is left of it beside the others.
+    /// Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool SharesTime { get; init; }
+
+    /// <summary>
+    /// Whether who is too slow beside others on its device moves to one with the time even where its model has as many replicas as it may, and
+    /// the orders that are tried for claims heed devices' time.
+    /// Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool MovesForTime { get; init; }
 
     /// <summary>Waiting time after a replica's first failure; doubles with each further one.</summary>
     public TimeSpan CrashBackoff { get; init; } = TimeSpan.FromSeconds(1);

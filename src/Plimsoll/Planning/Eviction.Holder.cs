@@ -26,9 +26,14 @@ internal sealed partial class Eviction
             var asked = settings.LoadsPerTurn == 0 ? lately > 0 : owner.Idle is { } silent && silent < settings.Lately;
             InUse = asked || owner.Outstanding > 0 || (settings.IdleIsSeen && !owner.TrafficSeen);
             Left = asleep ? owner.Serving : owner.Serving - 1;
-            if (Left <= 0 || owner.Capacity is not { } capacity) return;
-            owner.Forecast.TryGetLast(out var forecast);
-            (_capacity, _forecast) = (capacity, forecast);
+            if (Left > 0 && owner.Capacity is { } capacity)
+            {
+                owner.Forecast.TryGetLast(out var forecast);
+                (_capacity, _forecast) = (capacity, forecast);
+            }
+
+            LossLeast = AtTheLeast(Math.Max(1, settings.LoadsPerTurn), settings);
+            PriceLeast = AtTheLeast(1, settings);
         }
 
         // Negative where there are too few.
@@ -67,6 +72,12 @@ internal sealed partial class Eviction
         /// <summary>It sleeps and a plan could wake it; what somebody else put to sleep, where no plan can, is held as if it served.</summary>
         public bool IsAsleep { get; }
 
+        /// <summary>What it loses by going at the least, whoever the claimant is: a bound below <see cref="Candidate.Loss"/>.</summary>
+        public double LossLeast { get; }
+
+        /// <summary>The same if the claimant stayed for one load: a bound below <see cref="Candidate.LossOfOneLoad"/> and so below every price.</summary>
+        public double PriceLeast { get; }
+
         /// <summary>Its model has no more than it is to have at the least.</summary>
         /// <param name="gone">How many others of it that serve go too.</param>
         public bool IsLeast(int gone) => _beyondLeast <= gone;
@@ -98,6 +109,31 @@ internal sealed partial class Eviction
         public double Unserved(int gone) => Left > gone && _capacity is { } capacity
             ? _forecast <= 0 ? 0 : Math.Max(0, _forecast - (capacity * (Left - gone))) / _forecast
             : 1.0 / Math.Max(1, Left - gone + 1);
+
+        // For a claimant that is there at once, with nobody else of its model gone. A version's predecessor may go for nothing, and of one
+        // that sleeps only a difference is lost.
+        private double AtTheLeast(int loads, PlannerSettings settings)
+        {
+            if (IsReplaced || IsAsleep) return 0;
+            if (State == ReplicaState.Loading || Replica.Turning) return Load.TotalSeconds;
+            var (back, reload) = Wake is { } wake ? (wake < Load ? wake : Load, wake < LoadFromDisk ? wake : LoadFromDisk) : (Load, LoadFromDisk);
+            var absent = InUse ? reload.TotalSeconds + (back.TotalSeconds * loads) : reload.TotalSeconds;
+            var returns = InUse ? 1 : 1 - Math.Exp(-reload.TotalSeconds / IdleSeconds);
+
+            // Rounding must not lift it.
+            return returns * Waiting(ActiveRate, absent, settings.LoadsPerTurn > 0 ? HeldMost.TotalSeconds : double.PositiveInfinity) * Unserved(0) * (1 - 1e-9);
+        }
+    }
+
+    /// <summary>What was found for a claimant so far, on other nodes.</summary>
+    /// <param name="Best">How much the one that matters most of those that would go matters, and what they lose; null where nothing was found.</param>
+    /// <param name="Refused">Of what was refused the least price; null where nothing was.</param>
+    /// <param name="Debt">Request-seconds that the claimant has lost.</param>
+    /// <param name="Others">Who else may pay.</param>
+    /// <param name="ByRank">Whether who matters least goes first, or only losses count.</param>
+    private readonly record struct Found((int Rank, double Loss)? Best, double? Refused, double Debt, Others Others, bool ByRank)
+    {
+        public bool IsBeatenBy(int rank, double loss) => Best is not { } best || (ByRank && rank < best.Rank) || ((!ByRank || rank == best.Rank) && loss < best.Loss);
     }
 
     /// <summary>Who holds what of one node, and who of them could go for an equal at all.</summary>
@@ -109,6 +145,9 @@ internal sealed partial class Eviction
         private readonly int _lowest = int.MaxValue;
         private readonly DateTimeOffset _longest = DateTimeOffset.MaxValue;
         private readonly bool _anyReplaced;
+        private readonly (double Loss, double Price) _leastForEquals;
+        private readonly (double Loss, double Price) _least;
+        private readonly (int Devices, Bytes Charge, Bytes Host) _largest;
 
         /// <param name="all">Its replicas.</param>
         /// <param name="at">The moment that is decided for.</param>
@@ -119,11 +158,14 @@ internal sealed partial class Eviction
             {
                 _lowest = Math.Min(_lowest, one.Priority);
                 _anyReplaced |= one.IsReplaced;
+                _largest = (Math.Max(_largest.Devices, one.Replica.Placement.Devices.Length), Bytes.Max(_largest.Charge, Weighing.DeviceCharge(one.Replica)),
+                    Bytes.Max(_largest.Host, one.Replica.Reserved.Host.Highest));
             }
 
             _forEquals = Array.FindAll(all, one => one.IsReplaced || one.MayGoForEqual(at));
             foreach (ref readonly var one in _forEquals.AsSpan())
                 if (one.Since < _longest) _longest = one.Since;
+            (_least, _leastForEquals) = (LeastOf(all), LeastOf(_forEquals));
         }
 
         public Holder[] All { get; }
@@ -136,9 +178,35 @@ internal sealed partial class Eviction
             // None has been there for the time that the claimant's load takes.
             return !_anyReplaced && at - _longest < claimant.Load.P90 ? [] : _forEquals;
         }
+
+        /// <summary>Whether nobody that is here could go for less than what was found, or for as much as there is to pay with: told without a look at each.</summary>
+        public bool IsNoBetter(ModelOutlook claimant, Found found)
+        {
+            // A successor takes from its predecessors what it doesn't pay for.
+            if (_anyReplaced) return false;
+            var lower = _lowest < claimant.Model.Priority;
+            var (loss, price) = lower ? _least : _leastForEquals;
+            if (found.Best is not null && !found.IsBeatenBy(lower ? _lowest : claimant.Model.Priority, loss)) return true;
+
+            // All of them must be paid for, and what was refused before would be named in their place.
+            return !lower && price > found.Debt && (found.Best is not null || found.Refused <= price)
+                && (!MayShare(claimant) || found.Others.Queue is null || price > found.Debt + found.Others.Debt);
+        }
+
+        private static (double Loss, double Price) LeastOf(Holder[] those)
+        {
+            var (loss, price) = (double.PositiveInfinity, double.PositiveInfinity);
+            foreach (ref readonly var one in those.AsSpan()) (loss, price) = (Math.Min(loss, one.LossLeast), Math.Min(price, one.PriceLeast));
+            return (loss, price);
+        }
+
+        // Whether one of them could be larger than the claimant, so that others pay with it.
+        private bool MayShare(ModelOutlook claimant) => claimant.Needs.Devices > 0
+            ? _largest.Devices > claimant.Needs.Devices || claimant.Needs.PerDevice is { } each && _largest.Charge >= each.Highest * 2
+            : _largest.Host >= claimant.Needs.Host.Highest * 2;
     }
 
-    private static Dictionary<NodeId, Here> Holders(
+    private static Dictionary<NodeState, Here> Holders(
         FleetSnapshot observed, Knowledge knowledge, Dictionary<ModelId, ModelOutlook> outlooks, Dictionary<ModelId, Allocation> allocations, PlannerSettings settings)
     {
         var byNode = new Dictionary<NodeId, List<Holder>>();
@@ -151,6 +219,13 @@ internal sealed partial class Eviction
             else byNode[replica.Placement.Node] = [holder];
         }
 
-        return byNode.ToDictionary(here => here.Key, here => new Here([.. here.Value], observed.At));
+        // By the node itself: to hash its name costs more than the look.
+        var those = new Dictionary<NodeState, Here>(byNode.Count, ReferenceEqualityComparer.Instance);
+        foreach (var node in observed.Nodes)
+        {
+            if (byNode.TryGetValue(node.Id, out var here)) those[node] = new Here([.. here], observed.At);
+        }
+
+        return those;
     }
 }

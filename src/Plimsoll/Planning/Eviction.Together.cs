@@ -7,8 +7,11 @@ internal sealed partial class Eviction
 {
     private readonly Lazy<Dictionary<ReplicaId, InferenceReplica>> _replicas = new(() => observed.Replicas.ToDictionary(replica => replica.Id));
 
-    // Counted once for a claimant; the second only where it is a version's successor.
-    private Dictionary<ModelId, int>? _goneOf;
+    // Of each model by its outlook, and of how many in all.
+    private Dictionary<ModelOutlook, int>? _goneOf;
+    private int _goneIn;
+
+    // Counted once for a claimant, and only where it is a version's successor.
     private int? _mayYield;
 
     // Of the claimant's replicas those that this plan has found room for.
@@ -18,23 +21,28 @@ internal sealed partial class Eviction
     private int Gone(in Holder holder, HashSet<ReplicaId> going)
     {
         if (!settings.LossesTogether || holder.Left <= 0) return 0;
-        var gone = going.Count == 0 ? 0 : (_goneOf ??= GoneIn(going)).GetValueOrDefault(holder.Replica.Model);
-        foreach (var one in _chosen)
+        var gone = going.Count == 0 ? 0 : GoneIn(going).GetValueOrDefault(holder.Owner);
+        foreach (ref readonly var one in Chosen)
             gone += one.Replica.Model == holder.Replica.Model && one.Replica.State == ReplicaState.Ready && one.At != holder.At ? 1 : 0;
         return gone;
     }
 
-    private Dictionary<ModelId, int> GoneIn(HashSet<ReplicaId> going)
+    // They only become more, but for those that are kept after all.
+    private Dictionary<ModelOutlook, int> GoneIn(HashSet<ReplicaId> going)
     {
-        var counted = new Dictionary<ModelId, int>();
+        if (_goneOf is not null && _goneIn == going.Count) return _goneOf;
+        (_goneOf, _goneIn) = (new Dictionary<ModelOutlook, int>(ReferenceEqualityComparer.Instance), going.Count);
         foreach (var id in going)
         {
-            if (_replicas.Value.TryGetValue(id, out var replica) && replica.State == ReplicaState.Ready)
-                counted[replica.Model] = counted.GetValueOrDefault(replica.Model) + 1;
+            if (_replicas.Value.TryGetValue(id, out var replica) && replica.State == ReplicaState.Ready && outlooks.TryGetValue(replica.Model, out var owner))
+                _goneOf[owner] = _goneOf.GetValueOrDefault(owner) + 1;
         }
 
-        return counted;
+        return _goneOf;
     }
+
+    /// <summary>One that went is kept after all.</summary>
+    public void Kept() => _goneOf = null;
 
     // One more of its model goes, so that the others' loss is more, and some may not go any more. Whether there are any.
     private bool WeighAnew(

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 
 namespace Plimsoll;
 
@@ -22,7 +23,7 @@ internal sealed partial class Eviction(
     private static readonly TimeSpan HeldMost = TimeSpan.FromMinutes(2);
 
     // Most plans let nobody go for another. Those that nobody may let go are left out.
-    private readonly Lazy<Dictionary<NodeId, Here>> _byNode = new(() => Holders(observed, knowledge, outlooks, allocations, settings));
+    private readonly Lazy<Dictionary<NodeState, Here>> _byNode = new(() => Holders(observed, knowledge, outlooks, allocations, settings));
 
     // Kept from node to node: a claimant looks at thousands.
     private readonly List<Candidate> _candidates = [];
@@ -59,16 +60,17 @@ internal sealed partial class Eviction(
     /// <param name="verdict">Why not, when null is returned.</param>
     /// <param name="on">The devices that it must have; any where none are given.</param>
     /// <param name="queue">Who else claims room; null where none may share what is made.</param>
+    /// <param name="full">It is known to find no room on any of the nodes where nobody must go, so that who lets nobody go needs no look.</param>
     public Choice? Choose(
         ModelOutlook claimant, IReadOnlyList<NodeLedger> nodes, Func<NodeId, ImmutableArray<InferenceReplica>> mustGo,
-        HashSet<ReplicaId> going, Func<NodeLedger, bool> mayPay, out Reason verdict, ImmutableArray<DeviceId> on = default, Queued? queue = null)
+        HashSet<ReplicaId> going, Func<NodeLedger, bool> mayPay, out Reason verdict, ImmutableArray<DeviceId> on = default, Queued? queue = null, bool full = false)
     {
         verdict = nodes.Count > 0
             ? Scarce(claimant, nodes[0])
             : new Reason(Rule.HoldMissingData, [Fact.Of("what", "a ready node"), Fact.Of("why", "none was reported")]);
         // What would go would go; what is only shown would not come.
         if (!observed.Can.HasFlag(Capabilities.ChooseVictim) || !allocations[claimant.Model.Id].MayClaim || !claimant.Model.Acts) return null;
-        (_mayYield, _mayTakeUsed, _goneOf, Refused) = (null, IsLasting(claimant), null, 0);
+        (_mayYield, _mayTakeUsed, Refused) = (null, IsLasting(claimant), 0);
         _begun = queue is null ? 0 : allocations[claimant.Model.Id].Missing(claimant) - queue.Lacks;
         var debt = knowledge.Of(claimant.Model.Id).HeldDebt;
         var (others, nobody) = (new Others(settings.ClaimantsShare ? queue : null, knowledge, ledgers), new Others(null, knowledge, ledgers));
@@ -76,33 +78,35 @@ internal sealed partial class Eviction(
         (Shared Shared, NodeLedger Node)? cheapestRefused = null;
         foreach (var ledger in nodes)
         {
-            if (LeastLoss(claimant, ledger, mustGo(ledger.Node.Id), going, best is { } least ? (least.Rank, least.Loss) : null, on) is not { } set) continue;
+            var found = new Found(best is { } least ? (least.Rank, least.Loss) : null, cheapestRefused?.Shared.Price, debt, others, settings.LossesTogether);
+            if (!LeastLoss(claimant, ledger, mustGo(ledger.Node.Id), going, found, on, full)) continue;
+
+            var (rank, loss) = (RankOf(Chosen, claimant), LossOf(Chosen));
+            var pays = mayPay(ledger);
+            if (best is not null && !found.IsBeatenBy(rank, loss) && IsPaid(claimant, debt, pays)) continue;
+            Candidate[] set = [.. _chosen];
 
             // Only what the claimant may not simply take must be paid for by what it has lost.
             var paid = set.Where(candidate => candidate.Priority >= claimant.Model.Priority).ToArray();
-            var loss = set.Sum(candidate => candidate.Loss);
-            var pays = mayPay(ledger);
             var with = pays ? others : nobody;
             var shared = Share(claimant, debt, ledger, set, paid, with);
             if (shared.Price > shared.Lost && ShareLarger(claimant, debt, ledger, mustGo(ledger.Node.Id), with, on) is { } larger)
-                (set, paid, loss, shared) = (larger.Set, larger.Set, larger.Set[0].Loss, larger.Shared);
+                (set, paid, rank, loss, shared) = (larger.Set, larger.Set, RankOf(larger.Set, claimant), larger.Set[0].Loss, larger.Shared);
             if (shared.Price > shared.Lost || paid.Length > 0 && !pays)
             {
                 if (cheapestRefused is null || shared.Price < cheapestRefused.Value.Shared.Price) cheapestRefused = (shared, ledger);
                 continue;
             }
 
-            // The same order over nodes as on one: first who matters least.
-            var rank = settings.LossesTogether ? set.Select(candidate => Math.Min(candidate.Priority, claimant.Model.Priority)).DefaultIfEmpty(int.MinValue).Max() : 0;
-            if (best is not { } before || rank < before.Rank || (rank == before.Rank && loss < before.Loss)) best = (ledger, set, rank, loss, shared);
+            if (found.IsBeatenBy(rank, loss)) best = (ledger, set, rank, loss, shared);
         }
 
         if (best is { } chosen)
         {
             var inTheWay = mustGo(chosen.Node.Node.Id);
-            var full = chosen.Set.Where(candidate => candidate.Priority >= claimant.Model.Priority).Sum(candidate => candidate.Loss);
+            var whole = chosen.Set.Where(candidate => candidate.Priority >= claimant.Model.Priority).Sum(candidate => candidate.Loss);
             Candidate Shown(Candidate candidate) => chosen.Shared.Others.IsEmpty || candidate.Priority < claimant.Model.Priority ? candidate
-                : candidate with { Loss = candidate.Loss * chosen.Shared.Price / full };
+                : candidate with { Loss = candidate.Loss * chosen.Shared.Price / whole };
             return new Choice(
                 chosen.Node.Node.Id,
                 [.. chosen.Set.Select(Shown).Select(candidate => (candidate.Replica, inTheWay.Contains(candidate.Replica)
@@ -121,14 +125,45 @@ internal sealed partial class Eviction(
         return null;
     }
 
+    private ReadOnlySpan<Candidate> Chosen => CollectionsMarshal.AsSpan(_chosen);
+
+    private static int RankOf(ReadOnlySpan<Candidate> set, ModelOutlook claimant)
+    {
+        var rank = int.MinValue;
+        foreach (ref readonly var candidate in set) rank = Math.Max(rank, Math.Min(candidate.Priority, claimant.Model.Priority));
+        return rank;
+    }
+
+    private static double LossOf(ReadOnlySpan<Candidate> set)
+    {
+        var loss = 0.0;
+        foreach (ref readonly var candidate in set) loss += candidate.Loss;
+        return loss;
+    }
+
+    // Whether what the claimant has lost pays for those chosen, with nobody else's.
+    private bool IsPaid(ModelOutlook claimant, double debt, bool pays)
+    {
+        var (price, seconds) = (0.0, double.PositiveInfinity);
+        foreach (ref readonly var candidate in Chosen)
+        {
+            if (candidate.Priority < claimant.Model.Priority) continue;
+            if (!pays) return false;
+            (price, seconds) = (price + candidate.Loss, Math.Min(seconds, SecondsThere(candidate)));
+        }
+
+        return price <= (double.IsPositiveInfinity(seconds) ? debt : LostSince(claimant, debt, seconds));
+    }
+
     // Of several who wait each has lost enough by the time that one of them had its turn; so that a turn is none the shorter for
     // them, no more counts than it would have lost since those who would go have had their places.
-    private double LostSince(ModelOutlook claimant, double debt, Candidate[] paid)
-    {
-        if (settings.LoadsPerTurn == 0 || paid.Length == 0) return debt;
-        var since = paid.Min(one => Math.Max(0, (observed.At - one.Replica.StateSince).TotalSeconds));
-        return Math.Min(debt, Waiting(claimant.ActiveRate, since, HeldMost.TotalSeconds));
-    }
+    private double LostSince(ModelOutlook claimant, double debt, Candidate[] paid) =>
+        paid.Length == 0 ? debt : LostSince(claimant, debt, paid.Min(SecondsThere));
+
+    private double LostSince(ModelOutlook claimant, double debt, double seconds) =>
+        settings.LoadsPerTurn == 0 ? debt : Math.Min(debt, Waiting(claimant.ActiveRate, seconds, HeldMost.TotalSeconds));
+
+    private double SecondsThere(Candidate one) => Math.Max(0, (observed.At - one.Replica.StateSince).TotalSeconds);
 
     public static Reason Scarce(ModelOutlook claimant, NodeLedger node)
     {
@@ -152,23 +187,27 @@ internal sealed partial class Eviction(
 
     // Cheapest first until it fits, then whatever proved unnecessary is kept after all, dearest first. An exact
     // knapsack comes with the Decide issue. Nothing where whatever it would be loses no less than another node already does.
-    private Candidate[]? LeastLoss(
-        ModelOutlook claimant, NodeLedger ledger, ImmutableArray<InferenceReplica> mustGo, HashSet<ReplicaId> going, (int Rank, double Loss)? below,
-        ImmutableArray<DeviceId> on)
+    // They are those chosen then.
+    private bool LeastLoss(
+        ModelOutlook claimant, NodeLedger ledger, ImmutableArray<InferenceReplica> mustGo, HashSet<ReplicaId> going, Found found, ImmutableArray<DeviceId> on, bool full)
     {
-        var here = _byNode.Value.GetValueOrDefault(ledger.Node.Id, Here.Nobody);
+        var here = _byNode.Value.GetValueOrDefault(ledger.Node, Here.Nobody);
+        if (full && mustGo.IsEmpty && here.For(claimant, observed.At).IsEmpty) return false;
         _chosen.Clear();
         _after.Begin(ledger, claimant.Needs, claimant.Variant.DeviceKind, claimant.Model.Requests, on);
         foreach (var replica in mustGo)
         {
             var at = Array.FindIndex(here.All, one => ReferenceEquals(one.Replica, replica));
             if (at < 0 || Consider(claimant, ledger, here.All[at], withWeights: true, Gone(here.All[at], going)) is not { } candidate
-                || floors.Holds(replica, mustGo.Where(other => other != replica)) is not null) return null;
+                || floors.Holds(replica, mustGo.Where(other => other != replica)) is not null) return false;
             Take(candidate);
         }
 
+        // Most are counted once: only those that lose more by others of their model must be weighed again.
+        var again = !mustGo.IsEmpty;
         if (!_after.Fits())
         {
+            if (here.IsNoBetter(claimant, found)) return false;
             _candidates.Clear();
             foreach (ref readonly var holder in here.For(claimant, observed.At))
             {
@@ -176,7 +215,7 @@ internal sealed partial class Eviction(
                     _candidates.Add(candidate);
             }
 
-            if (_candidates.Count == 0 || below is { } found && IsNoBetter(claimant, found.Rank, found.Loss)) return null;
+            if (_candidates.Count == 0 || found.Best is { } best && IsNoBetter(claimant, best.Rank, best.Loss)) return false;
             var cheapestFirst = Comparer<Candidate>.Create((a, b) => Math.Min(a.Priority, claimant.Model.Priority).CompareTo(Math.Min(b.Priority, claimant.Model.Priority)) is var rank and not 0 ? rank
                 : a.Loss.CompareTo(b.Loss) is var loss and not 0 ? loss : a.Replica.Id.CompareTo(b.Replica.Id));
             _candidates.Sort(cheapestFirst);
@@ -189,10 +228,12 @@ internal sealed partial class Eviction(
                 Take(candidate);
                 if (candidate.IsPredecessor) yielded++;
                 if (fits = _after.Fits()) break;
-                if (settings.LossesTogether && WeighAnew(claimant, ledger, here, mustGo, going, candidate, next + 1)) _candidates.Sort(next + 1, _candidates.Count - next - 1, cheapestFirst);
+                if (!settings.LossesTogether || !WeighAnew(claimant, ledger, here, mustGo, going, candidate, next + 1)) continue;
+                _candidates.Sort(next + 1, _candidates.Count - next - 1, cheapestFirst);
+                again = true;
             }
 
-            if (!fits) return null;
+            if (!fits) return false;
         }
 
         for (var i = _chosen.Count - 2; i >= mustGo.Length; i--)
@@ -202,8 +243,8 @@ internal sealed partial class Eviction(
             _chosen.RemoveAt(i);
         }
 
-        if (settings.LossesTogether && _chosen.Count > 1) WeighTogether(claimant, ledger, here, mustGo, going);
-        return [.. _chosen];
+        if (again && settings.LossesTogether && _chosen.Count > 1) WeighTogether(claimant, ledger, here, mustGo, going);
+        return true;
     }
 
     private void Take(Candidate candidate)

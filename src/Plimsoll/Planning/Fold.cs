@@ -73,13 +73,18 @@ public sealed partial record Knowledge
     {
         var specs = spec.Models.ToDictionary(model => model.Id);
         var serving = Serving(spec.Settings, snapshot, specs);
+        var slowed = spec.Settings.SharesTime ? SharedDevices.Slowed(snapshot) : null;
         var known = new ModelKnowledge?[snapshot.Traffic.Length];
         for (var i = 0; i < known.Length; i++) known[i] = models.GetValueOrDefault(snapshot.Traffic[i].Model);
         OfEach.Do(known.Length, i =>
         {
             var row = snapshot.Traffic[i];
-            if (known[i] is { } before)
-                known[i] = FoldTraffic(spec, specs.GetValueOrDefault(row.Model), row, boot, before, serving.GetValueOrDefault(row.Model, new Serves([], false, false)));
+            if (known[i] is not { } before) return;
+            var alone = Alone(row, slowed);
+            var folded = FoldTraffic(spec, specs.GetValueOrDefault(row.Model), alone, boot, before, serving.GetValueOrDefault(row.Model, new Serves([], false, false)));
+
+            // How long a request is waited for that drains is as long as it took beside others.
+            known[i] = ReferenceEquals(alone, row) || ReferenceEquals(folded.Service, before.Service) ? folded : folded with { Service = folded.Service.Lasting(row.Service!, spec.Settings.DrainAsLongAsSeen) };
         });
         for (var i = 0; i < known.Length; i++)
         {
@@ -111,6 +116,13 @@ public sealed partial record Knowledge
             Paces = Paces(model, row, sample, known, serving.Variants),
         });
     }
+
+    // As it would have taken without others on the same devices: what a replica carries by itself is what is learned.
+    private static ModelTraffic Alone(ModelTraffic row, IReadOnlyDictionary<ModelId, double>? slowed) =>
+        slowed is null || row.Service is not { } sample || !slowed.TryGetValue(row.Model, out var times) ? row : row with
+        {
+            Service = sample with { SumL = sample.SumL / times, SumNL = sample.SumNL / times, MaxLatencySeconds = sample.MaxLatencySeconds / times },
+        };
 
     private TimeSpan BootLongest(FleetSpec spec) => spec.NodePools.IsDefaultOrEmpty ? TimeSpan.Zero : spec.NodePools.Max(BootTime);
 

@@ -7,7 +7,7 @@ namespace Plimsoll;
 /// answers are estimates: another scheduler may choose otherwise. Looked at only when somebody asks.
 /// </summary>
 internal sealed class FreeRoom(
-    SortedDictionary<NodeId, NodeLedger> ledgers, Step.Start[] starts, Step[] launches, FleetSnapshot observed, FleetSpec spec)
+    SortedDictionary<NodeId, NodeLedger> ledgers, Step.Start[] starts, Step[] launches, FleetSnapshot observed, FleetSpec spec, Func<ModelOutlook, DeviceUse?> timeOf)
 {
     private readonly HashSet<NodeId> _taken = [];
     private readonly Dictionary<NodeId, InferenceReplica> _waiting = [];
@@ -23,7 +23,7 @@ internal sealed class FreeRoom(
         var found = 0;
         foreach (var ledger in ledgers.Values.Where(ledger => Admission.Fits(ledger.Node, outlook.Needs, outlook.Variant.DeviceKind)))
         {
-            while (found < replicas && ledger.ReserveNow(outlook.Needs, outlook.Variant.DeviceKind))
+            while (found < replicas && TryTake(ledger, outlook))
             {
                 _taken.Add(ledger.Node.Id);
                 found++;
@@ -31,6 +31,14 @@ internal sealed class FreeRoom(
         }
 
         return found;
+    }
+
+    private bool TryTake(NodeLedger ledger, ModelOutlook outlook)
+    {
+        if (timeOf(outlook) is not { } use) return ledger.ReserveNow(outlook.Needs, outlook.Variant.DeviceKind);
+        if (ledger.TryReserveNow(outlook.Needs, outlook.Variant.DeviceKind, use) is not { } devices) return false;
+        ledger.Uses(ReplicaId.Of(outlook.Model.Id, 0), devices, use);
+        return true;
     }
 
     /// <summary>Whether something is expected to go there.</summary>

@@ -162,6 +162,29 @@ public sealed record ModelOutlook
     /// <summary>What each of several replicas carries over that, at each of <see cref="ServicePrior.Together"/>; default where nothing is expected.</summary>
     public ImmutableArray<double> Pooled { get; init; }
 
+    /// <summary>What its requests take of a device's time; null where nobody knows.</summary>
+    internal ReplicaTime? Time { get; init; }
+
+    /// <summary>
+    /// Of what each of the variant's replicas that are there carries alone, what is left beside others on its devices, the most first; default where all is.
+    /// </summary>
+    internal ImmutableArray<double> Left { get; init; }
+
+    /// <summary>The same of each replica that is not alone on its devices; null where all are.</summary>
+    internal IReadOnlyDictionary<ReplicaId, double>? LeftOf { get; init; }
+
+    /// <summary>One that carries too little beside others on its devices, where there are as many as may be; null where none does, or another makes room for it.</summary>
+    internal ReplicaId? TooSlow { get; init; }
+
+    /// <summary>What so many replicas of the variant are worth of such that have their devices for themselves, those first that are there and least slowed.</summary>
+    internal double Worth(int replicas)
+    {
+        if (Left.IsDefault) return replicas;
+        var worth = (double)Math.Max(0, replicas - Left.Length);
+        for (var i = 0; i < Left.Length && i < replicas; i++) worth += Left[i];
+        return worth;
+    }
+
     /// <summary>What a replica of the variant costs; null where nothing has a price, or nobody chooses by it.</summary>
     public UsdPerHour? PricePerHour { get; init; }
 
@@ -247,7 +270,7 @@ public sealed record ModelOutlook
     /// </summary>
     public double? CapacityOfEach(int replicas)
     {
-        if (Mix is null || replicas < 1) return CapacityOfOneAmong(replicas);
+        if (Mix is null || replicas < 1) return replicas < 1 || Left.IsDefault ? CapacityOfOneAmong(replicas) : CapacityOfOneAmong(replicas) * Worth(replicas) / replicas;
         var counts = Mix.First(There.AsSpan(), replicas, IndexOf(Variant.Id));
         return Mix.CapacityOf(counts) is var all && double.IsFinite(all) ? all / replicas : null;
     }

@@ -29,6 +29,7 @@ internal sealed partial class NodeLedger
         if (at < 0) return;
         var before = _stops[at].Frees;
         _stops[at] = (sleep, frees);
+        _partly = null;
         _stopped -= before.Host - frees.Host;
         foreach (var level in _levels.Skip(at + 1))
         {

@@ -174,7 +174,7 @@ internal sealed partial class NodeLedger
     /// <summary>Registers a stop of this plan, so that later starts may wait for it.</summary>
     public void WillStop(StepId stop, Release frees)
     {
-        _noRoom.Forget();
+        (_noRoom, _partly) = (default, null);
         _stops.Add((stop, frees));
         _stopped += frees.Host;
         if (frees.Requests is { } gone) SchedulerAfter = SchedulerAfter?.Without(gone);
@@ -193,7 +193,7 @@ internal sealed partial class NodeLedger
     {
         var at = _stops.FindIndex(one => one.Stop == stop);
         if (at < 0) return;
-        _noRoom.Forget();
+        (_noRoom, _partly) = (default, null);
         var frees = _stops[at].Frees;
         _stops.RemoveAt(at);
         _stopped -= frees.Host;
@@ -215,14 +215,16 @@ internal sealed partial class NodeLedger
     /// <summary>Finds room for a replica at the lowest level that is safe together with all starts so far.</summary>
     /// <param name="needs">What it takes.</param>
     /// <param name="kind">The kind of device; null for any.</param>
+    /// <param name="use">What it does with the devices' time, where that counts.</param>
+    /// <param name="busyMost">How many with work at a time there may be on its devices, where that alone counts.</param>
     /// <returns>The stops to wait for and the devices; null when it does not fit.</returns>
-    public (ImmutableArray<StepId> After, ImmutableArray<DeviceId> Devices)? TryReserve(ReplicaNeeds needs, string? kind)
+    public (ImmutableArray<StepId> After, ImmutableArray<DeviceId> Devices)? TryReserve(ReplicaNeeds needs, string? kind, DeviceUse? use = null, double? busyMost = null)
     {
         if (_noRoom.For(needs, kind)) return null;
         Span<int> gang = stackalloc int[Math.Min(needs.Devices, _devices.Length)];
-        if (Take(needs, kind, _stops.Count, gang) is not { } level)
+        if (Take(needs, kind, _stops.Count, gang, use, busyMost) is not { } level)
         {
-            _noRoom.Remember(needs, kind);
+            if (use is null) _noRoom.Remember(needs, kind);
             return null;
         }
 
@@ -299,14 +301,14 @@ internal sealed partial class NodeLedger
     }
 
     // The lowest level at which it fits there and at all higher ones, as a start of one level runs in all states of higher ones too.
-    private int? Take(ReplicaNeeds needs, string? kind, int levelMax, Span<int> gang)
+    private int? Take(ReplicaNeeds needs, string? kind, int levelMax, Span<int> gang, DeviceUse? use = null, double? busyMost = null)
     {
         if (Node.Condition != NodeCondition.Ready || HostUsable is not { } usable || needs.Devices > _devices.Length) return null;
         var lowest = _levels.Count;
         while (lowest > 0 && _levels[lowest - 1] is var at && at.Host + needs.Host.Highest <= usable && at.Cores + needs.Cores <= Node.Cores) lowest--;
         for (var level = lowest; level <= levelMax; level++)
         {
-            if (!PickDevices(needs, kind, level, gang)) continue;
+            if (!PickDevices(needs, kind, level, gang, use, busyMost)) continue;
             var perDevice = needs.PerDevice?.Highest ?? Bytes.Zero;
             for (var i = level; i < _levels.Count; i++)
             {
@@ -325,7 +327,7 @@ internal sealed partial class NodeLedger
     }
 
     // Best fit: the devices with the least room left over, ties by id, so that large holes stay whole.
-    private bool PickDevices(ReplicaNeeds needs, string? kind, int level, Span<int> gang)
+    private bool PickDevices(ReplicaNeeds needs, string? kind, int level, Span<int> gang, DeviceUse? use, double? busyMost)
     {
         if (gang.IsEmpty) return true;
         var perDevice = needs.PerDevice?.Highest ?? Bytes.Zero;
@@ -338,7 +340,7 @@ internal sealed partial class NodeLedger
             var left = room - _levels[level].Devices[i];
             for (var at = level + 1; at < _levels.Count; at++) left = Bytes.Min(left, room - _levels[at].Devices[i]);
             left -= perDevice > Bytes.Zero ? perDevice : Held(device, perDevice);
-            if (left < Bytes.Zero) continue;
+            if (left < Bytes.Zero || use is not null && !HasTime(i, use, busyMost)) continue;
 
             // The best so far are kept in order; one that is worse than all of a full gang is not taken in.
             var place = picked;

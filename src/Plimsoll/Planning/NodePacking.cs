@@ -14,6 +14,7 @@ internal sealed class NodePacking
     private readonly ImmutableArray<NodePool> _pools;
     private readonly SchedulerChoice _scheduler;
     private readonly int _newMax;
+    private readonly Func<ModelOutlook, DeviceUse?> _timeOf;
     private readonly List<AskedNode> _bins = [];
     private readonly ImmutableArray<WorkInFlight> _overdue;
     private readonly HashSet<ModelId> _wanting = [];
@@ -29,11 +30,12 @@ internal sealed class NodePacking
     /// <param name="asked">What was asked for and has not come.</param>
     /// <param name="scheduler">What a newcomer could be a danger to.</param>
     /// <param name="newMax">Most further nodes to open.</param>
+    /// <param name="timeOf">What a replica does with its devices' time.</param>
     public NodePacking(
         FleetSpec spec, FleetSnapshot observed, Knowledge knowledge, ImmutableArray<NodePool> pools, ImmutableArray<WorkInFlight> asked,
-        SchedulerChoice scheduler, int newMax)
+        SchedulerChoice scheduler, int newMax, Func<ModelOutlook, DeviceUse?> timeOf)
     {
-        (_spec, _observed, _knowledge, _pools, _scheduler, _newMax) = (spec, observed, knowledge, pools, scheduler, newMax);
+        (_spec, _observed, _knowledge, _pools, _scheduler, _newMax, _timeOf) = (spec, observed, knowledge, pools, scheduler, newMax, timeOf);
         _nodes = observed.Nodes.Select(node => node.NodePool).Concat(asked.Select(work => work.Adding!.Pool)).OfType<string>()
             .CountBy(pool => pool, StringComparer.Ordinal).ToDictionary(StringComparer.Ordinal);
         _coming = asked.Select(work => work.Adding!.Pool).ToHashSet(StringComparer.Ordinal);
@@ -107,7 +109,9 @@ internal sealed class NodePacking
         var requests = outlook.Model.Requests;
         if (requests is not null && bin.Room?.Takes(requests) != true) return false;
         if (Misfit(bin.Pool, outlook) is not null || VariantOn(bin.Pool.Node, outlook) is not { } variant) return false;
-        if (!bin.Ledger.ReserveNow(NeedsAs(variant, outlook), variant.DeviceKind)) return false;
+        var use = _timeOf(outlook);
+        if (bin.Ledger.TryReserve(NeedsAs(variant, outlook), variant.DeviceKind, use) is not { } room) return false;
+        if (use is not null) bin.Ledger.Uses(ReplicaId.Of(outlook.Model.Id, 0), room.Devices, use);
         bin.Take(outlook.Model, ahead);
         return true;
     }

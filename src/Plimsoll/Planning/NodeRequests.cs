@@ -45,6 +45,9 @@ internal sealed class NodeRequests
         ];
     }
 
+    /// <summary>What a replica does with its devices' time; null where that does not count.</summary>
+    public Func<ModelOutlook, DeviceUse?> TimeOf { get; init; } = _ => null;
+
     public bool Active => _observed.Can.HasFlag(Capabilities.AddNodes);
 
     /// <summary>The nodes that are there, and one of each kind that could be.</summary>
@@ -64,14 +67,14 @@ internal sealed class NodeRequests
         // A scheduler that sees room would put the request there, and no node would come of it.
         var lacks = outlook.Model.Requests is { } requests
             ? !scheduler.IsOpen(requests)
-            : why?.Rule is null or Rule.HoldScarce or Rule.HoldScarceDevice or Rule.HoldScarceEqual or Rule.HoldScarceHigher or Rule.HoldScarceForQueue or Rule.HoldScarceTraining or Rule.HoldDisk or Rule.HoldMissingData;
+            : why?.Rule is null or Rule.HoldScarce or Rule.HoldScarceDevice or Rule.HoldDeviceTime or Rule.HoldScarceEqual or Rule.HoldScarceHigher or Rule.HoldScarceForQueue or Rule.HoldScarceTraining or Rule.HoldDisk or Rule.HoldMissingData;
         if (lacks) _lacking.Add((outlook, replicas));
     }
 
     /// <summary>Whether a node could come for replicas of this way.</summary>
     public bool MayCome(ModelOutlook way, SchedulerChoice scheduler) => Active && way.Model.Acts && Packing(scheduler).MayCome(way);
 
-    private NodePacking Packing(SchedulerChoice scheduler) => _packing ??= new NodePacking(_spec, _observed, _knowledge, _pools, _asked, scheduler, RequestsPerPlanMax);
+    private NodePacking Packing(SchedulerChoice scheduler) => _packing ??= new NodePacking(_spec, _observed, _knowledge, _pools, _asked, scheduler, RequestsPerPlanMax, TimeOf);
 
     /// <summary>Nodes to ask for and requests to take back, ordered by id.</summary>
     public IEnumerable<Step> Decide(
@@ -87,7 +90,7 @@ internal sealed class NodeRequests
             if (!_verdicts.ContainsKey(outlook.Model.Id)) _verdicts[outlook.Model.Id] = Verdict(outlook, packing, why);
         }
 
-        var room = new FreeRoom(_ledgers, starts, launches, _observed, _spec);
+        var room = new FreeRoom(_ledgers, starts, launches, _observed, _spec, TimeOf);
         var ahead = Ahead(outlooks, allocations, starts, packing, room, quotas).ToList();
         var left = ahead.Select(one => one.Replicas - packing.PutAsAsked(one.Outlook, one.Replicas)).ToArray();
         for (var i = 0; i < ahead.Count; i++) packing.Put(ahead[i].Outlook, left[i], ahead[i]);

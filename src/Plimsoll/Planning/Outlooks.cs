@@ -41,8 +41,14 @@ internal static class Outlooks
                 turn, knowledge.Of(model.Id), model, traffic.GetValueOrDefault(model.Id), [.. replicas[model.Id]],
                 onDisk: !model.Cached || (spec.Settings.CopiesWhereItRuns ? cached[(model.Id, model.Version)].Any(node => nodes.TryGetValue(node, out var there) && Admission.CouldRun(there, model))
                     : cached.Contains((model.Id, model.Version))));
+            outlooks[i] = outlook;
+        });
+        if (spec.Settings.SharesTime) SharedDevices.Weigh(observed, outlooks, (replica, model) => IsSupply(replica, model, turn.Loads), spec.Settings.MovesForTime);
+        OfEach.Do(outlooks.Length, i =>
+        {
+            var outlook = outlooks[i];
             if (outlook.Backlog > 0 && spec.Settings.StartsMustPay && WeightAllocator.IsGoneBeforeLoad(outlook)) outlook = outlook with { Backlog = 0 };
-            else if (outlook.Backlog > 0 && spec.Settings.LoadsWorkOff) outlook = outlook with { Backlog = LeftOnceLoaded(turn, outlook, replicas[model.Id]) };
+            else if (outlook.Backlog > 0 && spec.Settings.LoadsWorkOff) outlook = outlook with { Backlog = LeftOnceLoaded(turn, outlook, replicas[outlook.Model.Id]) };
             outlooks[i] = outlook;
         });
         return ImmutableCollectionsMarshal.AsImmutableArray(outlooks);
@@ -254,6 +260,7 @@ internal static class Outlooks
             Capacity = capacity,
             CapacityExpected = expected,
             Pooled = pooled,
+            Time = spec.Settings.SharesTime && variant.Needs.Devices > 0 ? ReplicaTime.Of(variant, expected, service, model.Slo) : null,
             Serving = mine.Serving,
             Loading = mine.Coming,
             Lost = mine.Lost,

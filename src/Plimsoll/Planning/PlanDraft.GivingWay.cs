@@ -46,6 +46,7 @@ internal sealed partial class PlanDraft
 
     private void GiveWay(TrainingGang gang, Reason why, params ImmutableArray<StepId> after)
     {
+        _timesChanged++;
         ImmutableArray<StepId> first = gang.State == GangState.Stopping ? [] : after;
         var writes = _jobs.TryGetValue(gang.Job, out var job) && !job.SavesOnStop && Writes(gang, job);
         if (writes && IsOverdue(job!))
@@ -149,7 +150,7 @@ internal sealed partial class PlanDraft
 
     /// <summary>Gangs of lower priority and replicas of one node together, where neither alone make room; null where both don't either.</summary>
     private (Eviction.Choice Choice, ImmutableArray<TrainingGang> Gangs)? YieldBeside(
-        ModelOutlook claimant, NodeLedger[] nodes, Func<NodeId, ImmutableArray<InferenceReplica>> mustGo, Func<NodeLedger, bool> mayPay)
+        ModelOutlook claimant, IReadOnlyList<NodeLedger> nodes, Func<NodeId, ImmutableArray<InferenceReplica>> mustGo, Func<NodeLedger, bool> mayPay)
     {
         if (!MayHaveYield(claimant)) return null;
         var lower = new Dictionary<NodeId, TrainingGang[]>();

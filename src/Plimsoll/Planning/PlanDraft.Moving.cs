@@ -59,6 +59,7 @@ internal sealed partial class PlanDraft
 
                 foreach (var one in started)
                 {
+                    if (_steps[one] is Step.Start { Placement.Node: var on } begun && _ledgers.TryGetValue(on, out var ledger)) ledger.UsesNoMore(begun.Replica);
                     _steps.Remove(one);
                     if (_byScheduler.TryPeek(out var last) && last.Step == one) _byScheduler.Pop();
                 }

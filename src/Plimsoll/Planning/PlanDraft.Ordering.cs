@@ -109,7 +109,7 @@ internal sealed partial class PlanDraft
 
     private (Outcome All, Outcome[] Costs) Try(IReadOnlyList<Claimant> order)
     {
-        var ledgers = _ledgers.Values.Where(ledger => ledger.Node.Condition == NodeCondition.Ready).Select(ledger => ledger.Copy()).ToArray();
+        var ledgers = _ledgers.Values.Where(ledger => ledger.Node.Condition == NodeCondition.Ready).Select(ledger => TriesTime ? ledger.CopyWithTime() : ledger.Copy()).ToArray();
         var costs = new Outcome[order.Count];
         for (var i = 0; i < order.Count; i++) costs[i] = Try(order[i], ledgers);
         return (new Outcome(costs.Sum(cost => cost.Unmet), costs.Sum(cost => cost.Preference), costs.Sum(cost => cost.Micro)), costs);
@@ -144,13 +144,23 @@ internal sealed partial class PlanDraft
         return new Outcome(short_ > 1e-9 ? 1 : 0, preference, micro);
     }
 
+    private bool TriesTime => CountsTime && _spec.Settings.MovesForTime;
+
     private bool Put(ModelOutlook way, NodeLedger[] ledgers)
     {
+        var use = TriesTime ? TimeOf(way) : null;
         foreach (var ledger in Preferred(way, ledgers))
         {
-            if (ledger.ReserveNow(way.Needs, way.Variant.DeviceKind)) return true;
+            if (use is null ? ledger.ReserveNow(way.Needs, way.Variant.DeviceKind) : IsPut(way, use, ledger)) return true;
         }
 
         return false;
+    }
+
+    private static bool IsPut(ModelOutlook way, DeviceUse use, NodeLedger ledger)
+    {
+        if (!ledger.MayHaveTime(use) || ledger.TryReserveNow(way.Needs, way.Variant.DeviceKind, use) is not { } devices) return false;
+        ledger.Uses(new ReplicaId($"trial/{way.Model.Id}"), devices, use);
+        return true;
     }
 }

@@ -32,30 +32,34 @@ internal sealed partial class PlanDraft
     {
         var kind = outlook.Variant.DeviceKind;
         if (!_observed.Can.HasFlag(Capabilities.ChooseNode)) return StartAnywhere(outlook, replica, why, makesRoom);
-        foreach (var ledger in Preferred(outlook))
+        var use = TimeOf(outlook);
+        foreach (var ledger in use is not null && HadNoTime(outlook) ? [] : Preferred(outlook))
         {
-            if (_disks.WayTo(ledger.Node, outlook, _going) is not { MustGo.IsEmpty: true } way || ledger.TryReserve(outlook.Needs, kind) is not { } room) continue;
-            _order.Taken(ledger);
-            var fetches = _disks.Prepare(ledger.Node, outlook, way, _steps);
-            Emit(outlook, replica, new Placement(ledger.Node.Id, room.Devices), [.. room.After, .. fetches], why);
+            if (use is not null && !ledger.MayHaveTime(use)) continue;
+            if (_disks.WayTo(ledger.Node, outlook, _going) is not { MustGo.IsEmpty: true } way || ledger.TryReserve(outlook.Needs, kind, use) is not { } room) continue;
+            StartOn(ledger, outlook, replica, room, way, why);
             return true;
         }
 
+        if (use is { } time && StartBeside(outlook, replica, time, why, makesRoom) is { } started) return started;
         if (!makesRoom) return false;
-        NodeLedger[] nodes = [.. Preferred(outlook)];
-        var ways = new Dictionary<NodeId, DiskDraft.Way>(nodes.Length);
-        foreach (var ledger in nodes)
+        NodeLedger[] preferred = [.. Preferred(outlook)];
+        var (nodes, inTheWay) = (new List<NodeLedger>(preferred.Length), new Dictionary<NodeId, ImmutableArray<InferenceReplica>>());
+        foreach (var ledger in preferred)
         {
-            if (_disks.WayTo(ledger.Node, outlook, _going) is { } way) ways[ledger.Node.Id] = way;
+            if (_disks.WayTo(ledger.Node, outlook, _going) is not { } way) continue;
+            nodes.Add(ledger);
+            if (!way.MustGo.IsEmpty) inTheWay[ledger.Node.Id] = way.MustGo;
         }
 
-        if (nodes.Length > 0 && ways.Count == 0)
+        if (preferred.Length > 0 && nodes.Count == 0)
         {
-            _verdicts[outlook.Model.Id] = NoDisk(outlook, nodes);
+            _verdicts[outlook.Model.Id] = NoDisk(outlook, preferred);
             return false;
         }
 
-        nodes = [.. nodes.Where(ledger => ways.ContainsKey(ledger.Node.Id))];
+        ImmutableArray<InferenceReplica> MustGo(NodeId node) => inTheWay.Count == 0 ? [] : inTheWay.GetValueOrDefault(node, []);
+        DiskDraft.Way WayTo(NodeId node) => _disks.WayTo(_ledgers[node].Node, outlook, _going)!;
         var mayPay = MayPay(outlook);
         if (WakeInstead(outlook, mayPay, out var waits)) return true;
         if (waits is not null && (!_spec.Settings.AsksWithinReach || _wakesSoon))
@@ -65,28 +69,34 @@ internal sealed partial class PlanDraft
             return false;
         }
 
-        var choice = _eviction.Choose(outlook with { Load = outlook.LoadAnew }, nodes, node => ways[node].MustGo, _going, mayPay, out var verdict, queue: Queued(outlook));
-        if (Yield(outlook, nodes.Where(ledger => ways[ledger.Node.Id].MustGo.IsEmpty), mayPay, out var dear) is { } gangs && GoBefore(gangs, choice, outlook))
+        var choice = _eviction.Choose(outlook with { Load = outlook.LoadAnew }, nodes, MustGo, _going, mayPay, out var verdict, queue: Queued(outlook), full: true);
+        if (choice is not null && !HasTimeAfter(outlook, choice))
         {
-            PlaceAfter(outlook, replica, new Eviction.Choice(gangs.Node, [], 0, []), ways[gangs.Node], why, gangs.Gangs);
+            _verdicts[outlook.Model.Id] = NoTime(outlook, use!, _ledgers[choice.Node].ExcessWithout(use!, [.. choice.Victims.Select(one => one.Replica.Id)]));
+            return false;
+        }
+
+        if (Yield(outlook, nodes.Where(ledger => MustGo(ledger.Node.Id).IsEmpty), mayPay, out var dear) is { } gangs && GoBefore(gangs, choice, outlook))
+        {
+            PlaceAfter(outlook, replica, new Eviction.Choice(gangs.Node, [], 0, []), WayTo(gangs.Node), why, gangs.Gangs);
             return true;
         }
 
         if (choice is not null)
         {
             _paid.UnionWith(choice.Sharing);
-            PlaceAfter(outlook, replica, choice, ways[choice.Node], why);
+            PlaceAfter(outlook, replica, choice, WayTo(choice.Node), why);
             return true;
         }
 
-        if (YieldBeside(outlook, nodes, node => ways[node].MustGo, mayPay) is { } both)
+        if (YieldBeside(outlook, nodes, MustGo, mayPay) is { } both)
         {
-            PlaceAfter(outlook, replica, both.Choice, ways[both.Choice.Node], why, both.Gangs);
+            PlaceAfter(outlook, replica, both.Choice, WayTo(both.Choice.Node), why, both.Gangs);
             return true;
         }
 
         var onlyDisk = verdict.Rule is Rule.HoldScarce or Rule.HoldScarceDevice
-            && ways.Values.All(way => !way.MustGo.IsEmpty);
+            && nodes.Count == inTheWay.Count;
         _verdicts[outlook.Model.Id] = onlyDisk ? NoDisk(outlook, nodes) : verdict.Rule != Rule.HoldScarceEqual && dear is { } training ? WhyNot(outlook, training) : verdict;
         Refused(outlook);
         return false;
@@ -102,9 +112,10 @@ internal sealed partial class PlanDraft
         var fetches = _disks.Prepare(node.Node, outlook, way, _steps);
         foreach (var (victim, reason) in choice.Victims.Where(pair => !first.Contains(pair.Replica.Id))) LetGo(victim, reason, fetches);
         foreach (var gang in gangs) GiveWayTo(outlook, gang, fetches);
-        var room = node.TryReserve(outlook.Needs, outlook.Variant.DeviceKind)
+        var room = (TimeOf(outlook) is { } use ? node.TryReserve(outlook.Needs, outlook.Variant.DeviceKind, use) : null) ?? node.TryReserve(outlook.Needs, outlook.Variant.DeviceKind)
             ?? throw new InvalidOperationException($"evicting for {replica} on {choice.Node} did not make the room it promised");
         _order.Taken(node);
+        Uses(node, outlook, replica, room.Devices);
         Emit(outlook, replica, new Placement(node.Node.Id, room.Devices), [.. room.After, .. fetches], why);
     }
 
@@ -121,7 +132,7 @@ internal sealed partial class PlanDraft
         ? ledger.Node.Scheduler is not null && (requests.Pools.IsEmpty || requests.Pools.Contains(ledger.Node.Pool))
         : _disks.WayTo(ledger.Node, one, _going) is { MustGo.IsEmpty: true };
 
-    private Reason NoDisk(ModelOutlook outlook, NodeLedger[] nodes) => new(Rule.HoldDisk,
+    private Reason NoDisk(ModelOutlook outlook, IEnumerable<NodeLedger> nodes) => new(Rule.HoldDisk,
         [Fact.Of("needed", outlook.Model.Footprint.OnDisk), Fact.Of("free", nodes.Max(ledger => _disks.Free(ledger.Node.Id)))]);
 
     // Another scheduler chooses the node, so every node it could choose must have the room (design §1).
@@ -228,6 +239,7 @@ internal sealed partial class PlanDraft
             Workers = workers,
         };
         _steps[start.Id] = start;
+        _starting[outlook.Model.Id] = _starting.GetValueOrDefault(outlook.Model.Id) + 1;
         _quotas.Take(outlook);
         _verdicts[outlook.Model.Id] = why;
     }

@@ -54,7 +54,12 @@ internal sealed partial class PlanDraft
     private void CountOnShown()
     {
         var stops = _shownStops.Where(one => _steps.ContainsKey(one.Stop)).ToArray();
-        foreach (var (stop, replica) in stops) Counted(stop, replica);
+        foreach (var (stop, replica) in stops)
+        {
+            Counted(stop, replica);
+            UsesNoMore(replica);
+        }
+
         if (stops.Length == 0 || _observed.Can.HasFlag(Capabilities.ChooseNode)) return;
         if (_scheduler.Reopen(stops.SelectMany(one => Parts.Pods(one.Replica)).Select(pod => pod.Placement.Node).ToHashSet())) return;
         _scheduler.Close();

@@ -149,6 +149,7 @@ internal sealed partial class PlanDraft
             After = after,
         };
         _steps[wake.Id] = wake;
+        Uses(replica);
         _verdicts[outlook.Model.Id] = wake.Reason;
     }
 }

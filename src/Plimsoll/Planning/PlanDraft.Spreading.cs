@@ -26,9 +26,12 @@ internal sealed partial class PlanDraft
             {
                 if (on[start.Placement!.Node] < 2 || !_ledgers.TryGetValue(start.Placement.Node, out var here) || here.Node.NodePool is not null) continue;
                 var kind = here.Node.Devices.FirstOrDefault(device => start.Placement.Devices.Contains(device.Id))?.Kind;
+                var way = outlook.IndexOf(start.Variant) is var index and >= 0 ? outlook.Ways[index] : outlook;
                 if (others is not { } known || known.Needs != start.Needs || known.Kind != kind) others = known = new Others(open, start.Needs, kind);
-                if (Elsewhere(known, here, outlook.Model, on) is not { } elsewhere) continue;
+                if (Elsewhere(known, here, way, on) is not { } elsewhere) continue;
                 _steps[start.Id] = start with { Placement = elsewhere };
+                here.UsesNoMore(start.Replica);
+                Uses(_ledgers[elsewhere.Node], way, start.Replica, elsewhere.Devices);
                 on[here.Node.Id]--;
                 CollectionsMarshal.GetValueRefOrAddDefault(on, elsewhere.Node, out _)++;
             }
@@ -37,8 +40,9 @@ internal sealed partial class PlanDraft
 
     // What the start held where it was stays held in this plan's ledgers, which only makes what comes after it more careful. So room only
     // shrinks meanwhile, and a node that had none for a replica has none for the next one like it.
-    private Placement? Elsewhere(Others others, NodeLedger here, ModelSpec model, Dictionary<NodeId, int> on)
+    private Placement? Elsewhere(Others others, NodeLedger here, ModelOutlook way, Dictionary<NodeId, int> on)
     {
+        var (model, use) = (way.Model, TimeOf(way));
         var paid = _prices.Held(here.Node, others.Needs);
 
         // First those with none of the model's, as they come; dearer ones may do for a start that stands on one as dear.
@@ -62,7 +66,7 @@ internal sealed partial class PlanDraft
         Placement? Taken(NodeLedger there)
         {
             if (there.Node.NodePool is not null || there.HasStops || (model.Cached && !_disks.Has(there.Node.Id, model))) return null;
-            if (there.TryReserve(others.Needs, others.Kind) is not { } room) return null;
+            if (there.TryReserve(others.Needs, others.Kind, use) is not { } room) return null;
             _order.Taken(there);
             others.Order.Taken(there);
             return new Placement(there.Node.Id, room.Devices);

@@ -43,7 +43,9 @@ internal sealed partial class PlanDraft
         _steps.Remove(StepId.Of($"drain/{replica.Id}"));
         _steps.Remove(stop);
         _going.Remove(replica.Id);
+        _eviction.Kept();
         _floors.Keep(replica);
+        Uses(replica);
         NotCounted(stop, replica);
     }
 

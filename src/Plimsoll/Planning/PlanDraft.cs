@@ -60,7 +60,7 @@ internal sealed partial class PlanDraft
         foreach (var ledger in ledgers) _ledgers[ledger.Node.Id] = ledger;
         _prices = new NodePrices(spec);
         _order = new NodeOrder(_ledgers.Values, _prices);
-        _nodeRequests = new NodeRequests(spec, observed, knowledge, _ledgers);
+        _nodeRequests = new NodeRequests(spec, observed, knowledge, _ledgers) { TimeOf = TimeOf };
         _scheduler = new SchedulerChoice(_ledgers, _nodeRequests.Coming, (model, variant) => Weighing.Needs(variant, knowledge.Of(model.Id)));
         _quotas = new DeviceQuotas(spec, observed);
         _loads = new LoadsInFlight(spec, observed, knowledge);
@@ -112,7 +112,12 @@ internal sealed partial class PlanDraft
     /// </summary>
     public void Claim()
     {
-        if (!_showing) AwaitPending();
+        if (!_showing)
+        {
+            AwaitPending();
+            CountTime();
+        }
+
         var claims = new List<Claimant>();
         foreach (var outlook in _outlooks)
         {
@@ -269,15 +274,20 @@ internal sealed partial class PlanDraft
 
         if (surplus <= 0) return;
 
-        // Where money decides, those that are not kept; else what does not serve yet goes first, then the least preferred, then what costs
-        // most where it is, then one of those that stand together, then what has least to finish, then the newest.
+        // Where money decides, those that are not kept; else what does not serve yet goes first, then the least preferred, then who is slowed most by
+        // others on its devices, then what costs most where it is, then one of those that stand together, then what has least to finish, then the newest.
+        // Of a successor that came beside as many as may be never itself, whatever slows it for the moment: first who is slowed most.
         var together = Together(outlook.Model.Id);
+        var newest = allocation.Why.Rule == Rule.DrainAboveMost ? mine.Max(replica => (int?)replica.Id.Ordinal) : null;
         var victims = mine
             .Where(replica => replica.Version == outlook.Model.Version
                 && replica.State is ReplicaState.Ready or ReplicaState.Loading)
-            .OrderBy(replica => replica is { State: ReplicaState.Loading, EndsInOrder: null } ? 0 : 1)
+            .OrderBy(replica => replica.Id.Ordinal == newest ? 1 : 0).ThenBy(replica => newest is null ? 1 : outlook.LeftOf?.GetValueOrDefault(replica.Id, 1) ?? 1)
+            .ThenBy(replica => newest is not null && outlook.LeftOf?.ContainsKey(replica.Id) == true ? 0 : 1)
+            .ThenBy(replica => replica is { State: ReplicaState.Loading, EndsInOrder: null } ? 0 : 1)
             .ThenByDescending(replica => outlook.RankOf(replica.Variant))
             .ThenByDescending(replica => replica.EndsInOrder ?? 0).ThenBy(IsLeaving).ThenBy(replica => replica.State == ReplicaState.Loading ? 0 : 1)
+            .ThenBy(replica => outlook.LeftOf?.GetValueOrDefault(replica.Id, 1) ?? 1)
             .ThenByDescending(PaidFor).ThenByDescending(replica => together.GetValueOrDefault(replica.Placement.Node))
             .ThenBy(replica => replica.Outstanding).ThenByDescending(replica => replica.Id.Ordinal).ThenBy(replica => replica.Id);
         _verdicts[outlook.Model.Id] = allocation.Why;
@@ -349,6 +359,7 @@ internal sealed partial class PlanDraft
         var stop = new Step.Stop(replica.Id, replica.Model) { Reason = reason, After = after };
         _steps[stop.Id] = stop;
         _going.Add(replica.Id);
+        if (!IsOnlyShown(replica.Model)) UsesNoMore(replica);
         _floors.LetGo(replica);
         if (IsOnlyShown(replica.Model)) _shownStops.Add((stop.Id, replica));
         else Counted(stop.Id, replica);

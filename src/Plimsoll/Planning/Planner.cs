@@ -30,6 +30,7 @@ public sealed class Planner(IAllocator allocator)
         draft.StartForUses();
         draft.Train();
         draft.MoveWhereCheaper();
+        draft.MoveWhereTime();
         draft.Spread();
         draft.PrefetchAhead();
         draft.LieDown();

@@ -71,6 +71,7 @@ public enum Rule
     StartForUse,
     StartForLess,
     StartForMore,
+    StartForTime,
     StartNewVersion,
     StartBySizeBlindRule,
     WakeForDemand,
@@ -79,6 +80,7 @@ public enum Rule
     DrainIdleAtBreakEven,
     DrainIdleLimit,
     DrainSurplus,
+    DrainAboveMost,
     DrainForClaimant,
     DrainForClaimantsDisk,
     DrainOldVersion,
@@ -144,6 +146,7 @@ public enum Rule
     HoldScarceHigher,
     HoldScarceForQueue,
     HoldScarceDevice,
+    HoldDeviceTime,
     HoldScarceTraining,
     HoldUnsafeNode,
     HoldUnplaced,
@@ -184,6 +187,8 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
             "{mix} would carry the {demand} expected for {price} an hour, and what does costs {paid}; in {since} the difference has come to {lost}, and the "
             + "change costs {cost}: eleven loads of {load}, and {hold} of what goes",
         [Rule.StartForMore] = "{mix} would carry {carries} of the {demand} expected; the {most} there, as many as it may have, carry {carried}",
+        [Rule.StartForTime] =
+            "{slow} carries {left} of what it would alone, beside others on its device, and as many run as may: one that is slowed goes once this one serves on a device that has the time",
         [Rule.StartNewVersion] = "version {version} replaces the one that runs",
         [Rule.StartBySizeBlindRule] =
             "size-blind: {metric} in flight per replica against a target of {target}: {have} becomes {wanted}",
@@ -193,6 +198,7 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.DrainIdleAtBreakEven] =
             "idle for {idle}; holding has cost as much as coming back would ({hold}: {load} to load and {misses} late {misses|request|requests}{basis?})",
         [Rule.DrainIdleLimit] = "idle for {idle}, past the stated limit of {limit}",
+        [Rule.DrainAboveMost] = "{have} serve, and no more than {most} may be there",
         [Rule.DrainSurplus] = "{wanted} of {have} wanted for {surplus}, longer than one is held ({hold}{basis?})",
         [Rule.DrainForClaimant] =
             "{claimant} needs {needed}{of} and {free} is free; letting this go loses least: {loss} request-seconds "
@@ -232,6 +238,8 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.HoldScarce] = "needs {needed} and {cores} {cores|core|cores}, {free} is free and nothing may go for it",
         [Rule.HoldScarceDevice] =
             "needs {needed} of {devices} {devices|device|devices}, {free} is free there and nothing may go for it",
+        [Rule.HoldDeviceTime] =
+            "needs {needed} of a device for {busy} of its time, beside others that make it no more than {most} times as slow; on every device with that room somebody would be {excess} times as slow as he may be",
         [Rule.HoldScarceEqual] =
             "needs {needed}{of}, {free} is free; {held} {held|request waits|requests wait}, {debt} request-seconds so far{sharing?}; a swap pays from {price} on",
         [Rule.HoldScarceHigher] =

@@ -5,6 +5,7 @@ namespace Plimsoll;
 internal sealed partial class SchedulerChoice
 {
     private readonly Dictionary<JobId, Group> _gangs = [];
+    private readonly Dictionary<JobId, Awaited[]> _forgone = [];
 
     /// <summary>Reserves what the scheduler has yet to place of a gang.</summary>
     /// <param name="gang">One that is launched.</param>
@@ -28,7 +29,8 @@ internal sealed partial class SchedulerChoice
         if (!_gangs.TryGetValue(job, out var gang)) return;
         Ask(gang.Pods, -1);
         _groups.RemoveAll(group => ReferenceEquals(group, gang));
-        _awaited.RemoveAll(one => gang.Pods.Any(pods => ReferenceEquals(pods.Ways, one.Ways)));
+        _forgone[job] = [.. _awaited.Where(one => gang.Pods.Any(pods => ReferenceEquals(pods.Ways, one.Ways)))];
+        _awaited.RemoveAll(_forgone[job].Contains);
         LookAgain();
     }
 
@@ -36,10 +38,36 @@ internal sealed partial class SchedulerChoice
     public void Regain(JobId job)
     {
         if (!_gangs.TryGetValue(job, out var gang)) return;
-        _awaited.AddRange(gang.Pods.Select(pods => new Awaited(pods.Ways, pods.Count, pods.Nodes)));
+        if (_forgone.Remove(job, out var awaited)) _awaited.AddRange(awaited);
         Ask(gang.Pods, 1);
         _groups.Add(gang);
         Forget();
+    }
+
+    // Until a gang that is told to go is gone its members may come where others stop. Whoever starts from now on waits for that, and who was
+    // promised a place before does not.
+    private bool IsOverfilledByForgone(SchedulerNode node)
+    {
+        var (counts, charges, overfilled) = (new Stack<(Awaited One, int? Was)>(), new Stack<(Together Group, (Bytes, Bytes) Was)>(), false);
+        foreach (var one in _forgone.Values.SelectMany(waiting => waiting))
+        {
+            var (may, was) = (one.MayComeTo(node), one.Nodes.TryGetValue(node, out var counted) ? counted : (int?)null);
+            if (may <= one.CountedOn(node)) continue;
+            if (overfilled = Danger(node, one.Ways, afterStops: true) is not null) break;
+            counts.Push((one, was));
+            one.Nodes[node] = may;
+            if (one.With!.ChargeAnew(node) is { } before) charges.Push((one.With, before));
+        }
+
+        overfilled |= charges.Count > 0 && IsOverfilledAfter(node);
+        while (charges.TryPop(out var last)) last.Group.Charge(node, last.Was);
+        while (counts.TryPop(out var last))
+        {
+            if (last.Was is { } was) last.One.Nodes[node] = was;
+            else last.One.Nodes.Remove(node);
+        }
+
+        return overfilled;
     }
 
     /// <summary>Whether a gang may start now, all of it, or after which stops.</summary>

@@ -38,7 +38,6 @@ internal sealed partial class SchedulerChoice
 
     private Group AwaitPods(LikePods[] waiting)
     {
-        _awaited.AddRange(waiting.Select(pods => new Awaited(pods.Ways, pods.Count, pods.Nodes)));
         var group = new Group(waiting, AfterStops: false);
         if (!TryPromise(group))
         {
@@ -46,7 +45,7 @@ internal sealed partial class SchedulerChoice
             Forget();
         }
 
-        Hold(waiting, now: true);
+        Waits(waiting, Hold(waiting, now: true));
         return group;
     }
 
@@ -72,16 +71,20 @@ internal sealed partial class SchedulerChoice
             return new Answer(null, least, danger);
         }
 
+        // Who waits for all stops comes once they are done.
+        var inDanger = nodes.Where(node => node.Ledger.HasStops).Select(node => DangerMeanwhile(node, pods)).FirstOrDefault(danger => danger is not null);
         var stopping = nodes.Where(node => node.Ledger.HasStops).SelectMany(node => node.Ledger.Stops).Distinct().Order().ToArray();
         foreach (var after in (bool[])[false, true])
         {
-            if (after && stopping.Length == 0 || !TryPromise(new Group(pods, after))) continue;
-            var most = Hold(pods, now: !after);
-            _awaited.AddRange(pods.Select(one => new Awaited(one.Ways, one.Count, one.Nodes)));
+            if (after && stopping.Length == 0 || (!after && inDanger is not null) || !TryPromise(new Group(pods, after))) continue;
+            var together = Hold(pods, now: !after);
+            var most = together.Most;
+            Waits(pods, together);
             return new Answer([.. after ? stopping : []], most[0]!, null) { Workers = pods.Length > 1 ? new WorkerPods(pods[1].Count, most[1]!, pods[1].Requests) : null };
         }
 
         Undo();
+        if (inDanger is not null) return new Answer(null, least, inDanger);
         var (all, places) = (pods.Sum(one => (long)one.Count), Places(pods));
         return new Answer(null, least, Unplaced(pods, all, places)) { Places = (int)Math.Min(all, places) };
     }
@@ -189,10 +192,13 @@ internal sealed partial class SchedulerChoice
         return Math.Clamp(times, 1, 1_000_000);
     }
 
-    // Charges every node where they may land, and answers the most that one of each kind takes anywhere; null where nobody knows.
-    private static ReplicaNeeds?[] Hold(LikePods[] pods, bool now)
+    private void Waits(LikePods[] pods, Together together) =>
+        _awaited.AddRange(pods.Select(one => new Awaited(one.Ways, one.Count, one.Nodes) { With = together }));
+
+    // Charges every node where they may land.
+    private static Together Hold(LikePods[] pods, bool now)
     {
-        var most = Charge(pods);
+        var together = Charge(pods);
         foreach (var node in pods.SelectMany(one => one.Nodes.Keys).Distinct())
         {
             foreach (var (one, way) in pods.Where(one => one.Nodes.ContainsKey(node)).Select(one => (one, one.Ways.At(node))))
@@ -205,32 +211,77 @@ internal sealed partial class SchedulerChoice
             }
         }
 
-        return most;
+        return together;
     }
 
-    private static ReplicaNeeds?[] Charge(LikePods[] pods)
+    private static Together Charge(LikePods[] pods)
     {
-        var most = pods.Select(one => one.Nodes.Keys.OrderBy(node => node.State.Id).Select(node => one.Ways.At(node)?.Takes).OfType<ReplicaNeeds>()
-            .MaxBy(takes => takes.Host.Highest)).ToArray();
-        foreach (var node in pods.SelectMany(one => one.Nodes.Keys).Distinct())
+        var together = new Together(pods);
+        foreach (var node in pods.SelectMany(one => one.Nodes.Keys).Distinct()) together.ChargeAnew(node);
+        return together;
+    }
+
+    /// <summary>A group's pods that have yet to be placed, charged together: where a leader takes room there is less for workers.</summary>
+    private sealed class Together(LikePods[] pods)
+    {
+        private readonly Dictionary<SchedulerNode, (Bytes Covered, Bytes Others)> _charged = [];
+
+        /// <summary>The most that one of each kind takes anywhere; null where nobody knows.</summary>
+        public ReplicaNeeds?[] Most { get; } =
+        [
+            .. pods.Select(one => one.Nodes.Keys.OrderBy(node => node.State.Id).Select(node => one.Ways.At(node)?.Takes).OfType<ReplicaNeeds>().MaxBy(takes => takes.Host.Highest)),
+        ];
+
+        /// <summary>Charges a node with what they may take there once the stops so far are done; what was charged before, null where that is the same.</summary>
+        public (Bytes Covered, Bytes Others)? ChargeAnew(SchedulerNode node)
         {
-            var here = pods.Zip(most).Where(one => one.Second is not null && one.First.Nodes.ContainsKey(node)).ToArray();
-            var (covered, others) = SchedulerStates.Most(node.Ledger.SchedulerAfter!, [.. here.Select(one => (one.First.Requests, one.Second!, one.First.Count))]);
-            node.Charge(covered, others);
+            var here = pods.Zip(Most).Where(one => one.First.Nodes.ContainsKey(node)).Select(one => (one.First.Requests, Takes: Greater(one.Second, one.First.Ways.At(node)?.Takes), one.First.Count))
+                .Where(one => one.Takes is not null).Select(one => (one.Requests, one.Takes!, one.Count)).ToArray();
+            if (here.Length == 0) return null;
+            var now = SchedulerStates.Most(node.Ledger.SchedulerAfter!, here);
+            var was = _charged.GetValueOrDefault(node);
+            if (now == was) return null;
+            Charge(node, now);
+            return was;
         }
 
-        return most;
+        // A node that stops open to them may be of a kind that none was of before.
+        private static ReplicaNeeds? Greater(ReplicaNeeds? one, ReplicaNeeds? other) =>
+            one is null || other is not null && other.Host.Highest > one.Host.Highest ? other : one;
+
+        public void Charge(SchedulerNode node, (Bytes Covered, Bytes Others) now)
+        {
+            var was = _charged.GetValueOrDefault(node);
+            node.Charge(now.Covered - was.Covered, now.Others - was.Others);
+            _charged[node] = now;
+        }
     }
 
+    private static bool IsOverfilledAfter(SchedulerNode node) =>
+        node.Others + Bytes.Min(node.Covered, node.Ledger.SchedulerAfter!.Memory) > node.Ledger.HostFreeAfter;
+
     // What the scheduler could do on a node if it is let: put as many there as its counting takes, and the leader with them.
-    private static Reason? Danger(SchedulerNode node, LikePods[] pods, bool afterStops)
+    private static Reason? Danger(SchedulerNode node, LikePods[] pods, bool afterStops) =>
+        Danger(node, pods, (afterStops ? node.Ledger.SchedulerAfter : node.State.Scheduler)!, afterStops ? node.Ledger.HostFreeAfter : node.Ledger.HostFreeBefore);
+
+    private static Reason? DangerMeanwhile(SchedulerNode node, LikePods[] pods)
     {
-        var (ledger, room) = (node.Ledger, (afterStops ? node.Ledger.SchedulerAfter : node.State.Scheduler)!);
+        foreach (var (room, free) in node.Ledger.AsStopsEnd)
+        {
+            if (Danger(node, pods, room, free) is { } danger) return danger;
+        }
+
+        return null;
+    }
+
+    private static Reason? Danger(SchedulerNode node, LikePods[] pods, SchedulerRoom room, Bytes free)
+    {
+        var ledger = node.Ledger;
         var here = pods.Where(one => one.Nodes.ContainsKey(node) && room.Takes(one.Requests)).ToArray();
         var shared = Bytes.Zero;
         foreach (var one in here)
         {
-            if (Danger(node, one.Ways, afterStops) is { } danger) return danger;
+            if (Danger(node, one.Ways, room, free) is { } danger) return danger;
             if (one.Ways.At(node)!.Takes.PerDevice is not { } each || !node.DevicesOf(one.Requests.Resource).Shared) continue;
             shared += each.Highest * Math.Min(one.Count, room.Slots(one.Requests));
             if (ledger.LeastDeviceFree(one.Requests.Resource) is { } least && shared > least)
@@ -240,7 +291,6 @@ internal sealed partial class SchedulerChoice
         if (here.Length == 0) return null;
         var (covered, others) = SchedulerStates.Most(room, [.. here.Select(one => (one.Requests, one.Ways.At(node)!.Takes, one.Count))]);
         var worst = node.Others + others + Bytes.Min(node.Covered + covered, room.Memory);
-        var free = afterStops ? ledger.HostFreeAfter : ledger.HostFreeBefore;
         return worst <= free ? null : Unsafe(node.State, $"{worst} of memory against {Bytes.Max(Bytes.Zero, free)}",
             $"a memory request of {here.Select(one => one.Ways.At(node)!.Takes.Host.Highest).Max()}");
     }

@@ -32,7 +32,6 @@ internal sealed partial class SchedulerChoice(
 
     // Pods that the scheduler has yet to place, those of this plan's starts among them.
     private readonly List<Awaited> _awaited = [];
-    private readonly Stack<(Awaited One, SchedulerNode Node)> _reopened = [];
 
     /// <param name="Ways">What each would run as and take.</param>
     /// <param name="Count">How many.</param>
@@ -41,6 +40,9 @@ internal sealed partial class SchedulerChoice(
     {
         public int CountedOn(SchedulerNode node) =>
             Nodes.TryGetValue(node, out var counted) ? counted : node.State.Scheduler!.Takes(Ways.Requests) ? Count : 0;
+
+        /// <summary>Those of a group are charged with the others of it, null of a single pod.</summary>
+        public Together? With { get; init; }
 
         public int MayComeTo(SchedulerNode node) => node.MayRun(Ways.Requests) ? Math.Min(Count, node.Ledger.SchedulerAfter!.Slots(Ways.Requests)) : 0;
     }
@@ -131,8 +133,11 @@ internal sealed partial class SchedulerChoice(
             if (Danger(node, ways, afterStops: true) is { } danger) return new Answer(null, least, danger);
         }
 
+        // Who waits for all stops of a node may land on another while only some of the stops there have ended.
+        var meanwhile = stopping.Select(node => (node, Why: DangerMeanwhile(node, ways))).Where(one => one.Why is not null).ToArray();
+        if (meanwhile.Length > 1) return new Answer(null, least, meanwhile[0].Why);
         var later = Later(requests);
-        if (ways.IsKnown(open) && Promise(open, later, requests, null))
+        if (meanwhile.Length == 0 && ways.IsKnown(open) && Promise(open, later, requests, null))
         {
             var most = Hold(open, later, ways)!;
             foreach (var node in arriving) node.Charge(most, requests);
@@ -141,7 +146,7 @@ internal sealed partial class SchedulerChoice(
 
         foreach (var node in stopping)
         {
-            if (ways.At(node) is not { } way) continue;
+            if (ways.At(node) is not { } way || meanwhile is [var (danger, _)] && danger != node) continue;
             if (!Promise(open, later, requests, node)) continue;
             if (node.Ledger.TryReserve(way.Takes, way.DeviceKind) is null)
             {
@@ -168,45 +173,6 @@ internal sealed partial class SchedulerChoice(
     /// </summary>
     public Reason? Endangered(NodeLedger newcomer) =>
         LandOn(new SchedulerNode(newcomer), _awaited.Select(one => (one.Ways, one.Count)));
-
-    /// <summary>
-    /// Counts what has yet to be placed on nodes where more stops now, as it may still be waiting when that is done. Whether it is
-    /// safe there, and all that is promised is kept.
-    /// </summary>
-    public bool Reopen(IReadOnlySet<NodeId> nodes)
-    {
-        _reopened.Clear();
-        foreach (var node in nodes.Where(_indexOf.Value.ContainsKey).Select(id => _indexOf.Value[id]).Order().Select(at => _nodes[at]))
-        {
-            foreach (var one in _awaited)
-            {
-                for (var more = one.MayComeTo(node) - one.CountedOn(node); more > 0; more--)
-                {
-                    if (Danger(node, one.Ways, afterStops: true) is not null) return false;
-                    node.Charge(one.Ways.At(node)!.Takes, one.Ways.Requests);
-                    node.Ask(one.Ways.Requests, 1);
-                    one.Nodes[node] = one.CountedOn(node) + 1;
-                    _reopened.Push((one, node));
-                }
-            }
-        }
-
-        return IsKept(null, null);
-    }
-
-    /// <summary>Takes back what was counted by the last <see cref="Reopen"/>, as what it looked at stays.</summary>
-    public void Close()
-    {
-        while (_reopened.TryPop(out var last))
-        {
-            var (one, node) = last;
-            node.Charge(one.Ways.At(node)!.Takes, one.Ways.Requests, -1);
-            node.Ask(one.Ways.Requests, -1);
-            one.Nodes[node]--;
-        }
-
-        LookAgain();
-    }
 
     // Puts as many of the pods on an empty node as the scheduler could, until one is in danger.
     private static Reason? LandOn(SchedulerNode node, IEnumerable<(ReplicaWays Ways, int Count)> pods)
@@ -341,7 +307,21 @@ internal sealed partial class SchedulerChoice(
     }
 
     // What the scheduler could do on a node, now or once the stops of this plan are done there, if it is let.
-    private static Reason? Danger(SchedulerNode chosen, ReplicaWays ways, bool afterStops)
+    private static Reason? Danger(SchedulerNode chosen, ReplicaWays ways, bool afterStops) =>
+        Danger(chosen, ways, (afterStops ? chosen.Ledger.SchedulerAfter : chosen.State.Scheduler)!, afterStops ? chosen.Ledger.HostFreeAfter : chosen.Ledger.HostFreeBefore);
+
+    // The same in any state in which some of the stops are done and there is room by what it counts.
+    private static Reason? DangerMeanwhile(SchedulerNode chosen, ReplicaWays ways)
+    {
+        foreach (var (room, free) in chosen.Ledger.AsStopsEnd)
+        {
+            if (room.Takes(ways.Requests) && Danger(chosen, ways, room, free) is { } danger) return danger;
+        }
+
+        return null;
+    }
+
+    private static Reason? Danger(SchedulerNode chosen, ReplicaWays ways, SchedulerRoom room, Bytes free)
     {
         var (node, ledger, requests) = (chosen.State, chosen.Ledger, ways.Requests);
         if (ledger.HostUsable is null) return Unsafe(node, "what others use of its memory is not known", "a node whose pods all state their memory");
@@ -364,8 +344,7 @@ internal sealed partial class SchedulerChoice(
         var (covered, others) = (chosen.Covered, chosen.Others);
         if (way.Covered) covered += takes.Host.Highest;
         else others += takes.Host.Highest;
-        var free = afterStops ? ledger.HostFreeAfter : ledger.HostFreeBefore;
-        var worst = others + Bytes.Min(covered, (afterStops ? ledger.SchedulerAfter : node.Scheduler)!.Memory);
+        var worst = others + Bytes.Min(covered, room.Memory);
         return worst <= free ? null
             : Unsafe(node, $"{worst} of memory against {Bytes.Max(Bytes.Zero, free)}", $"a memory request of {takes.Host.Highest}");
     }

@@ -48,7 +48,7 @@ internal sealed class VariantMix(ImmutableArray<ModelOutlook> ways, bool keepsCh
         for (var i = 0; i < replicas.Length; i++)
         {
             // Before anybody knows what one carries one is enough.
-            if (replicas[i] > 0) sum += replicas[i] * (ways[i].CapacityOfOneAmong(together) ?? double.PositiveInfinity);
+            if (replicas[i] > 0) sum += ways[i].Worth(replicas[i]) * (ways[i].CapacityOfOneAmong(together) ?? double.PositiveInfinity);
         }
 
         return sum;

@@ -63,6 +63,12 @@ public sealed class WeightAllocator : IAllocator
         if (Successors(outlook, mix, perSecond) is > 0 and var loading)
             return allocation with { Keep = supply, Why = new Reason(Rule.HoldUntilReplaced, [Fact.Of("loading", loading), Fact.Of("staying", supply - wanted)]) };
 
+        // A successor of who is slowed comes beside as many as may be; one of the others goes as soon as it serves, whatever became of who slowed it.
+        if (spec.Settings.MovesForTime && observed.Can.HasFlag(Capabilities.ChooseNode) && supply == outlook.Most + 1)
+            return outlook.Loading > 0
+                ? allocation with { Keep = supply, Why = new Reason(Rule.HoldUntilReplaced, [Fact.Of("loading", outlook.Loading), Fact.Of("staying", supply - outlook.Loading)]) }
+                : allocation with { Keep = outlook.Most, Why = new Reason(Rule.DrainAboveMost, [Fact.Of("have", supply), Fact.Of("most", outlook.Most)]) };
+
         // Each further replica is let go on its own, once it has been surplus for as long as one of its rank is held.
         if (outlook.Hold is not { } hold) return allocation with { Why = supply > 0 && wanted == 0 ? Idle(outlook) : allocation.Why };
         var keep = supply;
@@ -203,7 +209,19 @@ public sealed class WeightAllocator : IAllocator
     private static int[] Larger(ImmutableArray<int> there, int[] counts) => [.. counts.Select((count, i) => Math.Max(count, there[i]))];
 
     /// <summary>Replicas of the outlook's variant alone that carry a rate, whatever the file's bounds; at most a million.</summary>
-    internal static int Needed(ModelOutlook outlook, double perSecond) =>
+    internal static int Needed(ModelOutlook outlook, double perSecond)
+    {
+        var needed = NeededAlone(outlook, perSecond);
+        if (outlook.Left.IsDefault || needed == 0) return needed;
+
+        // What others on the same devices leave of those that are there is made up for by further ones.
+        var most = needed + outlook.Left.Length;
+        while (needed < most && outlook.CapacityOfOneAmong(needed) is { } each && outlook.Worth(needed) * each < perSecond) needed++;
+        return needed;
+    }
+
+    /// <summary>The same if all had their devices for themselves.</summary>
+    internal static int NeededAlone(ModelOutlook outlook, double perSecond) =>
         perSecond <= 0 ? 0
         : outlook is { CapacityExpected.PerSecond: > 0 and var each, Pooled.IsDefault: false } ? ServicePrior.ReplicasFor(perSecond, each, outlook.Pooled.AsSpan(), ReplicasMost)
         : outlook.Capacity is { } capacity and > 0 ? (int)Math.Min(Math.Ceiling(perSecond / capacity), ReplicasMost)

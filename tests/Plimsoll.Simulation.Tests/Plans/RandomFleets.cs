@@ -43,6 +43,7 @@ internal static class RandomFleets
             Name = string.Create(CultureInfo.InvariantCulture, $"random {seed}"),
             Nodes = nodes,
             Models = models,
+            // The exact fleet counts memory alone, so that it is a bound where the planner finds no time on devices that several share.
             Settings = PlannerSettings.Latest,
             Prices = new Prices
             {

@@ -179,6 +179,8 @@ internal static class RandomFleets
                 IdleIsSeen = (long)(memory * 524288) % 2 == 0,
                 ReplacedByQuarters = (long)(memory * 524288) % 2 == 1,
                 AsksWithinReach = (long)(memory * 1048576) % 2 == 0,
+                SharesTime = (long)(memory * 1048576) % 2 == 1,
+                MovesForTime = (long)(memory * 2097152) % 2 == 0,
                 LeavingNodesFirst = (long)(memory * 16384) % 2 == 0,
             },
         };

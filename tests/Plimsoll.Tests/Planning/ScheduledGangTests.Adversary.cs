@@ -1,6 +1,7 @@
 using CsCheck;
 using static Plimsoll.Tests.Planning.Fleets;
 using static Plimsoll.Tests.Planning.GroupChoiceTests;
+using static Plimsoll.Tests.Planning.TrainingScene;
 
 namespace Plimsoll.Tests.Planning;
 
@@ -11,6 +12,61 @@ public sealed partial class ScheduledGangTests
     public void Whatever_the_scheduler_chooses_no_node_is_overfilled_and_all_members_of_a_gang_find_a_place() => Situations.Sample(
         pair => Place(pair.Situation, pair.Situation.Decide(), pair.Seed) is null, iter: RandomCases.Or(4000),
         print: pair => $"{Place(pair.Situation, pair.Situation.Decide(), pair.Seed)}\n{string.Join('\n', pair.Situation.Decide().Steps)}\n{pair.Situation}");
+
+    [Theory]
+    [InlineData(15_000, 0)]
+    [InlineData(5_000, 2)]
+    public void More_of_what_waits_in_one_group_may_come_together_to_a_node_that_others_leave(double takesMiB, int steps)
+    {
+        // Beside the members there is room for the leader or both workers; once those are gone, for all three, which take twice what they ask.
+        var job = Asking("train", devices: 8, memoryMiB: 60_000);
+        var (chat, group) = (Single("chat", devices: 2, takesMiB / 2, min: 0) with { MaxReplicas = 1 }, Group("group", pods: 3, devices: 0, podMiB: 30_000, askedMiB: 15_000, min: 1));
+        chat = chat with { Variants = [chat.Variants[0] with { Needs = chat.Variants[0].Needs with { Host = new MemoryNeed(Bytes.MiB(takesMiB), Bytes.MiB(takesMiB)) } }] };
+        var spec = Fleet([chat, group with { Priority = -2 }], job);
+        var workers = group.Variants[0].Workers!;
+        var waiting = Replica(group, 1, ReplicaState.Loading, Noon) with
+        {
+            Placement = Placement.Pending,
+            Requests = group.Requests,
+            Members = [.. Enumerable.Repeat(new ReplicaMember(Placement.Pending, workers.Needs, workers.Requests), workers.Count)],
+        };
+        var (seen, knowledge) = Waits(Here([Full("a", 8, job, 1)], Begun(job, 900, GangState.Running, At("a", 0, 8)), spec) with { Replicas = [waiting] }, chat);
+
+        Assert.Equal(steps, Decide(spec, seen, knowledge).Steps.Length);
+    }
+
+    [Theory]
+    [InlineData(40_000, new[] { "start/other-1" })]
+    [InlineData(5_000, new[] { "start/chat-1", "start/other-1", "suspend/first", "suspend/second" })]
+    public void Members_of_a_gang_that_is_told_to_go_may_land_before_they_are_gone_beside_who_does_not_wait_for_that(double memberMiB, string[] steps)
+    {
+        // Neither alone leaves a sure place for what needs all devices. Without the first the second's members may come to where the other is put at once.
+        var (first, second) = (Asking("first", devices: 8, memoryMiB: 30_000), Asking("second", members: 2, devices: 1, memoryMiB: memberMiB, askedMiB: 0));
+        var (chat, other) = (Single("chat", devices: 8, askedMiB: 10_000, min: 0) with { MaxReplicas = 1 }, Single("other", devices: 0, askedMiB: 0, min: 1) with { Priority = 1 });
+        other = other with { Variants = [other.Variants[0] with { Needs = Takes(40_000, 0) }] };
+        var spec = Fleet([chat, other], first, second);
+        var seen = Here([Full("a", 8, first, 1)], spec, Begun(first, 900, GangState.Running, At("a", 0, 8)), Begun(second, 20, GangState.Starting, Placement.Pending, Placement.Pending));
+        (seen, var knowledge) = Waits(seen, chat);
+
+        Assert.Equal(steps, Decide(spec, seen, knowledge).StepIds());
+    }
+
+    [Theory]
+    [InlineData(30_000, new string[0])]
+    [InlineData(50_000, new[] { "suspend/heavy", "suspend/light" })]
+    public void Of_two_that_stop_one_may_leave_its_devices_while_the_other_still_has_the_memory(double takesMiB, string[] after)
+    {
+        var (heavy, light) = (Asking("heavy", memoryMiB: 60_000, askedMiB: 10_000), Asking("light", devices: 8, memoryMiB: 1_000));
+        var chat = Single("chat", devices: 2, askedMiB: 5_000, min: 1) with { MaxReplicas = 1 };
+        chat = chat with { Variants = [chat.Variants[0] with { Needs = Takes(takesMiB, 2) }] };
+        var a = GroupChoiceTests.Node("a", 8);
+        a = a with { Scheduler = a.Scheduler!.With(heavy.Requests!).With(light.Requests!) };
+
+        // It finds its place on b, but may be put on a in the moment in which only the light one is gone.
+        var plan = Decide(Fleet([chat], heavy, light), Here([a, GroupChoiceTests.Node("b", 8)],
+            Begun(heavy, 5, GangState.Stopping, At("a", 0, 0)), Begun(light, 5, GangState.Stopping, At("a", 0, 8))));
+        Assert.Equal(after, plan.Steps.OfType<Step.Start>().Single().After.Select(step => step.Value));
+    }
 
     [Fact]
     public void A_planner_that_believes_members_to_take_nothing_is_caught() => Assert.NotEqual(0, Caught(job => job with

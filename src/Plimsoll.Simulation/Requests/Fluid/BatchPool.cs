@@ -23,7 +23,8 @@ internal sealed class BatchPool(BatchTimes times, int concurrency, FluidLedger l
         // Of a group the one in the middle is typical.
         var ahead = (lane.InFlight + (requests.Count / 2.0)) * used / Replicas.Count;
         var inReplica = Math.Clamp((int)Math.Round(ahead + 0.5), 1, Concurrency);
-        Enqueue(new SentGroup(requests, now, inReplica), lane, now + times.Seconds(inReplica));
+        Busy(now);
+        Enqueue(new SentGroup(requests, now, inReplica), lane, now + (times.Seconds(inReplica) * Slowdown));
     }
 
     public override void AdvanceTo(double time)
@@ -31,6 +32,7 @@ internal sealed class BatchPool(BatchTimes times, int concurrency, FluidLedger l
         while (_flying.TryPeek(out var flying, out var end) && end <= time)
         {
             _flying.Dequeue();
+            Busy(end);
             InFlight -= flying.Sent.Count;
             flying.Lane.InFlight -= flying.Sent.Count;
             ledger.Answered(flying.Sent, end, end);

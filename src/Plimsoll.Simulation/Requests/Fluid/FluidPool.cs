@@ -10,6 +10,11 @@ namespace Plimsoll.Simulation.Requests.Fluid;
 internal abstract class FluidPool(int concurrency)
 {
     private int _turn;
+    private double _busy;
+    private double _busyAt;
+
+    /// <summary>How many times as long as alone what is computed takes, the mean over its replicas.</summary>
+    protected double Slowdown { get; private set; } = 1;
 
     public List<FluidReplica> Replicas { get; } = [];
 
@@ -45,7 +50,24 @@ internal abstract class FluidPool(int concurrency)
     {
         (replica.Pool, replica.Index) = (this, Replicas.Count);
         Replicas.Add(replica);
+        Slowed();
     }
+
+    /// <summary>Others work more or less on the devices of its replicas.</summary>
+    public void Slowed()
+    {
+        var sum = 0.0;
+        foreach (var replica in Replicas) sum += replica.Slowdown;
+        Slowdown = Replicas.Count == 0 ? 1 : sum / Replicas.Count;
+    }
+
+    /// <summary>Seconds in which one of its replicas had something to compute, as requests are spread evenly.</summary>
+    public double BusyUntil(double time) => _busy + (Math.Max(0, time - _busyAt) * BusyNow);
+
+    private double BusyNow => Replicas.Count == 0 ? 0 : Math.Min(1, InFlight / (double)Replicas.Count);
+
+    /// <summary>What it has in it is about to change.</summary>
+    protected void Busy(double now) => (_busy, _busyAt) = (BusyUntil(now), Math.Max(_busyAt, now));
 
     /// <summary>A replica leaves with its share of the requests, which is then a pool by itself.</summary>
     public void Leave(FluidReplica replica)
@@ -55,6 +77,7 @@ internal abstract class FluidPool(int concurrency)
         MoveShare(own, 1.0 / Replicas.Count);
         Replicas.Remove(replica);
         for (var i = 0; i < Replicas.Count; i++) Replicas[i].Index = i;
+        Slowed();
         Left();
     }
 

@@ -15,6 +15,19 @@ internal class FluidReplica : IReplicaGauges
 
     public virtual double CacheUse => 0;
 
+    public double Slowdown
+    {
+        get;
+        set
+        {
+            field = value;
+            Pool?.Slowed();
+        }
+    }
+    = 1;
+
+    public double BusyUntil(double time) => Pool?.BusyUntil(time) ?? 0;
+
     /// <summary>Whole requests, the first replicas one more, so that all together have all.</summary>
     private int Share(int of) => Pool is { Replicas.Count: > 0 and var count } ? (of / count) + (Index < of % count ? 1 : 0) : 0;
 }

@@ -15,6 +15,9 @@ internal sealed class PromptLane(PromptSteps prompts)
     /// <summary>Requests in the replica.</summary>
     public int InFlight { get; set; }
 
+    /// <summary>How many times as long as alone its prompts take.</summary>
+    public double Slowdown { get; set; } = 1;
+
     /// <summary>Tokens that a sequence here has fallen behind since the beginning.</summary>
     public double Behind { get; private set; }
 
@@ -43,6 +46,7 @@ internal sealed class PromptLane(PromptSteps prompts)
 
         _now = _now with { Tokens = _now.Tokens + tokens };
         var (took, steps) = prompts.Of(_now.Tokens, _now.Beside, _now.Context);
+        took *= Slowdown;
         _busyUntil = _now.Starts + took;
         if (stepSeconds <= 0) return;
         var behind = Math.Max(_fellBehind, (took / stepSeconds) - steps);
@@ -59,7 +63,7 @@ internal sealed class PromptLane(PromptSteps prompts)
         var together = batch == Batch ? _now : _before;
         var budget = prompts.Budget(together.Beside);
         var until = Math.Min(together.Tokens, Math.Ceiling((tokens - 0.5) / budget) * budget);
-        return together.Starts + prompts.Of(Math.Max(tokens, until), together.Beside, together.Context).Seconds;
+        return together.Starts + (prompts.Of(Math.Max(tokens, until), together.Beside, together.Context).Seconds * Slowdown);
     }
 
     /// <summary>What sequences had fallen behind when those of a batch began: later batches slow them, their own does not.</summary>

@@ -177,8 +177,9 @@ internal sealed class TextPool(ReplicaLimits limits, StepTimes times, PromptStep
         var ofLane = used / (double)Replicas.Count;
         sent = sent with { SentAs = Math.Max(1, (int)Math.Round(((lane.InFlight + (count / 2.0)) * ofLane) + 0.5)) };
         var (beside, context) = lane.InFlight > 0 && _sequences > 0 ? (Beside, Context) : (0, 0);
+        lane.Slowdown = Slowdown;
         lane.Add(sent.Requests.Prompt * Math.Max(1, count * ofLane), now, beside, context, beside > 0 ? StepSeconds() : 0, _pause);
-        LastPrompt = (sent.Requests.Prompt, prompts.Of(sent.Requests.Prompt, beside, context).Seconds);
+        LastPrompt = (sent.Requests.Prompt, prompts.Of(sent.Requests.Prompt, beside, context).Seconds * Slowdown);
         InFlight -= count;
         Enqueue(new Prompted(sent, lane, lane.Batch, lane.Tokens), lane.EndOf(lane.Batch, lane.Tokens));
     }
@@ -269,12 +270,13 @@ internal sealed class TextPool(ReplicaLimits limits, StepTimes times, PromptStep
         var beside = Math.Min(Beside, times.SequencesMax);
         var (context, whole) = (Context, (int)beside);
         var step = times.Decode(whole, context);
-        return whole < beside ? step + ((beside - whole) * (times.Decode(whole + 1, context) - step)) : step;
+        return Slowdown * (whole < beside ? step + ((beside - whole) * (times.Decode(whole + 1, context) - step)) : step);
     }
 
     private void MoveClock(double time)
     {
         if (time <= _now) return;
+        Busy(time);
         if (_sequences > 0) _clock += (time - _now) / StepSeconds();
         _now = time;
     }

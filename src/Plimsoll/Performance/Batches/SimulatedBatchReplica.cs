@@ -18,6 +18,12 @@ internal sealed class SimulatedBatchReplica(BatchProfile profile, RequestLog log
     /// <summary>When the batch under way ends; infinity where there is none.</summary>
     public double BatchEnds { get; private set; } = double.PositiveInfinity;
 
+    /// <summary>How many times as long as alone the batches take that begin from now on: others may have a part of the device.</summary>
+    public double Slowdown { get; set; } = 1;
+
+    /// <summary>Seconds of batches so far, all of the one under way among them.</summary>
+    public double BusySeconds { get; private set; }
+
     /// <summary>Takes a request; all batches that end by then must be over.</summary>
     public void Submit(int request, double now)
     {
@@ -53,6 +59,8 @@ internal sealed class SimulatedBatchReplica(BatchProfile profile, RequestLog log
     private void Begin(double now)
     {
         while (_batch.Count < profile.BatchMax && _waiting.TryDequeue(out var request)) _batch.Add(request);
-        BatchEnds = _batch.Count > 0 ? now + profile.Seconds(_batch.Count) : double.PositiveInfinity;
+        var seconds = _batch.Count > 0 ? profile.Seconds(_batch.Count) * Slowdown : 0;
+        BatchEnds = _batch.Count > 0 ? now + seconds : double.PositiveInfinity;
+        BusySeconds += seconds;
     }
 }

@@ -44,6 +44,12 @@ internal sealed class SimulatedReplica
 
     public long Steps => _steps;
 
+    /// <summary>How many times as long as alone the steps take that begin from now on: others may have a part of the device.</summary>
+    public double Slowdown { get; set; } = 1;
+
+    /// <summary>Seconds of steps so far, all of the one under way among them.</summary>
+    public double BusySeconds { get; private set; }
+
     public long BlocksUsed => _blocks.Total - _blocks.Free;
 
     /// <summary>Of those, requests that have not begun, or begin again.</summary>
@@ -107,7 +113,9 @@ internal sealed class SimulatedReplica
         if (_next.IsEmpty) Compose(_next);
         (_current, _next) = (_next, _current);
         if (_current.IsEmpty) return;
-        StepEnds = now + _current.Seconds;
+        var seconds = _current.Seconds * Slowdown;
+        StepEnds = now + seconds;
+        BusySeconds += seconds;
         if (_limits.SchedulesAhead) Compose(_next);
     }
 

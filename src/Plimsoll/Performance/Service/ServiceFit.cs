@@ -44,6 +44,9 @@ public sealed record ServiceFit(
         };
     }
 
+    /// <summary>With the longest of an interval remembered as it was, whatever was learned of the others.</summary>
+    internal ServiceFit Lasting(ServiceSample sample, bool longest) => longest ? this with { LongestSeconds = Math.Max(LongestSeconds, Longest(sample)) } : this;
+
     // One request may count for as much as so many usual ones: lengths of answers vary by as much.
     private const double LongMost = 10;
 
@@ -77,16 +80,29 @@ public sealed record ServiceFit(
         ArgumentNullException.ThrowIfNull(slo);
         if (Weight < 1) return null;
         var (meanN, meanL) = (SumN / Weight, SumL / Weight);
-        var variance = (SumNN / Weight) - (meanN * meanN);
 
         // With n all alike there is no slope to fit: what was seen, n requests in l seconds, is what is known.
-        if (variance < 0.05) return meanN / meanL;
-        var slope = Math.Max(0, ((SumNL / Weight) - (meanN * meanL)) / variance);
-        var fixedPart = Math.Max(0, meanL - (slope * meanN));
+        if (Sloped is not var (fixedPart, slope)) return meanN / meanL;
         var budget = slo.Latency.TotalSeconds / 2;
         var most = Math.Max(1, Math.Min(concurrency, 2 * LargestN));
         var n = slope <= 0 ? most : Math.Clamp((budget - fixedPart) / slope, 1, most);
         var latency = fixedPart + (slope * n);
         return latency > 0 ? n / latency : meanN / meanL;
+    }
+
+    /// <summary>Seconds of a request whatever is in its replica, and for each that is, itself among them; null before anything was observed.</summary>
+    internal (double Fixed, double PerRequest)? Line => Weight < 1 ? null : Sloped ?? (SumL / Weight, 0);
+
+    // Null with n all alike.
+    private (double Fixed, double PerRequest)? Sloped
+    {
+        get
+        {
+            var (meanN, meanL) = (SumN / Weight, SumL / Weight);
+            var variance = (SumNN / Weight) - (meanN * meanN);
+            if (variance < 0.05) return null;
+            var slope = Math.Max(0, ((SumNL / Weight) - (meanN * meanL)) / variance);
+            return (Math.Max(0, meanL - (slope * meanN)), slope);
+        }
     }
 }

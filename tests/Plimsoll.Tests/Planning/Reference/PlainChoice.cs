@@ -49,12 +49,17 @@ internal sealed class PlainChoice(
             if (Danger(ledger, model, requests, afterStops: true) is { } danger) return new SchedulerChoice.Answer(null, outlook.Needs, danger);
         }
 
-        if (open.Any(ledger => VariantAt(ledger.Node, model, requests) is not null) && Promise(open, later, requests, null))
+        // Who waits for all stops of a node may land on another while only some of the stops there have ended.
+        var meanwhile = later.Where(ledger => !ledger.Stops.IsEmpty).Select(ledger => (Ledger: ledger, Why: ledger.AsStopsEnd
+            .Where(state => state.Room.Takes(requests)).Select(state => Danger(ledger, model, requests, state.Room, state.HostFree)).FirstOrDefault(danger => danger is not null)))
+            .Where(one => one.Why is not null).ToArray();
+        if (meanwhile.Length > 1) return new SchedulerChoice.Answer(null, outlook.Needs, meanwhile[0].Why);
+        if (meanwhile.Length == 0 && open.Any(ledger => VariantAt(ledger.Node, model, requests) is not null) && Promise(open, later, requests, null))
             return new SchedulerChoice.Answer([], Hold(open, later, model, requests)!, null);
 
         foreach (var ledger in later.Where(ledger => !ledger.Stops.IsEmpty))
         {
-            if (VariantAt(ledger.Node, model, requests) is not { } variant) continue;
+            if (VariantAt(ledger.Node, model, requests) is not { } variant || meanwhile.Any(one => one.Ledger != ledger)) continue;
             if (!Promise(open, later, requests, ledger)) continue;
             var takes = needs(model, variant);
             if (ledger.TryReserve(takes, variant.DeviceKind) is null)
@@ -182,7 +187,10 @@ internal sealed class PlainChoice(
     }
 
     // What the scheduler could do on a node, now or once the stops of this plan are done there, if it is let.
-    private Reason? Danger(PlainLedger ledger, ModelSpec model, SchedulerRequests requests, bool afterStops)
+    private Reason? Danger(PlainLedger ledger, ModelSpec model, SchedulerRequests requests, bool afterStops) => Danger(
+        ledger, model, requests, (afterStops ? ledger.SchedulerAfter : ledger.Node.Scheduler)!, afterStops ? ledger.HostFreeAfter : ledger.HostFreeBefore);
+
+    private Reason? Danger(PlainLedger ledger, ModelSpec model, SchedulerRequests requests, SchedulerRoom room, Bytes free)
     {
         var node = ledger.Node;
         if (ledger.HostUsable is null) return Unsafe(node, "what others use of its memory is not known", "a node whose pods all state their memory");
@@ -206,8 +214,7 @@ internal sealed class PlainChoice(
         var (covered, others) = _started.GetValueOrDefault(node.Id);
         if (requests.Cover(takes)) covered += takes.Host.Highest;
         else others += takes.Host.Highest;
-        var free = afterStops ? ledger.HostFreeAfter : ledger.HostFreeBefore;
-        var worst = others + Bytes.Min(covered, (afterStops ? ledger.SchedulerAfter : node.Scheduler)!.Memory);
+        var worst = others + Bytes.Min(covered, room.Memory);
         return worst <= free ? null
             : Unsafe(node, $"{worst} of memory against {Bytes.Max(Bytes.Zero, free)}", $"a memory request of {takes.Host.Highest}");
     }

@@ -75,6 +75,28 @@ internal sealed class PlainLedger
         return devices < 1 || free.Count < devices ? null : free[devices - 1];
     }
 
+    // Every set of stops that may have ended, each counted from nothing; of more than six the worst of both.
+    public IEnumerable<(SchedulerRoom Room, Bytes HostFree)> AsStopsEnd
+    {
+        get
+        {
+            StepId[] ids = [.. _stops.Select(stop => stop.Stop).Distinct()];
+            if (ids.Length > 6)
+            {
+                yield return (SchedulerAfter!, HostFreeBefore);
+                yield break;
+            }
+
+            for (var which = 0; which < (1 << ids.Length); which++)
+            {
+                var done = _stops.Where(stop => ((which >> Array.IndexOf(ids, stop.Stop)) & 1) == 1).ToArray();
+                yield return (
+                    done.Aggregate(Node.Scheduler!, (room, stop) => stop.Frees.Requests is { } gone ? room.Without(gone) : room),
+                    done.Aggregate(HostFreeBefore, (free, stop) => free + stop.Frees.Host));
+            }
+        }
+    }
+
     /// <summary>Registers a stop of this plan, so that later starts may wait for it.</summary>
     public void WillStop(StepId stop, NodeLedger.Release frees) => _stops.Add((stop, frees));
 

@@ -1,0 +1,189 @@
+using System.Collections.Immutable;
+
+namespace Plimsoll;
+
+/// <summary>Whose replicas stand on devices that others' do too, and what is left of what they carry.</summary>
+internal static class SharedDevices
+{
+    /// <summary>Tells each outlook what is left of what its replicas carry, at the rates that are forecast for all.</summary>
+    /// <param name="observed">What is there. Where another scheduler places it is not known which pod has which of the devices that are handed out several times.</param>
+    /// <param name="outlooks">Of all models; those with replicas that share are replaced.</param>
+    /// <param name="isSupply">Whether a model counts on a replica.</param>
+    /// <param name="moves">Whether to say who is too slow where its model has as many as it may.</param>
+    public static void Weigh(FleetSnapshot observed, ModelOutlook[] outlooks, Func<InferenceReplica, ModelSpec, bool> isSupply, bool moves)
+    {
+        var at = new Dictionary<ModelId, int>(outlooks.Length);
+        for (var i = 0; i < outlooks.Length; i++) at[outlooks[i].Model.Id] = i;
+
+        // Who is of another version, or drains, goes.
+        bool Stays(InferenceReplica replica) => replica.State != ReplicaState.Draining && at.TryGetValue(replica.Model, out var of) && replica.Version == outlooks[of].Model.Version;
+        var shared = Shared(observed, Stays);
+        if (shared.Length == 0) return;
+        var (slowdowns, uses) = (new Dictionary<ReplicaId, double>(), new Dictionary<(ModelId, VariantId), DeviceUse?>());
+        var tooSlow = new SortedDictionary<int, ReplicaId>();
+        foreach (var on in shared)
+        {
+            var (busy, slowed) = (new double[on.Length], new double[on.Length]);
+            for (var i = 0; i < on.Length; i++) busy[i] = UseAt(on[i])?.Busy ?? 0;
+            TakingTurns.Slowdowns(busy, slowed);
+            Yield(on, busy, slowed);
+
+            // One that has several devices goes at the pace of its slowest.
+            for (var i = 0; i < on.Length; i++) slowdowns[on[i].Id] = Math.Max(slowed[i], slowdowns.GetValueOrDefault(on[i].Id, 1));
+        }
+
+        foreach (var (of, replica) in tooSlow) outlooks[of] = outlooks[of] with { TooSlow = replica };
+        var models = shared.SelectMany(on => on).Select(replica => replica.Model).ToHashSet();
+        foreach (var mine in observed.Replicas.Where(replica => models.Contains(replica.Model)).GroupBy(replica => replica.Model))
+        {
+            var of = at[mine.Key];
+            outlooks[of] = Weighed(outlooks[of], [.. mine.Where(replica => Stays(replica) && isSupply(replica, outlooks[of].Model))], slowdowns);
+        }
+
+        DeviceUse? UseAt(InferenceReplica replica)
+        {
+            if (!uses.TryGetValue((replica.Model, replica.Variant), out var use)) uses[(replica.Model, replica.Variant)] = use = UseOf(outlooks[at[replica.Model]], replica.Variant);
+            return use;
+        }
+
+        // Where somebody is too slow one of these gets a further replica elsewhere, the quickest to load; the others only if they are too slow with
+        // what that one then leaves here.
+        void Yield(InferenceReplica[] on, double[] busy, double[] slowed)
+        {
+            var mover = -1;
+            for (var i = 0; i < on.Length; i++)
+            {
+                var outlook = outlooks[at[on[i].Model]];
+                if (!outlook.Model.Acts || outlook.Supply >= outlook.Most || UseAt(on[i])?.IsTooSlow(slowed[i]) != true) continue;
+                if (mover < 0 || (outlook.Load.P90, on[i].Model).CompareTo((outlooks[at[on[mover].Model]].Load.P90, on[mover].Model)) < 0) mover = i;
+            }
+
+            if (moves) Mark(on, slowed);
+            if (mover < 0) return;
+            var (own, there) = (slowed[mover], Math.Max(1, outlooks[at[on[mover].Model]].Supply));
+            busy[mover] *= there / (there + 1.0);
+            TakingTurns.Slowdowns(busy, slowed);
+            slowed[mover] = own;
+        }
+
+        // Where none gets a further one, one that may have none is to have a successor elsewhere: of those that could not carry what comes now either,
+        // as a load for a moment's burst is lost.
+        void Mark(InferenceReplica[] on, double[] slowed)
+        {
+            // A successor of one of them is under way.
+            if (Array.Exists(on, one => outlooks[at[one.Model]] is var its && its.Model.Acts && its.Supply == its.Most + 1)) return;
+            var mover = -1;
+            for (var i = 0; i < on.Length; i++)
+            {
+                var of = at[on[i].Model];
+                var outlook = outlooks[of];
+                if (!outlook.Model.Acts || outlook.Supply != outlook.Most || on[i].State != ReplicaState.Ready || tooSlow.ContainsKey(of)) continue;
+                if (UseAt(on[i])?.IsTooSlow(slowed[i]) != true || UseOf(outlook, on[i].Variant, lately: true)?.IsTooSlow(slowed[i]) != true) continue;
+                if (mover < 0 || (outlook.Load.P90, on[i].Model).CompareTo((outlooks[at[on[mover].Model]].Load.P90, on[mover].Model)) < 0) mover = i;
+            }
+
+            if (mover >= 0) tooSlow[at[on[mover].Model]] = on[mover].Id;
+        }
+    }
+
+    /// <summary>How many times as long as alone requests lately took beside others on the same devices, by how many each model had; of models that share alone.</summary>
+    public static IReadOnlyDictionary<ModelId, double> Slowed(FleetSnapshot observed)
+    {
+        var shared = Shared(observed, Serves);
+        var slowed = new Dictionary<ModelId, double>();
+        if (shared.Length == 0) return slowed;
+        var serving = observed.Replicas.Where(Serves).GroupBy(replica => replica.Model)
+            .ToDictionary(mine => mine.Key, mine => (Count: mine.Count(), OneByOne: mine.All(replica => replica.Concurrency == 1)));
+        var busy = new Dictionary<ModelId, double>();
+        foreach (var row in observed.Traffic)
+        {
+            // Requests in its replicas by Little's law.
+            var seconds = (row.To - row.From).TotalSeconds;
+            if (row.Service is not { Count: > 0 } sample || !(seconds > 0) || !serving.TryGetValue(row.Model, out var mine)) continue;
+            var there = Math.Max(0, sample.SumL) / seconds / mine.Count;
+            busy[row.Model] = mine.OneByOne ? Math.Min(1, there) : 1 - Math.Exp(-there);
+        }
+
+        var slowdowns = new Dictionary<ReplicaId, double>();
+        foreach (var on in shared)
+        {
+            for (var i = 0; i < on.Length; i++)
+            {
+                double[] others = [.. on.Where((_, k) => k != i).Select(other => busy.GetValueOrDefault(other.Model))];
+                slowdowns[on[i].Id] = Math.Max(TakingTurns.SlowdownBeside(others), slowdowns.GetValueOrDefault(on[i].Id, 1));
+            }
+        }
+
+        foreach (var mine in observed.Replicas.Where(Serves).GroupBy(replica => replica.Model))
+        {
+            if (mine.Average(replica => slowdowns.GetValueOrDefault(replica.Id, 1)) is > 1 and var mean) slowed[mine.Key] = mean;
+        }
+
+        return slowed;
+
+        static bool Serves(InferenceReplica replica) => replica.State is ReplicaState.Ready or ReplicaState.Draining;
+    }
+
+    /// <summary>What a replica of a model as one of its variants does with its devices' time, as its model's replicas share what is forecast; null where nobody knows.</summary>
+    /// <param name="outlook">The model's.</param>
+    /// <param name="variant">The variant.</param>
+    /// <param name="replicas">How many share it; those that are there where none are given.</param>
+    /// <param name="lately">No more than what came lately, whatever is forecast.</param>
+    public static DeviceUse? UseOf(ModelOutlook outlook, VariantId variant, int? replicas = null, bool lately = false)
+    {
+        var way = outlook.Mix is not null && outlook.IndexOf(variant) is var at and >= 0 ? outlook.Ways[at] : outlook;
+        if (way.Time is not { } time) return null;
+        outlook.Forecast.TryGetLast(out var forecast);
+        outlook.Demand.TryGetLast(out var demand);
+        if (lately) forecast = Math.Min(forecast, demand);
+        var expected = outlook.Ahead.IsEmpty ? forecast : Math.Min(forecast, Math.Max(demand, WindowForecast.Between(outlook.Ahead.AsSpan(), 0.5)));
+        var share = 1.0 / Math.Max(1, replicas ?? outlook.Supply);
+        return new DeviceUse(time, expected * share, forecast * share);
+    }
+
+    /// <summary>Whether a replica has work on its devices, or will have.</summary>
+    public static bool UsesTime(InferenceReplica replica) =>
+        replica.State is ReplicaState.Ready or ReplicaState.Draining or ReplicaState.Loading || replica is { State: ReplicaState.Asleep, Turning: true };
+
+    private static ModelOutlook Weighed(ModelOutlook outlook, InferenceReplica[] there, Dictionary<ReplicaId, double> slowdowns)
+    {
+        var left = new Dictionary<ReplicaId, double>();
+        if (outlook.Mix is null) return outlook with { Left = Of(outlook, _ => true), LeftOf = left };
+        ImmutableArray<ModelOutlook> ways = [.. outlook.Ways.Select(way => way with { Left = Of(way, replica => way.Model.Has(replica.Variant)) })];
+        return outlook with { Ways = ways, Mix = new VariantMix(ways, outlook.Mix.KeepsCheapest), LeftOf = left };
+
+        ImmutableArray<double> Of(ModelOutlook way, Func<InferenceReplica, bool> isOf)
+        {
+            if (way.Time is not { } time) return default;
+            InferenceReplica[] mine = [.. there.Where(isOf)];
+            foreach (var replica in mine)
+            {
+                if (slowdowns.TryGetValue(replica.Id, out var slowdown)) left[replica.Id] = time.ShareCarried(slowdown);
+            }
+
+            double[] shares = [.. mine.Select(replica => left.GetValueOrDefault(replica.Id, 1)).OrderDescending()];
+            return shares.Length == 0 || shares[^1] >= 1 ? default : [.. shares];
+        }
+    }
+
+    // The replicas of each device that several have, of those that count.
+    private static InferenceReplica[][] Shared(FleetSnapshot observed, Func<InferenceReplica, bool> counts)
+    {
+        if (!observed.Can.HasFlag(Capabilities.ChooseNode)) return [];
+        var first = new Dictionary<(NodeId, DeviceId), InferenceReplica>();
+        var several = new SortedDictionary<(NodeId, DeviceId), List<InferenceReplica>>();
+        foreach (var replica in observed.Replicas)
+        {
+            if (!UsesTime(replica) || replica.Placement.Devices.IsDefaultOrEmpty || replica.Placement == Placement.Pending || !counts(replica)) continue;
+            foreach (var device in replica.Placement.Devices)
+            {
+                var key = (replica.Placement.Node, device);
+                if (first.TryAdd(key, replica)) continue;
+                if (!several.TryGetValue(key, out var on)) several[key] = on = [first[key]];
+                on.Add(replica);
+            }
+        }
+
+        return [.. several.Values.Select(on => on.ToArray())];
+    }
+}
