@@ -23,7 +23,8 @@ internal sealed class OperatorProcess : IDisposable
         Console.WriteLine($"the operator writes to {log}");
         var start = new ProcessStartInfo("/bin/sh") { ArgumentList = { "-c", $"exec {(cores is null ? "" : $"taskset -c {cores} ")}\"$@\" > {log} 2>&1", "sh", program, "operator", "--kubeconfig", kubeconfig, "--namespace", "plimsoll-system", "--health-port", Text(health), "--metrics-port", Text(metrics) } };
         // As deploy/operator/deployment.yaml has it.
-        start.Environment["DOTNET_GCgen0size"] = "4000000";
+        start.Environment["DOTNET_GCgen0size"] = "C000000";
+        start.Environment["DOTNET_GCSegmentSize"] = "80000000";
         start.Environment["DOTNET_GCLOHThreshold"] = "800000";
         start.Environment["DOTNET_gcConcurrent"] = "0";
         var started = new OperatorProcess(Process.Start(start)!, health, metrics);

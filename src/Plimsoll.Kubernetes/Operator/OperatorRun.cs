@@ -111,6 +111,7 @@ public sealed class OperatorRun(
             (knowledge, number) = (tick.Plan.Next, tick.Number + 1);
         });
         var checkpointed = parts.Time.GetTimestamp();
+        var collection = new IdleCollection();
         var (labelled, tries, tried) = (label is null, 0L, 0L);
         try
         {
@@ -141,6 +142,7 @@ public sealed class OperatorRun(
                         checkpointed = parts.Time.GetTimestamp();
                     }
 
+                    collection.Collect();
                     await PauseAsync(fleet, spec.Settings.Review, cancellationToken).ConfigureAwait(false);
                 }
                 catch (Exception problem) when (problem is ClusterUnseenException or ApiException)

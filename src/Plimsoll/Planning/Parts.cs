@@ -59,11 +59,11 @@ internal static class Parts
     }
 
     /// <summary>Ordered by id, as bodies are to hand them over; put in order where they are not.</summary>
-    public static IEnumerable<InferenceReplica> ById(ImmutableArray<InferenceReplica> replicas)
+    public static ImmutableArray<InferenceReplica> ById(ImmutableArray<InferenceReplica> replicas)
     {
         for (var i = 1; i < replicas.Length; i++)
         {
-            if (replicas[i - 1].Id.CompareTo(replicas[i].Id) > 0) return replicas.OrderBy(replica => replica.Id);
+            if (replicas[i - 1].Id.CompareTo(replicas[i].Id) > 0) return [.. replicas.OrderBy(replica => replica.Id)];
         }
 
         return replicas;

@@ -47,23 +47,40 @@ internal sealed partial class PlanDraft
         .Where(other => other.Model != here.Model && other.Placement.Node == here.Placement.Node && _outlookOf.ContainsKey(other.Model) && other.Placement.Devices.Intersect(here.Placement.Devices).Any())
         .Select(other => other.Model);
 
-    // What stays uses its devices' time; of what is only shown nothing goes.
+    // What stays uses its devices' time; of what is only shown nothing goes. Node by node, as a fleet has tens of thousands.
     private void CountTime()
     {
         if (!CountsTime) return;
-        foreach (var replica in Parts.ById(_observed.Replicas))
+        var uses = new (VariantId Variant, DeviceUse? Use)[_outlooks.Length][];
+        OfEach.Do(uses.Length, i =>
         {
-            if (replica.State != ReplicaState.Draining && SharedDevices.UsesTime(replica) && (!_going.Contains(replica.Id) || IsOnlyShown(replica.Model))) Uses(replica);
+            var mine = _replicas[_outlooks[i].Model.Id].Where(replica => !replica.Placement.Devices.IsDefaultOrEmpty).Select(replica => replica.Variant).Distinct();
+            uses[i] = [.. mine.Select(variant => (variant, NewUseOf(_outlooks[i], variant)?.Reckoned()))];
+        });
+        for (var i = 0; i < uses.Length; i++)
+        {
+            foreach (var (variant, use) in uses[i]) _useOf.TryAdd((_outlooks[i].Model.Id, variant), use);
         }
+
+        OfEach.Do(_onNodes.Length, i =>
+        {
+            foreach (var replica in _onNodes[i].There)
+            {
+                if (replica.State == ReplicaState.Draining || !SharedDevices.UsesTime(replica) || replica.Placement.Devices.IsDefaultOrEmpty) continue;
+                if (_going.Contains(replica.Id) && !IsOnlyShown(replica.Model)) continue;
+                if (IsOfNow(replica) && _useOf.GetValueOrDefault((replica.Model, replica.Variant)) is { } use) _onNodes[i].Ledger.Uses(replica.Id, replica.Placement.Devices, use);
+            }
+        });
     }
 
     // Those of another version go once their successors serve.
+    private bool IsOfNow(InferenceReplica replica) => _outlookOf.TryGetValue(replica.Model, out var outlook) && replica.Version == outlook.Model.Version;
+
     private void Uses(InferenceReplica replica)
     {
         _timesChanged++;
-        if (!CountsTime || replica.Placement.Devices.IsDefaultOrEmpty || !_ledgers.TryGetValue(replica.Placement.Node, out var ledger)) return;
-        if (!_outlookOf.TryGetValue(replica.Model, out var outlook) || replica.Version != outlook.Model.Version) return;
-        if (UseOf(outlook, replica.Variant) is { } use) ledger.Uses(replica.Id, replica.Placement.Devices, use);
+        if (!CountsTime || replica.Placement.Devices.IsDefaultOrEmpty || !IsOfNow(replica) || !_ledgers.TryGetValue(replica.Placement.Node, out var ledger)) return;
+        if (UseOf(_outlookOf[replica.Model], replica.Variant) is { } use) ledger.Uses(replica.Id, replica.Placement.Devices, use);
     }
 
     private void UsesNoMore(InferenceReplica replica)
@@ -82,12 +99,15 @@ internal sealed partial class PlanDraft
     private DeviceUse? UseOf(ModelOutlook outlook, VariantId variant)
     {
         var key = (outlook.Model.Id, variant);
-        if (_useOf.TryGetValue(key, out var use)) return use;
+        return _useOf.TryGetValue(key, out var use) ? use : _useOf[key] = NewUseOf(outlook, variant);
+    }
 
+    private static DeviceUse? NewUseOf(ModelOutlook outlook, VariantId variant)
+    {
         // As many as carry what is forecast: that more are wanted to make up for neighbours does not make those that are there any less busy.
         var way = outlook.IndexOf(variant) is var at and >= 0 ? outlook.Ways[at] : outlook;
         outlook.Forecast.TryGetLast(out var forecast);
-        return _useOf[key] = SharedDevices.UseOf(outlook, variant, Math.Max(outlook.Supply, Math.Min(WeightAllocator.NeededAlone(way, forecast), outlook.Most)));
+        return SharedDevices.UseOf(outlook, variant, Math.Max(outlook.Supply, Math.Min(WeightAllocator.NeededAlone(way, forecast), outlook.Most)));
     }
 
     private void Uses(NodeLedger ledger, ModelOutlook outlook, ReplicaId replica, ImmutableArray<DeviceId> devices)

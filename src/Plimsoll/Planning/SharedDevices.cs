@@ -92,16 +92,25 @@ internal static class SharedDevices
         var shared = Shared(observed, Serves);
         var slowed = new Dictionary<ModelId, double>();
         if (shared.Length == 0) return slowed;
-        var serving = observed.Replicas.Where(Serves).GroupBy(replica => replica.Model)
-            .ToDictionary(mine => mine.Key, mine => (Count: mine.Count(), OneByOne: mine.All(replica => replica.Concurrency == 1)));
-        var busy = new Dictionary<ModelId, double>();
+        var serving = new Dictionary<ModelId, List<InferenceReplica>>();
+        foreach (var on in shared)
+        {
+            foreach (var replica in on) serving.TryAdd(replica.Model, []);
+        }
+
+        foreach (var replica in observed.Replicas)
+        {
+            if (Serves(replica) && serving.TryGetValue(replica.Model, out var mine)) mine.Add(replica);
+        }
+
+        var busy = new Dictionary<ModelId, double>(serving.Count);
         foreach (var row in observed.Traffic)
         {
             // Requests in its replicas by Little's law.
             var seconds = (row.To - row.From).TotalSeconds;
             if (row.Service is not { Count: > 0 } sample || !(seconds > 0) || !serving.TryGetValue(row.Model, out var mine)) continue;
             var there = Math.Max(0, sample.SumL) / seconds / mine.Count;
-            busy[row.Model] = mine.OneByOne ? Math.Min(1, there) : 1 - Math.Exp(-there);
+            busy[row.Model] = mine.TrueForAll(replica => replica.Concurrency == 1) ? Math.Min(1, there) : 1 - Math.Exp(-there);
         }
 
         var slowdowns = new Dictionary<ReplicaId, double>();
@@ -114,9 +123,9 @@ internal static class SharedDevices
             }
         }
 
-        foreach (var mine in observed.Replicas.Where(Serves).GroupBy(replica => replica.Model))
+        foreach (var (model, mine) in serving)
         {
-            if (mine.Average(replica => slowdowns.GetValueOrDefault(replica.Id, 1)) is > 1 and var mean) slowed[mine.Key] = mean;
+            if (mine.Average(replica => slowdowns.GetValueOrDefault(replica.Id, 1)) is > 1 and var mean) slowed[model] = mean;
         }
 
         return slowed;
@@ -166,24 +175,41 @@ internal static class SharedDevices
         }
     }
 
-    // The replicas of each device that several have, of those that count.
+    // The replicas of each device that several have, of those that count; ordered by node and device.
     private static InferenceReplica[][] Shared(FleetSnapshot observed, Func<InferenceReplica, bool> counts)
     {
         if (!observed.Can.HasFlag(Capabilities.ChooseNode)) return [];
-        var first = new Dictionary<(NodeId, DeviceId), InferenceReplica>();
-        var several = new SortedDictionary<(NodeId, DeviceId), List<InferenceReplica>>();
+        var (at, nodes) = (new Dictionary<NodeId, int>(observed.Nodes.Length), new List<(NodeId Node, List<InferenceReplica> There)>(observed.Nodes.Length));
         foreach (var replica in observed.Replicas)
         {
-            if (!UsesTime(replica) || replica.Placement.Devices.IsDefaultOrEmpty || replica.Placement == Placement.Pending || !counts(replica)) continue;
-            foreach (var device in replica.Placement.Devices)
-            {
-                var key = (replica.Placement.Node, device);
-                if (first.TryAdd(key, replica)) continue;
-                if (!several.TryGetValue(key, out var on)) several[key] = on = [first[key]];
-                on.Add(replica);
-            }
+            if (at.TryAdd(replica.Placement.Node, nodes.Count)) nodes.Add((replica.Placement.Node, [replica]));
+            else nodes[at[replica.Placement.Node]].There.Add(replica);
         }
 
-        return [.. several.Values.Select(on => on.ToArray())];
+        var shared = new InferenceReplica[nodes.Count][][];
+        OfEach.Do(shared.Length, i => shared[i] = OnNode(nodes[i].There, counts));
+        return [.. nodes.Zip(shared).Where(one => one.Second.Length > 0).OrderBy(one => one.First.Node).SelectMany(one => one.Second)];
+    }
+
+    private static InferenceReplica[][] OnNode(List<InferenceReplica> there, Func<InferenceReplica, bool> counts)
+    {
+        if (there.Count < 2) return [];
+        var has = new List<(DeviceId Device, int Of)>(there.Count);
+        for (var i = 0; i < there.Count; i++)
+        {
+            var replica = there[i];
+            if (!UsesTime(replica) || replica.Placement.Devices.IsDefaultOrEmpty || replica.Placement == Placement.Pending || !counts(replica)) continue;
+            foreach (var device in replica.Placement.Devices) has.Add((device, i));
+        }
+
+        has.Sort();
+        var shared = new List<InferenceReplica[]>();
+        for (var (from, to) = (0, 0); from < has.Count; from = to)
+        {
+            while (to < has.Count && has[to].Device == has[from].Device) to++;
+            if (to - from > 1) shared.Add([.. has.GetRange(from, to - from).Select(one => there[one.Of])]);
+        }
+
+        return [.. shared];
     }
 }
