@@ -48,6 +48,8 @@ public sealed record PlannerSettings
         AsksWithinReach = true,
         SharesTime = true,
         MovesForTime = true,
+        HeedsStuckGangs = true,
+        GangsUseTime = true,
     };
 
     /// <summary>Time between two regular ticks.</summary>
@@ -295,6 +297,21 @@ public sealed record PlannerSettings
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool MovesForTime { get; init; }
+
+    /// <summary>
+    /// Whether a gang that could not be told to go is let be for waits that double, so that others may go in its place, and one of which a part finds
+    /// no place gives all back even where it gives way to nobody: nothing of it trains.
+    /// Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool HeedsStuckGangs { get; init; }
+
+    /// <summary>
+    /// Whether members of gangs use the time of the devices that they are on, where that of replicas counts (<see cref="SharesTime"/>).
+    /// Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool GangsUseTime { get; init; }
 
     /// <summary>Waiting time after a replica's first failure; doubles with each further one.</summary>
     public TimeSpan CrashBackoff { get; init; } = TimeSpan.FromSeconds(1);

@@ -6,6 +6,9 @@ namespace Plimsoll;
 /// <param name="covered">How many it is to carry.</param>
 internal sealed class DeviceUse(ReplicaTime time, double expected, double covered)
 {
+    /// <summary>A member of a gang: it always has work, and is done later for whatever slows it.</summary>
+    public static readonly DeviceUse Always = new DeviceUse(new ReplicaTime(_ => 1, _ => double.PositiveInfinity, oneByOne: true), 1, 0).Reckoned();
+
     private double? _busy;
     private double? _most;
 

@@ -73,7 +73,7 @@ public sealed partial record Knowledge
     {
         var specs = spec.Models.ToDictionary(model => model.Id);
         var serving = Serving(spec.Settings, snapshot, specs);
-        var slowed = spec.Settings.SharesTime ? SharedDevices.Slowed(snapshot) : null;
+        var slowed = spec.Settings.SharesTime ? SharedDevices.Slowed(snapshot, spec.Settings) : null;
         var known = new ModelKnowledge?[snapshot.Traffic.Length];
         for (var i = 0; i < known.Length; i++) known[i] = models.GetValueOrDefault(snapshot.Traffic[i].Model);
         OfEach.Do(known.Length, i =>

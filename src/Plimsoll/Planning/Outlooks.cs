@@ -43,7 +43,7 @@ internal static class Outlooks
                     : cached.Contains((model.Id, model.Version))));
             outlooks[i] = outlook;
         });
-        if (spec.Settings.SharesTime) SharedDevices.Weigh(observed, outlooks, (replica, model) => IsSupply(replica, model, turn.Loads), spec.Settings.MovesForTime);
+        if (spec.Settings.SharesTime) SharedDevices.Weigh(observed, outlooks, (replica, model) => IsSupply(replica, model, turn.Loads), spec.Settings);
         OfEach.Do(outlooks.Length, i =>
         {
             var outlook = outlooks[i];

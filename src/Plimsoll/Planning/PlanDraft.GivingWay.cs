@@ -75,13 +75,20 @@ internal sealed partial class PlanDraft
         _unsureFor.Clear();
         if (_jobVerdicts.ContainsKey(gang.Job)) _jobVerdicts[gang.Job] = why;
         foreach (var (node, frees) in Goes(gang).Frees)
-            if (_ledgers.TryGetValue(node, out var ledger)) ledger.WillStop(suspend.Id, frees);
+        {
+            if (!_ledgers.TryGetValue(node, out var ledger)) continue;
+            ledger.WillStop(suspend.Id, frees);
+            ledger.UsesNoMore(AsUser(gang.Job));
+        }
     }
+
+    // It could not be told a moment ago; whoever counts on its place would wait for ever.
+    private bool IsRefused(JobId job) => _training.Of(job).Refused?.HoldsUntil(_observed.At, _spec.Settings) is not null;
 
     private bool MayGiveWay(TrainingGang gang, out TrainingSpec job)
     {
         job = null!;
-        return gang.Holds && gang.State != GangState.Stopping && !_givingWay.ContainsKey(gang.Job) && _jobs.TryGetValue(gang.Job, out job!) && job is { Preemptible: true, OnlyShown: false };
+        return gang.Holds && gang.State != GangState.Stopping && !IsRefused(gang.Job) && !_givingWay.ContainsKey(gang.Job) && _jobs.TryGetValue(gang.Job, out job!) && job is { Preemptible: true, OnlyShown: false };
     }
 
     /// <summary>

@@ -14,6 +14,8 @@ internal sealed partial class PlanDraft
     private readonly Dictionary<(ModelId, VariantId), int> _noTime = [];
     private int _timesChanged;
 
+    private bool CountsGangsTime => CountsTime && _spec.Settings.GangsUseTime;
+
     private bool CountsTime => _spec.Settings.SharesTime && _observed.Can.HasFlag(Capabilities.ChooseNode);
 
     /// <summary>
@@ -71,6 +73,43 @@ internal sealed partial class PlanDraft
                 if (IsOfNow(replica) && _useOf.GetValueOrDefault((replica.Model, replica.Variant)) is { } use) _onNodes[i].Ledger.Uses(replica.Id, replica.Placement.Devices, use);
             }
         });
+        if (!CountsGangsTime) return;
+        foreach (var gang in _observed.Training)
+        {
+            if (!SharedDevices.UsesTime(gang) || _givingWay.ContainsKey(gang.Job)) continue;
+            foreach (var member in gang.Members)
+            {
+                if (!member.Devices.IsDefaultOrEmpty && _ledgers.TryGetValue(member.Node, out var ledger)) ledger.Uses(AsUser(gang.Job), member.Devices, DeviceUse.Always);
+            }
+        }
+    }
+
+    private static ReplicaId AsUser(JobId job) => new($"training/{job}");
+
+    // Of the members of a gang that are to be on one node: on devices where they slow nobody too much before they are on others, if no more has to
+    // stop for it.
+    private List<(ImmutableArray<StepId> After, ImmutableArray<DeviceId> Devices)> ReserveMembers(NodeLedger ledger, TrainingSpec job, int count)
+    {
+        var apart = CountsGangsTime && job.NeedsPerMember.Devices > 0
+            && ReserveMembers(ledger.CopyWithTime(), job, count, apart: true) is { } one && ReserveMembers(ledger.CopyWithTime(), job, count, apart: false) is { } other
+            && Stops(one) <= Stops(other);
+        return ReserveMembers(ledger, job, count, apart) ?? throw new InvalidOperationException($"room for {job.Id} on {ledger.Node.Id} was found and is not there");
+
+        static int Stops(List<(ImmutableArray<StepId> After, ImmutableArray<DeviceId> Devices)> rooms) => rooms.SelectMany(room => room.After).Distinct().Count();
+    }
+
+    private List<(ImmutableArray<StepId> After, ImmutableArray<DeviceId> Devices)>? ReserveMembers(NodeLedger ledger, TrainingSpec job, int count, bool apart)
+    {
+        var rooms = new List<(ImmutableArray<StepId> After, ImmutableArray<DeviceId> Devices)>(count);
+        for (var i = 0; i < count; i++)
+        {
+            var room = apart ? ledger.TryReserve(job.NeedsPerMember, job.DeviceKind, DeviceUse.Always) : null;
+            if ((room ?? ledger.TryReserve(job.NeedsPerMember, job.DeviceKind)) is not { } found) return null;
+            if (CountsGangsTime && job.NeedsPerMember.Devices > 0) ledger.Uses(AsUser(job.Id), found.Devices, DeviceUse.Always);
+            rooms.Add(found);
+        }
+
+        return rooms;
     }
 
     // Those of another version go once their successors serve.

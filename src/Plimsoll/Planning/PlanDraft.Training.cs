@@ -66,6 +66,8 @@ internal sealed partial class PlanDraft
             if (_jobs.TryGetValue(gang.Job, out var job) && job.OnlyShown && gang.State != GangState.Stopping) continue;
             if (gang.State == GangState.Stopping)
                 GiveWay(gang, new Reason(Rule.SuspendUnderway, [Fact.Of("since", _observed.At - gang.StateSince)]));
+            else if (IsRefused(gang.Job))
+                continue;
             else if (!_jobs.ContainsKey(gang.Job))
                 GiveWay(gang, new Reason(Rule.SuspendRemovedJob, []));
             else if (Leaving(gang) is { } node)
@@ -79,7 +81,7 @@ internal sealed partial class PlanDraft
     private static int Pending(TrainingGang gang) => gang.Members.Count(member => member == Placement.Pending);
 
     // Members that no scheduler finds a place for, while others hold theirs: nothing of it trains.
-    private bool IsHalfPlaced(TrainingGang gang, TrainingSpec job) => gang.State == GangState.Starting && job.Preemptible && Pending(gang) > 0
+    private bool IsHalfPlaced(TrainingGang gang, TrainingSpec job) => gang.State == GangState.Starting && (job.Preemptible || _spec.Settings.HeedsStuckGangs) && Pending(gang) > 0
         && _observed.At - gang.StateSince is var waited && waited > PlacingMost && waited > _spec.Settings.OverdueFactor * _training.Start(job, _spec.Settings).P90;
 
     // One node that goes takes the whole gang with it. Where another scheduler places, one that takes no more pods is not told to go: who wants it
@@ -226,7 +228,7 @@ internal sealed partial class PlanDraft
         _ => new Reason(Rule.JobRuns,
         [
             Fact.Of("since", _observed.At - gang.StartedAt), Fact.Of("lost", Unsaved(gang)),
-            Fact.Of("way", job.Preemptible ? string.Create(CultureInfo.InvariantCulture, $"giving way would cost {Math.Round(PriceOf(gang, job))} device-seconds") : "it gives way to nobody"),
+            Fact.Of("way", IsRefused(job.Id) ? $"it could not be told to go: {_training.Of(job.Id).Refused!.Why}" : job.Preemptible ? string.Create(CultureInfo.InvariantCulture, $"giving way would cost {Math.Round(PriceOf(gang, job))} device-seconds") : "it gives way to nobody"),
         ]),
     };
 
@@ -275,10 +277,8 @@ internal sealed partial class PlanDraft
         var after = new SortedSet<StepId>();
         foreach (var (ledger, count) in on)
         {
-            for (var i = 0; i < count; i++)
+            foreach (var room in ReserveMembers(ledger, job, count))
             {
-                var room = ledger.TryReserve(job.NeedsPerMember, job.DeviceKind)
-                    ?? throw new InvalidOperationException($"room for {job.Id} on {ledger.Node.Id} was found and is not there");
                 members.Add(new Placement(ledger.Node.Id, room.Devices));
                 after.UnionWith(room.After);
             }

@@ -2,29 +2,33 @@ using System.Collections.Immutable;
 
 namespace Plimsoll;
 
-/// <summary>Whose replicas stand on devices that others' do too, and what is left of what they carry.</summary>
+/// <summary>Whose replicas stand on devices that others' do too, or members of gangs, and what is left of what they carry.</summary>
 internal static class SharedDevices
 {
+    /// <param name="Replicas">Those on one device that count.</param>
+    /// <param name="Gangs">Members of gangs on it, who always have work.</param>
+    private readonly record struct OnDevice(InferenceReplica[] Replicas, int Gangs);
+
     /// <summary>Tells each outlook what is left of what its replicas carry, at the rates that are forecast for all.</summary>
     /// <param name="observed">What is there. Where another scheduler places it is not known which pod has which of the devices that are handed out several times.</param>
     /// <param name="outlooks">Of all models; those with replicas that share are replaced.</param>
     /// <param name="isSupply">Whether a model counts on a replica.</param>
-    /// <param name="moves">Whether to say who is too slow where its model has as many as it may.</param>
-    public static void Weigh(FleetSnapshot observed, ModelOutlook[] outlooks, Func<InferenceReplica, ModelSpec, bool> isSupply, bool moves)
+    /// <param name="settings">Of the fleet.</param>
+    public static void Weigh(FleetSnapshot observed, ModelOutlook[] outlooks, Func<InferenceReplica, ModelSpec, bool> isSupply, PlannerSettings settings)
     {
         var at = new Dictionary<ModelId, int>(outlooks.Length);
         for (var i = 0; i < outlooks.Length; i++) at[outlooks[i].Model.Id] = i;
 
         // Who is of another version, or drains, goes.
         bool Stays(InferenceReplica replica) => replica.State != ReplicaState.Draining && at.TryGetValue(replica.Model, out var of) && replica.Version == outlooks[of].Model.Version;
-        var shared = Shared(observed, Stays);
+        var shared = Shared(observed, Stays, gang => settings.GangsUseTime && UsesTime(gang));
         if (shared.Length == 0) return;
         var (slowdowns, uses) = (new Dictionary<ReplicaId, double>(), new Dictionary<(ModelId, VariantId), DeviceUse?>());
         var tooSlow = new SortedDictionary<int, ReplicaId>();
-        foreach (var on in shared)
+        foreach (var (on, gangs) in shared)
         {
-            var (busy, slowed) = (new double[on.Length], new double[on.Length]);
-            for (var i = 0; i < on.Length; i++) busy[i] = UseAt(on[i])?.Busy ?? 0;
+            var (busy, slowed) = (new double[on.Length + gangs], new double[on.Length + gangs]);
+            for (var i = 0; i < busy.Length; i++) busy[i] = i >= on.Length ? DeviceUse.Always.Busy : UseAt(on[i])?.Busy ?? 0;
             TakingTurns.Slowdowns(busy, slowed);
             Yield(on, busy, slowed);
 
@@ -33,7 +37,7 @@ internal static class SharedDevices
         }
 
         foreach (var (of, replica) in tooSlow) outlooks[of] = outlooks[of] with { TooSlow = replica };
-        var models = shared.SelectMany(on => on).Select(replica => replica.Model).ToHashSet();
+        var models = shared.SelectMany(on => on.Replicas).Select(replica => replica.Model).ToHashSet();
         foreach (var mine in observed.Replicas.Where(replica => models.Contains(replica.Model)).GroupBy(replica => replica.Model))
         {
             var of = at[mine.Key];
@@ -58,7 +62,7 @@ internal static class SharedDevices
                 if (mover < 0 || (outlook.Load.P90, on[i].Model).CompareTo((outlooks[at[on[mover].Model]].Load.P90, on[mover].Model)) < 0) mover = i;
             }
 
-            if (moves) Mark(on, slowed);
+            if (settings.MovesForTime) Mark(on, slowed);
             if (mover < 0) return;
             var (own, there) = (slowed[mover], Math.Max(1, outlooks[at[on[mover].Model]].Supply));
             busy[mover] *= there / (there + 1.0);
@@ -87,13 +91,13 @@ internal static class SharedDevices
     }
 
     /// <summary>How many times as long as alone requests lately took beside others on the same devices, by how many each model had; of models that share alone.</summary>
-    public static IReadOnlyDictionary<ModelId, double> Slowed(FleetSnapshot observed)
+    public static IReadOnlyDictionary<ModelId, double> Slowed(FleetSnapshot observed, PlannerSettings settings)
     {
-        var shared = Shared(observed, Serves);
+        var shared = Shared(observed, Serves, gang => settings.GangsUseTime && gang.State == GangState.Running);
         var slowed = new Dictionary<ModelId, double>();
         if (shared.Length == 0) return slowed;
         var serving = new Dictionary<ModelId, List<InferenceReplica>>();
-        foreach (var on in shared)
+        foreach (var (on, _) in shared)
         {
             foreach (var replica in on) serving.TryAdd(replica.Model, []);
         }
@@ -114,11 +118,11 @@ internal static class SharedDevices
         }
 
         var slowdowns = new Dictionary<ReplicaId, double>();
-        foreach (var on in shared)
+        foreach (var (on, gangs) in shared)
         {
             for (var i = 0; i < on.Length; i++)
             {
-                double[] others = [.. on.Where((_, k) => k != i).Select(other => busy.GetValueOrDefault(other.Model))];
+                double[] others = [.. on.Where((_, k) => k != i).Select(other => busy.GetValueOrDefault(other.Model)), .. Enumerable.Repeat(DeviceUse.Always.Busy, gangs)];
                 slowdowns[on[i].Id] = Math.Max(TakingTurns.SlowdownBeside(others), slowdowns.GetValueOrDefault(on[i].Id, 1));
             }
         }
@@ -175,8 +179,11 @@ internal static class SharedDevices
         }
     }
 
+    /// <summary>Whether members of a gang have work on their devices, or will have.</summary>
+    public static bool UsesTime(TrainingGang gang) => gang.State is GangState.Starting or GangState.Running or GangState.Checkpointing;
+
     // The replicas of each device that several have, of those that count; ordered by node and device.
-    private static InferenceReplica[][] Shared(FleetSnapshot observed, Func<InferenceReplica, bool> counts)
+    private static OnDevice[] Shared(FleetSnapshot observed, Func<InferenceReplica, bool> counts, Func<TrainingGang, bool> trains)
     {
         if (!observed.Can.HasFlag(Capabilities.ChooseNode)) return [];
         var (at, nodes) = (new Dictionary<NodeId, int>(observed.Nodes.Length), new List<(NodeId Node, List<InferenceReplica> There)>(observed.Nodes.Length));
@@ -186,14 +193,15 @@ internal static class SharedDevices
             else nodes[at[replica.Placement.Node]].There.Add(replica);
         }
 
-        var shared = new InferenceReplica[nodes.Count][][];
-        OfEach.Do(shared.Length, i => shared[i] = OnNode(nodes[i].There, counts));
+        var members = observed.Training.Where(trains).SelectMany(gang => gang.Members).Where(member => !member.Devices.IsDefaultOrEmpty).ToLookup(member => member.Node, member => member.Devices);
+        var shared = new OnDevice[nodes.Count][];
+        OfEach.Do(shared.Length, i => shared[i] = OnNode(nodes[i].There, counts, [.. members[nodes[i].Node].SelectMany(devices => devices)]));
         return [.. nodes.Zip(shared).Where(one => one.Second.Length > 0).OrderBy(one => one.First.Node).SelectMany(one => one.Second)];
     }
 
-    private static InferenceReplica[][] OnNode(List<InferenceReplica> there, Func<InferenceReplica, bool> counts)
+    private static OnDevice[] OnNode(List<InferenceReplica> there, Func<InferenceReplica, bool> counts, DeviceId[] gangs)
     {
-        if (there.Count < 2) return [];
+        if (there.Count + gangs.Length < 2) return [];
         var has = new List<(DeviceId Device, int Of)>(there.Count);
         for (var i = 0; i < there.Count; i++)
         {
@@ -203,11 +211,13 @@ internal static class SharedDevices
         }
 
         has.Sort();
-        var shared = new List<InferenceReplica[]>();
+        var shared = new List<OnDevice>();
         for (var (from, to) = (0, 0); from < has.Count; from = to)
         {
-            while (to < has.Count && has[to].Device == has[from].Device) to++;
-            if (to - from > 1) shared.Add([.. has.GetRange(from, to - from).Select(one => there[one.Of])]);
+            var device = has[from].Device;
+            while (to < has.Count && has[to].Device == device) to++;
+            var train = gangs.Count(taken => taken == device);
+            if (to - from + train > 1) shared.Add(new OnDevice([.. has.GetRange(from, to - from).Select(one => there[one.Of])], train));
         }
 
         return [.. shared];

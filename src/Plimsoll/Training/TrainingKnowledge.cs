@@ -48,7 +48,7 @@ public sealed record TrainingKnowledge
         var (checkpoints, starts) = (known.Checkpoints, known.Starts);
 
         // Several members that die at once are one failure.
-        var failed = new HashSet<JobId>();
+        var (failed, refused) = (new HashSet<JobId>(), new HashSet<JobId>());
         foreach (var outcome in snapshot.Outcomes)
         {
             switch (outcome)
@@ -68,8 +68,11 @@ public sealed record TrainingKnowledge
                 case Outcome.GangFailed { Job: var job } ended when failed.Add(job):
                     jobs[job] = Job(job) with { Failures = Next(Job(job).Failures, ended.At, ended.Why, spec.Settings) };
                     break;
-                case Outcome.StepFailed { Model: null } step when JobOf(step.Step) is { } job && failed.Add(job):
+                case Outcome.StepFailed { Model: null } step when JobOf(step.Step, "launch", "resume", "checkpoint") is { } job && failed.Add(job):
                     jobs[job] = Job(job) with { Failures = Next(Job(job).Failures, step.At, step.Why, spec.Settings) };
+                    break;
+                case Outcome.StepFailed { Model: null } step when spec.Settings.HeedsStuckGangs && JobOf(step.Step, "suspend") is { } job && refused.Add(job):
+                    jobs[job] = Job(job) with { Refused = Next(Job(job).Refused ?? FailureRecord.None, step.At, step.Why, spec.Settings) };
                     break;
             }
         }
@@ -78,6 +81,7 @@ public sealed record TrainingKnowledge
         {
             var now = Job(gang.Job);
             if (now.Failures.Count > 0 && !failed.Contains(gang.Job) && gang.State is GangState.Running && snapshot.At - gang.StateSince >= Settled) now = now with { Failures = FailureRecord.None };
+            if (now.Refused is not null && !gang.Holds) now = now with { Refused = null };
             if (!ReferenceEquals(now, Job(gang.Job))) jobs[gang.Job] = now;
         }
 
@@ -89,7 +93,7 @@ public sealed record TrainingKnowledge
         JobKnowledge Job(JobId job) => jobs.GetValueOrDefault(job, JobKnowledge.Nothing);
     }
 
-    private static JobId? JobOf(StepId step) => step.Value.Split('/', 2) is ["launch" or "resume" or "checkpoint", var job] ? JobId.Of(job) : null;
+    private static JobId? JobOf(StepId step, params ReadOnlySpan<string> kinds) => step.Value.Split('/', 2) is [var kind, var job] && kinds.Contains(kind) ? JobId.Of(job) : null;
 
     internal static FailureRecord Next(FailureRecord before, DateTimeOffset at, string why, PlannerSettings settings)
     {
@@ -109,6 +113,10 @@ public sealed record JobKnowledge
     public LoadStatistics Starts { get; init; } = LoadStatistics.None;
 
     public FailureRecord Failures { get; init; } = FailureRecord.None;
+
+    /// <summary>How often it could not be told to go, in a row, while it holds its place; null, and not in JSON, where it never was.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public FailureRecord? Refused { get; init; }
 
     /// <summary>Since when it is told to give way; null while it is not.</summary>
     public DateTimeOffset? GivesWaySince { get; init; }

@@ -214,7 +214,7 @@ public sealed class DeviceTimeTests
         Assert.All(Outlooks.Of(spec, seen, known), outlook => Assert.False(outlook.Left.IsDefault));
         seen = seen with { Can = Capabilities.ChooseVictim };
         Assert.All(Outlooks.Of(spec, seen, known), outlook => Assert.True(outlook.Left.IsDefault));
-        Assert.Empty(SharedDevices.Slowed(seen));
+        Assert.Empty(SharedDevices.Slowed(seen, spec.Settings));
     }
 
     [Fact]
@@ -252,6 +252,37 @@ public sealed class DeviceTimeTests
         // Who drains is waited for as long as requests take there.
         Assert.Equal(0.2, learned.LongestSeconds, 9);
         Assert.Equal(seconds, learned.SumL / learned.Weight, 2);
+    }
+
+    [Fact]
+    public void A_gang_goes_where_it_slows_nobody_and_who_stands_beside_one_is_slowed()
+    {
+        var (spec, seen, known) = Scene(busy: 6, other: 0);
+        var job = TrainingScene.Job("train");
+        job = job with { DeviceKind = "large", NeedsPerMember = job.NeedsPerMember with { PerDevice = new MemoryNeed(Bytes.MiB(300), Bytes.MiB(300)) } };
+        spec = spec with { Training = [job], Settings = Shares with { GangsUseTime = true } };
+        seen = seen with { Can = seen.Can | Capabilities.Train };
+        Assert.Equal("gpu1", Launched(Decide(spec with { Settings = Shares }, seen, known)));
+        Assert.Equal("gpu0", Launched(Decide(spec, seen, known)));
+
+        // Where no device has the time it is better there than nowhere.
+        Assert.Equal("gpu1", Launched(Decide(spec, seen with { Nodes = [seen.Nodes[0] with { Devices = [seen.Nodes[0].Devices[1]] }] }, known)));
+
+        // Who is beside one that trains carries less, gets a further replica elsewhere, and isn't taken for slow.
+        var gang = TrainingScene.Runs(job, 600, TrainingScene.On("here", 1));
+        seen = seen with { Training = [gang] };
+        Assert.Empty(Decide(spec with { Settings = Shares }, seen, known).Steps);
+        var plan = Decide(spec, seen, known);
+        Assert.Equal(["start/busy-2"], plan.StepIds());
+        Assert.Equal("gpu0", On(plan, "busy"));
+        Assert.Equal(2, SharedDevices.Slowed(seen, spec.Settings).Single().Value, 9);
+        Assert.Empty(SharedDevices.Slowed(seen, Shares));
+
+        // One that is about to go is in nobody's way.
+        seen = seen with { Training = [gang with { State = GangState.Stopping }] };
+        Assert.DoesNotContain(Decide(spec, seen, known).Steps, step => step is Step.Start);
+
+        static string Launched(Plan plan) => plan.Steps.OfType<Step.Launch>().Single().Members.Single().Devices.Single().Value;
     }
 
     // Two devices, of which the model that is busy stands on the smaller; a request takes 0.1 s, and ten a second are carried.

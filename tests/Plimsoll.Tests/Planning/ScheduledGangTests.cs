@@ -218,6 +218,11 @@ public sealed partial class ScheduledGangTests
         Assert.Equal(Rule.HoldBackoff, Of(Decide(spec, gone, plan.Next), "train").Reason.Rule);
         Assert.Equal(["resume/train"], Decide(spec, gone with { At = Noon.AddMinutes(10) }, plan.Next).StepIds());
 
+        // Nothing of it trains, so that nothing is taken from one that gives way to nobody either.
+        var stays = Fleet([], job with { Preemptible = false });
+        Assert.Empty(Decide(stays, After(601)).Steps);
+        Assert.Equal(["suspend/train"], Decide(stays with { Settings = new PlannerSettings { HeedsStuckGangs = true } }, After(601)).StepIds());
+
         // Who only loads slowly is placed, and is waited for.
         Assert.Empty(Decide(spec, Here([Full("a", 8, job, 1), Full("b", 8, job, 1)], Begun(job, 9000, GangState.Starting, At("a", 0, 8), At("b", 0, 8)))).Steps);
     }

@@ -236,4 +236,41 @@ public class TrainingPlanTests
         Assert.Equal("b", launch.Members.Single().Node.Value);
         Assert.Empty(launch.After);
     }
+
+    [Fact]
+    public void One_that_could_not_be_told_to_go_is_let_be_for_a_while_and_another_goes_in_its_place()
+    {
+        var model = Model("chat", 500, devices: 1);
+        var (cheap, dear) = (Job("cheap", checkpointMiB: 10), Job("dear", checkpointMiB: 5000));
+        var spec = Fleet([model], cheap, dear) with { Settings = new PlannerSettings { HeedsStuckGangs = true } };
+        var (seen, known) = Waits(Seen(spec, [Node("a", 1), Node("b", 1)], Runs(cheap, 600, On("a", 0)), Runs(dear, 600, On("b", 0))), model);
+        Assert.Equal("cheap", Decide(spec, seen, known).Steps.OfType<Step.Suspend>().Single().Job.Value);
+
+        var refused = new Outcome.StepFailed { At = Noon, Step = StepId.Of("suspend/cheap"), Why = "nobody may patch it" };
+        var plan = Decide(spec, seen with { Outcomes = [refused] }, known);
+        Assert.Equal("dear", plan.Steps.OfType<Step.Suspend>().Single().Job.Value);
+        Assert.EndsWith("it could not be told to go: nobody may patch it", Of(plan, "cheap").Reason.ToString(), StringComparison.Ordinal);
+        Assert.Equal("cheap", Decide(spec with { Settings = new PlannerSettings() }, seen with { Outcomes = [refused] }, known).Steps.OfType<Step.Suspend>().Single().Job.Value);
+
+        // Each time it is let be for twice as long.
+        plan = Decide(spec, seen with { At = Noon.AddSeconds(1) }, plan.Next);
+        Assert.Equal("cheap", plan.Steps.OfType<Step.Suspend>().Single().Job.Value);
+        plan = Decide(spec, seen with { At = Noon.AddSeconds(1), Outcomes = [refused with { At = Noon.AddSeconds(1) }] }, plan.Next);
+        Assert.Equal("dear", Decide(spec, seen with { At = Noon.AddSeconds(2) }, plan.Next).Steps.OfType<Step.Suspend>().Single().Job.Value);
+
+        // Once it has gone all the same, it is as any other.
+        var gone = seen with { Training = [Runs(cheap, 1) with { State = GangState.Suspended, Members = [] }, seen.Training[1]] };
+        Assert.Null(plan.Next.Fold(spec, gone).Training!.Of(cheap.Id).Refused);
+    }
+
+    [Fact]
+    public void One_that_left_the_fleet_and_could_not_be_told_to_go_holds_up_nobody_else()
+    {
+        var job = Job("train");
+        var spec = Fleet([]) with { Settings = new PlannerSettings { HeedsStuckGangs = true } };
+        var seen = Seen(spec, [Node("a", 1)], Runs(job, 600, On("a", 0)));
+        Assert.Single(Decide(spec, seen).Steps.OfType<Step.Suspend>());
+        var refused = new Outcome.StepFailed { At = Noon, Step = StepId.Of("suspend/train"), Why = "nobody may patch it" };
+        Assert.Empty(Decide(spec, seen with { Outcomes = [refused] }).Steps);
+    }
 }
