@@ -50,6 +50,7 @@ public sealed record PlannerSettings
         MovesForTime = true,
         HeedsStuckGangs = true,
         GangsUseTime = true,
+        MakesTime = true,
     };
 
     /// <summary>Time between two regular ticks.</summary>
@@ -312,6 +313,14 @@ public sealed record PlannerSettings
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool GangsUseTime { get; init; }
+
+    /// <summary>
+    /// Whether those of lower priority go for a replica that finds room and no time on any device, and who goes where room is made is chosen so
+    /// that there is time too.
+    /// Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool MakesTime { get; init; }
 
     /// <summary>Waiting time after a replica's first failure; doubles with each further one.</summary>
     public TimeSpan CrashBackoff { get; init; } = TimeSpan.FromSeconds(1);

@@ -84,7 +84,7 @@ internal sealed partial class Eviction
             if (candidate.Priority != claimant.Model.Priority || !IsLarger(candidate.Replica, claimant) || floors.Holds(candidate.Replica, []) is not null) continue;
             _after.Begin(ledger, claimant.Needs, claimant.Variant.DeviceKind, claimant.Model.Requests, on);
             _after.Give(candidate.Release);
-            if (!_after.Fits()) continue;
+            if (!_after.Fits() || !HasTime(claimant, ledger, [candidate])) continue;
             Candidate[] set = [candidate];
             if (Share(claimant, debt, ledger, set, set, others) is { Others.IsEmpty: false } shared && shared.Price <= shared.Lost) return (set, shared);
         }

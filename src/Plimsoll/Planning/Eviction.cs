@@ -61,10 +61,13 @@ internal sealed partial class Eviction(
     /// <param name="on">The devices that it must have; any where none are given.</param>
     /// <param name="queue">Who else claims room; null where none may share what is made.</param>
     /// <param name="full">It is known to find no room on any of the nodes where nobody must go, so that who lets nobody go needs no look.</param>
+    /// <param name="use">What it does with the devices' time, which it must find too; null where that does not count.</param>
+    /// <param name="lowerOnly">Only those of lower priority may go.</param>
     public Choice? Choose(
-        ModelOutlook claimant, IReadOnlyList<NodeLedger> nodes, Func<NodeId, ImmutableArray<InferenceReplica>> mustGo,
-        HashSet<ReplicaId> going, Func<NodeLedger, bool> mayPay, out Reason verdict, ImmutableArray<DeviceId> on = default, Queued? queue = null, bool full = false)
+        ModelOutlook claimant, IReadOnlyList<NodeLedger> nodes, Func<NodeId, ImmutableArray<InferenceReplica>> mustGo, HashSet<ReplicaId> going, Func<NodeLedger, bool> mayPay, out Reason verdict,
+        ImmutableArray<DeviceId> on = default, Queued? queue = null, bool full = false, DeviceUse? use = null, bool lowerOnly = false)
     {
+        _time = (use, lowerOnly);
         verdict = nodes.Count > 0
             ? Scarce(claimant, nodes[0])
             : new Reason(Rule.HoldMissingData, [Fact.Of("what", "a ready node"), Fact.Of("why", "none was reported")]);
@@ -205,12 +208,13 @@ internal sealed partial class Eviction(
 
         // Most are counted once: only those that lose more by others of their model must be weighed again.
         var again = !mustGo.IsEmpty;
-        if (!_after.Fits())
+        if (!Fits(claimant, ledger))
         {
             if (here.IsNoBetter(claimant, found)) return false;
             _candidates.Clear();
             foreach (ref readonly var holder in here.For(claimant, observed.At))
             {
+                if (_time.LowerOnly && holder.Priority >= claimant.Model.Priority) continue;
                 if (Consider(claimant, ledger, in holder, withWeights: false, Gone(in holder, going)) is { } candidate && !(going.Count > 0 && going.Contains(candidate.Replica.Id)) && !mustGo.Contains(candidate.Replica))
                     _candidates.Add(candidate);
             }
@@ -227,7 +231,7 @@ internal sealed partial class Eviction(
                 if (floors.Holds(candidate.Replica, _chosen.Select(one => one.Replica)) is not null) continue;
                 Take(candidate);
                 if (candidate.IsPredecessor) yielded++;
-                if (fits = _after.Fits()) break;
+                if (fits = Fits(claimant, ledger)) break;
                 if (!settings.LossesTogether || !WeighAnew(claimant, ledger, here, mustGo, going, candidate, next + 1)) continue;
                 _candidates.Sort(next + 1, _candidates.Count - next - 1, cheapestFirst);
                 again = true;
@@ -238,7 +242,7 @@ internal sealed partial class Eviction(
 
         for (var i = _chosen.Count - 2; i >= mustGo.Length; i--)
         {
-            if (!_after.FitsWithout(i)) continue;
+            if (!FitsWithout(claimant, ledger, i)) continue;
             _after.TakeBack(i);
             _chosen.RemoveAt(i);
         }
@@ -366,7 +370,7 @@ internal sealed partial class Eviction(
         ? absent + (perSecond * absent * absent / 2)
         : most + (perSecond * ((most * absent) - (most * most / 2)));
 
-    private static Reason Why(ModelOutlook claimant, NodeLedger ledger, Candidate candidate, Shared shared) => new(
+    private Reason Why(ModelOutlook claimant, NodeLedger ledger, Candidate candidate, Shared shared) => _time.LowerOnly ? WhyForTime(claimant, candidate) : new(
         Rule.DrainForClaimant,
         [
             Fact.Of("claimant", claimant.Model.Id.Value), .. Lacking(claimant, ledger), Fact.Quantity("loss", Math.Round(candidate.Loss, 1)),

@@ -33,7 +33,8 @@ internal sealed partial class PlanDraft
         var kind = outlook.Variant.DeviceKind;
         if (!_observed.Can.HasFlag(Capabilities.ChooseNode)) return StartAnywhere(outlook, replica, why, makesRoom);
         var use = TimeOf(outlook);
-        foreach (var ledger in use is not null && HadNoTime(outlook) ? [] : Preferred(outlook))
+        var inVain = use is not null && HadNoTime(outlook);
+        foreach (var ledger in inVain ? [] : Preferred(outlook))
         {
             if (use is not null && !ledger.MayHaveTime(use)) continue;
             if (_disks.WayTo(ledger.Node, outlook, _going) is not { MustGo.IsEmpty: true } way || ledger.TryReserve(outlook.Needs, kind, use) is not { } room) continue;
@@ -41,7 +42,7 @@ internal sealed partial class PlanDraft
             return true;
         }
 
-        if (use is { } time && StartBeside(outlook, replica, time, why, makesRoom) is { } started) return started;
+        if (use is { } time && StartBeside(outlook, replica, time, why, makesRoom) is { } started) return started || (makesRoom && !inVain && StartInPlaceOfLower(outlook, replica, time, why));
         if (!makesRoom) return false;
         NodeLedger[] preferred = [.. Preferred(outlook)];
         var (nodes, inTheWay) = (new List<NodeLedger>(preferred.Length), new Dictionary<NodeId, ImmutableArray<InferenceReplica>>());
@@ -69,7 +70,7 @@ internal sealed partial class PlanDraft
             return false;
         }
 
-        var choice = _eviction.Choose(outlook with { Load = outlook.LoadAnew }, nodes, MustGo, _going, mayPay, out var verdict, queue: Queued(outlook), full: true);
+        var choice = _eviction.Choose(outlook with { Load = outlook.LoadAnew }, nodes, MustGo, _going, mayPay, out var verdict, queue: Queued(outlook), full: true, use: _spec.Settings.MakesTime && !IsOwed(outlook) ? use : null);
         if (choice is not null && !HasTimeAfter(outlook, choice))
         {
             _verdicts[outlook.Model.Id] = NoTime(outlook, use!, _ledgers[choice.Node].ExcessWithout(use!, [.. choice.Victims.Select(one => one.Replica.Id)]));

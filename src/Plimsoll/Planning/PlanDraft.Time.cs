@@ -14,6 +14,9 @@ internal sealed partial class PlanDraft
     private readonly Dictionary<(ModelId, VariantId), int> _noTime = [];
     private int _timesChanged;
 
+    // The lowest priority of those that have devices; most fleets have one priority.
+    private readonly Lazy<int> _lowestThere;
+
     private bool CountsGangsTime => CountsTime && _spec.Settings.GangsUseTime;
 
     private bool CountsTime => _spec.Settings.SharesTime && _observed.Can.HasFlag(Capabilities.ChooseNode);
@@ -161,6 +164,17 @@ internal sealed partial class PlanDraft
         if (TimeOf(outlook) is not { } use || IsOwed(outlook)) return true;
         var ledger = _ledgers[choice.Node];
         return ledger.HasTimeWithout(outlook.Needs, outlook.Variant.DeviceKind, use, [.. choice.Victims.Select(one => (one.Replica.Id, NodeLedger.Release.Of(one.Replica, _knowledge.Of(one.Replica.Model))))]);
+    }
+
+    // There is room and no time: who comes after it on a device goes, as it would for the room.
+    private bool StartInPlaceOfLower(ModelOutlook outlook, ReplicaId replica, DeviceUse use, Reason why)
+    {
+        if (!_spec.Settings.MakesTime || outlook.Model.Priority <= _lowestThere.Value) return false;
+        NodeLedger[] nodes = [.. Preferred(outlook).Where(ledger => _disks.WayTo(ledger.Node, outlook, _going) is { MustGo.IsEmpty: true })];
+        if (_eviction.Choose(outlook with { Load = outlook.LoadAnew }, nodes, _ => [], _going, MayPay(outlook), out _, full: true, use: use, lowerOnly: true) is not { } choice) return false;
+        _verdicts.Remove(outlook.Model.Id);
+        PlaceAfter(outlook, replica, choice, _disks.WayTo(_ledgers[choice.Node].Node, outlook, _going)!, why);
+        return true;
     }
 
     // A model's first replica, and those that its file asks for whatever comes.

@@ -72,6 +72,7 @@ internal sealed partial class PlanDraft
         _shapes = Admission.Shapes(_nodeRequests.Admissible);
         _disks = new DiskDraft(spec, observed, knowledge, _outlookOf);
         _shapeOf = new(() => Admission.ShapesOf(observed.Nodes).Of.Zip(observed.Nodes, (of, node) => (of, node.Id)).ToDictionary(one => one.Id, one => one.of));
+        _lowestThere = new(() => outlooks.Where(outlook => replicas[outlook.Model.Id].Any(replica => !replica.Placement.Devices.IsDefaultOrEmpty)).Select(outlook => outlook.Model.Priority).DefaultIfEmpty(int.MaxValue).Min());
         _floors = new ReadyFloors(observed);
         _eviction = new Eviction(observed, spec.Settings, knowledge, _outlookOf, _allocations, _floors, _ledgers.Values);
         _training = knowledge.Training ?? TrainingKnowledge.Nothing;

@@ -83,6 +83,7 @@ public enum Rule
     DrainAboveMost,
     DrainForClaimant,
     DrainForClaimantsDisk,
+    DrainForClaimantsTime,
     DrainOldVersion,
     DrainRemovedModel,
     DrainBySizeBlindRule,
@@ -206,6 +207,8 @@ public sealed record Reason(Rule Rule, ImmutableArray<Fact> Facts, Rejected? Ins
         [Rule.DrainForClaimantsDisk] =
             "{claimant} needs {needed} of disk, where the weights of this one lie; letting it go loses least: {loss} "
             + "request-seconds expected against {gain} for the claimant{sharing?}",
+        [Rule.DrainForClaimantsTime] =
+            "{claimant} would be too slow beside others on any device; letting this go, which is of lower priority, loses least: {loss} request-seconds",
         [Rule.DrainOldVersion] = "version {version} took over",
         [Rule.DrainRemovedModel] = "the model is no longer in the fleet file",
         [Rule.DrainBySizeBlindRule] =

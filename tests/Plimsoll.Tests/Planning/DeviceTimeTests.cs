@@ -195,6 +195,60 @@ public sealed class DeviceTimeTests
         Assert.Contains(plan.Models, verdict => verdict.Reason.Rule == Rule.HoldDeviceTime);
     }
 
+    [Theory]
+    [InlineData(-1, 800)] // Room, and no time.
+    [InlineData(-1, 350)] // Neither.
+    [InlineData(0, 800)]
+    public void Who_is_lower_goes_for_the_time_of_a_device_and_equals_do_not(int priority, double fullerMiB)
+    {
+        // Two devices: on the one "busy" and one that is idle, on the other one that is busier, lower and cheaper to let go.
+        var (spec, seen, known) = Scene(busy: 14, other: 8, devices: [fullerMiB, fullerMiB]);
+        var low = spec.Models[1] with { Id = new ModelId("low"), Priority = priority };
+        spec = spec with { Settings = Shares with { MakesTime = true }, Models = [spec.Models[0], low] };
+        known = known with { Models = known.Models.SetItem(low.Id, known.Of(spec.Models[0].Id) with { Demand = Lately(8, 8), ActiveRate = 8, ShortSince = Noon.AddHours(-1) }) };
+        seen = seen with
+        {
+            Replicas = [seen.Replicas[0], There(low, "gpu0")],
+            Traffic = [seen.Traffic[0], Traffic(low.Id, Noon, 8)],
+        };
+        var plan = Decide(spec, seen, known);
+        if (priority == 0)
+        {
+            Assert.Empty(plan.Steps);
+            return;
+        }
+
+        Assert.Equal(["drain/low-1", "start/busy-2", "stop/low-1"], plan.StepIds());
+        Assert.Equal("gpu0", On(plan, "busy"));
+        Assert.Equal(fullerMiB > 600 ? [] : ["stop/low-1"], plan.Steps.OfType<Step.Start>().Single().After.Select(id => id.Value));
+        Assert.Equal(fullerMiB > 600 ? Rule.DrainForClaimantsTime : Rule.DrainForClaimant, plan.Steps.OfType<Step.Drain>().Single().Reason.Rule);
+    }
+
+    [Fact]
+    public void Who_goes_is_not_the_cheapest_where_that_leaves_no_time()
+    {
+        // Beside "busy" one that is idle and lower, alone one that is lower and has work; there is no room for more.
+        var (spec, seen, known) = Scene(busy: 14, other: 0, devices: [350, 650]);
+        var idle = spec.Models[1] with { Id = new ModelId("idle"), Priority = -1 };
+        var low = idle with { Id = new ModelId("low") };
+        spec = spec with { Settings = Shares, Models = [spec.Models[0], idle, low] };
+        var there = known.Of(spec.Models[0].Id);
+        known = known with
+        {
+            Models = known.Models.SetItem(idle.Id, there with { Demand = Lately(0, 0), ActiveRate = 0.1, LastArrival = Noon.AddMinutes(-5) })
+                .SetItem(low.Id, there with { Demand = Lately(8, 8), ActiveRate = 8 }),
+        };
+        seen = seen with
+        {
+            Replicas = [seen.Replicas[0], There(idle, "gpu1"), There(low, "gpu0")],
+            Traffic = [seen.Traffic[0], Traffic(idle.Id, Noon, 0), Traffic(low.Id, Noon, 8)],
+        };
+        Assert.DoesNotContain(Decide(spec, seen, known).Steps, step => step is Step.Start);
+        var plan = Decide(spec with { Settings = Shares with { MakesTime = true } }, seen, known);
+        Assert.Contains("drain/low-1", plan.StepIds());
+        Assert.Equal("gpu0", On(plan, "busy"));
+    }
+
     [Fact]
     public void A_version_that_goes_is_in_nobodys_way()
     {

@@ -269,7 +269,7 @@ internal static class Invariants
     private static bool Retired(Plan plan, ReplicaId replica)
     {
         Step[] ends = [.. plan.Steps.Where(step => step.Subject == replica && (step is Step.Drain or Step.Stop))];
-        return ends.Any(step => step is Step.Stop) && !ends.Any(step => step.Reason.Rule is Rule.DrainForClaimant or Rule.DrainForClaimantsDisk or Rule.DrainForJob);
+        return ends.Any(step => step is Step.Stop) && !ends.Any(step => step.Reason.Rule is Rule.DrainForClaimant or Rule.DrainForClaimantsDisk or Rule.DrainForClaimantsTime or Rule.DrainForJob);
     }
 
     public static string? SamePlanForSameInputs(Situation situation, Func<IAllocator> allocator)

@@ -182,6 +182,7 @@ internal static class RandomFleets
                 SharesTime = (long)(memory * 1048576) % 2 == 1,
                 MovesForTime = (long)(memory * 2097152) % 2 == 0,
                 HeedsStuckGangs = (long)(memory * 2097152) % 2 == 1,
+                MakesTime = (long)(memory * 4194304) % 2 == 1,
                 GangsUseTime = (long)(memory * 4194304) % 2 == 0,
                 LeavingNodesFirst = (long)(memory * 16384) % 2 == 0,
             },
