@@ -54,7 +54,13 @@ public sealed record LoadStatistics(ImmutableArray<LoadSample> Samples)
     private const double Heed = 0.6;
     private const double ErrorsKeep = 0.97;
 
+    // A journal may be a stranger's: what it holds is looked at on the stack.
+    private const int SamplesMost = 1024;
+
     public static readonly LoadStatistics None = new(ImmutableArray<LoadSample>.Empty);
+
+    /// <summary>Newest last; of what was read from a file no more than the last thousand or so, and none that cannot be true.</summary>
+    public ImmutableArray<LoadSample> Samples { get; init; } = Bounded(Samples);
 
     /// <summary>Null before two loads were seen, so that older journals read and hash as they did.</summary>
     public LoadErrors? Errors { get; init; }
@@ -88,6 +94,13 @@ public sealed record LoadStatistics(ImmutableArray<LoadSample> Samples)
 
         median /= medianSay;
         return LoadEstimate.Of(Math.Exp(median), Math.Exp(Math.Max(median, p90 / p90Say)), Samples.Length);
+    }
+
+    private static ImmutableArray<LoadSample> Bounded(ImmutableArray<LoadSample> samples)
+    {
+        if (samples.IsDefault) return [];
+        if (samples.Length <= SamplesMost && samples.All(sample => sample is { Plausible: true })) return samples;
+        return [.. samples.Where(sample => sample is { Plausible: true }).TakeLast(SamplesMost)];
     }
 
     private void Ask(Span<LoadQuantiles> said)

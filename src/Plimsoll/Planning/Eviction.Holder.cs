@@ -209,11 +209,18 @@ internal sealed partial class Eviction
     private static Dictionary<NodeState, Here> Holders(
         FleetSnapshot observed, Knowledge knowledge, Dictionary<ModelId, ModelOutlook> outlooks, Dictionary<ModelId, Allocation> allocations, PlannerSettings settings)
     {
+        // Of those that their controller ends in order the last, which alone may go.
+        var last = new Dictionary<ModelId, int>();
+        foreach (var replica in observed.Replicas)
+        {
+            if (replica.EndsInOrder is { } order && !(last.GetValueOrDefault(replica.Model, int.MinValue) > order)) last[replica.Model] = order;
+        }
+
         var byNode = new Dictionary<NodeId, List<Holder>>();
         foreach (var replica in observed.Replicas)
         {
             if (!outlooks.TryGetValue(replica.Model, out var owner) || !owner.Model.Acts) continue;
-            if (replica.EndsInOrder is { } order && observed.Replicas.Any(other => other.Model == replica.Model && other.EndsInOrder > order)) continue;
+            if (replica.EndsInOrder < last.GetValueOrDefault(replica.Model, int.MinValue)) continue;
             var holder = new Holder(replica, owner, NodeLedger.Release.Of(replica, knowledge.Of(replica.Model)), allocations[replica.Model].Wanted, settings);
             if (byNode.TryGetValue(replica.Placement.Node, out var here)) here.Add(holder with { At = here.Count });
             else byNode[replica.Placement.Node] = [holder];

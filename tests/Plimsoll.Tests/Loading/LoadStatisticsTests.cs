@@ -24,6 +24,21 @@ public class LoadStatisticsTests
     public void Without_loads_there_is_no_estimate() => Assert.Null(LoadStatistics.None.Estimate());
 
     [Fact]
+    public void What_a_strangers_journal_says_of_loads_is_bounded()
+    {
+        // Half a million of them, on the stack, would end the process.
+        var many = new LoadStatistics([.. Enumerable.Repeat(Sample(10), 500_000)]);
+        var known = JsonSerializer.Deserialize(JsonSerializer.Serialize(Knowledge.Empty with { FleetLoads = many }, PlimsollJson.Default.Knowledge), PlimsollJson.Default.Knowledge)!;
+        Assert.Equal(10, Said(known.FleetLoads).Median, 3);
+        Assert.Equal(10, Said(Of(Enumerable.Repeat(10.0, 60))).Median, 3);
+        Assert.Equal(many.Samples[^3..], new LoadStatistics([.. many.Samples.Take(200_000)]).Samples[^3..]);
+
+        // Nor is there anything to reckon with in what cannot be, or in nothing.
+        Assert.Null(new LoadStatistics([Sample(-1), null!]).Estimate());
+        Assert.Null(JsonSerializer.Deserialize("{}", PlimsollJson.Default.LoadStatistics)!.Estimate());
+    }
+
+    [Fact]
     public void One_load_says_its_own_time_and_half_as_much_again_for_nine_in_ten()
     {
         // e^0.4520 = 1.5714.
