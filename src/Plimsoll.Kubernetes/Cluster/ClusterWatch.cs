@@ -207,6 +207,12 @@ public sealed class ClusterWatch : IAsyncDisposable
     /// <summary>The kind, when the server has it.</summary>
     public ScalableKind? KindOf(string kind) => _workloads.TryGetValue(kind, out var found) ? found.Kind : null;
 
+    /// <summary>What shows the workloads of a kind; null of kinds that are not known beforehand.</summary>
+    internal IWatched? ListOf(string kind) => _workloads.TryGetValue(kind, out var found) ? found.List : null;
+
+    /// <summary>What shows the jobs of a kind.</summary>
+    internal IWatched? ListOfJobs(string kind) => _jobs.TryGetValue(kind, out var found) ? found.List : null;
+
     public WorkloadView? Workload(string kind, ObjectName name) =>
         _workloads.TryGetValue(kind, out var found) ? found.List.Items.GetValueOrDefault(name) : null;
 

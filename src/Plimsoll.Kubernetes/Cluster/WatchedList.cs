@@ -37,6 +37,7 @@ public sealed class WatchedList<TView>(
     private readonly string _selected = fieldSelector is null ? "" : "&fieldSelector=" + Uri.EscapeDataString(fieldSelector);
     private ImmutableSortedDictionary<ObjectName, TView> _items = ImmutableSortedDictionary<ObjectName, TView>.Empty;
     private long _heard;
+    private long _last = time.GetTimestamp();
     private volatile string? _problem;
 
     // Where the watch is; null before it is listed. What was taken counts however a watch ends, or what is shown would go back in time.
@@ -52,6 +53,8 @@ public sealed class WatchedList<TView>(
     public string? Problem => _problem;
 
     public TimeSpan SinceHeard => _problem is null ? TimeSpan.Zero : time.GetElapsedTime(Interlocked.Read(ref _heard));
+
+    public bool HasHeardSince(long timestamp) => _problem is null && Interlocked.Read(ref _last) >= timestamp;
 
     /// <summary>Lists and watches until cancelled.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -142,6 +145,7 @@ public sealed class WatchedList<TView>(
         Volatile.Write(ref _items, items.ToImmutable());
         // Only the watch that follows keeps it up: where that is refused, lists anew must not pass for a whole picture.
         Synced = true;
+        Interlocked.Exchange(ref _last, time.GetTimestamp());
         changed();
         return version;
     }
@@ -195,6 +199,7 @@ public sealed class WatchedList<TView>(
             throw ApiException.Of(HttpMethod.Get, path, (HttpStatusCode)(item.Number("code") ?? 500), item.Raw());
         }
 
+        Interlocked.Exchange(ref _last, time.GetTimestamp());
         place = item.GetProperty("metadata").Text("resourceVersion") ?? place;
         if (kind == "BOOKMARK") return place;
         var name = NameOf(item);
@@ -237,6 +242,9 @@ public interface IWatched
 
     /// <summary>How long it has not been up to date.</summary>
     TimeSpan SinceHeard { get; }
+
+    /// <summary>Whether it is up to date and something came of it since then, as <see cref="TimeProvider.GetTimestamp"/> tells it.</summary>
+    bool HasHeardSince(long timestamp);
 
     /// <summary>Keeps it up until cancelled.</summary>
     Task RunAsync(CancellationToken cancellationToken);
