@@ -43,6 +43,9 @@ internal sealed class SuspendWriter
     /// <summary>Whether the target is suspended, or asked to be: what we ask, until the watch shows it or it should have.</summary>
     public bool IsSuspended(JobView target) => Asked(target)?.Suspend ?? target.Suspended;
 
+    /// <summary>Whether we ask that it be suspended and the watch does not show that yet.</summary>
+    public bool IsOnlyAskedToStop(JobView target) => Asked(target) is { Suspend: true };
+
     /// <inheritdoc cref="WriteQueue{T}.WriteAsync(IReadOnlyList{T}, IReadOnlySet{string}, CancellationToken)"/>
     public async Task<IReadOnlySet<string>> WriteAsync(IReadOnlyList<SuspendRequest> due, IReadOnlySet<string> ours, CancellationToken cancellationToken)
     {

@@ -58,6 +58,7 @@ internal sealed class TrainingJobs(KubernetesFleetParts parts)
             planned.Select(one => new GangSeen(one.Value, _suspends.IsSuspended(one.Value.Target!), [.. Members(of[one.Key], placed)], of[one.Key].Count(pod => pod.Phase == "Succeeded"))
             {
                 AskedToRun = _suspends.IsAskedToRun(one.Value.Target!),
+                MayStillRun = _suspends.IsOnlyAskedToStop(one.Value.Target!),
             }), snapshot.At);
         return snapshot with { Training = gangs, Outcomes = [.. snapshot.Outcomes, .. outcomes, .. refused] };
     }
