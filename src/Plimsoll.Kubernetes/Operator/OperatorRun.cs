@@ -101,7 +101,7 @@ public sealed class OperatorRun(
     {
         var knowledge = await store.ReadAsync(cancellationToken).ConfigureAwait(false);
         await store.ReadAsync(parts.Footprints, cancellationToken).ConfigureAwait(false);
-        var fleet = new KubernetesFleet(parts);
+        var fleet = new KubernetesFleet(parts) { Learned = knowledge };
         var number = journal?.Begin(knowledge) ?? 1;
         var telling = new Telling(statuses, fleetStatus, new JobStatusWriter(parts), new EventWriter(parts, options.Identity), parts.Time);
         // What a plan must remember counts from when it is made, whatever becomes of it.
