@@ -169,7 +169,7 @@ public sealed class KubernetesFleet : IFleet
     {
         var pods = Pods();
         var finder = new SnapshotBuilder(_parts.Time.GetUtcNow(), _resolver.Groups, Models, _loads, _overdueFactor);
-        var endpoints = _endpoints.Of(pods, finder);
+        var endpoints = _endpoints.Of(pods, finder, Models);
         var reading = _parts.ReadPods(endpoints, cancellationToken);
         var asking = ReadFrontsAsync(cancellationToken);
         var counted = _parts.Gateway is { } source && Models.Any(model => model is { Spec: not null, Settings.Gateway: true })
@@ -194,7 +194,7 @@ public sealed class KubernetesFleet : IFleet
         _variants = snapshot.Replicas.ToDictionary(replica => replica.Id, replica => replica.Variant);
         snapshot = snapshot with
         {
-            Traffic = rows,
+            Traffic = [.. rows.Select(row => _endpoints.ServedByOthers.Contains(row.Model) ? row with { Service = null } : row)],
             Outcomes = _history.Advance(pods, builder, at),
             Floors = Budgets.Of(_parts.Cluster.Budgets, pods, builder),
         };

@@ -78,8 +78,7 @@ internal sealed class ClusterRoutes
     // made for it.
     private static IEnumerable<GatewayPod> Unlisted(ScaledModelSettings settings, IEnumerable<GatewayPod> pods) =>
         !settings.Variants.Any(variant => variant.Template is not null) ? []
-        : pods.Where(pod => pod.Labels.GetValueOrDefault(TemplateWorkload.VariantLabel) is { } variant
-            && (pod.Workload == $"{TargetKinds.Deployment}/{settings.Name.Name}-{variant}" || pod.Workload == $"{TargetKinds.LeaderWorkerSet}/{settings.Name.Name}-{variant}"));
+        : pods.Where(pod => TemplateWorkload.IsMadeFor(settings.Name.Name, pod.Labels, pod.Workload));
 
     private sealed record Read(ObjectName Name, string Version, DateTime Created, bool Gateway, ScaledModelSettings? Settings, TimeSpan? LoadTime,
         IReadOnlyDictionary<string, LabelSelector> Selectors);
