@@ -15,6 +15,9 @@ internal sealed record GangSeen(ResolvedJob Job, bool Suspended, IReadOnlyList<G
 {
     /// <summary>We asked last that it run: if it is suspended then, somebody else did that.</summary>
     public bool AskedToRun { get; init; }
+
+    /// <summary>That it be suspended is only asked: until the watch shows it, its controller may make all its pods.</summary>
+    public bool MayStillRun { get; init; }
 }
 
 /// <summary>
@@ -115,7 +118,8 @@ internal sealed class Gangs
         var target = seen.Job.Target!;
         if (target.EndedAt is not null) return GangState.Ended;
         // That it was launched is seen before its status shows it.
-        if (seen.Suspended) return seen.Pods.Count > 0 ? GangState.Stopping : seen.Job.WasLaunched || known?.State is not null ? GangState.Suspended : null;
+        if (seen.Suspended && (seen.Pods.Count > 0 || seen.MayStillRun && (IsLetRun(known?.State) || known?.State == GangState.Stopping))) return GangState.Stopping;
+        if (seen.Suspended) return seen.Job.WasLaunched || known?.State is not null ? GangState.Suspended : null;
         var ready = seen.Pods.Count(one => one.Pod is { Ready: true, DeletedAt: null });
         return ready >= target.Left(seen.Succeeded) ? GangState.Running : GangState.Starting;
     }
@@ -149,7 +153,9 @@ internal sealed class Gangs
     {
         var (spec, target) = (seen.Job.Spec!, seen.Job.Target!);
         var bound = seen.Pods.Where(one => one.Placement != Placement.Pending).ToArray();
-        var pending = IsLetRun(state) ? Math.Max(0, target.Left(seen.Succeeded) - bound.Count(one => one.Pod.DeletedAt is null)) : 0;
+        // Until pods are deleted a scheduler may bind them, whatever is asked for.
+        var pending = IsLetRun(state) || state == GangState.Stopping && seen.MayStillRun ? Math.Max(0, target.Left(seen.Succeeded) - bound.Count(one => one.Pod.DeletedAt is null))
+            : seen.Pods.Count(one => one.Placement == Placement.Pending && one.Pod.DeletedAt is null);
         return new TrainingGang
         {
             Job = spec.Id,

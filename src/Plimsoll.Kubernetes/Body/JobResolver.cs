@@ -25,13 +25,18 @@ internal sealed class JobResolver(ClusterWatch cluster)
     private readonly Dictionary<ObjectName, (object Key, ResolvedJob Job)> _known = [];
     private Looked[] _looked = [];
 
+    /// <summary>Whether PlannedJobs could not be read at the last look, so that nobody knows what they name.</summary>
+    public bool IsUnread { get; private set; }
+
     private sealed record Looked(PlannedJobView View, PlannedJobSettings? Settings, JobView? Target, string? Path, FleetMode Mode, JobPodAsk? Ask, Finding Planned);
 
     /// <summary>Looks at all of one moment.</summary>
     /// <returns>A spec for each key by which nodes are grouped.</returns>
     public IReadOnlyDictionary<string, V1PodSpec> Look(FleetSettings fleet)
     {
-        PlannedJobView[] views = [.. cluster.JobsToPlan];
+        var read = cluster.JobsToPlan;
+        IsUnread = read is null;
+        PlannedJobView[] views = [.. read ?? []];
         var owners = views.Where(view => view.Job is not null).GroupBy(view => TargetOf(view.Job!))
             .ToDictionary(group => group.Key, group => group.OrderBy(view => view.Job!.Metadata?.CreationTimestamp ?? DateTime.MaxValue).ThenBy(view => view.Name).First().Name);
         _looked = [.. views.Select(view => Look(view, fleet, owners))];

@@ -37,7 +37,9 @@ internal sealed class JobStatusWriter(KubernetesFleetParts parts)
 
     private readonly Dictionary<ObjectName, (string Essence, string Text, long At)> _written = [];
 
-    /// <summary>How many had something new to say the last time and are left for the next.</summary>
+    private readonly RefusedWrites _refused = new(parts.Time);
+
+    /// <summary>How many had something new to say the last time, were not refused, and are left for the next.</summary>
     public int Left { get; private set; }
 
     public Task WriteAsync(ToldTurn told, CancellationToken cancellationToken)
@@ -47,7 +49,8 @@ internal sealed class JobStatusWriter(KubernetesFleetParts parts)
         var verdicts = told.Tick.Plan.Jobs.IsDefault ? [] : told.Tick.Plan.Jobs.ToDictionary(verdict => verdict.Job);
         var gangs = told.Tick.Snapshot.Training.ToDictionary(gang => gang.Job);
         var (due, drifted) = (new List<(ResolvedJob Job, string Essence, PlannedJobStatus Status)>(), new List<(ResolvedJob Job, string Essence, PlannedJobStatus Status)>());
-        foreach (var job in told.Jobs)
+        _refused.Keep(told.Jobs.Select(job => job.View.Name));
+        foreach (var job in told.Jobs.Where(job => !_refused.Waits(job.View.Name)))
         {
             var verdict = verdicts.GetValueOrDefault(job.Id);
             var status = Status(job, gangs.GetValueOrDefault(job.Id), verdict);
@@ -65,7 +68,8 @@ internal sealed class JobStatusWriter(KubernetesFleetParts parts)
         foreach (var gone in _written.Keys.Except(told.Jobs.Select(job => job.View.Name)).ToArray()) _written.Remove(gone);
         Left = Math.Max(0, due.Count - WritesAtOnceMax);
         return Parallel.ForEachAsync(
-            due.OrderBy(one => one.Job.Spec is null).Take(WritesAtOnceMax).Concat(drifted.OrderBy(one => _written[one.Job.View.Name].At).Take(RefreshesAtOnceMax)),
+            due.OrderBy(one => one.Job.Spec is null).ThenBy(one => _refused.Times(one.Job.View.Name)).Take(WritesAtOnceMax)
+                .Concat(drifted.OrderBy(one => _refused.Times(one.Job.View.Name)).ThenBy(one => _written[one.Job.View.Name].At).Take(RefreshesAtOnceMax)),
             new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = cancellationToken },
             async (one, token) =>
             {
@@ -74,11 +78,12 @@ internal sealed class JobStatusWriter(KubernetesFleetParts parts)
                 try
                 {
                     await StatusPatch.ApplyAsync(parts.Cluster.Api, PlannedJob.KubeKind, PlannedJob.KubePluralName, view.Name, view.Uid, one.Status, token).ConfigureAwait(false);
+                    _refused.Remove(view.Name);
                     lock (_written) _written[view.Name] = (one.Essence, Text(one.Status), parts.Time.GetTimestamp());
                 }
                 catch (ApiException refused)
                 {
-                    if (refused.Status != System.Net.HttpStatusCode.NotFound) parts.Log($"{one.Job.Id}: its status could not be written: {refused.Message}");
+                    if (_refused.Add(view.Name, refused.Message) && refused.Status != System.Net.HttpStatusCode.NotFound) parts.Log($"{one.Job.Id}: its status could not be written: {refused.Message}");
                 }
             });
     }

@@ -70,6 +70,9 @@ public sealed class KubernetesFleet : IFleet
 
     // Of the last plan: what is predicted for a model goes by the lengths of its requests.
     private Knowledge _learned = Knowledge.Empty;
+
+    // The Fleet has a mistake, so that all is only shown though it may have been planned before.
+    private bool _isMistaken;
     private readonly TemplateWorkloads _templates;
     private readonly ClusterNodes _nodes;
     private readonly TrainingJobs _jobs;
@@ -111,6 +114,9 @@ public sealed class KubernetesFleet : IFleet
     // Of a Deployment's pods that with the least deletion cost ends first: since 1.22, and only there the victim is ours to choose.
     private Capabilities Can => Capabilities.TakeBack | _jobs.Can | (_parts.Cluster.ServerMinor >= 22 ? Capabilities.ChooseVictim : Capabilities.None);
 
+    /// <summary>What a leader before this one learned.</summary>
+    internal Knowledge Learned { init => _learned = value; }
+
     /// <summary>What the last <see cref="Look"/> came to.</summary>
     public ImmutableArray<ResolvedModel> Models { get; private set; } = [];
 
@@ -138,7 +144,8 @@ public sealed class KubernetesFleet : IFleet
         if (partly is not null && partly != _partly) _parts.Log($"decided without some kinds, and nothing of the models that rest on them: {partly}");
         _partly = partly;
         var resource = _parts.Cluster.Fleets.Items.GetValueOrDefault(new ObjectName("", _parts.FleetName));
-        var fleet = resource is null || FleetSettings.Check(resource).IsEmpty ? FleetSettings.Of(resource) : FleetSettings.Of(null) with { Mode = FleetMode.Recommend };
+        _isMistaken = resource is not null && !FleetSettings.Check(resource).IsEmpty;
+        var fleet = _isMistaken ? FleetSettings.Of(null) with { Mode = FleetMode.Recommend } : FleetSettings.Of(resource);
         Models = _resolver.Resolve(fleet, _nodes.Read(fleet, resource), _jobs.Look(fleet));
         _overdueFactor = fleet.Planner.OverdueFactor;
         _most = fleet.Cap(FleetMode.Act);
@@ -151,7 +158,7 @@ public sealed class KubernetesFleet : IFleet
             Mode = FleetMode.Act,
             NodePools = _nodes.Pools(_resolver.Groups),
             Quotas = fleet.DeviceQuotas,
-            UnplannedJobs = _jobs.Unplanned,
+            UnplannedJobs = _jobs.Unplanned(_learned.Training?.Jobs.Keys ?? []),
             Unplanned = Models.Any(model => model.Spec is null) ? [.. Models.Where(model => model.Spec is null).Select(model => model.Id).Order()] : default,
         };
     }
@@ -162,7 +169,7 @@ public sealed class KubernetesFleet : IFleet
     {
         var pods = Pods();
         var finder = new SnapshotBuilder(_parts.Time.GetUtcNow(), _resolver.Groups, Models, _loads, _overdueFactor);
-        var endpoints = _endpoints.Of(pods, finder);
+        var endpoints = _endpoints.Of(pods, finder, Models);
         var reading = _parts.ReadPods(endpoints, cancellationToken);
         var asking = ReadFrontsAsync(cancellationToken);
         var counted = _parts.Gateway is { } source && Models.Any(model => model is { Spec: not null, Settings.Gateway: true })
@@ -187,7 +194,7 @@ public sealed class KubernetesFleet : IFleet
         _variants = snapshot.Replicas.ToDictionary(replica => replica.Id, replica => replica.Variant);
         snapshot = snapshot with
         {
-            Traffic = rows,
+            Traffic = [.. rows.Select(row => _endpoints.ServedByOthers.Contains(row.Model) ? row with { Service = null } : row)],
             Outcomes = _history.Advance(pods, builder, at),
             Floors = Budgets.Of(_parts.Cluster.Budgets, pods, builder),
         };
@@ -269,7 +276,7 @@ public sealed class KubernetesFleet : IFleet
         && SnapshotBuilder.PodOf(stop.Replica) is not null && !_history.IsEnding(stop.Replica);
 
     // Workloads of which nothing is planned now though they are named: what was known of them last, where they cannot be read or their model
-    // has a slip.
+    // has a slip, or the Fleet.
     private HashSet<string> Unplanned()
     {
         foreach (var target in Models.SelectMany(model => model.Targets).Where(target => target.Workload is not null))
@@ -280,10 +287,12 @@ public sealed class KubernetesFleet : IFleet
 
         var named = Models.Select(model => model.Id).ToHashSet();
         foreach (var gone in _workloadsOf.Keys.Where(model => !named.Contains(model)).ToArray()) _workloadsOf.Remove(gone);
+        if (_isMistaken) return [.. _workloadsOf.Values.SelectMany(keys => keys), .. _jobs.UnplannedKeys(_isMistaken)];
         var planned = Models.SelectMany(model => model.Targets).Where(target => target is { Spec: not null, Workload: not null }).Select(target => SnapshotBuilder.KeyOf(target.Workload!));
         var unplanned = Models.Where(model => model.Targets.Any(target => target.Spec is null)).SelectMany(model => _workloadsOf.GetValueOrDefault(model.Id, []))
             .ToHashSet(StringComparer.Ordinal);
         unplanned.ExceptWith(planned);
+        unplanned.UnionWith(_jobs.UnplannedKeys(_isMistaken));
         return unplanned;
     }
 

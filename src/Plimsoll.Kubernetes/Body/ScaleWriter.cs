@@ -29,7 +29,7 @@ internal sealed class ScaleWriter
 
     /// <summary>Replicas the target is asked for: what we ask, until the watch shows it or it should have.</summary>
     public int Asked(ResolvedModel target) =>
-        _queue.Asked(SnapshotBuilder.KeyOf(target.Workload!), target.Workload!.ResourceVersion)?.Replicas ?? target.Workload!.Replicas;
+        _queue.Asked(SnapshotBuilder.KeyOf(target.Workload!), target.Workload!.ResourceVersion, _parts.Cluster.ListOf(target.Workload.Kind))?.Replicas ?? target.Workload!.Replicas;
 
     /// <summary>What the server refused since the call before.</summary>
     public IEnumerable<(ModelId Model, string Why, DateTimeOffset At)> TakeRefused() => _queue.TakeRefused().Select(one => (one.Request.Target.Id, one.Why, one.At));

@@ -27,12 +27,14 @@ internal sealed class StatusWriter(KubernetesFleetParts parts)
     // Since when each has had something to say.
     private readonly Dictionary<ObjectName, long> _waiting = [];
 
-    /// <summary>How many had something new to say the last time and are left for the next.</summary>
+    private readonly RefusedWrites _refused = new(parts.Time);
+
+    /// <summary>How many had something new to say the last time, were not refused, and are left for the next.</summary>
     public int Left { get; private set; }
 
     /// <summary>
     /// Writes the statuses that changed, at most fifty: those that are planned for before thousands that cannot be, and of
-    /// either the longest waiting first. Of those in which only numbers drifted, a few.
+    /// either those that were refused last and the longest waiting first. Of those in which only numbers drifted, a few.
     /// </summary>
     public Task WriteAsync(ToldTurn told, CancellationToken cancellationToken)
     {
@@ -61,16 +63,17 @@ internal sealed class StatusWriter(KubernetesFleetParts parts)
             }
 
             if (!_waiting.TryGetValue(model.View.Name, out var since)) _waiting[model.View.Name] = since = parts.Time.GetTimestamp();
-            (known && last.Essence == essence ? drifted : due).Add((since, model, essence, status));
+            if (!_refused.Waits(model.View.Name)) (known && last.Essence == essence ? drifted : due).Add((since, model, essence, status));
         }
 
         // Of what was asked for and has changed back nothing waits any more.
         foreach (var settled in _waiting.Keys.Except(due.Concat(drifted).Select(one => one.Model.View.Name)).ToArray()) _waiting.Remove(settled);
+        _refused.Keep(told.Models.Select(model => model.View.Name));
         foreach (var gone in _written.Keys.Except(told.Models.Select(model => model.View.Name)).ToArray()) _written.Remove(gone);
         Left = Math.Max(0, due.Count - WritesAtOnceMax);
         return Parallel.ForEachAsync(
-            due.OrderBy(one => one.Model.Spec is null).ThenBy(one => one.Since).ThenBy(one => one.Model.View.Name).Take(WritesAtOnceMax)
-                .Concat(drifted.OrderBy(one => one.Since).ThenBy(one => one.Model.View.Name).Take(RefreshesAtOnceMax)),
+            due.OrderBy(one => one.Model.Spec is null).ThenBy(one => _refused.Times(one.Model.View.Name)).ThenBy(one => one.Since).ThenBy(one => one.Model.View.Name).Take(WritesAtOnceMax)
+                .Concat(drifted.OrderBy(one => _refused.Times(one.Model.View.Name)).ThenBy(one => one.Since).ThenBy(one => one.Model.View.Name).Take(RefreshesAtOnceMax)),
             new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = cancellationToken },
             async (one, token) =>
             {
@@ -80,6 +83,7 @@ internal sealed class StatusWriter(KubernetesFleetParts parts)
                     var view = one.Model.View;
                     await StatusPatch.ApplyAsync(
                         parts.Cluster.Api, ScaledModel.KubeKind, ScaledModel.KubePluralName, view.Name, view.Uid, one.Status, token).ConfigureAwait(false);
+                    _refused.Remove(view.Name);
                     lock (_written)
                     {
                         _written[one.Model.View.Name] = (one.Essence, parts.Time.GetTimestamp(), Text(one.Status), one.Status.DemandPerSecond);
@@ -88,7 +92,7 @@ internal sealed class StatusWriter(KubernetesFleetParts parts)
                 }
                 catch (ApiException refused)
                 {
-                    if (refused.Status != System.Net.HttpStatusCode.NotFound) parts.Log($"{one.Model.Id}: its status could not be written: {refused.Message}");
+                    if (_refused.Add(one.Model.View.Name, refused.Message) && refused.Status != System.Net.HttpStatusCode.NotFound) parts.Log($"{one.Model.Id}: its status could not be written: {refused.Message}");
                 }
             });
     }

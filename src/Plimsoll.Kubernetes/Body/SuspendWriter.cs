@@ -41,7 +41,10 @@ internal sealed class SuspendWriter
     }
 
     /// <summary>Whether the target is suspended, or asked to be: what we ask, until the watch shows it or it should have.</summary>
-    public bool IsSuspended(JobView target) => _queue.Asked(target.Key, SuspendRequest.VersionOf(target))?.Suspend ?? target.Suspended;
+    public bool IsSuspended(JobView target) => Asked(target)?.Suspend ?? target.Suspended;
+
+    /// <summary>Whether we ask that it be suspended and the watch does not show that yet.</summary>
+    public bool IsOnlyAskedToStop(JobView target) => Asked(target) is { Suspend: true };
 
     /// <inheritdoc cref="WriteQueue{T}.WriteAsync(IReadOnlyList{T}, IReadOnlySet{string}, CancellationToken)"/>
     public async Task<IReadOnlySet<string>> WriteAsync(IReadOnlyList<SuspendRequest> due, IReadOnlySet<string> ours, CancellationToken cancellationToken)
@@ -75,6 +78,8 @@ internal sealed class SuspendWriter
 
     /// <inheritdoc cref="WriteQueue{T}.EndAsync"/>
     public Task EndAsync() => _queue.EndAsync();
+
+    private SuspendRequest? Asked(JobView target) => _queue.Asked(target.Key, SuspendRequest.VersionOf(target), _parts.Cluster.ListOfJobs(target.Kind));
 
     private async Task WriteAsync(SuspendRequest request, CancellationToken cancellationToken)
     {

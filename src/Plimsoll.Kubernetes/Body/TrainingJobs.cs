@@ -29,7 +29,29 @@ internal sealed class TrainingJobs(KubernetesFleetParts parts)
     }
 
     /// <summary>Those that are named and cannot be planned now, or are left alone; default where there are none.</summary>
-    public ImmutableArray<JobId> Unplanned => Jobs.Any(job => job.Spec is null) ? [.. Jobs.Where(job => job.Spec is null).Select(job => job.Id).Order()] : default;
+    /// <param name="known">Of whom something is known: while PlannedJobs cannot be read, all of them may be there.</param>
+    public ImmutableArray<JobId> Unplanned(IEnumerable<JobId> known)
+    {
+        JobId[] unplanned = [.. Jobs.Where(job => job.Spec is null).Select(job => job.Id).Union(_resolver.IsUnread ? known : []).Order()];
+        return unplanned.Length > 0 ? [.. unplanned] : default;
+    }
+
+    /// <summary>
+    /// Keys of workloads of which nothing is planned now though they are named, or may be: of those that cannot be read the jobs whose pods are kept
+    /// where they are. What is left alone on purpose is none of them.
+    /// </summary>
+    /// <param name="isMistaken">The Fleet has a mistake, so that what is planned is only shown.</param>
+    public IEnumerable<string> UnplannedKeys(bool isMistaken)
+    {
+        var planned = isMistaken ? [] : Jobs.Where(job => job.Spec is not null).Select(job => job.Target!.Key).ToHashSet(StringComparer.Ordinal);
+        var named = Jobs.Where(job => job.View.Job is not null && (isMistaken || job.Spec is null && !(job is { Settings: not null, Mode: FleetMode.Observe })))
+            .Select(job => PlannedJobSettings.Of(job.View.Job!)).Select(settings => JobView.KeyOf(settings.Target, settings.Kind));
+        var kept = _resolver.IsUnread || Jobs.Any(job => job.View.Job is null)
+            ? parts.Cluster.Pods.Items.Values.Where(pod => pod.Guards?.Ours is not null).Select(pod => pod.WorkloadKey).OfType<string>().Where(IsOfJob) : [];
+        return named.Concat(kept).Where(key => !planned.Contains(key));
+    }
+
+    private static bool IsOfJob(string key) => ClusterWatch.JobKinds.Any(kind => key.Contains($"/{kind.Kind}/", StringComparison.Ordinal));
 
     /// <summary>Keys of workloads whose pods are members of gangs. Of a job that is over what is left is anybody's.</summary>
     /// <remarks>With when the job was made: an older pod is of another one that had its name before.</remarks>
@@ -58,6 +80,7 @@ internal sealed class TrainingJobs(KubernetesFleetParts parts)
             planned.Select(one => new GangSeen(one.Value, _suspends.IsSuspended(one.Value.Target!), [.. Members(of[one.Key], placed)], of[one.Key].Count(pod => pod.Phase == "Succeeded"))
             {
                 AskedToRun = _suspends.IsAskedToRun(one.Value.Target!),
+                MayStillRun = _suspends.IsOnlyAskedToStop(one.Value.Target!),
             }), snapshot.At);
         return snapshot with { Training = gangs, Outcomes = [.. snapshot.Outcomes, .. outcomes, .. refused] };
     }

@@ -21,8 +21,10 @@ internal abstract record WriteRequest
 /// <param name="write">Writes one; tried again where the server says that somebody wrote meanwhile.</param>
 internal sealed class WriteQueue<T>(KubernetesFleetParts parts, Func<T, CancellationToken, Task> write) where T : WriteRequest
 {
-    // What we wrote is believed for so long while the watch has not shown it.
+    // What we wrote is believed for so long while the watch has not shown it; of a watch from which nothing came since then until its picture
+    // is too old to decide on.
     private static readonly TimeSpan Believed = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan BelievedUnheard = ClusterWatch.OutdatedAfter;
 
     // A server that is not slow has answered by then, and the turn can tell what came of it.
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(100);
@@ -41,13 +43,15 @@ internal sealed class WriteQueue<T>(KubernetesFleetParts parts, Func<T, Cancella
     /// <summary>What was asked last and the watch does not show yet; null where what it shows is all there is.</summary>
     /// <param name="key">Whose value.</param>
     /// <param name="version">The object's version, as the watch shows it.</param>
-    public T? Asked(string key, string version)
+    /// <param name="shows">What shows it; null where nobody tells whether anything came of it.</param>
+    public T? Asked(string key, string version, IWatched? shows = null)
     {
         lock (_lock)
         {
             if (_waiting.TryGetValue(key, out var asked) || _writing.TryGetValue(key, out asked)) return asked;
             if (!_written.TryGetValue(key, out var written)) return null;
-            if (version == written.Request.Over && parts.Time.GetElapsedTime(written.At) < Believed) return written.Request;
+            var believed = shows is not null && !shows.HasHeardSince(written.At) ? BelievedUnheard : Believed;
+            if (version == written.Request.Over && parts.Time.GetElapsedTime(written.At) < believed) return written.Request;
             _written.Remove(key);
             return null;
         }

@@ -207,14 +207,20 @@ public sealed class ClusterWatch : IAsyncDisposable
     /// <summary>The kind, when the server has it.</summary>
     public ScalableKind? KindOf(string kind) => _workloads.TryGetValue(kind, out var found) ? found.Kind : null;
 
+    /// <summary>What shows the workloads of a kind; null of kinds that are not known beforehand.</summary>
+    internal IWatched? ListOf(string kind) => _workloads.TryGetValue(kind, out var found) ? found.List : null;
+
+    /// <summary>What shows the jobs of a kind.</summary>
+    internal IWatched? ListOfJobs(string kind) => _jobs.TryGetValue(kind, out var found) ? found.List : null;
+
     public WorkloadView? Workload(string kind, ObjectName name) =>
         _workloads.TryGetValue(kind, out var found) ? found.List.Items.GetValueOrDefault(name) : null;
 
     /// <summary>All that there is of a kind.</summary>
     public IEnumerable<WorkloadView> Workloads(string kind) => _workloads.TryGetValue(kind, out var found) ? found.List.Items.Values : [];
 
-    /// <summary>All PlannedJobs; none where they cannot be read now, so that nothing is done to what they name.</summary>
-    public IEnumerable<PlannedJobView> JobsToPlan => PlannedJobs is { } list && !IsOutdated(list) ? list.Items.Values : [];
+    /// <summary>All PlannedJobs; null where they cannot be read now, so that nothing is done to what they name, and nothing of it forgotten.</summary>
+    public IEnumerable<PlannedJobView>? JobsToPlan => PlannedJobs is not { } list ? [] : IsOutdated(list) ? null : list.Items.Values;
 
     /// <summary>The kind of job, when the server has it and jobs are planned.</summary>
     public JobKind? JobKindOf(string kind) => _jobs.TryGetValue(kind, out var found) ? found.Kind : null;

@@ -37,7 +37,11 @@ public sealed class WatchedList<TView>(
     private readonly string _selected = fieldSelector is null ? "" : "&fieldSelector=" + Uri.EscapeDataString(fieldSelector);
     private ImmutableSortedDictionary<ObjectName, TView> _items = ImmutableSortedDictionary<ObjectName, TView>.Empty;
     private long _heard;
+    private long _last = time.GetTimestamp();
     private volatile string? _problem;
+
+    // Where the watch is; null before it is listed. What was taken counts however a watch ends, or what is shown would go back in time.
+    private string? _place;
 
     /// <summary>By name; of kinds without namespaces the namespace is empty.</summary>
     public ImmutableSortedDictionary<ObjectName, TView> Items => Volatile.Read(ref _items);
@@ -50,19 +54,20 @@ public sealed class WatchedList<TView>(
 
     public TimeSpan SinceHeard => _problem is null ? TimeSpan.Zero : time.GetElapsedTime(Interlocked.Read(ref _heard));
 
+    public bool HasHeardSince(long timestamp) => _problem is null && Interlocked.Read(ref _last) >= timestamp;
+
     /// <summary>Lists and watches until cancelled.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        string? place = null;
         long? missing = null;
         for (var failures = 0; !cancellationToken.IsCancellationRequested;)
         {
             try
             {
-                place ??= await ListAsync(cancellationToken).ConfigureAwait(false);
+                _place ??= await ListAsync(cancellationToken).ConfigureAwait(false);
                 missing = null;
                 var started = time.GetTimestamp();
-                place = await WatchAsync(place, cancellationToken).ConfigureAwait(false);
+                await WatchAsync(_place, cancellationToken).ConfigureAwait(false);
                 failures = 0;
                 // A server that ends each watch at once must not be asked in a tight loop.
                 if (time.GetElapsedTime(started) < TimeSpan.FromSeconds(1))
@@ -74,12 +79,12 @@ public sealed class WatchedList<TView>(
             }
             catch (ApiException expired) when (expired.Status == HttpStatusCode.Gone || expired.Reason is "Expired" or "Gone")
             {
-                place = null;
+                _place = null;
                 await Task.Delay(Pause(failures++) / 4, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
             catch (ApiException gone) when (removable && gone.Status == HttpStatusCode.NotFound && missing is { } since && time.GetElapsedTime(since) > GoneAfter)
             {
-                (place, _problem, Synced) = (null, null, true);
+                (_place, _problem, Synced) = (null, null, true);
                 Volatile.Write(ref _items, ImmutableSortedDictionary<ObjectName, TView>.Empty);
                 changed();
                 await Task.Delay(Jitter.Around(LongestPause * 0.75, 0.33), time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -89,7 +94,7 @@ public sealed class WatchedList<TView>(
                 Failed(failed.Message);
                 missing = failed.Status == HttpStatusCode.NotFound ? missing ?? time.GetTimestamp() : null;
                 // What the server refuses outright may have another place by the time it no longer does.
-                if (!failed.IsTransient) place = null;
+                if (!failed.IsTransient) _place = null;
                 var pause = Pause(failures++);
                 await Task.Delay(
                     failed.RetryAfter is { } told && told > pause ? Jitter.After(told, 0.25) : pause, time, cancellationToken)
@@ -100,7 +105,7 @@ public sealed class WatchedList<TView>(
 #pragma warning restore CA1031
             {
                 Failed($"{path} could not be read: {unexpected.Message}");
-                place = null;
+                _place = null;
                 await Task.Delay(Pause(failures++), time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
@@ -140,11 +145,12 @@ public sealed class WatchedList<TView>(
         Volatile.Write(ref _items, items.ToImmutable());
         // Only the watch that follows keeps it up: where that is refused, lists anew must not pass for a whole picture.
         Synced = true;
+        Interlocked.Exchange(ref _last, time.GetTimestamp());
         changed();
         return version;
     }
 
-    private async Task<string> WatchAsync(string place, CancellationToken cancellationToken)
+    private async Task WatchAsync(string place, CancellationToken cancellationToken)
     {
         var seconds = (int)Jitter.Around(WatchTime, 0.5).TotalSeconds;
         using var silence = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -162,7 +168,7 @@ public sealed class WatchedList<TView>(
                 var buffer = read.Buffer;
                 while (buffer.PositionOf((byte)'\n') is { } end)
                 {
-                    place = Take(buffer.Slice(0, end), place);
+                    _place = Take(buffer.Slice(0, end), _place!);
                     buffer = buffer.Slice(buffer.GetPosition(1, end));
                 }
 
@@ -173,14 +179,12 @@ public sealed class WatchedList<TView>(
             }
 
             await reader.CompleteAsync().ConfigureAwait(false);
-            return place;
         }
         catch (Exception broken) when (broken is HttpRequestException or IOException or JsonException
             || broken is OperationCanceledException && !cancellationToken.IsCancellationRequested)
         {
             // What was taken so far counts: the next watch goes on from there.
             Failed($"the watch of {path} broke off: {broken.Message}");
-            return place;
         }
     }
 
@@ -195,6 +199,7 @@ public sealed class WatchedList<TView>(
             throw ApiException.Of(HttpMethod.Get, path, (HttpStatusCode)(item.Number("code") ?? 500), item.Raw());
         }
 
+        Interlocked.Exchange(ref _last, time.GetTimestamp());
         place = item.GetProperty("metadata").Text("resourceVersion") ?? place;
         if (kind == "BOOKMARK") return place;
         var name = NameOf(item);
@@ -237,6 +242,9 @@ public interface IWatched
 
     /// <summary>How long it has not been up to date.</summary>
     TimeSpan SinceHeard { get; }
+
+    /// <summary>Whether it is up to date and something came of it since then, as <see cref="TimeProvider.GetTimestamp"/> tells it.</summary>
+    bool HasHeardSince(long timestamp);
 
     /// <summary>Keeps it up until cancelled.</summary>
     Task RunAsync(CancellationToken cancellationToken);

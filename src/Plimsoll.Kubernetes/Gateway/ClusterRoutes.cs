@@ -40,6 +40,8 @@ internal sealed class ClusterRoutes
         var there = pods.Where(pod => pod.Address is not null).ToArray();
         var byWorkload = there.Where(pod => pod.Workload is not null).ToLookup(pod => $"{pod.Name.Namespace}/{pod.Workload}", StringComparer.Ordinal);
         var byNamespace = there.ToLookup(pod => pod.Name.Namespace, StringComparer.Ordinal);
+        var byModel = there.Where(pod => pod.Labels.ContainsKey(TemplateWorkload.ModelLabel))
+            .ToLookup(pod => pod.Name with { Name = pod.Labels[TemplateWorkload.ModelLabel] });
         var owners = ImmutableSortedDictionary.CreateBuilder<string, ObjectName>(StringComparer.Ordinal);
         var routes = new List<ModelRoute>();
         var notes = ImmutableArray.CreateBuilder<string>();
@@ -60,7 +62,9 @@ internal sealed class ClusterRoutes
                 OtherWorkloads.IsKnown(variant.Target) ? byWorkload[$"{read.Name.Namespace}/{OtherWorkloads.KeyOf(variant.Target)}"]
                 : read.Selectors.GetValueOrDefault(variant.Name) is { } selector ? byNamespace[read.Name.Namespace].Where(pod => selector.Matches(pod.Labels)) : [];
             routes.Add(read.Settings is { } settings
-                ? Route(name, settings, read, settings.Variants.SelectMany(variant => PodsOf(variant).Select(pod => (variant, pod))), gateways)
+                ? Route(name, settings, read,
+                    [.. settings.Variants.SelectMany(variant => PodsOf(variant).Select(pod => ((VariantSettings?)variant, pod))), .. Unlisted(settings, byModel[read.Name]).Select(pod => ((VariantSettings?)null, pod))],
+                    gateways)
                 : new ModelRoute { Model = new ModelId(name), Owner = read.Name.ToString(), Slo = Objective(null, false), Unavailable = $"the ScaledModel {read.Name} has mistakes; its status says which" });
         }
 
@@ -69,6 +73,12 @@ internal sealed class ClusterRoutes
             [.. served.Where(read => read.Settings is { TimeToFirstToken: not null } or { TimePerOutputToken: not null }).Select(read => read.Name)],
             notes.ToImmutable());
     }
+
+    // Pods of a template's variants that are no longer listed serve until others do. They name their model, and are of the workload that was
+    // made for it.
+    private static IEnumerable<GatewayPod> Unlisted(ScaledModelSettings settings, IEnumerable<GatewayPod> pods) =>
+        !settings.Variants.Any(variant => variant.Template is not null) ? []
+        : pods.Where(pod => TemplateWorkload.IsMadeFor(settings.Name.Name, pod.Labels, pod.Workload));
 
     private sealed record Read(ObjectName Name, string Version, DateTime Created, bool Gateway, ScaledModelSettings? Settings, TimeSpan? LoadTime,
         IReadOnlyDictionary<string, LabelSelector> Selectors);
@@ -111,7 +121,7 @@ internal sealed class ClusterRoutes
     }
 
     private static ModelRoute Route(
-        string name, ScaledModelSettings settings, Read read, IEnumerable<(VariantSettings Variant, GatewayPod Pod)> pods, int gateways)
+        string name, ScaledModelSettings settings, Read read, IEnumerable<(VariantSettings? Variant, GatewayPod Pod)> pods, int gateways)
     {
         var there = pods.Where(one => one.Pod.Ready).DistinctBy(one => one.Pod.Name).OrderBy(one => one.Pod.Name).ToArray();
 
@@ -120,7 +130,7 @@ internal sealed class ClusterRoutes
         var replicas = there.Where(one => (settings.GatewayPort ?? one.Pod.Server.Port) is not null && !one.Pod.Server.Tls).Select(one => new ReplicaRoute(
             new ReplicaId($"{one.Pod.Name}@{one.Pod.Uid[..Math.Min(8, one.Pod.Uid.Length)]}"),
             AddressOf(one.Pod, settings.GatewayPort ?? one.Pod.Server.Port!.Value),
-            Share(settings.Concurrency ?? one.Variant.Concurrency ?? one.Pod.Server.Concurrency ?? ConcurrencyDefault, gateways),
+            Share(settings.Concurrency ?? one.Variant?.Concurrency ?? one.Pod.Server.Concurrency ?? ConcurrencyDefault, gateways),
             Draining: one.Pod.Ends || (one.Pod.Marked && spared))).ToImmutableArray();
         return new ModelRoute
         {

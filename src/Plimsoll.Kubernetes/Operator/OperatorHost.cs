@@ -163,7 +163,7 @@ public sealed class OperatorHost : IAsyncDisposable
         builder.Services.AddRoutingCore();
         var app = builder.Build();
         _owned.Add(app);
-        app.MapGet("/healthz", (RequestDelegate)(context => AnswerAsync(context, _running.Any(task => task.IsCompleted) ? "the loop has ended" : null)));
+        app.MapGet("/healthz", (RequestDelegate)(context => AnswerAsync(context, _running.Any(task => task.IsCompleted) ? "the loop has ended" : Run?.Stuck)));
         app.MapGet("/readyz", (RequestDelegate)(context => AnswerAsync(context, Run is null ? "the cluster is being listed" : Run.Health.Problem)));
         try
         {

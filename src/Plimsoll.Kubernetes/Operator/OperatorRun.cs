@@ -31,6 +31,7 @@ public sealed class OperatorRun(
     private static readonly TimeSpan LabelAgain = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan PauseUnseen = TimeSpan.FromSeconds(1);
 
+    private readonly TurnTimes _turns = new(parts.Time);
     private Task _keeping = Task.CompletedTask;
     private volatile OperatorHealth _health = new(false, false, "it has just started", 0, TimeSpan.Zero);
 
@@ -40,6 +41,9 @@ public sealed class OperatorRun(
         Ready = parts.Cluster.Problem is null && _health.Problem is null,
         Problem = parts.Cluster.Problem ?? _health.Problem,
     };
+
+    /// <summary>Why the process should be started anew: it keeps the lease and decides nothing. Null while it stands by, and while its turns end or fail.</summary>
+    public string? Stuck => election.MayWrite ? _turns.Stuck : null;
 
     /// <summary>Turns until cancelled.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -59,6 +63,7 @@ public sealed class OperatorRun(
                     continue;
                 }
 
+                _turns.Begin();
                 await LeadAsync(statuses, fleetStatus, election.Term, cancellationToken).ConfigureAwait(false);
                 unseen = "";
             }
@@ -101,7 +106,7 @@ public sealed class OperatorRun(
     {
         var knowledge = await store.ReadAsync(cancellationToken).ConfigureAwait(false);
         await store.ReadAsync(parts.Footprints, cancellationToken).ConfigureAwait(false);
-        var fleet = new KubernetesFleet(parts);
+        var fleet = new KubernetesFleet(parts) { Learned = knowledge };
         var number = journal?.Begin(knowledge) ?? 1;
         var telling = new Telling(statuses, fleetStatus, new JobStatusWriter(parts), new EventWriter(parts, options.Identity), parts.Time);
         // What a plan must remember counts from when it is made, whatever becomes of it.
@@ -119,6 +124,7 @@ public sealed class OperatorRun(
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 var started = parts.Time.GetTimestamp();
+                _turns.Begin();
                 try
                 {
                     var spec = fleet.Look();
@@ -143,6 +149,7 @@ public sealed class OperatorRun(
                     }
 
                     collection.Collect();
+                    _turns.End();
                     await PauseAsync(fleet, spec.Settings.Review, cancellationToken).ConfigureAwait(false);
                 }
                 catch (Exception problem) when (problem is ClusterUnseenException or ApiException)

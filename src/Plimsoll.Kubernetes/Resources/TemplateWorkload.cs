@@ -24,6 +24,17 @@ public static class TemplateWorkload
         return template.Kind == TargetKinds.LeaderWorkerSet ? variant.Pp ?? 1 : 1;
     }
 
+    /// <summary>Whether a pod is of a workload that a template was made into, of a variant that is listed or no longer is.</summary>
+    /// <param name="model">The ScaledModel's name, of the pod's namespace.</param>
+    /// <param name="labels">The pod's.</param>
+    /// <param name="workload">What made the pod ("Deployment/llama-a").</param>
+    public static bool IsMadeFor(string model, IReadOnlyDictionary<string, string> labels, string? workload)
+    {
+        ArgumentNullException.ThrowIfNull(labels);
+        return labels.GetValueOrDefault(ModelLabel) == model && labels.GetValueOrDefault(VariantLabel) is { } variant
+            && (workload == $"{TargetKinds.Deployment}/{model}-{variant}" || workload == $"{TargetKinds.LeaderWorkerSet}/{model}-{variant}");
+    }
+
     /// <summary>The object to apply. It states no replicas unless told to, so that applying it again scales nothing.</summary>
     /// <param name="model">One in which <see cref="ScaledModelCheck"/> finds no problem.</param>
     /// <param name="variant">One of its template's.</param>

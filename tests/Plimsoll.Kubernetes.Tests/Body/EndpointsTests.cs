@@ -33,4 +33,30 @@ public sealed class EndpointsTests
 
         Assert.Equal((counted, "http://10.0.0.7:8002/metrics"), (endpoint.ServedName, endpoint.Metrics.AbsoluteUri));
     }
+
+    [Fact]
+    public void Pods_of_a_templates_variant_that_is_no_longer_listed_are_asked_while_they_serve()
+    {
+        PodView Pod(string variant, string model = "llama")
+        {
+            using var json = JsonDocument.Parse($$$"""
+                {"metadata":{"name":"{{{model}}}-{{{variant}}}-0","namespace":"prod","uid":"{{{variant}}}","ownerReferences":[{"controller":true,"kind":"ReplicaSet","name":"llama-{{{variant}}}-abc"}],
+                  "labels":{"pod-template-hash":"abc","plimsoll.dev/scaledmodel":"{{{model}}}","plimsoll.dev/variant":"{{{variant}}}"} },
+                 "spec":{"containers":[{"name":"server"}]},"status":{"phase":"Running","podIP":"10.0.0.7"} }
+                """);
+            return PodView.Of(json.RootElement)!;
+        }
+
+        var model = PodHistoryTests.Model(weighed: true);
+        var written = Written.Model("template: {podTemplate: {spec: {containers: [{name: server}]}}, variants: [{name: new}]}\nmetrics: {port: 8002}");
+        model = model with { View = model.View with { Name = new ObjectName("prod", "llama"), Model = written }, Settings = ScaledModelSettings.Of(written) };
+        var finder = new SnapshotBuilder(
+            DateTimeOffset.UnixEpoch, new NodeGroups([], new Dictionary<string, V1PodSpec>()), [model], new Dictionary<string, PodLoad>(), 3);
+
+        var asked = new Endpoints();
+        var endpoints = asked.Of([Pod("old"), Pod("old", "other")], finder, [model]);
+        Assert.Equal([model.Id], asked.ServedByOthers);
+        Assert.Equal([("llama-old-0", model.Id)], endpoints.Select(endpoint => (endpoint.Pod.Name, endpoint.Model)));
+        Assert.Empty(new Endpoints().Of([Pod("old")], finder));
+    }
 }

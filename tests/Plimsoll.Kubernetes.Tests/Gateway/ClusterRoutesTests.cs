@@ -66,6 +66,29 @@ public sealed class ClusterRoutesTests
     }
 
     [Fact]
+    public void Pods_of_a_templates_variant_that_is_no_longer_listed_get_requests_until_they_end()
+    {
+        const string json = """
+            {"apiVersion":"plimsoll.dev/v1alpha1","kind":"ScaledModel",
+             "metadata":{"name":"llama","namespace":"prod","uid":"llama","resourceVersion":"1"},
+             "spec":{"gateway":{},"weights":"16GiB","template":{"podTemplate":{"spec":{"containers":[{"name":"server","image":"vllm/vllm-openai:v0.8.0"}]}},"variants":[{"name":"new"}]} } }
+            """;
+        using var read = JsonDocument.Parse(json);
+        GatewayPod Made(string name, string variant, string model = "llama", string? workload = null) => Pod(name) with
+        {
+            Workload = workload ?? $"Deployment/llama-{variant}",
+            Labels = new Dictionary<string, string> { ["plimsoll.dev/scaledmodel"] = model, ["plimsoll.dev/variant"] = variant },
+        };
+        GatewayPod[] pods =
+        [
+            Made("a", "old"), Made("b", "old") with { Ends = true }, Made("c", "new") with { Ready = false }, Made("d", "old", model: "other"),
+            Made("e", "old", workload: "Deployment/of-somebody-else"), Made("f", "old") with { Name = new ObjectName("test", "f") },
+        ];
+        var replicas = Assert.Single(_routes.Build([ClusterWatch.Read(read.RootElement)!], pods, 1).Routes.Models).Replicas;
+        Assert.Equal([("prod/a@uid-of-a", false), ("prod/b@uid-of-b", true)], replicas.Select(replica => (replica.Replica.Value, replica.Draining)));
+    }
+
+    [Fact]
     public void Requests_go_to_the_servers_port_or_the_stated_one()
     {
         Assert.Equal(new Uri("http://10.0.0.7:8000"), Assert.Single(Route("\"gateway\":{}", 1, Pod("a")).Replicas).Address);

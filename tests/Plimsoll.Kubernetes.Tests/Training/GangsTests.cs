@@ -14,6 +14,7 @@ public sealed class GangsTests
     private readonly Gangs _gangs = new();
     private readonly List<Outcome> _told = [];
     private bool _askedToRun;
+    private bool _mayStillRun;
 
     [Fact]
     public void A_gang_that_is_launched_starts_runs_gives_way_and_goes_on_each_told_once()
@@ -146,6 +147,39 @@ public sealed class GangsTests
     }
 
     [Fact]
+    public void Members_without_a_node_are_counted_until_they_are_deleted_though_it_is_asked_to_stop()
+    {
+        GangPod Unbound(int? deleted = null) => Pod(1, deleted: deleted) with { Placement = Placement.Pending };
+        Look(20, Target(started: 1), false, true, Pod(0, ready: 4), Unbound());
+
+        // Asked, and not written yet: the one that is not made yet may come as well.
+        _mayStillRun = true;
+        var gang = Look(21, Target(started: 1), true, true, Pod(0, ready: 4))!;
+        Assert.Equal(GangState.Stopping, gang.State);
+        Assert.Equal([There, Placement.Pending], gang.Members);
+
+        // Written, and its controller has yet to delete them.
+        _mayStillRun = false;
+        Assert.Equal([There, Placement.Pending], Look(22, Target(suspended: true, suspendedAt: 22), true, true, Pod(0, ready: 4, deleted: 52), Unbound())!.Members);
+        Assert.Equal([There], Look(23, Target(suspended: true, suspendedAt: 22), true, true, Pod(0, ready: 4, deleted: 52), Unbound(deleted: 23))!.Members);
+    }
+
+    [Fact]
+    public void One_that_is_asked_to_stop_before_it_has_pods_stops_until_that_is_seen()
+    {
+        Look(0, Target(suspended: true), true, false);
+        Look(1, Target(suspended: true), false, false);
+        _mayStillRun = true;
+        var gang = Look(2, Target(), true, false)!;
+        Assert.Equal(GangState.Stopping, gang.State);
+        Assert.Equal([Placement.Pending, Placement.Pending], gang.Members);
+        Assert.Equal(GangState.Stopping, Look(3, Target(), true, false)!.State);
+        _mayStillRun = false;
+        Assert.Equal(GangState.Suspended, Look(4, Target(suspended: true, suspendedAt: 3), true, false)!.State);
+        Assert.Empty(_told);
+    }
+
+    [Fact]
     public void Another_job_under_the_name_was_never_launched()
     {
         Look(20, Target(started: 1), false, true, Pod(0, ready: 4), Pod(1, ready: 4));
@@ -266,7 +300,7 @@ public sealed class GangsTests
                 Requests = new SchedulerRequests { Memory = Bytes.GiB(8), Cores = new Cores(2000), Resource = "nvidia.com/gpu", Devices = 1, Pools = ["pool"] },
             },
         };
-        var (gangs, outcomes) = _gangs.Look([new GangSeen(job, suspended, pods, succeeded) { AskedToRun = _askedToRun }], At(second));
+        var (gangs, outcomes) = _gangs.Look([new GangSeen(job, suspended, pods, succeeded) { AskedToRun = _askedToRun, MayStillRun = _mayStillRun }], At(second));
         _told.AddRange(outcomes);
         return gangs.SingleOrDefault();
     }

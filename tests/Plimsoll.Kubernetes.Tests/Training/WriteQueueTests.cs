@@ -48,6 +48,24 @@ public sealed class WriteQueueTests
     }
 
     [Fact]
+    public async Task While_nothing_is_heard_what_was_written_is_believed_for_as_long_as_decisions_are_made_on_the_picture()
+    {
+        var time = new FakeTimeProvider();
+        var queue = new WriteQueue<Ask>(Parts(time), (_, _) => Task.FromResult(true));
+        var (pauses, heard) = (new Shows(false), new Shows(true));
+        await queue.WriteAsync([new Ask("a", 5, "1")], new HashSet<string> { "a" }, Cancel);
+        await queue.EndAsync();
+        time.Advance(TimeSpan.FromSeconds(29));
+        Assert.Equal(5, queue.Asked("a", "1", pauses)?.Value);
+        Assert.Null(queue.Asked("a", "1", heard));
+
+        await queue.WriteAsync([new Ask("a", 6, "1")], new HashSet<string> { "a" }, Cancel);
+        await queue.EndAsync();
+        time.Advance(TimeSpan.FromSeconds(30));
+        Assert.Null(queue.Asked("a", "1", pauses));
+    }
+
+    [Fact]
     public async Task What_is_refused_is_told_once_and_not_believed()
     {
         var queue = new WriteQueue<Ask>(Parts(TimeProvider.System), (_, _) => throw new ApiException("not so"));
@@ -78,6 +96,21 @@ public sealed class WriteQueueTests
         await queue.WriteAsync([new Ask("a", 5, "1")], new HashSet<string> { "a" }, Cancel);
         await queue.EndAsync();
         Assert.Equal((tries, refused), (writes, queue.TakeRefused().Count));
+    }
+
+    private sealed class Shows(bool hasHeard) : IWatched
+    {
+        public string Path => "apis/batch/v1/jobs";
+
+        public bool Synced => true;
+
+        public string? Problem => null;
+
+        public TimeSpan SinceHeard => TimeSpan.Zero;
+
+        public bool HasHeardSince(long timestamp) => hasHeard;
+
+        public Task RunAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 
     private static KubernetesFleetParts Parts(TimeProvider time, bool mayWrite = true) => new()

@@ -168,7 +168,6 @@ public sealed partial class ScheduledGangTests
             if (draw.State > 6) continue;
             Placement[] members = draw.State == 6 ? [] : [.. Enumerable.Range(0, job.GangSize).Select(i => Anywhere(draw.Node + (draw.State == 4 ? 10 : 0), job))];
             var state = draw.State == 6 ? GangState.Suspended : draw.State == 5 ? GangState.Stopping : members.Contains(Placement.Pending) ? GangState.Starting : GangState.Running;
-            if (state == GangState.Stopping) members = [.. members.Where(member => member != Placement.Pending)];
             gangs.Add(Begun(job, 20 * draw.Node, state, members));
         }
 
