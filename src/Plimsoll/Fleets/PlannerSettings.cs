@@ -48,6 +48,7 @@ public sealed record PlannerSettings
         AsksWithinReach = true,
         SharesTime = true,
         MovesForTime = true,
+        EndsLateWakes = true,
     };
 
     /// <summary>Time between two regular ticks.</summary>
@@ -295,6 +296,13 @@ public sealed record PlannerSettings
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool MovesForTime { get; init; }
+
+    /// <summary>
+    /// Whether a wake past its expected end by <see cref="OverdueFactor"/> is ended as a load is, and no longer counted on.
+    /// Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool EndsLateWakes { get; init; }
 
     /// <summary>Waiting time after a replica's first failure; doubles with each further one.</summary>
     public TimeSpan CrashBackoff { get; init; } = TimeSpan.FromSeconds(1);

@@ -181,6 +181,7 @@ internal static class RandomFleets
                 AsksWithinReach = (long)(memory * 1048576) % 2 == 0,
                 SharesTime = (long)(memory * 1048576) % 2 == 1,
                 MovesForTime = (long)(memory * 2097152) % 2 == 0,
+                EndsLateWakes = (long)(memory * 2097152) % 2 == 1,
                 LeavingNodesFirst = (long)(memory * 16384) % 2 == 0,
             },
         };
@@ -245,7 +246,14 @@ internal static class RandomFleets
             Foreign = foreignUse,
             Traffic = [.. rows],
             Cache = cache,
-            InFlight = fetching,
+            InFlight = [.. fetching, .. placed.Where(LoadsInFlight.IsWaking).Select(replica => new WorkInFlight
+            {
+                Step = StepId.Of($"wake/{replica.Id}"),
+                Kind = WorkKind.Waking,
+                StartedAt = replica.StateSince,
+                Model = replica.Model,
+                Replica = replica.Id,
+            })],
         };
         snapshot = snapshot with { Training = Gangs(jobs, spec.Training, snapshot) };
         var knowledge = Knowledge.Empty.Fold(spec, snapshot);
