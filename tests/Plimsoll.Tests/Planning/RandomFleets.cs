@@ -314,7 +314,8 @@ internal static class RandomFleets
                 StartedAt = Noon,
                 Model = model.Id,
                 Node = node,
-                Done = part,
+                // One that goes on from what is there may have said nothing yet.
+                Done = draw.Share > 0.5 ? part : Bytes.Zero,
                 Total = size,
             });
         }
@@ -322,7 +323,7 @@ internal static class RandomFleets
         return ([.. cache.Values], [.. fetching.OrderBy(work => work.Step)]);
 
         Bytes Used(NodeId node) => cache.Values.Where(one => one.Node == node).Aggregate(Bytes.Zero, (sum, one) => sum + one.Size)
-            + fetching.Where(work => work.Node == node).Aggregate(Bytes.Zero, (sum, work) => sum + (work.Total!.Value - work.Done!.Value));
+            + fetching.Where(work => work.Node == node).Aggregate(Bytes.Zero, (sum, work) => sum + (work.Total!.Value - cache[$"{node}/{work.Step.Value.Split('/')[1]}"].Size));
 
         bool Add(NodeId node, ModelId model, string version, Bytes size, bool complete, bool pinned)
         {
