@@ -76,9 +76,14 @@ public sealed partial class LocalFleet
         if (replica.Silences++ == 0) replica.SilentSinceTimestamp = asked;
         if (replica.Silences < _parts.Silence.Most) return;
         var said = heard == Heard.NotReady ? "said that it is not ready" : heard == Heard.Refused ? "refused connections" : "answered nothing";
-        replica.Hung = $"{said} on {replica.Record.ReadyPath}, asked {replica.Silences} times in "
-            + $"{Durations.Show(_time.GetElapsedTime(replica.SilentSinceTimestamp))} after it was ready, and was ended";
-        LogHung(replica.Id, replica.Hung);
+        EndHung_NeedsLock(replica, $"{said} on {replica.Record.ReadyPath}, asked {replica.Silences} times in "
+            + $"{Durations.Show(_time.GetElapsedTime(replica.SilentSinceTimestamp))} after it was ready, and was ended");
+    }
+
+    private void EndHung_NeedsLock(LocalReplica replica, string why)
+    {
+        replica.Hung = why;
+        LogHung(replica.Id, why);
         // What answers nothing for so long will not end in order either, and requests are in it.
         replica.KillAt = Now_NeedsLock();
         Enter_NeedsLock(replica, ReplicaState.Stopping);

@@ -27,15 +27,35 @@ public sealed partial class LocalFleet
         try
         {
             var error = await PostAsync(replica, replica.Record.WakePath!).ConfigureAwait(false);
+            var called = _time.GetTimestamp();
             while (error is null && replica is { State: ReplicaState.Asleep, Exit: null }
                 && !await AnswersAsync(replica, replica.Record.ReadyPath).ConfigureAwait(false))
+            {
+                if (_time.GetElapsedTime(called) > _parts.WakePatience)
+                {
+                    NeverWoke(replica);
+                    return;
+                }
+
                 await Task.Delay(ProbePeriod, _time, _end).ConfigureAwait(false);
+            }
+
             if (error is null && replica is { State: ReplicaState.Asleep, Exit: null }) Woken(replica);
             Finish(replica, step, step.Model, error, error is null ? ReplicaState.Ready : ReplicaState.Asleep);
         }
         catch (OperationCanceledException) when (_end.IsCancellationRequested)
         {
             // The next controller finds it asleep, and decides anew.
+        }
+    }
+
+    // It said that it is awake, so that its devices are taken again, and serves nobody: what it is now nobody knows, and it goes.
+    private void NeverWoke(LocalReplica replica)
+    {
+        lock (_gate)
+        {
+            if (replica is not { State: ReplicaState.Asleep, Exit: null }) return;
+            EndHung_NeedsLock(replica, $"was not ready on {replica.Record.ReadyPath} for {Durations.Show(_parts.WakePatience)} after it was woken, and was ended");
         }
     }
 

@@ -42,6 +42,9 @@ public sealed record LocalFleetParts
     /// <summary>When a replica that was ready and answers nothing is given up.</summary>
     internal Silence Silence { get; init; } = Silence.Usual;
 
+    /// <summary>How long a replica that was woken may take until it is ready.</summary>
+    internal TimeSpan WakePatience { get; init; } = TimeSpan.FromMinutes(5);
+
     public required ILogger Log { get; init; }
 }
 

@@ -54,7 +54,7 @@ public sealed class UpRun(TextWriter output, TextWriter error, TimeProvider time
             {
                 served |= tick.Snapshot.Replicas.Any(replica => replica.State == ReplicaState.Ready);
                 died += tick.Snapshot.Outcomes.Count(outcome => outcome is Outcome.Exited { Asked: false });
-                overdue += tick.Plan.Steps.Count(step => step.Reason.Rule == Rule.StopLoadOverdue && tick.Applied.Started.Contains(step.Id));
+                overdue += tick.Plan.Steps.Count(step => step.Reason.Rule is Rule.StopLoadOverdue or Rule.StopWakeOverdue && tick.Applied.Started.Contains(step.Id));
                 // A terminal that is stopped must not make the queue grow; only the newest are of use.
                 if (ticks.Count < 1000) ticks.Enqueue(tick);
             },

@@ -51,6 +51,7 @@ public sealed record PlannerSettings
         HeedsStuckGangs = true,
         GangsUseTime = true,
         MakesTime = true,
+        EndsLateWakes = true,
     };
 
     /// <summary>Time between two regular ticks.</summary>
@@ -321,6 +322,13 @@ public sealed record PlannerSettings
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool MakesTime { get; init; }
+
+    /// <summary>
+    /// Whether a wake past its expected end by <see cref="OverdueFactor"/> is ended as a load is, and no longer counted on.
+    /// Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool EndsLateWakes { get; init; }
 
     /// <summary>Waiting time after a replica's first failure; doubles with each further one.</summary>
     public TimeSpan CrashBackoff { get; init; } = TimeSpan.FromSeconds(1);

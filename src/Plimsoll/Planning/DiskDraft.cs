@@ -237,5 +237,5 @@ internal sealed partial class DiskDraft
 
     private static (NodeId, ModelId, string) Key(CachedArtifact artifact) => (artifact.Node, artifact.Model, artifact.Version);
 
-    private static StepId Fetch(NodeId node, ModelId model, string version) => StepId.Of($"prefetch/{model}@{version}/{node}");
+    internal static StepId Fetch(NodeId node, ModelId model, string version) => StepId.Of($"prefetch/{model}@{version}/{node}");
 }

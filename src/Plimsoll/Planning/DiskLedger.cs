@@ -18,13 +18,16 @@ internal sealed class DiskLedger
     /// <param name="fetches">Fetches that are under way to it.</param>
     public DiskLedger(NodeState node, IEnumerable<CachedArtifact> cached, IEnumerable<WorkInFlight> fetches)
     {
+        // A fetch that goes on from what lies there has not said so until it has read it again: what is on the disk counts, once.
+        Bytes There(WorkInFlight work) => cached.FirstOrDefault(one => one.Model == work.Model && work.Step == DiskDraft.Fetch(one.Node, one.Model, one.Version))?.Size
+            ?? work.Done ?? Bytes.Zero;
         var used = cached.Aggregate(Bytes.Zero, (sum, artifact) => sum + artifact.Size);
         var left = (node.CacheBudget ?? Bytes.Zero) - used;
 
         // A file system of unknown free space takes nothing more, nor does one that a fetch of unknown size fills.
         _free = node.CacheFileSystemFree.TryGetLast(out var free) ? Bytes.Min(left, free) : Bytes.Zero;
         foreach (var work in fetches)
-            _free = work.Total is { } total ? _free - Bytes.Max(Bytes.Zero, total - (work.Done ?? Bytes.Zero)) : Bytes.Zero;
+            _free = work.Total is { } total ? _free - Bytes.Max(Bytes.Zero, total - There(work)) : Bytes.Zero;
     }
 
     /// <summary>Free once everything planned is done.</summary>

@@ -85,7 +85,7 @@ internal static class Outlooks
                 if (replica.Version != model.Version) continue;
                 count++;
                 if (replica.State == ReplicaState.Ready) serving++;
-                if (IsComing(replica, turn.Loads)) coming++;
+                if (turn.Loads.IsComing(replica)) coming++;
                 else if (turn.Loads.IsLost(replica) || (turn.Spec.Settings.LoadsAsLearned && turn.Loads.Overdue(replica) && !EndsFirst(replica, replicas))) lost++;
                 if (replica is { State: ReplicaState.Asleep, Turning: false }) asleep++;
                 outstanding = checked(outstanding + replica.Outstanding);
@@ -293,10 +293,7 @@ internal static class Outlooks
     }
 
     private static bool IsSupply(InferenceReplica replica, ModelSpec model, LoadsInFlight loads) =>
-        replica.Version == model.Version && (replica.State == ReplicaState.Ready || IsComing(replica, loads));
-
-    private static bool IsComing(InferenceReplica replica, LoadsInFlight loads) =>
-        replica is { State: ReplicaState.Asleep, Turning: true } || loads.IsComing(replica);
+        replica.Version == model.Version && (replica.State == ReplicaState.Ready || loads.IsComing(replica));
 
     // What of all that waits will still wait once a further replica could serve: what serves works it off meanwhile, and what loads as soon as
     // it is there. No more than waits now: what comes meanwhile is the forecast's.

@@ -61,12 +61,12 @@ internal sealed partial class PlanDraft
     private void RetireOverdue(InferenceReplica replica)
     {
         var expected = _loads.Expected(replica);
-        var waited = _observed.At - replica.StartedAt;
-        if (IsNext(replica)) Stop(replica, new Reason(Rule.StopLoadOverdue,
+        var (waited, wakes) = (_loads.Waited(replica), LoadsInFlight.IsWaking(replica));
+        if (IsNext(replica)) Stop(replica, new Reason(wakes ? Rule.StopWakeOverdue : Rule.StopLoadOverdue,
         [
             Fact.Of("waited", waited), Fact.Quantity("factor", Math.Round(waited / expected, 1)), Fact.Of("expected", expected),
         ]), []);
-        _overdue[replica.Model] = $"{replica.Id} was still loading after {Durations.Show(_loads.Allowed(replica))}";
+        _overdue[replica.Model] = $"{replica.Id} was still {(wakes ? "waking" : "loading")} after {Durations.Show(_loads.Allowed(replica))}";
     }
 
     private void RetireSurplus(ModelOutlook outlook, Allocation allocation)

@@ -94,7 +94,8 @@ public static class ReachableStates
             evict => evict.Id, evict => cached.GetValueOrDefault((evict.Model, evict.Version)));
         foreach (var work in observed.InFlight.Where(work => work.Node == node.Id && work.Kind == WorkKind.Fetching))
         {
-            if (work.Total is { } total) used += Math.Max(0, total.Value - (work.Done?.Value ?? 0));
+            // What is there of it is in use already, whatever the fetch has said so far.
+            if (work.Total is { } total) used += Math.Max(0, total.Value - There(work));
             else limit = used;
         }
 
@@ -104,6 +105,16 @@ public static class ReachableStates
             used, fresh, fetch => fetch.Size.Value - cached.GetValueOrDefault((fetch.Model, fetch.Version)),
             step => frees.GetValueOrDefault(step));
         return worst > Math.Max(limit, used) ? $"the model cache of {node.Id}: {worst} against {limit}" : null;
+
+        long There(WorkInFlight work)
+        {
+            foreach (var ((model, version), size) in cached)
+            {
+                if (model == work.Model && work.Step == DiskDraft.Fetch(node.Id, model, version)) return size;
+            }
+
+            return work.Done?.Value ?? 0;
+        }
     }
 
     /// <summary>The largest use of one resource over the reachable states, or an upper bound of it.</summary>

@@ -90,6 +90,23 @@ public sealed class FleetSilenceTests
         Assert.Equal(ReplicaState.Asleep, (await running.ObserveAsync()).Replicas.Single().State);
     }
 
+    [Fact]
+    public async Task One_that_was_woken_and_is_never_ready_is_ended()
+    {
+        // It answers the call that is to wake it, and sleeps on.
+        await using var running = await OpenAsync(RunningFleet.Server() with { SleepPath = SleepPath, WakePath = SleepPath });
+        await running.ApplyAsync(RunningFleet.Sleep(1));
+        await running.UntilStateAsync(1, ReplicaState.Asleep);
+
+        await running.ApplyAsync(RunningFleet.Wake(1));
+        Assert.True((await running.ObserveAsync()).Replicas.Single().Turning);
+        var exited = await running.UntilOutcomeAsync<Outcome.Exited>();
+
+        Assert.False(exited.Asked);
+        Assert.StartsWith("was not ready on /v2/health/ready for 1 s after it was woken, and was ended", exited.Why, StringComparison.Ordinal);
+        Assert.Empty(running.Last.Replicas);
+    }
+
     private const int SigStop = 19;
 
     private async Task<RunningFleet> OpenAsync(LaunchSpec server)
@@ -97,6 +114,7 @@ public sealed class FleetSilenceTests
         var running = await RunningFleet.OpenAsync(server, change: parts => parts with
         {
             Silence = Brief,
+            WakePatience = TimeSpan.FromSeconds(1),
             Routing = parts.Routing with { Answered = _ => _answers.Now() },
         });
         await running.ApplyAsync(RunningFleet.Start(1));

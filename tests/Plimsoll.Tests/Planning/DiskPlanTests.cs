@@ -102,6 +102,32 @@ public class DiskPlanTests
         Assert.Empty(Decide(spec, snapshot with { Can = Local & ~Capabilities.EvictWeights }).Steps);
     }
 
+    // 200 MiB: 80 of c, and a's 100 of which 80 lie there; it reads them again and has said nothing yet. So 20 are free.
+    [Theory]
+    [InlineData(0, 20, "prefetch/b@v1/here")]
+    [InlineData(80, 20, "prefetch/b@v1/here")]
+    [InlineData(0, 21, "evict/c@v1/here")]
+    public void What_lies_there_of_a_fetch_that_goes_on_after_a_restart_is_counted_once(double doneMiB, double wantedMiB, string begins)
+    {
+        var (a, b, c) = (Model("a", 100, cached: true), Model("b", wantedMiB, cached: true), Model("c", 80, cached: true));
+        var spec = Spec(a, b, c);
+        var plan = Decide(spec, Snapshot(spec, Node(4000, cacheMiB: 200), Noon).With(Traffic(b.Id, Noon, 1, held: 1)) with
+        {
+            Cache = [OnDisk(a, pinned: true) with { Complete = false, Size = Bytes.MiB(80) }, OnDisk(c)],
+            InFlight =
+            [
+                new WorkInFlight
+                {
+                    Step = StepId.Of("prefetch/a@v1/here"), Kind = WorkKind.Fetching, StartedAt = Noon, Model = a.Id, Node = new NodeId("here"),
+                    Done = Bytes.MiB(doneMiB), Total = Bytes.MiB(100),
+                },
+            ],
+        });
+
+        Assert.Equal(begins, plan.StepIds().First());
+        Assert.Contains("prefetch/b@v1/here", plan.StepIds());
+    }
+
     private static Plan Claim(double memoryMiB, double cacheMiB, double heldSeconds = 100_000, long arrivals = 0)
     {
         var spec = Spec(Held, Running);

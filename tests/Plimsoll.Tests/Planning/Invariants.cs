@@ -91,7 +91,7 @@ internal static class Invariants
         var cached = snapshot.Cache.Where(artifact => artifact.Node == node.Id)
             .ToDictionary(artifact => (artifact.Model, artifact.Version), artifact => artifact.Size.Value);
         var flying = snapshot.InFlight.Where(work => work.Node == node.Id && work.Kind == WorkKind.Fetching).ToArray();
-        var promised = flying.Sum(work => work.Total!.Value.Value - work.Done!.Value.Value);
+        var promised = flying.Sum(work => work.Total!.Value.Value - cached.Single(one => work.Step == StepId.Of($"prefetch/{one.Key.Model}@{one.Key.Version}/{node.Id}")).Value);
         return new("model cache", Math.Min(node.CacheBudget!.Value.Value, cached.Values.Sum() + node.CacheFileSystemFree.Value.Value),
             cached.Values.Sum() + promised, (step, state) => (step, state) switch
             {

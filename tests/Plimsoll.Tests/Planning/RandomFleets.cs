@@ -184,6 +184,7 @@ internal static class RandomFleets
                 HeedsStuckGangs = (long)(memory * 2097152) % 2 == 1,
                 MakesTime = (long)(memory * 4194304) % 2 == 1,
                 GangsUseTime = (long)(memory * 4194304) % 2 == 0,
+                EndsLateWakes = (long)(memory * 2097152) % 2 == 1,
                 LeavingNodesFirst = (long)(memory * 16384) % 2 == 0,
             },
         };
@@ -248,7 +249,14 @@ internal static class RandomFleets
             Foreign = foreignUse,
             Traffic = [.. rows],
             Cache = cache,
-            InFlight = fetching,
+            InFlight = [.. fetching, .. placed.Where(LoadsInFlight.IsWaking).Select(replica => new WorkInFlight
+            {
+                Step = StepId.Of($"wake/{replica.Id}"),
+                Kind = WorkKind.Waking,
+                StartedAt = replica.StateSince,
+                Model = replica.Model,
+                Replica = replica.Id,
+            })],
         };
         snapshot = snapshot with { Training = Gangs(jobs, spec.Training, snapshot) };
         var knowledge = Knowledge.Empty.Fold(spec, snapshot);
@@ -309,7 +317,8 @@ internal static class RandomFleets
                 StartedAt = Noon,
                 Model = model.Id,
                 Node = node,
-                Done = part,
+                // One that goes on from what is there may have said nothing yet.
+                Done = draw.Share > 0.5 ? part : Bytes.Zero,
                 Total = size,
             });
         }
@@ -317,7 +326,7 @@ internal static class RandomFleets
         return ([.. cache.Values], [.. fetching.OrderBy(work => work.Step)]);
 
         Bytes Used(NodeId node) => cache.Values.Where(one => one.Node == node).Aggregate(Bytes.Zero, (sum, one) => sum + one.Size)
-            + fetching.Where(work => work.Node == node).Aggregate(Bytes.Zero, (sum, work) => sum + (work.Total!.Value - work.Done!.Value));
+            + fetching.Where(work => work.Node == node).Aggregate(Bytes.Zero, (sum, work) => sum + (work.Total!.Value - cache[$"{node}/{work.Step.Value.Split('/')[1]}"].Size));
 
         bool Add(NodeId node, ModelId model, string version, Bytes size, bool complete, bool pinned)
         {

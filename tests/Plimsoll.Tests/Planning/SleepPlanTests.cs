@@ -217,6 +217,40 @@ public class SleepPlanTests
         Assert.Equal(Rule.HoldScarceEqual, plan.Models.Single(model => model.Model == important.Id).Reason.Rule);
     }
 
+    // 900 MiB wake in about two seconds, and what hangs is given half a minute at the least; where they took twelve, three times as long.
+    [Theory]
+    [InlineData(29, 0, false)]
+    [InlineData(31, 0, true)]
+    [InlineData(31, 12, false)]
+    public void Who_never_wakes_is_ended_and_another_loads(double seconds, double learnedSeconds, bool ends)
+    {
+        var waking = OnGpu(Large, ReplicaState.Asleep) with { Turning = true };
+        var spec = Spec(Large) with { Settings = new PlannerSettings { EndsLateWakes = true } };
+        var snapshot = Snapshot(spec, Host(4000), Noon, waking).With(Traffic(Large.Id, Noon, 0, 5)) with
+        {
+            Can = Local | Capabilities.Sleep,
+            InFlight =
+            [
+                new WorkInFlight { Step = StepId.Of("wake/large-1"), Kind = WorkKind.Waking, StartedAt = Noon.AddSeconds(-seconds), Model = Large.Id, Replica = waking.Id },
+            ],
+        };
+        var knowledge = Known(spec, snapshot, Large, null);
+        if (learnedSeconds > 0)
+        {
+            var woken = ((Outcome.Woken)Woken) with { Took = TimeSpan.FromSeconds(learnedSeconds) };
+            knowledge = knowledge.Fold(spec, snapshot with { At = Noon.AddHours(-1), Outcomes = [woken, woken, woken] });
+        }
+
+        var plan = new Planner(new WeightAllocator()).Decide(spec, snapshot, knowledge);
+        var before = new Planner(new WeightAllocator()).Decide(spec with { Settings = new PlannerSettings() }, snapshot, knowledge);
+
+        Assert.Equal(ends ? ["start/large-2", "stop/large-1"] : [], plan.StepIds());
+        Assert.Empty(before.Steps);
+        if (!ends) return;
+        Assert.Equal(Rule.StopWakeOverdue, Find(plan, "stop/large-1").Reason.Rule);
+        Assert.Equal("large-1 was still waking after 30 s", plan.Next.Of(Large.Id).Failures.Why);
+    }
+
     // A model that takes one device, and may sleep.
     private static ModelSpec Sleeper(string id, double weightMiB)
     {
