@@ -13,11 +13,7 @@ public sealed class FewDescriptorsTests
     public async Task A_controller_without_any_goes_on_or_is_followed_and_what_died_meanwhile_is_replaced_once_there_are_some()
     {
         await using var scene = new Scene();
-        var model = await scene.ModelAsync("tiny", Bytes.MiB(1));
-        scene.Fleet($"gateway: {{listen: 127.0.0.1:0}}\nplanner: {{review: 200ms}}\nmodels:\n- {{name: tiny, source: {model}, minReplicas: 1}}\n");
-        var up = scene.Up();
-        await up.GatewayAsync();
-        await up.LineAsync("ready tiny-1");
+        var up = await scene.TinyAsync("{review: 200ms}");
 
         // Fewer than are open: it can open nothing.
         Limit(up, "16:");
@@ -47,11 +43,8 @@ public sealed class FewDescriptorsTests
     public async Task Clients_that_only_connect_leave_enough_for_the_fleet()
     {
         await using var scene = new Scene();
-        var model = await scene.ModelAsync("tiny", Bytes.MiB(1));
-        scene.Fleet($"gateway: {{listen: 127.0.0.1:0}}\nplanner: {{review: 200ms}}\nmodels:\n- {{name: tiny, source: {model}, minReplicas: 1}}\n");
-        var up = scene.Up(starter: ["prlimit", "--nofile=800:800"]);
+        var up = await scene.TinyAsync("{review: 200ms}", ["prlimit", "--nofile=800:800"]);
         var gateway = await up.GatewayAsync();
-        await up.LineAsync("ready tiny-1");
         List<TcpClient> idle = [];
         for (var i = 0; i < 1000; i++)
         {
@@ -74,11 +67,8 @@ public sealed class FewDescriptorsTests
     public async Task A_burst_of_clients_is_accepted_no_faster_than_it_is_turned_away()
     {
         await using var scene = new Scene();
-        var model = await scene.ModelAsync("tiny", Bytes.MiB(1));
-        scene.Fleet($"gateway: {{listen: 127.0.0.1:0}}\nplanner: {{review: 200ms}}\nmodels:\n- {{name: tiny, source: {model}, minReplicas: 1}}\n");
-        var up = scene.Up(starter: ["prlimit", "--nofile=640:640"]);
+        var up = await scene.TinyAsync("{review: 200ms}", ["prlimit", "--nofile=640:640"]);
         var gateway = await up.GatewayAsync();
-        await up.LineAsync("ready tiny-1");
         List<TcpClient> burst = [];
 
         // All are there by the time that the first is looked at.

@@ -42,6 +42,16 @@ internal sealed class Scene : IAsyncDisposable
         return file;
     }
 
+    /// <summary>Starts a fleet of one small model that always has a replica, "tiny-1", and waits until it serves.</summary>
+    public async Task<UpProcess> TinyAsync(string? planner = null, string[]? starter = null)
+    {
+        var model = await ModelAsync("tiny", Bytes.MiB(1));
+        Fleet($"gateway: {{listen: 127.0.0.1:0}}\n{(planner is null ? "" : $"planner: {planner}\n")}models:\n- {{name: tiny, source: {model}, minReplicas: 1}}\n");
+        var up = Up(starter: starter);
+        await up.LineAsync("ready tiny-1");
+        return up;
+    }
+
     /// <summary>Starts <c>plimsoll up</c> on the fleet file, or on what is named.</summary>
     public UpProcess Up(string? target = null, string? state = null, (string Name, string Value)[]? environment = null, string[]? starter = null)
     {

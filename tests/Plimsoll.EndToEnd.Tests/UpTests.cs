@@ -122,10 +122,7 @@ public sealed class UpTests
     public async Task A_hang_up_that_was_ignored_from_the_start_stays_ignored()
     {
         await using var scene = new Scene();
-        var model = await scene.ModelAsync("tiny", Bytes.MiB(1));
-        scene.Fleet($"gateway: {{listen: 127.0.0.1:0}}\nmodels:\n- {{name: tiny, source: {model}, minReplicas: 1}}\n");
-        var up = scene.Up(starter: ["env", "--ignore-signal=HUP"]);
-        await up.LineAsync("ready tiny-1");
+        var up = await scene.TinyAsync(starter: ["env", "--ignore-signal=HUP"]);
 
         up.Signal("HUP");
         using var traffic = Traffic.Start(await up.GatewayAsync(), 50, "tiny");

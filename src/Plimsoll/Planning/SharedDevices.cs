@@ -50,18 +50,25 @@ internal static class SharedDevices
             return use;
         }
 
+        // Of those that may move the one that loads soonest; -1 where none may.
+        int Quickest(InferenceReplica[] on, Func<int, ModelOutlook, bool> may)
+        {
+            var quickest = -1;
+            for (var i = 0; i < on.Length; i++)
+            {
+                var outlook = outlooks[at[on[i].Model]];
+                if (!outlook.Model.Acts || !may(i, outlook)) continue;
+                if (quickest < 0 || (outlook.Load.P90, on[i].Model).CompareTo((outlooks[at[on[quickest].Model]].Load.P90, on[quickest].Model)) < 0) quickest = i;
+            }
+
+            return quickest;
+        }
+
         // Where somebody is too slow one of these gets a further replica elsewhere, the quickest to load; the others only if they are too slow with
         // what that one then leaves here.
         void Yield(InferenceReplica[] on, double[] busy, double[] slowed)
         {
-            var mover = -1;
-            for (var i = 0; i < on.Length; i++)
-            {
-                var outlook = outlooks[at[on[i].Model]];
-                if (!outlook.Model.Acts || outlook.Supply >= outlook.Most || UseAt(on[i])?.IsTooSlow(slowed[i]) != true) continue;
-                if (mover < 0 || (outlook.Load.P90, on[i].Model).CompareTo((outlooks[at[on[mover].Model]].Load.P90, on[mover].Model)) < 0) mover = i;
-            }
-
+            var mover = Quickest(on, (i, outlook) => outlook.Supply < outlook.Most && UseAt(on[i])?.IsTooSlow(slowed[i]) == true);
             if (settings.MovesForTime) Mark(on, slowed);
             if (mover < 0) return;
             var (own, there) = (slowed[mover], Math.Max(1, outlooks[at[on[mover].Model]].Supply));
@@ -76,16 +83,8 @@ internal static class SharedDevices
         {
             // A successor of one of them is under way.
             if (Array.Exists(on, one => outlooks[at[one.Model]] is var its && its.Model.Acts && its.Supply == its.Most + 1)) return;
-            var mover = -1;
-            for (var i = 0; i < on.Length; i++)
-            {
-                var of = at[on[i].Model];
-                var outlook = outlooks[of];
-                if (!outlook.Model.Acts || outlook.Supply != outlook.Most || on[i].State != ReplicaState.Ready || tooSlow.ContainsKey(of)) continue;
-                if (UseAt(on[i])?.IsTooSlow(slowed[i]) != true || UseOf(outlook, on[i].Variant, lately: true)?.IsTooSlow(slowed[i]) != true) continue;
-                if (mover < 0 || (outlook.Load.P90, on[i].Model).CompareTo((outlooks[at[on[mover].Model]].Load.P90, on[mover].Model)) < 0) mover = i;
-            }
-
+            var mover = Quickest(on, (i, outlook) => outlook.Supply == outlook.Most && on[i].State == ReplicaState.Ready && !tooSlow.ContainsKey(at[on[i].Model])
+                && UseAt(on[i])?.IsTooSlow(slowed[i]) == true && UseOf(outlook, on[i].Variant, lately: true)?.IsTooSlow(slowed[i]) == true);
             if (mover >= 0) tooSlow[at[on[mover].Model]] = on[mover].Id;
         }
     }
