@@ -181,6 +181,7 @@ internal static class RandomFleets
                 AsksWithinReach = (long)(memory * 1048576) % 2 == 0,
                 SharesTime = (long)(memory * 1048576) % 2 == 1,
                 MovesForTime = (long)(memory * 2097152) % 2 == 0,
+                MovesWhole = (long)(memory * 4194304) % 2 == 0,
                 EndsLateWakes = (long)(memory * 2097152) % 2 == 1,
                 LeavingNodesFirst = (long)(memory * 16384) % 2 == 0,
             },
