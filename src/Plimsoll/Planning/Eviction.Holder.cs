@@ -210,10 +210,18 @@ internal sealed partial class Eviction
         FleetSnapshot observed, Knowledge knowledge, Dictionary<ModelId, ModelOutlook> outlooks, Dictionary<ModelId, Allocation> allocations, PlannerSettings settings)
     {
         var byNode = new Dictionary<NodeId, List<Holder>>();
+
+        // Once for each model: of one with thousands of replicas to look for a later one from each of them takes longer than the plan.
+        var last = new Dictionary<ModelId, int>();
+        foreach (var replica in observed.Replicas)
+        {
+            if (replica.EndsInOrder is { } order) last[replica.Model] = Math.Max(order, last.GetValueOrDefault(replica.Model, int.MinValue));
+        }
+
         foreach (var replica in observed.Replicas)
         {
             if (!outlooks.TryGetValue(replica.Model, out var owner) || !owner.Model.Acts) continue;
-            if (replica.EndsInOrder is { } order && observed.Replicas.Any(other => other.Model == replica.Model && other.EndsInOrder > order)) continue;
+            if (replica.EndsInOrder is { } order && order < last[replica.Model]) continue;
             var holder = new Holder(replica, owner, NodeLedger.Release.Of(replica, knowledge.Of(replica.Model)), allocations[replica.Model].Wanted, settings);
             if (byNode.TryGetValue(replica.Placement.Node, out var here)) here.Add(holder with { At = here.Count });
             else byNode[replica.Placement.Node] = [holder];
