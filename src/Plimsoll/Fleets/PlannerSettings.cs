@@ -52,6 +52,7 @@ public sealed record PlannerSettings
         GangsUseTime = true,
         MakesTime = true,
         EndsLateWakes = true,
+        MovesWhole = true,
     };
 
     /// <summary>Time between two regular ticks.</summary>
@@ -329,6 +330,13 @@ public sealed record PlannerSettings
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool EndsLateWakes { get; init; }
+
+    /// <summary>
+    /// Whether what is to replace dearer replicas together begins only where all of it finds room, disk, time and quota, and nothing is fetched or
+    /// evicted for a part of it. Left out of JSON when false, so that older journals read, hash and replay as they did.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool MovesWhole { get; init; }
 
     /// <summary>Waiting time after a replica's first failure; doubles with each further one.</summary>
     public TimeSpan CrashBackoff { get; init; } = TimeSpan.FromSeconds(1);

@@ -6,14 +6,15 @@ namespace Plimsoll;
 /// </summary>
 internal sealed class DeviceQuotas
 {
-    private readonly Dictionary<string, long> _most = [];
-    private readonly Dictionary<string, long> _taken = [];
-    private readonly Dictionary<string, long> _asked = [];
+    private readonly Dictionary<string, long> _most;
+    private readonly Dictionary<string, long> _taken;
+    private readonly Dictionary<string, long> _asked;
     private readonly bool _bodyPlaces;
     private readonly bool _together;
 
     public DeviceQuotas(FleetSpec spec, FleetSnapshot observed)
     {
+        (_most, _taken, _asked) = ([], [], []);
         _bodyPlaces = observed.Can.HasFlag(Capabilities.ChooseNode);
         _together = spec.Settings.AsksWithinReach;
         if (spec.Quotas.IsDefaultOrEmpty) return;
@@ -25,6 +26,12 @@ internal sealed class DeviceQuotas
             foreach (var pod in Parts.Pods(replica)) Take(KindsOf(pod, nodes.GetValueOrDefault(pod.Placement.Node), model, replica.Variant), DevicesOf(pod));
         }
     }
+
+    private DeviceQuotas(DeviceQuotas other) =>
+        (_most, _taken, _asked, _bodyPlaces, _together) = (other._most, new(other._taken), new(other._asked), other._bodyPlaces, other._together);
+
+    /// <summary>The same to try things on.</summary>
+    public DeviceQuotas Copy() => new(this);
 
     /// <summary>Why no more of it may start; null when it may.</summary>
     public Reason? Refuse(ModelOutlook outlook)

@@ -18,11 +18,11 @@ internal sealed partial class DiskDraft
 
     // Made where a plan asks: of thousands of nodes most plans ask of few, and of fleets without caches of none.
     private readonly Lazy<Dictionary<NodeId, NodeState>> _nodes;
-    private readonly Dictionary<NodeId, DiskLedger> _ledgers = [];
+    private readonly Dictionary<NodeId, DiskLedger> _ledgers;
     private readonly Lazy<ILookup<(NodeId, ModelId, string), InferenceReplica>> _users;
-    private readonly HashSet<(NodeId, ModelId, string)> _coming = [];
-    private readonly HashSet<(NodeId, ModelId, string)> _evicted = [];
-    private readonly HashSet<(NodeId, ModelId, string)> _wanted = [];
+    private readonly HashSet<(NodeId, ModelId, string)> _coming;
+    private readonly HashSet<(NodeId, ModelId, string)> _evicted;
+    private readonly HashSet<(NodeId, ModelId, string)> _wanted;
     private readonly Lazy<LoadLine> _fetchLine;
     private readonly HashSet<ModelId> _unplanned;
     private int _fetches;
@@ -31,6 +31,7 @@ internal sealed partial class DiskDraft
         FleetSpec spec, FleetSnapshot observed, Knowledge knowledge, Dictionary<ModelId, ModelOutlook> outlooks)
     {
         (_spec, _observed, _knowledge, _outlooks) = (spec, observed, knowledge, outlooks);
+        (_ledgers, _coming, _evicted, _wanted) = ([], [], [], []);
         _fetchLine = new Lazy<LoadLine>(() => LoadLine.Of(knowledge.FleetFetches.Samples, spec.Settings));
         _unplanned = spec.Unplanned.IsDefaultOrEmpty ? [] : [.. spec.Unplanned];
         _cached = observed.Cache.ToDictionary(Key);
@@ -50,6 +51,18 @@ internal sealed partial class DiskDraft
         _users = new Lazy<ILookup<(NodeId, ModelId, string), InferenceReplica>>(
             () => observed.Replicas.ToLookup(replica => (replica.Placement.Node, replica.Model, replica.Version)));
     }
+
+    private DiskDraft(DiskDraft other)
+    {
+        (_spec, _observed, _knowledge, _outlooks) = (other._spec, other._observed, other._knowledge, other._outlooks);
+        (_fetchLine, _unplanned, _cached, _artifacts, _fetching) = (other._fetchLine, other._unplanned, other._cached, other._artifacts, other._fetching);
+        (_nodes, _users, _fetches) = (other._nodes, other._users, other._fetches);
+        (_coming, _evicted, _wanted) = ([.. other._coming], [.. other._evicted], [.. other._wanted]);
+        _ledgers = other._ledgers.ToDictionary(one => one.Key, one => one.Value.Copy());
+    }
+
+    /// <summary>The same to try things on.</summary>
+    public DiskDraft Copy() => new(this);
 
     private DiskLedger LedgerOf(NodeId node) => _ledgers.TryGetValue(node, out var ledger)
         ? ledger : _ledgers[node] = new DiskLedger(_nodes.Value[node], _artifacts[node], _fetching[node]);

@@ -9,8 +9,8 @@ namespace Plimsoll;
 /// </summary>
 internal sealed class DiskLedger
 {
-    private readonly List<(StepId Evict, Bytes Frees)> _evictions = [];
-    private readonly List<(int Level, Bytes Takes)> _fetches = [];
+    private readonly List<(StepId Evict, Bytes Frees)> _evictions;
+    private readonly List<(int Level, Bytes Takes)> _fetches;
     private readonly Bytes _free;
 
     /// <param name="node">The node.</param>
@@ -18,6 +18,8 @@ internal sealed class DiskLedger
     /// <param name="fetches">Fetches that are under way to it.</param>
     public DiskLedger(NodeState node, IEnumerable<CachedArtifact> cached, IEnumerable<WorkInFlight> fetches)
     {
+        (_evictions, _fetches) = ([], []);
+
         // A fetch that goes on from what lies there has not said so until it has read it again: what is on the disk counts, once.
         Bytes There(WorkInFlight work) => cached.FirstOrDefault(one => one.Model == work.Model && work.Step == DiskDraft.Fetch(one.Node, one.Model, one.Version))?.Size
             ?? work.Done ?? Bytes.Zero;
@@ -29,6 +31,11 @@ internal sealed class DiskLedger
         foreach (var work in fetches)
             _free = work.Total is { } total ? _free - Bytes.Max(Bytes.Zero, total - There(work)) : Bytes.Zero;
     }
+
+    private DiskLedger(DiskLedger other) => (_evictions, _fetches, _free) = ([.. other._evictions], [.. other._fetches], other._free);
+
+    /// <summary>The same to try things on.</summary>
+    public DiskLedger Copy() => new(this);
 
     /// <summary>Free once everything planned is done.</summary>
     public Bytes Free => Bytes.Max(Bytes.Zero, Balance);

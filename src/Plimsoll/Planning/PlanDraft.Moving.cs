@@ -45,6 +45,14 @@ internal sealed partial class PlanDraft
     private int? StartAll(Move move)
     {
         var (outlook, started) = (move.Outlook, new List<StepId>());
+        if (_spec.Settings.MovesWhole && move.Starts.Sum() > 1 && _observed.Can.HasFlag(Capabilities.ChooseNode))
+        {
+            if (Together(move, out var on) is { } without) return without;
+            foreach (var (way, replica, ledger) in on) started.Add(StartAsTried(way, replica, ledger, move.Why));
+            Settle(outlook, started);
+            return null;
+        }
+
         var verdict = _verdicts.GetValueOrDefault(outlook.Model.Id);
         for (var at = 0; at < move.Starts.Length; at++)
         {
@@ -70,14 +78,66 @@ internal sealed partial class PlanDraft
             }
         }
 
-        // What is only shown, or waits for others to go, is not under way yet: the next plan says the same again.
-        if (outlook.Model.Acts && started.All(one => _steps[one].After.IsEmpty))
+        Settle(outlook, started);
+        return null;
+    }
+
+    // What is only shown, or waits for others to go, is not under way yet: the next plan says the same again.
+    private void Settle(ModelOutlook outlook, List<StepId> started)
+    {
+        if (!outlook.Model.Acts || !started.All(one => _steps[one].After.IsEmpty)) return;
+        _overpaid[outlook.Model.Id] = (_overpaid.GetValueOrDefault(outlook.Model.Id) ?? new Overpaid(_observed.At, _observed.At, 0)) with { Settled = true };
+        _moved.Add(outlook.Model.Id);
+    }
+
+    // Where each of a move's starts finds room, time, disk and quota beside the others, tried on copies: of a move that is not made no fetch, no
+    // eviction and nothing taken may be left. The way that finds none; null where all do.
+    private int? Together(Move move, out List<(ModelOutlook Way, ReplicaId Replica, NodeLedger On)> on)
+    {
+        var (disks, quotas, tried, model) = (_disks.Copy(), _quotas.Copy(), new Dictionary<NodeId, NodeLedger>(), move.Outlook.Model.Id);
+        on = [];
+        for (var at = 0; at < move.Starts.Length; at++)
         {
-            _overpaid[outlook.Model.Id] = (_overpaid.GetValueOrDefault(outlook.Model.Id) ?? new Overpaid(_observed.At, _observed.At, 0)) with { Settled = true };
-            _moved.Add(outlook.Model.Id);
+            var way = move.Outlook.Ways[at];
+            for (var i = 0; i < move.Starts[at]; i++)
+            {
+                var replica = ReplicaId.Of(model, _knowledge.Of(model).NextOrdinal + on.Count);
+                if (quotas.Refuse(way) is not null || Try(way, replica, disks, tried) is not { } ledger) return at;
+                quotas.Take(way);
+                on.Add((way, replica, ledger));
+            }
         }
 
         return null;
+    }
+
+    // The node that one finds, which it has taken of the copies then.
+    private NodeLedger? Try(ModelOutlook way, ReplicaId replica, DiskDraft disks, Dictionary<NodeId, NodeLedger> tried)
+    {
+        var (use, kind) = (TimeOf(way), way.Variant.DeviceKind);
+        if (use is not null && HadNoTime(way)) return null;
+        foreach (var ledger in Preferred(way))
+        {
+            var there = tried.GetValueOrDefault(ledger.Node.Id, ledger);
+            if (!there.FitsAfter(way.Needs, kind, []) || use is not null && !there.MayHaveTime(use)) continue;
+            if (disks.WayTo(ledger.Node, way, _going) is not { MustGo.IsEmpty: true } to) continue;
+            var copy = there.CopyWithTime();
+            if (copy.TryReserve(way.Needs, kind, use) is not { } room) continue;
+            if (use is not null) copy.Uses(replica, room.Devices, use);
+            disks.Prepare(ledger.Node, way, to, []);
+            tried[ledger.Node.Id] = copy;
+            return ledger;
+        }
+
+        return null;
+    }
+
+    private StepId StartAsTried(ModelOutlook way, ReplicaId replica, NodeLedger ledger, Reason why)
+    {
+        if (_disks.WayTo(ledger.Node, way, _going) is not { MustGo.IsEmpty: true } to || ledger.TryReserve(way.Needs, way.Variant.DeviceKind, TimeOf(way)) is not { } room)
+            throw new InvalidOperationException($"{replica} was tried on {ledger.Node.Id}, which has no room for it");
+        StartOn(ledger, way, replica, room, to, why);
+        return StepId.Of($"start/{replica}");
     }
 
     // Whether anything could be better, were there room for all.

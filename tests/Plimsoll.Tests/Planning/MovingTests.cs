@@ -21,7 +21,7 @@ public sealed class MovingTests
     /// <summary>A model on a node of two large and four small devices, looked at every five seconds.</summary>
     private sealed class Scene(ModelSpec model, PlannerSettings settings)
     {
-        private readonly FleetSpec _spec = Spec(model) with { Prices = Priced, Settings = settings };
+        private FleetSpec _spec = Spec(model) with { Prices = Priced, Settings = settings };
         private readonly Planner _planner = new(new WeightAllocator());
         private DateTimeOffset _at = Noon;
         private Knowledge _known = Knowledge.Empty;
@@ -33,6 +33,12 @@ public sealed class MovingTests
         public FailureRecord Failures { get; init; } = FailureRecord.None;
 
         public TimeSpan Passed => _at - Noon;
+
+        /// <summary>The small ones are on a node of their own, whose disk holds a copy that nobody asks for now.</summary>
+        public bool Apart { get; init; }
+
+        /// <summary>As many small ones as all models together may have.</summary>
+        public int SmallMost { init => _spec = _spec with { Quotas = [new DeviceQuota("small", value)] }; }
 
         public void Run(int ordinal, string kind, ReplicaState state = ReplicaState.Ready) => Running.Add(Replica(model, ordinal, state, _at) with
         {
@@ -61,9 +67,19 @@ public sealed class MovingTests
                 }),
             };
             var node = Node(100_000, 64, "n1") with { Devices = [.. Devices("large", 2), .. Devices("small", Small)] };
-            var observed = Snapshot(_spec, node, _at, [.. Running.OrderBy(one => one.Id)]);
+            var spec = _spec;
+            if (Apart) node = node with { Devices = [.. Devices("large", 2)], CacheBudget = Bytes.MiB(150), CacheFileSystemFree = Signal.Known(Bytes.MiB(1000), _at) };
+            var observed = Snapshot(spec, node, _at, [.. Running.OrderBy(one => one.Id)]);
+            if (Apart)
+            {
+                var idle = Fleets.Model("idle", 120, cached: true);
+                spec = spec with { Models = [.. spec.Models, idle] };
+                CachedArtifact Copy(string on, ModelSpec of) => new() { Node = new NodeId(on), Model = of.Id, Version = of.Version, Size = of.Footprint.OnDisk, Complete = true, Pinned = of.Id == model.Id };
+                observed = observed with { Nodes = [node, node with { Id = new NodeId("n2"), Devices = [.. Devices("small", Small)] }], Cache = [Copy("n1", model), Copy("n2", idle)] };
+            }
+
             observed = observed with { Traffic = [.. observed.Traffic.Select(row => row with { From = row.To })] };
-            var plan = _planner.Decide(_spec, observed, _known);
+            var plan = _planner.Decide(spec, observed, _known);
             _known = plan.Next;
             return plan;
         }
@@ -122,6 +138,26 @@ public sealed class MovingTests
         scene.Run(1, "large");
         if (perSecond > 10) scene.Run(2, "large");
         Assert.Equal(moves, scene.Until<Step.Start>(perSecond) is not null);
+    }
+
+    // 5/s take two small ones, at $2 for one large at $6; its weights come to their node in place of the idle copy there.
+    [Theory]
+    [InlineData(true, 1, false, false)]
+    [InlineData(true, 2, true, true)]
+    [InlineData(false, 1, true, false)] // as before journals knew of it: the copy went for nothing
+    public void Of_a_move_that_finds_room_only_in_part_nothing_is_left(bool whole, int most, bool evicts, bool starts)
+    {
+        var model = Model() with { Cached = true };
+        Scene New()
+        {
+            var scene = new Scene(model, Settings with { MovesWhole = whole }) { Apart = true, SmallMost = most };
+            scene.Run(1, "large");
+            return scene;
+        }
+
+        Assert.Equal(evicts, New().Until<Step.Evict>(5) is not null);
+        Assert.Equal(evicts, New().Until<Step.Prefetch>(5) is not null);
+        Assert.Equal(starts, New().Until<Step.Start>(5) is not null);
     }
 
     [Fact]

@@ -184,6 +184,7 @@ internal static class RandomFleets
                 HeedsStuckGangs = (long)(memory * 2097152) % 2 == 1,
                 MakesTime = (long)(memory * 4194304) % 2 == 1,
                 GangsUseTime = (long)(memory * 4194304) % 2 == 0,
+                MovesWhole = (long)(memory * 4194304) % 2 == 0,
                 EndsLateWakes = (long)(memory * 2097152) % 2 == 1,
                 LeavingNodesFirst = (long)(memory * 16384) % 2 == 0,
             },
