@@ -116,7 +116,7 @@ public sealed record LoadStatistics(ImmutableArray<LoadSample> Samples)
     private double Say(int memory, ImmutableArray<double>? losses)
     {
         var say = Memories[memory].Say;
-        if (losses is not { } sums || sums.Length != Memories.Length || Errors is not { Loads: > 0 } errors) return say;
+        if (losses is not { IsDefault: false } sums || sums.Length != Memories.Length || Errors is not { Loads: > 0 } errors) return say;
         double mean = 0, least = double.MaxValue;
         foreach (var loss in sums)
         {
@@ -143,7 +143,7 @@ public sealed record LoadStatistics(ImmutableArray<LoadSample> Samples)
     }
 
     private static double Worn(ImmutableArray<double>? before, int memory, double loss) =>
-        Rounded((before is { } sums && memory < sums.Length ? sums[memory] * ErrorsKeep : 0) + loss);
+        Rounded((before is { IsDefault: false } sums && memory < sums.Length ? sums[memory] * ErrorsKeep : 0) + loss);
 
     // What is journalled stays short, and the last bits of a logarithm decide nothing.
     private static double Rounded(double value) => Math.Round(value, 6);

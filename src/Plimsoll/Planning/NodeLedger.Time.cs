@@ -5,6 +5,9 @@ namespace Plimsoll;
 // The time of its devices: nothing that could run out, but whoever shares it is slower.
 internal sealed partial class NodeLedger
 {
+    // Devices of a replica that are looked at without memory of their own; a journal of somebody else's may say any number.
+    private const int OnStack = 64;
+
     // Null while nobody uses any.
     private TimeOfDevice[]? _times;
 
@@ -71,7 +74,7 @@ internal sealed partial class NodeLedger
     /// <summary>Makes room and time for a replica without waiting for any stop, where there is both; its devices.</summary>
     public ImmutableArray<DeviceId>? TryReserveNow(ReplicaNeeds needs, string? kind, DeviceUse use)
     {
-        Span<int> gang = stackalloc int[Math.Min(needs.Devices, _devices.Length)];
+        Span<int> gang = needs.Devices <= OnStack ? stackalloc int[Math.Min(needs.Devices, _devices.Length)] : new int[Math.Min(needs.Devices, _devices.Length)];
         if (Take(needs, kind, 0, gang, use) is null) return null;
         var devices = new DeviceId[gang.Length];
         for (var i = 0; i < gang.Length; i++) devices[i] = _devices[gang[i]].Device.Id;

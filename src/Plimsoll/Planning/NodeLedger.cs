@@ -221,7 +221,7 @@ internal sealed partial class NodeLedger
     public (ImmutableArray<StepId> After, ImmutableArray<DeviceId> Devices)? TryReserve(ReplicaNeeds needs, string? kind, DeviceUse? use = null, double? busyMost = null)
     {
         if (_noRoom.For(needs, kind)) return null;
-        Span<int> gang = stackalloc int[Math.Min(needs.Devices, _devices.Length)];
+        Span<int> gang = needs.Devices <= OnStack ? stackalloc int[Math.Min(needs.Devices, _devices.Length)] : new int[Math.Min(needs.Devices, _devices.Length)];
         if (Take(needs, kind, _stops.Count, gang, use, busyMost) is not { } level)
         {
             if (use is null) _noRoom.Remember(needs, kind);
@@ -255,7 +255,7 @@ internal sealed partial class NodeLedger
 
     /// <summary>Makes room for a replica without waiting for any stop, where there is room; whether there was.</summary>
     public bool ReserveNow(ReplicaNeeds needs, string? kind) =>
-        Take(needs, kind, 0, stackalloc int[Math.Min(needs.Devices, _devices.Length)]) is not null;
+        Take(needs, kind, 0, needs.Devices <= OnStack ? stackalloc int[Math.Min(needs.Devices, _devices.Length)] : new int[Math.Min(needs.Devices, _devices.Length)]) is not null;
 
     /// <summary>Whether the node has room for the needs once some more replicas were stopped.</summary>
     /// <param name="needs">What it takes.</param>
@@ -331,7 +331,7 @@ internal sealed partial class NodeLedger
     {
         if (gang.IsEmpty) return true;
         var perDevice = needs.PerDevice?.Highest ?? Bytes.Zero;
-        Span<long> lefts = stackalloc long[gang.Length];
+        Span<long> lefts = gang.Length <= OnStack ? stackalloc long[gang.Length] : new long[gang.Length];
         var picked = 0;
         for (var i = 0; i < _devices.Length; i++)
         {

@@ -14,6 +14,9 @@ namespace Plimsoll;
 /// </param>
 internal sealed class VariantMix(ImmutableArray<ModelOutlook> ways, bool keepsCheapest = false)
 {
+    // Ways that are looked at without memory of their own; a journal of somebody else's may say any number.
+    private const int OnStack = 64;
+
     // So many kinds are mixed at the most: the cheapest for what they carry, and the cheapest of all.
     private const int MixedMost = 4;
 
@@ -71,7 +74,7 @@ internal sealed class VariantMix(ImmutableArray<ModelOutlook> ways, bool keepsCh
     /// <summary>Those of what is there that carry the rate, the cheapest for what they carry first; all where all do not.</summary>
     public int[] Kept(ReadOnlySpan<int> there, double perSecond, int most)
     {
-        if (keepsCheapest && IsPriced(there)) return More(stackalloc int[there.Length], there, perSecond, most);
+        if (keepsCheapest && IsPriced(there)) return More(there.Length <= OnStack ? stackalloc int[there.Length] : new int[there.Length], there, perSecond, most);
         var kept = new int[there.Length];
         var count = 0;
         foreach (var at in Order)
