@@ -26,14 +26,7 @@ public sealed class RefusedStatusTests
         server.RefusesWrite = path => path.Contains("/a", StringComparison.Ordinal) && path.EndsWith("/status", StringComparison.Ordinal);
         var time = new FakeTimeProvider();
         using var api = new KubernetesApi(server.Configuration, TimeProvider.System);
-        var starting = ClusterWatch.StartAsync(api, time, Cancel);
-        while (!starting.IsCompleted)
-        {
-            time.Advance(TimeSpan.FromMilliseconds(200));
-            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, Cancel);
-        }
-
-        await using var cluster = await starting;
+        await using var cluster = await FixedServer.WatchAsync(api, time, Cancel);
         using var footprints = new FootprintStore(new SourceSettings { Variable = _ => null }, time);
         var log = new ConcurrentQueue<string>();
         var parts = new KubernetesFleetParts

@@ -4,6 +4,8 @@ using k8s;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Time.Testing;
+using Plimsoll.Kubernetes.Cluster;
 
 namespace Plimsoll.Kubernetes.Tests.Operator;
 
@@ -49,6 +51,19 @@ internal sealed class FixedServer : IAsyncDisposable
         application.Run(server.AnswerAsync);
         await application.StartAsync(TestContext.Current.CancellationToken);
         return server;
+    }
+
+    /// <summary>A watch of it that has listed all; the clock goes on by itself until then.</summary>
+    public static async Task<ClusterWatch> WatchAsync(KubernetesApi api, FakeTimeProvider time, CancellationToken cancel)
+    {
+        var starting = ClusterWatch.StartAsync(api, time, cancel);
+        while (!starting.IsCompleted)
+        {
+            time.Advance(TimeSpan.FromMilliseconds(200));
+            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, cancel);
+        }
+
+        return await starting;
     }
 
     /// <summary>Refuses lists and watches of a path from now on.</summary>

@@ -36,14 +36,7 @@ public sealed class UnreadJobsTests
         if (mistake is not null) server.Items["apis/plimsoll.dev/v1alpha1/fleets"] = $$$"""{"metadata":{"name":"default","uid":"f","resourceVersion":"1"},"spec":{{{{mistake}}}}}""";
         var time = new FakeTimeProvider();
         using var api = new KubernetesApi(server.Configuration, TimeProvider.System);
-        var starting = ClusterWatch.StartAsync(api, time, Cancel);
-        while (!starting.IsCompleted)
-        {
-            time.Advance(TimeSpan.FromMilliseconds(200));
-            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, Cancel);
-        }
-
-        await using var cluster = await starting;
+        await using var cluster = await FixedServer.WatchAsync(api, time, Cancel);
         using var footprints = new FootprintStore(new SourceSettings { Variable = _ => null }, time);
         var learned = Knowledge.Empty with { Training = new TrainingKnowledge { Jobs = ImmutableSortedDictionary<JobId, JobKnowledge>.Empty.Add(Train, new JobKnowledge { GaveWay = true }) } };
         var fleet = new KubernetesFleet(Parts(cluster, footprints, time)) { Learned = learned };
