@@ -47,7 +47,7 @@ internal sealed class CurveRun
     /// <summary>The least that anybody pays under whom each model misses one request in a hundred.</summary>
     private void RunBound() => Keep(Bound, [(CurveRuns.DialOf(CurvePage.Goal), one =>
     {
-        var bound = ClairvoyantBound.Of(one.World, [.. one.World.Models.Select(model => (long)(model.Trace.Count * (1 - CurvePage.Goal)))]);
+        var bound = new ClairvoyantBound(one.World).Of([.. one.World.Models.Select(model => (long)(model.Trace.Count * (1 - CurvePage.Goal)))]);
         return new CloudRun(one.Seed, CurvePage.Goal, bound.Dollars > 0 ? bound.Dollars : bound.DeviceHours, CurvePage.Goal);
     })]);
 

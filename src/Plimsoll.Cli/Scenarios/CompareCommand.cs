@@ -87,7 +87,8 @@ public static class CompareCommand
                 runs.Add(SimulationRun.Plimsoll(world, seed, progress: Tell));
                 runs.Add(SimulationRun.Own(world, seed, own, Yours, Tell));
                 if (!bound) continue;
-                foreach (var run in runs.TakeLast(2)) bounds.Add(ClairvoyantBound.Of(world, [.. run.Models.Select(model => model.Requests - model.WithinSlo)]));
+                var least = new ClairvoyantBound(world);
+                foreach (var run in runs.TakeLast(2)) bounds.Add(least.Of([.. run.Models.Select(model => model.Requests - model.WithinSlo)]));
             }
         });
         var listing = SimulationListing.Of(first!.Name, file.Document, runs, bounds, time.GetElapsedTime(began));

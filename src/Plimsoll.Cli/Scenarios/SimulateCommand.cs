@@ -121,8 +121,9 @@ public static class SimulateCommand
                 foreach (var rival in rivals)
                     runs.Add(SimulationRun.Rival(world, seed, rival.Of, TuningOf(rival), rival.Name, Tell));
                 if (!asked.Bound) continue;
+                var bound = new ClairvoyantBound(world);
                 foreach (var run in runs.Skip(runs.Count - 1 - rivals.Length))
-                    bounds.Add(ClairvoyantBound.Of(world, [.. run.Models.Select(model => model.Requests - model.WithinSlo)]));
+                    bounds.Add(bound.Of([.. run.Models.Select(model => model.Requests - model.WithinSlo)]));
             }
 
             if (!asked.Curve) return;

@@ -5,12 +5,16 @@ using Plimsoll.Simulation.Scenarios;
 namespace Plimsoll.Simulation.Bounds;
 
 /// <summary>
-/// What the cheapest run costs at the least, for somebody who knows all arrivals: a linear programme for each model, in slots of time.
-/// Replicas of a slot are a number, not a whole one; each has the work that requests take at the least (<see cref="ReplicaWork"/>), a start
-/// costs the time of its load, and so many requests may be missed, the most laborious of each slot first. All that is left out (whole
-/// replicas, queues, other models' devices) makes runs dearer, so that no run that answers as many in time is cheaper.
+/// What the cheapest run costs at the least, for somebody who knows all arrivals; for each model the more of two bounds.
+/// <para>
+/// The one is a linear programme in slots of time: replicas of a slot are a number, not a whole one; each has the work that requests take at the
+/// least (<see cref="ReplicaWork"/>), a start costs the time of its load, and so many requests may be missed, the most laborious of each
+/// slot first. The other is of whole replicas: one is there whenever a request is answered in time (<see cref="Presence"/>), and beyond the
+/// first there are as many as the same programme needs besides, the first for nothing: both are of different seconds of replicas.
+/// </para>
+/// All that is left out (queues, an engine's own order, other models' devices) makes runs dearer, so that no run that answers as many in time is cheaper.
 /// </summary>
-public static class ClairvoyantBound
+public sealed class ClairvoyantBound
 {
     private const int SlotsMax = 1500;
     private const double ShortestSlot = 30;
@@ -18,35 +22,62 @@ public static class ClairvoyantBound
     // Of a slot's requests, the most laborious twentieth, fifth and half are missed first: each part counts as its most laborious one.
     private static readonly double[] Parts = [0.05, 0.2, 0.5, 1];
 
-    /// <summary>Of a whole world.</summary>
+    private readonly World _world;
+    private readonly (BoundTerms Devices, BoundTerms Dollars)[] _terms;
+
+    /// <summary>Reads all requests of a world, once for all runs of it.</summary>
     /// <param name="world">What there is and who asks.</param>
-    /// <param name="missed">For each model, in their order, how many requests may be missed.</param>
-    public static BoundResult Of(World world, ImmutableArray<long> missed)
+    public ClairvoyantBound(World world)
     {
         ArgumentNullException.ThrowIfNull(world);
-        if (missed.Length != world.Models.Length) throw new ArgumentException("every model needs a number of requests that may be missed");
-        var models = world.Models.Select((model, i) => Of(world, model, missed[i])).ToImmutableArray();
+        _world = world;
+        _terms = [.. world.Models.Select(model => TermsOf(world, model))];
+    }
+
+    /// <summary>Of the whole world.</summary>
+    /// <param name="missed">For each model, in their order, how many requests may be missed.</param>
+    /// <exception cref="ArgumentException">It has more or fewer numbers than there are models.</exception>
+    public BoundResult Of(ImmutableArray<long> missed)
+    {
+        if (missed.Length != _terms.Length) throw new ArgumentException("every model needs a number of requests that may be missed");
+        var models = _world.Models.Select((model, i) => Of(model, _terms[i], missed[i])).ToImmutableArray();
         return new BoundResult(models, models.Sum(one => one.Dollars), models.Sum(one => one.DeviceHours));
     }
 
-    private static ModelBound Of(World world, SimulatedModel model, long missed)
+    private static (BoundTerms Devices, BoundTerms Dollars) TermsOf(World world, SimulatedModel model)
     {
-        // Of several ways to run it the cheapest work counts, whichever it is.
-        return model.Spec.Variants.Select(variant => Of(world, model, variant, missed)).MinBy(one => (one.Dollars, one.DeviceHours))!;
+        var works = model.Spec.Variants.Select(variant => ReplicaWork.Of(model, variant)).ToList();
+        LeastPrice[] prices = [.. model.Spec.Variants.Select(variant => LeastPrice.Of(world, model, variant))];
+        return (BoundTerms.Of(world, model, [.. prices.Select(price => price.Devices)], works), BoundTerms.Of(world, model, [.. prices.Select(price => price.DollarsPerHour)], works));
     }
 
-    private static ModelBound Of(World world, SimulatedModel model, VariantSpec variant, long missed)
+    private ModelBound Of(SimulatedModel model, (BoundTerms Devices, BoundTerms Dollars) terms, long missed)
     {
-        var (length, trace) = (world.Length.TotalSeconds, model.Trace);
-        var work = ReplicaWork.Of(model, variant);
-        var slack = SlackOf(model.Spec.Slo, trace);
+        var length = _world.Length.TotalSeconds;
+        if (Seconds(model, terms.Devices, length, missed) is not { } seconds)
+            return new ModelBound(model.Spec.Id, double.NaN, double.NaN, "its programme has no solution: more is asked than the most replicas can serve");
+        // Of one variant, and of several whose prices are as their devices, a unit is the same for both.
+        var paid = terms.Dollars.Price == 0 || terms.Dollars.IsOfTheSame(terms.Devices) ? seconds : Seconds(model, terms.Dollars, length, missed);
+        return new ModelBound(model.Spec.Id, seconds / 3600 * terms.Devices.Price, (paid ?? double.NaN) / 3600 * terms.Dollars.Price, null);
+    }
+
+    // Seconds of units.
+    private static double? Seconds(SimulatedModel model, BoundTerms terms, double length, long missed)
+    {
+        if (terms.Price == 0) return 0;
+        if (Units(model, terms, length, missed, beyond: 0) is not { } all) return null;
+        var more = terms.Most > 1 ? Units(model, terms, length, missed, beyond: 1) ?? 0 : 0;
+        return Math.Max(all, Presence.Of(model, terms, length, missed) + more);
+    }
+
+    // Seconds of the units beyond so many, which are there for nothing; null where there is no solution.
+    private static double? Units(SimulatedModel model, BoundTerms terms, double length, long missed, int beyond)
+    {
+        var trace = model.Trace;
+        var slack = 0.0;
+        for (var i = 0; i < trace.Count; i++) slack = Math.Max(slack, ReplicaWork.Window(model, i));
         var slot = Math.Max(Math.Max(ShortestSlot, length / SlotsMax), Math.Min(slack, length));
         var slots = Math.Max(1, (int)Math.Ceiling(length / slot));
-        var truth = model.Truth[variant.Id];
-        var load = truth.Load.Stages.Sum(stage => stage.Seconds());
-        // Who may sleep comes back by waking, and what it keeps of a device meanwhile is left out.
-        if (!world.IsScheduled && variant.Needs.Asleep is not null && truth.Wake is { } wake) load = Math.Min(load, wake.Seconds());
-        var price = LeastPrice.Of(world, model, variant);
 
         using var solver = Solver.CreateSolver("GLOP");
         var budget = solver.MakeConstraint(0, missed);
@@ -55,10 +86,10 @@ public static class ClairvoyantBound
         var replicas = new Variable[slots + 1];
         for (var t = 0; t <= slots; t++)
         {
-            replicas[t] = solver.MakeNumVar(t < slots ? model.Spec.MinReplicas : 0, model.Spec.MaxReplicas, "");
+            replicas[t] = solver.MakeNumVar(t < slots ? Math.Max(0, terms.Least - beyond) : 0, terms.Most - beyond, "");
             if (t < slots) objective.SetCoefficient(replicas[t], Math.Min(slot, length - (t * slot)));
             var started = solver.MakeNumVar(0, double.PositiveInfinity, "");
-            objective.SetCoefficient(started, load);
+            objective.SetCoefficient(started, terms.Load);
             var rise = solver.MakeConstraint(0, double.PositiveInfinity);
             rise.SetCoefficient(started, 1);
             rise.SetCoefficient(replicas[t], -1);
@@ -66,18 +97,25 @@ public static class ClairvoyantBound
         }
 
         var next = 0;
+        Variable? before = null;
         var labours = new List<double>();
         for (var t = 0; t < slots; t++)
         {
             labours.Clear();
-            for (; next < trace.Count && trace.Arrivals[next] < (t + 1) * slot; next++) labours.Add(work.Of(trace.Prompts[next], trace.Answers[next]));
-            if (labours.Count == 0) continue;
+            for (; next < trace.Count && trace.Arrivals[next] < (t + 1) * slot; next++) labours.Add(terms.Labours[next]);
             labours.Sort((a, b) => b.CompareTo(a));
 
-            // What arrives in a slot and is answered in time is worked on in it or within the slack behind it.
-            var served = solver.MakeConstraint(labours.Sum(), double.PositiveInfinity);
-            served.SetCoefficient(replicas[t], Math.Min(slot, length - (t * slot)));
-            served.SetCoefficient(replicas[t + 1], Math.Min(slack, slot));
+            // What arrives in a slot and is answered in time is worked on in it or within the slack behind it, before what arrives there.
+            var (here, behind) = (Math.Min(slot, length - (t * slot)), Math.Min(slack, slot));
+            var later = solver.MakeNumVar(0, double.PositiveInfinity, "");
+            var served = solver.MakeConstraint(labours.Sum() - (beyond * here), double.PositiveInfinity);
+            served.SetCoefficient(replicas[t], here);
+            served.SetCoefficient(later, 1);
+            if (before is not null) served.SetCoefficient(before, -1);
+            before = later;
+            var room = solver.MakeConstraint(-beyond * behind, double.PositiveInfinity);
+            room.SetCoefficient(replicas[t + 1], behind);
+            room.SetCoefficient(later, -1);
             var from = 0;
             foreach (var part in Parts)
             {
@@ -90,19 +128,7 @@ public static class ClairvoyantBound
             }
         }
 
-        var status = solver.Solve();
-        if (status != Solver.ResultStatus.OPTIMAL)
-            return new ModelBound(model.Spec.Id, double.NaN, double.NaN, $"its programme ended {status}: more is asked than the most replicas can serve");
-        var hours = objective.Value() / 3600;
-        return new ModelBound(model.Spec.Id, hours * price.Devices, hours * price.DollarsPerHour, null);
-    }
-
-    // The longest that an answer in time can take after its slot.
-    private static double SlackOf(Slo slo, Traces.RequestTrace trace)
-    {
-        var latency = slo.Latency.TotalSeconds;
-        if (slo is not { TimeToFirstToken: { } first, TimePerOutputToken: { } each } || trace.Count == 0) return latency;
-        return Math.Min(latency, first.TotalSeconds + (trace.Answers.Max() * each.TotalSeconds));
+        return solver.Solve() == Solver.ResultStatus.OPTIMAL ? objective.Value() : null;
     }
 }
 

@@ -1,58 +1,109 @@
 using Plimsoll.Simulation.Scenarios;
+using Plimsoll.Simulation.Traces;
 
 namespace Plimsoll.Simulation.Bounds;
 
 /// <summary>
-/// The least seconds of a replica that requests take, whoever schedules them. Of a model that generates text either their prompts alone, at the rate
-/// of the largest step, or their answers alone, whichever is more over the whole trace: in one step the one may hide behind the other, so
-/// that their sum would be too much. An answer's token takes its part of a step with as many sequences as engine and objective allow,
-/// and the reading of its own context, which steps add up.
+/// What requests of a model take of a replica at the least, whoever schedules them; both columns are by request.
+/// <para>
+/// <see cref="Labours"/>, seconds of a replica that are shared with others. Of a model that generates text, the share that its prompt's tokens and
+/// its answer's have of steps (<see cref="StepShares"/>), with as many sequences as engine and objective allow and as can be worked
+/// on in time at once (<see cref="Concurrency"/>; who is late besides makes steps only longer), and the reading of its own
+/// context, which steps add up. Other models compute batches, likewise.
+/// </para>
+/// <para>
+/// <see cref="Alone"/>, seconds from its first token to its last, or of its batch, with the replica to itself: for so long a replica is there.
+/// </para>
 /// </summary>
-/// <param name="PromptTokenSeconds">For each token of a prompt.</param>
-/// <param name="AnswerTokenSeconds">For each token of an answer after the first.</param>
-/// <param name="ContextTokenSeconds">For each token of context at each of those.</param>
-/// <param name="RequestSeconds">For each request.</param>
-internal readonly record struct ReplicaWork(double PromptTokenSeconds, double AnswerTokenSeconds, double ContextTokenSeconds, double RequestSeconds)
+internal readonly record struct ReplicaWork(double[] Labours, double[] Alone)
 {
-    public double Of(int prompt, int answer) => RequestSeconds + (prompt * PromptTokenSeconds)
-        + ((answer - 1) * (AnswerTokenSeconds + ((prompt + (answer / 2.0)) * ContextTokenSeconds)));
+    private const int Prices = 20;
 
     public static ReplicaWork Of(SimulatedModel model, VariantSpec variant)
     {
         var truth = model.Truth[variant.Id];
         return truth is { Limits: { } limits, StepSeconds: { } seconds }
             ? Generating(model, variant, limits, seconds)
-            : Batch(model.Spec.Slo, variant.Concurrency, truth);
+            : Batch(model, variant.Concurrency, truth);
     }
 
-    // n at once take a + b·n each, so a + b·n over n of the replica; the more the better, as long as one is answered in time.
-    private static ReplicaWork Batch(Slo slo, int concurrency, ReplicaTruth truth)
+    /// <summary>The longest after its arrival that the first token of request <paramref name="i"/> may come, or its batch begin, given <see cref="Alone"/>.</summary>
+    public static double Slack(SimulatedModel model, int i, double alone)
     {
-        if (truth.Profile is { } profile) return new ReplicaWork(0, 0, 0, 1 / profile.MostPerSecond(Math.Min(concurrency, profile.BatchMax), slo.Latency.TotalSeconds));
-        var n = concurrency;
-        while (n > 1 && truth.Batch.Seconds(n) > slo.Latency.TotalSeconds) n--;
-        return new ReplicaWork(0, 0, 0, truth.Batch.Seconds(n) / n);
+        var slo = model.Spec.Slo;
+        var slack = slo.Latency.TotalSeconds - alone;
+        if (Generates(model) && slo.TimeToFirstToken is { } first) slack = Math.Min(slack, first.TotalSeconds);
+        return Math.Max(0, slack);
+    }
+
+    /// <summary>The longest after its arrival that request <paramref name="i"/> may end in time.</summary>
+    public static double Window(SimulatedModel model, int i)
+    {
+        var slo = model.Spec.Slo;
+        var latency = slo.Latency.TotalSeconds;
+        if (!Generates(model) || slo is not { TimeToFirstToken: { } first, TimePerOutputToken: { } each }) return latency;
+        return Math.Min(latency, first.TotalSeconds + ((model.Trace.Answers[i] - 1) * each.TotalSeconds));
+    }
+
+    private static bool Generates(SimulatedModel model) => model.Truth.Values.Any(truth => truth.StepSeconds is not null);
+
+    // n at once take a + b·n each, so a + b·n over n of the replica; the more the better, as long as one is answered in time.
+    private static ReplicaWork Batch(SimulatedModel model, int concurrency, ReplicaTruth truth)
+    {
+        var latency = model.Spec.Slo.Latency.TotalSeconds;
+        var together = new Concurrency(model.Trace, i => Window(model, i));
+        var most = truth.Profile is { } rows ? Math.Min(concurrency, rows.BatchMax) : concurrency;
+        var each = new double[most + 1];
+        for (var n = 1; n <= most; n++)
+        {
+            if (truth.Profile is { } profile) each[n] = 1 / profile.MostPerSecond(n, latency);
+            else each[n] = n > 1 && truth.Batch.Seconds(n) > latency ? each[n - 1] : truth.Batch.Seconds(n) / n;
+        }
+
+        var alone = truth.Profile is null ? truth.Batch.Seconds(1) : 0;
+        var labours = new double[model.Trace.Count];
+        for (var i = 0; i < labours.Length; i++) labours[i] = each[Math.Min(most, together.Beside(i))];
+        return new ReplicaWork(labours, [.. labours.Select(_ => alone)]);
     }
 
     private static ReplicaWork Generating(SimulatedModel model, VariantSpec variant, ReplicaLimits limits, Func<StepBatch, double> seconds)
     {
-        // A step of one long prompt or of many short ones: the second attends to less.
-        var perPrompt = Math.Min(seconds(StepBatch.Prefill(1, limits.StepTokens)), seconds(StepBatch.Prefill(limits.StepTokens / 16.0, 16))) / limits.StepTokens;
-        double most = Math.Min(limits.Sequences, variant.Concurrency);
-        var best = double.PositiveInfinity;
-        for (double n = 1; ; n = Math.Min(most, n + 1))
+        var trace = model.Trace;
+        var together = new Concurrency(trace, i => Window(model, i));
+        var beside = new int[trace.Count];
+        var (prompts, contexts, most) = (0.0, 0.0, 1);
+        for (var i = 0; i < beside.Length; i++)
         {
-            var step = seconds(StepBatch.Decode(n, 0));
-            if (n > 1 && model.Spec.Slo.TimePerOutputToken is { } each && step > each.TotalSeconds) break;
-            best = Math.Min(best, step / n);
-            if (n >= most) break;
+            most = Math.Max(most, beside[i] = together.Beside(i));
+            prompts += trace.Prompts[i];
+            contexts += ContextTokens(trace, i);
         }
 
-        // Windows make it rise less and less, so that the mean rise to the longest is no more than the rise to any other.
-        var longest = Math.Max(1, limits.Blocks * limits.BlockTokens);
-        var perContext = (seconds(StepBatch.Decode(1, longest)) - seconds(StepBatch.Decode(1, 0))) / longest;
-        var (prompts, answers) = (new ReplicaWork(perPrompt, 0, 0, 0), new ReplicaWork(0, best, perContext, 0));
-        double Total(ReplicaWork work) => model.Trace.Prompts.Zip(model.Trace.Answers, work.Of).Sum();
-        return Total(prompts) > Total(answers) ? prompts : answers;
+        var shares = new StepShares(
+            limits, seconds, (int)Math.Min(most, Math.Max(1, Math.Min(limits.Sequences, variant.Concurrency))), model.Spec.Slo.TimePerOutputToken?.TotalSeconds);
+        // Every price gives a bound; the best is that at which all requests together take most.
+        var (best, price, left, perContext) = (double.NegativeInfinity, 0.0, Array.Empty<double>(), 0.0);
+        for (var k = 0; k <= Prices; k++)
+        {
+            var one = shares.MostPerPromptToken * k / Prices;
+            var ofSequences = shares.Left(one);
+            var ofContext = k == 0 ? shares.PerContextTokenAlone : shares.PerContextToken;
+            var total = (prompts * one) + (contexts * ofContext);
+            for (var i = 0; i < beside.Length; i++) total += (trace.Answers[i] - 1) * ofSequences[Math.Min(beside[i], ofSequences.Length - 1)];
+            if (total > best) (best, price, left, perContext) = (total, one, ofSequences, ofContext);
+        }
+
+        var (labours, alone) = (new double[trace.Count], new double[trace.Count]);
+        for (var i = 0; i < labours.Length; i++)
+        {
+            var (tokens, context) = (trace.Answers[i] - 1, ContextTokens(trace, i));
+            labours[i] = (trace.Prompts[i] * price) + (tokens * left[Math.Min(beside[i], left.Length - 1)]) + (context * perContext);
+            alone[i] = (tokens * shares.Alone) + (context * shares.PerContextTokenAlone);
+        }
+
+        return new ReplicaWork(labours, alone);
     }
+
+    // Those that its answer's tokens after the first attend to, all together.
+    private static double ContextTokens(RequestTrace trace, int i) => (trace.Answers[i] - 1) * (trace.Prompts[i] + (trace.Answers[i] / 2.0));
 }

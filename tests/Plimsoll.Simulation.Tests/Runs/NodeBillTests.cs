@@ -80,7 +80,7 @@ public sealed class NodeBillTests
         Assert.All(run.Models, model => Assert.InRange(model.Attainment, 0.9, 1));
         Assert.InRange(onDevices.Sum(model => model.DeviceHours), 0.2, 900.0001 / 3600);
         Assert.InRange(run.Dollars, 1.5, run.NodeDollars);
-        var bound = ClairvoyantBound.Of(world, [.. run.Models.Select(model => model.Requests - model.WithinSlo)]);
+        var bound = new ClairvoyantBound(world).Of([.. run.Models.Select(model => model.Requests - model.WithinSlo)]);
         Assert.True(bound.Dollars <= run.Dollars, $"${run.Dollars}, bound ${bound.Dollars}");
     }
 

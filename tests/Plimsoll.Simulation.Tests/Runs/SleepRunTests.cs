@@ -80,10 +80,10 @@ public sealed class SleepRunTests
         var recipe = Model("m", new RequestTrace(arrivals, ones, ones, 3600), sleeps: true) with { Footprint = Footprint.Declared(Bytes.MiB(19_000), "m") };
         recipe = recipe with { Variants = [recipe.Variants[0] with { Batch = new BatchTimes(0.8, 0.4) }] };
         var world = Worlds.Of([recipe], [Worlds.Processors(1, 200) with { DeviceKind = Kind, Devices = 1, DeviceMemory = Bytes.GiB(24) }], 3600);
-        var bound = ClairvoyantBound.Of(world, [0]).DeviceHours;
+        var bound = new ClairvoyantBound(world).Of([0]).DeviceHours;
         Assert.InRange(bound, 0.2, 30 * 62 / 3600.0);
         var awake = world.WithSpecs(model => model with { Variants = [model.Variants[0] with { Needs = model.Variants[0].Needs with { Asleep = null } }] });
-        Assert.True(ClairvoyantBound.Of(awake, [0]).DeviceHours > 1.2 * bound);
+        Assert.True(new ClairvoyantBound(awake).Of([0]).DeviceHours > 1.2 * bound);
     }
 
     [Fact]
