@@ -48,7 +48,7 @@ internal sealed class CurveRun
     private void RunBound() => Keep(Bound, [(CurveRuns.DialOf(CurvePage.Goal), one =>
     {
         var bound = new ClairvoyantBound(one.World).Of([.. one.World.Models.Select(model => (long)(model.Trace.Count * (1 - CurvePage.Goal)))]);
-        return new CloudRun(one.Seed, CurvePage.Goal, bound.Dollars > 0 ? bound.Dollars : bound.DeviceHours, CurvePage.Goal);
+        return new CloudRun(one.Seed, CurvePage.Goal, bound.In(CostUnits.Of(one.World)), CurvePage.Goal);
     })]);
 
     private void RunPlimsoll() => Keep(Plimsoll,

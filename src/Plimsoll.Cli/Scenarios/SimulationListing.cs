@@ -136,7 +136,7 @@ public sealed record ControllerListing
                     LostSeconds = group.First().Job.GaveWay is null ? null : group.Average(one => one.Job.LostSeconds),
                 }),
         ],
-        Bound = bounds.Select(bound => bound is null ? null : runs[0].Unit == CostUnit.DeviceHours ? bound.DeviceHours : (double?)bound.Dollars).Where(one => one is { } known && double.IsFinite(known)).Average(),
+        Bound = bounds.Select(bound => bound?.In(runs[0].Unit)).Where(one => one is { } known && double.IsFinite(known)).Average(),
         Models = [.. runs[0].Models.Select((model, i) => SimulatedModelListing.Of([.. runs.Select(run => run.Models[i])], runs[0].Verdicts.ElementAtOrDefault(i), review))],
     };
 }

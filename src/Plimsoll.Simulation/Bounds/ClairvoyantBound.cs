@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Google.OrTools.LinearSolver;
+using Plimsoll.Simulation.Runs;
 using Plimsoll.Simulation.Scenarios;
 
 namespace Plimsoll.Simulation.Bounds;
@@ -41,7 +42,20 @@ public sealed class ClairvoyantBound
     {
         if (missed.Length != _terms.Length) throw new ArgumentException("every model needs a number of requests that may be missed");
         var models = _world.Models.Select((model, i) => Of(model, _terms[i], missed[i])).ToImmutableArray();
-        return new BoundResult(models, models.Sum(one => one.Dollars), models.Sum(one => one.DeviceHours));
+        var dollars = models.Sum(one => one.Dollars);
+        return new BoundResult(models, dollars, models.Sum(one => one.DeviceHours)) { NodeDollars = Math.Max(dollars, NodesDollars(_world)) };
+    }
+
+    // Of nodes that are there whoever uses them; one that is struck, until then.
+    private static double NodesDollars(World world)
+    {
+        var struck = world.Faults.Where(fault => Fault.StrikesNode(fault.What) && fault.At < world.Length).GroupBy(fault => fault.Node, StringComparer.Ordinal)
+            .Select(faults => (Node: faults.Key, For: world.Length - faults.Min(fault => fault.At))).ToList();
+        return world.Nodes.Sum(group =>
+        {
+            var lost = struck.Where(one => one.Node.StartsWith(group.Name + "-", StringComparison.Ordinal)).Sum(one => one.For.TotalHours);
+            return Math.Max(0, (group.Count * world.Length.TotalHours) - lost) * (group.PricePerHour?.Dollars ?? 0);
+        });
     }
 
     private static (BoundTerms Devices, BoundTerms Dollars) TermsOf(World world, SimulatedModel model)
@@ -136,7 +150,14 @@ public sealed class ClairvoyantBound
 /// <param name="Models">In the world's order.</param>
 /// <param name="Dollars">All together.</param>
 /// <param name="DeviceHours">All together.</param>
-public sealed record BoundResult(ImmutableArray<ModelBound> Models, double Dollars, double DeviceHours);
+public sealed record BoundResult(ImmutableArray<ModelBound> Models, double Dollars, double DeviceHours)
+{
+    /// <summary>Of whole nodes: no less than of what replicas hold, nor than of those that are there whoever uses them.</summary>
+    public double NodeDollars { get; init; } = Dollars;
+
+    /// <summary>As a fleet is paid for.</summary>
+    public double In(CostUnit unit) => unit switch { CostUnit.NodeDollars => NodeDollars, CostUnit.Dollars => Dollars, _ => DeviceHours };
+}
 
 /// <param name="Model">The model.</param>
 /// <param name="DeviceHours">At the least; not a number where none is known.</param>

@@ -80,7 +80,7 @@ internal sealed class ComparedRuns
     /// <summary>What a run that misses as many costs at the least; null where that is not known for all models.</summary>
     public double? BoundOf(RunResult run) =>
         _bounds.TryGetValue((run.Controller, run.Seed), out var bound) && bound.Models.All(model => model.Problem is null)
-        && (IsPriced ? bound.Dollars : bound.DeviceHours) is var least && double.IsFinite(least) ? least : null;
+        && bound.In(Unit) is var least && double.IsFinite(least) ? least : null;
 
     /// <summary>Means over the runs that have one.</summary>
     public double? BoundOf(ControllerRuns controller) => controller.Runs.Average(BoundOf);

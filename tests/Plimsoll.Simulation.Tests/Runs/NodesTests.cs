@@ -1,4 +1,5 @@
 using Plimsoll.Control;
+using Plimsoll.Simulation.Bounds;
 using Plimsoll.Simulation.Runs;
 using Plimsoll.Simulation.Runs.Rules;
 using Plimsoll.Simulation.Runs.Tuning;
@@ -47,6 +48,23 @@ public sealed class NodesTests
         Assert.InRange(result.NodeHours["cpu"], 1.2 * 1500 / 3600, 4 * 1500.0 / 3600);
         var bounded = SimulationRun.Rival(Growing(most: 1), 1, "hpa", RivalTuning.Same(new RivalKnobs { Target = 0.2 }));
         Assert.Equal(1500.0 / 3600, bounded.NodeHours["cpu"], 6);
+    }
+
+    [Fact]
+    public void Whole_nodes_cost_no_less_than_those_that_are_there_whoever_uses_them()
+    {
+        var whole = Growing(most: 4);
+        var least = new ClairvoyantBound(whole).Of([whole.Models[0].Trace.Count]);
+        // Nothing needs be answered, and one node is paid all the same.
+        Assert.Equal((0.0, 1500.0 / 3600), (least.Dollars, least.NodeDollars), (a, b) => Math.Abs(a.Item1 - b.Item1) + Math.Abs(a.Item2 - b.Item2) < 1e-9);
+        var struck = whole with { Faults = [new Fault(TimeSpan.FromSeconds(900), FaultKind.NodeLost, "cpu-1"), new Fault(TimeSpan.FromSeconds(1200), FaultKind.NodeBack, "cpu-1")] };
+        foreach (var world in new[] { whole, struck })
+        {
+            var run = SimulationRun.Plimsoll(world, 1);
+            var bound = new ClairvoyantBound(world).Of([run.Models[0].Requests - run.Models[0].WithinSlo]);
+            Assert.InRange(bound.In(CostUnit.NodeDollars), 900.0 / 3600, run.NodeDollars);
+            Assert.True(bound.Dollars <= run.Dollars);
+        }
     }
 
     [Fact]
