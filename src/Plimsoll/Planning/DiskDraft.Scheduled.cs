@@ -88,6 +88,7 @@ internal sealed partial class DiskDraft
 
         // Most room first, so that of thousands of full disks none but the first is looked at for each of thousands of models.
         var byRoom = open.Values.OrderByDescending(node => LedgerOf(node.Id).FreeNow).ThenBy(node => node.Id).ToList();
+        var roomiest = open.Values.GroupBy(node => node.Pool, StringComparer.Ordinal).ToDictionary(nodes => nodes.Key, Roomiest, StringComparer.Ordinal);
         var begun = _observed.Cache.Where(artifact => !artifact.Complete).ToLookup(artifact => (artifact.Model, artifact.Version), artifact => artifact.Node);
         var claims = _outlooks.Values.Where(outlook => outlook.Model is { Cached: true, Acts: true, Requests: not null })
             .Select(outlook => (Outlook: outlook, Have: copies.GetValueOrDefault(outlook.Model.Id), Wanted: Target(allocations[outlook.Model.Id].Wanted)))
@@ -100,7 +101,9 @@ internal sealed partial class DiskDraft
             var model = outlook.Model;
             var here = runs[model.Id].ToHashSet();
             var refusing = failed[model.Id].Select(artifact => artifact.Node).ToHashSet();
-            var best = Most(here) ?? Most([.. begun[(model.Id, model.Version)], .. byRoom.TakeWhile(node => model.Footprint.OnDisk <= LedgerOf(node.Id).FreeNow).Where(Takes).Take(1).Select(node => node.Id)]);
+            var best = Most(here);
+            if (best is null && SomeTakes(model.Requests!))
+                best = Most([.. begun[(model.Id, model.Version)], .. byRoom.TakeWhile(node => model.Footprint.OnDisk <= LedgerOf(node.Id).FreeNow).Where(Takes).Take(1).Select(node => node.Id)]);
             if (best is null) continue;
             var fetch = new Step.Prefetch(model.Id, model.Version, best.Id, model.Footprint.OnDisk)
             {
@@ -125,7 +128,22 @@ internal sealed partial class DiskDraft
                 && (model.Requests!.Pools.IsEmpty || model.Requests.Pools.Contains(node.Pool))
                 && (here.Contains(node.Id) || node.Scheduler!.Takes(model.Requests));
         }
+
+        // Where all devices are held, none of thousands of nodes is looked at for each of thousands of models.
+        bool SomeTakes(SchedulerRequests requests) => requests.Pools.IsEmpty ? roomiest.Values.Any(room => room.Takes(requests))
+            : requests.Pools.Any(pool => roomiest.TryGetValue(pool, out var room) && room.Takes(requests));
     }
+
+    // The most of each that any of them has: what this does not take, none of them does.
+    private static SchedulerRoom Roomiest(IEnumerable<NodeState> nodes) => nodes.Select(node => node.Scheduler!).Aggregate((most, room) => new SchedulerRoom
+    {
+        Memory = Bytes.Max(most.Memory, room.Memory),
+        Cores = new Cores(Math.Max(most.Cores.Milli, room.Cores.Milli)),
+        EphemeralStorage = Bytes.Max(most.EphemeralStorage, room.EphemeralStorage),
+        Pods = Math.Max(most.Pods, room.Pods),
+        Resources = most.Resources.SequenceEqual(room.Resources) ? most.Resources
+            : [.. most.Resources.Concat(room.Resources).GroupBy(one => one.Resource, StringComparer.Ordinal).Select(counts => new ResourceCount(counts.Key, counts.Max(one => one.Count)))],
+    });
 
     // Nothing is brought to a disk that nobody knows, whatever could go there for it.
     private static bool TakesMore(NodeState node) =>

@@ -64,6 +64,27 @@ public sealed class ScheduledDiskTests
     }
 
     [Fact]
+    public void A_node_that_has_all_that_is_asked_for_is_found_among_those_that_have_a_part_of_it_each()
+    {
+        var model = Llama with { Requests = Llama.Requests! with { Resource = "gpu", Devices = 2, Pools = ["p", "q"] } };
+        NodeState In(string id, string pool, long gpus, double memoryMiB) => Cached(id, 5000) with
+        {
+            Pool = pool,
+            Scheduler = new SchedulerRoom { Memory = Bytes.MiB(memoryMiB), Cores = Cores.Of(64), Pods = 110, Resources = gpus == 0 ? [] : [new ResourceCount("gpu", gpus)] },
+        };
+        NodeState[] parts = [In("a", "p", 4, 100), In("b", "p", 0, 100_000), In("c", "p", 1, 100_000), In("d", "other", 8, 100_000), In("e", "else", 8, 100_000)];
+
+        Assert.Empty(Decide(Spec(model), Cluster(parts)).Steps.OfType<Step.Prefetch>());
+        Assert.Equal("f", Assert.Single(Decide(Spec(model), Cluster([.. parts, In("f", "q", 2, 5000)])).Steps.OfType<Step.Prefetch>()).Node.Value);
+        var anywhere = model with { Requests = model.Requests with { Pools = [] } };
+        Assert.Equal("d", Assert.Single(Decide(Spec(anywhere), Cluster(parts)).Steps.OfType<Step.Prefetch>()).Node.Value);
+        Assert.Equal("e", Assert.Single(Decide(Spec(anywhere), Cluster([.. parts[..3], parts[4]])).Steps.OfType<Step.Prefetch>()).Node.Value);
+
+        // One runs there: another could load from its weights, whatever is left beside it.
+        Assert.Equal("b", Assert.Single(Decide(Spec(model), Cluster(parts) with { Replicas = [On("b", model, ReplicaState.Ready)] }).Steps.OfType<Step.Prefetch>()).Node.Value);
+    }
+
+    [Fact]
     public void A_source_that_failed_on_two_nodes_is_left_and_one_that_failed_on_one_is_tried_on_another()
     {
         var failed = Copy(Llama, "a") with { Complete = false, Size = Bytes.Zero, NotBefore = Noon.AddMinutes(1) };
