@@ -40,22 +40,31 @@ internal static class DecisionPage
         var page = new StringBuilder();
         page.AppendLine("## All scenarios at a glance").AppendLine()
             .AppendLine("*As good, cheapest*: of all rivals, by their defaults or tuned, the cheapest that answers within half a point as many in time, or more. *Same money, best*: the one that")
-            .AppendLine("answers most in time for no more money. *Closed*: of the distance from the former's cost to the bound, what Plimsoll saves; negative where Plimsoll is dearer. **Bold**: a rival wins.").AppendLine()
-            .AppendLine("| scenario | Plimsoll | over bound | as good, cheapest | closed | same money, best |")
-            .AppendLine("| --- | ---: | ---: | ---: | ---: | ---: |");
-        foreach (var one in scenarios) page.AppendLine(Glance(one));
+            .AppendLine("answers most in time for no more money. *Closed*: of the distance from the former's cost to the bound, what Plimsoll saves; negative where Plimsoll is dearer. **Bold**: a rival wins.").AppendLine();
+        Glances(page, scenarios, one => one.Attainment);
+        page.AppendLine().AppendLine("The same by the mean of models, as each has an objective of its own and the small ones are asked most:").AppendLine();
+        Glances(page, scenarios, MeanOfModels);
         foreach (var one in scenarios) page.AppendLine().Append(Table(one));
         return page.ToString();
     }
 
-    private static string Glance(Scenario scenario)
+    private static void Glances(StringBuilder page, List<Scenario> scenarios, Func<ControllerListing, double> attainment)
+    {
+        page.AppendLine("| scenario | Plimsoll | over bound | as good, cheapest | closed | same money, best |").AppendLine("| --- | ---: | ---: | ---: | ---: | ---: |");
+        foreach (var one in scenarios) page.AppendLine(Glance(one, attainment));
+    }
+
+    private static double MeanOfModels(ControllerListing one) => one.Models.Average(model => model.Attainment);
+
+    private static string Glance(Scenario scenario, Func<ControllerListing, double> attainment)
     {
         var own = scenario.Own;
-        var asGood = scenario.Rivals.Where(rival => rival.Attainment >= own.Attainment - Equal).MinBy(Cost);
-        var sameMoney = scenario.Rivals.Where(rival => Cost(rival) <= Cost(own) * 1.01).MaxBy(rival => rival.Attainment);
+        var asGood = scenario.Rivals.Where(rival => attainment(rival) >= attainment(own) - Equal).MinBy(Cost);
+        var sameMoney = scenario.Rivals.Where(rival => Cost(rival) <= Cost(own) * 1.01).MaxBy(attainment);
+        string Named(ControllerListing? one) => one is null ? "nobody" : string.Create(CultureInfo.InvariantCulture, $"{one.Controller} {attainment(one):0.0%}, {Money(one)}");
         var closed = asGood is not null && own.Bound is { } bound && Cost(asGood) > bound ? (Cost(asGood) - Cost(own)) / (Cost(asGood) - bound) : (double?)null;
         return string.Create(CultureInfo.InvariantCulture,
-            $"| {scenario.Name} | {own.Attainment:0.0%}, {Money(own)} | {Ratio(own.OverBound)} | {Bold(Named(asGood), asGood is not null && Cost(asGood) < Cost(own))} | {(closed is { } share ? share.ToString("0%", CultureInfo.InvariantCulture) : "–")} | {Bold(Named(sameMoney), sameMoney?.Attainment > own.Attainment + Equal)} |");
+            $"| {scenario.Name} | {attainment(own):0.0%}, {Money(own)} | {Ratio(own.OverBound)} | {Bold(Named(asGood), asGood is not null && Cost(asGood) < Cost(own))} | {(closed is { } share ? share.ToString("0%", CultureInfo.InvariantCulture) : "–")} | {Bold(Named(sameMoney), sameMoney is not null && attainment(sameMoney) > attainment(own) + Equal)} |");
     }
 
     private static StringBuilder Table(Scenario scenario)
@@ -69,7 +78,7 @@ internal static class DecisionPage
         {
             var worst = one.Models.MinBy(model => model.Attainment)!;
             table.AppendLine(string.Create(CultureInfo.InvariantCulture,
-                $"| {one.Controller} | {one.Attainment:0.0%}{Interval(one)} | {one.Models.Average(model => model.Attainment):0.0%} | {worst.Attainment:0%} {worst.Model} | {one.DeviceHours:0.0} | {one.Dollars:0.0} | {(elastic ? $"{one.NodeDollars:0.0} | " : "")}{Ratio(one.OverBound)} |"));
+                $"| {one.Controller} | {one.Attainment:0.0%}{Interval(one)} | {MeanOfModels(one):0.0%} | {worst.Attainment:0%} {worst.Model} | {one.DeviceHours:0.0} | {one.Dollars:0.0} | {(elastic ? $"{one.NodeDollars:0.0} | " : "")}{Ratio(one.OverBound)} |"));
         }
 
         foreach (var tuned in scenario.Tuned?.Tuned ?? [])
@@ -85,13 +94,11 @@ internal static class DecisionPage
         return string.Create(CultureInfo.InvariantCulture, $" ± {100 * SeedSpread.Of([.. one.Runs.Select(run => run.Attainment)]).HalfWidth:0.0}");
     }
 
-    private static double Cost(ControllerListing one) => one.Dollars > 0 ? one.Dollars : one.DeviceHours;
+    private static double Cost(ControllerListing one) => one.Cost;
 
     private static string Money(ControllerListing one) => one.Dollars > 0
-        ? string.Create(CultureInfo.InvariantCulture, $"${(one.Dollars < 100 ? one.Dollars.ToString("0.0", CultureInfo.InvariantCulture) : one.Dollars.ToString("N0", CultureInfo.InvariantCulture))}")
+        ? string.Create(CultureInfo.InvariantCulture, $"${(one.Cost < 100 ? one.Cost.ToString("0.0", CultureInfo.InvariantCulture) : one.Cost.ToString("N0", CultureInfo.InvariantCulture))}")
         : string.Create(CultureInfo.InvariantCulture, $"{one.DeviceHours:0.0} h");
-
-    private static string Named(ControllerListing? one) => one is null ? "nobody" : string.Create(CultureInfo.InvariantCulture, $"{one.Controller} {one.Attainment:0.0%}, {Money(one)}");
 
     private static string Bold(string text, bool wins) => wins ? $"**{text}**" : text;
 

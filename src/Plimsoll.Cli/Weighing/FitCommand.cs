@@ -15,13 +15,14 @@ public static class FitCommand
         var json = StatusCommand.JsonOption();
         var command = new Command("fit", "Say whether a model fits a device, and what would make it fit") { source };
         options.AddTo(command);
+        command.Add(options.DataParallel);
         command.Add(json);
         command.SetAction((parsed, cancellationToken) =>
         {
             var catalogue = DevicesCommand.Open(parsed.GetValue(options.Catalogue));
             var variant = options.Variant(parsed, catalogue);
             if (parsed.GetValue(options.Device) is null && options.IsSplitNamed(parsed))
-                throw new CommandException(ExitCode.BadInput, "--tp, --pp and --ep split a model over a --device; name one, or leave them out for the fewest devices");
+                throw new CommandException(ExitCode.BadInput, "--tp, --pp, --dp and --ep split a model over a --device; name one, or leave them out for the fewest devices");
             var weighed = SourceWeigher.Weigh(parsed.GetValue(source)!, time, cancellationToken);
             if (weighed.Footprint.Format == ArtifactFormat.Unknown)
                 throw new CommandException(ExitCode.Refused, $"{Show.Text(weighed.Shown, 200)}: what it takes is not known, as nothing in it is weights of a format that is read; a folder with weights, a file of them or hf://org/name would do");

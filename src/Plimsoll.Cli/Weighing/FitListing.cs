@@ -71,6 +71,9 @@ public sealed record VariantListing
 
     public required int PipelineParallel { get; init; }
 
+    /// <summary>Copies in one replica; null for one.</summary>
+    public int? DataParallel { get; init; }
+
     public required int ExpertParallel { get; init; }
 
     public required string WeightDtype { get; init; }
@@ -104,6 +107,7 @@ public sealed record VariantListing
             Devices = variant.Devices,
             TensorParallel = variant.TensorParallel,
             PipelineParallel = variant.PipelineParallel,
+            DataParallel = variant.DataParallel > 1 ? variant.DataParallel : null,
             ExpertParallel = variant.ExpertParallel,
             WeightDtype = variant.WeightDtype,
             QuantizeOnLoad = variant.QuantizeOnLoad,

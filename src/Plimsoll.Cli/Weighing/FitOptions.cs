@@ -24,6 +24,9 @@ internal sealed class FitOptions
 
     public Option<int?> PipelineParallel { get; } = Number("--pp", "Pipeline stages (default 1)", "N", RanksMax);
 
+    /// <summary>Not of every command: <see cref="AddTo"/> leaves it out.</summary>
+    public Option<int?> DataParallel { get; } = Number("--dp", "Copies in one replica that share the experts, as vllm serve -dp (default 1)", "N", RanksMax);
+
     public Option<int?> ExpertParallel { get; } = Number("--ep", "Ranks that experts are spread over (default 1)", "N", RanksMax);
 
     public Option<long?> Context { get; } = new("--context")
@@ -73,18 +76,22 @@ internal sealed class FitOptions
     }
 
     public bool IsSplitNamed(ParseResult parsed) =>
-        new[] { TensorParallel, PipelineParallel, ExpertParallel }.Any(option => parsed.GetValue(option) is not null);
+        new[] { TensorParallel, PipelineParallel, DataParallel, ExpertParallel }.Any(option => parsed.GetValue(option) is not null);
 
     /// <summary>The variant that was named; on the first device of the catalogue where none was.</summary>
     /// <exception cref="CommandException">The device is not known.</exception>
     public ServingVariant Variant(ParseResult parsed, DeviceCatalogue catalogue)
     {
         var engine = parsed.GetValue(Engine) ?? ServingEngine.Vllm(new Version(0, 19));
+        var copies = parsed.GetValue(DataParallel) ?? 1;
+        if (copies > 1 && engine.Kind is not (EngineKind.Vllm or EngineKind.SgLang))
+            throw new CommandException(ExitCode.BadInput, $"--dp is {copies}, and {engine.Name} has no copies in one replica; vllm and sglang have");
         return new ServingVariant
         {
             Device = parsed.GetValue(Device) is { } name ? Find(catalogue, name) : catalogue.Accelerators[0],
             TensorParallel = parsed.GetValue(TensorParallel) ?? 1,
             PipelineParallel = parsed.GetValue(PipelineParallel) ?? 1,
+            DataParallel = copies,
             ExpertParallel = parsed.GetValue(ExpertParallel) ?? 1,
             WeightDtype = parsed.GetValue(WeightDtype) ?? "auto",
             QuantizeOnLoad = parsed.GetValue(Quantize),

@@ -96,6 +96,7 @@ public static class FitTable
         if (variant.Devices == 1) return $"one {variant.Device}";
         var split = new List<string> { $"tp {variant.TensorParallel}" };
         if (variant.PipelineParallel > 1) split.Add($"pp {variant.PipelineParallel}");
+        if (variant.DataParallel is { } copies) split.Add($"dp {copies}");
         if (variant.ExpertParallel > 1) split.Add($"ep {variant.ExpertParallel}");
         return $"{variant.Devices} × {variant.Device} ({string.Join(", ", split)})";
     }

@@ -152,6 +152,25 @@ public sealed class WeighingCommandsTests : IDisposable
     }
 
     [Fact]
+    public async Task Copies_in_one_replica_are_whole_but_for_what_experts_they_share()
+    {
+        async Task<JsonElement> Of(params string[] options)
+        {
+            var (_, output, error) = await RunAsync(["fit", _folder, "--device", "h100-80gb", "--context", "8192", "--json", .. options]);
+            Assert.Equal("", error);
+            return JsonDocument.Parse(output).RootElement;
+        }
+
+        var (one, two) = (await Of(), await Of("--dp", "2"));
+        Assert.False(one.GetProperty("variant").TryGetProperty("dataParallel", out _));
+        Assert.Equal((1, 2, 2), (one.GetProperty("variant").GetProperty("devices").GetInt32(), two.GetProperty("variant").GetProperty("devices").GetInt32(), two.GetProperty("variant").GetProperty("dataParallel").GetInt32()));
+        // It has no experts: each device has all of it.
+        Assert.Equal(one.GetProperty("perDevice").GetProperty("weightBytes").GetInt64(), two.GetProperty("perDevice").GetProperty("weightBytes").GetInt64());
+        var (_, table, _) = await RunAsync("fit", _folder, "--device", "h100-80gb", "--context", "8192", "--dp", "2");
+        Assert.Contains("2 × h100-80gb (tp 1, dp 2)", table, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Train_fit_without_a_split_finds_the_smallest_cluster()
     {
         var (code, output, _) = await RunAsync("train-fit", _folder, "--device", "h100-80gb", "--recompute", "full", "--json");
@@ -167,8 +186,10 @@ public sealed class WeighingCommandsTests : IDisposable
 
     [Theory]
     [InlineData("--device is 'h100-8gb', which the catalogue has not; did you mean", 2, "--device", "h100-8gb")]
-    [InlineData("--tp, --pp and --ep split a model over a --device; name one", 2, "--tp", "8")]
+    [InlineData("--tp, --pp, --dp and --ep split a model over a --device; name one", 2, "--tp", "8")]
     [InlineData("--tp is '0'; expected a whole number from 1 to 1024.", 2, "--tp", "0")]
+    [InlineData("--dp is 2, and llama.cpp has no copies in one replica; vllm and sglang have", 2, "--device", "h100-80gb", "--engine", "llama.cpp", "--dp", "2")]
+    [InlineData("--tp, --pp, --dp and --ep split a model over a --device; name one", 2, "--dp", "8")]
     [InlineData("--memory-fraction is '90'; expected a share above 0, at most 1, such as 0.9.", 2, "--memory-fraction", "90")]
     [InlineData("--engine is 'vlm'; expected vllm, sglang, tgi, llama.cpp or triton, such as vllm@0.19.", 2, "--engine", "vlm")]
     public async Task A_mistyped_option_is_one_sentence(string sentence, int expected, params string[] options)
