@@ -1,9 +1,11 @@
+using System.Collections.Concurrent;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using k8s;
 using k8s.Models;
 using Plimsoll.Kubernetes.Resources;
 using Plimsoll.Kubernetes.Tests.ControlPlane;
+using Plimsoll.Kubernetes.Tests.Gateway;
 
 namespace Plimsoll.Kubernetes.Tests.Operator;
 
@@ -79,6 +81,43 @@ public sealed class TemplateTests : OperatorTest
     }
 
     [Fact]
+    public async Task While_one_variant_takes_the_place_of_another_every_request_to_the_gateway_is_answered()
+    {
+        await using var ground = new GatewayGround(Cluster);
+        await TemplateAsync("llama", "act", "Deployment", """{"name":"old","tp":1}""", gateway: """{"wait":"300ms"}""");
+        var answered = new ConcurrentDictionary<string, int>();
+        Cluster.Serves = async (pod, context) =>
+        {
+            // Long enough that some are under way whenever a pod is told to end.
+            await Task.Delay(TimeSpan.FromMilliseconds(300), TimeProvider.System, context.RequestAborted);
+            answered.AddOrUpdate(pod.Metadata.Name.Split('-')[1], 1, (_, count) => count + 1);
+        };
+        var gateway = await ground.RunAsync((await ground.DeployAsync(1))[0]);
+        await Cluster.OperateAsync(gateway: ground.Asked);
+        await Cluster.ReplicasAsync("llama-old", deployment => deployment is { Status.ReadyReplicas: 2 }, "the old one serves");
+        using var sending = new CancellationTokenSource();
+        var failed = new ConcurrentQueue<string>();
+        var clients = Enumerable.Range(0, 8).Select(_ => Task.Run(async () =>
+        {
+            while (!sending.IsCancellationRequested)
+            {
+                using var response = await ground.ChatAsync(gateway, "llama");
+                if (!response.IsSuccessStatusCode) failed.Enqueue($"{response.StatusCode}: {await response.Content.ReadAsStringAsync(Cancel)}");
+            }
+        }, Cancel)).ToArray();
+        await Patience.UntilAsync("the old one answers", _ => Task.FromResult(answered.GetValueOrDefault("old")), count => count > 20);
+
+        await PatchModelAsync("llama", """{"spec":{"template":{"variants":[{"name":"new","tp":2}]}}}""");
+
+        await Patience.UntilAsync("the old one is gone", async cancel => (await Cluster.Client.AppsV1.ListNamespacedDeploymentAsync(OperatedCluster.Space, cancellationToken: cancel)).Items.Select(one => one.Metadata.Name).SequenceEqual(["llama-new"]));
+        var then = answered.GetValueOrDefault("new");
+        await Patience.UntilAsync("the new one answers alone", _ => Task.FromResult(answered.GetValueOrDefault("new")), count => count > then + 20);
+        await sending.CancelAsync();
+        await Task.WhenAll(clients);
+        Assert.True(failed.IsEmpty, $"{failed.Count} failed beside {string.Join(", ", answered)}: {string.Join('\n', failed.Distinct().Take(5))}\n{string.Join('\n', Cluster.Log.TakeLast(12))}");
+    }
+
+    [Fact]
     public async Task A_name_that_somebody_elses_object_has_is_refused_and_named()
     {
         await Cluster.ServeAsync("llama-one", 0, 1, "24Gi");
@@ -133,13 +172,14 @@ public sealed class TemplateTests : OperatorTest
     private static string Container(string version, string extra = "\"--enforce-eager\",") =>
         $$$$$$$$"""{"name":"server","image":"vllm/vllm-openai:{{{{{{{{version}}}}}}}}","args":[{{{{{{{{extra}}}}}}}}"--model","org/llama","--tensor-parallel-size","{tp}","--pipeline-parallel-size","{pp}"],"ports":[{"containerPort":8000}],"resources":{"limits":{"nvidia.com/gpu":"{devices}","memory":"64Gi"}}}""";
 
-    private Task<object> TemplateAsync(string name, string mode, string kind, string variants, string? restartPolicy = null, string weights = "16GiB")
+    private Task<object> TemplateAsync(string name, string mode, string kind, string variants, string? restartPolicy = null, string weights = "16GiB", string? gateway = null)
     {
         var body = JsonNode.Parse($$$$$$$$"""
             {"apiVersion":"{{{{{{{{ResourceGroup.ApiVersion}}}}}}}}","kind":"ScaledModel","metadata":{"name":"{{{{{{{{name}}}}}}}}"},
              "spec":{"weights":"{{{{{{{{weights}}}}}}}}","mode":"{{{{{{{{mode}}}}}}}}","minReplicas":2,"template":{"kind":"{{{{{{{{kind}}}}}}}}","podTemplate":{"metadata":{"labels":{"app":"{{{{{{{{name}}}}}}}}"}},"spec":{"containers":[{{{{{{{{Container("v0.19.0")}}}}}}}}]}},"variants":[{{{{{{{{variants}}}}}}}}]}}}
             """)!;
         if (restartPolicy is not null) body["spec"]!["template"]!["podTemplate"]!["spec"]!["restartPolicy"] = restartPolicy;
+        if (gateway is not null) body["spec"]!["gateway"] = JsonNode.Parse(gateway);
         return Cluster.Client.CustomObjects.CreateNamespacedCustomObjectAsync(
             body, ResourceGroup.Group, ResourceGroup.Version, OperatedCluster.Space, "scaledmodels", cancellationToken: Cancel);
     }
