@@ -86,6 +86,7 @@ public sealed class KubernetesFleet : IFleet
     private readonly Dictionary<string, Promised> _promised = new(StringComparer.Ordinal);
     private Dictionary<ReplicaId, VariantId> _variants = [];
     private Dictionary<ModelId, int> _serving = [];
+    private Dictionary<ModelId, int> _coming = [];
     private FleetMode _most = FleetMode.Recommend;
     private string? _partly;
     private readonly Dictionary<ModelId, HashSet<string>> _workloadsOf = [];
@@ -191,6 +192,7 @@ public sealed class KubernetesFleet : IFleet
         var builder = new SnapshotBuilder(at, _resolver.Groups, Models, _loads, _overdueFactor, _parts.Cluster.ServerMinor, _memory, _history.HasServed, _jobs.Keys);
         var snapshot = builder.Build(_parts.Cluster.Nodes.Items.Values, pods, _promised, Can);
         _serving = snapshot.Replicas.Where(replica => replica.State == ReplicaState.Ready).CountBy(replica => replica.Model).ToDictionary();
+        _coming = snapshot.Replicas.Where(replica => replica.State == ReplicaState.Loading).CountBy(replica => replica.Model).ToDictionary();
         _variants = snapshot.Replicas.ToDictionary(replica => replica.Id, replica => replica.Variant);
         snapshot = snapshot with
         {
@@ -257,8 +259,8 @@ public sealed class KubernetesFleet : IFleet
         var ours = targets.Where(one => one.Model.Acts).Select(one => SnapshotBuilder.KeyOf(one.Target.Workload!)).ToHashSet(StringComparer.Ordinal);
         var written = await _scales.WriteAsync([.. due.Select(one => one.Request)], ours, cancellationToken).ConfigureAwait(false);
         started.AddRange(due.Where(one => written.Contains(one.Request.Key)).SelectMany(one => one.Of.Now).Select(step => step.Id).Where(step => !draining.Contains(step)));
-        var missing = plan.Models.ToDictionary(verdict => verdict.Model, verdict => Math.Max(0, verdict.Wanted - _serving.GetValueOrDefault(verdict.Model)));
-        await _templates.KeepAsync(Models, missing, cancellationToken).ConfigureAwait(false);
+        var listed = plan.Models.ToDictionary(verdict => verdict.Model, verdict => new ListedVariants(verdict, _serving.GetValueOrDefault(verdict.Model), _coming.GetValueOrDefault(verdict.Model)));
+        await _templates.KeepAsync(Models, listed, cancellationToken).ConfigureAwait(false);
         var jobs = await _jobs.ApplyAsync(plan, cancellationToken).ConfigureAwait(false);
         started.AddRange(jobs.Started);
         waiting.AddRange(jobs.Waiting);

@@ -8,10 +8,16 @@ using Plimsoll.Kubernetes.Resources;
 
 namespace Plimsoll.Kubernetes.Templates;
 
+/// <summary>How far the variants that are listed of a model have come.</summary>
+/// <param name="Verdict">The plan's.</param>
+/// <param name="Serving">Their replicas that serve.</param>
+/// <param name="Coming">Those that are on their way.</param>
+public sealed record ListedVariants(ModelVerdict Verdict, int Serving, int Coming);
+
 /// <summary>
 /// Makes templates into workloads, one for each variant that is listed, and keeps them as their template says. Replicas are no
 /// part of what is applied: a new workload starts with none, and from then on only its scale is written. One whose variant is no
-/// longer listed is scaled down as others take over, and deleted once it is empty.
+/// longer listed is scaled down as others take over, or makes room for them (<see cref="Replacement"/>), and is deleted once it is empty.
 /// </summary>
 public sealed class TemplateWorkloads(KubernetesFleetParts parts)
 {
@@ -25,6 +31,8 @@ public sealed class TemplateWorkloads(KubernetesFleetParts parts)
     private sealed record Kept(string Digest, long Generation, long At, string? Refused);
 
     private readonly Dictionary<string, Kept> _kept = new(StringComparer.Ordinal);
+    private readonly Dictionary<ModelId, long> _unroomed = [];
+    private readonly Dictionary<ObjectName, int> _began = [];
     private ImmutableDictionary<ObjectName, string> _refused = ImmutableDictionary<ObjectName, string>.Empty;
 
     /// <summary>Why a workload could not be made or changed, in the API server's words; null when it could or was not tried.</summary>
@@ -41,9 +49,9 @@ public sealed class TemplateWorkloads(KubernetesFleetParts parts)
 
     /// <summary>Makes what is missing, puts right what differs, and lets go what is no longer listed.</summary>
     /// <param name="models">As resolved.</param>
-    /// <param name="missing">Of each model, the replicas that are wanted and do not serve yet from what is listed.</param>
+    /// <param name="listed">Of each model that is planned, how far what is listed has come.</param>
     /// <param name="cancellationToken">Ends it.</param>
-    public async ValueTask KeepAsync(ImmutableArray<ResolvedModel> models, IReadOnlyDictionary<ModelId, int> missing, CancellationToken cancellationToken)
+    public async ValueTask KeepAsync(ImmutableArray<ResolvedModel> models, IReadOnlyDictionary<ModelId, ListedVariants> listed, CancellationToken cancellationToken)
     {
         var writes = 0;
         var now = new Dictionary<ObjectName, string>();
@@ -62,12 +70,19 @@ public sealed class TemplateWorkloads(KubernetesFleetParts parts)
             }
         }
 
+        foreach (var (model, its) in listed)
+        {
+            if (!Replacement.FindsNoRoom(its.Verdict.Reason)) _unroomed.Remove(model);
+            else _unroomed.TryAdd(model, parts.Time.GetTimestamp());
+        }
+
         foreach (var workload in Kinds.SelectMany(parts.Cluster.Workloads).Where(one => one is { ControllerUid: not null, MadeForVariant: not null }))
         {
             if (writes >= WritesAtOnceMax) break;
             // Of a model that is not planned nobody knows what must go on serving.
-            if (owners.TryGetValue(workload.ControllerUid!, out var owner) && missing.TryGetValue(owner.Id, out var wanted) && !IsListed(owner, workload)
-                && await LetGoAsync(workload, wanted, cancellationToken).ConfigureAwait(false)) writes++;
+            if (!owners.TryGetValue(workload.ControllerUid!, out var owner) || !listed.TryGetValue(owner.Id, out var its)) continue;
+            if (IsListed(owner, workload)) _began.Remove(workload.Name);
+            else if (await LetGoAsync(workload, its, cancellationToken).ConfigureAwait(false)) writes++;
         }
 
         _refused = now.ToImmutableDictionary();
@@ -142,12 +157,17 @@ public sealed class TemplateWorkloads(KubernetesFleetParts parts)
             && entry.At("fieldsV1", "f:spec") is { } spec && spec.EnumerateObject().Any(field => field.Name != "f:replicas"));
     }
 
-    // As many stay as are wanted and do not serve elsewhere yet.
-    private async ValueTask<bool> LetGoAsync(WorkloadView workload, int missing, CancellationToken cancellationToken)
+    private async ValueTask<bool> LetGoAsync(WorkloadView workload, ListedVariants listed, CancellationToken cancellationToken)
     {
-        var keep = Math.Min(workload.Replicas, missing);
-        var empty = workload.Replicas == 0 && !parts.Cluster.Pods.Items.Values.Any(pod =>
-            pod.Name.Namespace == workload.Name.Namespace && pod.Workload == $"{workload.Kind}/{workload.Name.Name}" && !pod.IsOver);
+        var pods = parts.Cluster.Pods.Items.Values.Where(pod =>
+            pod.Name.Namespace == workload.Name.Namespace && pod.Workload == $"{workload.Kind}/{workload.Name.Name}" && !pod.IsOver).ToArray();
+        var leaders = pods.Where(pod => pod.WorkerIndex is null or 0).ToArray();
+        if (!_began.TryGetValue(workload.Name, out var began)) _began[workload.Name] = began = workload.Replicas + listed.Serving;
+        var replacement = new Replacement(workload.Replicas, leaders.Count(pod => pod.Ready), Math.Max(0, leaders.Length - workload.Replicas), began);
+        TimeSpan? unroomed = _unroomed.TryGetValue(listed.Verdict.Model, out var since) ? parts.Time.GetElapsedTime(since) : null;
+        var keep = replacement.Stay(listed.Verdict.Wanted, listed.Serving, listed.Coming, unroomed, listed.Verdict.LoadTime);
+        var makesRoom = keep < Math.Min(workload.Replicas, Math.Max(0, listed.Verdict.Wanted - listed.Serving));
+        var empty = workload.Replicas == 0 && pods.Length == 0;
         if (keep == workload.Replicas && !empty || !parts.MayWrite()) return false;
         var path = parts.Cluster.KindOf(workload.Kind)!.PathOf(workload.Name);
         try
@@ -157,12 +177,14 @@ public sealed class TemplateWorkloads(KubernetesFleetParts parts)
                 using var deleted = await parts.Cluster.Api.DeleteAsync(path, cancellationToken).ConfigureAwait(false);
                 parts.Log($"{workload.Kind} {workload.Name}: its variant is no longer listed and it is empty; deleted");
                 _kept.Remove($"{workload.Kind}/{workload.Name}");
+                _began.Remove(workload.Name);
             }
             else
             {
                 var body = new JsonObject { ["spec"] = new JsonObject { ["replicas"] = keep } };
                 using var scaled = await parts.Cluster.Api.PatchAsync(path + "/scale", Bytes(body), PatchKind.Merge, cancellationToken).ConfigureAwait(false);
-                parts.Log($"{workload.Kind} {workload.Name}: its variant is no longer listed; {keep} of {workload.Replicas} replicas stay until others serve");
+                parts.Log($"{workload.Kind} {workload.Name}: its variant is no longer listed; {keep} of {workload.Replicas} replicas stay until others serve{(makesRoom ? ", as there is no room for those before one goes" : "")}");
+                if (makesRoom) _unroomed.Remove(listed.Verdict.Model);
             }
         }
         catch (ApiException refused)

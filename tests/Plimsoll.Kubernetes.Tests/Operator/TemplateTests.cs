@@ -118,6 +118,35 @@ public sealed class TemplateTests : OperatorTest
     }
 
     [Fact]
+    public async Task Where_the_variant_that_left_the_list_has_all_devices_it_makes_room_for_its_successor_one_by_one()
+    {
+        // Two of four devices each, and the node has eight.
+        await TemplateAsync("llama", "act", "Deployment", """{"name":"old","tp":4}""");
+        await Cluster.OperateAsync();
+        await Cluster.ReplicasAsync("llama-old", deployment => deployment is { Status.ReadyReplicas: 2 }, "the old one has all devices");
+        var least = int.MaxValue;
+        using var watching = new CancellationTokenSource();
+        var counting = Task.Run(async () =>
+        {
+            while (!watching.IsCancellationRequested)
+            {
+                least = Math.Min(least, (await Cluster.Client.CoreV1.ListNamespacedPodAsync(OperatedCluster.Space, cancellationToken: CancellationToken.None))
+                    .Items.Count(pod => pod.Metadata.DeletionTimestamp is null && PodStatusText.IsReady(pod)));
+                await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System, CancellationToken.None);
+            }
+        }, Cancel);
+
+        await PatchModelAsync("llama", """{"spec":{"template":{"variants":[{"name":"new","tp":4}]}}}""");
+
+        await Cluster.ReplicasAsync("llama-new", deployment => deployment is { Spec.Replicas: 2, Status.ReadyReplicas: 2 }, "the new one serves in its places");
+        await Patience.UntilAsync("the old one is gone", async cancel => (await Cluster.Client.AppsV1.ListNamespacedDeploymentAsync(OperatedCluster.Space, cancellationToken: cancel)).Items.Select(one => one.Metadata.Name).SequenceEqual(["llama-new"]));
+        await watching.CancelAsync();
+        await counting;
+        Assert.Equal(1, least);
+        Assert.Contains(Cluster.Log, line => line.Contains("1 of 2 replicas stay until others serve, as there is no room for those before one goes", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task A_name_that_somebody_elses_object_has_is_refused_and_named()
     {
         await Cluster.ServeAsync("llama-one", 0, 1, "24Gi");
