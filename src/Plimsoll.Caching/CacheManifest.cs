@@ -53,7 +53,7 @@ internal sealed record PartialState
 /// <param name="Whole">True when that is the whole file.</param>
 internal sealed record PartialFile(string? Validator, long Marked, string Sha256, bool Whole);
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(CacheManifest))]
 [JsonSerializable(typeof(PartialState))]
 internal sealed partial class CacheJson : JsonSerializerContext

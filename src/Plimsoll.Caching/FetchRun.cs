@@ -28,6 +28,7 @@ internal sealed class FetchRun(
     private PartialState _state = state;
     private long _finished;
     private long? _total;
+    private SourceFile? _last;
     private long _furthest;
     private long _unmarked;
     private long _lastMark = time.GetTimestamp();
@@ -46,6 +47,7 @@ internal sealed class FetchRun(
 
         _total = source.Files.All(file => file.Length is not null) ? source.Files.Sum(file => file.Length!.Value) : null;
         if (_total is { } known) reserve(known);
+        _last = source.Files[^1];
         RemoveStrangers(source);
         var files = ImmutableArray.CreateBuilder<ManifestFile>();
         try
@@ -121,8 +123,9 @@ internal sealed class FetchRun(
         local.Position = offset;
         if (_total is null && source.Length is { } length)
         {
-            _total = length;
-            reserve(length);
+            // Of several files only the last one's tells what all of them take.
+            if (file == _last) _total = _finished + length;
+            reserve(_finished + length);
         }
 
         try
@@ -212,7 +215,7 @@ internal sealed class FetchRun(
             if (_unmarked >= options.MarkEvery.Value || time.GetElapsedTime(_lastMark) >= options.MarkAfter)
             {
                 Mark(file, local, hash, source.Validator, whole: false, save: true);
-                reserve(Math.Max(_total ?? 0, _finished + local.Position + (source.Length is null ? options.MarkEvery.Value : 0)));
+                reserve(Math.Max(_total ?? 0, _finished + Math.Max(local.Position, source.Length ?? local.Position + options.MarkEvery.Value)));
             }
 
             await bucket.TakeAsync(read, cancellationToken).ConfigureAwait(false);

@@ -116,8 +116,17 @@ public sealed partial class ModelCache
             new(path, new Bytes(run?.Moved ?? 0), _time.GetElapsedTime(begun), why);
     }
 
-    private static PartialState Begin(Entry entry, string folder, FetchSpec spec)
+    private PartialState Begin(Entry entry, string folder, FetchSpec spec)
     {
+        // What lies where the whole is to lie, and is no artefact that the cache knows.
+        var whole = Path.Combine(_options.Folder, entry.Name);
+        if (Directory.Exists(whole))
+        {
+            if (!File.Exists(Path.Combine(whole, CacheManifest.FileName)))
+                throw new FetchFailedException($"{whole} is there and was not made by the model cache; moving it away would do");
+            lock (_gate) Remove(MoveAway(entry.Name));
+        }
+
         var stateFile = Path.Combine(folder, PartialState.FileName);
         if (CacheJson.Read(stateFile, CacheJson.Default.PartialState) is { } state && state.Source == FetchSource.Shown(spec.Source)) return state;
 
@@ -145,7 +154,16 @@ public sealed partial class ModelCache
         var whole = Path.Combine(_options.Folder, entry.Name);
         Directory.Move(folder, whole);
         FileSystemFacts.FlushFolder(_options.Folder);
-        File.Delete(Path.Combine(whole, PartialState.FileName));
+        try
+        {
+            File.Delete(Path.Combine(whole, PartialState.FileName));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The next start tries again.
+            LogNotRemoved(Path.Combine(whole, PartialState.FileName), e.Message);
+        }
+
         lock (_gate)
         {
             entry.Manifest = manifest;

@@ -33,7 +33,7 @@ public sealed partial class ModelCache
 
             // A server may open its files late; the next start without a user removes them.
             LogDamagedInUse(folder.Name, damage);
-            if (manifest is null || manifest.Files.IsDefaultOrEmpty) return;
+            if (manifest is null || manifest.Files.IsDefaultOrEmpty || manifest.Files.Contains(null!) || CacheNames.Of(ModelId.Of(manifest.Model), manifest.Version) != folder.Name) return;
         }
 
         File.Delete(Path.Combine(folder.FullName, PartialState.FileName));
@@ -41,7 +41,7 @@ public sealed partial class ModelCache
         {
             Pins = pins,
             Manifest = manifest,
-            Size = manifest.Size.Value,
+            Size = SizeOf(folder),
             LastUsed = new DateTimeOffset(File.GetLastWriteTimeUtc(manifestFile)),
         };
     }
@@ -50,7 +50,7 @@ public sealed partial class ModelCache
     {
         var name = folder.Name[..^Partial.Length];
         var state = CacheJson.Read(Path.Combine(folder.FullName, PartialState.FileName), CacheJson.Default.PartialState);
-        if (state is null || CacheNames.Of(ModelId.Of(state.Model), state.Version) != name || _entries.ContainsKey(name))
+        if (state is null || state.Files.ContainsValue(null!) || CacheNames.Of(ModelId.Of(state.Model), state.Version) != name || _entries.ContainsKey(name))
         {
             // Cut before its first mark, or finished meanwhile: nothing to go on from.
             Remove(MoveAway(folder.Name));
@@ -63,7 +63,8 @@ public sealed partial class ModelCache
     /// <summary>A cheap look: names, sizes and times. Null when all is as the manifest says.</summary>
     private static string? Damage(DirectoryInfo folder, CacheManifest? manifest)
     {
-        if (manifest is null || manifest.Files.IsDefaultOrEmpty) return "its manifest cannot be read";
+        if (manifest is null || manifest.Files.IsDefaultOrEmpty || manifest.Files.Any(file => file is null || file.Name.Length == 0 || file.Name.Contains('\0', StringComparison.Ordinal)))
+            return "its manifest cannot be read";
         if (CacheNames.Of(ModelId.Of(manifest.Model), manifest.Version) != folder.Name) return "its manifest is of another artefact";
         foreach (var file in manifest.Files)
         {
@@ -80,7 +81,7 @@ public sealed partial class ModelCache
 
     private static long SizeOf(DirectoryInfo folder) => folder
         .EnumerateFiles("*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint })
-        .Where(file => file.Name != PartialState.FileName).Sum(file => file.Length);
+        .Where(file => file.Name is not (PartialState.FileName or CacheManifest.FileName)).Sum(file => file.Length);
 
     // Out of the way in one step, then removed: a kill in between leaves a folder that the next start removes.
     private string MoveAway(string name)

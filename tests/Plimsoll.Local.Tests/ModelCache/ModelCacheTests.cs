@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using static Plimsoll.Local.Tests.CacheFixture;
 
@@ -106,6 +107,69 @@ public sealed class ModelCacheTests : IDisposable
         await using var again = _fixture.Open();
         Assert.Empty(again.List());
         Assert.False(File.Exists(path));
+    }
+
+    [Theory]
+    [InlineData("""{"model":null,"version":"v1","source":"s","singleFile":false,"completedAt":"2026-01-01T00:00:00Z","files":[]}""")]
+    [InlineData("""{"model":"org/model","version":"v1","source":"s","singleFile":false,"completedAt":"2026-01-01T00:00:00Z","files":[null]}""")]
+    [InlineData("""{"model":"org/model","version":"v1","source":"s","singleFile":false,"completedAt":"2026-01-01T00:00:00Z","files":[{"name":null,"size":1,"sha256":"","modified":"2026-01-01T00:00:00Z"}]}""")]
+    [InlineData("""{"model":"org/model","version":"v1","source":"s","singleFile":false,"completedAt":"2026-01-01T00:00:00Z","files":[{"name":"a\u0000","size":1,"sha256":"","modified":"2026-01-01T00:00:00Z"}]}""")]
+    [InlineData("{")]
+    public async Task A_manifest_that_is_none_costs_its_artefact_and_nothing_else(string manifest)
+    {
+        var source = _fixture.Source(("a", Content(1000)));
+        string folder;
+        await using (var cache = _fixture.Open()) folder = (await FetchAsync(cache, From(source))).Path!;
+        File.WriteAllText(Path.Combine(folder, ".plimsoll-manifest.json"), manifest);
+
+        // A server that runs keeps its files, whatever is known of them; then the next fetch puts them right.
+        await using (var used = ModelCache.Open(_fixture.Options, TimeProvider.System, NullLogger.Instance, [new CacheUser(Model, "v1", ReplicaId.Of(Model, 1))]))
+        {
+            Assert.True(File.Exists(Path.Combine(folder, "a")));
+            Assert.Null((await FetchAsync(used, From(source))).Why);
+            Assert.Equal((1, 1000), (used.List().Length, used.Used.Value));
+        }
+
+        File.WriteAllText(Path.Combine(folder, ".plimsoll-manifest.json"), manifest);
+        await using var again = _fixture.Open();
+        Assert.Empty(again.List());
+        Assert.False(Directory.Exists(folder));
+        Assert.Null((await FetchAsync(again, From(source))).Why);
+    }
+
+    [Theory]
+    [InlineData("""{"model":null,"version":"v1","source":"s","files":{} }""")]
+    [InlineData("""{"model":"org/model","version":"v1","source":"s","files":{"a":null} }""")]
+    [InlineData("""{"model":"org/model","version":"v1","source":"s","files":null}""")]
+    public async Task A_mark_of_an_unfinished_fetch_that_is_none_begins_it_anew(string mark)
+    {
+        var source = _fixture.Source(("a", Content(1000)));
+        var partial = Path.Combine(_fixture.Folder, "org%2Fmodel@v1.partial");
+        Directory.CreateDirectory(partial);
+        File.WriteAllText(Path.Combine(partial, ".plimsoll-fetch.json"), mark);
+
+        await using var cache = _fixture.Open();
+
+        Assert.Empty(cache.List());
+        Assert.False(Directory.Exists(partial));
+        Assert.Null((await FetchAsync(cache, From(source))).Why);
+    }
+
+    [Fact]
+    public async Task A_folder_of_somebody_else_in_its_place_is_named_before_anything_is_brought_and_left_alone()
+    {
+        var source = _fixture.Source(("a", Content(1000)));
+        var theirs = Path.Combine(_fixture.Folder, "org%2Fmodel@v1");
+        Directory.CreateDirectory(theirs);
+        File.WriteAllText(Path.Combine(theirs, "notes"), "mine");
+        await using var cache = _fixture.Open();
+
+        var refused = await FetchAsync(cache, From(source));
+
+        Assert.Equal($"{theirs} is there and was not made by the model cache; moving it away would do", refused.Why);
+        Assert.Equal((0, "mine"), (refused.Moved.Value, File.ReadAllText(Path.Combine(theirs, "notes"))));
+        Directory.Delete(theirs, recursive: true);
+        Assert.Null((await FetchAsync(cache, From(source))).Why);
     }
 
     [Fact]
