@@ -98,13 +98,15 @@ public sealed class ClairvoyantBound
         var objective = solver.Objective();
         objective.SetMinimization();
         var replicas = new Variable[slots + 1];
+        var least = Math.Max(0, terms.Least - beyond);
         for (var t = 0; t <= slots; t++)
         {
-            replicas[t] = solver.MakeNumVar(t < slots ? Math.Max(0, terms.Least - beyond) : 0, terms.Most - beyond, "");
+            replicas[t] = solver.MakeNumVar(t < slots ? least : 0, terms.Most - beyond, "");
             if (t < slots) objective.SetCoefficient(replicas[t], Math.Min(slot, length - (t * slot)));
             var started = solver.MakeNumVar(0, double.PositiveInfinity, "");
             objective.SetCoefficient(started, terms.Load);
-            var rise = solver.MakeConstraint(0, double.PositiveInfinity);
+            // Those that are kept whatever comes load in the run's own time.
+            var rise = solver.MakeConstraint(t == 0 ? -least : 0, double.PositiveInfinity);
             rise.SetCoefficient(started, 1);
             rise.SetCoefficient(replicas[t], -1);
             if (t > 0) rise.SetCoefficient(replicas[t - 1], 1);

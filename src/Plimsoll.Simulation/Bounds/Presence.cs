@@ -18,7 +18,8 @@ internal static class Presence
     /// <param name="missed">How many may be missed.</param>
     public static double Of(SimulatedModel model, BoundTerms terms, double length, long missed)
     {
-        if (terms.Least >= 1) return length + terms.Load;
+        // One that is kept whatever comes loads in the run's own time.
+        if (terms.Least >= 1) return length;
         var trace = model.Trace;
         if (trace.Count <= missed) return 0;
         var requests = new Asked[trace.Count];
