@@ -97,6 +97,8 @@ internal sealed class LocalFolder(string path) : ByteFolder
                 file = target;
             }
 
+            // A pipe holds no weights, and waits for whoever opens it.
+            if (!RegularFile.Is(file.FullName)) continue;
             if (files.Count >= FilesMax)
                 throw new ArtifactException($"{Name} holds more than {FilesMax} files; name the model's own folder.");
             if (file.Length > FileBytesMax)

@@ -48,6 +48,7 @@ internal sealed class LocalFile : ByteSource
     public LocalFile(string path)
     {
         Name = path;
+        if (File.Exists(path) && !RegularFile.Is(path)) throw new ArtifactException($"{path} is no regular file; a copy of what it gives would do.");
         try
         {
             _handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);

@@ -107,7 +107,14 @@ internal sealed class FetchRun(
         var marked = _state.Files.GetValueOrDefault(file.Name);
         var offset = Resume(local, marked, hash, cancellationToken);
         var expected = spec.Sha256.GetValueOrDefault(file.Name) ?? file.Sha256;
-        if (offset > 0 && marked!.Whole) return Finish(file, path, local, hash, expected, marked.Validator, resumed: true);
+        if (offset > 0 && marked!.Whole)
+        {
+            if (expected is not null) return Finish(file, path, local, hash, expected, marked.Validator, resumed: true);
+
+            // Only its source knows whether it is still the same, and is asked for the last byte of it.
+            offset--;
+            Again(local, offset, hash, cancellationToken);
+        }
 
         var source = await file.OpenAsync(offset, marked?.Validator, expected is not null, cancellationToken).ConfigureAwait(false);
         await using var closingSource = source.ConfigureAwait(false);
@@ -173,6 +180,22 @@ internal sealed class FetchRun(
         if (Convert.ToHexStringLower(hash.GetCurrentHash()) == marked.Sha256) return marked.Marked;
         _ = hash.GetHashAndReset();
         return 0;
+    }
+
+    // The hash of so many bytes from the first on.
+    private static void Again(FileStream local, long bytes, IncrementalHash hash, CancellationToken cancellationToken)
+    {
+        _ = hash.GetHashAndReset();
+        local.Position = 0;
+        var buffer = new byte[Piece];
+        for (var left = bytes; left > 0;)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var read = local.Read(buffer, 0, (int)Math.Min(left, buffer.Length));
+            if (read == 0) throw new IOException($"{local.Name} became shorter while it was read");
+            hash.AppendData(buffer, 0, read);
+            left -= read;
+        }
     }
 
     private async Task PourAsync(

@@ -67,7 +67,7 @@ internal sealed record FetchSource(bool SingleFile, ImmutableArray<SourceFile> F
     {
         if (File.Exists(path))
         {
-            if (!FileSystemFacts.IsRegular(path)) throw new FetchFailedException($"{path} is no regular file");
+            if (!RegularFile.Is(path)) throw new FetchFailedException($"{path} is no regular file");
             var folder = Path.GetDirectoryName(path)!;
             return new FetchSource(true,
                 [OfFile(Path.GetFileName(path), path), .. spec.Files.Skip(1).Select(file => Sibling(folder, file.Name))]);
@@ -108,7 +108,7 @@ internal sealed record FetchSource(bool SingleFile, ImmutableArray<SourceFile> F
     private static SourceFile Sibling(string folder, string name)
     {
         var path = Path.Combine(folder, name);
-        if (!FileSystemFacts.IsRegular(path)) throw new FetchFailedException($"{path} is not there, or no regular file");
+        if (!RegularFile.Is(path)) throw new FetchFailedException($"{path} is not there, or no regular file");
         return OfFile(name, path);
     }
 
@@ -128,7 +128,7 @@ internal sealed record FetchSource(bool SingleFile, ImmutableArray<SourceFile> F
                 if (link) throw new FetchFailedException($"{entry.FullName} is a link to a folder; put the folder itself there");
                 foreach (var file in Walk(inner, root, links, depth + 1)) yield return file;
             }
-            else if (!FileSystemFacts.IsRegular(entry.FullName))
+            else if (!RegularFile.Is(entry.FullName))
             {
                 throw new FetchFailedException($"{entry.FullName} is no regular file");
             }

@@ -29,7 +29,7 @@ internal sealed class HttpFetch(HttpMessageInvoker http, TimeSpan stall, TimePro
             }
 
             var response = await SendAsync(source, request, cancellationToken).ConfigureAwait(false);
-            if (!SourceRequest.IsRedirect(response)) return await ReadAsync(source, response, offset, cancellationToken).ConfigureAwait(false);
+            if (!SourceRequest.IsRedirect(response)) return await ReadAsync(source, response, offset, validator, cancellationToken).ConfigureAwait(false);
             using (response) source = Redirected(source, response);
         }
 
@@ -67,7 +67,7 @@ internal sealed class HttpFetch(HttpMessageInvoker http, TimeSpan stall, TimePro
     }
 
     private static async Task<SourceStream> ReadAsync(
-        SourceRequest source, HttpResponseMessage response, long offset, CancellationToken cancellationToken)
+        SourceRequest source, HttpResponseMessage response, long offset, string? validator, CancellationToken cancellationToken)
     {
         try
         {
@@ -79,6 +79,9 @@ internal sealed class HttpFetch(HttpMessageInvoker http, TimeSpan stall, TimePro
                 // A part that begins elsewhere than asked would make a whole of the wrong bytes.
                 if (content.ContentRange is not { From: { } from, Length: var whole } || from != offset)
                     throw new FetchFailedException($"{source.Shown} sent another part than asked for", dropPartial: true);
+                // Not every server heeds If-Range; what it says of the part tells that it is of another file.
+                if (offset > 0 && validator is not null && Validator(response) is { } now && now != validator)
+                    throw new FetchFailedException($"{source.Shown} changed while it was fetched", transient: true, dropPartial: true);
                 return await StreamAsync(offset, whole).ConfigureAwait(false);
             }
 

@@ -13,7 +13,10 @@ public sealed partial class LocalFleet
         {
             while (replica is { State: ReplicaState.Draining, Exit: null } && _parts.Routing.Outstanding(replica.Id) > 0)
                 await Task.Delay(ProbePeriod, _time, _end).ConfigureAwait(false);
-            var error = await PostAsync(replica, replica.Record.SleepPath!).ConfigureAwait(false);
+
+            // A stop overtook it: a server that finishes its last requests is not told to sleep, nor is whoever has its port by now.
+            var overtaken = replica is not { State: ReplicaState.Draining or ReplicaState.Drained, Exit: null };
+            var error = overtaken ? "it was ended before it slept" : await PostAsync(replica, replica.Record.SleepPath!).ConfigureAwait(false);
             Finish(replica, step, step.Model, error, error is null ? ReplicaState.Asleep : ReplicaState.Ready);
         }
         catch (OperationCanceledException) when (_end.IsCancellationRequested)

@@ -60,6 +60,25 @@ public sealed class BatchingTests : IDisposable
         for (var i = 0; i < 2; i++) Assert.Equal(Enumerable.Range(10 * i, width).Select(v => (float)v), answers[i]);
     }
 
+    [Fact]
+    public async Task An_answer_that_is_too_large_is_refused_and_the_next_one_is_given()
+    {
+        var path = Path.Combine(_folder, "zeros.onnx");
+        await File.WriteAllBytesAsync(path, TransposeModel.Zeros(), TestContext.Current.CancellationToken);
+        await using var server = await ServerProcess.StartReadyAsync(path, "--name", "m");
+        Task<HttpResponseMessage> AskAsync(long zeros) => server.Client.PostAsync("/v2/models/m/infer", new StringContent(
+            $$"""{"inputs":[{"name":"x","shape":[1],"datatype":"INT64","data":[{{zeros}}]}]}"""), TestContext.Current.CancellationToken);
+
+        using var large = await AskAsync(150_000_000);
+        using var impossible = await AskAsync(1L << 60);
+        using var small = await AskAsync(3);
+
+        Assert.Equal(413, (int)large.StatusCode);
+        Assert.Contains("output 'y' takes 600000000 bytes", await large.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        Assert.InRange((int)impossible.StatusCode, 400, 500);
+        Assert.Contains("\"data\":[0,0,0]", await small.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+    }
+
     private static async Task<float[]> InferAsync(ServerProcess server, int first, int width)
     {
         var data = string.Join(',', Enumerable.Range(first, width));

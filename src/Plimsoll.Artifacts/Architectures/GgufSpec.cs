@@ -125,13 +125,17 @@ internal sealed class GgufSpec
             return false;
         if (_metadata.GetValueOrDefault($"{_name}.attention.sliding_window_pattern")?.Split(',') is { Length: > 1 } each)
             return layer < each.Length && (each[layer].Trim() is "true" or "1");
+        if (_name == "smallthinker")
+            return layer % 4 != 0;
         var period = Int("attention.sliding_window_pattern") ?? _name switch
         {
             "gemma2" or "gpt-oss" => 2,
             "gemma3" => 6,
             "gemma3n" => 5,
-            "cohere2" or "llama4" => 4,
-            _ => 0,
+            "cohere2" or "llama4" or "afmoe" or "exaone4" => 4,
+
+            // A header that tells a window and not which layers have one may mean none: they are taken to see everything, which takes more.
+            _ => 1,
         };
         return period <= 0 || (layer + 1) % period != 0;
     }

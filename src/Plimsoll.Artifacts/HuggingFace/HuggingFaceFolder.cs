@@ -82,6 +82,10 @@ internal static class HuggingFaceFolder
         files.AddRange(weights.Files);
         var known = files.Select(file => file.Name).ToHashSet(StringComparer.Ordinal);
         files.AddRange((folder.Files ?? []).Where(file => !known.Contains(file.Name) && IsCompanion(file.Name)));
+        if (!files.Any(file => file.Name == SentenceModules.IndexName)) return files.ToImmutable();
+        using var index = folder.Open(SentenceModules.IndexName);
+        var modules = SentenceModules.Of(index).Select(module => module + "/").ToArray();
+        files.AddRange((folder.Files ?? []).Where(file => !known.Contains(file.Name) && modules.Any(module => file.Name.StartsWith(module, StringComparison.Ordinal))));
         return files.ToImmutable();
     }
 

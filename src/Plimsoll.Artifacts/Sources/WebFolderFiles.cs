@@ -45,6 +45,7 @@ internal static class WebFolderFiles
         {
             Take([.. CompanionNames, .. Weights]);
             if (!found.Keys.Any(IsNewWeights)) Take(OldWeights);
+            if (found.ContainsKey(SentenceModules.IndexName)) Take(Below(SentenceModules.Of(folder.Open(SentenceModules.IndexName)), SentenceModules.Names));
         }
 
         foreach (var index in found.Keys.Where(name => name.EndsWith(".index.json", StringComparison.Ordinal)).ToList())

@@ -70,6 +70,9 @@ public sealed class TemplateWorkloads(KubernetesFleetParts parts)
             }
         }
 
+        // What is gone is forgotten.
+        foreach (var model in _unroomed.Keys.Where(model => !listed.ContainsKey(model)).ToArray()) _unroomed.Remove(model);
+        foreach (var name in _began.Keys.Where(name => !Kinds.Any(kind => parts.Cluster.Workload(kind, name) is not null)).ToArray()) _began.Remove(name);
         foreach (var (model, its) in listed)
         {
             if (!Replacement.FindsNoRoom(its.Verdict.Reason)) _unroomed.Remove(model);

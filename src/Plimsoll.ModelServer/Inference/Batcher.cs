@@ -157,17 +157,26 @@ internal sealed class Batcher(ServerOptions options, ServedModel model, ServerMe
             for (var i = 0; i < batch.Count; i++)
                 batch[i].Succeed(parts[i]);
         }
-        catch (Exception e) when (e is OnnxRuntimeException or InferenceException && batch.Count > 1)
+        catch (Exception e) when (batch.Count > 1 && e is not OperationCanceledException)
         {
             // One bad request must not fail its neighbours, nor a model whose rows are none: each gets its own run.
             foreach (var request in batch)
                 Execute(session, [request]);
+        }
+        catch (InferenceException e)
+        {
+            batch[0].Fail(e);
         }
         catch (OnnxRuntimeException e)
         {
             batch[0].Fail(OrtErrors.IsBadInput(e)
                 ? InferenceException.Malformed($"the model refused the inputs: {OrtErrors.Sentence(e)}")
                 : new InferenceException(500, $"the model failed: {OrtErrors.Sentence(e)}"));
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            // Whatever it was, the next request may do without it: memory that one run did not get, a value that nobody expected.
+            batch[0].Fail(new InferenceException(500, $"the model failed: {e.Message}"));
         }
     }
 }

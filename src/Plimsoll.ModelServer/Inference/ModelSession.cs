@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
@@ -10,9 +11,12 @@ internal readonly record struct RunTimes(TimeSpan Input, TimeSpan Compute, TimeS
 /// <summary>A loaded model. One run at a time: its threads are all the cores there are.</summary>
 internal sealed class ModelSession(InferenceSession session, WeightMemory weights, TimeProvider clock) : IDisposable
 {
+    private const long OutputMost = 512L << 20;
+
     private readonly RunOptions _run = new();
 
     /// <exception cref="OnnxRuntimeException">The inputs do not suit the model.</exception>
+    /// <exception cref="InferenceException">An output is too large to be answered.</exception>
     public (TensorData[] Outputs, RunTimes Times) Run(IReadOnlyList<TensorData> inputs, IReadOnlyList<Signature> outputs)
     {
         var start = clock.GetTimestamp();
@@ -58,23 +62,29 @@ internal sealed class ModelSession(InferenceSession session, WeightMemory weight
         var shape = value.GetTensorTypeAndShape().Shape;
         var data = output.Type.Runtime switch
         {
-            TensorElementType.Bool => Bytes<bool>(value),
-            TensorElementType.UInt8 => Bytes<byte>(value),
-            TensorElementType.UInt16 => Bytes<ushort>(value),
-            TensorElementType.UInt32 => Bytes<uint>(value),
-            TensorElementType.UInt64 => Bytes<ulong>(value),
-            TensorElementType.Int8 => Bytes<sbyte>(value),
-            TensorElementType.Int16 => Bytes<short>(value),
-            TensorElementType.Int32 => Bytes<int>(value),
-            TensorElementType.Int64 => Bytes<long>(value),
-            TensorElementType.Float16 => Bytes<Float16>(value),
-            TensorElementType.Float => Bytes<float>(value),
-            TensorElementType.Double => Bytes<double>(value),
+            TensorElementType.Bool => Bytes<bool>(output.Name, value),
+            TensorElementType.UInt8 => Bytes<byte>(output.Name, value),
+            TensorElementType.UInt16 => Bytes<ushort>(output.Name, value),
+            TensorElementType.UInt32 => Bytes<uint>(output.Name, value),
+            TensorElementType.UInt64 => Bytes<ulong>(output.Name, value),
+            TensorElementType.Int8 => Bytes<sbyte>(output.Name, value),
+            TensorElementType.Int16 => Bytes<short>(output.Name, value),
+            TensorElementType.Int32 => Bytes<int>(output.Name, value),
+            TensorElementType.Int64 => Bytes<long>(output.Name, value),
+            TensorElementType.Float16 => Bytes<Float16>(output.Name, value),
+            TensorElementType.Float => Bytes<float>(output.Name, value),
+            TensorElementType.Double => Bytes<double>(output.Name, value),
             _ => throw new System.Diagnostics.UnreachableException(),
         };
         return new TensorData(output.Name, output.Type, shape, data);
     }
 
-    private static byte[] Bytes<T>(OrtValue value) where T : unmanaged =>
-        MemoryMarshal.AsBytes(value.GetTensorDataAsSpan<T>()).ToArray();
+    // The runtime gives a span of no more than two billion values, wrong ones beyond, and an answer is text many times as long.
+    private static byte[] Bytes<T>(string output, OrtValue value) where T : unmanaged
+    {
+        var bytes = value.GetTensorTypeAndShape().ElementCount * (long)Unsafe.SizeOf<T>();
+        if (bytes is < 0 or > OutputMost)
+            throw new InferenceException(413, $"output '{output}' takes {bytes} bytes, and at most {OutputMost} are answered; fewer rows, shorter inputs or other outputs would do");
+        return MemoryMarshal.AsBytes(value.GetTensorDataAsSpan<T>()).ToArray();
+    }
 }

@@ -37,6 +37,26 @@ public sealed class GgufArchitectureTests
         Assert.Equal(1024, Architecture.FootprintOf(Header([.. Keys(2)], [Tensor("token_embd.weight", "F16", 512, 1, 256), Tensor("output_norm.weight", "F32", 1024, 256)]), "d").KvPerToken.Value);
     }
 
+    [Theory]
+    [InlineData("afmoe", "", "0,1,2,4,5,6")]
+    [InlineData("smallthinker", "", "1,2,3,5,6,7")]
+    [InlineData("exaone4", "", "0,1,2,4,5,6")]
+    [InlineData("never-heard-of", "", "")]
+    [InlineData("never-heard-of", "3", "0,1,3,4,6,7")]
+    public void Layers_have_the_window_that_llama_cpp_gives_them_and_none_where_nobody_says_which(string architecture, string pattern, string sliding)
+    {
+        (string, string)[] keys =
+        [
+            ("general.architecture", architecture), ($"{architecture}.block_count", "8"), ($"{architecture}.embedding_length", "256"), ($"{architecture}.feed_forward_length", "128"),
+            ($"{architecture}.attention.head_count", "4"), ($"{architecture}.attention.head_count_kv", "2"), ($"{architecture}.attention.sliding_window", "2048"),
+            .. pattern.Length == 0 ? Array.Empty<(string, string)>() : [($"{architecture}.attention.sliding_window_pattern", pattern)],
+        ];
+        var layers = Architecture.Weigh(Header(keys,
+            [Tensor("token_embd.weight", "F16", 51_200, 100, 256), .. Enumerable.Range(0, 8).Select(i => Tensor($"blk.{i}.attn_q.weight", "F16", 131_072, 256, 256))])).Shape!.Layers.SelectMany(run => Enumerable.Repeat(run.Cache.Window, run.Count)).ToList();
+        Assert.Equal(8, layers.Count);
+        Assert.Equal(sliding, string.Join(',', layers.Select((window, at) => (window, at)).Where(one => one.window is not null).Select(one => one.at)));
+    }
+
     [Fact]
     public void Experts_windows_and_heads_by_block_are_read_from_the_keys()
     {

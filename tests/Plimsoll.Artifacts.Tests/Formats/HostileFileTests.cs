@@ -32,6 +32,20 @@ public sealed class HostileFileTests
         { "m.pt", Zip(entries: 1, bytes: 46, start: 4), 0, "no entry of its directory begins at byte 4" },
     };
 
+    [Fact]
+    public async Task A_pipe_is_no_file_of_a_model_and_nobody_waits_for_it()
+    {
+        using var folder = new TemporaryFolder();
+        var path = Path.Combine(folder.Path, "config.json");
+        using (var make = System.Diagnostics.Process.Start("mkfifo", [path])) await make.WaitForExitAsync(TestContext.Current.CancellationToken);
+
+        var asFile = await Task.Run(() => Assert.Throws<ArtifactException>(() => ArtifactWeigher.Weigh(path)), TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+        var inFolder = await Task.Run(() => Record.Exception(() => ArtifactWeigher.Weigh(folder.Path)), TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+
+        Assert.Equal($"{path} is no regular file; a copy of what it gives would do.", asFile.Message);
+        Assert.True(inFolder is null or ArtifactException, inFolder?.ToString());
+    }
+
     [Theory]
     [MemberData(nameof(Files))]
     public void What_a_file_claims_is_not_believed(string name, byte[] content, long length, string part)

@@ -33,6 +33,50 @@ public sealed class AddressFetchTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_whole_file_of_a_fetch_that_was_cut_is_brought_again_where_it_changed_meanwhile()
+    {
+        foreach (var (name, content) in Model) _server.Files[$"/m/{name}"] = content;
+        var cut = true;
+        await using (var cache = _fixture.Open(_fixture.Options with { FruitlessTries = 1 }))
+        {
+            _server.Instead = async context =>
+            {
+                if (!cut || !context.Request.Path.Value!.EndsWith("model-2.safetensors", StringComparison.Ordinal)) return false;
+                if (context.Request.Headers.Range.ToString() is ['b', ..] look && !look.EndsWith('-')) return false;
+                if (context.Request.Headers.Range.Count == 0) await _server.SendAsync(context, cutAfter: 300_000);
+                else context.Response.StatusCode = 500;
+                return true;
+            };
+            Assert.NotNull((await FetchAsync(cache, From($"{_server.Address}/m/"))).Why);
+        }
+
+        // Both are published anew, in the same sizes and under the same version.
+        var (first, second) = (Content(900_000, 11), Content(700_000, 12));
+        (cut, _server.Files["/m/model-1.safetensors"], _server.Files["/m/model-2.safetensors"]) = (false, first, second);
+        await using var again = Open();
+
+        AssertFolder(await FetchAsync(again, From($"{_server.Address}/m/")), [.. Model.Where(file => !file.Key.StartsWith("model-", StringComparison.Ordinal)), new("model-1.safetensors", first), new("model-2.safetensors", second)]);
+    }
+
+    [Fact]
+    public async Task What_stands_behind_a_transformer_is_fetched_with_it()
+    {
+        foreach (var (name, content) in Model) _server.Files[$"/m/{name}"] = content;
+        var modules = Encoding.UTF8.GetBytes("""[{"idx":0,"path":"","type":"Transformer"},{"idx":1,"path":"1_Pooling"},{"idx":2,"path":"2_Dense"},{"idx":3,"path":"../x"}]""");
+        Dictionary<string, byte[]> more = new(StringComparer.Ordinal)
+        {
+            ["modules.json"] = modules,
+            ["1_Pooling/config.json"] = Encoding.UTF8.GetBytes("""{"pooling_mode_mean_tokens":true}"""),
+            ["2_Dense/config.json"] = _config,
+            ["2_Dense/model.safetensors"] = Content(5000, 7),
+        };
+        foreach (var (name, content) in more) _server.Files[$"/m/{name}"] = content;
+        await using var cache = Open();
+
+        AssertFolder(await FetchAsync(cache, From($"{_server.Address}/m/")), [.. Model, .. more]);
+    }
+
+    [Fact]
     public async Task A_folder_behind_a_web_server_is_fetched_with_what_its_index_names()
     {
         foreach (var (name, content) in Model) _server.Files[$"/m/{name}"] = content;
