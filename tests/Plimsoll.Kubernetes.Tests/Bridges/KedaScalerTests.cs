@@ -273,9 +273,11 @@ public sealed class KedaScalerTests : IAsyncLifetime
         return stream.Current.Result;
     }
 
+    // A client of its own: with a handler alone the library balances over subchannels, and waited for one without end after a call that the
+    // server had refused.
     private static GrpcChannel OneConnection(Uri address) => GrpcChannel.ForAddress(address, new()
     {
-        HttpHandler = new SocketsHttpHandler { EnableMultipleHttp2Connections = false },
+        HttpClient = new HttpClient(new SocketsHttpHandler { EnableMultipleHttp2Connections = false }) { Timeout = Timeout.InfiniteTimeSpan },
         DisposeHttpClient = true,
     });
 
